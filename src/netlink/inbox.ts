@@ -1,0 +1,171 @@
+import { EAGAIN, ENOBUFS } from "../sys/errno.ts";
+import { assert, MillraceError, SystemCallError } from "../sys/errors.ts";
+import { PinnedMemory } from "../sys/memory.ts";
+import { Readiness, type WaitOptions } from "../sys/readiness.ts";
+import { MessageVector } from "../sys/vectors.ts";
+import { MessageReader } from "./message.ts";
+import { MSG_DONTWAIT, MSG_TRUNC, type NetlinkSocket } from "./socket.ts";
+
+/** How an inbox reads: memory that is never written to is never touched, so long slots cost nothing. */
+export type InboxShape = {
+  /** Datagrams a system call. */
+  readonly slots: number;
+  /** The longest datagram; what is longer counts as lost. */
+  readonly slotBytes: number;
+};
+
+/** What an inbox does with what comes. */
+export type InboxHandler = {
+  /** A message; its bytes are valid until the handler returns. */
+  readonly onMessage: (memory: PinnedMemory, message: MessageReader) => void;
+  /** Messages were lost here: after all that were given before, before all that follow. */
+  readonly onLost: (count: number) => void;
+};
+
+/**
+ * What the kernel sends unasked, from one socket or several: multicast and upcalls. Nothing is read
+ * ahead: what waits lies in the receive buffers, so memory is bounded by them.
+ *
+ * A socket whose buffer is full loses what comes until its reader has emptied it; the next read then
+ * gives ENOBUFS before the messages that survived, which are older (`netlink_overrun` and
+ * `netlink_rcv_wake` in af_netlink.c). The loss is told where it was: after them. How many were lost is
+ * the socket's own counter, exact.
+ */
+export class Inbox implements Disposable {
+  /** Messages lost since it was opened. */
+  lost = 0;
+  readonly #shape: InboxShape;
+  readonly #memory: PinnedMemory;
+  readonly #vector: MessageVector;
+  readonly #reader: MessageReader;
+  readonly #sources: Source[] = [];
+  readonly #readiness = new Readiness();
+  #next = 0;
+  #closed = false;
+
+  constructor(shape: InboxShape) {
+    this.#shape = shape;
+    this.#memory = new PinnedMemory(shape.slots * shape.slotBytes);
+    this.#vector = new MessageVector(shape.slots);
+    this.#reader = new MessageReader(this.#memory);
+    for (let i = 0; i < shape.slots; i++) {
+      this.#vector.set(i, this.#memory.address + i * shape.slotBytes, shape.slotBytes);
+    }
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Reads from `socket` too, and closes it at the end. */
+  add(socket: NetlinkSocket): void {
+    assert(!this.#closed, "the inbox is closed");
+    this.#sources.push({ socket, drops: socket.drops(), overrun: false });
+    this.#readiness.add(socket.fd);
+  }
+
+  /** Closes `socket`, which was added, and reads from it no more. */
+  remove(socket: NetlinkSocket): void {
+    const index = this.#sources.findIndex((source) => source.socket === socket);
+    if (index >= 0) this.#sources.splice(index, 1);
+    this.#readiness.remove(socket.fd);
+    socket.close();
+  }
+
+  /**
+   * Reads what is there, about `limit` messages: whole system calls. Sockets take turns.
+   * @returns messages and losses given to the handler; 0 where nothing is there
+   */
+  read(limit: number, handler: InboxHandler): number {
+    assert(!this.#closed, "the inbox is closed");
+    let given = 0;
+    let idle = 0;
+    while (given < limit && idle < this.#sources.length) {
+      const source = this.#sources[this.#next++ % this.#sources.length];
+      if (source === undefined) break;
+      const before = given;
+      given += this.#readSource(source, Math.min(this.#shape.slots, limit - given), handler);
+      idle = given === before ? idle + 1 : 0;
+    }
+    return given;
+  }
+
+  /** Waits until something can be read; may wake up early. @returns false when the time is up */
+  async wait(options?: WaitOptions): Promise<boolean> {
+    return this.#readiness.wait(options);
+  }
+
+  /** As {@link wait}, with the thread blocked. */
+  waitSync(timeoutMs: number): boolean {
+    return this.#readiness.waitSync(timeoutMs);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#readiness[Symbol.dispose]();
+    for (const { socket } of this.#sources) socket.close();
+    this.#sources.length = 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #readSource(source: Source, slots: number, handler: InboxHandler): number {
+    const received = source.socket.recvmmsg(this.#vector.addressOf(0), slots, MSG_DONTWAIT);
+    if (received === -ENOBUFS) {
+      const told = source.overrun ? this.#tellLoss(source, handler) : 0;
+      source.overrun = true;
+      // What survived is read at once: the kernel takes nothing more before that.
+      return told + this.#readSource(source, slots, handler);
+    }
+    if (received < 0 && received !== -EAGAIN) {
+      throw new SystemCallError("recvmmsg", -received, "reading what the kernel sends");
+    }
+    const count = Math.max(0, received);
+    let given = 0;
+    for (let slot = 0; slot < count; slot++) given += this.#readSlot(slot, handler);
+    // A short read has emptied the queue.
+    if (source.overrun && count < slots) {
+      source.overrun = false;
+      given += this.#tellLoss(source, handler);
+    }
+    return given;
+  }
+
+  #readSlot(slot: number, handler: InboxHandler): number {
+    const { slotBytes } = this.#shape;
+    if ((this.#vector.flagsOf(slot) & MSG_TRUNC) !== 0) {
+      this.lost++;
+      handler.onLost(1);
+      return 1;
+    }
+    const reader = this.#reader.reset(slot * slotBytes, this.#vector.lengthOf(slot));
+    let given = 0;
+    while (reader.next()) {
+      handler.onMessage(this.#memory, reader);
+      given++;
+    }
+    if (reader.malformed) throw new MillraceError("MALFORMED", "the kernel's message is malformed");
+    return given;
+  }
+
+  #tellLoss(source: Source, handler: InboxHandler): number {
+    const drops = source.socket.drops();
+    const count = (drops - source.drops) >>> 0;
+    source.drops = drops;
+    if (count === 0) return 0;
+    this.lost += count;
+    handler.onLost(count);
+    return 1;
+  }
+}
+
+type Source = {
+  readonly socket: NetlinkSocket;
+  /** The socket's counter when a loss was told last. */
+  drops: number;
+  /** Messages were lost, and what survived is not read yet. */
+  overrun: boolean;
+};

@@ -1,0 +1,99 @@
+import { EAGAIN, ENOBUFS, ETIMEDOUT } from "../sys/errno.ts";
+import { MillraceError, SystemCallError } from "../sys/errors.ts";
+import { PinnedMemory } from "../sys/memory.ts";
+import { MessageVector } from "../sys/vectors.ts";
+import { MessageReader } from "./message.ts";
+import { MSG_DONTWAIT, MSG_TRUNC, type NetlinkSocket } from "./socket.ts";
+
+/**
+ * A dump's chunk is as long as the largest buffer that the socket was ever read with, up to 32 KiB
+ * (netlink_dump in af_netlink.c), and each read makes the kernel fill the next one.
+ */
+const SLOT_BYTES = 32 << 10;
+const SLOTS = 8;
+
+/**
+ * Reads messages of any length, several datagrams a system call. The bytes are valid until the
+ * next read; whoever wants to keep them copies them.
+ */
+export class Receiver {
+  readonly memory: PinnedMemory = new PinnedMemory(SLOTS * SLOT_BYTES);
+  readonly #slotted = new MessageVector(SLOTS);
+  readonly #whole = new MessageVector(1);
+  #vector = this.#slotted;
+  readonly #reader = new MessageReader(this.memory);
+  #slots = 0;
+  #slot = 0;
+
+  constructor() {
+    for (let i = 0; i < SLOTS; i++) {
+      this.#slotted.set(i, this.memory.address + i * SLOT_BYTES, SLOT_BYTES);
+    }
+    this.#whole.set(0, this.memory.address, this.memory.size);
+  }
+
+  /**
+   * Expects messages of any length, one a read, until the next call: a reply about one flow may be
+   * 200 KiB long, where those of a dump come in chunks of 32 KiB.
+   */
+  expectLong(long: boolean): void {
+    this.clear();
+    this.#vector = long ? this.#whole : this.#slotted;
+  }
+
+  /** Forgets what was read and not looked at. */
+  clear(): void {
+    this.#slots = 0;
+    this.#slot = 0;
+    this.#reader.reset(0, 0);
+  }
+
+  /**
+   * The next message, read from `socket` where none is left. The reader is the same object each time.
+   * @param timeoutMs how long the kernel may let wait; no clock is read while messages are there
+   * @throws MillraceError `ETIMEDOUT` after that time, `TRUNCATED` for a message cut short,
+   *   SystemCallError, with ENOBUFS where messages were lost
+   */
+  next(socket: NetlinkSocket, timeoutMs: number): MessageReader {
+    const reader = this.#reader;
+    for (;;) {
+      if (reader.next()) return reader;
+      if (reader.malformed) throw new MillraceError("MALFORMED", "the kernel's reply is malformed");
+      if (this.#slot < this.#slots) {
+        const slot = this.#slot++;
+        if ((this.#vector.flagsOf(slot) & MSG_TRUNC) !== 0) {
+          throw new MillraceError("TRUNCATED", "a reply is longer than the memory for it");
+        }
+        reader.reset(slot * SLOT_BYTES, this.#vector.lengthOf(slot));
+      } else {
+        this.#read(socket, timeoutMs);
+      }
+    }
+  }
+
+  #read(socket: NetlinkSocket, timeoutMs: number): void {
+    this.clear();
+    let deadline = 0;
+    for (;;) {
+      const received = socket.recvmmsg(
+        this.#vector.addressOf(0),
+        this.#vector.capacity,
+        MSG_DONTWAIT,
+      );
+      if (received > 0) {
+        this.#slots = received;
+        return;
+      }
+      if (received !== -EAGAIN) {
+        const errno = received === 0 ? ENOBUFS : -received;
+        throw new SystemCallError("recvmmsg", errno, "reading from the kernel");
+      }
+      const now = performance.now();
+      if (deadline === 0) deadline = now + timeoutMs;
+      const left = Math.ceil(deadline - now);
+      if (left <= 0 || !socket.poll(left)) {
+        throw new SystemCallError("poll", ETIMEDOUT, "waiting for the kernel's reply");
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import { EMSGSIZE } from "../sys/errno.ts";
+import { SystemCallError } from "../sys/errors.ts";
+import type { PinnedMemory } from "../sys/memory.ts";
+import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from "../uapi/netlink.ts";
+import { ackErrno, decodeExtendedAck } from "./ack.ts";
+import type { AttributeWriter } from "./attribute-writer.ts";
+import { Batch } from "./batch.ts";
+import { NetlinkError } from "./errors.ts";
+import type { MessageReader } from "./message.ts";
+import { setSequence } from "./message.ts";
+import { Receiver } from "./receiver.ts";
+import type { NetlinkSocket } from "./socket.ts";
+
+/** A request can hold one attribute list of the greatest length, and its key and mask. */
+const REQUEST_BYTES = 256 << 10;
+
+/** A kernel that has not answered by then never will: replies are queued before a send returns. */
+const REPLY_TIMEOUT_MS = 10_000;
+
+/** One request: what kind, what is in it, and what is done in words. */
+export type Request = {
+  readonly type: number;
+  /** Flags beside NLM_F_REQUEST. */
+  readonly flags?: number;
+  /** What is asked for, for errors: "creating the datapath lab0". */
+  readonly doing: string;
+  /** Writes what follows the netlink header. */
+  readonly write: (writer: AttributeWriter) => void;
+};
+
+/** Looks at one reply; its bytes are valid until the next one. */
+export type OnReply = (memory: PinnedMemory, message: MessageReader) => void;
+
+/**
+ * Single requests and dumps over one socket, for everything that is not a load: a request at a time,
+ * errors thrown as they come. One user at a time.
+ */
+export class Requester implements Disposable {
+  readonly socket: NetlinkSocket;
+  readonly #request = new Batch(1, REQUEST_BYTES);
+  readonly #receiver = new Receiver();
+  #dumping = false;
+
+  constructor(socket: NetlinkSocket) {
+    this.socket = socket;
+  }
+
+  /** A dump was left before its end: the socket holds replies that nobody waits for. */
+  get busy(): boolean {
+    return this.#dumping;
+  }
+
+  /**
+   * Sends one request and waits for its ack.
+   * @param onReply called for each message before the ack
+   * @throws NetlinkError what the kernel refused; SystemCallError
+   */
+  transact(request: Request, onReply?: OnReply): void {
+    this.#receiver.expectLong(true);
+    const sequence = this.#send(request, NLM_F_ACK);
+    for (;;) {
+      const message = this.#receiver.next(this.socket, REPLY_TIMEOUT_MS);
+      if (message.sequence !== sequence) continue;
+      if (message.type === NLMSG_ERROR) {
+        this.#throwError(message, request.doing);
+        return;
+      }
+      onReply?.(this.#receiver.memory, message);
+    }
+  }
+
+  /**
+   * Sends a dump request and gives its messages one by one. The object given is the same each time
+   * and its bytes are valid until the next one. A dump left early makes the requester {@link busy}.
+   * @throws NetlinkError, also where the kernel's NLMSG_DONE carries an errno
+   */
+  *dump(request: Request): Generator<MessageReader, void> {
+    this.#receiver.expectLong(false);
+    const sequence = this.#send(request, NLM_F_DUMP);
+    this.#dumping = true;
+    const { memory } = this.#receiver;
+    for (;;) {
+      const message = this.#receiver.next(this.socket, REPLY_TIMEOUT_MS);
+      if (message.sequence !== sequence) continue;
+      if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
+        this.#dumping = false;
+        if (message.payload + 4 <= message.end && memory.i32[message.payload >> 2] !== 0) {
+          this.#throwError(message, request.doing);
+        }
+        return;
+      }
+      yield message;
+    }
+  }
+
+  /** The memory in which the messages of {@link dump} and {@link transact} lie. */
+  get replies(): PinnedMemory {
+    return this.#receiver.memory;
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #throwError(message: MessageReader, doing: string): void {
+    const errno = ackErrno(this.#receiver.memory, message);
+    if (errno === 0) return;
+    throw new NetlinkError(doing, errno, decodeExtendedAck(this.#receiver.memory, message));
+  }
+
+  #send(request: Request, flags: number): number {
+    const batch = this.#request;
+    batch.clear();
+    this.#receiver.clear();
+    batch.begin(request.type, NLM_F_REQUEST | flags | (request.flags ?? 0));
+    request.write(batch.writer);
+    if (!batch.commit(0)) throw new SystemCallError("send", EMSGSIZE, request.doing);
+    const sequence = this.socket.takeSequences(1);
+    setSequence(batch.memory, 0, sequence);
+    const sent = this.socket.send(batch.memory.address, batch.bytes);
+    if (sent < 0) throw new SystemCallError("send", -sent, request.doing);
+    return sequence;
+  }
+}

@@ -1,0 +1,290 @@
+import { EAGAIN, ENOBUFS, ENOMEM } from "../sys/errno.ts";
+import { assert } from "../sys/errors.ts";
+import { PinnedMemory } from "../sys/memory.ts";
+import { IovecArray, MessageVector } from "../sys/vectors.ts";
+import { iovMax } from "../sys/libc.ts";
+import { NLM_F_ACK, NLMSG_ERROR } from "../uapi/netlink.ts";
+import { ackErrno } from "./ack.ts";
+import { type Batch, MessageState } from "./batch.ts";
+import { addFlags, MessageReader, setLength, setSequence } from "./message.ts";
+import { measureReplyCost, REPLY_COST_BYTES } from "./reply-cost.ts";
+import { MSG_DONTWAIT, MSG_TRUNC, type NetlinkSocket } from "./socket.ts";
+
+/** `errors`: an ack on the last message of each datagram, and errors. `each`: an ack a message. */
+export type AckMode = "errors" | "each";
+
+/**
+ * `send`: a system call a datagram, one contiguous buffer. `writev`: a system call a datagram, an
+ * iovec a message. `sendmmsg`: one system call for all datagrams.
+ */
+export type Transport = "send" | "writev" | "sendmmsg";
+
+/** How a batch is cut into datagrams and sent. */
+export type BatchShape = {
+  readonly ack: AckMode;
+  readonly transport: Transport;
+  /** The most messages a datagram; under `writev` at most max_iovs. */
+  readonly messagesPerDatagram: number;
+  /** The most bytes a datagram, unless one message is longer. */
+  readonly bytesPerDatagram: number;
+  /** What one waiting reply costs of `sk_rcvbuf`; measured where it matters and is not given. */
+  readonly replyCostBytes?: number;
+};
+
+/** What a transactor has done since it was made. */
+export type TransactorCounters = {
+  systemCalls: number;
+  datagrams: number;
+  bytes: number;
+  /** Times the receive buffer overflowed (ENOBUFS). */
+  overruns: number;
+};
+
+/** A capped error is 36 bytes, its extended ack rarely 200; a longer one is cut, its errno is not. */
+const REPLY_SLOT_BYTES = 256;
+const REPLY_SLOTS = 1024;
+
+/** Datagrams of one window: the most that sendmmsg takes. */
+const DATAGRAMS_MAX = 1024;
+
+/** The kernel had no memory for a datagram: tried this often, then given up. */
+const SEND_ATTEMPTS = 8;
+
+/**
+ * Sends batches and finds out what became of every message.
+ *
+ * Netlink is synchronous: when a send returns, each of its messages has been carried out and every
+ * reply is queued. The kernel goes on after an error, but a datagram it cannot walk to its end is
+ * dropped in silence from there; so the last message of each datagram asks for an ack, and only with
+ * that ack are the others known to be accepted. All datagrams between two reads are kept so few that
+ * a reply for each of their messages fits the receive buffer; where replies are lost all the same
+ * (ENOBUFS), those that did arrive are the first ones, in order, and every message after them is
+ * {@link MessageState.lost}. Nothing is sent twice.
+ */
+export class Transactor {
+  readonly socket: NetlinkSocket;
+  readonly shape: BatchShape;
+  readonly counters: TransactorCounters = { systemCalls: 0, datagrams: 0, bytes: 0, overruns: 0 };
+  /** The most messages between two reads, so that the replies to all of them fit. */
+  readonly windowMessages: number;
+
+  #perDatagram: number;
+  readonly #iovecs: IovecArray | undefined;
+  readonly #outgoing = new MessageVector(DATAGRAMS_MAX);
+  readonly #incoming = new MessageVector(REPLY_SLOTS);
+  readonly #replies = new PinnedMemory(REPLY_SLOTS * REPLY_SLOT_BYTES);
+  readonly #reader = new MessageReader(this.#replies);
+  /** The message after the last one of each datagram in the window. */
+  readonly #ends = new Uint32Array(DATAGRAMS_MAX);
+
+  constructor(socket: NetlinkSocket, shape: BatchShape) {
+    assert(
+      Number.isInteger(shape.messagesPerDatagram) && shape.messagesPerDatagram > 0,
+      "messages a datagram",
+    );
+    assert(shape.bytesPerDatagram > 0, "bytes a datagram");
+    this.socket = socket;
+    this.shape = shape;
+    const { messagesPerDatagram } = shape;
+    this.#perDatagram =
+      shape.transport === "writev" ? Math.min(messagesPerDatagram, iovMax()) : messagesPerDatagram;
+    this.#iovecs = shape.transport === "writev" ? new IovecArray(this.#perDatagram) : undefined;
+    this.windowMessages = windowMessages(socket, shape);
+    for (let i = 0; i < REPLY_SLOTS; i++) {
+      this.#incoming.set(i, this.#replies.address + i * REPLY_SLOT_BYTES, REPLY_SLOT_BYTES);
+    }
+  }
+
+  /** Cuts batches anew from now on; under `writev` a datagram keeps to the iovecs there are. */
+  cut(messagesPerDatagram: number): void {
+    assert(messagesPerDatagram > 0, "messages a datagram");
+    this.#perDatagram = Math.min(
+      messagesPerDatagram,
+      this.#iovecs?.capacity ?? messagesPerDatagram,
+    );
+  }
+
+  /** Sends every message of `batch` and fills its states, errnos and failures. Blocks. */
+  execute(batch: Batch): void {
+    const { count } = batch;
+    const sequence = this.socket.takeSequences(count);
+    batch.failures = 0;
+    let first = 0;
+    while (first < count) first = this.#window(batch, first, sequence);
+  }
+
+  // Sends as many datagrams as one read may answer, from message `first` on, and reads the replies.
+  // Returns the first message of the next window.
+  #window(batch: Batch, first: number, sequence: number): number {
+    const limit = Math.min(batch.count, first + this.windowMessages);
+    let datagrams = 0;
+    let next = first;
+    while (next < limit && datagrams < DATAGRAMS_MAX) {
+      next = this.#datagramEnd(batch, next, limit);
+      this.#ends[datagrams++] = next;
+    }
+    this.#stamp(batch, first, next, datagrams, sequence);
+    let done = 0;
+    let start = first;
+    let attempts = 0;
+    while (done < datagrams) {
+      const sent = this.#send(batch, start, done, datagrams);
+      if (sent > 0) {
+        const end = this.#ends[done + sent - 1] ?? next;
+        this.#account(batch, start, done, done + sent, sequence);
+        done += sent;
+        start = end;
+        attempts = 0;
+      } else if (isTransient(-sent) && ++attempts < SEND_ATTEMPTS) {
+        this.socket.poll(attempts);
+      } else {
+        // The datagram never left: the ones after it may.
+        const end = this.#ends[done++] ?? next;
+        batch.states.fill(MessageState.unsent, start, end);
+        batch.errnos.fill(-sent, start, end);
+        batch.failures += end - start;
+        start = end;
+        attempts = 0;
+      }
+    }
+    return next;
+  }
+
+  // Where a datagram that begins with message `first` ends.
+  #datagramEnd(batch: Batch, first: number, limit: number): number {
+    const { starts } = batch;
+    const most = Math.min(limit, first + this.#perDatagram);
+    const bytes = Math.min(this.shape.bytesPerDatagram, this.socket.datagramBytesMax);
+    const from = starts[first] ?? 0;
+    if ((starts[most] ?? 0) - from <= bytes) return most;
+    let end = first + 1;
+    while (end < most && (starts[end + 1] ?? 0) - from <= bytes) end++;
+    return end;
+  }
+
+  #stamp(batch: Batch, first: number, end: number, datagrams: number, sequence: number): void {
+    const { memory, starts } = batch;
+    const each = this.shape.ack === "each";
+    for (let i = first; i < end; i++) {
+      const start = starts[i]!; // i < count <= capacity
+      setSequence(memory, start, (sequence + i) >>> 0);
+      if (each) addFlags(memory, start, NLM_F_ACK);
+    }
+    for (let d = 0; d < datagrams; d++) {
+      addFlags(memory, starts[(this.#ends[d] ?? 1) - 1] ?? 0, NLM_F_ACK);
+    }
+  }
+
+  // Sends datagrams `done` to `datagrams`, the first of which begins with message `start`.
+  // Returns how many left, or the errno of the first one, negated.
+  #send(batch: Batch, start: number, done: number, datagrams: number): number {
+    const { starts, memory } = batch;
+    if (this.shape.transport === "sendmmsg") {
+      let from = starts[start] ?? 0;
+      for (let d = done; d < datagrams; d++) {
+        const to = starts[this.#ends[d] ?? 0] ?? 0;
+        this.#outgoing.set(d, memory.address + from, to - from);
+        from = to;
+      }
+      this.counters.systemCalls++;
+      return this.socket.sendmmsg(this.#outgoing.addressOf(done), datagrams - done);
+    }
+    const end = this.#ends[done] ?? 0;
+    const from = starts[start] ?? 0;
+    const length = (starts[end] ?? 0) - from;
+    this.counters.systemCalls++;
+    let sent: number;
+    if (this.#iovecs === undefined) {
+      sent = this.socket.send(memory.address + from, length);
+    } else {
+      for (let i = start; i < end; i++) {
+        const at = starts[i] ?? 0;
+        this.#iovecs.set(i - start, memory.address + at, (starts[i + 1] ?? 0) - at);
+      }
+      sent = this.socket.writev(this.#iovecs.address, end - start);
+    }
+    return sent < 0 ? sent : 1;
+  }
+
+  // Reads the replies to datagrams `done` to `to` and settles the states of their messages.
+  #account(batch: Batch, start: number, done: number, to: number, sequence: number): void {
+    const ends = this.#ends;
+    const end = ends[to - 1] ?? 0;
+    this.counters.datagrams += to - done;
+    this.counters.bytes += (batch.starts[end] ?? 0) - (batch.starts[start] ?? 0);
+    batch.states.fill(MessageState.accepted, start, end);
+    batch.errnos.fill(0, start, end);
+    // Replies come in the order of the messages: all before `proven` are settled.
+    let proven = start;
+    let datagram = done;
+    while (proven < end) {
+      const received = this.#receive();
+      if (received === -ENOBUFS) continue;
+      if (received <= 0) break;
+      for (let slot = 0; slot < received; slot++) {
+        const length = Math.min(this.#incoming.lengthOf(slot), REPLY_SLOT_BYTES);
+        const index = this.#reply(batch, slot, length, sequence);
+        if (index < proven || index >= end) continue;
+        // A datagram without its final ack is known only up to its last error.
+        while ((ends[datagram] ?? end) <= index) {
+          this.#lose(batch, proven, ends[datagram] ?? end);
+          proven = ends[datagram] ?? end;
+          datagram++;
+        }
+        proven = index + 1;
+        if (proven === ends[datagram]) datagram++;
+      }
+    }
+    this.#lose(batch, proven, end);
+  }
+
+  #receive(): number {
+    this.counters.systemCalls++;
+    const received = this.socket.recvmmsg(this.#incoming.addressOf(0), REPLY_SLOTS, MSG_DONTWAIT);
+    if (received === -ENOBUFS) this.counters.overruns++;
+    return received;
+  }
+
+  // Takes the reply in one slot. Returns the index of its message, or -1 where it is not of this batch.
+  #reply(batch: Batch, slot: number, length: number, sequence: number): number {
+    const start = slot * REPLY_SLOT_BYTES;
+    // A reply longer than its slot is cut behind the errno, which is all that is wanted here.
+    if ((this.#incoming.flagsOf(slot) & MSG_TRUNC) !== 0)
+      setLength(this.#replies, start, start + length);
+    const reader = this.#reader.reset(start, length);
+    let index = -1;
+    while (reader.next()) {
+      if (reader.type !== NLMSG_ERROR) continue;
+      const at = (reader.sequence - sequence) >>> 0;
+      if (at >= batch.count) continue;
+      index = at;
+      const errno = ackErrno(this.#replies, reader);
+      if (errno === 0) continue;
+      batch.states[at] = MessageState.rejected;
+      batch.errnos[at] = errno;
+      batch.failures++;
+    }
+    return index;
+  }
+
+  #lose(batch: Batch, from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      if (batch.states[i] !== MessageState.accepted) continue;
+      batch.states[i] = MessageState.lost;
+      batch.failures++;
+    }
+  }
+}
+
+// As many replies as fit the receive buffer, by the assumed cost of one or, where that would make the
+// datagrams smaller than wanted, by its measured cost.
+function windowMessages(socket: NetlinkSocket, shape: BatchShape): number {
+  const fit = (cost: number): number => Math.max(1, Math.floor(socket.receiveBufferBytes / cost));
+  if (shape.replyCostBytes !== undefined) return fit(shape.replyCostBytes);
+  const assumed = fit(REPLY_COST_BYTES);
+  return assumed >= shape.messagesPerDatagram ? assumed : fit(measureReplyCost(socket));
+}
+
+function isTransient(errno: number): boolean {
+  return errno === EAGAIN || errno === ENOBUFS || errno === ENOMEM;
+}

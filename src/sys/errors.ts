@@ -1,0 +1,64 @@
+import { errnoName, errnoText } from "./errno.ts";
+
+/**
+ * The base of every error that millrace throws on purpose.
+ *
+ * `code` is a stable word for programs (an errno name such as `EPERM`, or a word of
+ * millrace's own such as `FLOW_SYNTAX`); `message` is for people.
+ */
+export class MillraceError extends Error {
+  override readonly name: string = "MillraceError";
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** What is violated when an assertion fails: a defect in millrace, or in the caller's use of it. */
+export class AssertionError extends MillraceError {
+  override readonly name: string = "AssertionError";
+
+  constructor(message: string) {
+    super("ASSERTION", message);
+  }
+}
+
+/** Throws {@link AssertionError} where `condition` does not hold. For doors, not for hot loops. */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) throw new AssertionError(message);
+}
+
+/** A system call failed. */
+export class SystemCallError extends MillraceError {
+  override readonly name: string = "SystemCallError";
+  /** The call, `sendmmsg`. */
+  readonly call: string;
+  readonly errno: number;
+
+  /** @param doing what was being done, in the words of the user: "opening a netlink socket" */
+  constructor(call: string, errno: number, doing: string, options?: ErrorOptions) {
+    super(errnoName(errno), `${doing}: ${call}: ${errnoText(errno)}`, options);
+    this.call = call;
+    this.errno = errno;
+  }
+}
+
+/** The running kernel lacks a feature. */
+export class NotSupportedError extends MillraceError {
+  override readonly name: string = "NotSupportedError";
+  /** What is missing, in words. */
+  readonly feature: string;
+  /**
+   * The first mainline kernel that has it. Distributions backport, so nothing is decided by it: the
+   * error is thrown because this kernel was asked and said no.
+   */
+  readonly since: string;
+
+  constructor(feature: string, since: string, options?: ErrorOptions) {
+    super("NOT_SUPPORTED", `this kernel has no ${feature} (needs Linux ${since})`, options);
+    this.feature = feature;
+    this.since = since;
+  }
+}

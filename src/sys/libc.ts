@@ -1,0 +1,225 @@
+import { dlopen, FFIType, toArrayBuffer, type Pointer } from "bun:ffi";
+import { EINTR } from "./errno.ts";
+import { assert, MillraceError } from "./errors.ts";
+
+// ssize_t is declared as i32: Bun returns an i64 as a BigInt, and no call here moves 2 GiB.
+const SYMBOLS = {
+  __errno_location: { args: [], returns: FFIType.ptr },
+  socket: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  close: { args: [FFIType.i32], returns: FFIType.i32 },
+  bind: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
+  connect: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
+  getsockname: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  setsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
+    returns: FFIType.i32,
+  },
+  getsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
+    returns: FFIType.i32,
+  },
+  send: { args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
+  writev: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  sendmmsg: { args: [FFIType.i32, FFIType.ptr, FFIType.u32, FFIType.i32], returns: FFIType.i32 },
+  recvmmsg: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.u32, FFIType.i32, FFIType.ptr],
+    returns: FFIType.i32,
+  },
+  poll: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
+  epoll_create1: { args: [FFIType.i32], returns: FFIType.i32 },
+  epoll_ctl: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr],
+    returns: FFIType.i32,
+  },
+  epoll_wait: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.i32],
+    returns: FFIType.i32,
+  },
+  sysconf: { args: [FFIType.i32], returns: FFIType.i32 },
+  setns: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+} as const;
+
+type Libc = ReturnType<typeof open>;
+
+const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"] as const;
+
+function open() {
+  let cause: unknown;
+  for (const name of LIBRARIES) {
+    try {
+      const { symbols } = dlopen(name, SYMBOLS);
+      const location = symbols.__errno_location();
+      assert(location !== null, "the C library has no errno");
+      // errno is per thread, and so is this module: each Worker loads its own.
+      return { symbols, errno: new Int32Array(toArrayBuffer(location, 0, 4)) };
+    } catch (error) {
+      cause ??= error;
+    }
+  }
+  throw new MillraceError("NO_LIBC", "millrace needs the C library of a Linux system (libc.so.6)", {
+    cause,
+  });
+}
+
+let opened: Libc | undefined;
+
+// Lazy: importing millrace does nothing.
+function libc(): Libc {
+  opened ??= open();
+  return opened;
+}
+
+function isPointer(address: number): address is Pointer {
+  return Number.isSafeInteger(address) && address > 0;
+}
+
+function pointer(address: number): Pointer {
+  assert(isPointer(address), "not an address");
+  return address;
+}
+
+function isInt32(value: number): boolean {
+  return (value | 0) === value;
+}
+
+// errno is read at once: the next call may change it.
+function result(returned: number): number {
+  if (returned >= 0) return returned;
+  return -(libc().errno[0] ?? 0);
+}
+
+/*
+ * Every function below returns what the system call returned, or the errno negated: a caller looks
+ * at the sign. Addresses come from PinnedMemory, whose owner keeps it alive across the call.
+ */
+
+/** socket(2). */
+export function socket(domain: number, type: number, protocol: number): number {
+  assert(isInt32(domain) && isInt32(type) && isInt32(protocol), "socket arguments");
+  return result(libc().symbols.socket(domain, type, protocol));
+}
+
+/** close(2). EINTR is not repeated: on Linux the descriptor is gone either way. */
+export function close(fd: number): number {
+  assert(isInt32(fd), "file descriptor");
+  return result(libc().symbols.close(fd));
+}
+
+/** bind(2). */
+export function bind(fd: number, address: number, length: number): number {
+  return result(libc().symbols.bind(fd, pointer(address), length));
+}
+
+/** connect(2). */
+export function connect(fd: number, address: number, length: number): number {
+  return result(libc().symbols.connect(fd, pointer(address), length));
+}
+
+/** getsockname(2). `length` is the address of a socklen_t. */
+export function getsockname(fd: number, address: number, length: number): number {
+  return result(libc().symbols.getsockname(fd, pointer(address), pointer(length)));
+}
+
+/** setsockopt(2). */
+export function setsockopt(
+  fd: number,
+  level: number,
+  name: number,
+  value: number,
+  length: number,
+): number {
+  return result(libc().symbols.setsockopt(fd, level, name, pointer(value), length));
+}
+
+/** getsockopt(2). `length` is the address of a socklen_t. */
+export function getsockopt(
+  fd: number,
+  level: number,
+  name: number,
+  value: number,
+  length: number,
+): number {
+  return result(libc().symbols.getsockopt(fd, level, name, pointer(value), pointer(length)));
+}
+
+/** send(2). */
+export function send(fd: number, address: number, length: number, flags: number): number {
+  assert(isInt32(fd) && isInt32(length) && length >= 0 && isInt32(flags), "send arguments");
+  const { symbols } = libc();
+  for (;;) {
+    const sent = result(symbols.send(fd, pointer(address), length, flags));
+    if (sent !== -EINTR) return sent;
+  }
+}
+
+/** writev(2). `iovecs` is the address of `count` struct iovec, at most {@link iovMax} of them. */
+export function writev(fd: number, iovecs: number, count: number): number {
+  assert(isInt32(fd) && isInt32(count) && count > 0, "writev arguments");
+  const { symbols } = libc();
+  for (;;) {
+    const written = result(symbols.writev(fd, pointer(iovecs), count));
+    if (written !== -EINTR) return written;
+  }
+}
+
+/** sendmmsg(2). `headers` is the address of `count` struct mmsghdr. Returns how many were sent. */
+export function sendmmsg(fd: number, headers: number, count: number, flags: number): number {
+  assert(isInt32(fd) && isInt32(count) && count > 0 && isInt32(flags), "sendmmsg arguments");
+  const { symbols } = libc();
+  for (;;) {
+    const sent = result(symbols.sendmmsg(fd, pointer(headers), count, flags));
+    if (sent !== -EINTR) return sent;
+  }
+}
+
+/** recvmmsg(2) without its own time limit. Returns how many messages came. */
+export function recvmmsg(fd: number, headers: number, count: number, flags: number): number {
+  assert(isInt32(fd) && isInt32(count) && count > 0 && isInt32(flags), "recvmmsg arguments");
+  const { symbols } = libc();
+  for (;;) {
+    const received = result(symbols.recvmmsg(fd, pointer(headers), count, flags, null));
+    if (received !== -EINTR) return received;
+  }
+}
+
+/** poll(2). An interrupted poll returns 0, as one whose time is up: the caller has a deadline of its own. */
+export function poll(fds: number, count: number, timeoutMs: number): number {
+  assert(isInt32(count) && count >= 0 && isInt32(timeoutMs), "poll arguments");
+  const ready = result(libc().symbols.poll(pointer(fds), count, timeoutMs));
+  return ready === -EINTR ? 0 : ready;
+}
+
+/** epoll_create1(2). */
+export function epollCreate(flags: number): number {
+  return result(libc().symbols.epoll_create1(flags));
+}
+
+/** epoll_ctl(2). `event` is the address of a struct epoll_event. */
+export function epollControl(epoll: number, operation: number, fd: number, event: number): number {
+  assert(isInt32(epoll) && isInt32(operation) && isInt32(fd), "epoll arguments");
+  return result(libc().symbols.epoll_ctl(epoll, operation, fd, pointer(event)));
+}
+
+/** epoll_wait(2). `events` is the address of `count` struct epoll_event. An interrupted wait returns 0. */
+export function epollWait(epoll: number, events: number, count: number, timeoutMs: number): number {
+  assert(isInt32(epoll) && isInt32(count) && count > 0 && isInt32(timeoutMs), "epoll arguments");
+  const ready = result(libc().symbols.epoll_wait(epoll, pointer(events), count, timeoutMs));
+  return ready === -EINTR ? 0 : ready;
+}
+
+/** setns(2). */
+export function setns(fd: number, type: number): number {
+  assert(isInt32(fd) && isInt32(type), "setns arguments");
+  return result(libc().symbols.setns(fd, type));
+}
+
+/** _SC_UIO_MAXIOV of glibc and musl. */
+const SC_UIO_MAXIOV = 60;
+
+/** POSIX promises this many iovecs (_XOPEN_IOV_MAX). */
+const IOV_MAX_PROMISED = 16;
+
+/** How many iovecs one writev takes (`max_iovs`): sysconf's word, never under 16. */
+export function iovMax(): number {
+  return Math.max(IOV_MAX_PROMISED, libc().symbols.sysconf(SC_UIO_MAXIOV));
+}

@@ -1,0 +1,129 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Batch, MessageState } from "../../src/netlink/batch.ts";
+import { NetlinkSocket, type SocketOptions } from "../../src/netlink/socket.ts";
+import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
+import { measureReplyCost } from "../../src/netlink/reply-cost.ts";
+import { ENOENT } from "../../src/sys/errno.ts";
+import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
+
+// The kernel acks a message below NLMSG_MIN_TYPE and does nothing; no family has this number: ENOENT.
+const NO_FAMILY = 0xfff0;
+
+const SHAPE: BatchShape = {
+  ack: "errors",
+  transport: "sendmmsg",
+  messagesPerDatagram: 16,
+  bytesPerDatagram: 1 << 16,
+};
+
+function fill(batch: Batch, good: readonly boolean[]): void {
+  batch.clear();
+  good.forEach((accepted, i) => {
+    batch.begin(accepted ? NLMSG_NOOP : NO_FAMILY, NLM_F_REQUEST);
+    batch.writer.u32(1, i);
+    expect(batch.commit(i)).toBe(true);
+  });
+}
+
+function run(
+  good: readonly boolean[],
+  shape: Partial<BatchShape>,
+  options: SocketOptions = {},
+): { batch: Batch; transactor: Transactor } {
+  using socket = new NetlinkSocket(NETLINK_GENERIC, options);
+  const transactor = new Transactor(socket, { ...SHAPE, ...shape });
+  const batch = new Batch(Math.max(1, good.length), 1 << 20);
+  fill(batch, good);
+  transactor.execute(batch);
+  return { batch, transactor };
+}
+
+const shapes = fc.record({
+  ack: fc.constantFrom("errors" as const, "each" as const),
+  transport: fc.constantFrom("send" as const, "writev" as const, "sendmmsg" as const),
+  messagesPerDatagram: fc.integer({ min: 1, max: 70 }),
+  bytesPerDatagram: fc.integer({ min: 1, max: 4000 }),
+});
+
+describe("Transactor", () => {
+  test("says of every message what the kernel did, whatever the shape", () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 300 }), shapes, (good, shape) => {
+        const { batch } = run(good, shape);
+        const states = [...batch.states.subarray(0, good.length)];
+        expect(states).toEqual(
+          good.map((g) => (g ? MessageState.accepted : MessageState.rejected)),
+        );
+        expect([...batch.errnos.subarray(0, good.length)]).toEqual(
+          good.map((g) => (g ? 0 : ENOENT)),
+        );
+        expect(batch.failures).toBe(good.filter((g) => !g).length);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("needs two system calls for many datagrams", () => {
+    const { transactor } = run(
+      Array.from({ length: 4096 }, () => true),
+      {
+        messagesPerDatagram: 1024,
+      },
+    );
+    expect(transactor.counters).toMatchObject({ systemCalls: 2, datagrams: 4, overruns: 0 });
+  });
+
+  test("keeps a window so small that every reply fits", () => {
+    const good = Array.from({ length: 2000 }, () => false);
+    const { batch, transactor } = run(good, {}, { receiveBufferBytes: 32 << 10 });
+    expect(batch.failures).toBe(2000);
+    expect(transactor.counters.overruns).toBe(0);
+    expect(transactor.windowMessages).toBeLessThan(130);
+  });
+
+  test("calls lost what it cannot know, and nothing else", () => {
+    // A cost of one byte a reply makes the window too large on purpose.
+    const good = Array.from({ length: 400 }, (_, i) => i % 2 === 0);
+    const { batch, transactor } = run(
+      good,
+      { replyCostBytes: 1 },
+      { receiveBufferBytes: 32 << 10 },
+    );
+    expect(transactor.counters.overruns).toBeGreaterThan(0);
+    const states = [...batch.states.subarray(0, good.length)];
+    const firstLost = states.indexOf(MessageState.lost);
+    expect(firstLost).toBeGreaterThan(0);
+    expect(states.slice(firstLost).every((s) => s === MessageState.lost)).toBe(true);
+    expect(states.slice(0, firstLost)).toEqual(
+      good.slice(0, firstLost).map((g) => (g ? MessageState.accepted : MessageState.rejected)),
+    );
+    expect(batch.failures).toBe(states.filter((s) => s !== MessageState.accepted).length);
+  });
+
+  test("a message too long for the socket is unsent, and the next ones are not", () => {
+    using socket = new NetlinkSocket(NETLINK_GENERIC, { sendBufferBytes: 4096 });
+    const transactor = new Transactor(socket, { ...SHAPE, messagesPerDatagram: 1 });
+    const batch = new Batch(3, 1 << 18);
+    const payload = new Uint8Array(60_000);
+    for (let i = 0; i < 3; i++) {
+      batch.begin(NLMSG_NOOP, NLM_F_REQUEST);
+      if (i === 1) batch.writer.bytes(1, payload);
+      expect(batch.commit(i)).toBe(true);
+    }
+    transactor.execute(batch);
+    expect([...batch.states]).toEqual([
+      MessageState.accepted,
+      MessageState.unsent,
+      MessageState.accepted,
+    ]);
+    expect(batch.failures).toBe(1);
+  });
+
+  test("measures what a reply costs", () => {
+    using socket = new NetlinkSocket(NETLINK_GENERIC);
+    const cost = measureReplyCost(socket);
+    expect(cost).toBeGreaterThanOrEqual(512);
+    expect(cost).toBeLessThanOrEqual(2048);
+  });
+});
