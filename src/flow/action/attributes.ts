@@ -1,0 +1,57 @@
+import { align } from "../../netlink/align.ts";
+import { NLA_TYPE_MASK } from "../../netlink/attribute-reader.ts";
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+
+/** Length of the attribute at `at`, its header counted; 0 where the bytes up to `end` hold none. */
+export function attributeLength(bytes: Uint8Array, at: number, end: number): number {
+  if (end - at < NLA_HEADER) return 0;
+  const length = bytes[at]! | (bytes[at + 1]! << 8);
+  return length < NLA_HEADER || length > end - at ? 0 : length;
+}
+
+/** Type of the attribute at `at`, without its flag bits. */
+export function attributeType(bytes: Uint8Array, at: number): number {
+  return (bytes[at + 2]! | (bytes[at + 3]! << 8)) & NLA_TYPE_MASK;
+}
+
+/** Offset of the attribute after the one of `length` bytes at `at`. */
+export function nextAttribute(at: number, length: number, end: number): number {
+  return Math.min(at + align(length), end);
+}
+
+/** Offset of the first attribute of a type between `start` and `end`, or -1. */
+export function findAttribute(bytes: Uint8Array, start: number, end: number, type: number): number {
+  let at = start;
+  for (let length = attributeLength(bytes, at, end); length > 0;) {
+    if (attributeType(bytes, at) === type) return at;
+    at = nextAttribute(at, length, end);
+    length = attributeLength(bytes, at, end);
+  }
+  return -1;
+}
+
+/** 16 bits in host order. */
+export function u16At(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+/** 32 bits in host order. */
+export function u32At(bytes: Uint8Array, at: number): number {
+  return (u16At(bytes, at) | (u16At(bytes, at + 2) << 16)) >>> 0;
+}
+
+/** 16 bits in network order. */
+export function be16At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+/** 32 bits in network order. */
+export function be32At(bytes: Uint8Array, at: number): number {
+  return ((be16At(bytes, at) << 16) | be16At(bytes, at + 2)) >>> 0;
+}
+
+/** All of `start` to `end` is zero. */
+export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] !== 0) return false;
+  return true;
+}

@@ -1,0 +1,247 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { NLA_HEADER, NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
+import type { PortNames } from "../ports.ts";
+import type { Cursor } from "../text/cursor.ts";
+import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
+import { COOKIE_SIZE, parseCookie } from "./cookie.ts";
+import { type Member, type Members, memberText } from "./member.ts";
+import { parseNat } from "./nat.ts";
+import { parsePercent } from "./percent.ts";
+import { parsePort } from "./port.ts";
+import { endOfPair } from "./struct.ts";
+import {
+  isNoMask,
+  parseBytes,
+  parseHex32,
+  parseHexBytes,
+  parseLabels,
+  parseName,
+} from "./value.ts";
+
+/** The bit of `nla_type` that says nest (linux/netlink.h). */
+const NLA_F_NESTED = 0x8000;
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const EQUALS = 0x3d;
+const SLASH = 0x2f;
+
+/** Reads a list of actions up to the closing parenthesis, which stays next. */
+export type ListParser = (
+  cursor: Cursor,
+  writer: AttributeWriter,
+  ports: PortNames | undefined,
+) => void;
+
+/** Reads what may follow the name of a nested action into the nest `type`, members in any order. */
+export function parseNest(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  type: number,
+  set: Members,
+  ports: PortNames | undefined,
+  parseList: ListParser,
+): void {
+  const start = cursor.position;
+  const mark = writer.nest(set.flagged ? type | NLA_F_NESTED : type);
+  let seen = 0;
+  if (cursor.take(OPEN)) {
+    seen = parseMembers(cursor, writer, set, ports, parseList);
+    cursor.expect(CLOSE, '")"');
+  } else if (!set.bare) {
+    cursor.fail('"("');
+  }
+  for (let i = 0; i < set.members.length; i++) {
+    const one = set.members[i]!;
+    if (one.required && (seen & (1 << i)) === 0) cursor.fail(`${memberText(one)} as well`, start);
+  }
+  if (set.fill !== undefined && !set.hasAny(seen, set.fill.attribute)) {
+    const at = writer.reserve(set.fill.attribute, set.fill.size);
+    if (at >= 0) writer.memory.u8.fill(0, at, at + set.fill.size);
+  }
+  closeNest(cursor, writer, mark, start);
+  if (!writer.failed) sortNest(writer, mark, set.order);
+}
+
+/** Closes a nest; one that no attribute can hold is an error at `start`. */
+export function closeNest(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  mark: number,
+  start: number,
+): void {
+  if (!writer.failed && writer.position - mark - NLA_HEADER > NLA_PAYLOAD_MAX)
+    cursor.fail("fewer actions: an attribute holds 65,531 bytes", start);
+  writer.endNest(mark);
+}
+
+/** @returns a bit for each member that was there. */
+function parseMembers(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  set: Members,
+  ports: PortNames | undefined,
+  parseList: ListParser,
+): number {
+  let seen = 0;
+  let attributes = 0;
+  cursor.skipSeparators();
+  while (cursor.peek() !== CLOSE) {
+    const at = cursor.position;
+    if (cursor.word() === 0) cursor.fail(`one of ${set.names}`);
+    const index = set.words.find(cursor);
+    if (index < 0) cursor.fail(`one of ${set.names}`, at, set.words.nearest(cursor.wordText()));
+    const one = set.members[index]!;
+    if ((seen & (1 << index)) !== 0) cursor.fail(`${one.name} only once`, at);
+    if ((attributes & (1 << one.attribute)) !== 0)
+      cursor.fail(`only one of ${namesOf(set, one.attribute)}`, at);
+    seen |= 1 << index;
+    attributes |= 1 << one.attribute;
+    if (set.exclusive.length > 0 && set.exclusive.every((type) => (attributes & (1 << type)) !== 0))
+      cursor.fail(`only one of ${set.exclusive.map((type) => namesOf(set, type)).join(", ")}`, at);
+    parseMember(cursor, writer, one, ports, parseList);
+    endOfPair(cursor);
+  }
+  return seen;
+}
+
+function parseMember(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  one: Member,
+  ports: PortNames | undefined,
+  parseList: ListParser,
+): void {
+  switch (one.kind) {
+    case "none":
+      return;
+    case "flag":
+      writer.flag(one.attribute);
+      return;
+    case "nat":
+      parseNat(cursor, writer, one.attribute);
+      return;
+    case "actions":
+    case "cookie":
+    case "userdata":
+    case "exact":
+      parseGroup(cursor, writer, one, ports, parseList);
+      return;
+    default:
+      cursor.expect(EQUALS, memberText(one));
+      parseMemberValue(cursor, writer, one, ports);
+  }
+}
+
+/** What stands in parentheses after a member's name. */
+function parseGroup(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  one: Member,
+  ports: PortNames | undefined,
+  parseList: ListParser,
+): void {
+  const start = cursor.position;
+  cursor.expect(OPEN, memberText(one));
+  if (one.kind === "actions") {
+    const mark = writer.nest(one.attribute);
+    cursor.enter();
+    parseList(cursor, writer, ports);
+    cursor.leave();
+    closeNest(cursor, writer, mark, start);
+  } else if (one.cookie === undefined) {
+    parseBytes(cursor, writer, one.attribute, one.kind === "userdata");
+  } else {
+    const at = writer.reserve(one.attribute, COOKIE_SIZE);
+    // Where there is no room the text is still read, into bytes that nobody looks at.
+    const bytes = at < 0 ? UNWRITTEN : writer.memory.u8;
+    bytes.fill(0, Math.max(at, 0), Math.max(at, 0) + COOKIE_SIZE);
+    parseCookie(cursor, one.cookie, bytes, Math.max(at, 0), ports);
+  }
+  cursor.expect(CLOSE, '")"');
+}
+
+function parseMemberValue(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  one: Member,
+  ports: PortNames | undefined,
+): void {
+  switch (one.kind) {
+    case "u16": {
+      const value = cursor.integer(0xffff, `${one.name} from 0 to 65535`);
+      if (value !== 0 || !one.zeroIsNone) writer.u16(one.attribute, value);
+      return;
+    }
+    case "u32":
+      writer.u32(one.attribute, cursor.integer(0xffff_ffff, `${one.name} of 32 bits`));
+      return;
+    case "port":
+      writer.u32(one.attribute, parsePort(cursor, ports));
+      return;
+    case "percent":
+      writer.u32(one.attribute, parsePercent(cursor));
+      cursor.expect(0x25, '"%"');
+      return;
+    case "hex":
+      parseHexBytes(cursor, writer, one.attribute, one.max, 1);
+      return;
+    case "name":
+      parseName(cursor, writer, one.attribute, one.max);
+      return;
+    default:
+      parseMasked(cursor, writer, one);
+  }
+}
+
+/** A mark or labels with their mask. A mask of zero sets nothing, and OVS leaves the attribute out. */
+function parseMasked(cursor: Cursor, writer: AttributeWriter, one: Member): void {
+  const size = one.kind === "mark" ? 4 : 16;
+  if (one.kind === "mark") {
+    const value = parseHex32(cursor);
+    const mask = cursor.take(SLASH) ? parseHex32(cursor) : 0xffff_ffff;
+    for (let i = 0; i < 4; i++) {
+      MASKED[i] = value >>> (8 * i);
+      MASKED[4 + i] = mask >>> (8 * i);
+    }
+  } else {
+    parseLabels(cursor, MASKED, 0);
+  }
+  if (!isNoMask(MASKED, 0, size)) writer.bytes(one.attribute, MASKED, 0, 2 * size);
+}
+
+/** Puts the attributes of the nest at `mark` into a kernel's order, so that equal ones are byte-equal. */
+function sortNest(writer: AttributeWriter, mark: number, order: readonly number[]): void {
+  const bytes = writer.memory.u8;
+  const start = mark + NLA_HEADER;
+  const end = writer.position;
+  let last = -1;
+  let sorted = true;
+  for (let at = start; at < end;) {
+    const rank = order.indexOf(attributeType(bytes, at));
+    if (rank < last) sorted = false;
+    last = rank;
+    at = nextAttribute(at, attributeLength(bytes, at, end), end);
+  }
+  if (sorted) return;
+  const copy = bytes.slice(start, end);
+  let to = start;
+  for (const type of order) {
+    for (let at = 0; at < copy.length;) {
+      const next = nextAttribute(at, attributeLength(copy, at, copy.length), copy.length);
+      if (attributeType(copy, at) === type) {
+        bytes.set(copy.subarray(at, next), to);
+        to += next - at;
+      }
+      at = next;
+    }
+  }
+}
+
+function namesOf(set: Members, attribute: number): string {
+  const members = set.members.filter((one) => one.attribute === attribute);
+  return members.map((one) => one.name).join(", ");
+}
+
+const MASKED = new Uint8Array(32);
+const UNWRITTEN = new Uint8Array(COOKIE_SIZE);

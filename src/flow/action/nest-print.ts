@@ -1,0 +1,194 @@
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import type { PortNames } from "../ports.ts";
+import type { TextSink } from "../text/sink.ts";
+import {
+  attributeLength,
+  attributeType,
+  findAttribute,
+  nextAttribute,
+  u16At,
+  u32At,
+} from "./attributes.ts";
+import { COOKIE_SIZE, cookieFormOf, printCookie } from "./cookie.ts";
+import type { Member, Members } from "./member.ts";
+import { printNat } from "./nat.ts";
+import { printPercent } from "./percent.ts";
+import { printPort } from "./port.ts";
+import { isName, isNoMask, printLabels } from "./value.ts";
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const EQUALS = 0x3d;
+const SLASH = 0x2f;
+
+/** Prints a list of actions. @returns false where it is none. */
+export type ListPrinter = (
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: TextSink,
+  ports: PortNames | undefined,
+  depth: number,
+) => boolean;
+
+/**
+ * Prints the members of a nest, in parentheses, in the order of the table.
+ * @returns false where the bytes are not what {@link parseNest} makes; then `out` holds a part of it.
+ */
+export function printNest(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  set: Members,
+  out: TextSink,
+  ports: PortNames | undefined,
+  printList: ListPrinter,
+  depth: number,
+): boolean {
+  if (!isReadable(bytes, start, end, set)) return false;
+  const begin = out.length;
+  out.byte(OPEN);
+  for (const one of set.members) {
+    const at = findAttribute(bytes, start, end, one.attribute);
+    if (one.kind === "none" ? at >= 0 : at < 0) continue;
+    const length = at < 0 ? 0 : attributeLength(bytes, at, end);
+    if (one.kind !== "none" && !isForm(bytes, at, length, one)) continue;
+    const payload = at + NLA_HEADER;
+    if (one.zeroIsNone && u16At(bytes, payload) === 0) continue;
+    if (out.length > begin + 1) out.byte(COMMA);
+    if (!printMember(bytes, payload, at + length, one, out, ports, printList, depth)) return false;
+  }
+  if (set.bare && out.length === begin + 1) out.truncate(begin);
+  else out.byte(CLOSE);
+  return true;
+}
+
+/** Every attribute is a known one, once, with a payload of its size; every required one is there. */
+function isReadable(bytes: Uint8Array, start: number, end: number, set: Members): boolean {
+  let seen = 0;
+  let at = start;
+  while (at < end) {
+    const length = attributeLength(bytes, at, end);
+    if (length === 0) return false;
+    const type = attributeType(bytes, at);
+    if (type > 31 || (seen & (1 << type)) !== 0) return false;
+    seen |= 1 << type;
+    if (!set.members.some((one) => one.attribute === type && isForm(bytes, at, length, one)))
+      return false;
+    at = nextAttribute(at, length, end);
+  }
+  if (set.exclusive.length > 0 && set.exclusive.every((type) => (seen & (1 << type)) !== 0))
+    return false;
+  return set.members.every((one) => !one.required || (seen & (1 << one.attribute)) !== 0);
+}
+
+/** Whether the attribute at `at` is one that the member's text gives. */
+function isForm(bytes: Uint8Array, at: number, length: number, one: Member): boolean {
+  const payload = at + NLA_HEADER;
+  const size = length - NLA_HEADER;
+  switch (one.kind) {
+    case "none":
+      return false;
+    case "flag":
+      return size === 0;
+    case "u16":
+      return size === 2;
+    case "u32":
+    case "port":
+    case "percent":
+      return size === 4;
+    case "hex":
+      return size > 0 && size <= one.max;
+    case "userdata":
+      return size >= 8 && !(size === COOKIE_SIZE && cookieFormOf(bytes, payload) !== undefined);
+    case "exact":
+      return size < 8;
+    case "cookie":
+      return size === COOKIE_SIZE && cookieFormOf(bytes, payload) === one.cookie;
+    case "name":
+      return isName(bytes, payload, size, one.max);
+    case "mark":
+      return size === 8 && !isNoMask(bytes, payload, 4);
+    case "labels":
+      return size === 32 && !isNoMask(bytes, payload, 16);
+    default:
+      // A list or nat() is looked at when it is printed.
+      return true;
+  }
+}
+
+function printMember(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  one: Member,
+  out: TextSink,
+  ports: PortNames | undefined,
+  printList: ListPrinter,
+  depth: number,
+): boolean {
+  if (one.kind === "nat") return printNat(bytes, at, end, out);
+  out.text(one.name);
+  switch (one.kind) {
+    case "flag":
+    case "none":
+      return true;
+    case "actions":
+    case "cookie":
+    case "userdata":
+    case "exact": {
+      out.byte(OPEN);
+      let fine = true;
+      if (one.kind === "actions") fine = printList(bytes, at, end, out, ports, depth);
+      else if (one.cookie === undefined) out.hexBytes(bytes, at, end);
+      else printCookie(one.cookie, bytes, at, out, ports);
+      out.byte(CLOSE);
+      return fine;
+    }
+    default:
+      out.byte(EQUALS);
+      printMemberValue(bytes, at, end, one, out, ports);
+      return true;
+  }
+}
+
+function printMemberValue(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  one: Member,
+  out: TextSink,
+  ports: PortNames | undefined,
+): void {
+  switch (one.kind) {
+    case "u16":
+      out.dec(u16At(bytes, at));
+      return;
+    case "u32":
+      if (one.hex) out.hex(u32At(bytes, at));
+      else out.dec(u32At(bytes, at));
+      return;
+    case "port":
+      printPort(u32At(bytes, at), out, ports);
+      return;
+    case "percent":
+      printPercent(u32At(bytes, at), out);
+      out.byte(0x25);
+      return;
+    case "hex":
+      out.text("0x");
+      out.hexBytes(bytes, at, end);
+      return;
+    case "name":
+      out.copy(bytes, at, end - 1);
+      return;
+    case "mark":
+      out.hex(u32At(bytes, at));
+      out.byte(SLASH);
+      out.hex(u32At(bytes, at + 4));
+      return;
+    default:
+      printLabels(bytes, at, out);
+  }
+}

@@ -1,0 +1,139 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { align } from "../../netlink/align.ts";
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import {
+  OVS_ACTION_ATTR_PUSH_NSH,
+  OVS_KEY_ATTR_NSH,
+  OVS_NSH_KEY_ATTR_BASE,
+  OVS_NSH_KEY_ATTR_MD1,
+  OVS_NSH_KEY_ATTR_MD2,
+} from "../../uapi/openvswitch.ts";
+import type { Cursor } from "../text/cursor.ts";
+import type { TextSink } from "../text/sink.ts";
+import { attributeLength, attributeType, isZero, nextAttribute } from "./attributes.ts";
+import { tokenEnd } from "./port.ts";
+import { be, endOfPair, fillFields, parseField, printFields, StructFields } from "./struct.ts";
+import { parseHexBytes } from "./value.ts";
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+
+/** `struct ovs_nsh_key_base` and, behind it, `struct ovs_nsh_key_md1`. */
+const BASE_SIZE = 8;
+const MD1_SIZE = 16;
+
+/** The kinds of metadata, `NSH_M_TYPE1` and `NSH_M_TYPE2` (linux/nsh.h). */
+const MDTYPE_1 = 1;
+const MDTYPE_2 = 2;
+
+/** Offset of the kind in the base. */
+const MDTYPE_AT = 2;
+
+/** Most bytes of metadata (`NSH_CTX_HDRS_MAX_LEN`). */
+const MD2_MAX = 244;
+
+const BASE = [
+  be("flags", "NSH flags", 0, 1, { initial: 0 }),
+  be("ttl", "time to live", 1, 1, { initial: 63 }),
+  be("mdtype", "kind of metadata: 1 or 2", 2, 1, { initial: MDTYPE_1 }),
+  be("np", "next protocol: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH, 5 MPLS", 3, 1, { initial: 3 }),
+  be("spi", "service path", 4, 4, { shift: 8, width: 24, radix: "0x", initial: 0 }),
+  be("si", "service index", 4, 4, { width: 8, initial: 255 }),
+];
+
+/** The fields of push_nsh; metadata of type 2, `md2=0x…`, is no field: its length varies. */
+export const NSH_FIELDS: StructFields = new StructFields([
+  ...BASE,
+  ...[1, 2, 3, 4].map((n) =>
+    be(`c${n}`, `context ${n} (mdtype 1)`, BASE_SIZE + (n - 1) * 4, 4, { radix: "0x", initial: 0 }),
+  ),
+]);
+
+const BASE_FIELDS = new StructFields(BASE);
+const MD2 = new TextEncoder().encode("md2=");
+
+/** Reads `(flags=…,…)` into PUSH_NSH { NSH { BASE, MD1 or MD2 } }. */
+export function parsePushNsh(cursor: Cursor, writer: AttributeWriter): void {
+  const start = cursor.position;
+  cursor.expect(OPEN, '"("');
+  HEADER.fill(0);
+  let seen = 0;
+  let md2 = -1;
+  cursor.skipSeparators();
+  while (cursor.peek() !== CLOSE) {
+    if (md2 < 0 && cursor.takeWord(MD2)) {
+      md2 = cursor.position;
+      cursor.position = tokenEnd(cursor);
+    } else {
+      seen |= parseField(cursor, NSH_FIELDS, HEADER, 0, undefined, seen);
+    }
+    endOfPair(cursor);
+  }
+  fillFields(cursor, NSH_FIELDS, HEADER, 0, seen);
+  const mdtype = HEADER[MDTYPE_AT];
+  const context = !isZero(HEADER, BASE_SIZE, BASE_SIZE + MD1_SIZE);
+  if (mdtype !== MDTYPE_1 && mdtype !== MDTYPE_2) cursor.fail("mdtype=1 or mdtype=2", start);
+  if (mdtype === MDTYPE_1 && md2 >= 0) cursor.fail("mdtype=2 with md2=", md2);
+  if (mdtype === MDTYPE_2 && context) cursor.fail("mdtype=1 with c1= to c4=", start);
+
+  const outer = writer.nest(OVS_ACTION_ATTR_PUSH_NSH);
+  const inner = writer.nest(OVS_KEY_ATTR_NSH);
+  writer.bytes(OVS_NSH_KEY_ATTR_BASE, HEADER, 0, BASE_SIZE);
+  if (mdtype === MDTYPE_1) {
+    writer.bytes(OVS_NSH_KEY_ATTR_MD1, HEADER, BASE_SIZE, BASE_SIZE + MD1_SIZE);
+  } else if (md2 >= 0) {
+    const after = cursor.position;
+    cursor.position = md2;
+    parseHexBytes(cursor, writer, OVS_NSH_KEY_ATTR_MD2, MD2_MAX, 4);
+    cursor.position = after;
+  }
+  writer.endNest(inner);
+  writer.endNest(outer);
+  cursor.expect(CLOSE, '")"');
+}
+
+/** Prints the nest of push_nsh. @returns false where no text gives these bytes. */
+export function printPushNsh(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: TextSink,
+): boolean {
+  const length = attributeLength(bytes, start, end);
+  if (length === 0 || nextAttribute(start, length, end) !== end) return false;
+  if (attributeType(bytes, start) !== OVS_KEY_ATTR_NSH) return false;
+  const base = start + NLA_HEADER;
+  const inner = start + length;
+  const baseLength = attributeLength(bytes, base, inner);
+  if (baseLength !== NLA_HEADER + BASE_SIZE) return false;
+  if (attributeType(bytes, base) !== OVS_NSH_KEY_ATTR_BASE) return false;
+  const metadata = base + baseLength;
+  const metadataLength = attributeLength(bytes, metadata, inner);
+  if (metadata !== inner && metadata + align(metadataLength) !== inner) return false;
+  HEADER.fill(0);
+  for (let i = 0; i < BASE_SIZE; i++) HEADER[i] = bytes[base + NLA_HEADER + i]!;
+  const type = metadata === inner ? 0 : attributeType(bytes, metadata);
+  const size = metadataLength - NLA_HEADER;
+  const at = metadata + NLA_HEADER;
+
+  if (HEADER[MDTYPE_AT] === MDTYPE_1) {
+    if (type !== OVS_NSH_KEY_ATTR_MD1 || size !== MD1_SIZE) return false;
+    for (let i = 0; i < MD1_SIZE; i++) HEADER[BASE_SIZE + i] = bytes[at + i]!;
+    out.byte(OPEN);
+    printFields(NSH_FIELDS, HEADER, 0, out, undefined);
+  } else {
+    const none = metadata === inner;
+    const md2 = type === OVS_NSH_KEY_ATTR_MD2 && size > 0 && size <= MD2_MAX && (size & 3) === 0;
+    if (HEADER[MDTYPE_AT] !== MDTYPE_2 || !(none || md2)) return false;
+    out.byte(OPEN);
+    printFields(BASE_FIELDS, HEADER, 0, out, undefined);
+    if (md2) {
+      out.text(",md2=0x");
+      out.hexBytes(bytes, at, at + size);
+    }
+  }
+  out.byte(CLOSE);
+  return true;
+}
+
+const HEADER = new Uint8Array(BASE_SIZE + MD1_SIZE);

@@ -1,0 +1,242 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
+import { NLA_TYPE_MASK } from "../../netlink/attribute-reader.ts";
+import {
+  OVS_ACTION_ATTR_DROP,
+  OVS_ACTION_ATTR_OUTPUT,
+  OVS_HASH_ALG_L4,
+  OVS_HASH_ALG_SYM_L4,
+} from "../../uapi/openvswitch.ts";
+import type { PortNames } from "../ports.ts";
+import type { Cursor } from "../text/cursor.ts";
+import { closeNest, parseNest } from "./nest-parse.ts";
+import { parsePushNsh } from "./nsh.ts";
+import { parsePort, PORT_MAX, tokenEnd } from "./port.ts";
+import { parseSet } from "./set.ts";
+import { parseFields, type StructFields } from "./struct.ts";
+import { ACTION_OF_WORD, ACTION_WORDS, type ActionSpec } from "./table.ts";
+import { failUserspaceOnly, USERSPACE_ONLY } from "./userspace-only.ts";
+import { parseBytes } from "./value.ts";
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const EXPECTED_ACTION = "an action";
+const EXPECTED_SEPARATOR = '"," or the end of the actions';
+const EXPECTED_NUMBER = "a number of 32 bits";
+
+/**
+ * Reads a list of actions, up to the end of the cursor, and writes their attributes at the writer's
+ * position: into an OVS_FLOW_ATTR_ACTIONS nest that the caller has opened. `drop` alone is the empty
+ * list, which drops on every kernel.
+ *
+ * Where the writer has no room it is left failed, and what was written is the caller's to roll back.
+ * @throws FlowSyntaxError; UserspaceOnlyError for an action that no kernel knows.
+ */
+export function parseActions(cursor: Cursor, writer: AttributeWriter, ports?: PortNames): void {
+  const start = writer.position;
+  const at = cursor.position;
+  parseList(cursor, writer, ports, false);
+  if (!writer.failed && writer.position - start > NLA_PAYLOAD_MAX)
+    cursor.fail("fewer actions: an attribute holds 65,531 bytes", at);
+}
+
+/** Reads the actions up to the closing parenthesis, which stays next. */
+function parseNested(cursor: Cursor, writer: AttributeWriter, ports: PortNames | undefined): void {
+  parseList(cursor, writer, ports, true);
+}
+
+function parseList(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  ports: PortNames | undefined,
+  nested: boolean,
+): void {
+  cursor.skipSeparators();
+  for (let first = true; !atEnd(cursor, nested); first = false) {
+    parseAction(cursor, writer, ports, first, nested);
+    if (atEnd(cursor, nested)) return;
+    const at = cursor.position;
+    cursor.skipSeparators();
+    // OVS needs nothing between two actions of a nested list; a parenthesis parts them well enough.
+    if (cursor.position === at && !(nested && cursor.bytes[at - 1] === CLOSE))
+      cursor.fail(EXPECTED_SEPARATOR);
+  }
+}
+
+function atEnd(cursor: Cursor, nested: boolean): boolean {
+  const next = cursor.peek();
+  return next < 0 || (nested && next === CLOSE);
+}
+
+function parseAction(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  ports: PortNames | undefined,
+  first: boolean,
+  nested: boolean,
+): void {
+  const next = cursor.peek();
+  if (next >= 0x30 && next <= 0x39 && ports === undefined) {
+    writer.u32(OVS_ACTION_ATTR_OUTPUT, cursor.integer(PORT_MAX, "a port number"));
+    return;
+  }
+  const start = cursor.position;
+  const end = tokenEnd(cursor);
+  if (cursor.word() === 0 || cursor.position < end) {
+    cursor.position = start;
+    parseOutput(cursor, writer, ports, end);
+    return;
+  }
+  const index = ACTION_WORDS.find(cursor);
+  if (index >= 0) {
+    parseKnown(cursor, writer, ACTION_OF_WORD[index]!, ports, first, nested);
+    return;
+  }
+  const word = cursor.wordText();
+  if (word.toLowerCase() === "drop") {
+    parseDrop(cursor, writer, first, nested);
+  } else if (/^action[0-9]+$/.test(word)) {
+    parseRaw(cursor, writer, word, start);
+  } else if (USERSPACE_ONLY.includes(word)) {
+    failUserspaceOnly(cursor, word, start);
+  } else {
+    const port = ports?.numberOf(word);
+    if (port === undefined) failUnknown(cursor, word, start, ports !== undefined);
+    writer.u32(OVS_ACTION_ATTR_OUTPUT, port);
+  }
+}
+
+function failUnknown(cursor: Cursor, word: string, start: number, named: boolean): never {
+  const expected = named ? "an action, or the name of a port of the datapath" : EXPECTED_ACTION;
+  cursor.fail(expected, start, ACTION_WORDS.nearest(word));
+}
+
+/** A port that is no plain word: a number, or a name such as `br-int` or `eth0.100`. */
+function parseOutput(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  ports: PortNames | undefined,
+  end: number,
+): void {
+  const next = cursor.peek();
+  const digit = next >= 0x30 && next <= 0x39;
+  if (ports === undefined && !digit) cursor.fail(EXPECTED_ACTION);
+  if (cursor.position === end) cursor.fail(EXPECTED_ACTION);
+  writer.u32(OVS_ACTION_ATTR_OUTPUT, parsePort(cursor, ports));
+}
+
+/** What follows the word of an action. */
+function parseKnown(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  spec: ActionSpec,
+  ports: PortNames | undefined,
+  first: boolean,
+  nested: boolean,
+): void {
+  const form = spec.form;
+  const start = cursor.position;
+  switch (form.kind) {
+    case "output":
+      parseOutputWord(cursor, writer, ports);
+      return;
+    case "flag":
+      if (cursor.take(OPEN)) cursor.expect(CLOSE, '")"');
+      writer.flag(spec.type);
+      return;
+    case "nest":
+      parseNest(cursor, writer, spec.type, form.members, ports, parseNested);
+      return;
+    case "nsh":
+      parsePushNsh(cursor, writer);
+      return;
+    case "drop":
+      parseDrop(cursor, writer, first, nested);
+      return;
+    default:
+      cursor.expect(OPEN, `"(": ${spec.syntax}`);
+      if (form.kind === "struct") {
+        parseStruct(cursor, writer, spec, form.fields, ports);
+      } else if (form.kind === "number") {
+        writer.u32(spec.type, cursor.integer(0xffff_ffff, EXPECTED_NUMBER));
+      } else if (form.kind === "set") {
+        parseSet(cursor, writer, ports);
+      } else if (form.kind === "hash") {
+        parseHash(cursor, writer, spec.type);
+      } else {
+        const mark = writer.nest(spec.type);
+        cursor.enter();
+        parseNested(cursor, writer, ports);
+        cursor.leave();
+        closeNest(cursor, writer, mark, start);
+      }
+      cursor.expect(CLOSE, '")"');
+  }
+}
+
+/** `output(N)`: the long form of a bare port. */
+function parseOutputWord(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  ports: PortNames | undefined,
+): void {
+  cursor.expect(OPEN, '"("');
+  writer.u32(OVS_ACTION_ATTR_OUTPUT, parsePort(cursor, ports));
+  cursor.expect(CLOSE, '")"');
+}
+
+function parseStruct(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  spec: ActionSpec,
+  fields: StructFields,
+  ports: PortNames | undefined,
+): void {
+  const at = writer.reserve(spec.type, spec.payload);
+  // Where there is no room the text is still read, into bytes that nobody looks at.
+  const bytes = at < 0 ? UNWRITTEN : writer.memory.u8;
+  const base = at < 0 ? 0 : at;
+  bytes.fill(0, base, base + spec.payload);
+  parseFields(cursor, fields, bytes, base, ports);
+}
+
+/** `l4(B)` or `sym_l4(B)`: `struct ovs_action_hash`. */
+function parseHash(cursor: Cursor, writer: AttributeWriter, type: number): void {
+  const start = cursor.position;
+  cursor.word();
+  const word = cursor.wordText();
+  if (word !== "l4" && word !== "sym_l4") cursor.fail("l4(N) or sym_l4(N)", start);
+  cursor.expect(OPEN, '"("');
+  const basis = cursor.integer(0xffff_ffff, EXPECTED_NUMBER);
+  cursor.expect(CLOSE, '")"');
+  writer.u64(type, word === "l4" ? OVS_HASH_ALG_L4 : OVS_HASH_ALG_SYM_L4, basis);
+}
+
+/** After `drop`: alone in its list it is the empty list, else the action DROP with a reason. */
+function parseDrop(cursor: Cursor, writer: AttributeWriter, first: boolean, nested: boolean): void {
+  let reason = 0;
+  if (cursor.take(OPEN)) {
+    reason = cursor.integer(0xffff_ffff, EXPECTED_NUMBER);
+    cursor.expect(CLOSE, '")"');
+  } else if (first) {
+    const after = cursor.position;
+    cursor.skipSeparators();
+    if (atEnd(cursor, nested)) return;
+    cursor.position = after;
+  }
+  writer.u32(OVS_ACTION_ATTR_DROP, reason);
+}
+
+/** `action26(01 02)`: an attribute as it is, for actions that this version does not know. */
+function parseRaw(cursor: Cursor, writer: AttributeWriter, word: string, start: number): void {
+  const type = Number(word.slice("action".length));
+  if (type > NLA_TYPE_MASK) cursor.fail(`an action number up to ${NLA_TYPE_MASK}`, start);
+  if (!cursor.take(OPEN)) {
+    writer.flag(type);
+    return;
+  }
+  parseBytes(cursor, writer, type, false);
+  cursor.expect(CLOSE, "pairs of hexadecimal digits");
+}
+
+const UNWRITTEN = new Uint8Array(16);

@@ -1,0 +1,67 @@
+import type { PortNames } from "../ports.ts";
+import type { Cursor } from "../text/cursor.ts";
+import type { TextSink } from "../text/sink.ts";
+
+/** The largest number a port attribute can hold; `validateFlow` knows which of them a kernel takes. */
+export const PORT_MAX = 0xffff_ffff;
+
+/** Reads a port: its number, or its name where names are known. */
+export function parsePort(cursor: Cursor, ports: PortNames | undefined): number {
+  const start = cursor.position;
+  const end = tokenEnd(cursor);
+  const first = cursor.peek();
+  if (ports !== undefined && end > start && !isNumber(cursor, end)) {
+    const name = cursor.slice(start, end);
+    const number = ports.numberOf(name);
+    if (number === undefined) cursor.fail("a port number, or the name of a port of the datapath");
+    cursor.position = end;
+    return number;
+  }
+  if (first < 0x30 || first > 0x39) cursor.fail("a port number");
+  return cursor.integer(PORT_MAX, "a port number");
+}
+
+/** Prints a port: its name where there is one that reads back, else its number. */
+export function printPort(number: number, out: TextSink, ports: PortNames | undefined): void {
+  if (ports !== undefined) {
+    const name = ports.nameOf(number);
+    if (name !== undefined && READABLE.test(name)) {
+      out.unicode(name);
+      return;
+    }
+  }
+  out.dec(number);
+}
+
+/** Offset after the bytes up to a separator or a parenthesis. */
+export function tokenEnd(cursor: Cursor): number {
+  const bytes = cursor.bytes;
+  let at = cursor.position;
+  while (at < cursor.end && !ENDS[bytes[at]!]) at++;
+  return at;
+}
+
+/** Whether the bytes up to `end` are a number in C's notation. */
+function isNumber(cursor: Cursor, end: number): boolean {
+  const bytes = cursor.bytes;
+  let at = cursor.position;
+  const hex = bytes[at] === 0x30 && at + 1 < end && (bytes[at + 1]! | 0x20) === 0x78;
+  if (hex) at += 2;
+  for (; at < end; at++) {
+    const byte = bytes[at]!;
+    const letter = byte | 0x20;
+    if ((byte < 0x30 || byte > 0x39) && !(hex && letter >= 0x61 && letter <= 0x66)) return false;
+  }
+  return true;
+}
+
+/** A name that cannot be taken for a number and has no byte that ends it. */
+const READABLE = /^[^\s0-9,()=/+-][^\s,()]*$/u;
+
+const ENDS: Uint8Array = endBytes();
+
+function endBytes(): Uint8Array {
+  const ends = new Uint8Array(256);
+  for (const byte of [0x20, 0x09, 0x0a, 0x0d, 0x2c, 0x28, 0x29]) ends[byte] = 1;
+  return ends;
+}

@@ -1,0 +1,196 @@
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import {
+  OVS_ACTION_ATTR_OUTPUT,
+  OVS_ACTION_ATTR_POP_NSH,
+  OVS_HASH_ALG_L4,
+  OVS_HASH_ALG_SYM_L4,
+} from "../../uapi/openvswitch.ts";
+import type { PortNames } from "../ports.ts";
+import type { TextSink } from "../text/sink.ts";
+import { attributeLength, attributeType, nextAttribute, u32At } from "./attributes.ts";
+import { printNest } from "./nest-print.ts";
+import { printPushNsh } from "./nsh.ts";
+import { printPort } from "./port.ts";
+import { printSet } from "./set-print.ts";
+import { coversStruct, printFields } from "./struct.ts";
+import { ACTION_OF_TYPE, ACTION_WORDS, type ActionSpec } from "./table.ts";
+import { USERSPACE_ONLY } from "./userspace-only.ts";
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+
+/** Deepest nest of lists printed as such: more than the 16 of a kernel, and what a Cursor reads back. */
+const DEPTH_MAX = 28;
+
+/**
+ * Prints the actions of `start` to `end`, the payload of OVS_FLOW_ATTR_ACTIONS, as `ovs-dpctl
+ * dump-flows` does; an empty list is `drop`. Where OVS's text does not give the same bytes back
+ * (a percentage, a reason to drop, a cookie with a bridge in it), it is the nearest text that does;
+ * what no text of its own gives is `actionN(bytes)`. {@link parseActions} reads all of it.
+ */
+export function printActions(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: TextSink,
+  ports?: PortNames,
+): void {
+  if (printList(bytes, start, end, out, ports, 0)) return;
+  // What is left over is no attribute, as from a broken dump. OVS prints it so.
+  let at = start;
+  for (let length = attributeLength(bytes, at, end); length > 0;) {
+    at = nextAttribute(at, length, end);
+    length = attributeLength(bytes, at, end);
+  }
+  out.text(at === start ? "<empty>" : "");
+  out.text(`,***${end - at} leftover bytes*** (`);
+  out.hexBytes(bytes, at, end);
+  out.byte(CLOSE);
+}
+
+/** Prints a list. @returns false where bytes are left over; the attributes before are printed. */
+function printList(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: TextSink,
+  ports: PortNames | undefined,
+  depth: number,
+): boolean {
+  if (start >= end) {
+    out.text("drop");
+    return true;
+  }
+  let at = start;
+  for (let length = attributeLength(bytes, at, end); length > 0;) {
+    if (at > start) out.byte(COMMA);
+    const alone = at === start && nextAttribute(at, length, end) === end;
+    const begin = out.length;
+    if (!printAction(bytes, at, length, out, ports, depth, alone)) {
+      out.truncate(begin);
+      printRaw(bytes, at, length, out);
+    }
+    at = nextAttribute(at, length, end);
+    length = attributeLength(bytes, at, end);
+  }
+  return at === end;
+}
+
+/** @returns false where the action's own text does not give its bytes back. */
+function printAction(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  out: TextSink,
+  ports: PortNames | undefined,
+  depth: number,
+  alone: boolean,
+): boolean {
+  const type = attributeType(bytes, at);
+  const start = at + NLA_HEADER;
+  const end = at + length;
+  if (type === OVS_ACTION_ATTR_OUTPUT && length === NLA_HEADER + 4) {
+    printOutput(u32At(bytes, start), out, ports);
+    return true;
+  }
+  const spec = ACTION_OF_TYPE[type];
+  if (spec === undefined) return false;
+  if (spec.payload >= 0 && spec.payload !== length - NLA_HEADER) return false;
+  return printKnown(bytes, start, end, spec, out, ports, depth + 1, alone);
+}
+
+function printKnown(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  spec: ActionSpec,
+  out: TextSink,
+  ports: PortNames | undefined,
+  depth: number,
+  alone: boolean,
+): boolean {
+  const form = spec.form;
+  if (form.kind === "set") return printSet(bytes, start, end, spec.type, out, ports);
+  out.text(spec.name);
+  switch (form.kind) {
+    case "flag":
+      if (spec.type === OVS_ACTION_ATTR_POP_NSH) out.text("()");
+      return true;
+    case "drop":
+      return printDrop(u32At(bytes, start), out, alone);
+    case "nsh":
+      return printPushNsh(bytes, start, end, out);
+    case "nest":
+      if (depth > DEPTH_MAX) return false;
+      return printNest(bytes, start, end, form.members, out, ports, printList, depth);
+    case "struct":
+      if (!coversStruct(form.fields, bytes, start, SCRATCH, spec.payload)) return false;
+      out.byte(OPEN);
+      printFields(form.fields, bytes, start, out, ports);
+      out.byte(CLOSE);
+      return true;
+    case "number":
+      out.byte(OPEN);
+      if (form.hex) out.hex(u32At(bytes, start));
+      else out.dec(u32At(bytes, start));
+      out.byte(CLOSE);
+      return true;
+    case "hash":
+      return printHash(u32At(bytes, start), u32At(bytes, start + 4), out);
+    case "actions": {
+      if (depth > DEPTH_MAX) return false;
+      out.byte(OPEN);
+      const whole = printList(bytes, start, end, out, ports, depth);
+      out.byte(CLOSE);
+      return whole;
+    }
+    default:
+      return false;
+  }
+}
+
+/** A port by its name, unless the name is a word of the language. */
+function printOutput(port: number, out: TextSink, ports: PortNames | undefined): void {
+  const name = ports?.nameOf(port);
+  if (name === undefined || isWord(name)) out.dec(port);
+  else printPort(port, out, ports);
+}
+
+function isWord(name: string): boolean {
+  return (
+    ACTION_WORDS.words.includes(name) ||
+    USERSPACE_ONLY.includes(name) ||
+    /^(action[0-9]+|drop)$/i.test(name)
+  );
+}
+
+/** A reason of 0 is not printed where `drop` cannot be taken for the empty list. */
+function printDrop(reason: number, out: TextSink, alone: boolean): boolean {
+  if (reason === 0 && !alone) return true;
+  out.byte(OPEN);
+  out.dec(reason);
+  out.byte(CLOSE);
+  return true;
+}
+
+function printHash(algorithm: number, basis: number, out: TextSink): boolean {
+  if (algorithm !== OVS_HASH_ALG_L4 && algorithm !== OVS_HASH_ALG_SYM_L4) return false;
+  out.text(algorithm === OVS_HASH_ALG_L4 ? "(l4(" : "(sym_l4(");
+  out.dec(basis);
+  out.text("))");
+  return true;
+}
+
+/** `action26(01 02)`, as OVS prints an action that it does not know. */
+function printRaw(bytes: Uint8Array, at: number, length: number, out: TextSink): void {
+  out.text("action");
+  out.dec(attributeType(bytes, at));
+  for (let i = NLA_HEADER; i < length; i++) {
+    out.byte(i === NLA_HEADER ? OPEN : 0x20);
+    out.hexBytes(bytes, at + i, at + i + 1);
+  }
+  if (length > NLA_HEADER) out.byte(CLOSE);
+}
+
+const SCRATCH = new Uint8Array(16);

@@ -1,0 +1,107 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import {
+  OVS_ACTION_ATTR_SET,
+  OVS_ACTION_ATTR_SET_MASKED,
+  OVS_NSH_KEY_ATTR_BASE,
+  OVS_NSH_KEY_ATTR_MD1,
+} from "../../uapi/openvswitch.ts";
+import { writeAttribute } from "../key/encode.ts";
+import { parseKeyAttribute } from "../key/parse.ts";
+import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
+import { SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL, SLOT_UNKNOWN } from "../key/slots.ts";
+import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "../key/table.ts";
+import type { PortNames } from "../ports.ts";
+import type { Cursor } from "../text/cursor.ts";
+
+/** Bytes of `struct ovs_nsh_key_base`; `struct ovs_nsh_key_md1` follows it in a record. */
+const NSH_BASE_SIZE = 8;
+
+/**
+ * Reads the key in the parentheses of set() and writes the action: SET where the text gives all bits
+ * of it, else SET_MASKED, with value & mask and then the mask.
+ */
+export function parseSet(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  ports: PortNames | undefined,
+): void {
+  const start = cursor.position;
+  RECORD.clear();
+  const slot = parseKeyAttribute(cursor, RECORD, ports);
+  if (slot === SLOT_ENCAP && RECORD.present[1] !== 0) cursor.fail("nothing in encap()", start);
+  writeSet(RECORD, slot, writer);
+}
+
+/** Writes SET or SET_MASKED of the one attribute of a record. */
+export function writeSet(record: KeyRecord, slot: number, writer: AttributeWriter): void {
+  const masked = !isExact(record, slot);
+  const mark = writer.nest(masked ? OVS_ACTION_ATTR_SET_MASKED : OVS_ACTION_ATTR_SET);
+  if (slot === SLOT_TUNNEL || (slot === SLOT_NSH && !masked)) {
+    writeAttribute(record, 0, slot, false, writer);
+  } else if (slot === SLOT_NSH) {
+    writeMaskedNsh(record, writer);
+  } else if (slot === SLOT_UNKNOWN) {
+    const unknown = record.unknown[0];
+    if (unknown !== undefined) {
+      writePair(unknown.type, unknown.key, 0, unknown.mask, 0, unknown.key.length, masked, writer);
+    }
+  } else {
+    const size = slot === SLOT_MPLS ? record.mplsEntries[0]! * 4 : SIZE_OF_SLOT[slot]!;
+    const key = keyOffset(0, slot);
+    const mask = maskOffset(0, slot);
+    const { bytes } = record;
+    writePair(TYPE_OF_SLOT[slot]!, bytes, key, bytes, mask, size, masked, writer);
+  }
+  writer.endNest(mark);
+}
+
+/** Whether every bit of the attribute is written. A tunnel always is whole. */
+export function isExact(record: KeyRecord, slot: number): boolean {
+  if (slot === SLOT_TUNNEL || slot === SLOT_ENCAP) return true;
+  if (slot === SLOT_UNKNOWN) return record.unknown[0]?.mask.every((byte) => byte === 0xff) ?? true;
+  EXACT.clear().add(0, slot);
+  EXACT.mplsEntries[0] = record.mplsEntries[0]!;
+  EXACT.setExact(0, slot);
+  const at = maskOffset(0, slot);
+  for (let i = at; i < at + SIZE_OF_SLOT[slot]!; i++)
+    if (record.bytes[i] !== EXACT.bytes[i]) return false;
+  return true;
+}
+
+/** One attribute: the value, or value & mask and the mask. */
+function writePair(
+  type: number,
+  keys: Uint8Array,
+  key: number,
+  masks: Uint8Array,
+  mask: number,
+  size: number,
+  masked: boolean,
+  writer: AttributeWriter,
+): void {
+  const at = writer.reserve(type, masked ? size * 2 : size);
+  if (at < 0) return;
+  const out = writer.memory.u8;
+  for (let i = 0; i < size; i++) {
+    out[at + i] = keys[key + i]! & masks[mask + i]!;
+    if (masked) out[at + size + i] = masks[mask + i]!;
+  }
+}
+
+/** The parts of NSH are attributes of their own, and each has its mask behind it. */
+function writeMaskedNsh(record: KeyRecord, writer: AttributeWriter): void {
+  const key = keyOffset(0, SLOT_NSH);
+  const mask = maskOffset(0, SLOT_NSH);
+  const size = SIZE_OF_SLOT[SLOT_NSH]! - NSH_BASE_SIZE;
+  const nsh = writer.nest(TYPE_OF_SLOT[SLOT_NSH]!);
+  const { bytes } = record;
+  writePair(OVS_NSH_KEY_ATTR_BASE, bytes, key, bytes, mask, NSH_BASE_SIZE, true, writer);
+  const context = key + NSH_BASE_SIZE;
+  const contextMask = mask + NSH_BASE_SIZE;
+  writePair(OVS_NSH_KEY_ATTR_MD1, bytes, context, bytes, contextMask, size, true, writer);
+  writer.endNest(nsh);
+}
+
+/** The key that is being read, and the mask that means all of it. */
+const RECORD = new KeyRecord();
+const EXACT = new KeyRecord();

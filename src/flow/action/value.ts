@@ -1,0 +1,183 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
+import type { Cursor } from "../text/cursor.ts";
+import { HEX_VALUE } from "../text/cursor.ts";
+import type { TextSink } from "../text/sink.ts";
+import { isZero } from "./attributes.ts";
+import { tokenEnd } from "./port.ts";
+
+const SLASH = 0x2f;
+
+/** Least bytes of user data that OVS sends: kernels before 3.10 wanted exactly these. */
+const USERDATA_MIN = 8;
+
+/** Skips `0x`, if it is next. */
+function takePrefix(cursor: Cursor): boolean {
+  const at = cursor.position;
+  if (cursor.take(0x30) && (cursor.take(0x78) || cursor.take(0x58))) return true;
+  cursor.position = at;
+  return false;
+}
+
+/** A hexadecimal number of 32 bits, with or without `0x`, as OVS's `%"SCNx32"` reads it. */
+export function parseHex32(cursor: Cursor): number {
+  takePrefix(cursor);
+  const start = cursor.position;
+  let value = 0;
+  for (let next = cursor.peek(); next >= 0 && HEX_VALUE[next]! < 16; next = cursor.peek()) {
+    value = value * 16 + HEX_VALUE[next]!;
+    if (value > 0xffff_ffff) cursor.fail("a hexadecimal number of at most 32 bits", start);
+    cursor.position++;
+  }
+  if (cursor.position === start) cursor.fail("a hexadecimal number");
+  return value;
+}
+
+/** Reads `V[/M]` of 128 bits into 32 bytes at `at`: the labels, low byte first, and their mask. */
+export function parseLabels(cursor: Cursor, bytes: Uint8Array, at: number): void {
+  parse128(cursor, bytes, at);
+  if (cursor.take(SLASH)) parse128(cursor, bytes, at + 16);
+  else bytes.fill(0xff, at + 16, at + 32);
+}
+
+function parse128(cursor: Cursor, bytes: Uint8Array, at: number): void {
+  bytes.fill(0, at, at + 16);
+  const start = cursor.position;
+  if (!takePrefix(cursor)) {
+    cursor.integer64("a number of 64 bits, or a hexadecimal one of 128");
+    for (let i = 0; i < 4; i++) {
+      bytes[at + i] = cursor.low >>> (8 * i);
+      bytes[at + 4 + i] = cursor.high >>> (8 * i);
+    }
+    return;
+  }
+  const digits = cursor.position;
+  let end = digits;
+  while (end < cursor.end && HEX_VALUE[cursor.bytes[end]!]! < 16) end++;
+  let first = digits;
+  while (first < end && cursor.bytes[first] === 0x30) first++;
+  if (end === digits || end - first > 32) cursor.fail("a number of at most 128 bits", start);
+  for (let i = end - 1, nibble = 0; i >= first; i--, nibble++)
+    bytes[at + (nibble >> 1)]! |= HEX_VALUE[cursor.bytes[i]!]! << (4 * (nibble & 1));
+  cursor.position = end;
+}
+
+/** Prints labels as {@link parseLabels} reads them, the mask only where it is not all ones. */
+export function printLabels(bytes: Uint8Array, at: number, out: TextSink): void {
+  print128(bytes, at, out);
+  for (let i = 16; i < 32; i++) {
+    if (bytes[at + i] !== 0xff) {
+      out.byte(SLASH);
+      print128(bytes, at + 16, out);
+      return;
+    }
+  }
+}
+
+function print128(bytes: Uint8Array, at: number, out: TextSink): void {
+  let top = 15;
+  while (top > 0 && bytes[at + top] === 0) top--;
+  if (top === 0) {
+    out.hex(bytes[at]!);
+    return;
+  }
+  out.hex(bytes[at + top]!);
+  for (let i = top - 1; i >= 0; i--) out.hexDigits(bytes[at + i]!, 2);
+}
+
+/** Reads `0x` and pairs of digits, 1 to `max` bytes, into an attribute. */
+export function parseHexBytes(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  type: number,
+  max: number,
+  roundTo: number,
+): void {
+  const start = cursor.position;
+  if (!takePrefix(cursor)) cursor.fail("0x and pairs of hexadecimal digits");
+  let end = cursor.position;
+  while (end < cursor.end && HEX_VALUE[cursor.bytes[end]!]! < 16) end++;
+  const count = (end - cursor.position) >> 1;
+  if (count === 0 || ((end - cursor.position) & 1) !== 0)
+    cursor.fail("pairs of hexadecimal digits", start);
+  const length = Math.ceil(count / roundTo) * roundTo;
+  if (length > max) cursor.fail(`at most ${max} bytes`, start);
+  const at = writer.reserve(type, length);
+  if (at >= 0) {
+    writer.memory.u8.fill(0, at, at + length);
+    cursor.hexBytes(writer.memory.u8, at, count);
+  }
+  cursor.position = end;
+}
+
+/**
+ * Reads pairs of digits, blanks between them, up to the closing parenthesis, which stays next, into
+ * an attribute: of at least eight bytes, or of exactly those that are there.
+ */
+export function parseBytes(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  type: number,
+  least: boolean,
+): void {
+  const start = cursor.position;
+  let end = start;
+  let digits = 0;
+  for (; end < cursor.end && cursor.bytes[end] !== 0x29; end++) {
+    const byte = cursor.bytes[end]!;
+    if (HEX_VALUE[byte]! < 16) digits++;
+    else if (byte !== 0x20 && byte !== 0x09) break;
+  }
+  const count = digits >> 1;
+  const length = least ? Math.max(USERDATA_MIN, count) : count;
+  if (length > NLA_PAYLOAD_MAX) cursor.fail("fewer bytes: an attribute holds 65,531", start);
+  const at = writer.reserve(type, length);
+  if (at < 0) {
+    cursor.position = end;
+    return;
+  }
+  const out = writer.memory.u8;
+  out.fill(0, at, at + length);
+  let to = at;
+  cursor.skipBlanks();
+  while (cursor.position < end) {
+    to += cursor.hexBytes(out, to, at + count - to);
+    if (cursor.position === end) break;
+    cursor.skipBlanks();
+  }
+}
+
+/** Reads a name of 1 to `max` bytes into an attribute, with its closing zero. */
+export function parseName(
+  cursor: Cursor,
+  writer: AttributeWriter,
+  type: number,
+  max: number,
+): void {
+  const start = cursor.position;
+  const end = tokenEnd(cursor);
+  const count = end - start;
+  if (count === 0 || count > max) cursor.fail(`a name of 1 to ${max} letters`);
+  const at = writer.reserve(type, count + 1);
+  cursor.position = end;
+  if (at < 0) return;
+  const out = writer.memory.u8;
+  for (let i = 0; i < count; i++) out[at + i] = cursor.bytes[start + i]!;
+  out[at + count] = 0;
+}
+
+/** Whether a payload is a name that {@link parseName} reads back from a line: ASCII, and no comment. */
+export function isName(bytes: Uint8Array, at: number, length: number, max: number): boolean {
+  if (length < 2 || length > max + 1 || bytes[at + length - 1] !== 0) return false;
+  for (let i = 0; i < length - 1; i++) {
+    const byte = bytes[at + i]!;
+    if (byte <= 0x20 || byte >= 0x7f) return false;
+    if (byte === 0x23 || byte === 0x28 || byte === 0x29 || byte === 0x2c) return false;
+  }
+  return true;
+}
+
+/** The mask of a mark or of labels is zero: nothing is set. */
+export function isNoMask(bytes: Uint8Array, at: number, size: number): boolean {
+  return isZero(bytes, at + size, at + 2 * size);
+}

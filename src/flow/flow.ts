@@ -1,0 +1,156 @@
+import { AttributeReader } from "../netlink/attribute-reader.ts";
+import { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { PinnedMemory } from "../sys/memory.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+} from "../uapi/openvswitch.ts";
+import type { FlowIdentity } from "./identity.ts";
+import { KeyRecord } from "./key/record.ts";
+import { FlowLineEncoder } from "./line.ts";
+import type { PortNames } from "./ports.ts";
+import { type ByteRange, type FlowParts, printFlow } from "./print.ts";
+import { TextSink } from "./text/sink.ts";
+import { FlowSyntaxError } from "./text/syntax-error.ts";
+import { printUuid } from "./text/uuid.ts";
+
+/** Room for the longest flow: key, mask and actions of 64 KiB each. */
+const FLOW_BYTES_MAX = 200 << 10;
+
+/** Where flows are parsed, one after the other; a flow has its bytes copied. */
+let parseWriter: AttributeWriter | undefined;
+
+const ABSENT: ByteRange = { start: -1, end: -1 };
+
+/** How {@link Flow.toString} prints. */
+export type FlowTextOptions = {
+  /** Wildcarded fields and the UFID too, as `ovs-dpctl dump-flows -m`. */
+  readonly verbose?: boolean;
+  /** Packets, bytes and last use. */
+  readonly statistics?: boolean;
+  /** Port names instead of numbers. */
+  readonly ports?: PortNames;
+  /** Monotonic milliseconds now, for `used:`. */
+  readonly nowMs?: number;
+};
+
+/**
+ * One flow: a value that owns its bytes, from text or from the kernel. Made one by one, for programs that
+ * look at flows; a load of many does not make any.
+ */
+export class Flow {
+  /** Packets and bytes that it has handled, and monotonic milliseconds at the last one (0: never). */
+  readonly packets: number;
+  readonly byteCount: number;
+  readonly usedMs: number;
+  /** TCP flags that it has seen. */
+  readonly tcpFlags: number;
+  readonly #parts: FlowParts;
+
+  private constructor(parts: FlowParts) {
+    this.#parts = parts;
+    this.packets = parts.packets;
+    this.byteCount = parts.byteCount;
+    this.usedMs = parts.usedMs;
+    this.tcpFlags = parts.tcpFlags;
+  }
+
+  /**
+   * Reads a flow as a line of ovs-dpctl's add-flows or dump-flows; without a `ufid:` it gets the hash
+   * of its key and mask.
+   * @throws FlowSyntaxError
+   */
+  static parse(text: string, ports?: PortNames): Flow {
+    parseWriter ??= new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+    const writer = parseWriter;
+    writer.reset(0, FLOW_BYTES_MAX);
+    const line = new TextEncoder().encode(text);
+    const encoder = new FlowLineEncoder({ ufid: true, ...(ports === undefined ? {} : { ports }) });
+    if (!encoder.encode(line, 0, line.length, 1, writer)) {
+      throw new FlowSyntaxError({
+        line: 1,
+        column: 1,
+        found: "an empty line",
+        expected: "a flow",
+        before: "",
+        after: text,
+      });
+    }
+    return Flow.fromAttributes(writer.memory.u8, 0, writer.position);
+  }
+
+  /** A flow from the attributes of a request; copies them. */
+  static fromAttributes(bytes: Uint8Array, start: number, end: number): Flow {
+    const own = bytes.slice(start, end);
+    const ranges = new Map<number, ByteRange>();
+    const reader = new AttributeReader().reset(own, 0, own.length);
+    while (reader.next()) {
+      ranges.set(reader.type, { start: reader.start, end: reader.start + reader.length });
+    }
+    return new Flow({
+      bytes: own,
+      ufid: ranges.get(OVS_FLOW_ATTR_UFID) ?? ABSENT,
+      key: ranges.get(OVS_FLOW_ATTR_KEY) ?? ABSENT,
+      mask: ranges.get(OVS_FLOW_ATTR_MASK) ?? ABSENT,
+      actions: ranges.get(OVS_FLOW_ATTR_ACTIONS) ?? ABSENT,
+      packets: 0,
+      byteCount: 0,
+      usedMs: 0,
+      tcpFlags: 0,
+    });
+  }
+
+  /** A flow from what a dump shows of it; copies its bytes. */
+  static fromParts(parts: FlowParts): Flow {
+    const pieces = [parts.ufid, parts.key, parts.mask, parts.actions];
+    const present = pieces.filter(({ start }) => start >= 0);
+    const first = Math.min(...present.map(({ start }) => start));
+    const last = Math.max(...present.map(({ end }) => end));
+    const moved = ({ start, end }: ByteRange): ByteRange =>
+      start < 0 ? ABSENT : { start: start - first, end: end - first };
+    return new Flow({
+      ...parts,
+      bytes: parts.bytes.slice(first, last),
+      ufid: moved(parts.ufid),
+      key: moved(parts.key),
+      mask: moved(parts.mask),
+      actions: moved(parts.actions),
+    });
+  }
+
+  /** The UFID as a UUID; undefined for a flow that is identified by its key. */
+  get ufid(): string | undefined {
+    const { bytes, ufid } = this.#parts;
+    if (ufid.start < 0) return undefined;
+    const out = new TextSink(64);
+    printUuid(out, bytes, ufid.start);
+    return out.toString();
+  }
+
+  /** What names it: its UFID, or its key where it has none. */
+  get identity(): FlowIdentity {
+    const { bytes, ufid, key } = this.#parts;
+    return ufid.start < 0
+      ? { key: bytes.slice(key.start, key.end) }
+      : { ufid: bytes.slice(ufid.start, ufid.end) };
+  }
+
+  /** Where its attributes' payloads are. The bytes are the flow's: do not write into them. */
+  get parts(): FlowParts {
+    return this.#parts;
+  }
+
+  /** The flow as a line that {@link parse} and `ovs-dpctl add-flows` read. */
+  toString(options: FlowTextOptions = {}): string {
+    const out = new TextSink(512);
+    const style = {
+      verbose: options.verbose ?? false,
+      statistics: options.statistics ?? false,
+      ...(options.ports === undefined ? {} : { ports: options.ports }),
+    };
+    printFlow(this.#parts, new KeyRecord(), out, style, options.nowMs ?? this.usedMs);
+    return out.toString();
+  }
+}

@@ -1,0 +1,45 @@
+import { AttributeReader } from "../netlink/attribute-reader.ts";
+import { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { PinnedMemory } from "../sys/memory.ts";
+import { UFID_SIZE } from "./key/ufid.ts";
+import { FlowLineEncoder } from "./line.ts";
+import type { PortNames } from "./ports.ts";
+import { Cursor } from "./text/cursor.ts";
+import { parseUuid } from "./text/uuid.ts";
+
+/** Names one flow: by UFID, or by key where it was put without one. The bytes are the caller's. */
+export type FlowIdentity =
+  | { readonly ufid: Uint8Array }
+  /** The payload of OVS_FLOW_ATTR_KEY, masked. */
+  | { readonly key: Uint8Array };
+
+const UFID_WORD = new TextEncoder().encode("ufid:");
+
+/** A key of the greatest length. */
+const KEY_BYTES_MAX = 80 << 10;
+
+/**
+ * What may name the flow in `text` (`ufid:UUID`, a key, or a whole line): its UFID, then its key, since
+ * the kernel finds a flow only by that with which it was put.
+ * @throws FlowSyntaxError
+ */
+export function identitiesOf(text: string, ports?: PortNames): readonly FlowIdentity[] {
+  const line = new TextEncoder().encode(text.trim());
+  const cursor = new Cursor().reset(line, 0, line.length, 1);
+  if (cursor.takeWord(UFID_WORD)) {
+    const ufid = new Uint8Array(UFID_SIZE);
+    parseUuid(cursor, ufid, 0);
+    if (cursor.position === cursor.end) return [{ ufid }];
+  }
+  return [{ ufid: payload(line, true, ports) }, { key: payload(line, false, ports) }];
+}
+
+// A delete carries nothing but what names its flow.
+function payload(line: Uint8Array, ufid: boolean, ports: PortNames | undefined): Uint8Array {
+  const writer = new AttributeWriter(new PinnedMemory(KEY_BYTES_MAX));
+  const options = { ufid, mode: "delete" as const, ...(ports === undefined ? {} : { ports }) };
+  new FlowLineEncoder(options).encode(line, 0, line.length, 1, writer);
+  const reader = new AttributeReader().reset(writer.memory.u8, 0, writer.position);
+  reader.next();
+  return writer.memory.u8.slice(reader.start, reader.start + reader.length);
+}

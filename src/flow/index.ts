@@ -1,0 +1,20 @@
+/** The flow language: keys and actions as text, netlink and hash. */
+export { parseActions } from "./action/parse.ts";
+export { printActions } from "./action/print.ts";
+export { decodeKey, NO_MASK } from "./key/decode.ts";
+export { writeAttribute, writeKey, writeMask } from "./key/encode.ts";
+export { normalize } from "./key/normal-form.ts";
+export { parseKey, parseKeyAttribute, parseWholeKey } from "./key/parse.ts";
+export { printKey, printKeyAttribute } from "./key/print.ts";
+export { KeyRecord } from "./key/record.ts";
+export type { KeyForm, KeySpec } from "./key/spec.ts";
+export { KEYS } from "./key/table.ts";
+export { UFID_SIZE, writeUfid } from "./key/ufid.ts";
+export { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "./line.ts";
+export type { PortNames } from "./ports.ts";
+export { type ByteRange, type FlowParts, type FlowPrintStyle, printFlow } from "./print.ts";
+export { Cursor } from "./text/cursor.ts";
+export type { PrintStyle } from "./text/field-print.ts";
+export { TextSink } from "./text/sink.ts";
+export { FlowSyntaxError } from "./text/syntax-error.ts";
+export { parseUuid, printUuid } from "./text/uuid.ts";

@@ -1,0 +1,328 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import type { FlowLineEncoder } from "../line.ts";
+import { FlowSyntaxError } from "../text/syntax-error.ts";
+import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+
+/** JSON that is no flow: where in it, what was found there and what was expected. */
+export class FlowJsonError extends FlowSyntaxError {
+  override readonly name: string = "FlowJsonError";
+  override readonly code: string = "FLOW_JSON";
+  /** The place, such as `.key.ipv4.ttl` or `.actions[0].push_vlan.vid`. */
+  readonly path: string;
+
+  constructor(path: string, line: number, found: string, expected: string, text: string) {
+    const facts = {
+      line,
+      column: 1,
+      found,
+      expected: `${expected} at ${path}`,
+      before: "",
+      after: text,
+    };
+    super(facts);
+    this.path = path;
+  }
+}
+
+/** Most levels of a flow: more than text nests. */
+const DEPTH_MAX = 80;
+const VERBS = /^(add|modify|delete)$/;
+const MEMBERS: readonly string[] = [
+  "verb",
+  "ufid",
+  "key",
+  "actions",
+  "packets",
+  "bytes",
+  "used",
+  "flags",
+];
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const ENCODER = new TextEncoder();
+
+/**
+ * Turns flows in JSON into the attributes of requests: each becomes a line of text, so that both have
+ * one grammar and one set of checks, and an error in the line is told as a path in the JSON.
+ */
+export class FlowJsonEncoder {
+  readonly #encoder: FlowLineEncoder;
+  readonly #text = new LineText();
+
+  /** @param encoder what reads the line; its verb, record and `hasActions` are those of the flow */
+  constructor(encoder: FlowLineEncoder) {
+    this.#encoder = encoder;
+  }
+
+  /**
+   * Appends the attributes of one flow, as `FlowLineEncoder.encode` does.
+   * @param json a {@link FlowJson}, not trusted
+   * @param line its number in the input, for errors
+   * @throws FlowJsonError with the writer rolled back
+   */
+  encode(json: unknown, line: number, writer: AttributeWriter): void {
+    const text = this.#text.clear(line);
+    writeFlow(json, text);
+    const bytes = ENCODER.encode(text.text);
+    try {
+      this.#encoder.encode(bytes, 0, bytes.length, line, writer);
+    } catch (error) {
+      if (!(error instanceof FlowSyntaxError)) throw error;
+      const path = text.pathAt(bytes, error.column - 1);
+      throw new FlowJsonError(path, line, error.found, error.expected, error.text);
+    }
+  }
+}
+
+/** The line of text of a flow in JSON. @throws FlowJsonError */
+export function flowJsonToLine(json: unknown, line = 1): string {
+  const text = new LineText().clear(line);
+  writeFlow(json, text);
+  return text.text;
+}
+
+/** Text that grows, and the path in the JSON that each part of it came from. */
+class LineText {
+  text = "";
+  #line = 1;
+  readonly #offsets: number[] = [];
+  readonly #paths: string[] = [];
+
+  clear(line: number): this {
+    this.text = "";
+    this.#line = line;
+    this.#offsets.length = 0;
+    this.#paths.length = 0;
+    return this;
+  }
+
+  put(path: string, text: string): void {
+    this.#offsets.push(this.text.length);
+    this.#paths.push(path);
+    this.text += text;
+  }
+
+  /** The path of the byte at `offset`. */
+  pathAt(bytes: Uint8Array, offset: number): string {
+    const length = new TextDecoder().decode(bytes.subarray(0, offset)).length;
+    let path = ".";
+    for (const [index, start] of this.#offsets.entries())
+      if (start <= length) path = this.#paths[index] ?? path;
+    return path;
+  }
+
+  fail(path: string, found: unknown, expected: string): never {
+    const shown = JSON.stringify(found) ?? String(found);
+    const short = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
+    throw new FlowJsonError(path === "" ? "." : path, this.#line, short, expected, this.text);
+  }
+}
+
+function writeFlow(json: unknown, text: LineText): void {
+  if (!isObject(json)) text.fail("", json, "a flow: an object with key and actions");
+  for (const name of Object.keys(json))
+    if (!MEMBERS.includes(name)) text.fail(`.${name}`, name, `one of ${MEMBERS.join(", ")}`);
+  const { verb, ufid, key, actions } = json;
+  if (verb !== undefined) {
+    if (typeof verb !== "string" || !VERBS.test(verb))
+      text.fail(".verb", verb, "add, modify or delete");
+    text.put(".verb", `${verb} `);
+  }
+  if (ufid !== undefined) {
+    if (typeof ufid !== "string" || !UUID.test(ufid)) text.fail(".ufid", ufid, "a UUID");
+    text.put(".ufid", `ufid:${ufid},`);
+  }
+  if (!isObject(key)) text.fail(".key", key, "a key: an object of attributes");
+  writeKeys(key, ".key", text, 0);
+  text.put(".actions", " ");
+  if (actions === undefined) return;
+  if (!Array.isArray(actions)) text.fail(".actions", actions, "a list of actions");
+  writeActions(actions, ".actions", text, 0);
+}
+
+function writeKeys(
+  key: { readonly [name: string]: unknown },
+  path: string,
+  text: LineText,
+  depth: number,
+): void {
+  let first = true;
+  for (const [name, value] of Object.entries(key)) {
+    const at = `${path}.${name}`;
+    const shape = KEY_SHAPES.get(name) ?? (/^key[0-9]+$/.test(name) ? RAW_SHAPE : undefined);
+    if (shape === undefined) text.fail(at, name, "a key that is known");
+    if (!first) text.put(path, ",");
+    first = false;
+    text.put(at, `${name}(`);
+    writeInside(value, shape, at, text, depth + 1);
+    text.put(at, ")");
+  }
+}
+
+function writeActions(
+  actions: readonly unknown[],
+  path: string,
+  text: LineText,
+  depth: number,
+): void {
+  if (depth > DEPTH_MAX) text.fail(path, "a list", "fewer lists in lists");
+  // The empty list is a word of its own.
+  if (actions.length === 0) text.put(path, "drop");
+  for (const [index, action] of actions.entries()) {
+    const at = `${path}[${index}]`;
+    const entries = isObject(action) ? Object.entries(action) : [];
+    const [entry] = entries;
+    if (entry === undefined || entries.length !== 1)
+      text.fail(at, action, "an action: an object with one member");
+    if (index > 0) text.put(path, ",");
+    writeAction(entry[0], entry[1], `${at}.${entry[0]}`, actions.length, text, depth);
+  }
+}
+
+function writeAction(
+  name: string,
+  value: unknown,
+  path: string,
+  siblings: number,
+  text: LineText,
+  depth: number,
+): void {
+  const raw = /^action[0-9]+$/.test(name);
+  const shape = ACTION_SHAPES.get(name) ?? (raw ? RAW_SHAPE : undefined);
+  // Unknown words go on: the grammar knows those that only user space has, and names near by.
+  if (shape === undefined) {
+    if (!/^[a-z_0-9]+$/i.test(name)) text.fail(path, name, "an action that is known");
+    text.put(path, name);
+    return;
+  }
+  if (name === "output") {
+    writeInside(value, shape, path, text, depth);
+    return;
+  }
+  if (name === "drop" && value === true) {
+    text.put(path, siblings === 1 ? "drop(0)" : "drop");
+    return;
+  }
+  writeMember(name, value, { shape, group: shape.kind !== "flag" }, path, text, depth);
+}
+
+/** `name`, `name=value` or `name(value)`. */
+function writeMember(
+  name: string,
+  value: unknown,
+  member: { readonly shape: Shape; readonly group: boolean },
+  path: string,
+  text: LineText,
+  depth: number,
+): void {
+  const { shape } = member;
+  if (shape.kind === "flag") {
+    if (value !== true) text.fail(path, value, "true, or nothing at all");
+    text.put(path, name);
+    return;
+  }
+  const bare = shape.kind !== "percent" && "bare" in shape && shape.bare;
+  if (bare && value === true) {
+    text.put(path, name);
+    return;
+  }
+  text.put(path, member.group ? `${name}(` : `${name}=`);
+  writeInside(value, shape, path, text, depth + 1);
+  if (member.group) text.put(path, ")");
+}
+
+/** What stands after `=` or in parentheses. */
+function writeInside(
+  value: unknown,
+  shape: Shape,
+  path: string,
+  text: LineText,
+  depth: number,
+): void {
+  if (depth > DEPTH_MAX) text.fail(path, "an object", "fewer levels");
+  switch (shape.kind) {
+    case "scalar":
+      text.put(path, scalarText(value, shape.inside, path, text));
+      return;
+    case "percent":
+      text.put(path, percentText(value, path, text));
+      return;
+    case "keys":
+      if (!isObject(value)) text.fail(path, value, "an object of attributes");
+      writeKeys(value, path, text, depth);
+      return;
+    case "actions":
+      if (!Array.isArray(value)) text.fail(path, value, "a list of actions");
+      writeActions(value, path, text, depth);
+      return;
+    case "stack":
+    case "options":
+      writeList(value, shape, path, text, depth);
+      return;
+    case "object":
+    case "choice":
+      writeObject(value, shape, path, text, depth);
+      return;
+    case "flag":
+      text.fail(path, value, "true");
+  }
+}
+
+/** Objects one behind another: `label=1,…,label=2,…`, or `{class=…}{class=…}`. */
+function writeList(
+  value: unknown,
+  shape: Extract<Shape, { members: unknown }>,
+  path: string,
+  text: LineText,
+  depth: number,
+): void {
+  if (!Array.isArray(value)) text.fail(path, value, "a list of objects");
+  for (const [index, one] of value.entries()) {
+    const at = `${path}[${index}]`;
+    if (shape.kind === "options") text.put(at, "{");
+    else if (index > 0) text.put(at, ",");
+    writeObject(one, shape, at, text, depth + 1);
+    if (shape.kind === "options") text.put(at, "}");
+  }
+}
+
+function writeObject(
+  value: unknown,
+  shape: Extract<Shape, { members: unknown }>,
+  path: string,
+  text: LineText,
+  depth: number,
+): void {
+  if (!isObject(value)) text.fail(path, value, "an object");
+  let first = true;
+  for (const [name, inner] of Object.entries(value)) {
+    const member = shape.members.get(name);
+    const at = `${path}.${name}`;
+    if (member === undefined) text.fail(at, name, `one of ${[...shape.members.keys()].join(", ")}`);
+    if (!first) text.put(at, ",");
+    first = false;
+    // The data of a Geneve option has no name in text.
+    if (shape.kind === "options" && name === "data")
+      writeInside(inner, member.shape, at, text, depth);
+    else writeMember(name, inner, member, at, text, depth);
+  }
+}
+
+function scalarText(value: unknown, inside: RegExp, path: string, text: LineText): string {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return String(value);
+  if (typeof value === "string" && inside.test(value)) return value;
+  return text.fail(
+    path,
+    value,
+    "a whole number, or a string without blanks, commas and parentheses",
+  );
+}
+
+function percentText(value: unknown, path: string, text: LineText): string {
+  if (typeof value !== "number" || !(value >= 0 && value <= 100))
+    text.fail(path, value, "a number from 0 to 100");
+  return `${value.toFixed(8)}%`;
+}
+
+function isObject(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

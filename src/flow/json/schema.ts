@@ -1,0 +1,89 @@
+import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+
+/** A JSON Schema, or a part of one. */
+export type Schema = { readonly [keyword: string]: unknown };
+
+const DIALECT = "https://json-schema.org/draft/2020-12/schema";
+
+/** The JSON Schema (draft 2020-12) of a flow in JSON, made from the tables of keys and actions. */
+export function flowJsonSchema(): Schema {
+  return {
+    $schema: DIALECT,
+    title: "A flow of the Open vSwitch kernel datapath",
+    type: "object",
+    properties: {
+      verb: { enum: ["add", "modify", "delete"] },
+      ufid: { type: "string", format: "uuid" },
+      key: { $ref: "#/$defs/keys" },
+      actions: { $ref: "#/$defs/actions" },
+      packets: { type: "integer", minimum: 0 },
+      bytes: { type: "integer", minimum: 0 },
+      used: { anyOf: [{ type: "number", minimum: 0 }, { const: "never" }] },
+      flags: { type: "string" },
+    },
+    required: ["key"],
+    additionalProperties: false,
+    $defs: {
+      keys: {
+        type: "object",
+        properties: Object.fromEntries(
+          [...KEY_SHAPES].map(([name, shape]) => [name, schemaOf(shape)]),
+        ),
+        patternProperties: { "^key[0-9]+$": schemaOf(RAW_SHAPE) },
+        additionalProperties: false,
+      },
+      actions: { type: "array", items: { $ref: "#/$defs/action" } },
+      action: {
+        type: "object",
+        properties: Object.fromEntries(
+          [...ACTION_SHAPES].map(([name, shape]) => [name, schemaOf(shape)]),
+        ),
+        patternProperties: { "^action[0-9]+$": schemaOf(RAW_SHAPE) },
+        additionalProperties: false,
+        minProperties: 1,
+        maxProperties: 1,
+      },
+    },
+  };
+}
+
+function schemaOf(shape: Shape): Schema {
+  const { about: description } = shape;
+  switch (shape.kind) {
+    case "scalar": {
+      const plain = [
+        { type: "integer", minimum: 0 },
+        { type: "string", pattern: shape.inside.source },
+      ];
+      return { description, anyOf: shape.bare ? [...plain, { const: true }] : plain };
+    }
+    case "percent":
+      return { description, type: "number", minimum: 0, maximum: 100 };
+    case "flag":
+      return { description, const: true };
+    case "keys":
+      return { description, $ref: "#/$defs/keys" };
+    case "actions":
+      return { description, $ref: "#/$defs/actions" };
+    case "stack":
+    case "options":
+      return { description, type: "array", items: objectSchema(shape) };
+    default: {
+      const object = objectSchema(shape);
+      return shape.bare
+        ? { description, anyOf: [object, { const: true }] }
+        : { description, ...object };
+    }
+  }
+}
+
+function objectSchema(shape: Extract<Shape, { members: unknown }>): Schema {
+  const members = [...shape.members].map(([name, member]) => [name, schemaOf(member.shape)]);
+  return {
+    type: "object",
+    properties: Object.fromEntries(members),
+    required: shape.required,
+    additionalProperties: false,
+    ...(shape.kind === "choice" ? { minProperties: 1, maxProperties: 1 } : {}),
+  };
+}

@@ -1,0 +1,215 @@
+import type { Member } from "../action/member.ts";
+import type { StructFields } from "../action/struct.ts";
+import { ACTIONS, type ActionSpec } from "../action/table.ts";
+import { KEYS, type KeySpec } from "../key/table.ts";
+import * as T from "../key/tunnel-fields.ts";
+import type { Field } from "../text/field.ts";
+
+/**
+ * How a part of the language looks in JSON. Text and JSON are one tree, so that they map one to one:
+ * - `scalar`: a number, or a string of what text has there; with `bare`, or true for none
+ * - `percent`: a number; text has a `%` after it
+ * - `flag`: true; text has the bare word
+ * - `object`: members by name; with `bare`, true stands for it without parentheses
+ * - `choice`: one of its members
+ * - `keys`, `actions`: a key, a list of actions
+ * - `stack`: a list of objects, whose members follow one another in text; `options`: in braces
+ */
+export type Shape =
+  | {
+      readonly kind: "scalar";
+      readonly about: string;
+      readonly inside: RegExp;
+      readonly bare: boolean;
+    }
+  | { readonly kind: "percent" | "flag" | "keys" | "actions"; readonly about: string }
+  | {
+      readonly kind: "object" | "choice" | "stack" | "options";
+      readonly about: string;
+      readonly members: ReadonlyMap<string, ShapeMember>;
+      readonly required: readonly string[];
+      readonly bare: boolean;
+    };
+
+/** A member of a shape: `name=value`, `name(value)` or, for a flag, `name`. */
+export type ShapeMember = {
+  readonly shape: Shape;
+  /** The value stands in parentheses, not after `=`. */
+  readonly group: boolean;
+};
+
+/** What a scalar may be made of: nothing that text takes for its end. */
+const PLAIN = /^[^\s,(){}=#]+$/;
+/** Bytes with blanks between them; the words of slow_path; nothing at all. */
+const BYTES = /^[0-9A-Fa-f /]*$/;
+const REASONS = /^[a-z0-9,|x]*$/;
+
+function scalar(about: string, inside: RegExp = PLAIN, bare = false): Shape {
+  return { kind: "scalar", about, inside, bare };
+}
+
+function object(
+  about: string,
+  members: Iterable<readonly [string, ShapeMember]>,
+  options: {
+    kind?: "object" | "choice" | "stack" | "options";
+    required?: readonly string[];
+    bare?: boolean;
+  } = {},
+): Shape {
+  const { kind = "object", required = [], bare = false } = options;
+  return { kind, about, members: new Map(members), required, bare };
+}
+
+function value(name: string, shape: Shape): readonly [string, ShapeMember] {
+  return [name, { shape, group: false }];
+}
+
+function group(name: string, shape: Shape): readonly [string, ShapeMember] {
+  return [name, { shape, group: true }];
+}
+
+function fieldsOf(fields: readonly Field[]): readonly (readonly [string, ShapeMember])[] {
+  return fields.flatMap((of) =>
+    [of.name, ...of.aliases].map((name) => value(name, scalar(`${of.kind}, ${of.bits} bits`))),
+  );
+}
+
+function keyShape(key: KeySpec): Shape {
+  switch (key.form) {
+    case "single": {
+      const bytes = key.fields[0]?.kind === "hex";
+      return scalar(key.about, bytes ? BYTES : PLAIN);
+    }
+    case "struct":
+      return object(key.about, fieldsOf(key.fields));
+    case "mpls":
+      return object(key.about, fieldsOf(key.fields), { kind: "stack" });
+    case "tunnel":
+      return tunnelShape(key);
+    default:
+      return { kind: "keys", about: key.about };
+  }
+}
+
+function tunnelShape(key: KeySpec): Shape {
+  const geneve = object(
+    "Geneve options",
+    [
+      value("class", scalar("class")),
+      value("type", scalar("type")),
+      value("len", scalar("bytes of data")),
+      value("data", scalar("0x and digits, with a mask if need be")),
+    ],
+    { kind: "options" },
+  );
+  const gbp = object("VXLAN group policy", [
+    group("gbp", object("id and flags", fieldsOf(T.VXLAN_GBP_FIELDS))),
+  ]);
+  const erspan = [T.ERSPAN_VERSION, ...T.ERSPAN_FIELDS_1, ...T.ERSPAN_FIELDS_2];
+  return object(key.about, [
+    ...fieldsOf(T.TUNNEL_FIELDS),
+    group("geneve", geneve),
+    group("vxlan", gbp),
+    group("erspan", object("ERSPAN", fieldsOf(erspan))),
+    group("gtpu", object("GTP-U", fieldsOf(T.GTPU_FIELDS))),
+    group("flags", scalar("oam, df, csum, key")),
+  ]);
+}
+
+/** The fields of a struct; one of its choices is a flag. */
+function structShape(about: string, set: StructFields): Shape {
+  const members = set.fields.flatMap((one) =>
+    one.kind === "choice"
+      ? one.words.slice(1).map((word) => value(word, { kind: "flag", about: one.about } as const))
+      : [value(one.name, scalar(one.about))],
+  );
+  const required = set.fields.filter((one) => one.initial === undefined).map((one) => one.name);
+  return object(about, members, { required });
+}
+
+function memberShape(one: Member): readonly [string, ShapeMember] {
+  switch (one.kind) {
+    case "flag":
+    case "none":
+      return value(one.name, { kind: "flag", about: one.about });
+    case "percent":
+      return value(one.name, { kind: "percent", about: one.about });
+    case "actions":
+      return group(one.name, { kind: "actions", about: one.about });
+    case "userdata":
+    case "exact":
+      return group(one.name, scalar(one.about, BYTES));
+    case "cookie":
+      return group(
+        one.name,
+        one.cookie?.fields === undefined
+          ? scalar(one.about, REASONS)
+          : structShape(one.about, one.cookie.fields),
+      );
+    case "nat":
+      return group(one.name, natShape(one.about));
+    default:
+      return value(one.name, scalar(one.about));
+  }
+}
+
+function natShape(about: string): Shape {
+  const range = "A[-B][:p[-q]], or true for none";
+  const flag = (text: string): Shape => ({ kind: "flag", about: text });
+  return object(
+    about,
+    [
+      value("src", scalar(range, PLAIN, true)),
+      value("dst", scalar(range, PLAIN, true)),
+      value("persistent", flag("the same address for each connection of a host")),
+      value("hash", flag("a port by hash")),
+      value("random", flag("a port at random")),
+    ],
+    { bare: true },
+  );
+}
+
+function actionShape(action: ActionSpec): Shape {
+  const { form, about } = action;
+  switch (form.kind) {
+    case "flag":
+      return { kind: "flag", about };
+    case "struct":
+      return structShape(about, form.fields);
+    case "nsh": {
+      const fields = form.fields.fields.map((one) => value(one.name, scalar(one.about)));
+      return object(about, [...fields, value("md2", scalar("metadata of type 2, 0x and digits"))]);
+    }
+    case "nest": {
+      const required = form.members.members.filter((one) => one.required).map((one) => one.name);
+      const members = form.members.members.map(memberShape);
+      return object(about, members, { required, bare: form.members.bare });
+    }
+    case "actions":
+      return { kind: "actions", about };
+    case "set":
+      return { kind: "keys", about };
+    case "hash": {
+      const words = ["l4", "sym_l4"].map((name) => group(name, scalar("basis")));
+      return object(about, words, { kind: "choice" });
+    }
+    case "drop":
+      return scalar(about, PLAIN, true);
+    default:
+      return scalar(about);
+  }
+}
+
+/** The keys, by the word for them. */
+export const KEY_SHAPES: ReadonlyMap<string, Shape> = new Map(
+  KEYS.map((key) => [key.name, keyShape(key)]),
+);
+
+/** The actions, by the word for them; a bare port is `output`. */
+export const ACTION_SHAPES: ReadonlyMap<string, Shape> = new Map(
+  ACTIONS.map((action) => [action.name, actionShape(action)]),
+);
+
+/** The shape of a key or an action that the tables do not have: its bytes. */
+export const RAW_SHAPE: Shape = scalar("bytes, hexadecimal, with blanks between them", BYTES);

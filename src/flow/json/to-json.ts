@@ -1,0 +1,229 @@
+import { AssertionError } from "../../sys/errors.ts";
+import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import type { ActionJson, FlowJson, JsonValue, KeyJson } from "./types.ts";
+
+const VERB = /^(add|modify|delete)$/;
+
+/**
+ * The flow of a line that the printer made (`printFlow`, `Flow.toString`, with or without UFID,
+ * statistics and port names), as an object that `FlowJsonEncoder` reads back to the same flow.
+ */
+export function lineToFlowJson(line: string): FlowJson {
+  const reader = new Reader(line);
+  const json: { -readonly [name in keyof FlowJson]: FlowJson[name] } = { key: {} };
+  const verb = reader.word(/[ ]/);
+  if (VERB.test(verb) && reader.take(" ")) {
+    if (verb === "add" || verb === "modify" || verb === "delete") json.verb = verb;
+  } else {
+    reader.back();
+  }
+  if (reader.take("ufid:")) {
+    json.ufid = reader.word(/[,\s]/);
+    reader.skip();
+  }
+  json.key = reader.keys();
+  const blank = reader.take(" ");
+  reader.skip();
+  if (blank && !reader.atEnd()) json.actions = reader.actions(true);
+  while (!reader.atEnd() && json.actions === undefined) {
+    const name = reader.word(/:/);
+    reader.take(":");
+    if (name === "actions") json.actions = reader.actions(true);
+    else readStatistic(json, name, reader.word(/[,\s]/));
+    reader.skip();
+  }
+  return json;
+}
+
+function readStatistic(
+  json: { -readonly [name in keyof FlowJson]: FlowJson[name] },
+  name: string,
+  value: string,
+): void {
+  if (name === "packets") json.packets = Number(value);
+  else if (name === "bytes") json.bytes = Number(value);
+  else if (name === "used") json.used = value === "never" ? value : Number(value.replace("s", ""));
+  else if (name === "flags") json.flags = value;
+}
+
+/** The actions of a printed list. */
+export function textToActionsJson(text: string): readonly ActionJson[] {
+  return new Reader(text).actions(true);
+}
+
+/** Reads printed text, which is well formed, into the tree of its JSON. */
+class Reader {
+  readonly #text: string;
+  #at = 0;
+  #before = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  atEnd(): boolean {
+    return this.#at >= this.#text.length;
+  }
+
+  /** Goes back to where the last word began. */
+  back(): void {
+    this.#at = this.#before;
+  }
+
+  take(text: string): boolean {
+    if (!this.#text.startsWith(text, this.#at)) return false;
+    this.#at += text.length;
+    return true;
+  }
+
+  /** Skips commas and blanks. */
+  skip(): void {
+    while (!this.atEnd() && ", ".includes(this.#text.charAt(this.#at))) this.#at++;
+  }
+
+  /** The text up to a character of `ends`, or to the end. */
+  word(ends: RegExp): string {
+    this.#before = this.#at;
+    let at = this.#at;
+    while (at < this.#text.length && !ends.test(this.#text.charAt(at))) at++;
+    const word = this.#text.slice(this.#at, at);
+    this.#at = at;
+    return word;
+  }
+
+  #expect(text: string): void {
+    if (!this.take(text)) {
+      const rest = this.#text.slice(this.#at, this.#at + 20);
+      throw new AssertionError(`printed text goes on with ${text}, not with ${rest}`);
+    }
+  }
+
+  /** Attributes up to a parenthesis, a blank or the end. */
+  keys(): KeyJson {
+    const key: { [name: string]: JsonValue } = {};
+    for (;;) {
+      const name = this.word(/[(:\s)]/);
+      if (name === "" || !this.take("(")) {
+        this.back();
+        return key;
+      }
+      key[name] = this.#inside(KEY_SHAPES.get(name) ?? RAW_SHAPE);
+      this.#expect(")");
+      if (!this.take(",")) return key;
+      if (this.take(" ")) return key;
+    }
+  }
+
+  /** A list of actions up to the closing parenthesis or the end. */
+  actions(top: boolean): readonly ActionJson[] {
+    const actions: ActionJson[] = [];
+    for (;;) {
+      this.skip();
+      if (this.atEnd() || (!top && this.#text.charAt(this.#at) === ")")) break;
+      actions.push(this.#action());
+    }
+    // `drop` alone is the empty list.
+    const [only] = actions;
+    return actions.length === 1 && only?.["drop"] === true ? [] : actions;
+  }
+
+  #action(): ActionJson {
+    const word = this.word(/[(),\s]/);
+    const shape = ACTION_SHAPES.get(word);
+    if (shape === undefined && !/^action[0-9]+$/.test(word)) return { output: scalarOf(word) };
+    return { [word]: this.#member({ shape: shape ?? RAW_SHAPE, group: true }) };
+  }
+
+  /** What follows a member's name. */
+  #member(member: { readonly shape: Shape; readonly group: boolean }): JsonValue {
+    const { shape } = member;
+    if (shape.kind === "flag") {
+      this.take("()");
+      return true;
+    }
+    if (!member.group) return this.take("=") ? this.#inside(shape) : true;
+    if (!this.take("(")) return shape === RAW_SHAPE ? "" : true;
+    const value = this.#inside(shape);
+    this.#expect(")");
+    return value;
+  }
+
+  #inside(shape: Shape): JsonValue {
+    switch (shape.kind) {
+      case "keys":
+        return this.keys();
+      case "actions":
+        return this.actions(false);
+      case "percent": {
+        const value = Number(this.word(/%/));
+        this.#expect("%");
+        return value;
+      }
+      case "object":
+      case "choice":
+        return this.#object(shape);
+      case "stack":
+        return this.#stack(shape);
+      case "options":
+        return this.#options(shape);
+      default:
+        return scalarOf(this.word(endsOf(shape)));
+    }
+  }
+
+  #object(shape: Extract<Shape, { members: unknown }>): KeyJson {
+    const object: { [name: string]: JsonValue } = {};
+    for (;;) {
+      this.take(",");
+      const name = this.word(/[=(),{}]/);
+      const member = shape.members.get(name);
+      if (name === "" || member === undefined) {
+        this.back();
+        return object;
+      }
+      object[name] = this.#member(member);
+    }
+  }
+
+  /** A field that comes again begins the next object. */
+  #stack(shape: Extract<Shape, { members: unknown }>): JsonValue {
+    const list: { [name: string]: JsonValue }[] = [];
+    let last: { [name: string]: JsonValue } | undefined;
+    for (;;) {
+      this.take(",");
+      const name = this.word(/[=)]/);
+      const member = shape.members.get(name);
+      if (member === undefined) {
+        this.back();
+        return list;
+      }
+      if (last === undefined || name in last) list.push((last = {}));
+      last[name] = this.#member(member);
+    }
+  }
+
+  /** `{class=…,type=…,len=…,0x…}`, one after another. */
+  #options(shape: Extract<Shape, { members: unknown }>): JsonValue {
+    const list: JsonValue[] = [];
+    while (this.take("{")) {
+      const option = this.#object(shape);
+      const data = this.word(/}/);
+      this.#expect("}");
+      list.push(data === "" ? option : { ...option, data });
+    }
+    return list;
+  }
+}
+
+/** A decimal number as a number, everything else as it stands. */
+function scalarOf(text: string): JsonValue {
+  if (/^(0|[1-9][0-9]{0,15})$/.test(text) && Number.isSafeInteger(Number(text)))
+    return Number(text);
+  return text;
+}
+
+/** What ends a scalar: where blanks or commas belong to it, only the parenthesis. */
+function endsOf(shape: Shape): RegExp {
+  const wide = shape.kind === "scalar" && (shape.inside.test("00 00") || shape.inside.test("a,b"));
+  return wide ? /\)/ : /[,)}\s]/;
+}

@@ -1,0 +1,190 @@
+import { AttributeReader } from "../../netlink/attribute-reader.ts";
+import { readContainer, writeContainer } from "../text/field.ts";
+import { IN_PORT_WILD } from "./normal-form.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset } from "./record.ts";
+import {
+  LEVELS,
+  SLOT_ENCAP,
+  SLOT_ETHERTYPE,
+  SLOT_IN_PORT,
+  SLOT_MPLS,
+  SLOT_NSH,
+  SLOT_TUNNEL,
+  SLOT_UNKNOWN,
+} from "./slots.ts";
+import { isWellSized, SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT } from "./table.ts";
+import { decodeNsh, decodeTunnel } from "./nest-decode.ts";
+
+/** What stands for the offset of a mask where there is none: every attribute of the key is exact. */
+export const NO_MASK = -1;
+
+/** Attributes that mean something in a mask alone. */
+const MASK_ONLY_SLOTS: readonly number[] = [SLOT_ETHERTYPE, SLOT_IN_PORT];
+
+const NO_PORT = 0xffff_ffff;
+const TYPES = 64;
+
+/** One reader for the key's and one for the mask's attributes of each level. */
+const READERS: readonly AttributeReader[] = Array.from(
+  { length: LEVELS * 2 },
+  () => new AttributeReader(),
+);
+
+/** Where the payload of each type is in the mask of each level, and how long; -1 where it is not. */
+const MASK_START: Int32Array = new Int32Array(TYPES * LEVELS);
+const MASK_LENGTH: Int32Array = new Int32Array(TYPES * LEVELS);
+
+/**
+ * Reads a key and its mask, the payloads of OVS_FLOW_ATTR_KEY and OVS_FLOW_ATTR_MASK, into `record`,
+ * which it clears first. What it has no name for is kept byte for byte.
+ * @param maskStart {@link NO_MASK} where there is no mask
+ * @returns false where the bytes are not a key: no list of attributes, one twice, nests too deep
+ */
+export function decodeKey(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  maskStart: number,
+  maskEnd: number,
+  record: KeyRecord,
+): boolean {
+  record.clear();
+  return decodeLevel(bytes, start, end, maskStart, maskEnd, record, 0);
+}
+
+function decodeLevel(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  maskStart: number,
+  maskEnd: number,
+  record: KeyRecord,
+  level: number,
+): boolean {
+  if (level === LEVELS) return start === end;
+  const exact = maskStart === NO_MASK;
+  if (!exact && !indexMask(bytes, maskStart, maskEnd, level)) return false;
+  const reader = READERS[level * 2]!.reset(bytes, start, end);
+  while (reader.next()) {
+    const { type, start: at, length } = reader;
+    const known = type < TYPES;
+    const maskAt = exact || !known ? NO_MASK : MASK_START[level * TYPES + type]!;
+    const maskLength = known ? MASK_LENGTH[level * TYPES + type]! : 0;
+    const slot = known ? SLOT_OF_TYPE[type]! : -1;
+    if (slot === SLOT_ENCAP) {
+      if (record.has(level, slot)) return false;
+      record.add(level, slot);
+      // A mask without the nest looks at nothing inside.
+      const inner = exact ? NO_MASK : Math.max(maskAt, 0);
+      const innerEnd = exact || maskAt < 0 ? inner : maskAt + maskLength;
+      if (!decodeLevel(bytes, at, at + length, inner, innerEnd, record, level + 1)) return false;
+    } else if (slot >= 0 && isWellSized(slot, length)) {
+      const ok = decodeAttribute(bytes, slot, at, length, exact, maskAt, maskLength, record, level);
+      if (!ok) return false;
+    } else if (!decodeUnknown(bytes, type, at, length, exact, maskStart, maskEnd, record, level)) {
+      return false;
+    }
+  }
+  if (!exact) decodeMaskOnly(bytes, record, level);
+  return !reader.malformed;
+}
+
+/** Notes where each attribute of the mask is. */
+function indexMask(bytes: Uint8Array, start: number, end: number, level: number): boolean {
+  const base = level * TYPES;
+  MASK_START.fill(-1, base, base + TYPES);
+  MASK_LENGTH.fill(0, base, base + TYPES);
+  const reader = READERS[level * 2 + 1]!.reset(bytes, start, end);
+  while (reader.next()) {
+    if (reader.type >= TYPES) continue;
+    MASK_START[base + reader.type] = reader.start;
+    MASK_LENGTH[base + reader.type] = reader.length;
+  }
+  return !reader.malformed;
+}
+
+/**
+ * Reads one attribute, `length` bytes at `at`, into its slot.
+ * @param exact there is no mask: every bit is matched
+ * @param maskAt where the mask's payload is, or {@link NO_MASK}: no bit is matched
+ */
+export function decodeAttribute(
+  bytes: Uint8Array,
+  slot: number,
+  at: number,
+  length: number,
+  exact: boolean,
+  maskAt: number,
+  maskLength: number,
+  record: KeyRecord,
+  level: number,
+): boolean {
+  if (record.has(level, slot)) return false;
+  if (slot === SLOT_TUNNEL) {
+    if (level > 0) return false;
+    record.add(level, slot);
+    return decodeTunnel(bytes, at, length, exact, maskAt, maskLength, record);
+  }
+  record.add(level, slot);
+  if (slot === SLOT_NSH) {
+    return decodeNsh(bytes, at, length, exact, maskAt, maskLength, record, level);
+  }
+  if (slot === SLOT_MPLS) record.mplsEntries[level] = length >> 2;
+  copy(bytes, at, record.bytes, keyOffset(level, slot), length);
+  if (exact) record.setExact(level, slot);
+  else if (maskAt >= 0) {
+    copy(bytes, maskAt, record.bytes, maskOffset(level, slot), Math.min(length, maskLength));
+  }
+  return true;
+}
+
+function decodeUnknown(
+  bytes: Uint8Array,
+  type: number,
+  at: number,
+  length: number,
+  exact: boolean,
+  maskStart: number,
+  maskEnd: number,
+  record: KeyRecord,
+  level: number,
+): boolean {
+  if (record.unknown.some((other) => other.level === level && other.type === type)) return false;
+  const key = bytes.slice(at, at + length);
+  const mask = new Uint8Array(length).fill(exact ? 0xff : 0);
+  if (!exact) {
+    const reader = READERS[level * 2 + 1]!.reset(bytes, maskStart, maskEnd);
+    while (reader.next()) {
+      if (reader.type === type) copy(bytes, reader.start, mask, 0, Math.min(length, reader.length));
+    }
+  }
+  record.unknown.push({ level, type, key, mask });
+  if (!record.has(level, SLOT_UNKNOWN)) record.add(level, SLOT_UNKNOWN);
+  return true;
+}
+
+/**
+ * Masks without a key. Three mean something: a type without a key is that of an 802.2 frame, or any;
+ * a port without a key is none, unless the kernel's dump says by the mask that any will do. A tunnel's
+ * is in every dump of the kernel and says nothing.
+ */
+function decodeMaskOnly(bytes: Uint8Array, record: KeyRecord, level: number): void {
+  for (const slot of MASK_ONLY_SLOTS) {
+    if (record.has(level, slot)) continue;
+    const type = TYPE_OF_SLOT[slot]!;
+    const at = MASK_START[level * TYPES + type]!;
+    const size = SIZE_OF_SLOT[slot]!;
+    if (at < 0 || MASK_LENGTH[level * TYPES + type] !== size) continue;
+    if (slot === SLOT_IN_PORT && readContainer(bytes, at, 4, false) === IN_PORT_WILD) continue;
+    record.add(level, slot);
+    copy(bytes, at, record.bytes, maskOffset(level, slot), size);
+    if (slot === SLOT_IN_PORT) {
+      writeContainer(record.bytes, keyOffset(level, slot), 4, false, NO_PORT);
+    }
+  }
+}
+
+function copy(from: Uint8Array, at: number, to: Uint8Array, start: number, length: number): void {
+  for (let i = 0; i < length; i++) to[start + i] = from[at + i]!;
+}

@@ -1,0 +1,138 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { OVS_NSH_KEY_ATTR_BASE, OVS_NSH_KEY_ATTR_MD1 } from "../../uapi/openvswitch.ts";
+import { isZero } from "../text/field-print.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset } from "./record.ts";
+import {
+  LEVELS,
+  SLOT_ENCAP,
+  SLOT_ETHERTYPE,
+  SLOT_IN_PORT,
+  SLOT_MPLS,
+  SLOT_ND_EXTENSIONS,
+  SLOT_NSH,
+  SLOT_PACKET_TYPE,
+  SLOT_TUNNEL,
+  SLOT_UNKNOWN,
+} from "./slots.ts";
+import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
+import { writeTunnel } from "./tunnel-encode.ts";
+
+const NSH_BASE_SIZE = 8;
+const NSH_MD1_SIZE = 16;
+const NSH_M_TYPE1 = 1;
+
+/** In a record: no port at all (`ODPP_NONE` of OVS). */
+const NO_PORT = 0xffff_ffff;
+
+/**
+ * Writes the attributes of the key, in normal form, into a nest that is open already.
+ * @param again for a flow with a UFID, which may be there already: `ovs_flow_cmd_new` compares what it
+ *   is sent with the masked key that it holds. It takes a missing port for no port, but what it holds
+ *   for any port is zero, so zero is sent.
+ */
+export function writeKey(record: KeyRecord, writer: AttributeWriter, again = false): void {
+  const zeroPort = again && !record.has(0, SLOT_IN_PORT);
+  if (zeroPort) writer.u32(TYPE_OF_SLOT[SLOT_IN_PORT]!, 0);
+  writeLevel(record, 0, false, writer);
+}
+
+/** Writes the attributes of the mask, in normal form: none that is all zero. */
+export function writeMask(record: KeyRecord, writer: AttributeWriter): void {
+  writeLevel(record, 0, true, writer);
+}
+
+function writeLevel(
+  record: KeyRecord,
+  level: number,
+  isMask: boolean,
+  writer: AttributeWriter,
+): void {
+  for (let left = record.present[level]!; left !== 0; left &= left - 1) {
+    const slot = 31 - Math.clz32(left & -left);
+    if (slot === SLOT_ENCAP) {
+      const mark = writer.nest(TYPE_OF_SLOT[slot]!);
+      if (level + 1 < LEVELS) writeLevel(record, level + 1, isMask, writer);
+      writer.endNest(mark);
+    } else if (slot === SLOT_UNKNOWN) {
+      writeUnknown(record, level, isMask, writer);
+    } else if (isMask) {
+      if (slot === SLOT_TUNNEL || !record.isWild(level, slot)) {
+        writeAttribute(record, level, slot, true, writer);
+      }
+    } else {
+      writeAttribute(record, level, slot, false, writer);
+    }
+  }
+}
+
+/**
+ * Writes one attribute: its key half, or its mask half. What has no attribute in the kernel is left
+ * out: nd_ext and packet_type, and in a key the type of an 802.2 frame and no port at all.
+ */
+export function writeAttribute(
+  record: KeyRecord,
+  level: number,
+  slot: number,
+  isMask: boolean,
+  writer: AttributeWriter,
+): void {
+  const from = isMask ? maskOffset(level, slot) : keyOffset(level, slot);
+  let size = SIZE_OF_SLOT[slot]!;
+  switch (slot) {
+    case SLOT_TUNNEL:
+      writeTunnel(record, isMask, writer);
+      return;
+    case SLOT_NSH:
+      writeNsh(record, level, isMask, writer);
+      return;
+    case SLOT_PACKET_TYPE:
+    case SLOT_ND_EXTENSIONS:
+      return;
+    case SLOT_MPLS:
+      size = record.mplsEntries[level]! * 4;
+      break;
+    case SLOT_ETHERTYPE:
+      if (!isMask && isZero(record.bytes, from, 2)) return;
+      break;
+    case SLOT_IN_PORT:
+      if (!isMask && record.words[from >> 2] === NO_PORT) return;
+  }
+  const at = writer.reserve(TYPE_OF_SLOT[slot]!, size);
+  if (at < 0) return;
+  const words = writer.memory.i32;
+  const source = record.ints;
+  let to = at >> 2;
+  for (let i = from >> 2; i < (from + size + 3) >> 2; i++) words[to++] = source[i]!;
+}
+
+/** A nest of the base header and, for metadata of type 1, the context. */
+function writeNsh(
+  record: KeyRecord,
+  level: number,
+  isMask: boolean,
+  writer: AttributeWriter,
+): void {
+  const key = keyOffset(level, SLOT_NSH);
+  const from = isMask ? maskOffset(level, SLOT_NSH) : key;
+  const mark = writer.nest(TYPE_OF_SLOT[SLOT_NSH]!);
+  writer.bytes(OVS_NSH_KEY_ATTR_BASE, record.bytes, from, from + NSH_BASE_SIZE);
+  const context = from + NSH_BASE_SIZE;
+  if (record.bytes[key + 2] === NSH_M_TYPE1 || !isZero(record.bytes, context, NSH_MD1_SIZE)) {
+    writer.bytes(OVS_NSH_KEY_ATTR_MD1, record.bytes, context, context + NSH_MD1_SIZE);
+  }
+  writer.endNest(mark);
+}
+
+function writeUnknown(
+  record: KeyRecord,
+  level: number,
+  isMask: boolean,
+  writer: AttributeWriter,
+): void {
+  for (const unknown of record.unknown) {
+    if (unknown.level !== level) continue;
+    if (!isMask) writer.bytes(unknown.type, unknown.key);
+    else if (unknown.mask.some((byte) => byte !== 0)) writer.bytes(unknown.type, unknown.mask);
+  }
+}

@@ -1,0 +1,163 @@
+import type { Cursor } from "../text/cursor.ts";
+import { parseBigEndian, parseField } from "../text/field-parse.ts";
+import type { PrintStyle } from "../text/field-print.ts";
+import { isZero, printField } from "../text/field-print.ts";
+import type { Field } from "../text/field.ts";
+import { be16, getField, setField, u8 } from "../text/field.ts";
+import { FieldSet } from "../text/field-set.ts";
+import type { TextSink } from "../text/sink.ts";
+import { TUNNEL_OPTIONS_MAX } from "./slots.ts";
+
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const COMMA = 0x2c;
+const SLASH = 0x2f;
+
+/** Bytes of `struct geneve_opt`: class, type, then three reserved bits and the length in words. */
+const HEADER = 4;
+const DATA_MAX = 124;
+
+const CLASS: Field = be16("class", 0, { radix: "hex" });
+const TYPE: Field = u8("type", 2, { radix: "hex" });
+/** In the header the length counts words; in text, bytes. */
+const LENGTH: Field = u8("len", 3, { bits: 5 });
+const FIELDS: FieldSet = new FieldSet([CLASS, TYPE, u8("len", 0)]);
+
+const EXPECTED_LENGTH = "a length in bytes, a multiple of 4 up to 124";
+const EXPECTED_DATA = "data of at most len bytes";
+
+/**
+ * Reads `{class=…,type=…,len=…,0xDATA/0xMASK}…`, options one after another, into `bytes`.
+ * @returns their length, which is that of the mask too
+ */
+export function parseGeneve(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): number {
+  let at = 0;
+  while (cursor.take(OPEN)) {
+    if (at + HEADER > TUNNEL_OPTIONS_MAX) cursor.fail("at most 255 bytes of options");
+    at +=
+      HEADER + parseOption(cursor, bytes, key + at, mask + at, TUNNEL_OPTIONS_MAX - at - HEADER);
+    cursor.expect(CLOSE, "a closing }");
+  }
+  return at;
+}
+
+/** One option. @returns the bytes of its data */
+function parseOption(
+  cursor: Cursor,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  room: number,
+): number {
+  let seen = 0;
+  let size = 0;
+  let data = false;
+  if (cursor.peek() === CLOSE) return 0;
+  do {
+    if (cursor.word() === 0) {
+      if (data) cursor.fail("data once");
+      data = true;
+      parseData(cursor, bytes, key + HEADER, mask + HEADER, size);
+      continue;
+    }
+    const start = cursor.wordStart;
+    const index = FIELDS.findOrFail(cursor);
+    if (((seen >>> index) & 1) === 1) cursor.fail("each field once", start);
+    if (data) cursor.fail("the fields before the data", start);
+    seen |= 1 << index;
+    cursor.expect(0x3d, "=");
+    if (index < 2) {
+      parseField(cursor, index === 0 ? CLASS : TYPE, bytes, key, mask, undefined);
+      continue;
+    }
+    const at = cursor.position;
+    size = cursor.integer(DATA_MAX, EXPECTED_LENGTH);
+    if ((size & 3) !== 0) cursor.fail(EXPECTED_LENGTH, at);
+    if (size > room) cursor.fail("at most 255 bytes of options", at);
+    setField(bytes, key, LENGTH, size >> 2);
+    const bits = cursor.take(SLASH) ? cursor.integer(0xff, "a mask of one byte") : 0xff;
+    setField(bytes, mask, LENGTH, bits & LENGTH.max);
+  } while (cursor.take(COMMA));
+  return size;
+}
+
+function parseData(
+  cursor: Cursor,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  size: number,
+): void {
+  parseBigEndian(cursor, bytes, key, size, EXPECTED_DATA);
+  if (cursor.take(SLASH)) parseBigEndian(cursor, bytes, mask, size, EXPECTED_DATA);
+  else bytes.fill(0xff, mask, mask + size);
+}
+
+/** Prints options as {@link parseGeneve} reads them. */
+export function printGeneve(
+  out: TextSink,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  length: number,
+  style: PrintStyle,
+): void {
+  let at = 0;
+  while (at + HEADER <= length) {
+    const size = Math.min(getField(bytes, key + at, LENGTH) * 4, length - at - HEADER);
+    out.byte(OPEN);
+    printHeader(out, bytes, key + at, mask + at, size, style);
+    const data = at + HEADER;
+    if (size > 0 && (style.verbose || !isZero(bytes, mask + data, size))) {
+      out.byte(COMMA);
+      printHex(out, bytes, key + data, size);
+      if (!isAllOnes(bytes, mask + data, size)) {
+        out.byte(SLASH);
+        printHex(out, bytes, mask + data, size);
+      }
+    }
+    out.byte(CLOSE);
+    at += HEADER + size;
+  }
+}
+
+/** The length is printed even where it is wildcarded: it says how far the option goes. */
+function printHeader(
+  out: TextSink,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  size: number,
+  style: PrintStyle,
+): void {
+  for (const of of [CLASS, TYPE]) {
+    if (!style.verbose && getField(bytes, mask, of) === 0) continue;
+    out.text(of.name);
+    out.byte(0x3d);
+    printField(out, of, bytes, key, mask, style);
+    out.byte(COMMA);
+  }
+  out.text("len=");
+  out.dec(size);
+  const bits = getField(bytes, mask, LENGTH);
+  if (bits === LENGTH.max) return;
+  out.byte(SLASH);
+  out.hex(bits);
+}
+
+/** Bytes as one hexadecimal number, leading zeros left out. */
+function printHex(out: TextSink, bytes: Uint8Array, at: number, size: number): void {
+  let from = at;
+  while (from < at + size && bytes[from] === 0) from++;
+  if (from === at + size) {
+    out.byte(0x30);
+    return;
+  }
+  out.hex(bytes[from]!);
+  out.hexBytes(bytes, from + 1, at + size);
+}
+
+function isAllOnes(bytes: Uint8Array, at: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
+  return true;
+}

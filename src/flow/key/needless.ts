@@ -1,0 +1,154 @@
+import { readContainer } from "../text/field.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset } from "./record.ts";
+import {
+  LEVELS,
+  SLOT_ARP,
+  SLOT_ETHERTYPE,
+  SLOT_ICMP,
+  SLOT_ICMPV6,
+  SLOT_IPV4,
+  SLOT_IPV6,
+  SLOT_IPV6_EXTHDRS,
+  SLOT_MPLS,
+  SLOT_ND,
+  SLOT_NSH,
+  SLOT_SCTP,
+  SLOT_TCP,
+  SLOT_TCP_FLAGS,
+  SLOT_UDP,
+} from "./slots.ts";
+
+const NETWORK =
+  (1 << SLOT_IPV4) |
+  (1 << SLOT_IPV6) |
+  (1 << SLOT_IPV6_EXTHDRS) |
+  (1 << SLOT_ARP) |
+  (1 << SLOT_MPLS) |
+  (1 << SLOT_NSH);
+const TRANSPORT =
+  (1 << SLOT_TCP) |
+  (1 << SLOT_TCP_FLAGS) |
+  (1 << SLOT_UDP) |
+  (1 << SLOT_SCTP) |
+  (1 << SLOT_ICMP) |
+  (1 << SLOT_ICMPV6) |
+  (1 << SLOT_ND);
+
+const FRAG_LATER = 2;
+const ND_SOLICITATION = 135;
+const ND_ADVERTISEMENT = 136;
+
+/**
+ * Removes the wildcarded headers that a key does not call for, as `ipv6()` beside `eth_type(0x0800)`.
+ * They match nothing, a kernel never dumps them, and they do harm: `ovs_key_from_nlattrs` keeps
+ * headers of one layer in one place, so that the zeros of the one overwrite the values of the other.
+ */
+export function removeNeedless(record: KeyRecord): void {
+  record.headersByType = false;
+  let needed = -1;
+  for (let level = 0; level < LEVELS; level++) {
+    for (let left = record.present[level]! & (NETWORK | TRANSPORT); left !== 0; left &= left - 1) {
+      const slot = 31 - Math.clz32(left & -left);
+      if (!matchesNothing(record, level, slot)) continue;
+      record.headersByType = true;
+      if (needed < 0) needed = neededHeaders(record);
+      if (((needed >>> slot) & 1) === 0) record.remove(level, slot);
+    }
+  }
+}
+
+/**
+ * Every packet has what the header asks for. A packet that is not IPv6 has zero for extension headers
+ * (`struct sw_flow_key`).
+ */
+function matchesNothing(record: KeyRecord, level: number, slot: number): boolean {
+  if (slot !== SLOT_IPV6_EXTHDRS) return record.isWild(level, slot);
+  return masked(record, level, slot, 0) === 0 && masked(record, level, slot, 1) === 0;
+}
+
+/** The headers that the kernel asks for: `match_validate`. */
+function neededHeaders(record: KeyRecord): number {
+  const network = networkOf(etherTypeOf(record));
+  const of = network & ((1 << SLOT_IPV4) | (1 << SLOT_IPV6));
+  if (of === 0) return network;
+  const slot = 31 - Math.clz32(of & -of);
+  const level = levelOf(record, slot);
+  if (level < 0) return network;
+  // Both have proto, tos, ttl and frag at their end.
+  const at = slot === SLOT_IPV4 ? 8 : 36;
+  const proto = masked(record, level, slot, at);
+  const frag = masked(record, level, slot, at + 3);
+  return frag === FRAG_LATER ? network : network | transportOf(record, slot, proto);
+}
+
+function networkOf(etherType: number): number {
+  switch (etherType) {
+    case 0x0800:
+      return 1 << SLOT_IPV4;
+    case 0x86dd:
+      return (1 << SLOT_IPV6) | (1 << SLOT_IPV6_EXTHDRS);
+    case 0x0806:
+    case 0x8035:
+      return 1 << SLOT_ARP;
+    case 0x8847:
+    case 0x8848:
+      return 1 << SLOT_MPLS;
+    case 0x894f:
+      return 1 << SLOT_NSH;
+    default:
+      return 0;
+  }
+}
+
+function transportOf(record: KeyRecord, network: number, proto: number): number {
+  switch (proto) {
+    case 1:
+      return network === SLOT_IPV4 ? 1 << SLOT_ICMP : 0;
+    case 6:
+      return (1 << SLOT_TCP) | (1 << SLOT_TCP_FLAGS);
+    case 17:
+      return 1 << SLOT_UDP;
+    case 58:
+      if (network === SLOT_IPV4) return 0;
+      return isNd(record) ? (1 << SLOT_ICMPV6) | (1 << SLOT_ND) : 1 << SLOT_ICMPV6;
+    case 132:
+      return 1 << SLOT_SCTP;
+    default:
+      return 0;
+  }
+}
+
+function isNd(record: KeyRecord): boolean {
+  const level = levelOf(record, SLOT_ICMPV6);
+  if (level < 0) return false;
+  const type = masked(record, level, SLOT_ICMPV6, 0);
+  return type === ND_SOLICITATION || type === ND_ADVERTISEMENT;
+}
+
+/** The key asks for IPv6. */
+export function matchesIpv6(record: KeyRecord): boolean {
+  return etherTypeOf(record) === 0x86dd;
+}
+
+/** The innermost type; 0 where any will do. */
+function etherTypeOf(record: KeyRecord): number {
+  for (let level = LEVELS - 1; level >= 0; level--) {
+    if (!record.has(level, SLOT_ETHERTYPE)) continue;
+    if (record.isWild(level, SLOT_ETHERTYPE)) return 0;
+    return readContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true);
+  }
+  return 0;
+}
+
+/** A byte of an attribute, as far as it is matched. */
+function masked(record: KeyRecord, level: number, slot: number, offset: number): number {
+  const { bytes } = record;
+  return bytes[keyOffset(level, slot) + offset]! & bytes[maskOffset(level, slot) + offset]!;
+}
+
+/** The level of an attribute, which stands once in a key; -1 where it is absent. */
+function levelOf(record: KeyRecord, slot: number): number {
+  for (let level = 0; level < LEVELS; level++) if (record.has(level, slot)) return level;
+  return -1;
+}

@@ -1,0 +1,200 @@
+import { AttributeReader } from "../../netlink/attribute-reader.ts";
+import {
+  OVS_NSH_KEY_ATTR_BASE,
+  OVS_NSH_KEY_ATTR_MD1,
+  OVS_TUNNEL_KEY_ATTR_CSUM,
+  OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT,
+  OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS,
+  OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS,
+  OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE,
+  OVS_TUNNEL_KEY_ATTR_OAM,
+  OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS,
+} from "../../uapi/openvswitch.ts";
+import { readContainer, setFull, writeContainer } from "../text/field.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset } from "./record.ts";
+import { SLOT_NSH, SLOT_TUNNEL, TUNNEL_OPTIONS_MAX } from "./slots.ts";
+import { OVS_VXLAN_EXT_GBP } from "./tunnel-encode.ts";
+import * as T from "./tunnel-fields.ts";
+
+const READER: AttributeReader = new AttributeReader();
+const INNER: AttributeReader = new AttributeReader();
+
+/** The index in TUNNEL_FIELDS of each attribute type, or -1. */
+const FIELD_OF_TYPE: Int8Array = new Int8Array(32).fill(-1);
+for (const [index, type] of T.TUNNEL_FIELD_TYPES.entries()) FIELD_OF_TYPE[type] = index;
+
+/** The flag of each attribute type that is one, or 0. */
+const FLAG_OF_TYPE: Uint8Array = new Uint8Array(32);
+FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_OAM] = T.TUNNEL_F_OAM;
+FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT] = T.TUNNEL_F_DF;
+FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_CSUM] = T.TUNNEL_F_CSUM;
+FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE] = T.TUNNEL_F_BRIDGE;
+
+/** Reads a nest TUNNEL and its mask into the slot. @returns false where the bytes are no such nest */
+export function decodeTunnel(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  exact: boolean,
+  maskAt: number,
+  maskLength: number,
+  record: KeyRecord,
+): boolean {
+  const out = record.bytes;
+  const key = keyOffset(0, SLOT_TUNNEL);
+  const mask = maskOffset(0, SLOT_TUNNEL);
+  let present = decodeHalf(bytes, at, length, out, key, key);
+  if (present < 0) return false;
+  if (exact) {
+    present = fillExact(out, key, mask, present);
+  } else if (maskAt >= 0) {
+    const masked = decodeHalf(bytes, maskAt, maskLength, out, mask, key);
+    if (masked < 0) return false;
+    // A mask of the tunnel id without a key says that there is none.
+    const withoutId = (masked & T.TUNNEL_HAS_ID) !== 0 && (present & T.TUNNEL_HAS_ID) === 0;
+    if (withoutId) {
+      out[mask + T.TUNNEL_FLAGS] = out[mask + T.TUNNEL_FLAGS]! | T.TUNNEL_F_KEY;
+      out.fill(0, mask + T.TUNNEL_FIELDS[0]!.offset, mask + T.TUNNEL_FIELDS[0]!.offset + 8);
+    }
+    present |= masked & ~(T.TUNNEL_HAS_OPTIONS | (withoutId ? T.TUNNEL_HAS_ID : 0));
+  }
+  // The kernel leaves out a destination that is wildcarded, but wants one back.
+  if ((present & (T.TUNNEL_HAS_DST | T.TUNNEL_HAS_DST6)) === 0) {
+    present |= (present & T.TUNNEL_HAS_SRC6) !== 0 ? T.TUNNEL_HAS_DST6 : T.TUNNEL_HAS_DST;
+  }
+  writeContainer(out, key + T.TUNNEL_PRESENT, 4, false, present);
+  return true;
+}
+
+/**
+ * Reads one nest of a tunnel's attributes into the half at `base`.
+ * @returns the presence bits, or -1 where the bytes are no such nest
+ */
+function decodeHalf(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  out: Uint8Array,
+  base: number,
+  key: number,
+): number {
+  const isMask = base !== key;
+  const reader = READER.reset(bytes, at, at + length);
+  let present = 0;
+  while (reader.next()) {
+    const { type, start, length: size } = reader;
+    const field = FIELD_OF_TYPE[type] ?? -1;
+    const flag = FLAG_OF_TYPE[type] ?? 0;
+    if (field >= 0) {
+      const of = T.TUNNEL_FIELDS[field]!;
+      if (size !== of.size) return -1;
+      present |= 1 << field;
+      copy(bytes, start, out, base + of.offset, size);
+    } else if (flag !== 0) {
+      present |= T.TUNNEL_HAS_FLAGS;
+      out[base + T.TUNNEL_FLAGS] = out[base + T.TUNNEL_FLAGS]! | flag;
+    } else {
+      const options = decodeOptions(bytes, type, start, size, out, base, isMask ? key : -1);
+      if (options < 0) return -1;
+      present |= options;
+    }
+  }
+  return reader.malformed ? -1 : present;
+}
+
+/**
+ * Reads one attribute of options into the half at `base`.
+ * @param key the key half, where this is the mask's; else -1
+ * @returns the presence bit, 0 for what is skipped, -1 for bytes that are no options
+ */
+function decodeOptions(
+  bytes: Uint8Array,
+  type: number,
+  start: number,
+  size: number,
+  out: Uint8Array,
+  base: number,
+  key: number,
+): number {
+  switch (type) {
+    case OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS: {
+      if (size > TUNNEL_OPTIONS_MAX) return -1;
+      // The key says how long options are, for the mask too.
+      const length = key < 0 ? size : readContainer(out, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
+      if (key < 0) writeContainer(out, base + T.TUNNEL_OPTIONS_LENGTH, 2, false, size);
+      copy(bytes, start, out, base + T.TUNNEL_OPTIONS, Math.min(size, length));
+      return key < 0 || length > 0 ? T.TUNNEL_HAS_GENEVE : 0;
+    }
+    case OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS: {
+      const reader = INNER.reset(bytes, start, start + size);
+      while (reader.next()) {
+        if (reader.type === OVS_VXLAN_EXT_GBP && reader.length === 4)
+          copy(bytes, reader.start, out, base + T.TUNNEL_GBP, 4);
+      }
+      return reader.malformed ? -1 : T.TUNNEL_HAS_VXLAN;
+    }
+    case OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS:
+      if (size !== T.ERSPAN_SIZE) return -1;
+      copy(bytes, start, out, base + T.TUNNEL_OPTIONS, size);
+      return T.TUNNEL_HAS_ERSPAN;
+    default:
+      return 0;
+  }
+}
+
+/** Without a mask the kernel looks at every field of a tunnel, at those that are zero too. */
+function fillExact(out: Uint8Array, key: number, mask: number, present: number): number {
+  const source = (present & T.TUNNEL_HAS_DST6) === 0 ? T.TUNNEL_HAS_SRC : T.TUNNEL_HAS_SRC6;
+  const all = present | source | T.TUNNEL_HAS_TOS | T.TUNNEL_HAS_TP_SRC | T.TUNNEL_HAS_TP_DST;
+  for (const [index, of] of T.TUNNEL_FIELDS.entries()) {
+    if ((all & (1 << index)) !== 0) setFull(out, mask, of);
+  }
+  setFull(out, mask, T.TUNNEL_FLAGS_FIELD);
+  if ((present & T.TUNNEL_HAS_VXLAN) !== 0)
+    out.fill(0xff, mask + T.TUNNEL_GBP, mask + T.TUNNEL_GBP + 3);
+  const length = readContainer(out, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
+  const options = (present & T.TUNNEL_HAS_ERSPAN) === 0 ? length : T.ERSPAN_SIZE;
+  out.fill(0xff, mask + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS + options);
+  return all | T.TUNNEL_HAS_FLAGS;
+}
+
+/** Reads a nest NSH and its mask into the slot. @returns false where the bytes are no such nest */
+export function decodeNsh(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  exact: boolean,
+  maskAt: number,
+  maskLength: number,
+  record: KeyRecord,
+  level: number,
+): boolean {
+  if (!decodeNshHalf(bytes, at, length, record.bytes, keyOffset(level, SLOT_NSH))) return false;
+  if (exact) record.setExact(level, SLOT_NSH);
+  else if (maskAt >= 0) {
+    return decodeNshHalf(bytes, maskAt, maskLength, record.bytes, maskOffset(level, SLOT_NSH));
+  }
+  return true;
+}
+
+function decodeNshHalf(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  out: Uint8Array,
+  base: number,
+): boolean {
+  const reader = READER.reset(bytes, at, at + length);
+  while (reader.next()) {
+    const isBase = reader.type === OVS_NSH_KEY_ATTR_BASE;
+    if (!isBase && reader.type !== OVS_NSH_KEY_ATTR_MD1) continue;
+    if (reader.length !== (isBase ? 8 : 16)) return false;
+    copy(bytes, reader.start, out, isBase ? base : base + 8, reader.length);
+  }
+  return !reader.malformed;
+}
+
+function copy(from: Uint8Array, at: number, to: Uint8Array, start: number, length: number): void {
+  for (let i = 0; i < length; i++) to[start + i] = from[at + i]!;
+}

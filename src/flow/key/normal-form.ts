@@ -1,0 +1,164 @@
+import { readContainer, writeContainer } from "../text/field.ts";
+import { removeNeedless } from "./needless.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import {
+  LEVELS,
+  SLOT_ARP,
+  SLOT_CT_TUPLE6,
+  SLOT_ENCAP,
+  SLOT_ETHERNET,
+  SLOT_ETHERTYPE,
+  SLOT_IN_PORT,
+  SLOT_IPV6,
+  SLOT_IPV6_EXTHDRS,
+  SLOT_MPLS,
+  SLOT_PACKET_TYPE,
+  SLOT_TCP_FLAGS,
+  SLOT_TUNNEL,
+  SLOT_UNKNOWN,
+  SLOT_VLAN,
+} from "./slots.ts";
+import { normalizeTunnel } from "./tunnel-normal-form.ts";
+
+/** In a dump: no port was asked for (`__ovs_nla_put_key` sets the upper half of every mask). */
+export const IN_PORT_WILD = 0xffff_0000;
+const VLAN_TCI_BYTES = 2;
+
+/** An Ethernet type that asks for no further header, for an L3 packet of any type. */
+const ETHERTYPE_ANY_L3 = 0xffff;
+
+/**
+ * Makes of a key as text says it the key as the kernel keeps it (`ovs_nla_get_match` and
+ * `ovs_flow_mask_key`), so that a flow and its dump are the same bytes:
+ * - the key is key & mask;
+ * - a mask of in_port or eth_type that is not zero is exact;
+ * - what is wholly wildcarded and not needed is absent (see {@link removeNeedless});
+ * - bits that the kernel does not keep are not in the mask.
+ *
+ * Idempotent: a normal form is its own.
+ */
+export function normalize(record: KeyRecord): void {
+  for (let level = 0; level < LEVELS; level++) {
+    if (record.has(level, SLOT_PACKET_TYPE)) normalizePacketType(record, level);
+  }
+  removeNeedless(record);
+  // Inside first: what is around a tag depends on whether anything is left in it.
+  for (let level = LEVELS - 1; level >= 0; level--) {
+    if (record.count[level] === 0) continue;
+    if (record.has(level, SLOT_VLAN)) normalizeVlan(record, level);
+    for (let left = record.present[level]!; left !== 0; left &= left - 1) {
+      normalizeAttribute(record, level, 31 - Math.clz32(left & -left));
+    }
+  }
+}
+
+function normalizeAttribute(record: KeyRecord, level: number, slot: number): void {
+  const mask = maskOffset(level, slot);
+  const bytes = record.bytes;
+  switch (slot) {
+    case SLOT_TUNNEL:
+      normalizeTunnel(record);
+      return;
+    case SLOT_UNKNOWN:
+      normalizeUnknown(record, level);
+      return;
+    case SLOT_ENCAP:
+      return;
+    case SLOT_IN_PORT: {
+      const bits = record.words[mask >> 2]!;
+      const key = record.words[keyOffset(level, slot) >> 2];
+      if (bits === 0 || (bits === IN_PORT_WILD && key === 0)) record.remove(level, slot);
+      else record.words[mask >> 2] = 0xffff_ffff;
+      break;
+    }
+    case SLOT_ETHERTYPE:
+      normalizeEtherType(record, level);
+      return;
+    case SLOT_TCP_FLAGS:
+      bytes[mask] = bytes[mask]! & 0x0f;
+      break;
+    case SLOT_IPV6:
+      // The label has 20 bits.
+      bytes[mask + 32] = 0;
+      bytes[mask + 33] = bytes[mask + 33]! & 0x0f;
+      break;
+    case SLOT_ARP:
+      // The kernel keeps the low byte of the opcode alone.
+      bytes[mask + 8] = 0;
+      break;
+    case SLOT_MPLS:
+      if (record.isWild(level, slot)) record.mplsEntries[level] = 1;
+      break;
+    default:
+      if (slot <= SLOT_CT_TUPLE6 || slot === SLOT_IPV6_EXTHDRS) {
+        if (record.isWild(level, slot)) {
+          record.remove(level, slot);
+          return;
+        }
+      }
+  }
+  maskKey(record, level, slot);
+}
+
+function maskKey(record: KeyRecord, level: number, slot: number): void {
+  const words = WORDS_OF_SLOT[slot]!;
+  const from = keyOffset(level, slot) >> 2;
+  const values = record.ints;
+  for (let i = from; i < from + words; i++) values[i] = values[i]! & values[i + words]!;
+}
+
+function normalizeEtherType(record: KeyRecord, level: number): void {
+  const mask = maskOffset(level, SLOT_ETHERTYPE);
+  const bytes = record.bytes;
+  const bits = readContainer(bytes, mask, 2, true);
+  if (bits !== 0) {
+    writeContainer(bytes, mask, 2, true, 0xffff);
+  } else if (level > 0 || record.has(level, SLOT_ETHERNET)) {
+    record.remove(level, SLOT_ETHERTYPE);
+  } else {
+    writeContainer(bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, ETHERTYPE_ANY_L3);
+  }
+}
+
+/**
+ * A tag of zero with nothing inside is how the kernel takes a truncated tag: it keeps no tag of it,
+ * and the type of an 802.2 frame.
+ */
+function normalizeVlan(record: KeyRecord, level: number): void {
+  const tag = readContainer(record.bytes, keyOffset(level, SLOT_VLAN), VLAN_TCI_BYTES, true);
+  const mask = readContainer(record.bytes, maskOffset(level, SLOT_VLAN), VLAN_TCI_BYTES, true);
+  if ((tag & mask) !== 0) return;
+  const inside = level + 1 < LEVELS ? record.count[level + 1] : 0;
+  if (inside !== 0 || !record.has(level, SLOT_ENCAP)) return;
+  record.remove(level, SLOT_VLAN);
+  record.remove(level, SLOT_ENCAP);
+  if (record.has(level, SLOT_ETHERTYPE)) {
+    writeContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
+  }
+}
+
+/** The kernel has no packet type: Ethernet is its default, and of an L3 packet the Ethernet type. */
+function normalizePacketType(record: KeyRecord, level: number): void {
+  const key = keyOffset(level, SLOT_PACKET_TYPE);
+  const space = readContainer(record.bytes, key, 2, true);
+  const id = readContainer(record.bytes, key + 2, 2, true);
+  if (space === 0 && id === 0) {
+    record.remove(level, SLOT_PACKET_TYPE);
+  } else if (space === 1 && !record.has(level, SLOT_ETHERNET)) {
+    record.remove(level, SLOT_PACKET_TYPE);
+    if (record.has(level, SLOT_ETHERTYPE)) return;
+    record.add(level, SLOT_ETHERTYPE);
+    writeContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, id);
+    writeContainer(record.bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, 0xffff);
+  }
+}
+
+/** Attributes without a name: masked, in the order of their types. */
+function normalizeUnknown(record: KeyRecord, level: number): void {
+  for (const unknown of record.unknown) {
+    if (unknown.level !== level) continue;
+    for (let i = 0; i < unknown.key.length; i++) unknown.key[i]! &= unknown.mask[i]!;
+  }
+  record.unknown.sort((a, b) => a.level - b.level || a.type - b.type);
+}

@@ -1,0 +1,224 @@
+import type { PortNames } from "../ports.ts";
+import type { Cursor } from "../text/cursor.ts";
+import { parseField, parseHexPair } from "../text/field-parse.ts";
+import type { Field } from "../text/field.ts";
+import { setField } from "../text/field.ts";
+import { FieldSet } from "../text/field-set.ts";
+import { WordTable } from "../text/words.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset } from "./record.ts";
+import {
+  LEVELS,
+  MPLS_ENTRIES_MAX,
+  SLOT_PACKET_TYPE,
+  SLOT_UNKNOWN,
+  SLOT_VLAN,
+  SLOTS,
+} from "./slots.ts";
+import type { KeySpec } from "./spec.ts";
+import { isWellSized, KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
+import { parseTunnel } from "./tunnel-parse.ts";
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const SLASH = 0x2f;
+const EQUALS = 0x3d;
+
+const KEY_WORDS: WordTable = new WordTable(KEYS.map((key) => key.name));
+
+/** The slot of the key whose name `cursor.word()` has just found, or -1. */
+export function slotOfWord(cursor: Cursor): number {
+  return KEYS[KEY_WORDS.find(cursor)]?.slot ?? -1;
+}
+
+/** The fields of each key, by slot. */
+export const FIELDS_OF_SLOT: readonly (FieldSet | undefined)[] = Array.from(
+  { length: SLOTS },
+  (_, slot) => {
+    const key = KEYS.find((spec) => spec.slot === slot);
+    return key === undefined ? undefined : new FieldSet(key.fields);
+  },
+);
+
+const CFI: Field | undefined = KEYS.find((key) => key.slot === SLOT_VLAN)?.fields.find(
+  (of) => of.name === "cfi",
+);
+
+/** The longest payload of an attribute that KEYS does not have: what fits `nla_len`. */
+const UNKNOWN_MAX = 0xffff - 4;
+
+/**
+ * Reads a whole key into `record`, which it clears first: attributes one after another, with commas
+ * between them or nothing, up to white space outside parentheses or the end of the line.
+ * What it read is what the text says; `normalize` makes it what the kernel keeps of that.
+ * @throws FlowSyntaxError; the record then holds what was read before
+ */
+export function parseKey(cursor: Cursor, record: KeyRecord, ports?: PortNames): void {
+  record.clear();
+  do {
+    parseKeyAttribute(cursor, record, ports);
+    while (cursor.take(COMMA));
+  } while (!cursor.atBlank());
+}
+
+/**
+ * As {@link parseKey}, but white space separates attributes as well, and the key ends with the line:
+ * a key that is an argument of its own.
+ */
+export function parseWholeKey(cursor: Cursor, record: KeyRecord, ports?: PortNames): void {
+  record.clear();
+  cursor.skipSeparators();
+  do {
+    parseKeyAttribute(cursor, record, ports);
+    cursor.skipSeparators();
+  } while (cursor.position < cursor.end);
+}
+
+/**
+ * Reads one attribute `name(…)` into `record`, in which it must not be yet.
+ * @param level 0, or the depth of encap() around it
+ * @returns its slot
+ */
+export function parseKeyAttribute(
+  cursor: Cursor,
+  record: KeyRecord,
+  ports?: PortNames,
+  level = 0,
+): number {
+  const start = cursor.position;
+  if (cursor.word() === 0) cursor.fail("a key such as in_port(1)");
+  const index = KEY_WORDS.find(cursor);
+  if (index < 0) return parseUnknown(cursor, record, level, start);
+  const spec = KEYS[index]!;
+  cursor.expect(OPEN, "an opening (");
+  if (record.has(level, spec.slot)) cursor.fail("each key once", start);
+  record.add(level, spec.slot);
+  cursor.enter();
+  parsePayload(cursor, record, level, spec, start, ports);
+  cursor.leave();
+  cursor.expect(CLOSE, EXPECTED_CLOSE);
+  return spec.slot;
+}
+
+const EXPECTED_CLOSE = "a comma or a closing )";
+
+function parsePayload(
+  cursor: Cursor,
+  record: KeyRecord,
+  level: number,
+  spec: KeySpec,
+  start: number,
+  ports: PortNames | undefined,
+): void {
+  const key = keyOffset(level, spec.slot);
+  const mask = maskOffset(level, spec.slot);
+  switch (spec.form) {
+    case "struct": {
+      // The tag is there, and looked at, unless cfi says otherwise.
+      if (spec.slot === SLOT_VLAN && CFI !== undefined) {
+        setField(record.bytes, key, CFI, 1);
+        setField(record.bytes, mask, CFI, 1);
+      }
+      if (cursor.peek() === CLOSE) return;
+      const seen = FIELDS_OF_SLOT[spec.slot]!.parse(cursor, record.bytes, key, mask, ports);
+      // The number of a packet type says nothing outside its name space.
+      if (spec.slot === SLOT_PACKET_TYPE && seen !== 3) cursor.fail("both ns and id", start);
+      return;
+    }
+    case "single":
+      parseField(cursor, spec.fields[0]!, record.bytes, key, mask, ports);
+      return;
+    case "mpls":
+      parseMpls(cursor, record, level, spec);
+      return;
+    case "tunnel":
+      if (level > 0) cursor.fail("no tunnel() inside encap()", start);
+      parseTunnel(cursor, record.bytes, key, mask);
+      return;
+    case "encap":
+      parseEncap(cursor, record, level, start, ports);
+  }
+}
+
+function parseEncap(
+  cursor: Cursor,
+  record: KeyRecord,
+  level: number,
+  start: number,
+  ports: PortNames | undefined,
+): void {
+  cursor.skipSeparators();
+  if (cursor.peek() !== CLOSE && level + 1 >= LEVELS) {
+    cursor.fail("no more than two encap() around a key", start);
+  }
+  while (cursor.peek() !== CLOSE) {
+    if (cursor.position >= cursor.end) cursor.fail("a key or a closing )");
+    parseKeyAttribute(cursor, record, ports, level + 1);
+    cursor.skipSeparators();
+  }
+}
+
+/** `mpls(label=…,tc=…,ttl=…,bos=…,label=…)`: a field that comes again begins the next entry. */
+function parseMpls(cursor: Cursor, record: KeyRecord, level: number, spec: KeySpec): void {
+  const key = keyOffset(level, spec.slot);
+  const mask = maskOffset(level, spec.slot);
+  record.mplsEntries[level] = 1;
+  if (cursor.peek() === CLOSE) return;
+  const set = FIELDS_OF_SLOT[spec.slot]!;
+  let entry = 0;
+  let seen = 0;
+  do {
+    cursor.word();
+    const index = set.findOrFail(cursor);
+    if (((seen >>> index) & 1) === 1) {
+      seen = 0;
+      if (++entry === MPLS_ENTRIES_MAX) cursor.fail("at most three entries", cursor.wordStart);
+    }
+    seen |= 1 << index;
+    cursor.expect(EQUALS, "=");
+    const at = entry * 4;
+    parseField(cursor, set.fields[index]!, record.bytes, key + at, mask + at, undefined);
+  } while (cursor.take(COMMA));
+  record.mplsEntries[level] = entry + 1;
+}
+
+/** `keyN(hex/hex)`: an attribute that has no name, byte for byte. */
+function parseUnknown(cursor: Cursor, record: KeyRecord, level: number, start: number): number {
+  const type = unknownType(cursor);
+  if (type < 0 || cursor.peek() !== OPEN) {
+    cursor.fail("a key that is known", start, KEY_WORDS.nearest(cursor.wordText()));
+  }
+  for (const other of record.unknown) {
+    if (other.level === level && other.type === type) cursor.fail("each key once", start);
+  }
+  cursor.expect(OPEN, "an opening (");
+  const key = parseBytes(cursor);
+  const mask = cursor.take(SLASH) ? parseBytes(cursor) : new Uint8Array(key.length).fill(0xff);
+  if (mask.length !== key.length) cursor.fail("a mask as long as the key");
+  // Only of a length that is not its own is an attribute with a name read so.
+  const known = KEY_BY_SLOT[SLOT_OF_TYPE[type] ?? -1];
+  if (known !== undefined && isWellSized(known.slot, key.length)) {
+    cursor.fail("the key's name, because it has one", start, known.name);
+  }
+  cursor.expect(CLOSE, "a byte or a closing )");
+  record.unknown.push({ level, type, key, mask });
+  if (!record.has(level, SLOT_UNKNOWN)) record.add(level, SLOT_UNKNOWN);
+  return SLOT_UNKNOWN;
+}
+
+/** The number in `keyN`, or -1 where the word is no such thing. */
+function unknownType(cursor: Cursor): number {
+  const match = /^key(0|[1-9][0-9]{0,4})$/.exec(cursor.wordText());
+  const type = Number(match?.[1] ?? -1);
+  return type <= 0x3fff ? type : -1;
+}
+
+function parseBytes(cursor: Cursor): Uint8Array {
+  const values: number[] = [];
+  for (let value = parseHexPair(cursor); value >= 0; value = parseHexPair(cursor)) {
+    if (values.length === UNKNOWN_MAX) cursor.fail("fewer bytes");
+    values.push(value);
+  }
+  return Uint8Array.from(values);
+}

@@ -1,0 +1,183 @@
+import type { PrintStyle } from "../text/field-print.ts";
+import { isZero, printBytes, printField, printNumber } from "../text/field-print.ts";
+import { getField } from "../text/field.ts";
+import type { TextSink } from "../text/sink.ts";
+import { IN_PORT_WILD } from "./normal-form.ts";
+import { FIELDS_OF_SLOT } from "./parse.ts";
+import type { KeyRecord, UnknownKey } from "./record.ts";
+import { keyOffset, maskOffset } from "./record.ts";
+import {
+  SLOT_ETHERNET,
+  SLOT_ETHERTYPE,
+  SLOT_IN_PORT,
+  SLOT_MPLS,
+  SLOT_UNKNOWN,
+  SLOT_VLAN,
+  SLOTS,
+} from "./slots.ts";
+import type { KeySpec } from "./spec.ts";
+import { KEY_BY_SLOT } from "./table.ts";
+import { printTunnel } from "./tunnel-print.ts";
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const EQUALS = 0x3d;
+const SLASH = 0x2f;
+
+/**
+ * Prints a key as ovs-dpctl does, in the order in which its attributes came. Without `verbose`, what
+ * is wholly wildcarded is left out, unless the text would not load again without it.
+ */
+export function printKey(record: KeyRecord, out: TextSink, style: PrintStyle): void {
+  printLevel(record, 0, out, style);
+}
+
+function printLevel(record: KeyRecord, level: number, out: TextSink, style: PrintStyle): void {
+  const start = out.length;
+  const count = record.count[level]!;
+  for (let i = 0; i < count; i++) {
+    const slot = record.order[level * SLOTS + i]!;
+    if (slot === SLOT_UNKNOWN) {
+      for (const unknown of record.unknown) {
+        if (unknown.level !== level) continue;
+        if (out.length > start) out.byte(COMMA);
+        printUnknown(unknown, out);
+      }
+      continue;
+    }
+    const spec = KEY_BY_SLOT[slot];
+    if (spec === undefined || (!style.verbose && isLeftOut(record, level, spec))) continue;
+    if (out.length > start) out.byte(COMMA);
+    printKeyAttribute(record, level, slot, out, style);
+  }
+}
+
+function isLeftOut(record: KeyRecord, level: number, spec: KeySpec): boolean {
+  // Without an Ethernet header the type is all there is, even of any type.
+  if (spec.slot === SLOT_ETHERTYPE && level === 0 && !record.has(0, SLOT_ETHERNET)) return false;
+  if (spec.slot === SLOT_IN_PORT && isAnyPort(record, level)) return true;
+  return !spec.keep && spec.form !== "tunnel" && record.isWild(level, spec.slot);
+}
+
+/** As the kernel dumps it; ovs-dpctl would read `in_port(0/0xffff0000)` as port 0. */
+function isAnyPort(record: KeyRecord, level: number): boolean {
+  const key = record.words[keyOffset(level, SLOT_IN_PORT) >> 2];
+  return key === 0 && record.words[maskOffset(level, SLOT_IN_PORT) >> 2] === IN_PORT_WILD;
+}
+
+/** Prints one attribute, `name(…)`. */
+export function printKeyAttribute(
+  record: KeyRecord,
+  level: number,
+  slot: number,
+  out: TextSink,
+  style: PrintStyle,
+): void {
+  const spec = KEY_BY_SLOT[slot];
+  if (spec === undefined) return;
+  const key = keyOffset(level, slot);
+  const mask = maskOffset(level, slot);
+  out.text(spec.name);
+  out.byte(OPEN);
+  switch (spec.form) {
+    case "single":
+      printSingle(record, spec, key, mask, out, style);
+      break;
+    case "struct":
+      if (slot === SLOT_VLAN) printVlan(spec, record, key, mask, out, style);
+      else FIELDS_OF_SLOT[slot]!.print(out, record.bytes, key, mask, style);
+      break;
+    case "mpls":
+      printMpls(record, level, spec, out, style);
+      break;
+    case "tunnel":
+      printTunnel(out, record.bytes, key, mask, style);
+      break;
+    case "encap":
+      if (level + 1 < record.count.length) printLevel(record, level + 1, out, style);
+  }
+  out.byte(CLOSE);
+}
+
+function printSingle(
+  record: KeyRecord,
+  spec: KeySpec,
+  key: number,
+  mask: number,
+  out: TextSink,
+  style: PrintStyle,
+): void {
+  const of = spec.fields[0]!;
+  if (spec.slot === SLOT_ETHERTYPE && isZero(record.bytes, key, 2)) {
+    // No Ethernet type at all: 802.2, or any. OVS prints it so.
+    out.text("0/");
+    printNumber(out, getField(record.bytes, mask, of), "hex4");
+    return;
+  }
+  printField(out, of, record.bytes, key, mask, style);
+}
+
+/** The CFI bit says that there is a tag: only its absence is printed. */
+function printVlan(
+  spec: KeySpec,
+  record: KeyRecord,
+  key: number,
+  mask: number,
+  out: TextSink,
+  style: PrintStyle,
+): void {
+  const start = out.length;
+  const bytes = record.bytes;
+  for (const of of spec.fields) {
+    const value = getField(bytes, key, of);
+    const bits = getField(bytes, mask, of);
+    const shown =
+      of.name === "cfi" ? value === 0 || bits === 0 : style.verbose || value !== 0 || bits !== 0;
+    if (!shown) continue;
+    if (out.length > start) out.byte(COMMA);
+    out.text(of.name);
+    out.byte(EQUALS);
+    printField(out, of, bytes, key, mask, style);
+  }
+}
+
+/** As OVS: where one bit of the stack is wildcarded, every field gets its mask. */
+function printMpls(
+  record: KeyRecord,
+  level: number,
+  spec: KeySpec,
+  out: TextSink,
+  style: PrintStyle,
+): void {
+  const key = keyOffset(level, SLOT_MPLS);
+  const mask = maskOffset(level, SLOT_MPLS);
+  const bytes = record.bytes;
+  const entries = record.mplsEntries[level]!;
+  if (!style.verbose && entries === 1 && record.isWild(level, SLOT_MPLS)) return;
+  let exact = true;
+  for (let i = 0; i < entries * 4; i++) exact &&= bytes[mask + i] === 0xff;
+  for (let entry = 0; entry < entries; entry++) {
+    for (const [index, of] of spec.fields.entries()) {
+      if (entry + index > 0) out.byte(COMMA);
+      out.text(of.name);
+      out.byte(EQUALS);
+      printNumber(out, getField(bytes, key + entry * 4, of), of.radix);
+      if (exact) continue;
+      out.byte(SLASH);
+      printNumber(out, getField(bytes, mask + entry * 4, of), of.maskRadix);
+    }
+  }
+}
+
+function printUnknown(unknown: UnknownKey, out: TextSink): void {
+  out.text("key");
+  out.dec(unknown.type);
+  out.byte(OPEN);
+  printBytes(out, unknown.key, 0, unknown.key.length);
+  if (unknown.mask.some((byte) => byte !== 0xff)) {
+    out.byte(SLASH);
+    printBytes(out, unknown.mask, 0, unknown.mask.length);
+  }
+  out.byte(CLOSE);
+}

@@ -1,0 +1,147 @@
+import { align } from "../../netlink/align.ts";
+import { setFull } from "../text/field.ts";
+import { LEVELS, SLOT_ENCAP, SLOT_MPLS, SLOT_TUNNEL, SLOTS } from "./slots.ts";
+import { KEYS, SIZE_OF_SLOT } from "./table.ts";
+
+/**
+ * A key and its mask, flattened: each attribute of KEYS has a slot with a key half and a mask half, in
+ * the kernel's byte layout, at each of three levels (outermost, in encap(), in the encap() in that).
+ * Everything between text, netlink, JSON and hash goes through one of these, and it is reused:
+ * {@link clear} touches only what was set, and nothing here allocates.
+ *
+ * An attribute is either present, with both halves, or absent. What netlink says of a key and its mask
+ * apart is expressed so: a key without a mask has a zero mask; `eth_type(0/0xffff)` is an 802.2 frame
+ * (no key, but a mask), `in_port(4294967295)` no port.
+ *
+ * The buffers belong to the record. Unset bytes and padding are zero, always.
+ */
+export class KeyRecord {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  /** The same bytes, signed: hot loops are quicker with numbers of 32 bits that have no float in them. */
+  readonly ints: Int32Array;
+  /** A bit for each slot that is present, by level. */
+  readonly present: Int32Array = new Int32Array(LEVELS);
+  /** The slots in the order in which they were set, SLOTS places a level; print keeps to it. */
+  readonly order: Uint8Array = new Uint8Array(LEVELS * SLOTS);
+  readonly count: Int32Array = new Int32Array(LEVELS);
+  /** Entries of the MPLS stack, by level. */
+  readonly mplsEntries: Int32Array = new Int32Array(LEVELS);
+  /**
+   * Of a normal form: types and protocols have a say in which attributes it has, since some of them
+   * match nothing. Keys with others in their place have another form.
+   */
+  headersByType = false;
+  /** Attributes that KEYS does not have, in the order in which they came. */
+  readonly unknown: UnknownKey[] = [];
+
+  constructor() {
+    const buffer = new ArrayBuffer(LEVEL_SIZE * LEVELS);
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Uint32Array(buffer);
+    this.ints = new Int32Array(buffer);
+  }
+
+  /** Forgets everything. */
+  clear(): this {
+    for (let level = 0; level < LEVELS; level++) {
+      const count = this.count[level]!;
+      if (count === 0) continue;
+      for (let i = 0; i < count; i++) {
+        const slot = this.order[level * SLOTS + i]!;
+        const from = keyOffset(level, slot) >> 2;
+        const words = WORDS_OF_SLOT[slot]! * 2;
+        for (let word = from; word < from + words; word++) this.ints[word] = 0;
+      }
+      this.count[level] = 0;
+      this.present[level] = 0;
+      this.mplsEntries[level] = 0;
+    }
+    if (this.unknown.length > 0) this.unknown.length = 0;
+    return this;
+  }
+
+  has(level: number, slot: number): boolean {
+    return ((this.present[level]! >>> slot) & 1) === 1;
+  }
+
+  /** Makes an attribute present; its bytes are zero until they are set. */
+  add(level: number, slot: number): void {
+    this.present[level] = this.present[level]! | (1 << slot);
+    this.order[level * SLOTS + this.count[level]!] = slot;
+    this.count[level] = this.count[level]! + 1;
+  }
+
+  /** Makes an attribute absent again. */
+  remove(level: number, slot: number): void {
+    if (!this.has(level, slot)) return;
+    this.present[level] = this.present[level]! & ~(1 << slot);
+    const first = level * SLOTS;
+    const at = this.order.indexOf(slot, first);
+    this.order.copyWithin(at, at + 1, first + this.count[level]!);
+    this.count[level] = this.count[level]! - 1;
+    const from = keyOffset(level, slot);
+    this.bytes.fill(0, from, from + WORDS_OF_SLOT[slot]! * 8);
+    if (slot === SLOT_MPLS) this.mplsEntries[level] = 0;
+  }
+
+  /** No bit of the attribute is matched. ENCAP and UNKNOWN have no mask of their own. */
+  isWild(level: number, slot: number): boolean {
+    const from = maskOffset(level, slot) >> 2;
+    const words = WORDS_OF_SLOT[slot]!;
+    for (let i = from; i < from + words; i++) if (this.ints[i] !== 0) return false;
+    return true;
+  }
+
+  /** Sets the mask of an attribute to the one that text without a mask means. */
+  setExact(level: number, slot: number): void {
+    const from = maskOffset(level, slot);
+    const full = FULL_MASKS[slot];
+    if (full !== undefined) this.bytes.set(full, from);
+    if (slot === SLOT_MPLS) this.bytes.fill(0xff, from, from + this.mplsEntries[level]! * 4);
+  }
+}
+
+/** An attribute that KEYS does not have. */
+export type UnknownKey = {
+  readonly level: number;
+  readonly type: number;
+  readonly key: Uint8Array;
+  /** As long as the key. */
+  readonly mask: Uint8Array;
+};
+
+/** Offset of an attribute's key half in {@link KeyRecord.bytes}; a multiple of four. */
+export function keyOffset(level: number, slot: number): number {
+  return level * LEVEL_SIZE + OFFSET_OF_SLOT[slot]!;
+}
+
+/** Offset of an attribute's mask half in {@link KeyRecord.bytes}; a multiple of four. */
+export function maskOffset(level: number, slot: number): number {
+  return level * LEVEL_SIZE + OFFSET_OF_SLOT[slot]! + WORDS_OF_SLOT[slot]! * 4;
+}
+
+/** Words of one half of each slot. */
+export const WORDS_OF_SLOT: Int32Array = Int32Array.from(SIZE_OF_SLOT, (size) => align(size) >> 2);
+
+const OFFSET_OF_SLOT: Int32Array = new Int32Array(SLOTS);
+const LEVEL_SIZE: number = placeSlots();
+
+function placeSlots(): number {
+  let at = 0;
+  for (let slot = 0; slot < SLOTS; slot++) {
+    OFFSET_OF_SLOT[slot] = at;
+    at += (WORDS_OF_SLOT[slot] ?? 0) * 8;
+  }
+  return at;
+}
+
+/** The mask of an exact match, by slot. MPLS depends on the entries; a tunnel's is made where it is read. */
+const FULL_MASKS: readonly (Uint8Array | undefined)[] = Array.from({ length: SLOTS }, (_, slot) => {
+  const spec = KEYS.find((key) => key.slot === slot);
+  if (spec === undefined || slot === SLOT_MPLS || slot === SLOT_ENCAP || slot === SLOT_TUNNEL)
+    return undefined;
+  const mask = new Uint8Array(spec.size);
+  for (const of of spec.fields) setFull(mask, 0, of);
+  return mask;
+});

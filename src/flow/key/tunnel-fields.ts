@@ -1,0 +1,118 @@
+import {
+  OVS_TUNNEL_KEY_ATTR_ID,
+  OVS_TUNNEL_KEY_ATTR_IPV4_DST,
+  OVS_TUNNEL_KEY_ATTR_IPV4_SRC,
+  OVS_TUNNEL_KEY_ATTR_IPV6_DST,
+  OVS_TUNNEL_KEY_ATTR_IPV6_SRC,
+  OVS_TUNNEL_KEY_ATTR_TOS,
+  OVS_TUNNEL_KEY_ATTR_TP_DST,
+  OVS_TUNNEL_KEY_ATTR_TP_SRC,
+  OVS_TUNNEL_KEY_ATTR_TTL,
+} from "../../uapi/openvswitch.ts";
+import type { Field } from "../text/field.ts";
+import { be16, be32, be64, flagBits, ipv4, ipv6, u32, u8 } from "../text/field.ts";
+
+/**
+ * Where the parts of a tunnel are in the slot TUNNEL. The kernel's own form is a nest of attributes;
+ * in a record each part has a place, and the u32 at {@link TUNNEL_PRESENT} (key half) a bit for each
+ * that was there.
+ */
+export const TUNNEL_PRESENT = 0;
+/** Bytes of Geneve options, a u16 in the key half. */
+export const TUNNEL_OPTIONS_LENGTH = 4;
+/** Where the fields begin: what is before is of the record's own. */
+export const TUNNEL_FIELDS_START = 8;
+export const TUNNEL_FLAGS = 62;
+export const TUNNEL_GBP = 64;
+export const TUNNEL_GTPU = 68;
+export const TUNNEL_OPTIONS = 72;
+export const TUNNEL_SIZE = 328;
+
+// Bits of TUNNEL_PRESENT, in the order in which the parts are printed.
+export const TUNNEL_HAS_ID = 1;
+export const TUNNEL_HAS_SRC = 2;
+export const TUNNEL_HAS_DST = 4;
+export const TUNNEL_HAS_SRC6 = 8;
+export const TUNNEL_HAS_DST6 = 16;
+export const TUNNEL_HAS_TOS = 32;
+export const TUNNEL_HAS_TTL = 64;
+export const TUNNEL_HAS_TP_SRC = 128;
+export const TUNNEL_HAS_TP_DST = 256;
+export const TUNNEL_HAS_GENEVE = 512;
+export const TUNNEL_HAS_VXLAN = 1024;
+export const TUNNEL_HAS_ERSPAN = 2048;
+export const TUNNEL_HAS_GTPU = 4096;
+export const TUNNEL_HAS_FLAGS = 8192;
+
+/** Any options: one kind at most. */
+export const TUNNEL_HAS_OPTIONS: number =
+  TUNNEL_HAS_GENEVE | TUNNEL_HAS_VXLAN | TUNNEL_HAS_ERSPAN | TUNNEL_HAS_GTPU;
+
+// Bits of flags().
+export const TUNNEL_F_OAM = 1;
+export const TUNNEL_F_DF = 2;
+export const TUNNEL_F_CSUM = 4;
+/** There is a tunnel id: it follows from tun_id. */
+export const TUNNEL_F_KEY = 8;
+/** The attribute IPV4_INFO_BRIDGE, which OVS neither reads nor prints. */
+export const TUNNEL_F_BRIDGE = 16;
+/** What flags() without a mask looks at (`FLOW_TNL_F_MASK` of OVS). */
+export const TUNNEL_F_FULL = 15;
+
+/** The fields `name=value`: the one at index i has the presence bit `1 << i`. */
+export const TUNNEL_FIELDS: readonly Field[] = [
+  be64("tun_id", 8),
+  ipv4("src", 16),
+  ipv4("dst", 20),
+  ipv6("ipv6_src", 24),
+  ipv6("ipv6_dst", 40),
+  u8("tos", 60, { radix: "hex" }),
+  u8("ttl", 61),
+  be16("tp_src", 56),
+  be16("tp_dst", 58),
+];
+
+/** The attribute in the nest TUNNEL for each of TUNNEL_FIELDS. */
+export const TUNNEL_FIELD_TYPES: readonly number[] = [
+  OVS_TUNNEL_KEY_ATTR_ID,
+  OVS_TUNNEL_KEY_ATTR_IPV4_SRC,
+  OVS_TUNNEL_KEY_ATTR_IPV4_DST,
+  OVS_TUNNEL_KEY_ATTR_IPV6_SRC,
+  OVS_TUNNEL_KEY_ATTR_IPV6_DST,
+  OVS_TUNNEL_KEY_ATTR_TOS,
+  OVS_TUNNEL_KEY_ATTR_TTL,
+  OVS_TUNNEL_KEY_ATTR_TP_SRC,
+  OVS_TUNNEL_KEY_ATTR_TP_DST,
+];
+
+export const TUNNEL_FLAGS_FIELD: Field = flagBits(
+  "flags",
+  TUNNEL_FLAGS,
+  1,
+  true,
+  ["oam", "df", "csum", "key", "bridge"],
+  { full: TUNNEL_F_FULL },
+);
+
+/** `vxlan(gbp(…))`: the u32 of the group policy extension is flags, then id. */
+export const VXLAN_GBP_FIELDS: readonly Field[] = [
+  u32("id", TUNNEL_GBP, { bits: 16 }),
+  u32("flags", TUNNEL_GBP, { shift: 16, bits: 8, radix: "hex" }),
+];
+
+/** `gtpu(…)`, of OVS's userspace datapath alone. */
+export const GTPU_FIELDS: readonly Field[] = [
+  u8("flags", TUNNEL_GTPU, { radix: "hex" }),
+  u8("msgtype", TUNNEL_GTPU + 1),
+];
+
+/** `struct erspan_metadata` of linux/erspan.h: a version, then an index (1) or a header (2). */
+export const ERSPAN_SIZE = 12;
+export const ERSPAN_VERSION: Field = u32("ver", TUNNEL_OPTIONS);
+export const ERSPAN_FIELDS_1: readonly Field[] = [
+  be32("idx", TUNNEL_OPTIONS + 4, { radix: "hex" }),
+];
+export const ERSPAN_FIELDS_2: readonly Field[] = [
+  u8("dir", TUNNEL_OPTIONS + 11, { shift: 3, bits: 1 }),
+  u8("hwid", TUNNEL_OPTIONS + 11, { shift: 4, bits: 4, radix: "hex" }),
+];

@@ -1,0 +1,52 @@
+import { isZero } from "../text/field-print.ts";
+import { readContainer, writeContainer } from "../text/field.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset } from "./record.ts";
+import { SLOT_TUNNEL } from "./slots.ts";
+import * as T from "./tunnel-fields.ts";
+
+/**
+ * The tunnel as the kernel keeps it (`ip_tun_from_nlattr`): values masked, wildcarded fields absent.
+ * The flag `key` follows from the tunnel id. Time to live and destination stay even where they are
+ * wildcarded, since the kernel asks for them, and for a destination that is not zero: where nothing
+ * of it is left after masking, it is all the bits outside the mask.
+ */
+export function normalizeTunnel(record: KeyRecord): void {
+  const key = keyOffset(0, SLOT_TUNNEL);
+  const mask = maskOffset(0, SLOT_TUNNEL);
+  const bytes = record.bytes;
+  let present = readContainer(bytes, key + T.TUNNEL_PRESENT, 4, false);
+  normalizeFlags(bytes, key, mask, present);
+  for (let i = T.TUNNEL_FIELDS_START; i < T.TUNNEL_SIZE; i++) {
+    bytes[key + i] = bytes[key + i]! & bytes[mask + i]!;
+  }
+  for (let index = 1; index < T.TUNNEL_FIELDS.length; index++) {
+    const bit = 1 << index;
+    if ((present & bit) === 0 || bit === T.TUNNEL_HAS_TTL) continue;
+    const of = T.TUNNEL_FIELDS[index]!;
+    if (bit === T.TUNNEL_HAS_DST || bit === T.TUNNEL_HAS_DST6) {
+      fillDestination(bytes, key + of.offset, mask + of.offset, of.size);
+    } else if (isZero(bytes, mask + of.offset, of.size)) {
+      present &= ~bit;
+    }
+  }
+  if (isZero(bytes, mask + T.TUNNEL_FLAGS, 1)) present &= ~T.TUNNEL_HAS_FLAGS;
+  else present |= T.TUNNEL_HAS_FLAGS;
+  if (isZero(bytes, mask + T.TUNNEL_GBP, 4)) present &= ~T.TUNNEL_HAS_VXLAN;
+  writeContainer(bytes, key + T.TUNNEL_PRESENT, 4, false, present);
+}
+
+function normalizeFlags(bytes: Uint8Array, key: number, mask: number, present: number): void {
+  const value = bytes[key + T.TUNNEL_FLAGS]!;
+  const bits = bytes[mask + T.TUNNEL_FLAGS]!;
+  // Only `-key` says something of its own: that there is no tunnel id.
+  const without = (bits & T.TUNNEL_F_FULL) !== T.TUNNEL_F_FULL && (value & T.TUNNEL_F_KEY) === 0;
+  if ((present & T.TUNNEL_HAS_ID) === 0 && without) return;
+  bytes[key + T.TUNNEL_FLAGS] = value & ~T.TUNNEL_F_KEY;
+  bytes[mask + T.TUNNEL_FLAGS] = bits & ~T.TUNNEL_F_KEY;
+}
+
+function fillDestination(bytes: Uint8Array, key: number, mask: number, size: number): void {
+  if (!isZero(bytes, key, size)) return;
+  for (let i = 0; i < size; i++) bytes[key + i] = ~bytes[mask + i]! & 0xff;
+}

@@ -1,0 +1,115 @@
+import type { Cursor } from "../text/cursor.ts";
+import { parseField } from "../text/field-parse.ts";
+import { readContainer, setField, writeContainer } from "../text/field.ts";
+import { FieldSet } from "../text/field-set.ts";
+import { parseFlags } from "../text/flags.ts";
+import { WordTable } from "../text/words.ts";
+import { parseGeneve } from "./geneve.ts";
+import * as T from "./tunnel-fields.ts";
+
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const EQUALS = 0x3d;
+
+const FIELDS: FieldSet = new FieldSet(T.TUNNEL_FIELDS);
+const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
+const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);
+const ERSPAN: FieldSet = new FieldSet([
+  T.ERSPAN_VERSION,
+  ...T.ERSPAN_FIELDS_1,
+  ...T.ERSPAN_FIELDS_2,
+]);
+
+/** What has parentheses of its own inside tunnel(). */
+const PARTS: WordTable = new WordTable(["geneve", "vxlan", "erspan", "gtpu", "flags"]);
+const PART_BITS: readonly number[] = [
+  T.TUNNEL_HAS_GENEVE,
+  T.TUNNEL_HAS_VXLAN,
+  T.TUNNEL_HAS_ERSPAN,
+  T.TUNNEL_HAS_GTPU,
+  T.TUNNEL_HAS_FLAGS,
+];
+const ALL_WORDS: WordTable = new WordTable([...FIELDS.words.words, ...PARTS.words]);
+
+/** Reads what is inside `tunnel(…)` into the slot TUNNEL at `key` and `mask`. */
+export function parseTunnel(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): void {
+  if (cursor.peek() === CLOSE) return;
+  let present = 0;
+  do {
+    if (cursor.word() === 0) cursor.fail("a tunnel's field");
+    const start = cursor.wordStart;
+    const index = FIELDS.find(cursor);
+    const part = index < 0 ? PARTS.find(cursor) : -1;
+    if (index < 0 && part < 0) {
+      cursor.fail("a tunnel's field", start, ALL_WORDS.nearest(cursor.wordText()));
+    }
+    const bit = index >= 0 ? 1 << index : PART_BITS[part]!;
+    if ((present & bit) !== 0) cursor.fail("each field once", start);
+    if ((bit & T.TUNNEL_HAS_OPTIONS) !== 0 && (present & T.TUNNEL_HAS_OPTIONS) !== 0) {
+      cursor.fail("one kind of options", start);
+    }
+    present |= bit;
+    if (index >= 0) {
+      cursor.expect(EQUALS, "=");
+      parseField(cursor, FIELDS.fields[index]!, bytes, key, mask, undefined);
+    } else {
+      cursor.expect(OPEN, "an opening (");
+      parsePart(cursor, bit, bytes, key, mask);
+      cursor.expect(CLOSE, "a closing )");
+    }
+  } while (cursor.take(COMMA));
+  writeContainer(bytes, key + T.TUNNEL_PRESENT, 4, false, present);
+}
+
+function parsePart(
+  cursor: Cursor,
+  bit: number,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+): void {
+  switch (bit) {
+    case T.TUNNEL_HAS_FLAGS:
+      parseFlags(cursor, T.TUNNEL_FLAGS_FIELD, bytes, key, mask);
+      return;
+    case T.TUNNEL_HAS_VXLAN:
+      cursor.word();
+      if (cursor.wordEnd - cursor.wordStart !== 3 || cursor.wordText() !== "gbp") {
+        cursor.fail("gbp(", cursor.wordStart);
+      }
+      cursor.expect(OPEN, "an opening (");
+      if (cursor.peek() !== CLOSE) GBP.parse(cursor, bytes, key, mask, undefined);
+      cursor.expect(CLOSE, "a closing )");
+      return;
+    case T.TUNNEL_HAS_GTPU:
+      GTPU.parse(cursor, bytes, key, mask, undefined);
+      return;
+    case T.TUNNEL_HAS_ERSPAN:
+      parseErspan(cursor, bytes, key, mask);
+      return;
+    default: {
+      const length = parseGeneve(cursor, bytes, key + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS);
+      writeContainer(bytes, key + T.TUNNEL_OPTIONS_LENGTH, 2, false, length);
+    }
+  }
+}
+
+/** `erspan(ver=1,idx=…)` or `erspan(ver=2,dir=…,hwid=…)`; there is no other version yet. */
+function parseErspan(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): void {
+  const start = cursor.position;
+  // As OVS: what has no name of its own is matched.
+  bytes.fill(0xff, mask + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS + T.ERSPAN_SIZE);
+  const seen = ERSPAN.parse(cursor, bytes, key, mask, undefined);
+  const version = readContainer(bytes, key + T.TUNNEL_OPTIONS, 4, false);
+  const allowed = version === 2 ? 13 : 3;
+  if ((seen & 1) === 0 || (seen & ~allowed) !== 0) {
+    cursor.fail("ver=1 with idx, or ver=2 with dir and hwid", start);
+  }
+  // The version decides what the rest is: it is always matched whole.
+  writeContainer(bytes, mask + T.TUNNEL_OPTIONS, 4, false, 0xffff_ffff);
+  for (const [index, of] of ERSPAN.fields.entries()) {
+    const mine = ((allowed >>> index) & 1) === 1;
+    if (mine && ((seen >>> index) & 1) === 0) setField(bytes, mask, of, 0);
+  }
+}

@@ -1,0 +1,100 @@
+import type { PrintStyle } from "../text/field-print.ts";
+import { isWild, printField, printNumber } from "../text/field-print.ts";
+import { getField, readContainer } from "../text/field.ts";
+import { FieldSet } from "../text/field-set.ts";
+import { printFlagBits } from "../text/flags.ts";
+import type { TextSink } from "../text/sink.ts";
+import { printGeneve } from "./geneve.ts";
+import * as T from "./tunnel-fields.ts";
+
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const EQUALS = 0x3d;
+
+const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
+const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);
+
+/** Without these the kernel refuses a tunnel: they are printed even where they are wildcarded. */
+const MANDATORY: number = T.TUNNEL_HAS_DST | T.TUNNEL_HAS_DST6 | T.TUNNEL_HAS_TTL;
+
+/** Prints what is inside `tunnel(…)` from the slot TUNNEL at `key` and `mask`. */
+export function printTunnel(
+  out: TextSink,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  style: PrintStyle,
+): void {
+  const start = out.length;
+  const present = readContainer(bytes, key + T.TUNNEL_PRESENT, 4, false);
+  for (const [index, of] of T.TUNNEL_FIELDS.entries()) {
+    const bit = 1 << index;
+    if ((present & bit) === 0) continue;
+    // A wildcarded tunnel id still says that there is one.
+    const shown = style.verbose || ((MANDATORY | T.TUNNEL_HAS_ID) & bit) !== 0;
+    if (!shown && isWild(of, bytes, mask)) continue;
+    if (out.length > start) out.byte(COMMA);
+    out.text(of.name);
+    out.byte(EQUALS);
+    printField(out, of, bytes, key, mask, style);
+  }
+  if ((present & T.TUNNEL_HAS_OPTIONS) !== 0) {
+    if (out.length > start) out.byte(COMMA);
+    printOptions(out, present, bytes, key, mask, style);
+  }
+  // The flag `key` follows from the tunnel id.
+  const derived = (present & T.TUNNEL_HAS_ID) !== 0 ? T.TUNNEL_F_KEY : 0;
+  const value = getField(bytes, key, T.TUNNEL_FLAGS_FIELD) | derived;
+  const bits = getField(bytes, mask, T.TUNNEL_FLAGS_FIELD) | derived;
+  if (bits === 0 && !style.verbose) return;
+  if (out.length > start) out.byte(COMMA);
+  out.text("flags(");
+  printFlagBits(out, T.TUNNEL_FLAGS_FIELD, value, bits);
+  out.byte(CLOSE);
+}
+
+function printOptions(
+  out: TextSink,
+  present: number,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  style: PrintStyle,
+): void {
+  if ((present & T.TUNNEL_HAS_GENEVE) !== 0) {
+    const length = readContainer(bytes, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
+    out.text("geneve(");
+    printGeneve(out, bytes, key + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS, length, style);
+  } else if ((present & T.TUNNEL_HAS_VXLAN) !== 0) {
+    out.text("vxlan(gbp(");
+    GBP.print(out, bytes, key, mask, style);
+    out.byte(CLOSE);
+  } else if ((present & T.TUNNEL_HAS_ERSPAN) !== 0) {
+    out.text("erspan(");
+    printErspan(out, bytes, key, mask, style);
+  } else {
+    out.text("gtpu(");
+    GTPU.print(out, bytes, key, mask, style);
+  }
+  out.byte(CLOSE);
+}
+
+function printErspan(
+  out: TextSink,
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  style: PrintStyle,
+): void {
+  const version = getField(bytes, key, T.ERSPAN_VERSION);
+  out.text("ver=");
+  printNumber(out, version, "dec");
+  const fields = version === 2 ? T.ERSPAN_FIELDS_2 : T.ERSPAN_FIELDS_1;
+  for (const of of fields) {
+    if (!style.verbose && isWild(of, bytes, mask)) continue;
+    out.byte(COMMA);
+    out.text(of.name);
+    out.byte(EQUALS);
+    printField(out, of, bytes, key, mask, style);
+  }
+}

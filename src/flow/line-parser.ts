@@ -1,0 +1,307 @@
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+} from "../uapi/openvswitch.ts";
+import { parseActions } from "./action/parse.ts";
+import { writeKey, writeMask } from "./key/encode.ts";
+import { normalize } from "./key/normal-form.ts";
+import { parseKey } from "./key/parse.ts";
+import { KeyRecord } from "./key/record.ts";
+import { UFID_SIZE, writeUfid } from "./key/ufid.ts";
+import { failUserspaceKey } from "./key/userspace-only.ts";
+import type { PortNames } from "./ports.ts";
+import type { EncodedLine } from "./shape/compile.ts";
+import { Cursor } from "./text/cursor.ts";
+import { parseUuid } from "./text/uuid.ts";
+import { WordTable } from "./text/words.ts";
+
+/** What is done with a flow: what its line says, else what the whole load does. */
+export type LineVerb = "put" | "add" | "modify" | "delete";
+
+/** How lines become requests. */
+export type LineParserOptions = {
+  /** A flow whose line has no `ufid:` gets the hash of its key and mask. */
+  readonly ufid: boolean;
+  /** The verb of a line that names none; `put` by default. */
+  readonly mode?: LineVerb;
+  readonly ports?: PortNames;
+  /** A delete has all that may name its flow, UFID, KEY and MASK: who keeps it may choose later. */
+  readonly whole?: boolean;
+};
+
+const HASH = 0x23;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+
+const VERBS: readonly LineVerb[] = ["add", "modify", "delete"];
+const VERB_BYTES: readonly Uint8Array[] = VERBS.map((verb) => new TextEncoder().encode(verb));
+const UFID_WORD: Uint8Array = new TextEncoder().encode("ufid:");
+
+/** What follows the key in a line of a dump, before its actions. */
+const DUMP_WORDS: WordTable = new WordTable([
+  "packets",
+  "bytes",
+  "used",
+  "flags",
+  "offloaded",
+  "dp",
+  "actions",
+]);
+const DUMP_ACTIONS = 6;
+const DUMP_EXTRA: Uint8Array = new TextEncoder().encode(", dp-extra-info:");
+
+/** The most values of a dump's statistics that are noted. */
+const STATISTICS_MAX = 16;
+
+/**
+ * Reads whole lines, each on its own, and remembers where the parts of the last one are. Allocates
+ * nothing for a line that is right.
+ */
+export class LineParser {
+  /** What the last line asks for. */
+  verb: LineVerb = "put";
+  /** The last line had actions; without them a modify keeps the flow's own. */
+  hasActions = false;
+  readonly cursor: Cursor = new Cursor();
+
+  readonly #record: KeyRecord = new KeyRecord();
+  readonly #ufid: boolean;
+  readonly #mode: LineVerb;
+  readonly #ports: WatchedPorts | undefined;
+  readonly #whole: boolean;
+  readonly #lineUfid: Uint8Array = new Uint8Array(UFID_SIZE);
+  // Where the parts of the last line are.
+  #ufidStart = -1;
+  #ufidEnd = 0;
+  #keyStart = 0;
+  readonly #statistics = new Int32Array(STATISTICS_MAX * 2);
+  #statisticsCount = 0;
+  #actionsStart = 0;
+  #actionsEnd = 0;
+
+  constructor(options: LineParserOptions) {
+    this.#ufid = options.ufid;
+    this.#mode = options.mode ?? "put";
+    this.#ports = options.ports === undefined ? undefined : new WatchedPorts(options.ports);
+    this.#whole = options.whole ?? false;
+  }
+
+  /** The last line had a `ufid:`. */
+  get ownUfid(): boolean {
+    return this.#ufidStart >= 0;
+  }
+
+  /**
+   * Reads the line that the cursor has been set to and appends its attributes to the writer.
+   * @returns false for a blank line or a comment: nothing was written
+   * @throws FlowSyntaxError; what was written before stays
+   */
+  parse(writer: AttributeWriter): boolean {
+    const { cursor } = this;
+    if (this.#ports !== undefined) this.#ports.used = false;
+    this.#statisticsCount = 0;
+    if (!this.parsePrefix()) return false;
+    this.#keyStart = cursor.position;
+    parseKey(cursor, this.#record, this.#ports);
+    failUserspaceKey(this.#record, cursor, this.#keyStart);
+    normalize(this.#record);
+    cursor.skipBlanks();
+    this.hasActions = this.#seekActions(cursor);
+    this.#actionsStart = cursor.position;
+    this.#actionsEnd = cursor.end;
+    const isDelete = this.verb === "delete";
+    const isBare = isDelete && !this.#whole;
+    if (this.#writeUfid(writer) && isBare) return true;
+    this.#writeKey(writer);
+    if (isBare) return true;
+    const mask = writer.nest(OVS_FLOW_ATTR_MASK);
+    writeMask(this.#record, writer);
+    writer.endNest(mask);
+    if (isDelete) return true;
+    if (!this.hasActions) {
+      if (this.verb !== "modify") cursor.fail("actions, or drop");
+      return true;
+    }
+    const actions = writer.nest(OVS_FLOW_ATTR_ACTIONS);
+    parseActions(cursor, writer, this.#ports);
+    writer.endNest(actions);
+    return true;
+  }
+
+  /** Reads what is before the key. @returns false where the line is blank, or a comment */
+  parsePrefix(): boolean {
+    const { cursor } = this;
+    cursor.skipBlanks();
+    const first = cursor.peek();
+    if (first < 0 || first === HASH) return false;
+    this.verb = this.#readVerb(cursor);
+    this.#ufidStart = this.#readUfid(cursor) ? this.#ufidStart : -1;
+    return true;
+  }
+
+  /** The last line names a port, whose number may be another the next time. */
+  get namesPort(): boolean {
+    return this.#ports?.used === true;
+  }
+
+  /**
+   * The line that was parsed last, into `writer` from `mark` on, for who makes a layout of it.
+   * @returns undefined where the writer had no room
+   */
+  describe(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    writer: AttributeWriter,
+    mark: number,
+  ): EncodedLine | undefined {
+    if (writer.failed) return undefined;
+    const after = writer.position;
+    const hasUfid = this.#ufid || this.#ufidStart >= 0;
+    // A delete by UFID has no key, but the key is what its UFID is made from.
+    if (this.verb === "delete" && hasUfid && !this.#whole) this.#writeKey(writer);
+    const failed = writer.failed;
+    const message = writer.memory.u8.slice(mark, writer.position);
+    writer.rollback(after);
+    if (failed) return undefined;
+    return {
+      bytes,
+      start,
+      end,
+      ufidStart: this.#ufidStart,
+      ufidEnd: this.#ufidEnd,
+      keyStart: this.#keyStart,
+      statistics: this.#statistics.subarray(0, this.#statisticsCount * 2),
+      actionsStart: this.hasActions ? this.#actionsStart : this.#actionsEnd,
+      actionsEnd: this.#actionsEnd,
+      record: this.#record,
+      message,
+      length: after - mark,
+    };
+  }
+
+  // Returns whether there is one.
+  #writeUfid(writer: AttributeWriter): boolean {
+    const own = this.#ufidStart >= 0;
+    if (!own && !this.#ufid) return false;
+    const at = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
+    if (at < 0) return true;
+    if (own) writer.memory.u8.set(this.#lineUfid, at);
+    else writeUfid(this.#record, writer.memory.i32, at);
+    return true;
+  }
+
+  #writeKey(writer: AttributeWriter): void {
+    const key = writer.nest(OVS_FLOW_ATTR_KEY);
+    writeKey(this.#record, writer, this.#ufid || this.ownUfid);
+    writer.endNest(key);
+  }
+
+  /** A verb is a word before a blank; a key's word has a parenthesis. */
+  #readVerb(cursor: Cursor): LineVerb {
+    const start = cursor.position;
+    const first = cursor.peek();
+    if (first !== 0x61 && first !== 0x6d && first !== 0x64) return this.#mode;
+    const length = cursor.word();
+    if (cursor.atBlank()) {
+      for (const [index, verb] of VERB_BYTES.entries()) {
+        if (length > verb.length || !startsWith(verb, cursor.bytes, start, length)) continue;
+        cursor.skipBlanks();
+        return VERBS[index]!;
+      }
+    }
+    cursor.position = start;
+    return this.#mode;
+  }
+
+  #readUfid(cursor: Cursor): boolean {
+    if (cursor.peek() !== 0x75 || !cursor.takeWord(UFID_WORD)) return false;
+    this.#ufidStart = cursor.position;
+    parseUuid(cursor, this.#lineUfid, 0);
+    this.#ufidEnd = cursor.position;
+    if (!cursor.atBlank() && cursor.peek() !== COMMA) cursor.fail("a comma or a space");
+    cursor.skipSeparators();
+    return true;
+  }
+
+  /** Moves to the first byte of the actions, and the cursor's end to their last. */
+  #seekActions(cursor: Cursor): boolean {
+    const { bytes } = cursor;
+    for (let at = cursor.position; at < cursor.end; at++) {
+      if (bytes[at] === HASH) cursor.end = at;
+    }
+    while (cursor.end > cursor.position && bytes[cursor.end - 1]! <= 0x20) cursor.end--;
+    const start = cursor.position;
+    if (start >= cursor.end) return false;
+    if (cursor.word() > 0 && cursor.peek() === COLON) {
+      cursor.position = start;
+      this.#skipStatistics(cursor);
+    } else {
+      cursor.position = start;
+    }
+    return true;
+  }
+
+  /** `packets:0, bytes:0, used:never, …, actions:` of a dump. */
+  #skipStatistics(cursor: Cursor): void {
+    for (;;) {
+      cursor.word();
+      const word = DUMP_WORDS.find(cursor);
+      if (word < 0) {
+        cursor.fail(
+          "actions:, or a flow's statistics",
+          cursor.wordStart,
+          DUMP_WORDS.nearest(cursor.wordText()),
+        );
+      }
+      cursor.expect(COLON, "a colon");
+      if (word === DUMP_ACTIONS) break;
+      const start = cursor.position;
+      while (!cursor.atBlank() && cursor.peek() !== COMMA) cursor.position++;
+      if (this.#statisticsCount < STATISTICS_MAX) {
+        this.#statistics[this.#statisticsCount * 2] = start;
+        this.#statistics[this.#statisticsCount * 2 + 1] = cursor.position;
+        this.#statisticsCount++;
+      }
+      cursor.skipSeparators();
+      if (cursor.position >= cursor.end) cursor.fail("actions:");
+    }
+    this.#cutExtra(cursor);
+  }
+
+  /** `, dp-extra-info:…` may follow the actions of a dump. */
+  #cutExtra(cursor: Cursor): void {
+    for (let at = cursor.position; at + DUMP_EXTRA.length <= cursor.end; at++) {
+      if (!startsWith(DUMP_EXTRA, cursor.bytes, at, DUMP_EXTRA.length)) continue;
+      cursor.end = at;
+      return;
+    }
+  }
+}
+
+/** Names of ports, and whether one was asked for. */
+class WatchedPorts implements PortNames {
+  used = false;
+  readonly #names: PortNames;
+
+  constructor(names: PortNames) {
+    this.#names = names;
+  }
+
+  numberOf(name: string): number | undefined {
+    this.used = true;
+    return this.#names.numberOf(name);
+  }
+
+  nameOf(number: number): string | undefined {
+    return this.#names.nameOf(number);
+  }
+}
+
+function startsWith(word: Uint8Array, bytes: Uint8Array, at: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== word[i]) return false;
+  return true;
+}

@@ -1,0 +1,106 @@
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { LineParser, type LineParserOptions, type LineVerb } from "./line-parser.ts";
+import { ShapeCache } from "./shape/cache.ts";
+import { findHoles, layOut } from "./shape/compile.ts";
+import { Shape } from "./shape/shape.ts";
+
+export type { LineVerb } from "./line-parser.ts";
+
+/** How lines become requests. */
+export type FlowLineOptions = LineParserOptions & {
+  /** Lines of one shape share the work (the default); the bytes are the same either way. */
+  readonly shapes?: boolean;
+};
+
+const HASH = 0x23;
+
+/**
+ * Turns lines of text into the attributes of flow requests. It is reused for all lines of a load, by
+ * one caller at a time, and allocates nothing for a line that is right.
+ */
+export class FlowLineEncoder {
+  /** What the last line asks for. */
+  verb: LineVerb = "put";
+  /** The last line had actions; without them a modify keeps the flow's own. */
+  hasActions = false;
+  /** The last line had a `ufid:`; without it a flow's UFID is a hash. */
+  ownUfid = false;
+
+  readonly #parser: LineParser;
+  readonly #shapes: ShapeCache<LineFacts> | undefined;
+
+  constructor(options: FlowLineOptions) {
+    this.#parser = new LineParser(options);
+    this.#shapes = options.shapes === false ? undefined : new ShapeCache();
+  }
+
+  /**
+   * Reads line number `line`, the bytes `start` to `end`, and appends UFID, KEY, MASK and ACTIONS to
+   * the writer, in this order. It is one of the two forms:
+   * - `[add|modify|delete] [ufid:UUID] KEY [ACTIONS]`, the verb or any prefix of it
+   * - `[ufid:UUID, ]KEY[, packets:N][, bytes:N][, used:T][, flags:F]…, actions:ACTIONS`, of a dump
+   *
+   * A delete appends the UFID alone, or the KEY where there is none, unless it is to be whole. Where the writer has no room it
+   * is left failed.
+   * @returns false for a blank line or a comment: nothing was written
+   * @throws FlowSyntaxError with the writer rolled back
+   */
+  encode(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    line: number,
+    writer: AttributeWriter,
+  ): boolean {
+    const known = this.#shapes?.encode(bytes, start, end, writer);
+    if (known !== undefined) {
+      this.verb = known.verb;
+      this.hasActions = known.hasActions;
+      this.ownUfid = known.ownUfid;
+      return true;
+    }
+    const parser = this.#parser;
+    const cursor = parser.cursor.reset(bytes, start, end, line);
+    const mark = writer.position;
+    try {
+      const encoded = parser.parse(writer);
+      this.verb = parser.verb;
+      this.hasActions = parser.hasActions;
+      this.ownUfid = parser.ownUfid;
+      if (encoded && this.#shapes?.wants() === true) this.#learn(bytes, start, end, writer, mark);
+      return encoded;
+    } catch (error) {
+      if (!writer.failed || writer.position > mark) writer.rollback(mark);
+      // A comment that follows the key at once is found late: lines are not searched for it.
+      let comment = start;
+      while (comment < cursor.position && bytes[comment] !== HASH) comment++;
+      if (comment >= end || bytes[comment] !== HASH) throw error;
+      return this.encode(bytes, start, comment, line, writer);
+    }
+  }
+
+  /** Makes the shape of the line that was just written at `mark`, unless it is one of a kind. */
+  #learn(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    writer: AttributeWriter,
+    mark: number,
+  ): void {
+    if (this.#parser.namesPort) return;
+    const line = this.#parser.describe(bytes, start, end, writer, mark);
+    if (line === undefined) return;
+    const found = findHoles(line, this.#parser.cursor);
+    const holes = found.map(({ hole }) => hole);
+    const shape = new Shape(bytes.slice(start, end), holes, layOut(line, found));
+    const { verb, hasActions, ownUfid } = this;
+    this.#shapes?.add(shape, { verb, hasActions, ownUfid });
+  }
+}
+
+/** What a shape's lines ask for. */
+type LineFacts = {
+  readonly verb: LineVerb;
+  readonly hasActions: boolean;
+  readonly ownUfid: boolean;
+};

@@ -1,0 +1,109 @@
+import { printActions } from "./action/print.ts";
+import { decodeKey, NO_MASK } from "./key/decode.ts";
+import { printKey } from "./key/print.ts";
+import type { KeyRecord } from "./key/record.ts";
+import type { PrintStyle } from "./text/field-print.ts";
+import type { TextSink } from "./text/sink.ts";
+import { printUuid } from "./text/uuid.ts";
+
+/** Where the payload of an attribute is; `start` is -1 where there is none. */
+export type ByteRange = { readonly start: number; readonly end: number };
+
+/** What a flow has seen. */
+export type FlowStatistics = {
+  readonly packets: number;
+  readonly byteCount: number;
+  /** Monotonic milliseconds at the last packet; 0 for never. */
+  readonly usedMs: number;
+  readonly tcpFlags: number;
+};
+
+/** A flow as the kernel dumps it: where its attributes' payloads are in `bytes`. */
+export type FlowParts = FlowStatistics & {
+  readonly bytes: Uint8Array;
+  readonly ufid: ByteRange;
+  readonly key: ByteRange;
+  readonly mask: ByteRange;
+  readonly actions: ByteRange;
+};
+
+/** How a line of a dump is printed. */
+export type FlowPrintStyle = PrintStyle & {
+  /** Packets, bytes, use and TCP flags. */
+  readonly statistics: boolean;
+};
+
+const UFID_SIZE = 16;
+const TCP_FLAG_LETTERS = "FSRP.UEC";
+
+/**
+ * Prints a flow as a line of `ovs-dpctl dump-flows` (with `verbose`, of `-m`), without a newline.
+ * {@link FlowLineEncoder} reads it back to the same flow.
+ * @param record decoded into: the key and mask of the flow afterwards
+ * @param nowMs monotonic milliseconds now, for `used:`
+ * @returns false where key and mask are not well formed, or the actions are missing (a dump leaves out
+ * those that do not fit its chunk: get the flow by itself): nothing was printed
+ */
+export function printFlow(
+  flow: FlowParts,
+  record: KeyRecord,
+  out: TextSink,
+  style: FlowPrintStyle,
+  nowMs: number,
+): boolean {
+  const { bytes, ufid, key, mask, actions } = flow;
+  if (actions.start < 0) return false;
+  const maskStart = mask.start < 0 ? NO_MASK : mask.start;
+  if (!decodeKey(bytes, key.start, key.end, maskStart, mask.end, record)) return false;
+  if (style.verbose && ufid.start >= 0 && ufid.end - ufid.start === UFID_SIZE) {
+    out.text("ufid:");
+    printUuid(out, bytes, ufid.start);
+    out.text(", ");
+  }
+  printKey(record, out, style);
+  if (style.statistics) {
+    out.text(", ");
+    printStatistics(flow, out, nowMs);
+  }
+  out.text(", actions:");
+  printActions(bytes, actions.start, actions.end, out, style.ports);
+  return true;
+}
+
+/** Prints `packets:N, bytes:N, used:T[, flags:F]`. @param nowMs monotonic milliseconds now */
+export function printStatistics(flow: FlowStatistics, out: TextSink, nowMs: number): void {
+  out.text("packets:");
+  out.dec(flow.packets);
+  out.text(", bytes:");
+  out.dec(flow.byteCount);
+  out.text(", used:");
+  printUsed(out, flow.usedMs, nowMs);
+  if (flow.tcpFlags !== 0) {
+    out.text(", flags:");
+    printTcpFlags(out, flow.tcpFlags);
+  }
+}
+
+/** Seconds since the last packet, with three decimals. */
+function printUsed(out: TextSink, usedMs: number, nowMs: number): void {
+  if (usedMs === 0) {
+    out.text("never");
+    return;
+  }
+  const elapsed = Math.max(0, Math.round(nowMs - usedMs));
+  const seconds = Math.floor(elapsed / 1000);
+  const thousandths = elapsed - seconds * 1000;
+  out.dec(seconds);
+  out.byte(0x2e);
+  if (thousandths < 100) out.byte(0x30);
+  if (thousandths < 10) out.byte(0x30);
+  out.dec(thousandths);
+  out.byte(0x73);
+}
+
+/** One letter for each flag, as `packet_format_tcp_flags` of OVS. */
+function printTcpFlags(out: TextSink, flags: number): void {
+  for (let bit = 0; bit < TCP_FLAG_LETTERS.length; bit++) {
+    if (((flags >>> bit) & 1) === 1) out.byte(TCP_FLAG_LETTERS.charCodeAt(bit));
+  }
+}

@@ -1,0 +1,270 @@
+import { COOKIES, SLOW_PATH_REASONS } from "./action/cookie.ts";
+import type { Members } from "./action/member.ts";
+import { memberText } from "./action/member.ts";
+import type { StructField } from "./action/struct.ts";
+import { ACTIONS, type ActionSpec } from "./action/table.ts";
+import { USERSPACE_ONLY } from "./action/userspace-only.ts";
+import { KEYS, type KeySpec } from "./key/table.ts";
+import * as T from "./key/tunnel-fields.ts";
+import type { Field } from "./text/field.ts";
+
+/** A kernel older than any row of the tables, where a row names none. */
+const OLDEST = "4.3 or older";
+
+/** The reference page of the flow language, Markdown, made from the tables of keys and actions. */
+export function flowLanguageReference(): string {
+  return [
+    INTRODUCTION,
+    "## Keys",
+    KEYS_INTRODUCTION,
+    overview(
+      KEYS.map((key) => [
+        key.name,
+        key.about,
+        key.where === "kernel" ? (key.since ?? OLDEST) : "no kernel",
+      ]),
+    ),
+    ...KEYS.map(keySection),
+    "## Actions",
+    ACTIONS_INTRODUCTION,
+    overview(ACTIONS.filter(isFirst).map((one) => [one.name, one.about, one.since])),
+    ...ACTIONS.filter(isFirst).map(actionSection),
+    DUMPS,
+    "## Known, and refused",
+    `Only OVS's userspace datapath has the actions ${words(USERSPACE_ONLY)} and the matches ` +
+      `${words([...KEYS.filter(({ where }) => where === "userspace").map(({ name }) => name), "gtpu"])}. ` +
+      "They are recognised, and refused by name.",
+    "",
+  ].join("\n\n");
+}
+
+const INTRODUCTION = `# The flow language
+
+<!-- Made by src/flow/reference.ts from the tables of keys and actions. Do not edit. -->
+
+A flow is a key, with masks, and a list of actions: \`in_port(1),eth(),eth_type(0x0800),ipv4(dst=10.0.0.0/8) 2\`.
+It is the text that \`ovs-dpctl\` reads and prints, and more: whatever a kernel can match and do has a text,
+and all that is printed reads back to the same flow.
+
+- Between attributes stand commas, blanks, or nothing. The key ends at the first blank outside parentheses.
+- Numbers are decimal, hexadecimal after \`0x\`, octal after a leading \`0\`. One out of range is an error.
+- \`value/mask\` matches some bits; a value alone matches all of them; a field left out matches anything.
+- In JSON a flow is the tree of its text: \`{"key": {"in_port": 1, "eth": {}, "eth_type": "0x0800", "ipv4": {"dst": "10.0.0.0/8"}}, "actions": [{"output": 2}]}\`.`;
+
+const KEYS_INTRODUCTION =
+  "What a kernel wants beside a key (`tcp_flags()` beside `tcp()`, `eth_type()` before `ipv4()`) is checked before a flow is sent, and a refusal says what is missing.";
+
+const ACTIONS_INTRODUCTION =
+  "Actions are done one after another. `ACTIONS` stands for a list of them; `drop` alone is the empty list. " +
+  "An action that these tables do not have is printed and read as `actionN(bytes)`, a key as `keyN(bytes/mask)`.";
+
+const DUMPS = `## Dumps
+
+A dump is printed as \`ovs-dpctl dump-flows\` prints it, with \`-m\` as \`dump-flows -m\`, and loads again to the
+same flow. It is printed otherwise where ovs-dpctl leaves out what a kernel wants back, or cannot be read:
+
+- wildcarded headers that the kernel asks for stay (\`udp()\`, \`tcp_flags(0/0)\`, \`mpls()\`), and so do
+  \`ttl\`, \`dst\` and \`tun_id\` of a tunnel and fields of it that are matched as zero;
+- \`eth_type(0/0)\` and \`in_port(0/0xffff0000)\`, which mean nothing, are left out, but for \`-m\`;
+- percentages have all digits, and bytes their leading zeros; \`dp:ovs\` is not printed.
+
+Some matches a kernel makes, but never shows: a \`ct_tuple4()\` or \`ct_tuple6()\` whose \`proto\` is 0 or not matched,
+\`geneve()\` without options, \`key32()\` of what is not IPv6, and whether a tunnel is one of IPv6 where no address
+is left of it. They are sent, but are no part of the UFID, and no dump brings them back.`;
+
+function overview(rows: readonly (readonly [string, string, string])[]): string {
+  const lines = rows.map(([name, about, since]) => {
+    return `| [\`${name}\`](#${name}) | ${cell(about)} | ${since} |`;
+  });
+  return ["| name | what it is | Linux |", "|---|---|---|", ...lines].join("\n");
+}
+
+/** A row of the table that is not the second of one name. */
+function isFirst(action: ActionSpec, index: number): boolean {
+  return ACTIONS.findIndex(({ name }) => name === action.name) === index;
+}
+
+function keySection(key: KeySpec): string {
+  const since = key.where === "kernel" ? `Linux ${key.since ?? OLDEST}.` : "No kernel has it.";
+  const fields = key.form === "tunnel" ? TUNNEL_FIELDS : key.fields;
+  const parts = [`### ${key.name}`, `${sentence(key.about)} ${since}`, code([keySyntax(key)])];
+  if (fields.length > 0) parts.push(fieldTable(fields));
+  if (key.form === "tunnel") parts.push(TUNNEL_PARTS);
+  parts.push("Example:", code([key.example]));
+  return parts.join("\n\n");
+}
+
+const TUNNEL_FIELDS: readonly Field[] = [...T.TUNNEL_FIELDS, T.TUNNEL_FLAGS_FIELD];
+
+const TUNNEL_PARTS =
+  "One kind of options at most: `geneve({class=N,type=N,len=N,0xDATA/0xMASK}…)`, `vxlan(gbp(id=N,flags=N))`, " +
+  "`erspan(ver=1,idx=N)` or `erspan(ver=2,dir=N,hwid=N)`. The flag `key` follows from `tun_id`.";
+
+function keySyntax(key: KeySpec): string {
+  switch (key.form) {
+    case "single":
+      return `${key.name}(${valueSyntax(key.fields[0])})`;
+    case "tunnel":
+      return "tunnel([tun_id=N/M,]dst=A/M,ttl=N/M[,src=A/M][,tos=N/M][,tp_src=N/M][,tp_dst=N/M][,OPTIONS][,flags(FLAGS)])";
+    case "encap":
+      return "encap(KEY)";
+    default: {
+      const fields = key.fields.map((of) => `[${of.name}=${valueSyntax(of)}]`).join(",");
+      return key.form === "mpls" ? `mpls(${fields}…)` : `${key.name}(${fields})`;
+    }
+  }
+}
+
+function valueSyntax(of: Field | undefined): string {
+  switch (of?.kind) {
+    case "mac":
+      return "MAC/MAC";
+    case "ipv4":
+    case "ipv6":
+      return "ADDRESS/MASK";
+    case "frag":
+      return "no|first|later";
+    case "flags":
+      return "FLAGS";
+    case "port":
+      return "N|NAME";
+    case "hex":
+      return "BYTES/BYTES";
+    default:
+      return "N/M";
+  }
+}
+
+function fieldTable(fields: readonly Field[]): string {
+  const lines = fields.map((of) => {
+    const name = [of.name === "" ? "(the value)" : of.name, ...of.aliases].join(", ");
+    return `| \`${name}\` | ${fieldValues(of)} | ${fieldMasks(of)} |`;
+  });
+  return ["| field | values | masks |", "|---|---|---|", ...lines].join("\n");
+}
+
+function fieldValues(of: Field): string {
+  switch (of.kind) {
+    case "mac":
+      return "a MAC address";
+    case "ipv4":
+      return "an IPv4 address";
+    case "ipv6":
+      return "an IPv6 address";
+    case "frag":
+      return "`no`, `first`, `later`";
+    case "flags":
+      return words(of.flags.filter((name) => name !== undefined));
+    case "port":
+      return "a port number below 65535, or a port's name";
+    case "hex":
+      return `${of.size} bytes, blanks between them`;
+    case "number64":
+      return "64 bits";
+    case "number128":
+      return "128 bits";
+    default:
+      return `0 to ${of.max}${of.radix === "dec" ? "" : ", printed hexadecimal"}`;
+  }
+}
+
+function fieldMasks(of: Field): string {
+  switch (of.kind) {
+    case "frag":
+      return "all or nothing";
+    case "mac":
+      return "a MAC address";
+    case "ipv4":
+      return "dotted, or a prefix length";
+    case "ipv6":
+      return "an address, or a prefix length";
+    case "flags":
+      return "`a|b` exactly these; `+a-b` some; `value/mask`";
+    default:
+      return "any bits";
+  }
+}
+
+function actionSection(action: ActionSpec): string {
+  const parts = [
+    `### ${action.name}`,
+    `${sentence(action.about)} Linux ${action.since}.`,
+    code([action.syntax]),
+  ];
+  const { form } = action;
+  if (form.kind === "struct" || form.kind === "nsh") parts.push(structTable(form.fields.fields));
+  else if (form.kind === "nest") parts.push(memberTable(form.members));
+  else if (form.kind === "number") parts.push(`\`N\`: ${form.about}.`);
+  if (action.name === "userspace") parts.push(cookies());
+  if (action.name === "ct") parts.push(NAT);
+  parts.push("Example:", code(action.examples));
+  return parts.join("\n\n");
+}
+
+const NAT =
+  "`NAT` is `src` or `dst`, each with `=A[-B][:p[-q]]` if need be, then `persistent`, and `hash` or `random`. An IPv6 address before a port stands in brackets. `nat` alone translates what is known of the connection.";
+
+function structTable(fields: readonly StructField[]): string {
+  const lines = fields.map((one) => {
+    const values =
+      one.kind === "choice"
+        ? words(one.words.slice(1))
+        : one.kind === "mac"
+          ? "a MAC address"
+          : `0 to ${2 ** one.width - 1}`;
+    const without =
+      one.initial === undefined
+        ? "must be there"
+        : one.radix === "dec"
+          ? one.initial
+          : hexText(one.initial);
+    return `| \`${one.name}\` | ${cell(one.about)} | ${values} | ${without} |`;
+  });
+  return ["| field | what it is | values | left out |", "|---|---|---|---|", ...lines].join("\n");
+}
+
+function memberTable(members: Members): string {
+  const lines = members.members.map((one) => {
+    const shown = one.kind === "flag" || one.kind === "none" ? one.name : `${memberText(one)}…`;
+    const closed = shown.endsWith("(…") ? `${shown})` : shown;
+    return `| \`${closed}\` | ${cell(one.about)} | ${one.required ? "yes" : ""} |`;
+  });
+  return ["| member | what it is | needed |", "|---|---|---|", ...lines].join("\n");
+}
+
+/** The forms of OVS's cookie, which are structs of their own. */
+function cookies(): string {
+  const lines = COOKIES.map((cookie) => {
+    const fields = cookie.fields?.fields.map((one) =>
+      one.kind === "choice" ? `[${one.words.slice(1).join("|")}]` : `${one.name}=N`,
+    );
+    const inside = fields?.join(",") ?? `REASONS: ${SLOW_PATH_REASONS.join(", ")}, or 0`;
+    return `- \`${cookie.name}(${inside})\`: ${cookie.about}`;
+  });
+  return [
+    "`COOKIE` is one of these, OVS's own, or any bytes. Without one, 48 zero bytes are sent. A cookie that these words do not give back whole is printed as bytes.",
+    lines.join("\n"),
+  ].join("\n\n");
+}
+
+function sentence(text: string): string {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!]$/.test(first) ? first : `${first}.`;
+}
+
+function hexText(value: number): string {
+  return `0x${value.toString(16)}`;
+}
+
+function words(all: readonly string[]): string {
+  return all.map((word) => `\`${word}\``).join(", ");
+}
+
+function code(lines: readonly string[]): string {
+  return ["```", ...lines, "```"].join("\n");
+}
+
+/** Text in a table: a bar would end its cell. */
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}

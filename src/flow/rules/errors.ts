@@ -1,0 +1,39 @@
+import { errnoName } from "../../sys/errno.ts";
+import { MillraceError } from "../../sys/errors.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** A flow that was never sent: `validateFlow` says that the kernel will not take it. */
+export class FlowRefusedError extends MillraceError {
+  override readonly name: string = "FlowRefusedError";
+  /** The rule that it breaks. */
+  readonly rule: string;
+  /** The rule in words. */
+  readonly reason: string;
+
+  constructor(refusal: Refusal, options?: ErrorOptions) {
+    super("FLOW_REFUSED", refusal.reason, options);
+    this.rule = refusal.rule;
+    this.reason = refusal.reason;
+  }
+}
+
+/**
+ * A flow that the kernel rejected. `code` is the name of its errno, such as `EINVAL`; Open vSwitch
+ * says no more than that, so the reason is our own reading of the kernel's source.
+ */
+export class FlowRejectedError extends MillraceError {
+  override readonly name: string = "FlowRejectedError";
+  /** Positive; 0 where the reply was lost and the flow was not found. */
+  readonly errno: number;
+  /** Why, in words: which rule of the kernel. */
+  readonly reason: string;
+  /** The flow. */
+  readonly text: string;
+
+  constructor(reason: string, errno: number, text: string, options?: ErrorOptions) {
+    super(errno === 0 ? "LOST_REPLY" : errnoName(errno), `${reason}: ${text}`, options);
+    this.errno = errno;
+    this.reason = reason;
+    this.text = text;
+  }
+}

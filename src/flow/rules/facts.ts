@@ -1,0 +1,71 @@
+/** Ethernet types (linux/if_ether.h), as numbers. */
+export const ETH_P_802_2 = 0x0004;
+export const ETH_P_802_3_MIN = 0x0600;
+export const ETH_P_IP = 0x0800;
+export const ETH_P_ARP = 0x0806;
+export const ETH_P_TEB = 0x6558;
+export const ETH_P_RARP = 0x8035;
+export const ETH_P_8021Q = 0x8100;
+export const ETH_P_IPV6 = 0x86dd;
+export const ETH_P_MPLS_UC = 0x8847;
+export const ETH_P_MPLS_MC = 0x8848;
+export const ETH_P_8021AD = 0x88a8;
+export const ETH_P_NSH = 0x894f;
+
+/** IP protocols (linux/in.h, linux/in6.h). */
+export const IPPROTO_ICMP = 1;
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+export const IPPROTO_ICMPV6 = 58;
+export const IPPROTO_SCTP = 132;
+
+/** The bit of a VLAN tag that says it is there (`VLAN_CFI_MASK`). */
+export const VLAN_CFI_MASK = 0x1000;
+
+/** Ports are below this (`DP_MAX_PORTS` in net/openvswitch/datapath.h). */
+export const DP_MAX_PORTS = 0xffff;
+
+/**
+ * What the actions may rely on: the masked key, as `ovs_nla_copy_actions()` gets it. What is
+ * wildcarded is 0 here, whatever the key says. One is made and reused.
+ */
+export type MatchFacts = {
+  /** The packet has an Ethernet header (`MAC_PROTO_ETHERNET`). */
+  ethernet: boolean;
+  etherType: number;
+  /** The outermost tag, 0 where there is none. */
+  vlanTci: number;
+  ipProto: number;
+  ipFrag: number;
+  nshNp: number;
+  /** Labels of the MPLS stack that the key matches. */
+  mplsLabels: number;
+};
+
+/** Facts of a packet of which nothing is known. */
+export function newFacts(): MatchFacts {
+  return {
+    ethernet: true,
+    etherType: 0,
+    vlanTci: 0,
+    ipProto: 0,
+    ipFrag: 0,
+    nshNp: 0,
+    mplsLabels: 0,
+  };
+}
+
+/** `eth_type_vlan()`. */
+export function isVlan(etherType: number): boolean {
+  return etherType === ETH_P_8021Q || etherType === ETH_P_8021AD;
+}
+
+/** `eth_p_mpls()`. */
+export function isMpls(etherType: number): boolean {
+  return etherType === ETH_P_MPLS_UC || etherType === ETH_P_MPLS_MC;
+}
+
+/** An Ethernet type for people. */
+export function etherTypeText(etherType: number): string {
+  return `0x${etherType.toString(16).padStart(4, "0")}`;
+}

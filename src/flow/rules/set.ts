@@ -1,0 +1,161 @@
+import * as uapi from "../../uapi/openvswitch.ts";
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import { attributeLength, attributeType, be32At } from "../action/attributes.ts";
+import { KEY_BY_SLOT, SLOT_OF_TYPE } from "../key/table.ts";
+import {
+  ETH_P_IP,
+  ETH_P_IPV6,
+  IPPROTO_SCTP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  isMpls,
+  type MatchFacts,
+} from "./facts.ts";
+import type { KernelFeatures } from "./features.ts";
+import { type Refusal, refuse } from "./refusal.ts";
+import { checkSetTunnel } from "./tunnel.ts";
+
+const RULE = "action.set";
+const IPV6_LABEL_UNUSED = 0xfff0_0000;
+
+/** `validate_set()`: one key that can be written, and the packet must be known to have it. */
+export function checkSet(
+  facts: MatchFacts,
+  walk: { readonly ethernet: boolean; readonly etherType: number },
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  action: number,
+  features: KernelFeatures,
+): Refusal | undefined {
+  const length = attributeLength(bytes, start, end);
+  if (length === 0 || start + ((length + 3) & ~3) !== end)
+    return refuse(RULE, "set() holds one key");
+  const type = attributeType(bytes, start);
+  const name = nameOf(type);
+  const masked = action === uapi.OVS_ACTION_ATTR_SET_MASKED;
+  const size = length - NLA_HEADER;
+  const half = masked ? size >> 1 : size;
+  const key = start + NLA_HEADER;
+  if (type > features.keyMax) return refuse(RULE, `set(${name}): the kernel knows no such key`);
+  if (masked) {
+    for (let i = 0; i < half; i++) {
+      if ((bytes[key + i]! & ~bytes[key + half + i]!) !== 0)
+        return refuse(RULE, `set(${name}): a bit outside the mask is set`);
+    }
+  }
+  const wanted = LENGTHS[type] ?? -1;
+  if (wanted === -1) return refuse(RULE, `set(${name}): the kernel cannot write it`);
+  if (wanted !== -2 && half !== wanted)
+    return refuse(RULE, `set(${name}): ${half} bytes, the kernel wants ${wanted}`);
+  switch (type) {
+    case uapi.OVS_KEY_ATTR_ETHERNET:
+      if (walk.ethernet) return undefined;
+      return refuse(RULE, "set(eth(…)) needs a packet with an Ethernet header: eth() in the key");
+    case uapi.OVS_KEY_ATTR_TUNNEL:
+      if (!masked) return checkSetTunnel(bytes, key, key + size);
+      return refuse(RULE, "set(tunnel(…)) cannot have masks");
+    case uapi.OVS_KEY_ATTR_IPV4:
+      return checkIpv4(facts, walk.etherType, bytes, key, masked);
+    case uapi.OVS_KEY_ATTR_IPV6:
+      return checkIpv6(facts, walk.etherType, bytes, key, masked);
+    case uapi.OVS_KEY_ATTR_TCP:
+      return checkTransport(facts, walk.etherType, name, IPPROTO_TCP);
+    case uapi.OVS_KEY_ATTR_UDP:
+      return checkTransport(facts, walk.etherType, name, IPPROTO_UDP);
+    case uapi.OVS_KEY_ATTR_SCTP:
+      return checkTransport(facts, walk.etherType, name, IPPROTO_SCTP);
+    case uapi.OVS_KEY_ATTR_MPLS:
+      if (isMpls(walk.etherType)) return undefined;
+      return refuse(RULE, "set(mpls(…)) needs eth_type 0x8847 or 0x8848, matched exactly");
+    default:
+      return undefined;
+  }
+}
+
+/** Bytes of each key that can be written; -1: it cannot be; -2: it varies. */
+const LENGTHS: Int32Array = lengths();
+
+function lengths(): Int32Array {
+  const of = new Int32Array(64).fill(-1);
+  of[uapi.OVS_KEY_ATTR_PRIORITY] = 4;
+  of[uapi.OVS_KEY_ATTR_SKB_MARK] = 4;
+  of[uapi.OVS_KEY_ATTR_CT_MARK] = 4;
+  of[uapi.OVS_KEY_ATTR_CT_LABELS] = 16;
+  of[uapi.OVS_KEY_ATTR_ETHERNET] = 12;
+  of[uapi.OVS_KEY_ATTR_TUNNEL] = -2;
+  of[uapi.OVS_KEY_ATTR_IPV4] = 12;
+  of[uapi.OVS_KEY_ATTR_IPV6] = 40;
+  of[uapi.OVS_KEY_ATTR_TCP] = 4;
+  of[uapi.OVS_KEY_ATTR_UDP] = 4;
+  of[uapi.OVS_KEY_ATTR_SCTP] = 4;
+  of[uapi.OVS_KEY_ATTR_MPLS] = 4;
+  return of;
+}
+
+function nameOf(type: number): string {
+  const slot = SLOT_OF_TYPE[type] ?? -1;
+  return `${KEY_BY_SLOT[slot]?.name ?? `key${type}`}(…)`;
+}
+
+function checkIpv4(
+  facts: MatchFacts,
+  etherType: number,
+  bytes: Uint8Array,
+  key: number,
+  masked: boolean,
+): Refusal | undefined {
+  if (etherType !== ETH_P_IP)
+    return refuse(RULE, "set(ipv4(…)) needs eth_type(0x0800), matched exactly");
+  // Offsets in struct ovs_key_ipv4: proto 8, frag 11.
+  return checkFixed(facts, bytes, key + 8, key + 11, 12, masked, "ipv4");
+}
+
+function checkIpv6(
+  facts: MatchFacts,
+  etherType: number,
+  bytes: Uint8Array,
+  key: number,
+  masked: boolean,
+): Refusal | undefined {
+  if (etherType !== ETH_P_IPV6)
+    return refuse(RULE, "set(ipv6(…)) needs eth_type(0x86dd), matched exactly");
+  // Offsets in struct ovs_key_ipv6: label 32, proto 36, frag 39.
+  const fixed = checkFixed(facts, bytes, key + 36, key + 39, 40, masked, "ipv6");
+  if (fixed !== undefined) return fixed;
+  const label = be32At(bytes, key + 32) | (masked ? be32At(bytes, key + 72) : 0);
+  if ((label & IPV6_LABEL_UNUSED) === 0) return undefined;
+  return refuse(RULE, "set(ipv6(label=…)): a label has 20 bits");
+}
+
+/** proto and frag cannot be written: with a mask they are out of it, without one they are repeated. */
+function checkFixed(
+  facts: MatchFacts,
+  bytes: Uint8Array,
+  proto: number,
+  frag: number,
+  half: number,
+  masked: boolean,
+  name: string,
+): Refusal | undefined {
+  if (masked) {
+    if (bytes[proto + half] === 0 && bytes[frag + half] === 0) return undefined;
+    return refuse(RULE, `set(${name}(…)): proto and frag cannot be written: leave them out`);
+  }
+  if (bytes[proto] !== facts.ipProto)
+    return refuse(RULE, `set(${name}(proto=${bytes[proto]})): the key matches ${facts.ipProto}`);
+  if (bytes[frag] !== facts.ipFrag)
+    return refuse(RULE, `set(${name}(frag=…)) must repeat the frag that the key matches`);
+  return undefined;
+}
+
+function checkTransport(
+  facts: MatchFacts,
+  etherType: number,
+  name: string,
+  proto: number,
+): Refusal | undefined {
+  const ip = etherType === ETH_P_IP || etherType === ETH_P_IPV6;
+  if (ip && facts.ipProto === proto) return undefined;
+  return refuse(RULE, `set(${name}) needs proto ${proto} and its eth_type, matched exactly`);
+}

@@ -1,0 +1,321 @@
+import { AttributeReader } from "../../netlink/attribute-reader.ts";
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import {
+  OVS_ACTION_ATTR_OUTPUT,
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_UFID,
+  OVS_KEY_ATTR_ENCAP,
+  OVS_KEY_ATTR_TUNNEL,
+} from "../../uapi/openvswitch.ts";
+import type { KeyRecord } from "../key/record.ts";
+import { keyOffset, maskOffset } from "../key/record.ts";
+import {
+  LEVELS,
+  SLOT_CT_TUPLE4,
+  SLOT_CT_TUPLE6,
+  SLOT_ETHERTYPE,
+  SLOT_ICMPV6,
+  SLOT_TUNNEL,
+  SLOT_VLAN,
+} from "../key/slots.ts";
+import { TYPE_OF_SLOT } from "../key/table.ts";
+import { TUNNEL_FIELDS, TUNNEL_FIELD_TYPES } from "../key/tunnel-fields.ts";
+import { hashedWords, UFID_SIZE } from "../key/ufid.ts";
+import type { Cursor } from "../text/cursor.ts";
+import type { Field } from "../text/field.ts";
+import type { KeyValue } from "./holes.ts";
+import { findValues } from "./holes.ts";
+import * as H from "./hole.ts";
+import type { Hole } from "./hole.ts";
+import type { HashedBytes, HashedWord } from "./layout.ts";
+import { Layout } from "./layout.ts";
+
+/** A line that was encoded on its own: what a layout is made from. */
+export type EncodedLine = {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+  /** Where its `ufid:` names one; -1 where it does not. */
+  readonly ufidStart: number;
+  readonly ufidEnd: number;
+  readonly keyStart: number;
+  /** Start and end of each counter of a dump. */
+  readonly statistics: Int32Array;
+  /** Where its actions are; both equal where it has none. */
+  readonly actionsStart: number;
+  readonly actionsEnd: number;
+  /** Key and mask, in normal form. */
+  readonly record: KeyRecord;
+  /** UFID, KEY, MASK and ACTIONS, all that apply; the KEY of a delete even where it is not appended. */
+  readonly message: Uint8Array;
+  /** How much of the message the line is. */
+  readonly length: number;
+};
+
+/** A hole, and what it is. */
+export type FoundHole = {
+  readonly hole: Hole;
+  /** The field of the key; undefined outside the key. */
+  readonly field: Field | undefined;
+  /** Where its bytes are in the record; -1 outside the key. */
+  readonly recordAt: number;
+  /** They lie otherwise in the record than in the message. */
+  readonly apart: boolean;
+};
+
+const EMPTY = new Int32Array(0);
+const PORT_NUMBER_MAX = 0xffff;
+const VLAN_CFI = 0x10;
+
+/** The payloads of one level: by attribute type, and behind these the tunnel's by its own types. */
+const TYPES_MAX = 64;
+const TUNNEL_TYPES = LEVELS * TYPES_MAX;
+
+/** The values of a line that may be others in lines of the same form, in their order. */
+export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
+  const values: KeyValue[] = [];
+  cursor.reset(line.bytes, line.start, line.end, 1);
+  cursor.position = line.keyStart;
+  findValues(cursor, 0, values);
+  const payloads = new Int32Array(TUNNEL_TYPES + TYPES_MAX).fill(-1);
+  findPayloads(line.message, payloads);
+  const found: FoundHole[] = [];
+  if (line.ufidStart >= 0) {
+    found.push(keyless(line, line.ufidStart, line.ufidEnd, H.HOLE_UUID, NLA_HEADER, UFID_SIZE));
+  }
+  for (const value of values) {
+    const hole = holeOf(value, payloads, line);
+    if (hole === undefined) continue;
+    const recordAt = keyOffset(value.level, value.slot) + value.offset + value.field.offset;
+    found.push({ hole, field: value.field, recordAt, apart: value.slot === SLOT_TUNNEL });
+  }
+  for (let i = 0; i < line.statistics.length; i += 2) {
+    const [start = 0, end = 0] = line.statistics.subarray(i, i + 2);
+    found.push(keyless(line, start, end, H.HOLE_SKIP, 0, 0));
+  }
+  const output = outputHole(line);
+  if (output !== undefined) found.push(output);
+  return found;
+}
+
+/** The layout of a line, with holes where its own values were. */
+export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
+  // A message begins with its UFID.
+  const ofHash = line.ufidStart < 0 && line.message[2] === OVS_FLOW_ATTR_UFID;
+  const { words, count, sources } = hashedWords(line.record);
+  const hashed: HashedWord[] = [];
+  const hashedBytes: HashedBytes[] = [];
+  const message = new Int32Array(line.message.length >> 2);
+  const bytes = new Uint8Array(message.buffer);
+  bytes.set(line.message);
+  for (const of of found) {
+    if (of.recordAt >= 0 && of.apart) addBytes(hashedBytes, sources, of);
+    else if (of.recordAt >= 0) addWords(hashed, sources, of);
+    clearBits(bytes, of.hole);
+  }
+  return new Layout({
+    holes: found.map(({ hole }) => hole),
+    message,
+    length: line.length,
+    hash: ofHash ? words : EMPTY,
+    hashCount: count,
+    hashedWords: ofHash ? hashed : [],
+    hashedBytes: ofHash ? hashedBytes : [],
+  });
+}
+
+/** A hole that is no field of the key. */
+export function keyless(
+  line: EncodedLine,
+  start: number,
+  end: number,
+  kind: number,
+  at: number,
+  size: number,
+): FoundHole {
+  const hole: Hole = {
+    kind,
+    textStart: start - line.start,
+    textEnd: end - line.start,
+    at,
+    size,
+    max: 0xffff_ffff,
+    shift: 0,
+    mask: undefined,
+    nonzero: false,
+  };
+  return { hole, field: undefined, recordAt: -1, apart: false };
+}
+
+/** The other fields' bits stay; those of the hole are put in. */
+function clearBits(bytes: Uint8Array, hole: Hole): void {
+  if (hole.kind !== H.HOLE_BITS16 && hole.kind !== H.HOLE_BITS32) return;
+  const bits = hole.max << hole.shift;
+  for (let i = 0; i < hole.size; i++) {
+    bytes[hole.at + i] = bytes[hole.at + i]! & ~(bits >>> ((hole.size - 1 - i) * 8));
+  }
+}
+
+/** Notes where the payload of each attribute of the key is, by level and type. */
+function findPayloads(message: Uint8Array, payloads: Int32Array): void {
+  const reader = new AttributeReader().reset(message, 0, message.length);
+  while (reader.next()) {
+    if (reader.type !== OVS_FLOW_ATTR_KEY) continue;
+    const { start, length } = reader;
+    findLevel(message, start, start + length, 0, payloads);
+  }
+}
+
+function findLevel(
+  message: Uint8Array,
+  start: number,
+  end: number,
+  level: number,
+  payloads: Int32Array,
+): void {
+  const reader = new AttributeReader().reset(message, start, end);
+  while (reader.next()) {
+    if (reader.type >= TYPES_MAX) continue;
+    payloads[level * TYPES_MAX + reader.type] = reader.start;
+    const inside = reader.start + reader.length;
+    if (reader.type === OVS_KEY_ATTR_ENCAP && level + 1 < LEVELS) {
+      findLevel(message, reader.start, inside, level + 1, payloads);
+    } else if (reader.type === OVS_KEY_ATTR_TUNNEL) {
+      const tunnel = new AttributeReader().reset(message, reader.start, inside);
+      while (tunnel.next()) payloads[TUNNEL_TYPES + tunnel.type] = tunnel.start;
+    }
+  }
+}
+
+/** Where the bytes of a value are in the message, or -1. */
+function placeOf(value: KeyValue, payloads: Int32Array): number {
+  const { field, level, slot } = value;
+  if (slot === SLOT_TUNNEL) {
+    const index = TUNNEL_FIELDS.indexOf(field);
+    return payloads[TUNNEL_TYPES + TUNNEL_FIELD_TYPES[index]!] ?? -1;
+  }
+  const payload = payloads[level * TYPES_MAX + TYPE_OF_SLOT[slot]!] ?? -1;
+  return payload < 0 ? -1 : payload + value.offset + field.offset;
+}
+
+/** The hole for a value, or undefined where it is better left text. */
+function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole | undefined {
+  const { field, level, slot } = value;
+  const at = placeOf(value, payloads);
+  // A port with a mask has rules of its own.
+  if (at < 0 || (field.kind === "port" && value.masked)) return undefined;
+  const kind = kindOf(value);
+  if (kind < 0 || !isPlain(line.bytes, value.start, value.end, kind)) return undefined;
+  if (slot === SLOT_VLAN && mayVanish(line.record, level, field)) return undefined;
+  if (decidesForm(value, line.record)) return undefined;
+  const maskAt = maskOffset(level, slot) + value.offset + field.offset;
+  const bytes = line.record.bytes.slice(maskAt, maskAt + field.size);
+  const mask = bytes.every((byte) => byte === 0xff) ? undefined : bytes;
+  // A part of a tunnel with a mask may be absent for other reasons than being zero.
+  if (slot === SLOT_TUNNEL && mask !== undefined) return undefined;
+  return {
+    kind,
+    textStart: value.start - line.start,
+    textEnd: value.end - line.start,
+    at,
+    size: field.size,
+    max: field.kind === "port" ? PORT_NUMBER_MAX : field.max,
+    shift: field.shift,
+    mask,
+    nonzero: isAbsentAsZero(field, slot),
+  };
+}
+
+/** Another value would make another form of the key, or of what is hashed: see `normalize`, `writeUfid`. */
+function decidesForm({ field, level, slot }: KeyValue, record: KeyRecord): boolean {
+  const byType = slot === SLOT_ETHERTYPE || slot === SLOT_ICMPV6 || field.name === "proto";
+  if (byType && record.headersByType) return true;
+  if (field.name !== "proto" || (slot !== SLOT_CT_TUPLE4 && slot !== SLOT_CT_TUPLE6)) return false;
+  return record.bytes[keyOffset(level, slot) + field.offset] === 0;
+}
+
+/** A tag of zero with nothing inside is no tag; see `normalize`. */
+function mayVanish(record: KeyRecord, level: number, field: Field): boolean {
+  if (level + 1 < LEVELS && record.count[level + 1] !== 0) return false;
+  const tag = record.bytes[keyOffset(level, SLOT_VLAN)]!;
+  return field.name === "cfi" || (tag & VLAN_CFI) === 0;
+}
+
+/** Zero leaves an attribute out, or a tuple out of the hash. */
+function isAbsentAsZero(field: Field, slot: number): boolean {
+  switch (slot) {
+    case SLOT_ETHERTYPE:
+      return true;
+    case SLOT_CT_TUPLE4:
+    case SLOT_CT_TUPLE6:
+      return field.name === "proto";
+    case SLOT_TUNNEL:
+      return field.name !== "tun_id" && field.name !== "ttl";
+    default:
+      return false;
+  }
+}
+
+function kindOf(value: KeyValue): number {
+  const { field } = value;
+  if (field.kind === "ipv4") return H.HOLE_IPV4;
+  if (field.kind === "ipv6") return H.HOLE_IPV6;
+  if (field.kind === "mac") return H.HOLE_MAC;
+  if (field.kind === "number64") return H.HOLE_BE64;
+  if (field.kind !== "number" && field.kind !== "port") return -1;
+  if (value.shared) return field.size === 2 ? H.HOLE_BITS16 : H.HOLE_BITS32;
+  if (field.size === 1) return H.HOLE_U8;
+  if (field.size === 2) return field.bigEndian ? H.HOLE_BE16 : H.HOLE_LE16;
+  if (field.size === 4) return field.bigEndian ? H.HOLE_BE32 : H.HOLE_LE32;
+  return -1;
+}
+
+const DECIMAL = /^(0|[1-9][0-9]{0,14})$/;
+const HEXADECIMAL = /^0x[0-9a-fA-F]{1,13}$/;
+
+/** A number that is not octal; addresses are looked at when they are read. */
+function isPlain(bytes: Uint8Array, start: number, end: number, kind: number): boolean {
+  if (kind >= H.HOLE_IPV4 && kind !== H.HOLE_BE64) return true;
+  const text = String.fromCharCode(...bytes.subarray(start, end));
+  return DECIMAL.test(text) || HEXADECIMAL.test(text);
+}
+
+/** The hashed words that a hole is in: their bytes lie in the message as in the record. */
+function addWords(words: HashedWord[], sources: Int32Array, of: FoundHole): void {
+  const { at, size } = of.hole;
+  const shift = (of.recordAt >> 2) - (at >> 2);
+  for (let messageWord = at >> 2; messageWord <= (at + size - 1) >> 2; messageWord++) {
+    const hashWord = sources.indexOf(messageWord + shift);
+    if (hashWord < 0 || words.some((word) => word.hashWord === hashWord)) continue;
+    words.push({ messageWord, hashWord });
+  }
+}
+
+/** The hashed bytes that a hole is: a tunnel's parts lie closer in the record than in the message. */
+function addBytes(bytes: HashedBytes[], sources: Int32Array, of: FoundHole): void {
+  const { at, size } = of.hole;
+  for (let i = 0; i < size;) {
+    const recordAt = of.recordAt + i;
+    const count = Math.min(4 - (recordAt & 3), size - i);
+    const hashWord = sources.indexOf(recordAt >> 2);
+    if (hashWord >= 0) {
+      bytes.push({ messageAt: at + i, hashAt: hashWord * 4 + (recordAt & 3), size: count });
+    }
+    i += count;
+  }
+}
+
+/** Actions that are one port. */
+function outputHole(line: EncodedLine): FoundHole | undefined {
+  const { bytes, actionsStart, actionsEnd, message } = line;
+  if (!isPlain(bytes, actionsStart, actionsEnd, H.HOLE_LE32)) return undefined;
+  const reader = new AttributeReader().reset(message, 0, message.length);
+  while (reader.next()) {
+    if (reader.type !== OVS_FLOW_ATTR_ACTIONS || reader.length !== 8) continue;
+    const action = new AttributeReader().reset(message, reader.start, reader.start + 8);
+    if (!action.next() || action.type !== OVS_ACTION_ATTR_OUTPUT) return undefined;
+    return keyless(line, actionsStart, actionsEnd, H.HOLE_LE32, action.start, 4);
+  }
+  return undefined;
+}

@@ -1,0 +1,88 @@
+// Kinds of holes: what is read there, and how it is written into the message.
+export const HOLE_U8 = 0;
+export const HOLE_BE16 = 1;
+export const HOLE_BE32 = 2;
+export const HOLE_LE16 = 3;
+export const HOLE_LE32 = 4;
+/** Some bits of 16 or 32 in network order; the others are those of other fields. */
+export const HOLE_BITS16 = 5;
+export const HOLE_BITS32 = 6;
+export const HOLE_IPV4 = 7;
+// From here on a value is bytes, not a number of 32 bits.
+export const HOLE_BE64 = 8;
+export const HOLE_MAC = 9;
+export const HOLE_IPV6 = 10;
+/** The UFID that a line names. */
+export const HOLE_UUID = 11;
+/** A word that leaves no trace in the message: a counter of a dump. */
+export const HOLE_SKIP = 12;
+
+/** The most bytes of a value. */
+export const VALUE_MAX = 16;
+
+/** A value that may differ from one flow of a layout to the next. */
+export type Hole = {
+  readonly kind: number;
+  /** Where the value is in the text of the line that the layout was made from. */
+  readonly textStart: number;
+  readonly textEnd: number;
+  /** Where its bytes are in the message. */
+  readonly at: number;
+  readonly size: number;
+  /** The largest value of a number. */
+  readonly max: number;
+  /** Of some bits: how far they are from the lowest. */
+  readonly shift: number;
+  /** The mask that is laid over the bytes, where that is not all ones. */
+  readonly mask: Uint8Array | undefined;
+  /** Zero would make another message of it. */
+  readonly nonzero: boolean;
+};
+
+/** Writes a number of at most 32 bits where a hole is; of some bits, the others must be there already. */
+export function putNumber(
+  out: Uint8Array,
+  at: number,
+  kind: number,
+  value: number,
+  shift: number,
+): void {
+  switch (kind) {
+    case HOLE_U8:
+      out[at] = value;
+      return;
+    case HOLE_BE16:
+      out[at] = value >>> 8;
+      out[at + 1] = value;
+      return;
+    case HOLE_LE16:
+      out[at] = value;
+      out[at + 1] = value >>> 8;
+      return;
+    case HOLE_LE32:
+      out[at] = value;
+      out[at + 1] = value >>> 8;
+      out[at + 2] = value >>> 16;
+      out[at + 3] = value >>> 24;
+      return;
+    case HOLE_BITS16: {
+      const bits = value << shift;
+      out[at] = out[at]! | (bits >>> 8);
+      out[at + 1] = out[at + 1]! | bits;
+      return;
+    }
+    case HOLE_BITS32: {
+      const bits = value << shift;
+      out[at] = out[at]! | (bits >>> 24);
+      out[at + 1] = out[at + 1]! | (bits >>> 16);
+      out[at + 2] = out[at + 2]! | (bits >>> 8);
+      out[at + 3] = out[at + 3]! | bits;
+      return;
+    }
+    default:
+      out[at] = value >>> 24;
+      out[at + 1] = value >>> 16;
+      out[at + 2] = value >>> 8;
+      out[at + 3] = value;
+  }
+}

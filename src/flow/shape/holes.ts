@@ -1,0 +1,130 @@
+import { FIELDS_OF_SLOT, slotOfWord } from "../key/parse.ts";
+import { TUNNEL_FIELDS } from "../key/tunnel-fields.ts";
+import { FieldSet } from "../text/field-set.ts";
+import {
+  SLOT_MPLS,
+  SLOT_ND_EXTENSIONS,
+  SLOT_NSH,
+  SLOT_PACKET_TYPE,
+  SLOT_TUNNEL,
+  SLOT_VLAN,
+} from "../key/slots.ts";
+import { KEY_BY_SLOT } from "../key/table.ts";
+import type { Cursor } from "../text/cursor.ts";
+import type { Field } from "../text/field.ts";
+
+/** A value in the text of a key: which field it is, and where. */
+export type KeyValue = {
+  readonly level: number;
+  readonly slot: number;
+  readonly field: Field;
+  /** Of an entry of an MPLS stack, where it begins in the payload; else 0. */
+  readonly offset: number;
+  /** Other fields share its bytes. */
+  readonly shared: boolean;
+  readonly start: number;
+  readonly end: number;
+  /** A mask follows it. */
+  readonly masked: boolean;
+};
+
+const MPLS_ENTRY = 4;
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
+const SLASH = 0x2f;
+const EQUALS = 0x3d;
+
+/** Their parts have rules of their own, or are none of a kernel's: they stay text. */
+const FIXED_SLOTS = (1 << SLOT_NSH) | (1 << SLOT_PACKET_TYPE) | (1 << SLOT_ND_EXTENSIONS);
+
+const TUNNEL: FieldSet = new FieldSet(TUNNEL_FIELDS);
+
+/**
+ * Lists the values in the text of a key that may differ between lines of one shape. The key has been
+ * parsed before, so its grammar is not looked at again; the cursor ends behind it.
+ */
+export function findValues(cursor: Cursor, level: number, found: KeyValue[]): void {
+  for (;;) {
+    cursor.word();
+    const slot = slotOfWord(cursor);
+    if (!cursor.take(OPEN)) return;
+    const spec = KEY_BY_SLOT[slot];
+    if (spec?.form === "encap") {
+      cursor.skipSeparators();
+      if (cursor.peek() !== CLOSE) findValues(cursor, level + 1, found);
+      cursor.skipSeparators();
+    } else if (spec === undefined || ((FIXED_SLOTS >>> slot) & 1) === 1) {
+      skipNested(cursor);
+    } else if (spec.form === "single") {
+      addValue(cursor, level, slot, spec.fields[0], 0, found);
+    } else {
+      findFields(cursor, level, slot, found);
+    }
+    if (!cursor.take(CLOSE)) return;
+    if (level > 0) cursor.skipSeparators();
+    else while (cursor.take(COMMA));
+    if (cursor.peek() === CLOSE || cursor.atBlank()) return;
+  }
+}
+
+/** The fields `name=value` of one attribute, up to its closing parenthesis. */
+function findFields(cursor: Cursor, level: number, slot: number, found: KeyValue[]): void {
+  const set = slot === SLOT_TUNNEL ? TUNNEL : FIELDS_OF_SLOT[slot];
+  let entry = 0;
+  let seen = 0;
+  while (cursor.peek() !== CLOSE && cursor.position < cursor.end) {
+    cursor.word();
+    const index = set?.find(cursor) ?? -1;
+    if (cursor.take(OPEN)) {
+      // Options and flags of a tunnel.
+      skipNested(cursor);
+      cursor.take(CLOSE);
+    } else {
+      // A field that comes again begins the next entry of an MPLS stack.
+      if (slot === SLOT_MPLS && ((seen >>> index) & 1) === 1) {
+        seen = 0;
+        entry++;
+      }
+      seen |= 1 << index;
+      cursor.take(EQUALS);
+      addValue(cursor, level, slot, set?.fields[index], entry * MPLS_ENTRY, found);
+    }
+    cursor.take(COMMA);
+  }
+}
+
+function addValue(
+  cursor: Cursor,
+  level: number,
+  slot: number,
+  field: Field | undefined,
+  offset: number,
+  found: KeyValue[],
+): void {
+  const start = cursor.position;
+  skipTo(cursor, true);
+  const end = cursor.position;
+  const masked = cursor.peek() === SLASH;
+  skipTo(cursor, false);
+  if (field === undefined) return;
+  const shared = slot === SLOT_VLAN || slot === SLOT_MPLS;
+  found.push({ level, slot, field, offset, shared, start, end, masked });
+}
+
+function skipTo(cursor: Cursor, stopAtSlash: boolean): void {
+  for (; cursor.position < cursor.end; cursor.position++) {
+    const byte = cursor.peek();
+    if (byte === COMMA || byte === CLOSE || (stopAtSlash && byte === SLASH)) return;
+  }
+}
+
+/** Up to the parenthesis that closes what was opened. */
+function skipNested(cursor: Cursor): void {
+  let depth = 1;
+  for (; cursor.position < cursor.end; cursor.position++) {
+    const byte = cursor.peek();
+    if (byte === OPEN) depth++;
+    else if (byte === CLOSE && --depth === 0) return;
+  }
+}

@@ -1,0 +1,160 @@
+import { align } from "../../netlink/align.ts";
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import { hashWords } from "../key/ufid.ts";
+import type { Hole } from "./hole.ts";
+import { HOLE_BITS16, HOLE_BITS32, VALUE_MAX } from "./hole.ts";
+
+/** A word of the message that goes into the UFID. */
+export type HashedWord = { readonly messageWord: number; readonly hashWord: number };
+
+/** Bytes of the message that go into the UFID at another place in their word. */
+export type HashedBytes = {
+  readonly messageAt: number;
+  readonly hashAt: number;
+  readonly size: number;
+};
+
+/** What a layout is made of. */
+export type LayoutParts = {
+  readonly holes: readonly Hole[];
+  /** UFID, KEY, MASK and ACTIONS of one flow. */
+  readonly message: Int32Array;
+  /** Bytes of the message that are appended: fewer than it has, for a delete. */
+  readonly length: number;
+  /** The words that its UFID is the hash of, and which of them the holes change; none without UFID. */
+  readonly hash: Int32Array;
+  readonly hashCount: number;
+  readonly hashedWords: readonly HashedWord[];
+  readonly hashedBytes: readonly HashedBytes[];
+};
+
+/** Bits of {@link Layout.special}. */
+const MASKED = 1;
+const NONZERO = 2;
+
+/**
+ * The message of one flow, in which only the holes differ from flow to flow: {@link place} copies it,
+ * the values are put in, {@link settle} looks after what a hole asks for beyond its bytes, and
+ * {@link finish} adds the UFID. Nothing is allocated.
+ */
+export class Layout {
+  readonly message: Int32Array;
+  readonly length: number;
+  readonly hasUfid: boolean;
+  /** One each for every hole; see {@link Hole}. */
+  readonly kind: Uint8Array;
+  readonly at: Int32Array;
+  readonly size: Uint8Array;
+  readonly max: Float64Array;
+  readonly shift: Uint8Array;
+  /** Of some bits: those of the value that are matched. */
+  readonly bits: Int32Array;
+  /** Not zero where {@link settle} has something to do. */
+  readonly special: Uint8Array;
+
+  readonly #mask: Uint8Array;
+  readonly #hash: Int32Array;
+  readonly #hashU8: Uint8Array;
+  readonly #hashCount: number;
+  readonly #wordFrom: Int32Array;
+  readonly #wordTo: Int32Array;
+  readonly #byteFrom: Int32Array;
+  readonly #byteTo: Int32Array;
+  readonly #byteCount: Int32Array;
+
+  constructor(parts: LayoutParts) {
+    const { holes, hashedWords, hashedBytes } = parts;
+    this.message = parts.message;
+    this.length = parts.length;
+    this.hasUfid = parts.hash.length > 0;
+    this.kind = Uint8Array.from(holes, (hole) => hole.kind);
+    this.at = Int32Array.from(holes, (hole) => hole.at);
+    this.size = Uint8Array.from(holes, (hole) => hole.size);
+    this.max = Float64Array.from(holes, (hole) => hole.max);
+    this.shift = Uint8Array.from(holes, (hole) => hole.shift);
+    this.bits = Int32Array.from(holes, bitsOf);
+    this.special = Uint8Array.from(
+      holes,
+      (hole) =>
+        (hole.mask !== undefined && !isBits(hole) ? MASKED : 0) | (hole.nonzero ? NONZERO : 0),
+    );
+    this.#mask = new Uint8Array(holes.length * VALUE_MAX);
+    for (const [i, { mask }] of holes.entries()) {
+      if (mask !== undefined) this.#mask.set(mask, i * VALUE_MAX);
+    }
+    this.#hash = parts.hash;
+    this.#hashU8 = new Uint8Array(parts.hash.buffer);
+    this.#hashCount = parts.hashCount;
+    this.#wordFrom = Int32Array.from(hashedWords, (word) => word.messageWord);
+    this.#wordTo = Int32Array.from(hashedWords, (word) => word.hashWord);
+    this.#byteFrom = Int32Array.from(hashedBytes, (bytes) => bytes.messageAt);
+    this.#byteTo = Int32Array.from(hashedBytes, (bytes) => bytes.hashAt);
+    this.#byteCount = Int32Array.from(hashedBytes, (bytes) => bytes.size);
+  }
+
+  /** Copies the message to the writer's position. @returns that position, or -1 where it has no room */
+  place(writer: AttributeWriter): number {
+    const base = writer.position;
+    const { message } = this;
+    if (writer.failed || base + message.length * 4 > writer.limit) return -1;
+    writer.memory.i32.set(message, base >> 2);
+    return base;
+  }
+
+  /**
+   * Lays its mask over the bytes of a hole.
+   * @returns false where they are zero and must not be: the copy is then not to be used
+   */
+  settle(hole: number, out: Uint8Array, base: number): boolean {
+    const from = base + this.at[hole]!;
+    const size = this.size[hole]!;
+    const mask = hole * VALUE_MAX;
+    if ((this.special[hole]! & MASKED) !== 0) {
+      for (let i = 0; i < size; i++) out[from + i] = out[from + i]! & this.#mask[mask + i]!;
+    }
+    if ((this.special[hole]! & NONZERO) === 0) return true;
+    for (let i = 0; i < size; i++) if (out[from + i] !== 0) return true;
+    return false;
+  }
+
+  /** Whether zero makes another message of it. */
+  isNonzero(hole: number): boolean {
+    return (this.special[hole]! & NONZERO) !== 0;
+  }
+
+  /** Writes the UFID of the copy at `base`, and moves the writer behind it. */
+  finish(writer: AttributeWriter, base: number): void {
+    if (this.hasUfid) this.#writeUfid(writer.memory.i32, writer.memory.u8, base);
+    writer.position = base + align(this.length);
+  }
+
+  #writeUfid(out: Int32Array, u8: Uint8Array, base: number): void {
+    const hash = this.#hash;
+    const from = this.#wordFrom;
+    const to = this.#wordTo;
+    const first = base >> 2;
+    for (let i = 0; i < from.length; i++) hash[to[i]!] = out[first + from[i]!]!;
+    if (this.#byteFrom.length > 0) this.#copyBytes(u8, base);
+    hashWords(hash, this.#hashCount, out, base + NLA_HEADER);
+  }
+
+  #copyBytes(u8: Uint8Array, base: number): void {
+    for (let i = 0; i < this.#byteFrom.length; i++) {
+      const from = base + this.#byteFrom[i]!;
+      const to = this.#byteTo[i]!;
+      const count = this.#byteCount[i]!;
+      for (let k = 0; k < count; k++) this.#hashU8[to + k] = u8[from + k]!;
+    }
+  }
+}
+
+function isBits(hole: Hole): boolean {
+  return hole.kind === HOLE_BITS16 || hole.kind === HOLE_BITS32;
+}
+
+function bitsOf(hole: Hole): number {
+  if (!isBits(hole) || hole.mask === undefined) return hole.max;
+  const container = hole.mask.reduce((sum, byte) => (sum << 8) | byte, 0);
+  return (container >>> hole.shift) & hole.max;
+}

@@ -1,0 +1,167 @@
+import { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { PinnedMemory } from "../../sys/memory.ts";
+import { OVS_ACTION_ATTR_OUTPUT } from "../../uapi/openvswitch.ts";
+import { LineParser, type LineParserOptions, type LineVerb } from "../line-parser.ts";
+import type { EncodedLine, FoundHole } from "../shape/compile.ts";
+import { findHoles, keyless, layOut } from "../shape/compile.ts";
+import { HOLE_LE32, HOLE_SKIP } from "../shape/hole.ts";
+import { findValues, type KeyValue } from "../shape/holes.ts";
+import type { Layout } from "../shape/layout.ts";
+import { Cursor } from "../text/cursor.ts";
+import type { Field } from "../text/field.ts";
+import { FlowSyntaxError, syntaxErrorAt } from "../text/syntax-error.ts";
+import { fillText, type FilledText, findNames, type NamedHole, placeholderOf } from "./text.ts";
+
+/** Room for the longest flow: key, mask and actions of 64 KiB each. */
+const FLOW_BYTES_MAX = 200 << 10;
+
+const OUTPUT_PORT_MAX = 0xffff;
+/** An attribute of type OVS_ACTION_ATTR_OUTPUT with four bytes. */
+const OUTPUT_HEADER = 8 | (OVS_ACTION_ATTR_OUTPUT << 16);
+
+/** A hole in a compiled template; the hole of its layout has the same index. */
+export type Place = {
+  readonly name: string;
+  /** Which of the template's names it is. */
+  readonly index: number;
+  /** The field of the key that it is; undefined for an output port. */
+  readonly field: Field | undefined;
+  /** Where it is in the text, 1-based, in bytes. */
+  readonly column: number;
+};
+
+/** A template as bytes. */
+export type CompiledTemplate = {
+  readonly layout: Layout;
+  readonly places: readonly Place[];
+  readonly verb: LineVerb;
+};
+
+/** The names of a template's holes, in the order in which they come first. */
+export function namesOf(text: string): string[] {
+  const names = findNames(new TextEncoder().encode(text)).map(({ name }) => name);
+  return [...new Set(names)];
+}
+
+/** Lays out the flow of a template. @throws FlowSyntaxError with the place in the template */
+export function compileTemplate(text: string, options: LineParserOptions): CompiledTemplate {
+  const template = new TextEncoder().encode(text);
+  const holes = findNames(template);
+  const names = namesOf(text);
+  const fields = fieldsOf(template, holes, options);
+  const values = fields.map(placeholderOf);
+  const parser = new LineParser(options);
+  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+  const filled = fillText(template, holes, values);
+  const line = encode(parser, writer, template, filled);
+  const found = findHoles(line, new Cursor());
+  const layoutHoles = holes.map((hole, index) => {
+    const start = filled.starts[index];
+    const known = found.find((of) => of.hole.textStart === start && of.field !== undefined);
+    if (known !== undefined) return known;
+    const output = findOutput(parser, template, holes, values, index, line);
+    if (output !== undefined) return output;
+    throw syntaxErrorAt(template, 0, template.length, 1, hole.start, EXPECTED_VALUE);
+  });
+  return {
+    layout: layOut(line, layoutHoles),
+    places: holes.map(({ name, start }, i) => {
+      const field = layoutHoles[i]?.field;
+      return { name, index: names.indexOf(name), field, column: start + 1 };
+    }),
+    verb: parser.verb,
+  };
+}
+
+const EXPECTED_VALUE = "holes only for values that a key matches, and for output ports";
+
+/** The field of each hole that is a value in the key; whether there really is one, the parser says. */
+function fieldsOf(
+  template: Uint8Array,
+  holes: readonly NamedHole[],
+  options: LineParserOptions,
+): (Field | undefined)[] {
+  const { cursor, ...parser } = parserAt(template, options);
+  const values: KeyValue[] = [];
+  if (parser.hasKey) findValues(cursor, 0, values);
+  return holes.map(({ start, end }) => {
+    const value = values.find((of) => of.start === start && of.end === end);
+    return value?.field;
+  });
+}
+
+function parserAt(
+  template: Uint8Array,
+  options: LineParserOptions,
+): { cursor: Cursor; hasKey: boolean } {
+  const parser = new LineParser(options);
+  const cursor = parser.cursor.reset(template, 0, template.length, 1);
+  return { cursor, hasKey: parser.parsePrefix() };
+}
+
+function encode(
+  parser: LineParser,
+  writer: AttributeWriter,
+  template: Uint8Array,
+  filled: FilledText,
+): EncodedLine {
+  const { bytes } = filled;
+  parser.cursor.reset(bytes, 0, bytes.length, 1);
+  writer.reset(0, writer.memory.size);
+  try {
+    if (!parser.parse(writer)) parser.cursor.fail("a flow");
+  } catch (error) {
+    if (!(error instanceof FlowSyntaxError)) throw error;
+    // The place in the template, not in the text with values.
+    const at = filled.originOf(error.column - 1);
+    const { expected, suggestion } = error;
+    throw syntaxErrorAt(template, 0, template.length, 1, at, expected, suggestion);
+  }
+  const line = parser.describe(bytes, 0, bytes.length, writer, 0);
+  if (line === undefined) {
+    throw syntaxErrorAt(
+      template,
+      0,
+      template.length,
+      1,
+      0,
+      "a flow that a netlink message can hold",
+    );
+  }
+  return line;
+}
+
+/**
+ * The hole of an output port, anywhere in the actions: with another number there, one word of the
+ * message changes, and that is an OUTPUT.
+ */
+function findOutput(
+  parser: LineParser,
+  template: Uint8Array,
+  holes: readonly NamedHole[],
+  values: readonly string[],
+  index: number,
+  line: EncodedLine,
+): FoundHole | undefined {
+  const first = fillText(template, holes, values).starts[index] ?? 0;
+  if (first < line.actionsStart || !isWholeAction(line.bytes, first, line)) return undefined;
+  // A delete has no actions: whatever is there, nothing comes of it.
+  if (parser.verb === "delete") return keyless(line, first, first + 1, HOLE_SKIP, 0, 0);
+  const others = values.map((value, i) => (i === index ? "2" : value));
+  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+  const other = encode(parser, writer, template, fillText(template, holes, others)).message;
+  const at = other.findIndex((byte, i) => byte !== line.message[i]);
+  const last = other.findLastIndex((byte, i) => byte !== line.message[i]);
+  if (at < 4 || at !== last) return undefined;
+  const header = new DataView(other.buffer, other.byteOffset).getUint32(at - 4, true);
+  if (header !== OUTPUT_HEADER) return undefined;
+  const found = keyless(line, first, first + 1, HOLE_LE32, at, 4);
+  return { ...found, hole: { ...found.hole, max: OUTPUT_PORT_MAX } };
+}
+
+/** A number that is an action, not a part of one. */
+function isWholeAction(bytes: Uint8Array, at: number, line: EncodedLine): boolean {
+  const before = at === line.actionsStart ? "," : String.fromCharCode(bytes[at - 1] ?? 0);
+  const after = at + 1 >= line.actionsEnd ? "," : String.fromCharCode(bytes[at + 1] ?? 0);
+  return /[\s,(]/.test(before) && /[\s,)]/.test(after);
+}

@@ -1,0 +1,141 @@
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import type { PortNames } from "../ports.ts";
+import { HOLE_BE64, HOLE_SKIP, putNumber, VALUE_MAX } from "../shape/hole.ts";
+import type { Layout } from "../shape/layout.ts";
+import type { CompiledTemplate, Place } from "./compile.ts";
+import { bytesOf, isBytes, numberOf, type TemplateValue } from "./values.ts";
+
+/** Rows that are made ready together. */
+export const STAGE_ROWS = 1024;
+
+/** Values of one hole, a row each, in an array or a typed array; of MAC and IPv6 addresses also bytes back to back. */
+export type TemplateColumn = readonly TemplateValue[] | TypedColumn;
+
+type TypedColumn =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array;
+
+/**
+ * The values of some rows, by hole: numbers, and for MAC and IPv6 addresses and numbers of 64 bits
+ * bytes. Allocated once; from here they are put into messages.
+ */
+export class Stage {
+  readonly #layout: Layout;
+  readonly #places: readonly Place[];
+  readonly #ports: PortNames | undefined;
+  /** Of bytes: zero, or NaN where there are none. */
+  readonly #numbers: Float64Array;
+  readonly #bytes: Uint8Array;
+
+  constructor(template: CompiledTemplate, ports: PortNames | undefined) {
+    const { layout, places } = template;
+    this.#layout = layout;
+    this.#places = places;
+    this.#ports = ports;
+    this.#numbers = new Float64Array(places.length * STAGE_ROWS);
+    const anyBytes = layout.kind.some(isBytes);
+    this.#bytes = new Uint8Array(anyBytes ? places.length * STAGE_ROWS * VALUE_MAX : 0);
+  }
+
+  /** Takes the value of a hole in one row; what it is not good for shows when the row is put. */
+  set(hole: number, row: number, value: TemplateValue | undefined): void {
+    const at = hole * STAGE_ROWS + row;
+    const kind = this.#layout.kind[hole]!;
+    const place = this.#places[hole];
+    if (value === undefined || place === undefined) {
+      this.#numbers[at] = Number.NaN;
+    } else if (isBytes(kind)) {
+      const good = bytesOf(value, kind, this.#bytes, at * VALUE_MAX);
+      this.#numbers[at] = good ? 0 : Number.NaN;
+    } else {
+      this.#numbers[at] = numberOf(value, place, this.#layout.max[hole]!, this.#ports);
+    }
+  }
+
+  /** Takes the values `first` to `first + count` of a column. */
+  setColumn(hole: number, column: TemplateColumn, first: number, count: number): void {
+    const at = hole * STAGE_ROWS;
+    const kind = this.#layout.kind[hole]!;
+    if (!isBytes(kind) && isNumeric(column)) {
+      this.#numbers.set(column.subarray(first, first + count), at);
+    } else if (column instanceof Uint8Array && isBytes(kind) && kind !== HOLE_BE64) {
+      this.#setBytes(at, column, this.#layout.size[hole]!, first, count);
+    } else {
+      for (let row = 0; row < count; row++) this.set(hole, row, column[first + row]);
+    }
+  }
+
+  /**
+   * Appends the flow of a row to the writer; where that has no room it is left failed.
+   * @returns -1, or the hole whose value does not fit: nothing is appended then
+   */
+  put(row: number, writer: AttributeWriter): number {
+    const layout = this.#layout;
+    const base = layout.place(writer);
+    if (base < 0) {
+      writer.failed = true;
+      return -1;
+    }
+    const bad = putValues(layout, this.#numbers, this.#bytes, row, writer.memory.u8, base);
+    if (bad < 0) layout.finish(writer, base);
+    return bad;
+  }
+
+  #setBytes(at: number, column: Uint8Array, size: number, first: number, count: number): void {
+    let from = first * size;
+    for (let row = 0; row < count; row++) {
+      const to = (at + row) * VALUE_MAX;
+      for (let i = 0; i < size; i++) this.#bytes[to + i] = column[from++]!;
+      this.#numbers[at + row] = 0;
+    }
+  }
+}
+
+function isNumeric(
+  column: TemplateColumn,
+): column is Exclude<TypedColumn, BigUint64Array | BigInt64Array> {
+  return (
+    ArrayBuffer.isView(column) &&
+    !(column instanceof BigUint64Array) &&
+    !(column instanceof BigInt64Array)
+  );
+}
+
+/** Puts the values of a row into the copy of the message at `base`. @returns -1, or the hole that does not fit */
+function putValues(
+  layout: Layout,
+  numbers: Float64Array,
+  bytes: Uint8Array,
+  row: number,
+  out: Uint8Array,
+  base: number,
+): number {
+  const { kind: kinds, at: places, size: sizes, max, bits, shift, special } = layout;
+  const holes = kinds.length;
+  for (let hole = 0; hole < holes; hole++) {
+    const kind = kinds[hole]!;
+    if (kind === HOLE_SKIP) continue;
+    const from = hole * STAGE_ROWS + row;
+    const value = numbers[from]!;
+    // Not so for NaN; whole, since what is cut off is nothing.
+    if (!(value >= 0 && value <= max[hole]!) || value >>> 0 !== value) return hole;
+    const target = base + places[hole]!;
+    if (kind >= HOLE_BE64) {
+      const size = sizes[hole]!;
+      const source = from * VALUE_MAX;
+      for (let i = 0; i < size; i++) out[target + i] = bytes[source + i]!;
+    } else {
+      putNumber(out, target, kind, value & bits[hole]!, shift[hole]!);
+    }
+    if (special[hole] !== 0 && !layout.settle(hole, out, base)) return hole;
+  }
+  return -1;
+}

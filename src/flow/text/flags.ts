@@ -1,0 +1,160 @@
+import type { Cursor } from "./cursor.ts";
+import { HEX_VALUE } from "./cursor.ts";
+import type { Field } from "./field.ts";
+import { getField, setField } from "./field.ts";
+import type { TextSink } from "./sink.ts";
+import { WordTable } from "./words.ts";
+
+const PLUS = 0x2b;
+const MINUS = 0x2d;
+const BAR = 0x7c;
+const SLASH = 0x2f;
+const OPEN = 0x5b;
+const CLOSE = 0x5d;
+const CLOSE_PARENTHESIS = 0x29;
+
+const TABLES = new WeakMap<Field, WordTable>();
+
+function tableOf(of: Field): WordTable {
+  let table = TABLES.get(of);
+  if (table === undefined) {
+    table = new WordTable(of.flags.map((name) => name ?? ""));
+    TABLES.set(of, table);
+  }
+  return table;
+}
+
+/**
+ * Reads flags in the three ways of the language: `a|b` (all of them matched), `+a-b` (those named
+ * matched) and `value/mask`; up to the closing parenthesis, which is left.
+ */
+export function parseFlags(
+  cursor: Cursor,
+  of: Field,
+  bytes: Uint8Array,
+  keyBase: number,
+  maskBase: number,
+): void {
+  const start = cursor.position;
+  const next = cursor.peek();
+  if (next === PLUS || next === MINUS) {
+    parseSigned(cursor, of, bytes, keyBase, maskBase);
+    return;
+  }
+  let value = 0;
+  let mask = of.full;
+  if (next !== CLOSE_PARENTHESIS) {
+    do {
+      const digit = HEX_VALUE[cursor.peek()] ?? 255;
+      if (digit < 10) {
+        value |= cursor.integer(of.max, EXPECTED);
+        if (cursor.take(SLASH)) {
+          mask = cursor.integer(of.max, EXPECTED);
+          break;
+        }
+      } else {
+        value |= parseFlag(cursor, of);
+      }
+    } while (cursor.take(BAR));
+  }
+  const known = of.flags.length >= 32 ? 0xffff_ffff : 2 ** of.flags.length - 1;
+  if (((value | mask) & ~known) !== 0) cursor.fail("flags that are known here", start);
+  setField(bytes, keyBase, of, value >>> 0);
+  setField(bytes, maskBase, of, mask >>> 0);
+}
+
+const EXPECTED = "a flag's name or a number";
+
+function parseSigned(
+  cursor: Cursor,
+  of: Field,
+  bytes: Uint8Array,
+  keyBase: number,
+  maskBase: number,
+): void {
+  let value = 0;
+  let mask = 0;
+  for (;;) {
+    const next = cursor.peek();
+    if (next !== PLUS && next !== MINUS) break;
+    cursor.position++;
+    const at = cursor.position;
+    const bit = parseFlag(cursor, of);
+    if ((mask & bit) !== 0) cursor.fail("each flag once", at);
+    mask |= bit;
+    if (next === PLUS) value |= bit;
+  }
+  setField(bytes, keyBase, of, value >>> 0);
+  setField(bytes, maskBase, of, mask >>> 0);
+}
+
+/** One flag: its name, or `[hex]` for a bit that has none. @returns its bit */
+function parseFlag(cursor: Cursor, of: Field): number {
+  const start = cursor.position;
+  if (cursor.take(OPEN)) {
+    let value = 0;
+    while ((HEX_VALUE[cursor.peek()] ?? 255) < 16) {
+      value = value * 16 + (HEX_VALUE[cursor.peek()] ?? 0);
+      cursor.position++;
+      if (value > of.max) cursor.fail("a bit of this field", start);
+    }
+    cursor.expect(CLOSE, "a closing ]");
+    const single = value !== 0 && (value & (value - 1)) === 0;
+    if (!single || 31 - Math.clz32(value) >= of.flags.length) {
+      cursor.fail("a bit of this field", start);
+    }
+    return value;
+  }
+  const table = tableOf(of);
+  if (cursor.word() === 0) cursor.fail(EXPECTED, start);
+  const index = table.find(cursor);
+  if (index < 0) cursor.fail("a flag that is known here", start, table.nearest(cursor.wordText()));
+  return (1 << index) >>> 0;
+}
+
+/** Prints flags: all matched `a|b`, some matched `+a-b`, none matched `0/0`, none set `0`. */
+export function printFlags(
+  out: TextSink,
+  of: Field,
+  bytes: Uint8Array,
+  keyBase: number,
+  maskBase: number,
+): void {
+  printFlagBits(out, of, getField(bytes, keyBase, of), getField(bytes, maskBase, of));
+}
+
+/** As {@link printFlags}, of a value and a mask. */
+export function printFlagBits(out: TextSink, of: Field, value: number, mask: number): void {
+  if (mask === of.exact) {
+    if (value === 0) out.byte(0x30);
+    let left = value;
+    while (left !== 0) {
+      const bit = 31 - Math.clz32(left & -left);
+      printFlag(out, of, bit);
+      left &= left - 1;
+      if (left !== 0) out.byte(BAR);
+    }
+    return;
+  }
+  if (mask === 0) {
+    out.text("0/0");
+    return;
+  }
+  for (let left = mask; left !== 0; left &= left - 1) {
+    const bit = 31 - Math.clz32(left & -left);
+    out.byte(((value >>> bit) & 1) === 1 ? PLUS : MINUS);
+    printFlag(out, of, bit);
+  }
+}
+
+function printFlag(out: TextSink, of: Field, bit: number): void {
+  const name = of.flags[bit];
+  if (name !== undefined) {
+    out.text(name);
+    return;
+  }
+  out.byte(OPEN);
+  const value = 2 ** bit;
+  out.hexDigits(value, Math.floor(bit / 4) + 1);
+  out.byte(CLOSE);
+}

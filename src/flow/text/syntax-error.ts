@@ -1,0 +1,107 @@
+import { MillraceError } from "../../sys/errors.ts";
+
+/** Bytes of the line shown before and after the column of an error. */
+const SHOWN_BEFORE = 60;
+const SHOWN_AFTER = 40;
+
+/** What {@link FlowSyntaxError} is made of. */
+export type FlowSyntaxErrorFacts = {
+  /** 1-based. */
+  line: number;
+  /** 1-based, in bytes. */
+  column: number;
+  found: string;
+  expected: string;
+  suggestion?: string | undefined;
+  /** The line up to the column, as much as is shown. */
+  before: string;
+  /** The line from the column on, as much as is shown. */
+  after: string;
+};
+
+/** Text that is not in the flow language: where it is, what was found there and what was expected. */
+export class FlowSyntaxError extends MillraceError {
+  override readonly name: string = "FlowSyntaxError";
+  /** 1-based line in the input. */
+  readonly line: number;
+  /** 1-based column, in bytes. */
+  readonly column: number;
+  /** What stands at the column. */
+  readonly found: string;
+  /** What should stand there. */
+  readonly expected: string;
+  /** What was found, what was expected, and what may have been meant: the message without the place. */
+  readonly reason: string;
+  /** The nearest word that is known there, for a misspelt one. */
+  readonly suggestion: string | undefined;
+  /** The line, shortened around the column. */
+  readonly text: string;
+
+  readonly #caretAt: number;
+
+  constructor(facts: FlowSyntaxErrorFacts) {
+    const hint = facts.suggestion === undefined ? "" : `; did you mean "${facts.suggestion}"?`;
+    const reason = `found ${facts.found}, expected ${facts.expected}${hint}`;
+    super("FLOW_SYNTAX", `line ${facts.line}, column ${facts.column}: ${reason}`);
+    this.reason = reason;
+    this.line = facts.line;
+    this.column = facts.column;
+    this.found = facts.found;
+    this.expected = facts.expected;
+    this.suggestion = facts.suggestion;
+    this.text = facts.before + facts.after;
+    this.#caretAt = Bun.stringWidth(facts.before);
+  }
+
+  /** The text, and under it a caret at the column. */
+  caret(): string {
+    return `${this.text}\n${" ".repeat(this.#caretAt)}^`;
+  }
+}
+
+/**
+ * Builds the error for the byte at `at` of the line that is `lineStart` to `end` of `bytes`.
+ * Only here does text become a string.
+ */
+export function syntaxErrorAt(
+  bytes: Uint8Array,
+  lineStart: number,
+  end: number,
+  line: number,
+  at: number,
+  expected: string,
+  suggestion?: string,
+): FlowSyntaxError {
+  const from = Math.max(lineStart, at - SHOWN_BEFORE);
+  const to = Math.min(end, at + SHOWN_AFTER);
+  return new FlowSyntaxError({
+    line,
+    column: at - lineStart + 1,
+    found: foundAt(bytes, at, end),
+    expected,
+    suggestion,
+    before: (from > lineStart ? "…" : "") + readable(bytes, from, at),
+    after: readable(bytes, at, to) + (to < end ? "…" : ""),
+  });
+}
+
+/** The word, the number or the one character at `at`, in quotes. */
+function foundAt(bytes: Uint8Array, at: number, end: number): string {
+  if (at >= end) return "the end of the line";
+  let to = at;
+  while (to < end && to - at < SHOWN_AFTER && isWordByte(bytes[to] ?? 0)) to++;
+  return `"${readable(bytes, at, Math.max(to, at + 1))}"`;
+}
+
+function isWordByte(byte: number): boolean {
+  const lower = byte | 0x20;
+  return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x7a) || byte === 0x5f;
+}
+
+const DECODER = new TextDecoder();
+
+/** Text for people: one column for each control character, so that a caret stands right. */
+function readable(bytes: Uint8Array, start: number, end: number): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
+  return DECODER.decode(bytes.subarray(start, end)).replaceAll(/[\u0000-\u001f\u007f]/g, " ");
+}

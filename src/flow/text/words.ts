@@ -1,0 +1,100 @@
+import type { Cursor } from "./cursor.ts";
+
+/**
+ * A fixed set of words, looked up by the bytes that a Cursor has just scanned: no string is made.
+ * A word's index is its place in the list it was built from.
+ */
+export class WordTable {
+  readonly words: readonly string[];
+
+  readonly #bytes: readonly Uint8Array[];
+  readonly #hashes: Int32Array;
+  /** Open addressing: index + 1 of the word, 0 for an empty place. */
+  readonly #places: Uint16Array;
+  readonly #mask: number;
+
+  constructor(words: readonly string[]) {
+    this.words = words;
+    const encoder = new TextEncoder();
+    this.#bytes = words.map((word) => encoder.encode(word));
+    this.#hashes = Int32Array.from(this.#bytes, hashOf);
+    let size = 16;
+    while (size < words.length * 4) size *= 2;
+    this.#mask = size - 1;
+    this.#places = new Uint16Array(size);
+    for (let index = 0; index < words.length; index++) {
+      let place = spread(this.#hashes[index] ?? 0) & this.#mask;
+      while (this.#places[place] !== 0) place = (place + 1) & this.#mask;
+      this.#places[place] = index + 1;
+    }
+  }
+
+  /** The index of the word that `cursor.word()` has just found, or -1. */
+  find(cursor: Cursor): number {
+    const hash = cursor.wordHash;
+    const length = cursor.wordEnd - cursor.wordStart;
+    let place = spread(hash) & this.#mask;
+    for (;;) {
+      const index = this.#places[place]! - 1;
+      if (index < 0) return -1;
+      if (this.#hashes[index] === hash && this.#bytes[index]!.length === length) {
+        if (sameBytes(this.#bytes[index]!, cursor.bytes, cursor.wordStart)) return index;
+      }
+      place = (place + 1) & this.#mask;
+    }
+  }
+
+  /** The known word nearest to a misspelt one, or undefined where none is near. */
+  nearest(text: string): string | undefined {
+    let best: string | undefined;
+    // A third of the letters may differ, but never all of them.
+    let bestDistance = Math.min(3, Math.floor(text.length / 3) + 1, text.length - 1) + 1;
+    const wanted = text.toLowerCase().slice(0, 40);
+    for (const word of this.words) {
+      const distance = editDistance(wanted, word);
+      if (distance < bestDistance) {
+        best = word;
+        bestDistance = distance;
+      }
+    }
+    return best;
+  }
+}
+
+function hashOf(bytes: Uint8Array): number {
+  let hash = 0;
+  for (const byte of bytes) hash = (Math.imul(hash, 31) + byte) | 0;
+  return hash;
+}
+
+function spread(hash: number): number {
+  return (Math.imul(hash, 0x9e3779b1) >>> 16) | 0;
+}
+
+function sameBytes(word: Uint8Array, bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word[i]) return false;
+  return true;
+}
+
+/** Letters to insert, drop, change or swap with the next one (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  const width = b.length + 1;
+  const cells = new Uint8Array((a.length + 1) * width);
+  const cell = (i: number, j: number): number => cells[i * width + j] ?? 0;
+  for (let i = 0; i <= a.length; i++) {
+    for (let j = 0; j <= b.length; j++) {
+      let least = i + j;
+      if (i > 0 && j > 0) {
+        least = Math.min(
+          cell(i - 1, j) + 1,
+          cell(i, j - 1) + 1,
+          cell(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1),
+        );
+        if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+          least = Math.min(least, cell(i - 2, j - 2) + 1);
+      }
+      cells[i * width + j] = least;
+    }
+  }
+  return cell(a.length, b.length);
+}

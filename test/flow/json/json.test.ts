@@ -1,0 +1,209 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { PROPERTY } from "../harness.ts";
+import { UserspaceOnlyError } from "../../../src/flow/action/userspace-only.ts";
+import { Flow } from "../../../src/flow/flow.ts";
+import {
+  FlowJsonEncoder,
+  FlowJsonError,
+  flowJsonSchema,
+  flowJsonToLine,
+  type FlowJson,
+  lineToFlowJson,
+} from "../../../src/flow/json.ts";
+import { FlowLineEncoder } from "../../../src/flow/line.ts";
+import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
+import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
+import { PinnedMemory } from "../../../src/sys/memory.ts";
+import { actionList } from "../action/random.ts";
+import { thrownBy } from "../action/support.ts";
+import { errorsOf } from "./schema-check.ts";
+
+const CORPUS = join(import.meta.dir, "../corpus");
+const WRITER = new AttributeWriter(new PinnedMemory(1 << 18));
+const SCHEMA = flowJsonSchema();
+
+function linesOf(name: string): readonly string[] {
+  const path = join(CORPUS, name);
+  if (!existsSync(path)) return [];
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+/** The attributes of a line of text. */
+function bytesOfLine(line: string): string {
+  const bytes = new TextEncoder().encode(line);
+  WRITER.reset(0, WRITER.memory.size);
+  new FlowLineEncoder({ ufid: true }).encode(bytes, 0, bytes.length, 1, WRITER);
+  return WRITER.memory.u8.slice(0, WRITER.position).toHex();
+}
+
+/** The attributes of a flow in JSON. */
+function bytesOfJson(json: unknown): string {
+  WRITER.reset(0, WRITER.memory.size);
+  new FlowJsonEncoder(new FlowLineEncoder({ ufid: true })).encode(json, 7, WRITER);
+  return WRITER.memory.u8.slice(0, WRITER.position).toHex();
+}
+
+/** Prints a flow, turns it into JSON and back. */
+function roundTrip(line: string): FlowJson {
+  const printed = Flow.parse(line).toString({ verbose: true });
+  const json: unknown = JSON.parse(JSON.stringify(lineToFlowJson(printed)));
+  expect(errorsOf(SCHEMA, json)).toEqual([]);
+  expect(bytesOfJson(json)).toBe(bytesOfLine(printed));
+  return lineToFlowJson(printed);
+}
+
+describe("text to JSON and back is the same flow", () => {
+  test.each(linesOf("actions.txt"))("eth() %s", (actions) => {
+    roundTrip(`in_port(1),eth() ${actions}`);
+  });
+
+  const keys: readonly string[] = [
+    "recirc_id(0x5),dp_hash(0x1/0xf),skb_priority(0x1),skb_mark(0x2/0xff),in_port(3),eth(src=00:01:02:03:04:05,dst=00:00:00:00:00:00/01:00:00:00:00:00)",
+    "ct_state(+new-est),ct_zone(0x5),ct_mark(0x1/0x3),ct_label(0x1/0xffff),eth(),eth_type(0x0800),ipv4(src=10.0.0.0/255.0.0.0,frag=no)",
+    "eth(),eth_type(0x8100),vlan(vid=5,pcp=1),encap(eth_type(0x0800),ipv4(proto=6,frag=no),tcp(src=1/0xff),tcp_flags(+syn-ack))",
+    "eth(),eth_type(0x8847),mpls(label=1,tc=2,ttl=3,bos=0,label=4,tc=5,ttl=6,bos=1)",
+    "eth(),eth_type(0x86dd),ipv6(src=2001:db8::/ffff:ffff::,label=0x1/0xf,proto=58,frag=no),icmpv6(type=135,code=0),nd(target=::3),key32(00 01/00 01)",
+    "eth(),eth_type(0x894f),nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x7,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4)",
+    "tunnel(tun_id=0x7,src=10.0.0.1,dst=10.0.0.2,tos=0x8/0xff,ttl=64,tp_src=1,tp_dst=6081,geneve({class=0xffff,type=0x80,len=4,0xa}{class=0x1,type=0x2,len=0}),flags(df|key)),eth()",
+    "tunnel(tun_id=0x7,ipv6_src=::1,ipv6_dst=::2,ttl=64,vxlan(gbp(id=10,flags=0x8)),flags(+df-csum+key)),eth()",
+    "tunnel(tun_id=0x7,dst=10.0.0.2,ttl=64,erspan(ver=2,dir=1,hwid=0x1),flags(key)),eth()",
+    "eth_type(0x0806),arp(sip=1.2.3.4,op=1)",
+    "ct_tuple4(src=10.0.0.1,proto=17,tp_src=1),eth(),eth_type(0x0800),ipv4(frag=no)",
+    "key40(00 01 02/ff 00 ff),eth()",
+  ];
+  test.each(keys)("%s", (key) => {
+    roundTrip(`${key} 1`);
+  });
+
+  const corpus = linesOf("keys.txt").map((line) => line.split(" => ")[0] ?? line);
+  test.each(corpus)("%s", (key) => {
+    let line = `${key} 1`;
+    try {
+      line = Flow.parse(line).toString({ verbose: true });
+    } catch (error) {
+      // What only user space knows is no flow of a kernel.
+      if (!(error instanceof UserspaceOnlyError)) throw error;
+      return;
+    }
+    roundTrip(line);
+  });
+
+  test("random actions", () => {
+    fc.assert(
+      fc.property(actionList, (actions) => {
+        roundTrip(`in_port(1),eth() ${actions}`);
+      }),
+      PROPERTY,
+    );
+  });
+});
+
+test("what it looks like", () => {
+  const line =
+    "ufid:01234567-89ab-cdef-0123-456789abcdef, in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.0/255.0.0.0,proto=17,frag=no),udp(dst=53), packets:3, bytes:180, used:1.500s, flags:S., actions:set(ipv4(ttl=63)),ct(commit,nat(src=1.1.1.1)),sample(sample=50.0%,actions(drop)),pop_vlan,2";
+  expect(lineToFlowJson(line)).toEqual({
+    ufid: "01234567-89ab-cdef-0123-456789abcdef",
+    key: {
+      in_port: 1,
+      eth: {},
+      eth_type: "0x0800",
+      ipv4: { src: "10.0.0.0/255.0.0.0", proto: 17, frag: "no" },
+      udp: { dst: 53 },
+    },
+    packets: 3,
+    bytes: 180,
+    used: 1.5,
+    flags: "S.",
+    actions: [
+      { set: { ipv4: { ttl: 63 } } },
+      { ct: { commit: true, nat: { src: "1.1.1.1" } } },
+      { sample: { sample: 50, actions: [] } },
+      { pop_vlan: true },
+      { output: 2 },
+    ],
+  });
+  expect(lineToFlowJson("modify in_port(1),eth()")).toEqual({
+    verb: "modify",
+    key: { in_port: 1, eth: {} },
+  });
+  expect(lineToFlowJson("in_port(eth0),eth() br-int,1,drop")).toEqual({
+    key: { in_port: "eth0", eth: {} },
+    actions: [{ output: "br-int" }, { output: 1 }, { drop: true }],
+  });
+  expect(flowJsonToLine({ key: { eth: {} }, actions: [] })).toBe("eth() drop");
+  expect(flowJsonToLine({ verb: "delete", key: { eth: {}, in_port: 1 } })).toBe(
+    "delete eth(),in_port(1) ",
+  );
+});
+
+describe("an error names the path", () => {
+  const flow = (actions: unknown): unknown => ({ key: { eth: {} }, actions });
+  const cases: readonly (readonly [string, unknown, string])[] = [
+    [".", 5, "a flow"],
+    [".kye", { kye: {} }, "one of verb, ufid, key"],
+    [".key", { actions: [] }, "a key"],
+    [".ufid", { ufid: "x", key: {} }, "a UUID"],
+    [".verb", { verb: "put", key: {} }, "add, modify or delete"],
+    [".key.ip4", { key: { ip4: {} } }, "a key that is known"],
+    [".key.ipv4", { key: { ipv4: 5 } }, "an object"],
+    [".key.ipv4.tll", { key: { ipv4: { tll: 5 } } }, "one of src, dst, proto, tos, ttl, frag"],
+    [".key.ipv4.ttl", { key: { eth: {}, ipv4: { ttl: 256 } }, actions: [] }, "255"],
+    [".key.in_port", { key: { in_port: -1 } }, "a whole number"],
+    [".key.in_port", { key: { in_port: "1),eth(" } }, "a whole number, or a string without"],
+    [".key.mpls", { key: { mpls: {} } }, "a list of objects"],
+    [".actions", flow({}), "a list of actions"],
+    [".actions[1]", flow([{ output: 1 }, { output: 1, drop: 1 }]), "one member"],
+    [".actions[0].push_vlan.vid", flow([{ push_vlan: { vid: 4096 } }]), "vid from 0 to 4095"],
+    [".actions[0].push_vlan", flow([{ push_vlan: { pcp: 1 } }]), "vid= as well"],
+    [".actions[0].pop_vlan", flow([{ pop_vlan: {} }]), "true"],
+    [
+      ".actions[0].clone[0].sample.sample",
+      flow([{ clone: [{ sample: { sample: 101, actions: [] } }] }]),
+      "from 0 to 100",
+    ],
+    [".actions[0].tnl_pop", flow([{ tnl_pop: 4 }]), "only OVS's userspace datapath knows tnl_pop"],
+    [".actions[0].pop_vlna", flow([{ pop_vlna: true }]), "an action"],
+  ];
+  test.each(cases)("%s of %j", (path, json, expected) => {
+    const error = thrownBy(() => bytesOfJson(json));
+    if (!(error instanceof FlowJsonError)) throw error;
+    expect(error).toBeInstanceOf(FlowSyntaxError);
+    expect(error.path).toBe(path);
+    expect(error.message).toContain(expected);
+    expect(error.line).toBe(7);
+    expect(error.code).toBe("FLOW_JSON");
+  });
+
+  test("lists in lists end somewhere", () => {
+    let actions: unknown[] = [];
+    for (let i = 0; i < 10_000; i++) actions = [{ clone: actions }];
+    expect(thrownBy(() => bytesOfJson(flow(actions)))).toBeInstanceOf(FlowJsonError);
+  });
+
+  test("random JSON is a flow or an error", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (key, actions) => {
+        for (const json of [key, { key, actions }, { key: { eth: key }, actions: [actions] }]) {
+          try {
+            bytesOfJson(json);
+          } catch (error) {
+            if (!(error instanceof FlowJsonError)) throw error;
+          }
+        }
+      }),
+    );
+  });
+});
+
+test("the schema refuses what is not a flow", () => {
+  expect(errorsOf(SCHEMA, { key: {}, actions: [{ push_vlan: { pcp: 1 } }] })).not.toEqual([]);
+  expect(errorsOf(SCHEMA, { key: { ip4: {} } })).not.toEqual([]);
+  expect(errorsOf(SCHEMA, { key: { in_port: [] } })).not.toEqual([]);
+  expect(errorsOf(SCHEMA, { key: {}, actions: [{ pop_vlan: {} }] })).not.toEqual([]);
+  expect(errorsOf(SCHEMA, { actions: [] })).not.toEqual([]);
+});

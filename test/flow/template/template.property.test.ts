@@ -1,0 +1,152 @@
+import { expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { FlowTemplate, type TemplateValue } from "../../../src/flow/template.ts";
+import { PROPERTY } from "../harness.ts";
+import { lineBytes, rowBytes } from "./support.ts";
+
+/** A value as it is in a line, and the ways to hand it to a template. */
+type Value = { readonly text: string; readonly value: TemplateValue };
+
+const both = (text: string, value: TemplateValue): fc.Arbitrary<Value> =>
+  fc.constantFrom({ text, value }, { text, value: text });
+
+const number = (max: number, min = 0): fc.Arbitrary<Value> =>
+  fc
+    .oneof(fc.integer({ min, max }), fc.constantFrom(min, max))
+    .chain((value) => fc.oneof(both(String(value), value), both(`0x${value.toString(16)}`, value)));
+const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
+  fc.uint8Array({ minLength: length, maxLength: length });
+
+const ipv4 = (min: number): fc.Arbitrary<Value> =>
+  fc.integer({ min, max: 0xffff_ffff }).chain((value) => {
+    const octets = [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
+    const text = octets.join(".");
+    return fc.oneof(both(text, value), both(text, Uint8Array.from(octets)));
+  });
+const mac = bytes(6).chain((value) =>
+  both(Array.from(value, (byte) => byte.toString(16)).join(":"), value),
+);
+const ipv6 = bytes(16)
+  .filter((value) => value.some((byte) => byte !== 0))
+  .chain((value) => both(value.toHex().replaceAll(/(.{4})(?!$)/g, "$1:"), value));
+const wide = fc
+  .bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn })
+  .chain((value) => fc.oneof(both(String(value), value), both(`0x${value.toString(16)}`, value)));
+
+/** Values by the first word of a hole's name. */
+const VALUES: Readonly<Record<string, fc.Arbitrary<Value>>> = {
+  ip: ipv4(0),
+  tip: ipv4(1),
+  ip6: ipv6,
+  mac,
+  port: number(65_535),
+  tport: number(65_535, 1),
+  type: number(65_535, 1),
+  byte: number(255),
+  tos: number(255, 1),
+  word: number(0xffff_ffff),
+  label: number(0xfffff),
+  vid: number(4095),
+  bits: number(7),
+  bit: number(1),
+  wide,
+};
+
+const TEMPLATES = [
+  "in_port({port}),eth(src={mac},dst={mac_2}),eth_type({type}),ipv4(src={ip},dst={ip_2}/255.255.0.0,proto=17,tos={byte}/0xfc,ttl=64,frag=no),udp(src={port},dst={port_2}/0xff00) 2",
+  "recirc_id({word}),skb_mark({word}/0xf0f),in_port(1),ct_zone({port}),eth(),eth_type(0x0800),ipv4(src={ip}) {port}",
+  "in_port(1),eth(),eth_type(0x86dd),ipv6(src={ip6},dst={ip6_2}/ffff::,label={label},proto=58,hlimit={byte}),icmpv6(type=135,code={byte_2}),nd(target={ip6},sll={mac}/ff:ff:00:00:00:00) 1,{port},3",
+  "in_port(1),eth(),eth_type(0x0806),arp(sip={ip},tip={ip_2},op={byte},sha={mac}) push_vlan(vid=3,pcp=0),{port}",
+  "in_port(1),eth(),eth_type(0x8100),vlan(vid={vid},pcp={bits}/5),encap(eth_type(0x8100),vlan(vid={vid_2}/0xff,cfi={bit}),encap(eth_type(0x800),ipv4(dst={ip}))) clone({port})",
+  "in_port(1),eth(),eth_type(0x8847),mpls(label={label},tc={bits},ttl={byte}/0xf,bos={bit},label={label_2}) {port}",
+  "tunnel(tun_id={wide},src={tip},dst={tip_2},tos={tos},ttl={byte},tp_src={tport},tp_dst={tport_2},flags(df|key)),in_port({port}),eth() {port}",
+  "tunnel(ipv6_src={ip6},ipv6_dst={ip6_2},ttl=64,geneve({class=0x102,type=0x80,len=4,0x0a0b0c0d/0xffffffff}),flags(csum)),in_port(1),eth() {port}",
+  "modify in_port({port}),eth(src={mac})",
+  "delete in_port({port}),eth(src={mac}),eth_type(0x800),ipv4(dst={ip}) {port_2}",
+  "ufid:12345678-1234-1234-1234-123456789abc in_port({port}),eth() drop",
+];
+
+const OPTIONS = [
+  { ufid: true },
+  { ufid: false },
+  { ufid: true, mode: "modify" },
+  { ufid: true, mode: "delete" },
+  { ufid: false, mode: "delete" },
+] as const;
+
+const namesIn = (template: string): readonly string[] => [
+  ...new Set([...template.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "")),
+];
+
+const rows = (template: string): fc.Arbitrary<readonly Readonly<Record<string, Value>>[]> => {
+  const values = namesIn(template).map((name): [string, fc.Arbitrary<Value>] => [
+    name,
+    VALUES[name.split("_")[0] ?? ""] ?? fc.constant({ text: "", value: "" }),
+  ]);
+  return fc.array(fc.record(Object.fromEntries(values)), { minLength: 1, maxLength: 5 });
+};
+
+test("a filled template has the bytes of the line with these values", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...OPTIONS),
+      fc.constantFrom(...TEMPLATES).chain((text) => fc.tuple(fc.constant(text), rows(text))),
+      (options, [text, values]) => {
+        const expected = values.map((row) =>
+          lineBytes(
+            text.replaceAll(/\{(\w+)\}/g, (_, name: string) => row[name]?.text ?? ""),
+            options,
+          ),
+        );
+        const template = FlowTemplate.compile(text, options);
+        const byName = values.map((row) =>
+          Object.fromEntries(Object.entries(row).map(([name, { value }]) => [name, value])),
+        );
+        expect(rowBytes(template.fill(byName))).toEqual(expected);
+        const tuples = byName.map((row) => template.holes.map((name) => row[name] ?? ""));
+        expect(rowBytes(template.fill(tuples))).toEqual(expected);
+        const columns = Object.fromEntries(
+          template.holes.map((name) => [name, byName.map((row) => row[name] ?? "")]),
+        );
+        expect(rowBytes(template.fill(columns))).toEqual(expected);
+        // The options of a load come after those of the template.
+        expect(rowBytes(FlowTemplate.compile(text).fill(byName), options)).toEqual(expected);
+      },
+    ),
+    PROPERTY,
+  );
+});
+
+test("typed columns have the bytes of the lines, over many rows", () => {
+  const text =
+    "tunnel(tun_id={id},dst=1.2.3.4,ttl=64),in_port(1),eth(src={mac}),eth_type(0x86dd)," +
+    "ipv6(src={ip6},hlimit={hops}),udp(src={port},dst={to}/0xff) {out}";
+  const count = 2500;
+  const pick = (i: number, mod: number): number => (Math.imul(i + 1, 0x9e37_79b1) >>> 0) % mod;
+  const columns = {
+    id: BigUint64Array.from({ length: count }, (_, i) => BigInt(i) << 33n),
+    mac: Uint8Array.from({ length: count * 6 }, (_, i) => pick(i, 256)),
+    ip6: Uint8Array.from({ length: count * 16 }, (_, i) => pick(i, 256) || 1),
+    hops: Uint8Array.from({ length: count }, (_, i) => i),
+    port: Uint16Array.from({ length: count }, (_, i) => pick(i, 65_536)),
+    to: Float64Array.from({ length: count }, (_, i) => pick(i, 65_536)),
+    out: Int32Array.from({ length: count }, (_, i) => i % 100),
+  };
+  const address = (of: Uint8Array, size: number, group: number): string =>
+    (of.toHex().match(new RegExp(`.{${group}}`, "g")) ?? []).slice(0, size).join(":");
+  const expected = Array.from({ length: count }, (_, i) =>
+    lineBytes(
+      text.replaceAll(/\{(\w+)\}/g, (_all, name: string) => {
+        if (name === "mac") return address(columns.mac.subarray(i * 6, i * 6 + 6), 6, 2);
+        if (name === "ip6") return address(columns.ip6.subarray(i * 16, i * 16 + 16), 8, 4);
+        const column: ArrayLike<number | bigint> | undefined = Object.entries(columns).find(
+          ([key]) => key === name,
+        )?.[1];
+        return String(column?.[i]);
+      }),
+      { ufid: true },
+    ),
+  );
+  const template = FlowTemplate.compile(text);
+  expect(rowBytes(template.fill(columns))).toEqual(expected);
+});
