@@ -1,0 +1,119 @@
+import { AttributeReader } from "../netlink/attribute-reader.ts";
+import { assert, MillraceError, NotSupportedError } from "../sys/errors.ts";
+import {
+  OVS_CT_LIMIT_ATTR_ZONE_LIMIT,
+  OVS_CT_LIMIT_CMD_DEL,
+  OVS_CT_LIMIT_CMD_GET,
+  OVS_CT_LIMIT_CMD_SET,
+  OVS_CT_LIMIT_FAMILY,
+  OVS_CT_LIMIT_VERSION,
+  OVS_ZONE_LIMIT_DEFAULT_ZONE,
+} from "../uapi/openvswitch.ts";
+import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+
+/** A conntrack zone; `default` stands for all that have no limit of their own. */
+export type CtZone = number | "default";
+
+/** A limit to set. */
+export type CtLimit = {
+  readonly zone: CtZone;
+  /** The most connections; 0 for no limit. */
+  readonly limit: number;
+};
+
+/** A limit as the kernel tells it. */
+export type CtLimitInfo = CtLimit & {
+  /** Connections in the zone now; 0 for the default. */
+  readonly count: number;
+};
+
+/** struct ovs_zone_limit { s32 zone_id; u32 limit; u32 count; } */
+const ENTRY_BYTES = 12;
+const ZONE_MAX = 0xffff;
+
+/**
+ * Sets limits. They hold for connections that `ct(commit)` actions of the network namespace make, in
+ * all its datapaths.
+ * @throws NotSupportedError before kernel 4.18
+ */
+export function setCtLimits(channel: OvsChannel, limits: readonly CtLimit[]): void {
+  transact(channel, OVS_CT_LIMIT_CMD_SET, "setting", limits);
+}
+
+/** The limits of these zones; of the default and all zones that have one, where none is named. */
+export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []): CtLimitInfo[] {
+  const found: CtLimitInfo[] = [];
+  const wanted = zones.map((zone) => ({ zone, limit: 0 }));
+  transact(channel, OVS_CT_LIMIT_CMD_GET, "reading", wanted, (message) => decode(message, found));
+  return found;
+}
+
+/** Deletes the limits of zones: the default holds for them again. That of the default itself becomes 0. */
+export function deleteCtLimits(channel: OvsChannel, zones: readonly CtZone[]): void {
+  assert(zones.length > 0, "a deletion names its zones");
+  const wanted = zones.map((zone) => ({ zone, limit: 0 }));
+  transact(channel, OVS_CT_LIMIT_CMD_DEL, "deleting", wanted);
+}
+
+function transact(
+  channel: OvsChannel,
+  command: number,
+  verb: string,
+  limits: readonly CtLimit[],
+  use: (message: OvsMessage) => void = () => {},
+): void {
+  for (const { zone } of limits) {
+    const known = zone === "default" || (Number.isInteger(zone) && zone >= 0 && zone <= ZONE_MAX);
+    assert(known, `a conntrack zone is a number up to ${ZONE_MAX}`);
+  }
+  try {
+    channel.transact(
+      {
+        family: OVS_CT_LIMIT_FAMILY,
+        version: OVS_CT_LIMIT_VERSION,
+        command,
+        // Limits belong to the network namespace, not to a datapath.
+        datapath: 0,
+        doing: `${verb} conntrack limits`,
+        write: (writer) => {
+          if (limits.length === 0) return;
+          const at = writer.reserve(OVS_CT_LIMIT_ATTR_ZONE_LIMIT, limits.length * ENTRY_BYTES);
+          if (at < 0) return;
+          const { i32, u32 } = writer.memory;
+          let entry = at >> 2;
+          for (const { zone, limit } of limits) {
+            i32[entry] = zone === "default" ? OVS_ZONE_LIMIT_DEFAULT_ZONE : zone;
+            u32[entry + 1] = limit;
+            u32[entry + 2] = 0;
+            entry += ENTRY_BYTES >> 2;
+          }
+        },
+      },
+      onMessage(use),
+    );
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === "NO_MODULE") {
+      throw new NotSupportedError("conntrack limits in its datapath", "4.18", { cause: error });
+    }
+    throw error;
+  }
+}
+
+function decode({ bytes, view, start, end }: OvsMessage, into: CtLimitInfo[]): void {
+  const reader = new AttributeReader().reset(bytes, start, end);
+  while (reader.next()) {
+    if (reader.type !== OVS_CT_LIMIT_ATTR_ZONE_LIMIT) continue;
+    for (
+      let at = reader.start;
+      at + ENTRY_BYTES <= reader.start + reader.length;
+      at += ENTRY_BYTES
+    ) {
+      const zone = view.getInt32(at, true);
+      into.push({
+        zone: zone === OVS_ZONE_LIMIT_DEFAULT_ZONE ? "default" : zone,
+        limit: view.getUint32(at + 4, true),
+        count: view.getUint32(at + 8, true),
+      });
+    }
+  }
+}

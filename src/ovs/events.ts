@@ -1,0 +1,111 @@
+import { Flow } from "../flow/flow.ts";
+import { GENL_HEADER, type MessageReader } from "../netlink/message.ts";
+import { MulticastListener, type Overrun } from "../netlink/multicast.ts";
+import type { PinnedMemory } from "../sys/memory.ts";
+import {
+  OVS_DATAPATH_FAMILY,
+  OVS_DATAPATH_MCGROUP,
+  OVS_FLOW_FAMILY,
+  OVS_FLOW_MCGROUP,
+  OVS_VPORT_FAMILY,
+  OVS_VPORT_MCGROUP,
+} from "../uapi/openvswitch.ts";
+import { type OvsChannel, type OvsMessage, OVS_PREFIX } from "./channel.ts";
+import { type DatapathInfo, decodeDatapath } from "./datapath.ts";
+import { decodeFlow, newFlowView } from "./flow.ts";
+import { decodePort, type PortInfo } from "./vport.ts";
+
+/** What changes can be listened to. */
+export type ChangeKind = "datapath" | "port" | "flow";
+
+/** What happened: it was made (a flow: or replaced), changed, or deleted. */
+export type ChangeVerb = "new" | "set" | "delete";
+
+/** A change, or that changes were lost. `datapathIndex` is the number of {@link DatapathInfo.index}. */
+export type ChangeEvent =
+  | Overrun
+  | (Change & { readonly kind: "datapath"; readonly datapath: DatapathInfo })
+  | (Change & { readonly kind: "port"; readonly port: PortInfo })
+  | (Change & { readonly kind: "flow"; readonly flow: Flow });
+
+type Change = { readonly change: ChangeVerb; readonly datapathIndex: number };
+
+/** Which changes are wanted. */
+export type ChangeOptions = {
+  /** All kinds by default. While anybody listens to flows, each install costs the kernel half as much again. */
+  readonly kinds?: readonly ChangeKind[];
+  /** {@link DatapathInfo.index} of the only datapath wanted. */
+  readonly datapathIndex?: number;
+  /** 4 MiB by default. */
+  readonly receiveBufferBytes?: number;
+};
+
+const FAMILIES: Readonly<Record<ChangeKind, readonly [family: string, group: string]>> = {
+  datapath: [OVS_DATAPATH_FAMILY, OVS_DATAPATH_MCGROUP],
+  port: [OVS_VPORT_FAMILY, OVS_VPORT_MCGROUP],
+  flow: [OVS_FLOW_FAMILY, OVS_FLOW_MCGROUP],
+};
+
+const KINDS: readonly ChangeKind[] = ["datapath", "port", "flow"];
+
+/** The numbers of NEW, DEL and SET are the same in all three families. */
+const VERBS: ReadonlyMap<number, ChangeVerb> = new Map([
+  [1, "new"],
+  [2, "delete"],
+  [4, "set"],
+]);
+
+/**
+ * Changes of datapaths, ports and flows of the channel's network namespace, as the kernel tells them by
+ * multicast. It does not tell of everything: a flush is silent, and so is the end of the flows and of
+ * the ports of a datapath that is deleted; packets and counters are no changes.
+ */
+export function listenToChanges(
+  channel: OvsChannel,
+  options: ChangeOptions = {},
+): MulticastListener<ChangeEvent> {
+  const kinds = new Map<number, ChangeKind>();
+  const groups: number[] = [];
+  for (const kind of options.kinds ?? KINDS) {
+    const [name, groupName] = FAMILIES[kind];
+    const family = channel.family(name);
+    kinds.set(family.id, kind);
+    const group = family.groups.get(groupName);
+    if (group !== undefined) groups.push(group);
+  }
+  const { receiveBufferBytes } = options;
+  const socket = channel.openSocket(
+    undefined,
+    receiveBufferBytes === undefined ? {} : { receiveBufferBytes },
+  );
+  return new MulticastListener(socket, groups, (memory, message) =>
+    decodeChange(memory, message, kinds.get(message.type), options.datapathIndex),
+  );
+}
+
+function decodeChange(
+  memory: PinnedMemory,
+  reader: MessageReader,
+  kind: ChangeKind | undefined,
+  wanted: number | undefined,
+): ChangeEvent | undefined {
+  const start = reader.payload + OVS_PREFIX;
+  if (kind === undefined || start > reader.end) return undefined;
+  const datapathIndex = memory.view.getInt32(reader.payload + GENL_HEADER, true);
+  const change = VERBS.get(memory.u8[reader.payload] ?? 0);
+  if (change === undefined || (wanted !== undefined && wanted !== datapathIndex)) return undefined;
+  const { end } = reader;
+  const message: OvsMessage = {
+    bytes: memory.u8,
+    view: memory.view,
+    datapath: datapathIndex,
+    start,
+    end,
+  };
+  if (kind === "datapath")
+    return { kind, change, datapathIndex, datapath: decodeDatapath(message) };
+  if (kind === "port") return { kind, change, datapathIndex, port: decodePort(message) };
+  const view = newFlowView();
+  decodeFlow(message, view);
+  return { kind, change, datapathIndex, flow: Flow.fromParts(view) };
+}

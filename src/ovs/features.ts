@@ -1,0 +1,124 @@
+import { ALL_FEATURES, type KernelFeatures } from "../flow/rules/features.ts";
+import { identitiesOf } from "../flow/identity.ts";
+import { FlowLineEncoder } from "../flow/line.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { EACCES, EEXIST, ENODEV, ENOENT, ENOMEM, EPERM } from "../sys/errno.ts";
+import { MillraceError } from "../sys/errors.ts";
+import {
+  OVS_ACTION_ATTR_ADD_MPLS,
+  OVS_ACTION_ATTR_CHECK_PKT_LEN,
+  OVS_ACTION_ATTR_CLONE,
+  OVS_ACTION_ATTR_DEC_TTL,
+  OVS_ACTION_ATTR_DROP,
+  OVS_ACTION_ATTR_PSAMPLE,
+  OVS_FLOW_ATTR_PROBE,
+  OVS_KEY_ATTR_IPV6_EXTHDRS,
+} from "../uapi/openvswitch.ts";
+import type { OvsChannel } from "./channel.ts";
+import type { DatapathInfo } from "./datapath.ts";
+import { deleteFlow } from "./flow.ts";
+import { sendFlow } from "./flow-message.ts";
+
+/** No packet has it: recirculation ids are given out from 1 up, and ports are below 65,535. */
+const NOBODY = "recirc_id(0xffffffff),in_port(65534),eth()";
+const IPV4 = `${NOBODY},eth_type(0x0800),ipv4(frag=no)`;
+/** What a helper can be for: an IPv4 protocol, and the headers that it asks for. */
+const IPV4_OF = `${NOBODY},eth_type(0x0800),ipv4(frag=no,proto=`;
+const TRANSPORTS: readonly string[] = ["6),tcp(),tcp_flags(0/0)", "17),udp()"];
+const MPLS = "label=1,tc=0,ttl=1,bos=1,eth_type=0x8847";
+
+/** An action each that came with one of the greatest types, the latest first. */
+const LATEST_ACTIONS: readonly (readonly [number, string])[] = [
+  [OVS_ACTION_ATTR_PSAMPLE, "psample(group=1)"],
+  [OVS_ACTION_ATTR_DROP, "drop(1)"],
+  [OVS_ACTION_ATTR_DEC_TTL, "dec_ttl(le_1(drop))"],
+  [OVS_ACTION_ATTR_ADD_MPLS, `add_mpls(${MPLS})`],
+  [OVS_ACTION_ATTR_CHECK_PKT_LEN, "check_pkt_len(size=1,gt(drop),le(drop))"],
+];
+
+/** These say nothing of the flow. */
+const NO_VERDICT: ReadonlySet<number> = new Set([EACCES, ENODEV, ENOMEM, EPERM]);
+/** The probe met another flow, after everything in it had been found good. */
+const MEETINGS: ReadonlySet<number> = new Set([EEXIST, ENOENT]);
+
+/** Options of {@link probeFeatures}. */
+export type ProbeOptions = {
+  /** Conntrack helpers to look for. The kernel loads the module of one that it has. Default: none. */
+  readonly helpers?: readonly string[];
+};
+
+/**
+ * Finds out what the running kernel can do: a flow each that no packet meets is installed with
+ * OVS_FLOW_ATTR_PROBE, which keeps the kernel's log silent, looked at, and deleted. Distributions add
+ * features to old kernels, so the version says nothing. About fifteen requests.
+ * @throws NetlinkError where the datapath is gone; MillraceError `NO_PERMISSION`
+ */
+export function probeFeatures(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  options: ProbeOptions = {},
+): KernelFeatures {
+  const takes = (line: string): boolean => takesFlow(channel, datapath, line);
+  const acts = (actions: string): boolean => takes(`${IPV4} ${actions}`);
+  const latest = LATEST_ACTIONS.find(([, actions]) => acts(actions));
+  const actionMax = latest === undefined ? OVS_ACTION_ATTR_CLONE : latest[0];
+  const exthdrs = takes(`${NOBODY},eth_type(0x86dd),ipv6(),key32(00 01) drop`);
+  const helpers = options.helpers?.flatMap((name) =>
+    TRANSPORTS.filter((transport) => takes(`${IPV4_OF}${transport} ct(commit,helper=${name})`)).map(
+      (transport) => `${name}/${parseInt(transport)}`,
+    ),
+  );
+  return {
+    keyMax: exthdrs ? OVS_KEY_ATTR_IPV6_EXTHDRS : OVS_KEY_ATTR_IPV6_EXTHDRS - 1,
+    actionMax,
+    ct: acts("ct"),
+    ctZones: acts("ct(zone=1)"),
+    ctMark: acts("ct(commit,mark=1)"),
+    ctLabels: acts("ct(commit,label=1)"),
+    ctTimeout: acts("ct(timeout=millrace-probe)"),
+    nat: acts("ct(nat)"),
+    ctHelpers: helpers === undefined ? undefined : new Set(helpers),
+    hashSymL4: acts("hash(sym_l4(0))"),
+    // Without the module the action is refused, and then nobody can tell.
+    psample: actionMax >= OVS_ACTION_ATTR_PSAMPLE,
+  };
+}
+
+const KNOWN = new WeakMap<OvsChannel, KernelFeatures>();
+
+/** As {@link probeFeatures}, once for each channel; everything where the kernel cannot be asked. */
+export function featuresOf(channel: OvsChannel, datapath: DatapathInfo): KernelFeatures {
+  const known = KNOWN.get(channel);
+  if (known !== undefined) return known;
+  const features = tryProbe(channel, datapath);
+  KNOWN.set(channel, features);
+  return features;
+}
+
+function tryProbe(channel: OvsChannel, datapath: DatapathInfo): KernelFeatures {
+  try {
+    return probeFeatures(channel, datapath);
+  } catch (error) {
+    if (error instanceof MillraceError) return ALL_FEATURES;
+    throw error;
+  }
+}
+
+/** Whether the kernel takes a flow. It is gone afterwards. */
+function takesFlow(channel: OvsChannel, datapath: DatapathInfo, line: string): boolean {
+  const bytes = new TextEncoder().encode(line);
+  const encoder = new FlowLineEncoder({ ufid: true, mode: "add" });
+  try {
+    sendFlow(channel, datapath, "add", (writer) => {
+      encoder.encode(bytes, 0, bytes.length, 1, writer);
+      writer.flag(OVS_FLOW_ATTR_PROBE);
+    });
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) throw error;
+    if (MEETINGS.has(error.errno)) return true;
+    if (NO_VERDICT.has(error.errno)) throw error;
+    return false;
+  }
+  for (const identity of identitiesOf(line).slice(0, 1)) deleteFlow(channel, datapath, identity);
+  return true;
+}

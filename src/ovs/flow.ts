@@ -1,0 +1,222 @@
+import type { FlowIdentity } from "../flow/identity.ts";
+import { AttributeReader } from "../netlink/attribute-reader.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { ENOENT } from "../sys/errno.ts";
+import { assert } from "../sys/errors.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_STATS,
+  OVS_FLOW_ATTR_TCP_FLAGS,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_ATTR_UFID_FLAGS,
+  OVS_FLOW_ATTR_USED,
+  OVS_FLOW_CMD_DEL,
+  OVS_FLOW_CMD_GET,
+  OVS_FLOW_FAMILY,
+  OVS_FLOW_VERSION,
+  OVS_UFID_F_OMIT_ACTIONS,
+} from "../uapi/openvswitch.ts";
+import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { counter, type DatapathInfo } from "./datapath.ts";
+
+/** Where an attribute's payload lies in {@link FlowView.bytes}; start is -1 where it is absent. */
+export type Range = { start: number; end: number };
+
+/**
+ * A flow as the kernel sent it: where its parts lie in the receive buffer. One object, filled anew
+ * for each flow; the bytes are valid until the next one is read.
+ */
+export type FlowView = {
+  bytes: Uint8Array;
+  readonly ufid: Range;
+  readonly key: Range;
+  readonly mask: Range;
+  /** Absent where a dump's chunk had no room for them: {@link getFlow} has them. */
+  readonly actions: Range;
+  packets: number;
+  byteCount: number;
+  /** Kernel's monotonic milliseconds at the last packet; 0 where there was none. */
+  usedMs: number;
+  /** TCP flags seen; 0 for none. */
+  tcpFlags: number;
+};
+
+export function newFlowView(): FlowView {
+  return {
+    bytes: new Uint8Array(0),
+    ufid: { start: -1, end: -1 },
+    key: { start: -1, end: -1 },
+    mask: { start: -1, end: -1 },
+    actions: { start: -1, end: -1 },
+    packets: 0,
+    byteCount: 0,
+    usedMs: 0,
+    tcpFlags: 0,
+  };
+}
+
+/** What names the flow that a view shows: its UFID, or its key where it has none. Copies the bytes. */
+export function identityOf(view: FlowView): FlowIdentity {
+  const { bytes, ufid, key } = view;
+  return ufid.start < 0
+    ? { key: bytes.slice(key.start, key.end) }
+    : { ufid: bytes.slice(ufid.start, ufid.end) };
+}
+
+/**
+ * Every flow of a datapath. The view is the same object each time, its bytes valid until the next one.
+ * A flow whose actions a dump has no room for is read once more, alone.
+ */
+export function* dumpFlows(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  omit = 0,
+): Generator<FlowView, void> {
+  const view = newFlowView();
+  const request = {
+    ...flowRequest(OVS_FLOW_CMD_GET, datapath),
+    doing: `dumping the flows of ${datapath.name}`,
+    ...(omit === 0 ? {} : { write: (w: AttributeWriter) => w.u32(OVS_FLOW_ATTR_UFID_FLAGS, omit) }),
+  };
+  for (const message of channel.dump(request)) {
+    decodeFlow(message, view);
+    // Its actions did not fit the dump's chunk: the flow alone has them.
+    const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
+    const whole = cut ? readWhole(channel, datapath, view) : view;
+    if (whole !== undefined) yield whole;
+  }
+}
+
+// Undefined where the flow is gone meanwhile.
+function readWhole(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  cut: FlowView,
+): FlowView | undefined {
+  let whole: FlowView | undefined;
+  getFlow(channel, datapath, identityOf(cut), (view) => {
+    whole = { ...view, bytes: view.bytes.slice(0, view.actions.end) };
+  });
+  return whole;
+}
+
+/** Reads one flow. @returns false, and calls nothing, where there is no such flow */
+export function getFlow(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  identity: FlowIdentity,
+  use: (view: FlowView) => void,
+): boolean {
+  try {
+    channel.transact(
+      {
+        ...flowRequest(OVS_FLOW_CMD_GET, datapath),
+        doing: `reading a flow of ${datapath.name}`,
+        write: (writer) => putIdentity(writer, identity),
+      },
+      onMessage((message) => {
+        const view = newFlowView();
+        decodeFlow(message, view);
+        use(view);
+      }),
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ENOENT) return false;
+    throw error;
+  }
+}
+
+/** Deletes one flow. @returns false where there was no such flow */
+export function deleteFlow(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  identity: FlowIdentity,
+): boolean {
+  try {
+    channel.transact({
+      ...flowRequest(OVS_FLOW_CMD_DEL, datapath),
+      doing: `deleting a flow of ${datapath.name}`,
+      write: (writer) => putIdentity(writer, identity),
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ENOENT) return false;
+    throw error;
+  }
+}
+
+/** Deletes every flow of a datapath, whoever put it. */
+export function flushFlows(channel: OvsChannel, datapath: DatapathInfo): void {
+  channel.transact({
+    ...flowRequest(OVS_FLOW_CMD_DEL, datapath),
+    doing: `flushing the flows of ${datapath.name}`,
+  });
+}
+
+function flowRequest(command: number, datapath: DatapathInfo) {
+  return {
+    family: OVS_FLOW_FAMILY,
+    version: OVS_FLOW_VERSION,
+    command,
+    datapath: datapath.index,
+  };
+}
+
+// A DEL that names no flow is a flush, and a UFID of more than 16 bytes names none.
+function putIdentity(writer: AttributeWriter, identity: FlowIdentity): void {
+  if ("ufid" in identity) {
+    assert(identity.ufid.length >= 1 && identity.ufid.length <= 16, "a UFID has 1 to 16 bytes");
+    writer.bytes(OVS_FLOW_ATTR_UFID, identity.ufid);
+  } else {
+    assert(identity.key.length > 0, "a key is not empty");
+    writer.bytes(OVS_FLOW_ATTR_KEY, identity.key);
+  }
+}
+
+const READER = new AttributeReader();
+
+/** Finds the parts of a flow in a message of the family ovs_flow. Allocates nothing. */
+export function decodeFlow(message: OvsMessage, into: FlowView): void {
+  into.bytes = message.bytes;
+  into.ufid.start = into.key.start = into.mask.start = into.actions.start = -1;
+  into.packets = into.byteCount = into.usedMs = into.tcpFlags = 0;
+  const reader = READER.reset(message.bytes, message.start, message.end);
+  while (reader.next()) {
+    const { start, length } = reader;
+    switch (reader.type) {
+      case OVS_FLOW_ATTR_UFID:
+        setRange(into.ufid, start, length);
+        break;
+      case OVS_FLOW_ATTR_KEY:
+        setRange(into.key, start, length);
+        break;
+      case OVS_FLOW_ATTR_MASK:
+        setRange(into.mask, start, length);
+        break;
+      case OVS_FLOW_ATTR_ACTIONS:
+        setRange(into.actions, start, length);
+        break;
+      case OVS_FLOW_ATTR_STATS:
+        if (length < 16) break;
+        into.packets = counter(message.view, start);
+        into.byteCount = counter(message.view, start + 8);
+        break;
+      case OVS_FLOW_ATTR_USED:
+        if (length >= 8) into.usedMs = counter(message.view, start);
+        break;
+      case OVS_FLOW_ATTR_TCP_FLAGS:
+        if (length >= 1) into.tcpFlags = message.view.getUint8(start);
+        break;
+      default:
+    }
+  }
+}
+
+function setRange(range: Range, start: number, length: number): void {
+  range.start = start;
+  range.end = start + length;
+}

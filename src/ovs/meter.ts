@@ -1,0 +1,231 @@
+import { AttributeReader } from "../netlink/attribute-reader.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { ENOENT } from "../sys/errno.ts";
+import { MillraceError, NotSupportedError } from "../sys/errors.ts";
+import {
+  OVS_BAND_ATTR_BURST,
+  OVS_BAND_ATTR_RATE,
+  OVS_BAND_ATTR_STATS,
+  OVS_BAND_ATTR_TYPE,
+  OVS_METER_ATTR_BANDS,
+  OVS_METER_ATTR_CLEAR,
+  OVS_METER_ATTR_ID,
+  OVS_METER_ATTR_KBPS,
+  OVS_METER_ATTR_MAX_BANDS,
+  OVS_METER_ATTR_MAX_METERS,
+  OVS_METER_ATTR_STATS,
+  OVS_METER_ATTR_USED,
+  OVS_METER_BAND_TYPE_DROP,
+  OVS_METER_CMD_DEL,
+  OVS_METER_CMD_FEATURES,
+  OVS_METER_CMD_GET,
+  OVS_METER_CMD_SET,
+  OVS_METER_FAMILY,
+  OVS_METER_VERSION,
+} from "../uapi/openvswitch.ts";
+import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { counter, type DatapathInfo } from "./datapath.ts";
+
+/** What the kernel's meters can do. */
+export type MeterFeatures = {
+  /** Depends on the memory of the machine; 200,000 at most. */
+  readonly maxMeters: number;
+  readonly maxBands: number;
+  /** Kinds of bands: `drop`; `type N` where it is unknown. */
+  readonly bandTypes: readonly string[];
+};
+
+/** What a meter drops: everything above `rate`. */
+export type MeterBand = {
+  /** Packets a second or kilobits a second, as the meter counts; at least 1. */
+  readonly rate: number;
+  /** Packets or kilobits above the rate that are let through at once; 0 by default. */
+  readonly burst?: number;
+};
+
+/** What is chosen of a meter. */
+export type MeterOptions = {
+  /** What the rates count: packets or kilobits a second. */
+  readonly unit: "packets" | "kilobits";
+  /** The kernel takes one band. */
+  readonly bands: readonly MeterBand[];
+  /** Counters begin at zero again; a meter that is there keeps them otherwise. */
+  readonly clear?: boolean;
+};
+
+/** Packets and bytes. */
+export type MeterCounters = { readonly packets: number; readonly bytes: number };
+
+/** What a meter has done. The kernel does not tell its rates. */
+export type MeterInfo = {
+  readonly id: number;
+  /** What came to the meter. */
+  readonly stats: MeterCounters;
+  /** Kernel's monotonic milliseconds at the last packet, or when it was set. */
+  readonly usedMs: number;
+  /** What each band dropped. */
+  readonly bands: readonly MeterCounters[];
+};
+
+/** @throws NotSupportedError before kernel 4.15 */
+export function meterFeatures(channel: OvsChannel, datapath: DatapathInfo): MeterFeatures {
+  let found: MeterFeatures = { maxMeters: 0, maxBands: 0, bandTypes: [] };
+  transact(channel, datapath, OVS_METER_CMD_FEATURES, "asking for its features", undefined, (m) => {
+    found = decodeFeatures(m);
+  });
+  return found;
+}
+
+/**
+ * Makes a meter, or changes it.
+ * @throws NetlinkError: EINVAL for a rate of 0 or a second band, EFBIG above the most meters
+ */
+export function setMeter(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  id: number,
+  options: MeterOptions,
+): void {
+  transact(channel, datapath, OVS_METER_CMD_SET, `setting ${id}`, (writer) => {
+    writer.u32(OVS_METER_ATTR_ID, id);
+    if (options.unit === "kilobits") writer.flag(OVS_METER_ATTR_KBPS);
+    if (options.clear === true) writer.flag(OVS_METER_ATTR_CLEAR);
+    const bands = writer.nest(OVS_METER_ATTR_BANDS);
+    for (const { rate, burst } of options.bands) {
+      const band = writer.nest(0);
+      writer.u32(OVS_BAND_ATTR_TYPE, OVS_METER_BAND_TYPE_DROP);
+      writer.u32(OVS_BAND_ATTR_RATE, rate);
+      writer.u32(OVS_BAND_ATTR_BURST, burst ?? 0);
+      writer.endNest(band);
+    }
+    writer.endNest(bands);
+  });
+}
+
+/** @returns undefined where there is no such meter */
+export function getMeter(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  id: number,
+): MeterInfo | undefined {
+  let found: MeterInfo | undefined;
+  try {
+    transact(
+      channel,
+      datapath,
+      OVS_METER_CMD_GET,
+      `reading ${id}`,
+      (writer) => writer.u32(OVS_METER_ATTR_ID, id),
+      (message) => {
+        found = decodeMeter(message);
+      },
+    );
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ENOENT) return undefined;
+    throw error;
+  }
+  return found;
+}
+
+/**
+ * Deletes a meter; flows that name it let everything through then.
+ * @returns its last counters; undefined where there was none
+ */
+export function deleteMeter(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  id: number,
+): MeterInfo | undefined {
+  // The kernel deletes what is not there without a word.
+  const last = getMeter(channel, datapath, id);
+  if (last === undefined) return undefined;
+  transact(channel, datapath, OVS_METER_CMD_DEL, `deleting ${id}`, (writer) => {
+    writer.u32(OVS_METER_ATTR_ID, id);
+  });
+  return last;
+}
+
+function transact(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  command: number,
+  doing: string,
+  write?: (writer: AttributeWriter) => void,
+  use: (message: OvsMessage) => void = () => {},
+): void {
+  const request = {
+    family: OVS_METER_FAMILY,
+    version: OVS_METER_VERSION,
+    command,
+    datapath: datapath.index,
+    doing: `meters of ${datapath.name}: ${doing}`,
+    ...(write === undefined ? {} : { write }),
+  };
+  try {
+    channel.transact(request, onMessage(use));
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === "NO_MODULE") {
+      throw new NotSupportedError("meters in its datapath", "4.15", { cause: error });
+    }
+    throw error;
+  }
+}
+
+function decodeFeatures({ bytes, view, start, end }: OvsMessage): MeterFeatures {
+  let maxMeters = 0;
+  let maxBands = 0;
+  const bandTypes: string[] = [];
+  const reader = new AttributeReader().reset(bytes, start, end);
+  while (reader.next()) {
+    if (reader.type === OVS_METER_ATTR_MAX_METERS) maxMeters = view.getUint32(reader.start, true);
+    else if (reader.type === OVS_METER_ATTR_MAX_BANDS) {
+      maxBands = view.getUint32(reader.start, true);
+    } else if (reader.type === OVS_METER_ATTR_BANDS) {
+      forEachBand(bytes, reader, (type, at, length) => {
+        if (type !== OVS_BAND_ATTR_TYPE || length < 4) return;
+        const band = view.getUint32(at, true);
+        bandTypes.push(band === OVS_METER_BAND_TYPE_DROP ? "drop" : `type ${band}`);
+      });
+    }
+  }
+  return { maxMeters, maxBands, bandTypes };
+}
+
+function decodeMeter({ bytes, view, start, end }: OvsMessage): MeterInfo {
+  let id = 0;
+  let stats = { packets: 0, bytes: 0 };
+  let usedMs = 0;
+  const bands: MeterCounters[] = [];
+  const reader = new AttributeReader().reset(bytes, start, end);
+  while (reader.next()) {
+    const { type, start: at, length } = reader;
+    if (type === OVS_METER_ATTR_ID && length >= 4) id = view.getUint32(at, true);
+    else if (type === OVS_METER_ATTR_STATS && length >= 16) stats = decodeCounters(view, at);
+    else if (type === OVS_METER_ATTR_USED && length >= 8) usedMs = counter(view, at);
+    else if (type === OVS_METER_ATTR_BANDS) {
+      forEachBand(bytes, reader, (inner, from, size) => {
+        if (inner === OVS_BAND_ATTR_STATS && size >= 16) bands.push(decodeCounters(view, from));
+      });
+    }
+  }
+  return { id, stats, usedMs, bands };
+}
+
+// struct ovs_flow_stats { u64 packets, bytes }
+function decodeCounters(view: DataView, at: number): MeterCounters {
+  return { packets: counter(view, at), bytes: counter(view, at + 8) };
+}
+
+function forEachBand(
+  bytes: Uint8Array,
+  bands: AttributeReader,
+  use: (type: number, start: number, length: number) => void,
+): void {
+  const list = new AttributeReader().reset(bytes, bands.start, bands.start + bands.length);
+  const band = new AttributeReader();
+  while (list.next()) {
+    band.reset(bytes, list.start, list.start + list.length);
+    while (band.next()) use(band.type, band.start, band.length);
+  }
+}

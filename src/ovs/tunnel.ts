@@ -1,0 +1,73 @@
+import { existsSync } from "node:fs";
+import { AttributeReader } from "../netlink/attribute-reader.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import {
+  OVS_TUNNEL_ATTR_DST_PORT,
+  OVS_TUNNEL_ATTR_EXTENSION,
+  OVS_VPORT_ATTR_OPTIONS,
+  OVS_VXLAN_EXT_GBP,
+} from "../uapi/openvswitch.ts";
+
+/** What can be chosen of a tunnel port. GRE has nothing to choose. */
+export type TunnelOptions = {
+  /** UDP port; by default IANA's, 4789 for VXLAN and 6081 for Geneve. */
+  readonly destinationPort?: number;
+  /** VXLAN's group policy extension (OVS_VXLAN_EXT_GBP). */
+  readonly groupPolicy?: boolean;
+};
+
+/** The kernel wants a port of both (vport-vxlan.c, vport-geneve.c). */
+const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([
+  ["vxlan", 4789],
+  ["geneve", 6081],
+]);
+
+/**
+ * Loads the modules of a tunnel type where the kernel must not do so itself. Asked for such a port, it
+ * waits for modprobe with its locks held: genl's (cb_lock) for the port's module, the RTNL for the
+ * `net-pf-10` of the tunnel's socket. Where ipv6 is a module that is not loaded yet, ipv6 wants both
+ * locks for itself, and all of netlink stands still, for good. Nothing is done where ipv6 is there.
+ */
+export function loadTunnelModules(type: string): void {
+  if (type === "netdev" || type === "internal" || existsSync("/sys/module/ipv6")) return;
+  const modprobe = Bun.which("modprobe");
+  if (modprobe === null) return;
+  // What cannot be loaded is missed by the kernel, and said then.
+  for (const module of ["ipv6", `vport-${type}`]) {
+    Bun.spawnSync([modprobe, "-q", module], { stdout: "ignore", stderr: "ignore" });
+  }
+}
+
+/** Writes OVS_VPORT_ATTR_OPTIONS for a port of this type; nothing for one that has none. */
+export function putTunnel(writer: AttributeWriter, type: string, options: TunnelOptions): void {
+  const port = options.destinationPort ?? DEFAULT_PORTS.get(type);
+  if (port === undefined) return;
+  const nest = writer.nest(OVS_VPORT_ATTR_OPTIONS);
+  writer.u16(OVS_TUNNEL_ATTR_DST_PORT, port);
+  if (options.groupPolicy === true) {
+    const extension = writer.nest(OVS_TUNNEL_ATTR_EXTENSION);
+    writer.flag(OVS_VXLAN_EXT_GBP);
+    writer.endNest(extension);
+  }
+  writer.endNest(nest);
+}
+
+/** Reads the payload of OVS_VPORT_ATTR_OPTIONS. */
+export function decodeTunnel(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+): TunnelOptions {
+  const found: { destinationPort?: number; groupPolicy?: boolean } = {};
+  const reader = new AttributeReader().reset(bytes, start, end);
+  while (reader.next()) {
+    if (reader.type === OVS_TUNNEL_ATTR_DST_PORT && reader.length >= 2) {
+      found.destinationPort = view.getUint16(reader.start, true);
+    } else if (reader.type === OVS_TUNNEL_ATTR_EXTENSION) {
+      const inner = new AttributeReader().reset(bytes, reader.start, reader.start + reader.length);
+      while (inner.next()) if (inner.type === OVS_VXLAN_EXT_GBP) found.groupPolicy = true;
+    }
+  }
+  return found;
+}

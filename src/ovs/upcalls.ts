@@ -1,0 +1,224 @@
+import { Inbox } from "../netlink/inbox.ts";
+import { GENL_HEADER, type MessageReader } from "../netlink/message.ts";
+import type { NetlinkSocket } from "../netlink/socket.ts";
+import { EventStream } from "../netlink/stream.ts";
+import { MillraceError } from "../sys/errors.ts";
+import type { PinnedMemory } from "../sys/memory.ts";
+import { NETLINK_GENERIC } from "../uapi/netlink.ts";
+import { OVS_DP_F_DISPATCH_UPCALL_PER_CPU, OVS_PACKET_FAMILY } from "../uapi/openvswitch.ts";
+import { type OvsChannel, OVS_PREFIX } from "./channel.ts";
+import { type DatapathInfo, setDatapath } from "./datapath.ts";
+import { Upcall } from "./packet.ts";
+import { possibleCpus, portIdsInUse } from "./upcalls-host.ts";
+import { listPorts, type PortInfo, setPortUpcalls } from "./vport.ts";
+
+/**
+ * Which socket a packet goes to. `shared`: one for all. `port`: one a port, so that a flood on one port
+ * loses only packets of that port. `cpu`: one a CPU of the kernel (5.15), so that the packets of a flow
+ * keep their order and no lock is shared.
+ */
+export type UpcallDispatch = "shared" | "port" | "cpu";
+
+/** How upcalls are received. */
+export type UpcallOptions = {
+  readonly dispatch?: UpcallDispatch;
+  /** Names of the ports whose misses are wanted; all by default, those added later too. Not with `cpu`. */
+  readonly ports?: readonly string[];
+  /** Receive buffer of each socket; a packet costs its truesize, 768 bytes at least. 4 MiB by default. */
+  readonly receiveBufferBytes?: number;
+  /** Take the misses away from a program that gets them now; they are given back at the end. */
+  readonly takeOver?: boolean;
+};
+
+/** Packets were lost here: the socket's buffer was full. */
+export type UpcallLoss = { readonly kind: "lost"; readonly count: number };
+
+/** A packet, or that packets were lost. */
+export type UpcallEvent = Upcall | UpcallLoss;
+
+/** What {@link Upcalls.visit} gives its packets to. */
+export type UpcallVisitor = {
+  /** The object is the same each time, its bytes are valid until this returns; see `Upcall.retain`. */
+  readonly onUpcall: (upcall: Upcall) => void;
+  /** Packets were lost here. */
+  readonly onLost: (count: number) => void;
+};
+
+const VISIT_LIMIT = 1024;
+
+/** A packet and its userdata, 64 KiB each, and a key. Slots are touched only as far as they are used. */
+const SHAPE = { slots: 64, slotBytes: 136 << 10 };
+
+/**
+ * Packets that find no flow in a datapath, and those that a `userspace(pid=…)` action sends to
+ * {@link portId}. An async iterable, and a batch reader: `read()`. It closes when iteration ends; then
+ * misses go where they went before. Packets that come up are dropped unless somebody executes them.
+ */
+export class Upcalls extends EventStream<UpcallEvent> {
+  readonly #channel: OvsChannel;
+  readonly #datapath: DatapathInfo;
+  readonly #options: UpcallOptions;
+  readonly #family: number;
+  readonly #attached = new Map<number, Attached>();
+  readonly #sockets: NetlinkSocket[] = [];
+  readonly #view = new Upcall();
+  #perCpu = false;
+
+  /** @throws MillraceError `BUSY`, `NO_PORT`; NotSupportedError for `cpu` */
+  constructor(channel: OvsChannel, datapath: DatapathInfo, options: UpcallOptions = {}) {
+    super(new Inbox(SHAPE));
+    this.#channel = channel;
+    this.#datapath = datapath;
+    this.#options = options;
+    try {
+      this.#family = channel.family(OVS_PACKET_FAMILY).id;
+      const ports = this.#wantedPorts();
+      if (options.takeOver !== true) this.#refuseToSteal(ports);
+      if (options.dispatch === "cpu") this.#attachCpus();
+      else this.#attachPorts(ports);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** The address for `userspace(pid=…)` actions. With `cpu` the kernel takes the CPU's socket anyway. */
+  get portId(): number {
+    return this.#sockets[0]?.portId ?? 0;
+  }
+
+  /** Receives the misses of a port that was added meanwhile, unless only some ports are wanted. */
+  attach(port: { readonly number: number; readonly upcallPortIds: readonly number[] }): void {
+    if (this.closed || this.#perCpu || this.#options.ports !== undefined) return;
+    this.#attach(port);
+  }
+
+  /**
+   * As {@link read}, without a copy and without an object a packet: what answers most misses a second.
+   * @returns packets and losses given to the visitor; 0 where nothing is there
+   */
+  visit(visitor: UpcallVisitor, limit: number = VISIT_LIMIT): number {
+    return this.inbox.read(limit, {
+      onMessage: (memory, message) => {
+        const start = message.payload + OVS_PREFIX;
+        if (!this.#isWanted(memory, message, start)) return;
+        this.#view.point(memory.u8[message.payload] ?? 0, memory.u8, start, message.end);
+        visitor.onUpcall(this.#view);
+      },
+      onLost: visitor.onLost,
+    });
+  }
+
+  protected override readInto(into: UpcallEvent[], limit: number): number {
+    const visitor: UpcallVisitor = {
+      onUpcall: (upcall) => into.push(upcall.retain()),
+      onLost: (count) => into.push({ kind: "lost", count }),
+    };
+    return this.visit(visitor, limit);
+  }
+
+  /** Gives the misses back and closes the sockets; packets that were not read are gone. */
+  override close(): void {
+    if (this.closed) return;
+    try {
+      this.#giveBack();
+    } catch (error) {
+      // The datapath may be gone, and its ports; the kernel forgets with them.
+      if (!(error instanceof MillraceError)) throw error;
+    } finally {
+      super.close();
+    }
+  }
+
+  // A userspace action of another datapath may name this socket too.
+  #isWanted(memory: PinnedMemory, message: MessageReader, start: number): boolean {
+    return (
+      message.type === this.#family &&
+      start <= message.end &&
+      memory.view.getInt32(message.payload + GENL_HEADER, true) === this.#datapath.index
+    );
+  }
+
+  #open(): NetlinkSocket {
+    const { receiveBufferBytes } = this.#options;
+    const options = {
+      sendBufferBytes: 4096,
+      ...(receiveBufferBytes === undefined ? {} : { receiveBufferBytes }),
+    };
+    const socket = this.#channel.openSocket(NETLINK_GENERIC, options);
+    this.#sockets.push(socket);
+    this.inbox.add(socket);
+    return socket;
+  }
+
+  #wantedPorts(): readonly PortInfo[] {
+    const ports = listPorts(this.#channel, this.#datapath);
+    const { ports: names } = this.#options;
+    const missing = names?.find((name) => !ports.some((port) => port.name === name));
+    if (missing !== undefined) {
+      throw new MillraceError("NO_PORT", `${this.#datapath.name} has no port "${missing}"`);
+    }
+    return names === undefined ? ports : ports.filter(({ name }) => names.includes(name));
+  }
+
+  #refuseToSteal(ports: readonly PortInfo[]): void {
+    const { perCpuPortIds, name } = this.#datapath;
+    const wanted = new Set(perCpuPortIds);
+    for (const port of ports) for (const portId of port.upcallPortIds) wanted.add(portId);
+    wanted.delete(0);
+    if (wanted.size === 0) return;
+    const used = this.#channel.inside(portIdsInUse);
+    if (![...wanted].some((portId) => used.has(portId))) return;
+    throw new MillraceError(
+      "BUSY",
+      `another program gets the misses of ${name} (ovs-vswitchd?): without them it cannot do its ` +
+        "work; takeOver takes them away from it all the same",
+    );
+  }
+
+  #attachCpus(): void {
+    const { name, userFeatures } = this.#datapath;
+    const portIds = Array.from({ length: possibleCpus() }, () => this.#open().portId);
+    const features = userFeatures | OVS_DP_F_DISPATCH_UPCALL_PER_CPU;
+    setDatapath(this.#channel, name, { userFeatures: features, perCpuPortIds: portIds });
+    this.#perCpu = true;
+  }
+
+  #attachPorts(ports: readonly PortInfo[]): void {
+    if (this.#options.dispatch !== "port") this.#open();
+    for (const port of ports) this.#attach(port);
+  }
+
+  #attach(port: { readonly number: number; readonly upcallPortIds: readonly number[] }): void {
+    const old = this.#attached.get(port.number);
+    const [shared] = this.#sockets;
+    const own = this.#options.dispatch === "port" || shared === undefined;
+    const socket = own ? (old?.socket ?? this.#open()) : shared;
+    const before = old?.before ?? port.upcallPortIds;
+    this.#attached.set(port.number, { before, socket });
+    setPortUpcalls(this.#channel, this.#datapath, port.number, [socket.portId]);
+  }
+
+  #giveBack(): void {
+    if (this.#perCpu) {
+      const { name, userFeatures, perCpuPortIds } = this.#datapath;
+      setDatapath(this.#channel, name, {
+        userFeatures,
+        ...(perCpuPortIds.length === 0 ? {} : { perCpuPortIds }),
+      });
+    }
+    let failed: unknown;
+    for (const [number, { before }] of this.#attached) {
+      try {
+        setPortUpcalls(this.#channel, this.#datapath, number, before.length === 0 ? [0] : before);
+      } catch (error) {
+        failed ??= error;
+      }
+    }
+    this.#attached.clear();
+    if (failed !== undefined) throw failed;
+  }
+}
+
+/** A port whose misses come here. */
+type Attached = { readonly before: readonly number[]; readonly socket: NetlinkSocket };

@@ -1,0 +1,300 @@
+import { type PortNames, portNamesOf } from "../flow/ports.ts";
+import { AttributeReader, decodeString } from "../netlink/attribute-reader.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { EAFNOSUPPORT, EBUSY, EEXIST, ENODEV, EINVAL } from "../sys/errno.ts";
+import { MillraceError, NotSupportedError } from "../sys/errors.ts";
+import { NLM_F_ECHO } from "../uapi/netlink.ts";
+import {
+  OVS_VPORT_ATTR_IFINDEX,
+  OVS_VPORT_ATTR_NAME,
+  OVS_VPORT_ATTR_NETNSID,
+  OVS_VPORT_ATTR_OPTIONS,
+  OVS_VPORT_ATTR_PORT_NO,
+  OVS_VPORT_ATTR_STATS,
+  OVS_VPORT_ATTR_TYPE,
+  OVS_VPORT_ATTR_UPCALL_PID,
+  OVS_VPORT_ATTR_UPCALL_STATS,
+  OVS_VPORT_CMD_DEL,
+  OVS_VPORT_CMD_GET,
+  OVS_VPORT_CMD_NEW,
+  OVS_VPORT_CMD_SET,
+  OVS_VPORT_FAMILY,
+  OVS_VPORT_TYPE_GENEVE,
+  OVS_VPORT_TYPE_GRE,
+  OVS_VPORT_TYPE_INTERNAL,
+  OVS_VPORT_TYPE_NETDEV,
+  OVS_VPORT_TYPE_VXLAN,
+  OVS_VPORT_UPCALL_ATTR_FAIL,
+  OVS_VPORT_UPCALL_ATTR_SUCCESS,
+  OVS_VPORT_VERSION,
+} from "../uapi/openvswitch.ts";
+import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { counter, type DatapathInfo, decodePortIds, putPortIds } from "./datapath.ts";
+import { decodeTunnel, loadTunnelModules, putTunnel, type TunnelOptions } from "./tunnel.ts";
+
+/** Kinds of ports that can be added: an interface that exists, or one that the datapath makes. */
+export type PortType = "netdev" | "internal" | "gre" | "vxlan" | "geneve";
+
+/** A port as the kernel describes it. */
+export type PortInfo = {
+  readonly number: number;
+  readonly name: string;
+  /** As ovs-dpctl names it; `type N` where it is unknown. */
+  readonly type: string;
+  /** Interface index; 0 where the kernel does not tell. */
+  readonly interfaceIndex: number;
+  readonly stats: PortStats;
+  /** Netlink port ids that get the packets that miss; 0 for nobody. One of several is taken by hash. */
+  readonly upcallPortIds: readonly number[];
+  /** Upcalls delivered and not; undefined before kernel 6.3. */
+  readonly upcalls: { readonly success: number; readonly fail: number } | undefined;
+  /** The namespace that its interface is in, where that is another one than the datapath's: its id. */
+  readonly namespaceId: number | undefined;
+  readonly tunnel: TunnelOptions | undefined;
+};
+
+/** struct ovs_vport_stats. */
+export type PortStats = {
+  readonly rxPackets: number;
+  readonly txPackets: number;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+  readonly rxErrors: number;
+  readonly txErrors: number;
+  readonly rxDropped: number;
+  readonly txDropped: number;
+};
+
+const TYPES = new Map<number, string>([
+  [OVS_VPORT_TYPE_NETDEV, "netdev"],
+  [OVS_VPORT_TYPE_INTERNAL, "internal"],
+  [OVS_VPORT_TYPE_GRE, "gre"],
+  [OVS_VPORT_TYPE_VXLAN, "vxlan"],
+  [OVS_VPORT_TYPE_GENEVE, "geneve"],
+]);
+
+const NUMBER_OF_TYPE: Readonly<Record<PortType, number>> = {
+  netdev: OVS_VPORT_TYPE_NETDEV,
+  internal: OVS_VPORT_TYPE_INTERNAL,
+  gre: OVS_VPORT_TYPE_GRE,
+  vxlan: OVS_VPORT_TYPE_VXLAN,
+  geneve: OVS_VPORT_TYPE_GENEVE,
+};
+
+const NO_STATS: PortStats = {
+  rxPackets: 0,
+  txPackets: 0,
+  rxBytes: 0,
+  txBytes: 0,
+  rxErrors: 0,
+  txErrors: 0,
+  rxDropped: 0,
+  txDropped: 0,
+};
+
+/** The ports of a datapath, by number. */
+export function listPorts(channel: OvsChannel, datapath: DatapathInfo): PortInfo[] {
+  const found: PortInfo[] = [];
+  const request = {
+    ...portRequest(OVS_VPORT_CMD_GET, datapath.index),
+    doing: `listing the ports of ${datapath.name}`,
+  };
+  for (const message of channel.dump(request)) found.push(decodePort(message));
+  return found.sort((a, b) => a.number - b.number);
+}
+
+/**
+ * Adds a port.
+ * @param number the port number wanted; the kernel chooses where it is absent
+ * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`
+ */
+export function addPort(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  name: string,
+  type: PortType,
+  number?: number,
+  tunnel: TunnelOptions = {},
+): PortInfo {
+  const doing = `adding the port ${name} to ${datapath.name}`;
+  const write = (writer: AttributeWriter): void => {
+    writer.string(OVS_VPORT_ATTR_NAME, name);
+    writer.u32(OVS_VPORT_ATTR_TYPE, NUMBER_OF_TYPE[type]);
+    putTunnel(writer, type, tunnel);
+    // 0: packets that miss are dropped until somebody asks for them.
+    writer.u32(OVS_VPORT_ATTR_UPCALL_PID, 0);
+    if (number !== undefined) writer.u32(OVS_VPORT_ATTR_PORT_NO, number);
+  };
+  loadTunnelModules(type);
+  let added: PortInfo | undefined;
+  try {
+    channel.transact(
+      { ...portRequest(OVS_VPORT_CMD_NEW, datapath.index), flags: NLM_F_ECHO, doing, write },
+      onMessage((message) => {
+        added = decodePort(message);
+      }),
+    );
+  } catch (error) {
+    throw explainAdd(error, doing, name, type, number);
+  }
+  if (added === undefined) throw new MillraceError("NO_REPLY", `${doing}: no reply`);
+  return added;
+}
+
+/** Deletes a port; a netdev stays an interface of its own. @throws MillraceError `NO_PORT` */
+export function deletePort(channel: OvsChannel, datapath: DatapathInfo, name: string): void {
+  const doing = `deleting the port ${name} of ${datapath.name}`;
+  try {
+    channel.transact({
+      ...portRequest(OVS_VPORT_CMD_DEL, datapath.index),
+      doing,
+      write: (writer) => writer.string(OVS_VPORT_ATTR_NAME, name),
+    });
+  } catch (error) {
+    if (error instanceof NetlinkError && error.errno === ENODEV) {
+      throw new MillraceError("NO_PORT", `${doing}: there is no such port`, { cause: error });
+    }
+    if (error instanceof NetlinkError && error.errno === EINVAL) {
+      const message = `${doing}: the local port goes only with its datapath`;
+      throw new MillraceError("LOCAL_PORT", message, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function portRequest(command: number, datapath: number) {
+  return { family: OVS_VPORT_FAMILY, version: OVS_VPORT_VERSION, command, datapath };
+}
+
+function explainAdd(
+  error: unknown,
+  doing: string,
+  name: string,
+  type: PortType,
+  number?: number,
+): unknown {
+  if (!(error instanceof NetlinkError)) return error;
+  if (error.errno === EAFNOSUPPORT) {
+    return new NotSupportedError(`port type ${type}, or not its module vport-${type}`, "4.3", {
+      cause: error,
+    });
+  }
+  if (error.errno === ENODEV) {
+    return new MillraceError("NO_INTERFACE", `${doing}: there is no interface "${name}"`, {
+      cause: error,
+    });
+  }
+  if (error.errno === EBUSY || error.errno === EEXIST) {
+    const taken = number === undefined ? "" : `, or port number ${number} is taken`;
+    return new MillraceError("EEXIST", `${doing}: it belongs to a datapath already${taken}`, {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/**
+ * Says who gets the packets of a port that miss.
+ * @param portIds netlink port ids; with OVS_DP_F_VPORT_PIDS one of them is taken by the packet's hash
+ */
+export function setPortUpcalls(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  number: number,
+  portIds: readonly number[],
+): void {
+  channel.transact({
+    ...portRequest(OVS_VPORT_CMD_SET, datapath.index),
+    doing: `changing who gets the misses of port ${number} of ${datapath.name}`,
+    write: (writer) => {
+      writer.u32(OVS_VPORT_ATTR_PORT_NO, number);
+      putPortIds(writer, OVS_VPORT_ATTR_UPCALL_PID, portIds);
+    },
+  });
+}
+
+/** Reads a port from a message of the family ovs_vport. */
+export function decodePort(message: OvsMessage): PortInfo {
+  const { bytes, view } = message;
+  let upcallPortIds: readonly number[] = [];
+  let upcalls: PortInfo["upcalls"];
+  let namespaceId: number | undefined;
+  let tunnel: TunnelOptions | undefined;
+  let number = -1;
+  let name = "";
+  let type = "unknown";
+  let interfaceIndex = 0;
+  let stats = NO_STATS;
+  const reader = new AttributeReader().reset(bytes, message.start, message.end);
+  while (reader.next()) {
+    const { start, length } = reader;
+    if (reader.type === OVS_VPORT_ATTR_NAME) name = decodeString(bytes, start, start + length);
+    else if (reader.type === OVS_VPORT_ATTR_STATS && length >= 64) stats = decodeStats(view, start);
+    else if (reader.type === OVS_VPORT_ATTR_OPTIONS) {
+      tunnel = decodeTunnel(bytes, view, start, start + length);
+    } else if (reader.type === OVS_VPORT_ATTR_UPCALL_STATS) {
+      upcalls = decodeUpcallStats(message, start, start + length);
+    } else if (length < 4) continue;
+    else if (reader.type === OVS_VPORT_ATTR_UPCALL_PID) {
+      upcallPortIds = decodePortIds(view, start, length);
+    } else if (reader.type === OVS_VPORT_ATTR_NETNSID) namespaceId = view.getInt32(start, true);
+    else if (reader.type === OVS_VPORT_ATTR_PORT_NO) number = view.getUint32(start, true);
+    else if (reader.type === OVS_VPORT_ATTR_IFINDEX) interfaceIndex = view.getUint32(start, true);
+    else if (reader.type === OVS_VPORT_ATTR_TYPE) {
+      const known = view.getUint32(start, true);
+      type = TYPES.get(known) ?? `type ${known}`;
+    }
+  }
+  return {
+    number,
+    name,
+    type,
+    interfaceIndex,
+    stats,
+    upcallPortIds,
+    upcalls,
+    namespaceId,
+    tunnel,
+  };
+}
+
+function decodeUpcallStats(message: OvsMessage, start: number, end: number) {
+  const found = { success: 0, fail: 0 };
+  const reader = new AttributeReader().reset(message.bytes, start, end);
+  while (reader.next()) {
+    if (reader.length < 8) continue;
+    const value = counter(message.view, reader.start);
+    if (reader.type === OVS_VPORT_UPCALL_ATTR_SUCCESS) found.success = value;
+    if (reader.type === OVS_VPORT_UPCALL_ATTR_FAIL) found.fail = value;
+  }
+  return found;
+}
+
+function decodeStats(view: DataView, start: number): PortStats {
+  return {
+    rxPackets: counter(view, start),
+    txPackets: counter(view, start + 8),
+    rxBytes: counter(view, start + 16),
+    txBytes: counter(view, start + 24),
+    rxErrors: counter(view, start + 32),
+    txErrors: counter(view, start + 40),
+    rxDropped: counter(view, start + 48),
+    txDropped: counter(view, start + 56),
+  };
+}
+
+/** The names of a datapath's ports as they are now, for reading and printing flows. */
+export function portNames(channel: OvsChannel, datapath: DatapathInfo): PortNames {
+  return portNamesOf(listPorts(channel, datapath));
+}
+
+/** As {@link portNames}, asked for only when a name is looked up. */
+export function lazyPortNames(channel: OvsChannel, datapath: DatapathInfo): PortNames {
+  let known: PortNames | undefined;
+  const names = (): PortNames => (known ??= portNames(channel, datapath));
+  return {
+    numberOf: (name) => names().numberOf(name),
+    nameOf: (number) => names().nameOf(number),
+  };
+}
