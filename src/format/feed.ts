@@ -1,0 +1,74 @@
+import type { LineVerb } from "../flow/line.ts";
+import type { Batch } from "../netlink/batch.ts";
+
+/** Why a flow cannot be sent. */
+export type FlowRefusal = {
+  /** 1-based line of the input, or number of the flow where there are no lines. */
+  readonly line: number;
+  /** 1-based, in bytes. */
+  readonly column: number;
+  /** Which rule: `FLOW_SYNTAX`. */
+  readonly code: string;
+  readonly reason: string;
+  /** The text around the column. */
+  readonly text: string;
+};
+
+/** Takes flows one by one; a load offers one to its feed. */
+export type FlowSink = {
+  /** Where the attributes of the flow that was begun are appended. */
+  readonly batch: Batch;
+  /** The load ends here, after a flow that was refused: nothing more is to be pumped. */
+  readonly ended: boolean;
+  /** Begins a flow's request; the batch is not full. */
+  begin(): void;
+  /**
+   * Ends it.
+   * @param line 1-based line of the input, or number of the flow where there are no lines
+   * @returns false where the arena has no room: nothing is kept, and the flow is to be encoded again
+   *   after the batch has been sent
+   */
+  commit(verb: LineVerb, line: number): boolean;
+  /**
+   * Keeps messages that were put ready-made behind those of the batch; see `FlowMessages.commitReady`.
+   * @param bytes of all of them; the batch has room for as many
+   * @param verb of those that put
+   * @param line from which their sequence numbers count their lines
+   */
+  commitReady(bytes: number, verb: LineVerb, line: number): void;
+  /**
+   * Takes a batch that was filled elsewhere instead of its own; {@link FlowFeed.pump} returns true
+   * then, and may use the batch again when it is called the next time.
+   * @param refusals of the same part of the input, by line
+   */
+  adopt(batch: Batch, refusals: readonly FlowRefusal[]): void;
+  /** A flow that cannot be sent. */
+  refuse(refusal: FlowRefusal): void;
+};
+
+/**
+ * Flows from an input in one of the formats. A load calls {@link pump} until nothing is at hand, sends
+ * the batch whenever it is full, and calls {@link fill}.
+ */
+export type FlowFeed = {
+  /** What the input is called in messages. */
+  readonly name: string;
+  /** Bytes in all, where that is known beforehand. */
+  readonly bytesTotal: number | undefined;
+  /** Bytes taken so far. */
+  readonly bytesRead: number;
+  /** Number of the last line, or flow, that was taken. */
+  readonly line: number;
+  /**
+   * Puts flows into the sink until its batch is full or has no room, or nothing is at hand.
+   * @returns true where the batch is to be sent before more is pumped
+   */
+  pump(sink: FlowSink): boolean;
+  /**
+   * Gets more of the input.
+   * @returns false at its end, a promise where it has to be waited for
+   * @throws UnreadableInputError
+   */
+  fill(): boolean | Promise<boolean>;
+  close(): void;
+};

@@ -1,0 +1,169 @@
+import type { LineVerb } from "../flow/line.ts";
+import type { PortNames } from "../flow/ports.ts";
+import { assert } from "../sys/errors.ts";
+import type { FlowFeed, FlowSink } from "./feed.ts";
+import { LINE_AT, MessageCopier, wholeRun } from "./flow-set-messages.ts";
+import { type NamelessPort, resolvePorts } from "./flow-set-ports.ts";
+import { FlowSetReader } from "./flow-set-reader.ts";
+import { type ByteSource, UnreadableInputError } from "./source.ts";
+
+/** What a load makes of a flow set. */
+export type FlowSetOptions = {
+  /** Flows keep the UFID that is the hash of their key and mask. */
+  readonly ufid: boolean;
+  /** What is done with a flow whose line did not say; `put` by default. */
+  readonly mode?: LineVerb;
+  readonly ports?: PortNames;
+};
+
+/**
+ * Flows that were encoded beforehand: whole runs of messages are copied into the batch at once, and
+ * stamped there. An input that can be read twice is checked to its end before its first flow is given
+ * out; of any other one, what comes before a damaged chunk is.
+ */
+export class FlowSetFeed implements FlowFeed {
+  line = 0;
+  readonly #reader: FlowSetReader;
+  readonly #mode: LineVerb;
+  readonly #ports: PortNames | undefined;
+  readonly #copier: MessageCopier;
+  /** Most messages go as they lie. */
+  readonly #whole: boolean;
+  #checking: boolean;
+  /** The next message of the current chunk. */
+  #at = 0;
+  /** Flows of the current chunk that name a port that is not there, and how many were passed. */
+  #unknown: readonly NamelessPort[] = [];
+  #passed = 0;
+  #failure: UnreadableInputError | undefined;
+
+  constructor(source: ByteSource, options: FlowSetOptions) {
+    this.#reader = new FlowSetReader(source);
+    this.#mode = options.mode ?? "put";
+    this.#ports = options.ports;
+    this.#whole = options.ufid && this.#mode !== "delete";
+    this.#copier = new MessageCopier(options.ufid, this.#mode === "delete");
+    this.#checking = source.rewind !== undefined;
+  }
+
+  get name(): string {
+    return this.#reader.source.name;
+  }
+
+  get bytesTotal(): number | undefined {
+    return this.#reader.source.size;
+  }
+
+  get bytesRead(): number {
+    return this.#checking ? 0 : this.#reader.bytesRead;
+  }
+
+  pump(sink: FlowSink): boolean {
+    if (this.#checking) return false;
+    const reader = this.#reader;
+    for (;;) {
+      while (this.#at < reader.end) {
+        if (!this.#take(sink)) return true;
+        if (sink.batch.full || sink.ended) return true;
+      }
+      if (!this.#next()) return false;
+    }
+  }
+
+  fill(): boolean | Promise<boolean> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const reader = this.#reader;
+    this.#at = 0;
+    const more = reader.fill();
+    if (!this.#checking) return more;
+    assert(typeof more === "boolean", "an input that can be read twice is at hand");
+    if (more) {
+      while (reader.next());
+    } else {
+      reader.rewind();
+      this.#checking = false;
+    }
+    return true;
+  }
+
+  close(): void {
+    this.#reader.source.close();
+  }
+
+  // Moves to the next chunk. A damaged one is told by fill, when what came before it has been taken.
+  #next(): boolean {
+    try {
+      if (this.#reader.next()) {
+        this.#open();
+        return true;
+      }
+      this.line = this.#reader.lines ?? this.line;
+    } catch (error) {
+      if (!(error instanceof UnreadableInputError)) throw error;
+      this.#failure = error;
+    }
+    return false;
+  }
+
+  #open(): void {
+    const { words, start, end, facts, source } = this.#reader;
+    const unknown = facts.ports ? resolvePorts(words, start, end, facts, this.#ports) : [];
+    if (unknown === undefined) {
+      throw new UnreadableInputError(
+        `cannot read ${source.name}: a chunk names ports out of place`,
+      );
+    }
+    this.#at = start;
+    this.#unknown = unknown;
+    this.#passed = 0;
+  }
+
+  // Puts as many flows of the chunk into the batch as there is room for, or refuses one. Returns false
+  // where the batch is to be sent first.
+  #take(sink: FlowSink): boolean {
+    const { words, end, facts } = this.#reader;
+    const unknown = this.#unknown[this.#passed];
+    if (unknown?.at === this.#at) {
+      this.#passed++;
+      const reason = `found "${unknown.name}", expected a port number${
+        this.#ports === undefined ? "" : ", or the name of a port of the datapath"
+      }`;
+      this.#refuse(sink, "FLOW_SYNTAX", reason, unknown.name);
+      return true;
+    }
+    const { batch } = sink;
+    const { i32 } = batch.memory;
+    const out = batch.bytes >> 2;
+    const room = i32.length - out;
+    const countMax = batch.limit - batch.count;
+    const stop = unknown?.at ?? end;
+    const whole = this.#whole ? wholeRun(words, this.#at, stop, room, countMax) : this.#at;
+    let position: number;
+    if (whole > this.#at) {
+      i32.set(words.subarray(this.#at, whole), out);
+      position = out + whole - this.#at;
+      this.#at = whole;
+    } else {
+      const most = this.#whole ? 1 : countMax;
+      position = this.#copier.copy(words, this.#at, stop, i32, out, i32.length, most);
+      this.#at = this.#copier.at;
+    }
+    if (position === out) {
+      // An empty arena without room for one flow: it is longer than netlink carries.
+      if (batch.count > 0) return false;
+      this.#refuse(sink, "EMSGSIZE", "longer than a netlink message can be", "");
+      return true;
+    }
+    sink.commitReady((position - out) * 4, this.#mode, facts.line);
+    this.line = batch.tags[batch.count - 1] ?? this.line;
+    return true;
+  }
+
+  // The flow at hand is not sent.
+  #refuse(sink: FlowSink, code: string, reason: string, text: string): void {
+    const { words, facts } = this.#reader;
+    this.line = facts.line + (words[this.#at + LINE_AT] ?? 0);
+    this.#at += (words[this.#at] ?? 0) >> 2;
+    sink.refuse({ line: this.line, column: 1, code, reason, text });
+  }
+}

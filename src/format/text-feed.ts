@@ -1,0 +1,100 @@
+import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import type { FlowFeed, FlowRefusal, FlowSink } from "./feed.ts";
+import type { ByteSource } from "./source.ts";
+import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
+
+/** What turns lines into the attributes of flow requests: `FlowLineEncoder`, and who does as it does. */
+export type LineEncoder = {
+  /** What the last line asks for. */
+  readonly verb: LineVerb;
+  /** @throws FlowSyntaxError; see `FlowLineEncoder.encode` */
+  encode(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    line: number,
+    writer: AttributeWriter,
+  ): boolean;
+};
+
+/** Flows a line each: in text as ovs-dpctl reads and prints it, unless another encoder is given. */
+export class TextFeed implements FlowFeed {
+  readonly #lines: LineReader;
+  readonly #encoder: LineEncoder;
+  /** The current line found no room and is still to be encoded. */
+  #again = false;
+
+  constructor(
+    source: ByteSource,
+    options: FlowLineOptions,
+    encoder: LineEncoder = new FlowLineEncoder(options),
+  ) {
+    this.#lines = new LineReader(source);
+    this.#encoder = encoder;
+  }
+
+  get name(): string {
+    return this.#lines.source.name;
+  }
+
+  get bytesTotal(): number | undefined {
+    return this.#lines.source.size;
+  }
+
+  get bytesRead(): number {
+    return this.#lines.bytesRead;
+  }
+
+  get line(): number {
+    // A line that is still to be encoded has not been taken.
+    return this.#lines.line - (this.#again ? 1 : 0);
+  }
+
+  pump(sink: FlowSink): boolean {
+    while (this.#again || this.#lines.next()) {
+      this.#again = false;
+      if (!this.#take(sink)) {
+        // An empty arena without room for one flow: it is longer than netlink carries.
+        if (sink.batch.count > 0) this.#again = true;
+        else sink.refuse(refusalOf(this.line, "EMSGSIZE", "longer than a netlink message can be"));
+        return true;
+      }
+      if (sink.batch.full || sink.ended) return true;
+    }
+    return false;
+  }
+
+  fill(): boolean | Promise<boolean> {
+    return this.#lines.fill();
+  }
+
+  close(): void {
+    this.#lines.close();
+  }
+
+  // Encodes the current line, or refuses it. Returns false where there is no room for it.
+  #take(sink: FlowSink): boolean {
+    const { buffer, start, end, line, overlong } = this.#lines;
+    if (overlong) {
+      sink.refuse(refusalOf(line, "LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`));
+      return true;
+    }
+    const encoder = this.#encoder;
+    sink.begin();
+    try {
+      if (!encoder.encode(buffer, start, end, line, sink.batch.writer)) return true;
+    } catch (error) {
+      if (!(error instanceof FlowSyntaxError)) throw error;
+      const { column, code, reason, text } = error;
+      sink.refuse({ line, column, code, reason, text });
+      return true;
+    }
+    return sink.commit(encoder.verb, line);
+  }
+}
+
+function refusalOf(line: number, code: string, reason: string): FlowRefusal {
+  return { line, column: 1, code, reason, text: "" };
+}

@@ -1,0 +1,134 @@
+import { assert } from "../sys/errors.ts";
+import { type ByteSource, UnreadableInputError } from "./source.ts";
+
+/** Small enough to stay in the cache, and cheap to touch for the first time. */
+const BUFFER_BYTES = 256 << 10;
+
+/**
+ * A line can be no longer than this: the longest flow that netlink carries (64 KiB of key, mask and
+ * actions each) is shorter in text.
+ */
+export const LINE_BYTES_MAX: number = 1 << 20;
+
+/** A text file has no zero byte; a binary one shows one early. */
+const BINARY_LOOK_BYTES = 8192;
+
+const NEWLINE = 10;
+
+/**
+ * Cuts a source into lines, over one buffer that is used again: memory does not grow with the input.
+ * A line's bytes are `buffer[start..end)`, without the newline, valid until {@link fill}.
+ */
+export class LineReader {
+  readonly source: ByteSource;
+  buffer: Uint8Array = new Uint8Array(new ArrayBuffer(BUFFER_BYTES));
+  start = 0;
+  end = 0;
+  /** 1-based number of the current line. */
+  line = 0;
+  /** The current line is longer than {@link LINE_BYTES_MAX}: it was passed over, its bytes are gone. */
+  overlong = false;
+  /** Bytes taken from the source so far. */
+  bytesRead = 0;
+
+  #position = 0;
+  #filled = 0;
+  #ended = false;
+  /** The rest of an overlong line is being passed over. */
+  #skipping = false;
+
+  constructor(source: ByteSource) {
+    this.source = source;
+  }
+
+  /** Moves to the next line that lies wholly in the buffer. @returns false where {@link fill} is due. */
+  next(): boolean {
+    const newline = this.buffer.indexOf(NEWLINE, this.#position);
+    if (newline < 0 || newline >= this.#filled) return this.#last();
+    this.#take(this.#position, newline);
+    this.#position = newline + 1;
+    return true;
+  }
+
+  /**
+   * Reads more. The current line's bytes are gone then.
+   * @returns false at the end of the input, a promise where the source has to be waited for
+   * @throws UnreadableInputError where the input is binary
+   */
+  fill(): boolean | Promise<boolean> {
+    if (this.#ended) return false;
+    const rest = this.#filled - this.#position;
+    if (rest < this.buffer.length) {
+      this.buffer.copyWithin(0, this.#position, this.#filled);
+      this.#filled = rest;
+    } else {
+      this.#grow();
+    }
+    this.#position = 0;
+    const read = this.source.read(this.buffer, this.#filled);
+    return typeof read === "number"
+      ? this.#accept(read)
+      : read.then((count) => this.#accept(count));
+  }
+
+  close(): void {
+    this.source.close();
+  }
+
+  #accept(count: number): boolean {
+    assert(count >= 0 && this.#filled + count <= this.buffer.length, "a source overran the buffer");
+    if (this.bytesRead === 0) this.#refuseBinary(count);
+    const first = this.bytesRead === 0;
+    this.bytesRead += count;
+    // A byte order mark, which some editors put first.
+    if (first && isByteOrderMark(this.buffer, count)) {
+      this.#position = 3;
+    }
+    this.#filled += count;
+    if (count === 0) {
+      this.#ended = true;
+      return this.#filled > 0 || this.#skipping;
+    }
+    return true;
+  }
+
+  #refuseBinary(count: number): void {
+    const zero = this.buffer.indexOf(0);
+    if (zero < 0 || zero >= Math.min(count, BINARY_LOOK_BYTES)) return;
+    throw new UnreadableInputError(
+      `cannot read ${this.source.name}: it is a binary file, not flows in text (a zero byte at ${zero})`,
+    );
+  }
+
+  // The last line may lack its newline.
+  #last(): boolean {
+    if (!this.#ended || (this.#position >= this.#filled && !this.#skipping)) return false;
+    this.#take(this.#position, this.#filled);
+    this.#position = this.#filled;
+    return true;
+  }
+
+  #take(start: number, end: number): void {
+    this.start = start;
+    this.end = end;
+    this.overlong = this.#skipping;
+    this.#skipping = false;
+    this.line++;
+  }
+
+  // A whole buffer without a newline: a longer buffer, up to the limit; then its bytes are dropped.
+  #grow(): void {
+    if (this.buffer.length >= LINE_BYTES_MAX) {
+      this.#skipping = true;
+      this.#filled = 0;
+      return;
+    }
+    const longer = new Uint8Array(new ArrayBuffer(this.buffer.length * 2));
+    longer.set(this.buffer);
+    this.buffer = longer;
+  }
+}
+
+function isByteOrderMark(bytes: Uint8Array, count: number): boolean {
+  return count >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+}

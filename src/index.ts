@@ -1,0 +1,56 @@
+/**
+ * millrace: flows into the Open vSwitch kernel datapath, in packed netlink transactions, with a true
+ * account of every one. Linux only. `millrace/netlink` is the engine alone.
+ */
+export { Datapath, type DatapathLoadOptions, type NamespaceOption } from "./datapath.ts";
+export type { FlowSource } from "./flow-source.ts";
+export { Flow, type FlowTextOptions } from "./flow/flow.ts";
+export {
+  FlowTemplate,
+  type HoleNames,
+  type TemplateColumn,
+  type TemplateColumns,
+  TemplateFill,
+  type TemplateOptions,
+  type TemplateRow,
+  type TemplateRows,
+  type TemplateValue,
+} from "./flow/template.ts";
+export { FlowSyntaxError } from "./flow/text/syntax-error.ts";
+export { UnreadableInputError } from "./format/source.ts";
+export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
+export { FlowBatch, type FlowBatchResult } from "./load/flow-batch.ts";
+export type { LoadProgress } from "./load/load.ts";
+export type { FlowException, OutcomeState } from "./load/outcome.ts";
+export type { BatchLatency, LoadReport } from "./load/report.ts";
+export { LoadResult } from "./load/result.ts";
+export { DEFAULT_SHAPE, type SenderShape } from "./load/sender.ts";
+export { type ExtendedAck, NetlinkError } from "./netlink/errors.ts";
+export { MulticastListener, type Overrun } from "./netlink/multicast.ts";
+export { EventStream } from "./netlink/stream.ts";
+export type { AckMode, Transport } from "./netlink/transactor.ts";
+export type { CtLimit, CtLimitInfo, CtZone } from "./ovs/ct-limit.ts";
+export type { DatapathFeature, DatapathInfo, DatapathOptions } from "./ovs/datapath.ts";
+export type { ChangeEvent, ChangeKind, ChangeOptions, ChangeVerb } from "./ovs/events.ts";
+export type { FlowVerb } from "./ovs/flow-message.ts";
+export type {
+  MeterBand,
+  MeterCounters,
+  MeterFeatures,
+  MeterInfo,
+  MeterOptions,
+} from "./ovs/meter.ts";
+export { type PacketToExecute, Upcall, type UpcallReason } from "./ovs/packet.ts";
+export type { TunnelOptions } from "./ovs/tunnel.ts";
+export {
+  type UpcallDispatch,
+  type UpcallEvent,
+  type UpcallLoss,
+  type UpcallOptions,
+  Upcalls,
+  type UpcallVisitor,
+} from "./ovs/upcalls.ts";
+export type { PortInfo, PortStats, PortType } from "./ovs/vport.ts";
+export { MillraceError, NotSupportedError, SystemCallError } from "./sys/errors.ts";
+export { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
+export type { WaitOptions } from "./sys/readiness.ts";

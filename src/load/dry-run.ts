@@ -1,0 +1,78 @@
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { Batch } from "../netlink/batch.ts";
+import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
+import { newFlowView } from "../ovs/flow.ts";
+import { brokenRule } from "./explain.ts";
+import type { Account } from "./outcome.ts";
+import { decodeSent, textOf } from "./reconcile.ts";
+import type { Outlet } from "./outlet.ts";
+
+const MESSAGES = 1024;
+const ARENA_BYTES = 256 << 10;
+
+/** Takes flows as a kernel would, and sends nothing: wants no datapath, no rights and no module. */
+export class DryOutlet implements Outlet {
+  readonly account: Account;
+  readonly batchShape: Outlet["batchShape"] = { messages: MESSAGES, bytes: ARENA_BYTES };
+  batch: Batch = new Batch(MESSAGES, ARENA_BYTES);
+  readonly latency: RecordableHistogram = createHistogram();
+  readonly systemCalls = 0;
+  readonly fatalErrno = 0;
+  readonly tuned = undefined;
+  firstSendAt = 0;
+  lastReplyAt = 0;
+  batches = 0;
+  bytes = 0;
+  readonly #messages = new FlowMessages(0, 0);
+  readonly #view = newFlowView();
+
+  constructor(account: Account) {
+    this.account = account;
+  }
+
+  begin(): void {
+    if (this.firstSendAt === 0) this.firstSendAt = performance.now();
+    this.#messages.begin(this.batch);
+  }
+
+  commit(verb: FlowVerb, line: number): boolean {
+    return this.#messages.commit(this.batch, verb, line);
+  }
+
+  commitReady(bytes: number, verb: FlowVerb, line: number): void {
+    if (this.firstSendAt === 0) this.firstSendAt = performance.now();
+    this.#messages.commitReady(this.batch, bytes, verb, line);
+  }
+
+  flush(): void {
+    if (this.batch.count === 0) return;
+    this.batches++;
+    this.bytes += this.batch.bytes;
+    for (let i = 0; i < this.batch.count; i++) this.#judge(i);
+    this.batch.clear();
+    this.lastReplyAt = performance.now();
+  }
+
+  // As the kernel would, from the bytes that it would see.
+  #judge(index: number): void {
+    decodeSent(this.batch, index, this.#view);
+    const rule = brokenRule(this.#view);
+    if (rule === undefined) {
+      this.account.counts.encoded++;
+      return;
+    }
+    this.account.exception({
+      line: this.batch.tags[index] ?? 0,
+      column: 1,
+      state: "refused",
+      errno: 0,
+      code: "FLOW_REFUSED",
+      reason: rule.reason,
+      text: textOf(this.#view),
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.batch.clear();
+  }
+}

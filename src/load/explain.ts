@@ -1,0 +1,77 @@
+import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
+import { KeyRecord } from "../flow/key/record.ts";
+import type { KernelFeatures } from "../flow/rules/features.ts";
+import type { Refusal } from "../flow/rules/refusal.ts";
+import { validateFlow } from "../flow/rules/validate.ts";
+import type { FlowParts } from "../flow/print.ts";
+import type { FlowVerb } from "../ovs/flow-message.ts";
+import {
+  EEXIST,
+  EINVAL,
+  EMSGSIZE,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+  EOVERFLOW,
+  EPERM,
+  ERANGE,
+  errnoText,
+} from "../sys/errno.ts";
+
+const RECORD = new KeyRecord();
+
+/**
+ * The rule of the kernel that a request breaks, read from its bytes; undefined where none is known.
+ * @param features of the kernel that it is for; a kernel that can do everything where nobody asked
+ */
+export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal | undefined {
+  const { bytes, key, mask, actions } = sent;
+  if (key.start < 0) return undefined;
+  const maskStart = mask.start < 0 ? NO_MASK : mask.start;
+  if (!decodeKey(bytes, key.start, key.end, maskStart, mask.end, RECORD)) return undefined;
+  const start = Math.max(0, actions.start);
+  return validateFlow(RECORD, bytes, start, Math.max(0, actions.end), features);
+}
+
+/**
+ * Why the kernel rejected a flow, in words. Open vSwitch puts no text into its acks (the kernel log
+ * alone says why), so this is from what net/openvswitch/datapath.c does, and for a flow that is wrong
+ * in itself from the rules.
+ * @param features asked only where the flow breaks no rule of every kernel
+ */
+export function explainRejection(
+  verb: FlowVerb,
+  errno: number,
+  sent?: FlowParts,
+  features?: () => KernelFeatures,
+): string {
+  if (errno !== EEXIST && errno !== ENOENT && errno !== ENODEV && errno !== EPERM) {
+    const rule =
+      sent === undefined ? undefined : (brokenRule(sent) ?? brokenRule(sent, features?.()));
+    if (rule !== undefined) return rule.reason;
+  }
+  switch (errno) {
+    case EEXIST:
+      return "a flow that matches this key is there already: the same one, or a wider one that overlaps it";
+    case ENOENT:
+      return verb === "put"
+        ? "it overlaps a flow that is there under another mask, or its UFID belongs to another key"
+        : "there is no such flow";
+    case EINVAL:
+      return "the kernel does not take this key, mask or action list";
+    case EPERM:
+      return "the kernel wants CAP_NET_ADMIN";
+    case ENODEV:
+      return "the datapath is gone";
+    case ENOMEM:
+      return "the kernel is out of memory";
+    case EMSGSIZE:
+      return "it is longer than the kernel takes";
+    case EOVERFLOW:
+      return "actions are nested deeper than 16 levels";
+    case ERANGE:
+      return "an attribute has a length that the kernel does not take";
+    default:
+      return errnoText(errno);
+  }
+}

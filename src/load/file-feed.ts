@@ -1,0 +1,69 @@
+import { availableParallelism } from "node:os";
+import type { FlowLineOptions } from "../flow/line.ts";
+import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
+import { detect, type FlowFormat, openFeed } from "../format/detect.ts";
+import type { FlowFeed } from "../format/feed.ts";
+import { type ByteSource, pathSource } from "../format/source.ts";
+import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
+import type { Outlet } from "./outlet.ts";
+import type { LoadTarget } from "./sender.ts";
+
+/** How many threads parse beside the one that sends; `auto`: one where that pays. */
+export type WorkerCount = "auto" | 0 | 1;
+
+/** Below this, starting a thread costs more than it saves. */
+const BYTES_MIN = 4 << 20;
+
+/** Where the flows of a file go, and how its lines are read. */
+export type FileFeedOptions = {
+  readonly line: Omit<FlowLineOptions, "ports">;
+  readonly ports: readonly NumberedPort[];
+  readonly workers: WorkerCount;
+  /** `auto`: as its first bytes tell. */
+  readonly format?: FlowFormat | "auto";
+};
+
+/** Opens flows that come from somewhere, in whatever format. @throws UnreadableInputError */
+export async function sourceFeed(source: ByteSource, options: FileFeedOptions): Promise<FlowFeed> {
+  const { format = "auto" } = options;
+  const found = format === "auto" ? await detect(source) : { format, source };
+  return openFeed(found, { ...options.line, ports: portNamesOf(options.ports) });
+}
+
+/**
+ * Opens a file of flows: text is parsed in a thread of its own where there is a second CPU and enough to do.
+ * @param target undefined in a dry run, which parses where it is
+ * @throws UnreadableInputError
+ */
+export async function fileFeed(
+  path: string,
+  outlet: Outlet,
+  target: LoadTarget | undefined,
+  options: FileFeedOptions,
+): Promise<FlowFeed> {
+  const source = pathSource(path);
+  const { size } = source;
+  // A pipe is read where a signal can end the wait for it.
+  if (target === undefined || size === undefined || !wanted(options.workers, size)) {
+    return sourceFeed(source, options);
+  }
+  const { format = "auto" } = options;
+  const found = format === "auto" ? await detect(source) : { format, source };
+  if (found.format !== "text") return sourceFeed(source, { ...options, format: found.format });
+  source.close();
+  const order = {
+    path,
+    line: options.line,
+    ports: options.ports,
+    family: target.channel.family(OVS_FLOW_FAMILY).id,
+    datapath: target.datapath.index,
+  };
+  // Loaded where it is wanted: threads take 8 ms to import.
+  const { WorkerFeed } = await import("./worker-feed.ts");
+  return new WorkerFeed(order, size, outlet.batchShape);
+}
+
+function wanted(workers: WorkerCount, bytes: number): boolean {
+  if (workers !== "auto") return workers > 0;
+  return availableParallelism() > 1 && bytes >= BYTES_MIN;
+}

@@ -1,0 +1,194 @@
+import { parseActions } from "../flow/action/parse.ts";
+import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
+import { writeKey, writeMask } from "../flow/key/encode.ts";
+import { normalize } from "../flow/key/normal-form.ts";
+import { KeyRecord } from "../flow/key/record.ts";
+import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
+import { FlowLineEncoder } from "../flow/line.ts";
+import type { PortNames } from "../flow/ports.ts";
+import { Cursor } from "../flow/text/cursor.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { Batch } from "../netlink/batch.ts";
+import { Transactor } from "../netlink/transactor.ts";
+import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
+import { assert, MillraceError } from "../sys/errors.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_FAMILY,
+} from "../uapi/openvswitch.ts";
+import { Account, type FlowException } from "./outcome.ts";
+import { DEFAULT_SHAPE, type LoadTarget } from "./sender.ts";
+import { Settler } from "./settle.ts";
+
+/** Room for a plain flow, and for one of the greatest length: key, mask and actions, 64 KiB each. */
+const FLOW_BYTES = 256;
+const FLOW_BYTES_MAX = 200 << 10;
+
+/** How flows are collected. */
+export type FlowBatchOptions = {
+  /** The most flows between two flushes; 1,024 by default. */
+  readonly capacity?: number;
+  readonly ports?: PortNames;
+};
+
+/** What became of the flows of one {@link FlowBatch.flush}. */
+export type FlowBatchResult = {
+  readonly applied: number;
+  /** Those that were not simply applied; `line` counts the flows since the batch was made, from 1. */
+  readonly exceptions: readonly FlowException[];
+};
+
+/** Where the key of a packet is: an upcall. */
+type Keyed = { readonly bytes: Uint8Array; readonly keyStart: number; readonly keyEnd: number };
+
+/**
+ * Flows collected and sent together, in packed transactions: for programs that answer misses as they
+ * come, where a load would be made anew each time. Owns a socket and an arena. A batch that is full is
+ * flushed by the next flow; nothing is sent otherwise before {@link flush}.
+ */
+export class FlowBatch implements Disposable {
+  readonly #batch: Batch;
+  readonly #messages: FlowMessages;
+  readonly #transactor: Transactor;
+  readonly #settler: Settler;
+  readonly #account: Account;
+  readonly #lines: FlowLineEncoder;
+  readonly #ports: PortNames | undefined;
+  readonly #record = new KeyRecord();
+  readonly #cursor = new Cursor();
+  readonly #actions = new Map<string, Uint8Array>();
+  #exceptions: FlowException[] = [];
+  #flows = 0;
+  #appliedBefore = 0;
+
+  constructor(target: LoadTarget, options: FlowBatchOptions = {}) {
+    const capacity = options.capacity ?? DEFAULT_SHAPE.messagesPerDatagram;
+    assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
+    this.#ports = options.ports;
+    this.#account = new Account((exception) => this.#exceptions.push(exception));
+    const { ports } = options;
+    this.#lines = new FlowLineEncoder({ ufid: true, ...(ports === undefined ? {} : { ports }) });
+    const { channel, datapath } = target;
+    this.#settler = new Settler(target, this.#account, new Set());
+    this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
+    this.#transactor = new Transactor(channel.openSocket(), {
+      ...DEFAULT_SHAPE,
+      transport: "send",
+      messagesPerDatagram: capacity,
+    });
+    const most = Math.min(capacity, this.#transactor.windowMessages);
+    this.#batch = new Batch(most, Math.max(most * FLOW_BYTES, FLOW_BYTES_MAX));
+  }
+
+  /** Flows that wait for {@link flush}. */
+  get pending(): number {
+    return this.#batch.count;
+  }
+
+  /** Adds a flow as text, or a `Flow`; a verb of its line wins. @throws FlowSyntaxError */
+  add(flow: string | { toString(): string }): void {
+    const line = ENCODER.encode(flow.toString());
+    do {
+      this.#lines.encode(line, 0, line.length, this.#flows + 1, this.#begin());
+    } while (!this.#keep(this.#lines.verb));
+  }
+
+  /**
+   * Adds the flow for just the packets that an upcall shows, every field exact; its text is not made.
+   * @param actions as in a flow; those that were used before are not parsed again
+   * @throws FlowSyntaxError in the actions
+   */
+  answer(upcall: Keyed, actions: string): void {
+    const list = this.#actionsOf(actions);
+    const { bytes, keyStart, keyEnd } = upcall;
+    const record = this.#record;
+    if (!decodeKey(bytes, keyStart, keyEnd, NO_MASK, 0, record)) {
+      throw new MillraceError("MALFORMED", "the kernel's key is malformed");
+    }
+    normalize(record);
+    do {
+      writeFlow(this.#begin(), record, list);
+    } while (!this.#keep("put"));
+  }
+
+  /** Sends what was added, and waits for what became of it. */
+  flush(): FlowBatchResult {
+    this.#send();
+    const { applied } = this.#account.counts;
+    const result = { applied: applied - this.#appliedBefore, exceptions: this.#exceptions };
+    this.#appliedBefore = applied;
+    this.#exceptions = [];
+    return result;
+  }
+
+  /** Drops what was not flushed. */
+  [Symbol.dispose](): void {
+    this.#transactor.socket.close();
+  }
+
+  // No clock is read here: that is a system call in some kernels.
+  #send(): void {
+    const batch = this.#batch;
+    if (batch.count === 0) return;
+    this.#transactor.execute(batch);
+    this.#account.applied(batch.count - batch.failures);
+    if (batch.failures > 0) this.#settler.settle(batch);
+    batch.clear();
+  }
+
+  // Keeps what was written since the message began, or makes room for it to be written again.
+  #keep(verb: FlowVerb): boolean {
+    const batch = this.#batch;
+    if (this.#messages.commit(batch, verb, this.#flows + 1)) {
+      this.#flows++;
+      return true;
+    }
+    if (batch.count === 0) {
+      throw new MillraceError("TOO_LONG", "a flow is longer than a request can be");
+    }
+    this.#send();
+    return false;
+  }
+
+  #begin(): AttributeWriter {
+    if (this.#batch.full) this.#send();
+    this.#messages.begin(this.#batch);
+    return this.#batch.writer;
+  }
+
+  #actionsOf(text: string): Uint8Array {
+    const known = this.#actions.get(text);
+    if (known !== undefined) return known;
+    const bytes = ENCODER.encode(text);
+    // The batch's writer has room to parse into; nothing of that is committed.
+    const writer = this.#begin();
+    const start = writer.position;
+    parseActions(this.#cursor.reset(bytes, 0, bytes.length, 1), writer, this.#ports);
+    if (writer.failed) throw new MillraceError("TOO_LONG", "the actions are too long");
+    const list = writer.memory.u8.slice(start, writer.position);
+    if (this.#actions.size >= ACTIONS_KEPT) this.#actions.clear();
+    this.#actions.set(text, list);
+    return list;
+  }
+}
+
+const ENCODER = new TextEncoder();
+
+/** Action lists that are remembered: as many as a switch has ports, and more. */
+const ACTIONS_KEPT = 4096;
+
+function writeFlow(writer: AttributeWriter, record: KeyRecord, actions: Uint8Array): void {
+  const ufid = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
+  if (ufid < 0) return;
+  writeUfid(record, writer.memory.i32, ufid);
+  const key = writer.nest(OVS_FLOW_ATTR_KEY);
+  writeKey(record, writer);
+  writer.endNest(key);
+  const mask = writer.nest(OVS_FLOW_ATTR_MASK);
+  writeMask(record, writer);
+  writer.endNest(mask);
+  writer.bytes(OVS_FLOW_ATTR_ACTIONS, actions);
+}

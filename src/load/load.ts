@@ -1,0 +1,274 @@
+import type { FlowFeed, FlowRefusal, FlowSink } from "../format/feed.ts";
+import { UnreadableInputError } from "../format/source.ts";
+import type { Batch } from "../netlink/batch.ts";
+import type { FlowVerb } from "../ovs/flow-message.ts";
+import { MillraceError } from "../sys/errors.ts";
+import type { Account } from "./outcome.ts";
+import type { Outlet } from "./outlet.ts";
+import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
+
+/** Longest time between two visits to the event loop: signals, aborts, progress. */
+const SLICE_MS = 50;
+
+/** A source that has to be waited for: what is at hand is sent after this time. */
+const LINGER_MS = 20;
+
+/** How a load is done. */
+export type LoadOptions = {
+  /** After a flow that fails: go on (the default), or stop once its batch is settled. */
+  readonly onError?: "continue" | "stop";
+  /** At most this many flows a second. */
+  readonly maxRate?: number;
+  readonly signal?: AbortSignal;
+  /** Called at least every 50 ms while the load runs. */
+  readonly onProgress?: (progress: LoadProgress) => void;
+};
+
+/** How far a load is. */
+export type LoadProgress = {
+  readonly bytesRead: number;
+  readonly bytesTotal: number | undefined;
+  readonly flows: number;
+  readonly failures: number;
+};
+
+/**
+ * Loads the flows of a feed into an outlet. Yields to the event loop at least every 50 ms, and while
+ * the input has to be waited for. Closes both.
+ * @returns the account of every flow
+ * @throws UnreadableInputError where nothing of the input could be read
+ */
+export async function load(
+  feed: FlowFeed,
+  outlet: Outlet,
+  options: LoadOptions = {},
+): Promise<LoadReport> {
+  using run = new LoadRun(feed, outlet, options);
+  let due = performance.now() + SLICE_MS;
+  for (;;) {
+    const state = run.step(due);
+    if (state === "done") break;
+    if (state === "starved" && !(await run.refill())) break;
+    const now = performance.now();
+    if (now < due && run.restMs(now) <= 0) continue;
+    run.progress();
+    await visitEventLoop(run.restMs(now));
+    while (!run.aborted && run.restMs(performance.now()) > 0) {
+      await visitEventLoop(run.restMs(performance.now()));
+    }
+    due = performance.now() + SLICE_MS;
+  }
+  return run.finish();
+}
+
+/**
+ * As {@link load}, without yielding: nothing else runs meanwhile, no signal handler and no abort.
+ * The input must be at hand: a file, bytes, or lines of a synchronous iterable.
+ */
+export function loadSync(feed: FlowFeed, outlet: Outlet, options: LoadOptions = {}): LoadReport {
+  using run = new LoadRun(feed, outlet, options);
+  while (run.step(Number.POSITIVE_INFINITY) === "starved" && run.refillSync());
+  return run.finish();
+}
+
+function visitEventLoop(restMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (restMs >= 1) setTimeout(resolve, Math.min(restMs, SLICE_MS));
+    else setImmediate(resolve);
+  });
+}
+
+type StepState =
+  /** Nothing of the input is at hand. */
+  | "starved"
+  /** The slice of time is used up. */
+  | "due"
+  /** Nothing more is to be done. */
+  | "done";
+
+class LoadRun implements FlowSink, Disposable {
+  readonly #feed: FlowFeed;
+  readonly #outlet: Outlet;
+  readonly #account: Account;
+  readonly #options: LoadOptions;
+  readonly #startedAt = performance.now();
+  #ended: LoadReport["ended"] = "whole";
+  #endReason = "";
+
+  constructor(feed: FlowFeed, outlet: Outlet, options: LoadOptions) {
+    this.#feed = feed;
+    this.#outlet = outlet;
+    this.#account = outlet.account;
+    this.#options = options;
+  }
+
+  get batch(): Batch {
+    return this.#outlet.batch;
+  }
+
+  get ended(): boolean {
+    return this.#options.onError === "stop" && this.#account.failures > 0;
+  }
+
+  begin(): void {
+    this.#outlet.begin();
+  }
+
+  commit(verb: FlowVerb, line: number): boolean {
+    if (!this.#outlet.commit(verb, line)) return false;
+    this.#account.sent(line);
+    return true;
+  }
+
+  commitReady(bytes: number, verb: FlowVerb, line: number): void {
+    const { batch } = this;
+    const first = batch.count;
+    this.#outlet.commitReady(bytes, verb, line);
+    if (this.#account.table === undefined) return;
+    for (let i = first; i < batch.count; i++) this.#account.sent(batch.tags[i] ?? 0);
+  }
+
+  adopt(batch: Batch, refusals: readonly FlowRefusal[]): void {
+    this.#outlet.batch = batch;
+    let refused = 0;
+    // The account is kept by line: what was sent and what was refused in one order.
+    for (let i = 0; i < batch.count && this.#account.table !== undefined; i++) {
+      const line = batch.tags[i] ?? 0;
+      for (; (refusals[refused]?.line ?? line) < line; refused++) this.#refuse(refusals[refused]);
+      this.#account.sent(line);
+    }
+    for (; refused < refusals.length; refused++) this.#refuse(refusals[refused]);
+  }
+
+  refuse(refusal: FlowRefusal): void {
+    this.#account.refused(refusal);
+  }
+
+  /** Works until nothing of the input is at hand, or a batch ended after `due`. */
+  step(due: number): StepState {
+    while (this.#feed.pump(this)) {
+      this.#flush();
+      if (this.#over()) return "done";
+      const now = this.#outlet.lastReplyAt;
+      if (now >= due || this.restMs(now) > 0) return "due";
+    }
+    return this.#over() ? "done" : "starved";
+  }
+
+  /** Gets more of the input, waiting where needed. @returns false where the load ends here */
+  async refill(): Promise<boolean> {
+    try {
+      const more = this.#feed.fill();
+      return typeof more === "boolean" ? more : await this.#wait(more);
+    } catch (error) {
+      this.#unreadable(error);
+      return false;
+    }
+  }
+
+  /** As {@link refill}, for input that is at hand. */
+  refillSync(): boolean {
+    try {
+      const more = this.#feed.fill();
+      if (typeof more === "boolean") return more;
+    } catch (error) {
+      this.#unreadable(error);
+      return false;
+    }
+    throw new MillraceError("NOT_SYNCHRONOUS", `${this.#feed.name} has to be waited for`);
+  }
+
+  progress(): void {
+    const { failures, settled } = this.#account;
+    this.#options.onProgress?.({
+      bytesRead: this.#feed.bytesRead,
+      bytesTotal: this.#feed.bytesTotal,
+      flows: settled,
+      failures,
+    });
+  }
+
+  /** The load was told to end: there is nothing to rest for. */
+  get aborted(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
+  /** How long the load is to rest so that it keeps to its rate. */
+  restMs(now: number): number {
+    const { maxRate } = this.#options;
+    const { firstSendAt } = this.#outlet;
+    if (maxRate === undefined || firstSendAt === 0) return 0;
+    return (this.#account.settled / maxRate) * 1000 - (now - firstSendAt);
+  }
+
+  /** Sends what is left, so that every flow taken is accounted for, and gives the account. */
+  finish(): LoadReport {
+    this.#flush();
+    this.#over();
+    this.progress();
+    const outlet = this.#outlet;
+    const { counts } = this.#account;
+    const seconds = (outlet.lastReplyAt - outlet.firstSendAt) / 1000;
+    return {
+      ...counts,
+      lines: this.#feed.line,
+      flowsPerSecond: seconds > 0 ? Math.round(counts.applied / seconds) : 0,
+      seconds,
+      wholeSeconds: (performance.now() - this.#startedAt) / 1000,
+      batches: outlet.batches,
+      systemCalls: outlet.systemCalls,
+      bytes: outlet.bytes,
+      batchLatencyMicroseconds: batchLatency(outlet.latency),
+      peakResidentBytes: peakResidentBytes(),
+      ...(outlet.tuned === undefined ? {} : { tuned: outlet.tuned }),
+      ended: this.#ended,
+      endReason: this.#endReason,
+      errors: this.#account.firstExceptions,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#outlet[Symbol.dispose]();
+    this.#feed.close();
+  }
+
+  #flush(): void {
+    if (this.#outlet.fatalErrno === 0) this.#outlet.flush();
+  }
+
+  #refuse(refusal: FlowRefusal | undefined): void {
+    if (refusal !== undefined) this.#account.refused(refusal);
+  }
+
+  // A source that lets wait: what is at hand is sent meanwhile, and an abort ends the wait.
+  async #wait(more: Promise<boolean>): Promise<boolean> {
+    const { signal } = this.#options;
+    const aborted = Promise.withResolvers<boolean>();
+    const onAbort = (): void => aborted.resolve(false);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    const linger = setTimeout(() => this.#flush(), LINGER_MS);
+    try {
+      return await Promise.race([more, aborted.promise]);
+    } finally {
+      clearTimeout(linger);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  // What was read before is loaded, and the report says so; with nothing read there is none.
+  #unreadable(error: unknown): void {
+    if (!(error instanceof UnreadableInputError) || this.#feed.line === 0) throw error;
+    this.#ended = "unreadable";
+    this.#endReason = error.message;
+  }
+
+  // Whether the load ends here, and why.
+  #over(): boolean {
+    if (this.#ended !== "whole") return true;
+    if (this.#outlet.fatalErrno !== 0) this.#ended = "fatal";
+    else if (this.ended) this.#ended = "stopped";
+    else if (this.aborted) this.#ended = "interrupted";
+    return this.#ended !== "whole";
+  }
+}

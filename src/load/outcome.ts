@@ -1,0 +1,184 @@
+import type { FlowRefusal } from "../format/feed.ts";
+import { assert } from "../sys/errors.ts";
+
+/**
+ * How a flow ended. `refused`: never sent. `present` and `absent`: its reply was lost and it was read
+ * back (reconciled). `unknown`: its reply was lost and reading it back failed too.
+ */
+export type OutcomeState = "applied" | "rejected" | "refused" | "present" | "absent" | "unknown";
+
+/** The states as the bytes of an {@link OutcomeTable}. */
+export const OUTCOME_STATES: readonly OutcomeState[] = [
+  "applied",
+  "rejected",
+  "refused",
+  "present",
+  "absent",
+  "unknown",
+];
+
+/** A flow that was not simply applied. */
+export type FlowException = {
+  /** 1-based line of the input, or the number of the flow where there are no lines. */
+  readonly line: number;
+  /** 1-based, in bytes. */
+  readonly column: number;
+  readonly state: Exclude<OutcomeState, "applied">;
+  /** 0 where the kernel was not asked, or its reply was lost and all is as asked; EIO where it is not. */
+  readonly errno: number;
+  /** `EEXIST`; `FLOW_SYNTAX` and the like where the kernel was not asked. */
+  readonly code: string;
+  /** In words. */
+  readonly reason: string;
+  /** The flow, or the part of the line around the column. */
+  readonly text: string;
+};
+
+/** What became of all flows, counted. */
+export type OutcomeCounts = {
+  /** In a dry run: encoded and found valid, not sent. */
+  encoded: number;
+  applied: number;
+  rejected: number;
+  refused: number;
+  /** Replies that were lost, by what was found; `contrary` of them are not what was asked for. */
+  reconciled: { present: number; absent: number; contrary: number };
+  unknown: number;
+};
+
+/** What became of each flow: five bytes, and its line. Grows with the input; the library keeps one. */
+export class OutcomeTable {
+  /** Flows so far. */
+  count = 0;
+  #states = new Uint8Array(1024);
+  #errnos = new Int32Array(1024);
+  #lines = new Float64Array(1024);
+
+  /** Adds the flow of `line`, the lines going up. */
+  add(line: number, state: OutcomeState, errno: number): void {
+    if (this.count === this.#states.length) this.#grow();
+    this.#states[this.count] = OUTCOME_STATES.indexOf(state);
+    this.#errnos[this.count] = errno;
+    this.#lines[this.count] = line;
+    this.count++;
+  }
+
+  /** Changes what became of the flow of `line`. */
+  set(line: number, state: OutcomeState, errno: number): void {
+    const index = this.indexOfLine(line);
+    assert(index >= 0, `no flow of line ${line}`);
+    this.#states[index] = OUTCOME_STATES.indexOf(state);
+    this.#errnos[index] = errno;
+  }
+
+  /** State of flow `index`, counted from 0 in the order of the input. */
+  stateOf(index: number): OutcomeState {
+    const state = OUTCOME_STATES[this.#states[index] ?? -1];
+    assert(index >= 0 && index < this.count && state !== undefined, `no flow ${index}`);
+    return state;
+  }
+
+  /** Errno of flow `index`; 0 where there was none. */
+  errnoOf(index: number): number {
+    return this.#errnos[index] ?? 0;
+  }
+
+  /** Line of flow `index`. */
+  lineOf(index: number): number {
+    return this.#lines[index] ?? 0;
+  }
+
+  /** The flow of `line`, or -1. */
+  indexOfLine(line: number): number {
+    let low = 0;
+    let high = this.count - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const at = this.lineOf(middle);
+      if (at === line) return middle;
+      if (at < line) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  #grow(): void {
+    const size = this.count * 2;
+    const states = new Uint8Array(size);
+    const errnos = new Int32Array(size);
+    const lines = new Float64Array(size);
+    states.set(this.#states);
+    errnos.set(this.#errnos);
+    lines.set(this.#lines);
+    this.#states = states;
+    this.#errnos = errnos;
+    this.#lines = lines;
+  }
+}
+
+/** How many exceptions an account keeps; whoever wants all of them listens. */
+const EXCEPTIONS_KEPT = 100;
+
+/** Keeps the account of a load: counts always, each exception to whoever wants it, a table if asked. */
+export class Account {
+  readonly firstExceptions: FlowException[] = [];
+  readonly counts: OutcomeCounts = {
+    encoded: 0,
+    applied: 0,
+    rejected: 0,
+    refused: 0,
+    reconciled: { present: 0, absent: 0, contrary: 0 },
+    unknown: 0,
+  };
+  readonly table: OutcomeTable | undefined;
+  /** Flows that were not simply applied. */
+  failures = 0;
+  readonly #onException: ((exception: FlowException) => void) | undefined;
+
+  constructor(onException?: (exception: FlowException) => void, table?: OutcomeTable) {
+    this.#onException = onException;
+    this.table = table;
+  }
+
+  /** Flows whose end is known. */
+  get settled(): number {
+    return this.counts.applied + this.counts.encoded + this.failures;
+  }
+
+  /** A flow is on its way to the kernel; it counts when its batch is settled. */
+  sent(line: number): void {
+    this.table?.add(line, "applied", 0);
+  }
+
+  applied(count: number): void {
+    this.counts.applied += count;
+  }
+
+  /** A flow that was sent did not simply apply. */
+  exception(exception: FlowException): void {
+    const { state, line, errno } = exception;
+    this.#count(state);
+    if ((state === "present" || state === "absent") && errno !== 0)
+      this.counts.reconciled.contrary++;
+    this.table?.set(line, state, errno);
+    this.#tell(exception);
+  }
+
+  /** A flow is not sent. */
+  refused(refusal: FlowRefusal): void {
+    this.#count("refused");
+    this.table?.add(refusal.line, "refused", 0);
+    this.#tell({ ...refusal, state: "refused", errno: 0 });
+  }
+
+  #tell(exception: FlowException): void {
+    this.failures++;
+    if (this.firstExceptions.length < EXCEPTIONS_KEPT) this.firstExceptions.push(exception);
+    this.#onException?.(exception);
+  }
+
+  #count(state: OutcomeState): void {
+    if (state === "present" || state === "absent") this.counts.reconciled[state]++;
+    else this.counts[state]++;
+  }
+}

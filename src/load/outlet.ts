@@ -1,0 +1,37 @@
+import type { RecordableHistogram } from "node:perf_hooks";
+import type { Batch } from "../netlink/batch.ts";
+import type { FlowVerb } from "../ovs/flow-message.ts";
+import type { Account } from "./outcome.ts";
+import type { TunedCut } from "./tuner.ts";
+
+/**
+ * Where encoded flows go: the kernel, or nowhere in a dry run. A load begins a message, lets an
+ * encoder append to the batch's writer, commits it, and flushes when the batch is full.
+ */
+export type Outlet = Disposable & {
+  readonly account: Account;
+  /** What is sent next: the outlet's own, or one that was filled elsewhere. */
+  batch: Batch;
+  /** The most messages and arena bytes of a batch that suits it. */
+  readonly batchShape: { readonly messages: number; readonly bytes: number };
+  /** Begins a flow's message in the batch, which must not be full. */
+  begin(): void;
+  /** Ends it. @returns false where it did not fit the arena: nothing is kept, flush first. */
+  commit(verb: FlowVerb, line: number): boolean;
+  /** Keeps messages that were put ready-made behind those of the batch; see `FlowMessages.commitReady`. */
+  commitReady(bytes: number, verb: FlowVerb, line: number): void;
+  /** Settles every flow in the batch and empties it. */
+  flush(): void;
+  /** Milliseconds as performance.now() counts them; 0 before the first flush. */
+  readonly firstSendAt: number;
+  readonly lastReplyAt: number;
+  readonly batches: number;
+  readonly systemCalls: number;
+  readonly bytes: number;
+  /** Nanoseconds of each batch, first send to last reply. */
+  readonly latency: RecordableHistogram;
+  /** The cut that was found best, where the load looked for it. */
+  readonly tuned: TunedCut | undefined;
+  /** The errno after which no flow will be taken any more; 0 while there is none. */
+  readonly fatalErrno: number;
+};

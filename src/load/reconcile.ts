@@ -1,0 +1,76 @@
+import { sameActions } from "../flow/action/same.ts";
+import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
+import { normalize } from "../flow/key/normal-form.ts";
+import { KeyRecord } from "../flow/key/record.ts";
+import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
+import { type FlowParts, printFlow } from "../flow/print.ts";
+import { TextSink } from "../flow/text/sink.ts";
+import { printUuid } from "../flow/text/uuid.ts";
+import type { Batch } from "../netlink/batch.ts";
+import { NLMSG_HEADER } from "../netlink/message.ts";
+import { type OvsChannel, OVS_PREFIX } from "../ovs/channel.ts";
+import type { DatapathInfo } from "../ovs/datapath.ts";
+import { decodeFlow, type FlowView, getFlow, identityOf } from "../ovs/flow.ts";
+
+/** Finds the parts of request `index` in a batch; the bytes stay the batch's. */
+export function decodeSent(batch: Batch, index: number, into: FlowView): FlowView {
+  const { u8, view } = batch.memory;
+  const start = (batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX;
+  decodeFlow({ bytes: u8, view, datapath: 0, start, end: batch.starts[index + 1] ?? 0 }, into);
+  return into;
+}
+
+/**
+ * Reads back the flow that a request names. Nothing is sent again: the kernel may have carried it out.
+ * `present` is a flow with this identity that matches the same packets and, where the request had
+ * actions, does the same with them.
+ */
+export function reconcile(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  sent: FlowView,
+): "present" | "absent" {
+  let same = true;
+  const found = getFlow(channel, datapath, identityOf(sent), (view) => {
+    same = isSameFlow(sent, view);
+  });
+  return found && same ? "present" : "absent";
+}
+
+// The kernel dumps a key in its normal form, so bytes are compared by what they mean.
+function isSameFlow(sent: FlowView, found: FlowView): boolean {
+  if (sent.mask.start >= 0 && !sameMatch(sent, found)) return false;
+  const one = sent.actions;
+  const other = found.actions;
+  if (one.start < 0 || other.start < 0) return one.start < 0;
+  return sameActions(sent.bytes, one.start, one.end, found.bytes, other.start, other.end);
+}
+
+/** Two flows match the same packets. */
+export function sameMatch(sent: FlowParts, found: FlowParts): boolean {
+  return Buffer.compare(matchHash(sent), matchHash(found)) === 0;
+}
+
+// A UFID is the hash of what a flow matches, whatever UFID it was put with.
+function matchHash(flow: FlowParts): Uint8Array {
+  const record = new KeyRecord();
+  const hash = new Int32Array(UFID_SIZE / 4);
+  const maskStart = flow.mask.start < 0 ? NO_MASK : flow.mask.start;
+  decodeKey(flow.bytes, flow.key.start, flow.key.end, maskStart, flow.mask.end, record);
+  normalize(record);
+  writeUfid(record, hash, 0);
+  return new Uint8Array(hash.buffer);
+}
+
+/** The flow of a request in text; a delete by UFID has no more than that. */
+export function textOf(sent: FlowView): string {
+  const out = new TextSink(512);
+  if (sent.key.start < 0) {
+    out.text("ufid:");
+    printUuid(out, sent.bytes, sent.ufid.start);
+    return out.toString();
+  }
+  const style = { verbose: false, statistics: false };
+  printFlow(sent, new KeyRecord(), out, style, 0);
+  return out.toString();
+}

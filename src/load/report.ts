@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import type { RecordableHistogram } from "node:perf_hooks";
+import type { TunedCut } from "./tuner.ts";
+import type { FlowException, OutcomeCounts } from "./outcome.ts";
+
+/** Time from a batch's first send to its last reply, in microseconds. */
+export type BatchLatency = {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+};
+
+/** What a load did. */
+export type LoadReport = OutcomeCounts & {
+  /** Applied flows a second, from the first send to the last reply. */
+  readonly flowsPerSecond: number;
+  /** From the first send to the last reply. */
+  readonly seconds: number;
+  /** With opening, reading and parsing. */
+  readonly wholeSeconds: number;
+  readonly batches: number;
+  readonly systemCalls: number;
+  /** Netlink bytes sent. */
+  readonly bytes: number;
+  readonly batchLatencyMicroseconds: BatchLatency;
+  /** The most memory that the process has held (VmHWM). */
+  readonly peakResidentBytes: number;
+  /** The batch shape that `tune` found best; absent where it was not asked for, or the load too short. */
+  readonly tuned?: TunedCut;
+  /** Lines of the input that were read. */
+  readonly lines: number;
+  /**
+   * `whole`: to the end of the input. `interrupted` by a signal, `stopped` after a failure as asked,
+   * `fatal` where the kernel takes no flow any more: the datapath is gone, or the right to change it.
+   * `unreadable` where the input broke off.
+   */
+  readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable";
+  /** Why the input could not be read further; empty otherwise. */
+  readonly endReason: string;
+  /** The first hundred. */
+  readonly errors: readonly FlowException[];
+};
+
+/** Reads a histogram of nanoseconds. */
+export function batchLatency(histogram: RecordableHistogram): BatchLatency {
+  if (histogram.count === 0) return { p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
+  const at = (percentile: number): number => Math.round(histogram.percentile(percentile) / 1000);
+  return {
+    p50: at(50),
+    p90: at(90),
+    p99: at(99),
+    p999: at(99.9),
+    max: Math.round(histogram.max / 1000),
+  };
+}
+
+/** VmHWM of this process in bytes; 0 where /proc is not there. */
+export function peakResidentBytes(): number {
+  try {
+    const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+    return match?.[1] === undefined ? 0 : Number(match[1]) * 1024;
+  } catch {
+    return 0;
+  }
+}

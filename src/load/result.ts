@@ -1,0 +1,61 @@
+import { errnoName } from "../sys/errno.ts";
+import { FlowRefusedError, FlowRejectedError } from "../flow/rules/errors.ts";
+import type { Account, FlowException, OutcomeState, OutcomeTable } from "./outcome.ts";
+import type { LoadReport } from "./report.ts";
+
+/**
+ * What became of a load, flow by flow, in the order of the input. Five bytes and a line number a flow;
+ * errors are built only when asked for.
+ */
+export class LoadResult {
+  readonly report: LoadReport;
+  readonly #table: OutcomeTable;
+  readonly #exceptions: ReadonlyMap<number, FlowException>;
+
+  constructor(report: LoadReport, table: OutcomeTable, account: Account) {
+    this.report = report;
+    this.#table = table;
+    this.#exceptions = new Map(account.firstExceptions.map((found) => [found.line, found]));
+  }
+
+  /** Flows in the input; comments and blank lines are none. */
+  get length(): number {
+    return this.#table.count;
+  }
+
+  get applied(): number {
+    return this.report.applied;
+  }
+
+  get rejected(): number {
+    return this.report.rejected;
+  }
+
+  get refused(): number {
+    return this.report.refused;
+  }
+
+  /** How flow `index` ended. */
+  stateOf(index: number): OutcomeState {
+    return this.#table.stateOf(index);
+  }
+
+  /** The line of flow `index`; for flows from a script its number, from 1. */
+  lineOf(index: number): number {
+    return this.#table.lineOf(index);
+  }
+
+  /** Why flow `index` was not applied; undefined where it was. */
+  errorOf(index: number): FlowRejectedError | FlowRefusedError | undefined {
+    const state = this.stateOf(index);
+    const errno = this.#table.errnoOf(index);
+    const readBack = state === "present" || state === "absent";
+    if (state === "applied" || (readBack && errno === 0)) return undefined;
+    const line = this.lineOf(index);
+    const known = this.#exceptions.get(line);
+    const why = known?.reason ?? (errno === 0 ? state : `${state} with ${errnoName(errno)}`);
+    const reason = `line ${line}: ${why}`;
+    if (state === "refused") return new FlowRefusedError({ rule: known?.code ?? "", reason });
+    return new FlowRejectedError(reason, errno, known?.text ?? "");
+  }
+}

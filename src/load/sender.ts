@@ -1,0 +1,153 @@
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { Batch } from "../netlink/batch.ts";
+import { type BatchShape, Transactor } from "../netlink/transactor.ts";
+import type { OvsChannel } from "../ovs/channel.ts";
+import type { DatapathInfo } from "../ovs/datapath.ts";
+import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
+import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
+import type { Account } from "./outcome.ts";
+import type { Outlet } from "./outlet.ts";
+import { Settler } from "./settle.ts";
+import { type TunedCut, Tuner } from "./tuner.ts";
+
+/** How many messages a system call may carry and how long the arena is. */
+export type SenderShape = BatchShape & {
+  /** Datagrams of one sendmmsg. */
+  readonly datagramsPerCall: number;
+};
+
+/**
+ * What measured best: datagrams of 1,024 messages, as many as an iovec array holds, and four of them
+ * a system call.
+ */
+export const DEFAULT_SHAPE: SenderShape = {
+  ack: "errors",
+  transport: "sendmmsg",
+  messagesPerDatagram: 1024,
+  bytesPerDatagram: 256 << 10,
+  datagramsPerCall: 4,
+};
+
+/** Batches a second that a rate is kept with. */
+const RATE_BATCHES = 20;
+
+/** The shape whose batches are small enough to keep to a rate of `maxRate` flows a second. */
+export function shapeForRate(shape: SenderShape, maxRate: number | undefined): SenderShape {
+  if (maxRate === undefined) return shape;
+  const messages = Math.max(1, Math.floor(maxRate / RATE_BATCHES));
+  if (messages >= shape.messagesPerDatagram * shape.datagramsPerCall) return shape;
+  const messagesPerDatagram = Math.min(shape.messagesPerDatagram, messages);
+  return { ...shape, messagesPerDatagram, datagramsPerCall: 1 };
+}
+
+/** Where a load goes. */
+export type LoadTarget = { readonly channel: OvsChannel; readonly datapath: DatapathInfo };
+
+/** The outlet to the kernel: owns the arena and the socket, keeps time, settles every flow. */
+export class Sender implements Outlet {
+  readonly account: Account;
+  readonly batchShape: { readonly messages: number; readonly bytes: number };
+  batch: Batch;
+  readonly latency: RecordableHistogram = createHistogram();
+  firstSendAt = 0;
+  lastReplyAt = 0;
+  batches = 0;
+  fatalErrno = 0;
+
+  readonly #transactor: Transactor;
+  readonly #messages: FlowMessages;
+  readonly #settler: Settler;
+  /** Finds the best cut while the load runs; undefined where the shape is given. */
+  readonly #tuner: Tuner | undefined;
+
+  /**
+   * @param tolerate errnos that count as applied; see {@link Settler}
+   * @param tune find the best cut into datagrams while the load runs, instead of the shape's
+   */
+  constructor(
+    target: LoadTarget,
+    account: Account,
+    shape: SenderShape = DEFAULT_SHAPE,
+    tolerate: ReadonlySet<number> = new Set(),
+    tune = false,
+  ) {
+    const { channel, datapath } = target;
+    this.account = account;
+    this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
+    this.#settler = new Settler(target, account, tolerate);
+    const socket = channel.openSocket();
+    try {
+      this.#transactor = new Transactor(socket, shape);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    // A batch is one window: all replies to it fit the receive buffer.
+    const wanted = tune ? Tuner.messagesMax : shape.messagesPerDatagram * shape.datagramsPerCall;
+    const messages = Math.min(this.#transactor.windowMessages, wanted);
+    this.batchShape = { messages, bytes: arenaBytes(messages, shape) };
+    this.batch = new Batch(messages, this.batchShape.bytes);
+    this.#tuner = tune ? new Tuner(messages) : undefined;
+    this.#cut();
+  }
+
+  get systemCalls(): number {
+    return this.#transactor.counters.systemCalls;
+  }
+
+  get tuned(): TunedCut | undefined {
+    return this.#tuner?.chosen;
+  }
+
+  get bytes(): number {
+    return this.#transactor.counters.bytes;
+  }
+
+  begin(): void {
+    this.#messages.begin(this.batch);
+  }
+
+  commit(verb: FlowVerb, line: number): boolean {
+    return this.#messages.commit(this.batch, verb, line);
+  }
+
+  commitReady(bytes: number, verb: FlowVerb, line: number): void {
+    this.#messages.commitReady(this.batch, bytes, verb, line);
+  }
+
+  flush(): void {
+    const { batch } = this;
+    if (batch.count === 0) return;
+    const before = performance.now();
+    if (this.batches === 0) this.firstSendAt = before;
+    this.#transactor.execute(batch);
+    this.lastReplyAt = performance.now();
+    this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
+    this.batches++;
+    this.#tuner?.record(batch.count, (this.lastReplyAt - before) * 1000);
+    this.account.applied(batch.count - batch.failures);
+    if (batch.failures > 0) this.fatalErrno = this.#settler.settle(batch);
+    batch.clear();
+    this.#cut();
+  }
+
+  #cut(): void {
+    if (this.#tuner === undefined) return;
+    const { messagesPerDatagram, datagramsPerCall } = this.#tuner.next;
+    this.#transactor.cut(messagesPerDatagram);
+    this.batch.limit = Math.min(this.batch.capacity, messagesPerDatagram * datagramsPerCall);
+  }
+
+  [Symbol.dispose](): void {
+    this.#transactor.socket.close();
+  }
+}
+
+/** Room for a batch of plain flows (under 256 bytes each), and for one of the greatest length. */
+function arenaBytes(messages: number, shape: SenderShape): number {
+  const wanted = Math.min(messages * 256, shape.bytesPerDatagram * shape.datagramsPerCall);
+  return Math.max(wanted, MESSAGE_BYTES_MAX);
+}
+
+/** Key, mask and actions, 64 KiB each, and the headers. */
+const MESSAGE_BYTES_MAX = 200 << 10;

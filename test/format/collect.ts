@@ -1,0 +1,107 @@
+import { crc32 } from "node:zlib";
+import type { PortNames } from "../../src/flow/ports.ts";
+import type { FlowFeed, FlowRefusal, FlowSink } from "../../src/format/feed.ts";
+import { FlowSetCompiler, type LineFormat } from "../../src/format/flow-set-compile.ts";
+import { FlowSetWriter } from "../../src/format/flow-set-writer.ts";
+import { bytesSource, type ByteSource } from "../../src/format/source.ts";
+import { Batch } from "../../src/netlink/batch.ts";
+import { FlowMessages } from "../../src/ovs/flow-message.ts";
+
+/** Ports that the tests' flows may name. */
+export const PORTS: PortNames = {
+  numberOf: (name) => ({ p1: 1, p2: 2, veth7: 7 })[name],
+  nameOf: () => undefined,
+};
+
+export function utf8(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** What a feed gives: its messages with their lines, and what it refused, in order. */
+export type Collected = { readonly messages: string[]; readonly refusals: string[] };
+
+/** Pumps a feed to its end through a batch of `capacity` messages; what came before an error is kept. */
+export async function collect(
+  feed: FlowFeed,
+  capacity = 1000,
+  into: Collected = { messages: [], refusals: [] },
+): Promise<Collected> {
+  const framing = new FlowMessages(0x1234, 77);
+  const batch = new Batch(capacity, 1 << 18);
+  const sink: FlowSink = {
+    batch,
+    ended: false,
+    begin: () => framing.begin(batch),
+    commit: (verb, line) => framing.commit(batch, verb, line),
+    commitReady: (bytes, verb, line) => framing.commitReady(batch, bytes, verb, line),
+    adopt: () => {
+      throw new Error("no feed here fills a batch elsewhere");
+    },
+    refuse: ({ line, code, reason }: FlowRefusal) =>
+      void into.refusals.push(`${line} ${code} ${reason}`),
+  };
+  const flush = (): void => {
+    for (let i = 0; i < batch.count; i++) {
+      const message = batch.memory.u8.slice(batch.starts[i], batch.starts[i + 1]);
+      // The sequence number is that of the transactor.
+      message.fill(0, 8, 12);
+      into.messages.push(`${batch.tags[i]} ${Buffer.from(message).toString("hex")}`);
+    }
+    batch.clear();
+  };
+  try {
+    for (;;) {
+      while (feed.pump(sink)) flush();
+      if (!(await feed.fill())) break;
+    }
+  } finally {
+    flush();
+    feed.close();
+  }
+  return into;
+}
+
+/** Compiles lines. */
+export async function compile(
+  text: string,
+  format: LineFormat = "text",
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; refusals: FlowRefusal[] }> {
+  const records: Uint8Array[] = [];
+  const refusals: FlowRefusal[] = [];
+  const writer = new FlowSetWriter((record) => void records.push(record.slice()));
+  const source = bytesSource("lines", utf8(text));
+  const compiler = new FlowSetCompiler(source, format, writer, (one) => void refusals.push(one));
+  for (;;) if (!compiler.step() && !(await compiler.fill())) break;
+  compiler.finish();
+  return { bytes: new Uint8Array(Buffer.concat(records)), refusals };
+}
+
+/** As a pipe: it cannot be read twice, and comes in pieces of `size` bytes. */
+export function pipeSource(bytes: Uint8Array, size = 1000): ByteSource {
+  const source = bytesSource("pipe", bytes);
+  const readPiece = async (buffer: Uint8Array, offset: number): Promise<number> => {
+    await Promise.resolve();
+    return source.read(buffer.subarray(0, Math.min(buffer.length, offset + size)), offset);
+  };
+  return { name: "pipe", size: undefined, read: readPiece, close: () => source.close() };
+}
+
+/** Where the records of a flow set begin, and at last where it ends. */
+export function recordStarts(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const starts = [0];
+  for (let at = 0; at < bytes.length;) starts.push((at += view.getUint32(at + 7)));
+  return starts;
+}
+
+/** Makes all checksums right again: the work of a writer that is wrong on purpose. */
+export function reseal(bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  let checksum = 0;
+  const starts = recordStarts(bytes);
+  for (let i = 0; i + 1 < starts.length; i++) {
+    const [start = 0, end = 0] = starts.slice(i, i + 2);
+    checksum = crc32(bytes.subarray(start + 6, end), checksum);
+    view.setUint32(start + 2, checksum);
+  }
+}

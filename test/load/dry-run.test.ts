@@ -1,0 +1,78 @@
+import { expect, test } from "bun:test";
+import { sampleLine } from "../../src/format/sample.ts";
+import { bytesSource, linesSource, UnreadableInputError } from "../../src/format/source.ts";
+import { TextFeed } from "../../src/format/text-feed.ts";
+import { DryOutlet } from "../../src/load/dry-run.ts";
+import { load, loadSync } from "../../src/load/load.ts";
+import { Account } from "../../src/load/outcome.ts";
+
+function feed(text: string): TextFeed {
+  return new TextFeed(bytesSource("test", new TextEncoder().encode(text)), { ufid: true });
+}
+
+test("a dry run judges every line and sends nothing", async () => {
+  const text = [
+    sampleLine(1),
+    "",
+    "# comment",
+    "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6),tcp() 2",
+    "in_port(1) nonsense(",
+    `${sampleLine(2)} # why`,
+  ].join("\r\n");
+  const report = await load(feed(text), new DryOutlet(new Account()));
+  expect(report).toMatchObject({ encoded: 2, applied: 0, refused: 2, lines: 6, systemCalls: 0 });
+  expect(report.errors.map(({ line, code }) => [line, code])).toEqual([
+    [5, "FLOW_SYNTAX"],
+    [4, "FLOW_REFUSED"],
+  ]);
+  expect(report.errors[1]?.reason).toContain("tcp_flags()");
+});
+
+test("an empty input is a load of nothing", () => {
+  expect(loadSync(feed(""), new DryOutlet(new Account()))).toMatchObject({
+    encoded: 0,
+    refused: 0,
+    lines: 0,
+    ended: "whole",
+    flowsPerSecond: 0,
+  });
+});
+
+test("input that breaks off is reported with what came before", async () => {
+  async function* broken(): AsyncGenerator<string> {
+    yield sampleLine(1);
+    await Bun.sleep(1);
+    throw new UnreadableInputError("the disk is gone");
+  }
+  const source = linesSource("script", broken());
+  const report = await load(new TextFeed(source, { ufid: true }), new DryOutlet(new Account()));
+  expect(report).toMatchObject({ encoded: 1, ended: "unreadable", endReason: "the disk is gone" });
+});
+
+test("an abort ends the wait for an input that stalls", async () => {
+  const controller = new AbortController();
+  async function* stalled(): AsyncGenerator<string> {
+    yield sampleLine(1);
+    await new Promise(() => undefined);
+  }
+  setTimeout(() => controller.abort(), 30);
+  const source = linesSource("script", stalled());
+  const report = await load(new TextFeed(source, { ufid: true }), new DryOutlet(new Account()), {
+    signal: controller.signal,
+  });
+  expect(report).toMatchObject({ encoded: 1, ended: "interrupted" });
+});
+
+test("a synchronous load says that it cannot wait", () => {
+  async function* later(): AsyncGenerator<string> {
+    yield sampleLine(1);
+  }
+  const waiting = new TextFeed(linesSource("script", later()), { ufid: true });
+  expect(() => loadSync(waiting, new DryOutlet(new Account()))).toThrow("has to be waited for");
+});
+
+test("stops at a refused line where asked, with all before it taken", async () => {
+  const text = `${sampleLine(1)}\nbad\n${sampleLine(2)}\n`;
+  const report = await load(feed(text), new DryOutlet(new Account()), { onError: "stop" });
+  expect(report).toMatchObject({ encoded: 1, refused: 1, lines: 2, ended: "stopped" });
+});

@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { Account, OUTCOME_STATES, OutcomeTable } from "../../src/load/outcome.ts";
+
+test("a table gives back what became of each flow, by number and by line", () => {
+  const flow = fc.record({
+    gap: fc.integer({ min: 1, max: 5 }),
+    state: fc.constantFrom(...OUTCOME_STATES),
+    errno: fc.integer({ min: 0, max: 133 }),
+  });
+  fc.assert(
+    fc.property(fc.array(flow, { maxLength: 3000 }), (flows) => {
+      const table = new OutcomeTable();
+      let line = 0;
+      const lines = flows.map(({ gap }) => (line += gap));
+      for (const at of lines) table.add(at, "applied", 0);
+      flows.forEach(({ state, errno }, i) => table.set(lines[i] ?? 0, state, errno));
+      expect(table.count).toBe(flows.length);
+      flows.forEach(({ state, errno }, i) => {
+        expect([table.stateOf(i), table.errnoOf(i), table.lineOf(i)]).toEqual([
+          state,
+          errno,
+          lines[i] ?? 0,
+        ]);
+        expect(table.indexOfLine(lines[i] ?? 0)).toBe(i);
+      });
+      expect(table.indexOfLine(line + 1)).toBe(-1);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("an account counts every end once and keeps the first hundred exceptions", () => {
+  const seen: number[] = [];
+  const account = new Account(({ line }) => seen.push(line));
+  account.applied(10);
+  const common = { column: 1, errno: 0, code: "X", reason: "why", text: "" };
+  for (let line = 1; line <= 150; line++) {
+    if (line % 3 === 0) account.refused({ ...common, line });
+    else account.exception({ ...common, line, state: line % 3 === 1 ? "rejected" : "absent" });
+  }
+  expect(account.counts).toMatchObject({ applied: 10, rejected: 50, refused: 50, unknown: 0 });
+  expect(account.counts.reconciled).toEqual({ present: 0, absent: 50, contrary: 0 });
+  expect(account.settled).toBe(160);
+  expect(account.firstExceptions.length).toBe(100);
+  expect(seen.length).toBe(150);
+});
