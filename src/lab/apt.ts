@@ -1,0 +1,167 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { cacheFolder, withLock } from "./cache.ts";
+import { LabError } from "./error.ts";
+import { lastLines, runTool, type ToolResult } from "./tool.ts";
+
+/** Where package lists come from: the machine's own, or a private copy that needs no root. */
+type Lists = "machine" | "private";
+
+const DOWNLOAD_TIMEOUT_MS = 600_000;
+const QUERY_TIMEOUT_MS = 120_000;
+
+/** apt's options for folders of our own. The machine's sources, keys and signature checks stay. */
+export function aptOptions(folder: string, lists: Lists): string[] {
+  const options = [
+    `Dir::State=${folder}/state`,
+    "Dir::State::status=/var/lib/dpkg/status",
+    `Dir::Cache=${folder}/cache`,
+    "Debug::NoLocking=1",
+    // As root apt would fetch as the user _apt, who may not enter these folders.
+    "APT::Sandbox::User=root",
+    "Acquire::Retries=2",
+    // Small on disk: no descriptions, lists compressed, no caches of what is seldom asked.
+    "Acquire::Languages=none",
+    "Acquire::GzipIndexes=true",
+    "Dir::Cache::pkgcache=",
+    "Dir::Cache::srcpkgcache=",
+  ];
+  if (lists === "machine") options.push("Dir::State::lists=/var/lib/apt/lists");
+  return options.flatMap((option) => ["-o", option]);
+}
+
+function aptFolder(): string {
+  const folder = cacheFolder("apt");
+  mkdirSync(join(folder, "state", "lists", "partial"), { recursive: true });
+  mkdirSync(join(folder, "cache", "archives", "partial"), { recursive: true });
+  return folder;
+}
+
+function hasLists(folder: string): boolean {
+  try {
+    return readdirSync(folder).some((name) => name.includes("_Packages"));
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Runs an apt command against the machine's package lists, then a private copy, then a fresh one,
+ * until `accept` takes the result.
+ */
+async function withLists(
+  what: string,
+  command: readonly string[],
+  options: { cwd?: string; timeoutMs: number; onProgress?: Progress; signal?: AbortSignal },
+): Promise<ToolResult> {
+  const folder = aptFolder();
+  const [program = "apt-get", ...args] = command;
+  const tried: string[] = [];
+  // apt's own locks are off, as they want root: one process at a time all the same.
+  return withLock("apt", async () => {
+    const attempt = async (lists: Lists): Promise<ToolResult | undefined> => {
+      const result = await runTool([program, ...aptOptions(folder, lists), ...args], {
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        timeoutMs: options.timeoutMs,
+        signal: options.signal,
+      });
+      if (result.exitCode === 0) return result;
+      tried.push(`with the ${lists} package lists: ${lastLines(result.stderr, 3)}`);
+      return undefined;
+    };
+    if (hasLists("/var/lib/apt/lists")) {
+      const result = await attempt("machine");
+      if (result !== undefined) return result;
+    }
+    const privateLists = join(folder, "state", "lists");
+    if (hasLists(privateLists)) {
+      const result = await attempt("private");
+      if (result !== undefined) return result;
+    }
+    options.onProgress?.("fetching package lists");
+    const update = await runTool(["apt-get", ...aptOptions(folder, "private"), "-q", "update"], {
+      timeoutMs: options.timeoutMs,
+      signal: options.signal,
+    });
+    if (update.exitCode !== 0) tried.push(`apt-get update: ${lastLines(update.stderr, 3)}`);
+    const result = await attempt("private");
+    if (result !== undefined) return result;
+    throw new LabError(
+      "FETCH",
+      `cannot get ${what} through apt:\n${tried.join("\n")}`,
+      "check the network and /etc/apt/sources.list (Debian's main is needed)",
+    );
+  });
+}
+
+/** A line for people about what is going on. */
+export type Progress = (line: string) => void;
+
+export type AptOptions = {
+  readonly onProgress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/**
+ * Downloads packages into `folder`, as an ordinary user; apt checks signatures and checksums.
+ *
+ * Returns the paths of the files. Throws {@link LabError} (code FETCH) where apt cannot.
+ */
+export async function download(
+  packages: readonly string[],
+  folder: string,
+  options: AptOptions = {},
+): Promise<string[]> {
+  options.onProgress?.(`downloading ${packages.join(", ")}`);
+  await withLists(packages.join(", "), ["apt-get", "-q", "download", ...packages], {
+    cwd: folder,
+    timeoutMs: DOWNLOAD_TIMEOUT_MS,
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  const files = readdirSync(folder).filter((name) => name.endsWith(".deb"));
+  if (files.length === 0) throw new LabError("FETCH", `apt brought nothing of ${packages.join()}`);
+  return files.sort().map((name) => join(folder, name));
+}
+
+/** The packages that `apt-get --print-uris install` would add, from what it prints. */
+export function parseNewPackages(output: string): string[] {
+  const found: string[] = [];
+  for (const line of output.split("\n")) {
+    const match = /^'[^']+' ([^_ ]+)_[^ ]+\.deb \d+/.exec(line);
+    if (match?.[1] !== undefined) found.push(match[1]);
+  }
+  return found;
+}
+
+/**
+ * What would have to be added to this machine for `packages` to run, themselves included.
+ *
+ * apt's own resolver answers; nothing is installed.
+ */
+export async function missingPackages(
+  packages: readonly string[],
+  options: AptOptions = {},
+): Promise<string[]> {
+  const result = await withLists(
+    packages.join(", "),
+    ["apt-get", "-q", "--print-uris", "--no-install-recommends", "-y", "install", ...packages],
+    {
+      timeoutMs: QUERY_TIMEOUT_MS,
+      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    },
+  );
+  return parseNewPackages(result.stdout);
+}
+
+/** Unpacks a package file into `folder` without installing it. */
+export async function unpack(file: string, folder: string, signal?: AbortSignal): Promise<void> {
+  const result = await runTool(["dpkg", "-x", file, folder], {
+    timeoutMs: QUERY_TIMEOUT_MS,
+    signal,
+  });
+  if (result.exitCode !== 0) {
+    throw new LabError("FETCH", `cannot unpack ${file}: ${lastLines(result.stderr, 2)}`);
+  }
+}

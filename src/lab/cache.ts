@@ -1,0 +1,131 @@
+import { spawn } from "node:child_process";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { userInfo, tmpdir } from "node:os";
+import { join } from "node:path";
+import { LabError } from "./error.ts";
+
+/** Folders that a guest covers with file systems of its own: nothing that it needs may lie there. */
+const COVERED = ["/dev", "/proc", "/run", "/sys", "/var/run"];
+
+/** Whether a guest that shares the host's tree still sees `path`. */
+export function visibleInGuest(path: string): boolean {
+  return !COVERED.some((top) => path === top || path.startsWith(`${top}/`));
+}
+
+/** The candidates for the cache folder, best first. */
+export function cacheCandidates(env: Record<string, string | undefined>): string[] {
+  const found: string[] = [];
+  const xdg = env["XDG_CACHE_HOME"];
+  // The XDG rule: a relative path is to be ignored.
+  if (xdg !== undefined && xdg.startsWith("/")) found.push(join(xdg, "millrace"));
+  const home = env["HOME"];
+  if (home !== undefined && home.startsWith("/")) found.push(join(home, ".cache", "millrace"));
+  found.push(join(tmpdir(), `millrace-${userInfo().uid}`));
+  return found.filter((path) => visibleInGuest(path));
+}
+
+/**
+ * The folder that keeps kernels, peers and the state of running labs; made where it is missing.
+ *
+ * Throws {@link LabError} where none of the candidates can be written.
+ */
+export function cacheRoot(env: Record<string, string | undefined> = process.env): string {
+  const candidates = cacheCandidates(env);
+  for (const path of candidates) {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      accessSync(path, constants.W_OK | constants.X_OK);
+      return path;
+    } catch {
+      // The next candidate may do.
+    }
+  }
+  throw new LabError(
+    "UNAVAILABLE",
+    `no folder for the lab's kernels can be written (tried ${candidates.join(", ")})`,
+    "set XDG_CACHE_HOME to a folder of yours",
+  );
+}
+
+/** A folder in the cache, made where it is missing. */
+export function cacheFolder(...names: string[]): string {
+  const path = join(cacheRoot(), ...names);
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  return path;
+}
+
+/**
+ * Runs `work` while no other process holds the lock `name`; waits for one that does.
+ *
+ * The lock is flock(2)'s, held by a child that ends with this process: a crash leaves none behind.
+ */
+export async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const file = join(cacheFolder("locks"), name);
+  const holder = spawn("flock", ["--exclusive", file, "sh", "-c", "echo held; read -r _"], {
+    stdio: ["pipe", "pipe", "ignore"],
+    detached: true,
+  });
+  const held = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  holder.stdout.once("data", () => held.resolve());
+  holder.on("error", (cause) => {
+    held.reject(new LabError("UNAVAILABLE", `cannot run flock: ${cause.message}`));
+    ended.resolve();
+  });
+  holder.on("close", () => {
+    held.reject(new LabError("UNAVAILABLE", `cannot lock ${file}`));
+    ended.resolve();
+  });
+  await held.promise;
+  try {
+    return await work();
+  } finally {
+    holder.stdin.end();
+    await ended.promise;
+  }
+}
+
+/**
+ * Makes a folder in `parent` by `fill`, all or nothing: it is filled as a draft, then renamed to
+ * the name that `fill` returns. Where that name is taken, the folder that is there stays.
+ *
+ * Returns the folder's path. `fill` throws to have what it made removed. Call it under a lock.
+ */
+export async function publish(
+  parent: string,
+  fill: (draft: string) => Promise<string>,
+): Promise<string> {
+  const draft = join(parent, `${DRAFT}${process.pid}`);
+  // The lock is ours, so any draft is a dead process's.
+  for (const name of readdirSync(parent)) {
+    if (name.startsWith(DRAFT)) rmSync(join(parent, name), { recursive: true, force: true });
+  }
+  mkdirSync(draft, { mode: 0o700 });
+  try {
+    const path = join(parent, await fill(draft));
+    if (!existsSync(path)) renameSync(draft, path);
+    return path;
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+const DRAFT = ".draft-";
+const collator = new Intl.Collator("en", { numeric: true });
+
+/** What {@link publish} has made in `parent`, the newest version first. */
+export function published(parent: string): string[] {
+  return readdirSync(parent)
+    .filter((name) => !name.startsWith(DRAFT))
+    .sort(collator.compare)
+    .reverse()
+    .map((name) => join(parent, name));
+}

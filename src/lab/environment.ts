@@ -1,0 +1,45 @@
+import { resolve } from "node:path";
+import { GUEST_TMPDIR } from "./guest.ts";
+
+/** Folders with programs that an ordinary user's PATH often lacks. */
+export const SYSTEM_FOLDERS: readonly string[] = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+];
+
+/** The folder of the project's own programs: `millrace` and `bun`. */
+export const PROJECT_PROGRAMS: string = resolve(import.meta.dir, "../cli");
+
+/** What names places that the guest covers, or that mean nothing in it. */
+const DROPPED: ReadonlySet<string> = new Set([
+  "XDG_RUNTIME_DIR",
+  "DBUS_SESSION_BUS_ADDRESS",
+  "SSH_AUTH_SOCK",
+  "TMP",
+  "TEMP",
+]);
+
+/**
+ * The environment of a command in a guest: the caller's, with TMPDIR in the guest's memory, and
+ * a PATH that finds the lab's own programs, the project's, the caller's, the system's, and last
+ * `spare` (peers, and busybox for what the host lacks).
+ */
+export function guestEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  first: readonly string[],
+  spare: readonly string[],
+): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && name !== "" && !DROPPED.has(name)) result[name] = value;
+  }
+  const own = (env["PATH"] ?? "").split(":").filter((folder) => folder !== "");
+  const path = new Set([...first, PROJECT_PROGRAMS, ...own, ...SYSTEM_FOLDERS, ...spare]);
+  result["PATH"] = [...path].join(":");
+  result["TMPDIR"] = GUEST_TMPDIR;
+  return result;
+}

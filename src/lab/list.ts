@@ -1,0 +1,95 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { cacheFolder, cacheRoot, published } from "./cache.ts";
+import { LabError } from "./error.ts";
+import { probeHost } from "./host.ts";
+import { availableMemory, memoryPlaces, planMemory } from "./memory.ts";
+import { runningLabs, type RunningLab } from "./runs.ts";
+import { findQemu } from "./qemu.ts";
+import { cachedQemuTree } from "./qemu-tree.ts";
+import { cachedUmlTree } from "./uml-tree.ts";
+
+/** Whether a kernel can be had here, and the reason in words. */
+export type KernelOffer = {
+  readonly kernel: "host" | "uml" | "qemu";
+  readonly available: boolean;
+  readonly note: string;
+};
+
+/** Something that the lab keeps on disk. */
+export type Cached = { readonly name: string; readonly bytes: number };
+
+export type LabList = {
+  readonly kernels: readonly KernelOffer[];
+  readonly running: readonly RunningLab[];
+  readonly cache: string;
+  readonly cached: readonly Cached[];
+};
+
+/** What labs can be had on this machine, what runs, and what is on disk. Fetches nothing. */
+export async function listLabs(signal?: AbortSignal): Promise<LabList> {
+  const host = await probeHost(signal);
+  return {
+    kernels: [
+      {
+        kernel: "host",
+        available: host.route !== undefined,
+        note: host.route?.release ?? host.reason,
+      },
+      offerUml(),
+      offerQemu(),
+    ],
+    running: runningLabs(),
+    cache: cacheRoot(),
+    cached: ["uml", "qemu", "peers", "apt"].flatMap((kind) => cachedIn(kind)),
+  };
+}
+
+function offerUml(): KernelOffer {
+  const kernel = "uml";
+  if (process.arch !== "x64") return { kernel, available: false, note: "x86-64 only" };
+  try {
+    const { mebibytes, folder } = planMemory(
+      undefined,
+      availableMemory(),
+      memoryPlaces([cacheRoot()]),
+    );
+    const release = cachedUmlTree()?.release ?? "to be fetched from Debian, 42 MB";
+    return { kernel, available: true, note: `${release}; ${mebibytes} MiB in ${folder}` };
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { kernel, available: false, note: error.message };
+  }
+}
+
+function offerQemu(): KernelOffer {
+  const kernel = "qemu";
+  if (process.arch !== "x64") return { kernel, available: false, note: "x86-64 only" };
+  try {
+    findQemu();
+    const release = cachedQemuTree()?.release ?? "to be fetched from Debian, 35 MB";
+    return { kernel, available: true, note: release };
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { kernel, available: false, note: error.message };
+  }
+}
+
+function cachedIn(kind: string): Cached[] {
+  const folder = cacheFolder(kind);
+  if (kind === "apt") return [{ name: kind, bytes: diskUsage(folder) }];
+  return published(folder).map((path) => ({
+    name: `${kind}/${basename(path)}`,
+    bytes: diskUsage(path),
+  }));
+}
+
+/** What a tree takes on disk. */
+function diskUsage(path: string): number {
+  const entry = lstatSync(path, { throwIfNoEntry: false });
+  if (entry === undefined) return 0;
+  if (!entry.isDirectory()) return entry.blocks * 512;
+  let bytes = 0;
+  for (const name of readdirSync(path)) bytes += diskUsage(join(path, name));
+  return bytes;
+}

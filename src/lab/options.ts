@@ -1,0 +1,87 @@
+import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Progress } from "./apt.ts";
+import { LabError } from "./error.ts";
+import type { InputSource } from "./input.ts";
+import type { OutputTarget } from "./streams.ts";
+
+/** A kernel to run in: `auto` is the host's where it has the datapath, else User Mode Linux. */
+export type LabKernel = "auto" | "host" | "uml" | "qemu";
+
+export const LAB_KERNELS: readonly LabKernel[] = ["auto", "host", "uml", "qemu"];
+
+/** What runs in a lab, and how. Everything but the command may be left out. */
+export type LabOptions = {
+  /** Default: `auto`. */
+  readonly kernel?: LabKernel | undefined;
+  /** The program and its arguments; no shell looks at them. */
+  readonly command: readonly string[];
+  /** Default: this process's. PATH and TMPDIR are the lab's own in any case. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Default: this process's. */
+  readonly cwd?: string | undefined;
+  /** Default: `ignore`. */
+  readonly stdin?: InputSource | undefined;
+  /** Default: `inherit`. With `pipe` the result holds what came. */
+  readonly stdout?: OutputTarget | undefined;
+  readonly stderr?: OutputTarget | undefined;
+  /** Lends this process's terminal to the command; the three streams are then unused. */
+  readonly terminal?: boolean | undefined;
+  /** The guest's memory. Default: about 4 GiB, less where the machine has less free. */
+  readonly memoryMiB?: number | undefined;
+  /** Milliseconds for the command, the boot not counted. */
+  readonly timeoutMs?: number | undefined;
+  /** Folders with more programs, put last on PATH. */
+  readonly peers?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Hears what is being fetched or booted. */
+  readonly onProgress?: Progress | undefined;
+  /** Called when the command starts, with the kernel's release. */
+  readonly onStart?: ((release: string) => void) | undefined;
+};
+
+/** {@link LabOptions} with nothing left open. */
+export type ResolvedOptions = {
+  readonly kernel: LabKernel;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly stdin: InputSource;
+  readonly stdout: OutputTarget;
+  readonly stderr: OutputTarget;
+  readonly terminal: boolean;
+  readonly memoryMiB: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly peers: readonly string[];
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: Progress | undefined;
+  readonly onStart: ((release: string) => void) | undefined;
+};
+
+/** Fills in the defaults. Throws {@link LabError} (USAGE) for what can never run. */
+export function resolveOptions(options: LabOptions): ResolvedOptions {
+  const cwd = resolve(options.cwd ?? process.cwd());
+  if (options.command.length === 0) throw new LabError("USAGE", "no command to run in the lab");
+  if (!existsSync(cwd) || !statSync(cwd).isDirectory()) {
+    throw new LabError("USAGE", `no folder ${cwd} to run in`);
+  }
+  if ([...options.command, cwd].some((word) => word.includes("\0"))) {
+    throw new LabError("USAGE", "a command's words cannot hold a zero byte");
+  }
+  return {
+    kernel: options.kernel ?? "auto",
+    command: options.command,
+    env: options.env ?? process.env,
+    cwd,
+    stdin: options.stdin ?? "ignore",
+    stdout: options.stdout ?? "inherit",
+    stderr: options.stderr ?? "inherit",
+    terminal: options.terminal ?? false,
+    memoryMiB: options.memoryMiB,
+    timeoutMs: options.timeoutMs,
+    peers: options.peers ?? [],
+    signal: options.signal,
+    onProgress: options.onProgress,
+    onStart: options.onStart,
+  };
+}

@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { download, missingPackages, unpack, type AptOptions } from "./apt.ts";
+import { cacheFolder, publish, published, withLock } from "./cache.ts";
+import { LabError } from "./error.ts";
+import type { GuestTree } from "./guest.ts";
+import { indexText, readModuleIndex } from "./modules.ts";
+import { lastLines, runTool } from "./tool.ts";
+import { linkApplets } from "./uml-tree.ts";
+
+/** Debian's kernels for virtual machines, by the packages that depend on the newest: 12, then 13. */
+const KERNEL_PACKAGES = ["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"] as const;
+
+/** Module folders that a lab wants; the rest drives hardware. */
+const KEPT_FOLDERS = ["arch", "crypto", "lib", "net", "drivers/net"];
+
+/** Describes the tree in `folder`, or nothing where it is not whole. */
+function describe(folder: string): GuestTree | undefined {
+  const boot = join(folder, "boot");
+  const modules = ["lib/modules", "usr/lib/modules"]
+    .map((name) => join(folder, name))
+    .find((path) => existsSync(path));
+  if (!existsSync(boot) || modules === undefined) return undefined;
+  const image = readdirSync(boot).find((name) => name.startsWith("vmlinuz-"));
+  const busybox = ["bin/busybox", "usr/bin/busybox"]
+    .map((name) => join(folder, name))
+    .find((path) => existsSync(path));
+  if (image === undefined || busybox === undefined) return undefined;
+  const release = image.slice("vmlinuz-".length);
+  return {
+    folder,
+    kernel: join(boot, image),
+    release,
+    modules: join(modules, release),
+    index: join(folder, "modules.index"),
+    busybox,
+    applets: join(folder, "applets"),
+  };
+}
+
+/** The newest tree in the cache, or nothing. Fetches nothing. */
+export function cachedQemuTree(): GuestTree | undefined {
+  for (const folder of published(cacheFolder("qemu"))) {
+    const tree = describe(folder);
+    if (tree !== undefined && existsSync(tree.index)) return tree;
+  }
+  return undefined;
+}
+
+/** The package that holds the kernel itself: its name changes with every release. */
+async function kernelPackage(options: AptOptions): Promise<string> {
+  let failure: unknown;
+  for (const name of KERNEL_PACKAGES) {
+    try {
+      const packages = await missingPackages([name], options);
+      const image = packages.find(
+        (found) => /^linux-image-\d.*-cloud-/.test(found) && found !== name,
+      );
+      if (image !== undefined) return image;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw new LabError("FETCH", `no package of ${KERNEL_PACKAGES.join(", ")} can be had`, "", {
+    cause: failure,
+  });
+}
+
+/** A kernel for QEMU: from the cache, else fetched from Debian as an ordinary user. */
+export async function qemuTree(options: AptOptions = {}): Promise<GuestTree> {
+  const ready = cachedQemuTree();
+  if (ready !== undefined) return ready;
+  return withLock("qemu", async () => {
+    // Another process may have fetched it while this one waited.
+    const fetched = cachedQemuTree();
+    if (fetched !== undefined) return fetched;
+    const folder = await publish(cacheFolder("qemu"), async (draft) => {
+      const image = await kernelPackage(options);
+      const files = await download([image, "busybox-static"], draft, options);
+      for (const file of files) {
+        await unpack(file, draft, options.signal);
+        rmSync(file);
+      }
+      const tree = describe(draft);
+      if (tree === undefined) throw new LabError("FETCH", `not what a lab needs: ${image}`);
+      options.onProgress?.(`preparing the modules of ${tree.release}`);
+      await prepareModules(tree, options.signal);
+      const index = readModuleIndex(tree.modules);
+      if (!index.has("openvswitch")) {
+        throw new LabError("UNAVAILABLE", `the kernel ${tree.release} comes without openvswitch`);
+      }
+      writeFileSync(tree.index, indexText(index));
+      await linkApplets(tree.busybox, tree.applets);
+      return basename(
+        files.find((file) => basename(file).startsWith("linux-image")) ?? image,
+        ".deb",
+      );
+    });
+    const tree = describe(folder);
+    if (tree === undefined) throw new LabError("FETCH", `${folder} is not whole: remove it`);
+    return tree;
+  });
+}
+
+/** Keeps the modules that a lab wants, uncompressed, and lists what each needs. */
+async function prepareModules(tree: GuestTree, signal: AbortSignal | undefined): Promise<void> {
+  const { modules, busybox, release } = tree;
+  const script = `set -e
+cd "$1/kernel"
+mkdir ../kept
+for folder in ${KEPT_FOLDERS.join(" ")}; do
+  [ ! -d $folder ] || { mkdir -p ../kept/$folder; mv $folder/* ../kept/$folder/; }
+done
+cd ..
+rm -rf kernel kept/drivers/net/ethernet kept/drivers/net/wireless
+mv kept kernel
+find kernel -name '*.ko.xz' -exec "$2" unxz {} +
+`;
+  const steps = [
+    ["sh", "-c", script, "sh", modules, busybox],
+    [busybox, "depmod", "-b", modules.slice(0, modules.lastIndexOf("/lib/modules/")), release],
+  ];
+  mkdirSync(modules, { recursive: true });
+  for (const step of steps) {
+    const result = await runTool(step, { timeoutMs: 120_000, signal });
+    if (result.exitCode !== 0) {
+      throw new LabError("FETCH", `cannot prepare the modules: ${lastLines(result.stderr, 3)}`);
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { guestEnvironment } from "./environment.ts";
+import {
+  jobScript,
+  mountScript,
+  networkScript,
+  relayScript,
+  type GuestChannels,
+  type GuestJob,
+  type GuestTree,
+} from "./guest.ts";
+import { inputFile, spoolSender } from "./input.ts";
+import { modprobeScript } from "./modprobe.ts";
+import { EAGER_MODULES, loadOrder, readModuleIndex } from "./modules.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { cachedPeers } from "./peers.ts";
+import { makeRunFolder } from "./runs.ts";
+import { converse, type SessionResult } from "./session.ts";
+import { terminalSize } from "./terminal.ts";
+import { startVm } from "./vm.ts";
+
+/** A kernel that can be booted, whose guest sees the host's files. */
+export type GuestKernel = {
+  readonly kind: "uml" | "qemu";
+  /** For people. */
+  readonly title: string;
+  /** What may mend a kernel that does not boot. */
+  readonly remedy: string;
+  readonly tree: GuestTree;
+  readonly channels: GuestChannels;
+  readonly bootTimeoutMs: number;
+  /** What starts the kernel, for a run whose files lie in `folder`, with `init` as its init. */
+  readonly command: (folder: string, init: string) => string[];
+  readonly env: Readonly<Record<string, string>>;
+};
+
+/** Boots a kernel, runs a command in its guest, and takes the guest down. */
+export async function runInGuest(
+  kernel: GuestKernel,
+  options: ResolvedOptions,
+): Promise<SessionResult> {
+  const { tree } = kernel;
+  const folder = makeRunFolder(kernel.kind, options.command);
+  try {
+    const spool = join(folder, "in");
+    const source = options.terminal ? "ignore" : options.stdin;
+    const file = source === "inherit" ? inputFile() : undefined;
+    const programs = join(folder, "bin");
+    const spare = [...options.peers, ...cachedPeers(), tree.applets];
+    const init = writeScripts(folder, kernel, {
+      command: options.command,
+      cwd: options.cwd,
+      env: guestEnvironment(options.env, [programs], spare),
+      stdin: source === "ignore" ? source : file === undefined ? { spool } : { file },
+      terminal: options.terminal ? terminalSize() : undefined,
+    });
+    const vm = startVm(kernel.command(folder, init), folder, kernel.env);
+    return await converse(vm, {
+      ...options,
+      folder,
+      kernel: kernel.title,
+      remedy: kernel.remedy,
+      input:
+        source === "ignore" || file !== undefined
+          ? undefined
+          : { source, sender: spoolSender(spool, vm.control) },
+      bootTimeoutMs: kernel.bootTimeoutMs,
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writes what the guest runs into the run's folder. Returns the path of init. */
+function writeScripts(folder: string, kernel: GuestKernel, job: GuestJob): string {
+  const { tree, channels } = kernel;
+  const modprobe = join(folder, "bin", "modprobe");
+  const jobPath = join(folder, "job");
+  const init = join(folder, "init");
+  const modules = loadOrder(readModuleIndex(tree.modules), EAGER_MODULES);
+  const files = modules.map((file) => join(tree.modules, file));
+  const executable = { mode: 0o755 };
+  mkdirSync(join(folder, "bin"));
+  writeFileSync(modprobe, modprobeScript(tree.busybox, tree.index, tree.modules), executable);
+  writeFileSync(jobPath, jobScript(job));
+  const parts = [
+    `#!${tree.busybox} sh\nPATH=${tree.applets}\n`,
+    mountScript(tree.busybox),
+    networkScript(files, modprobe),
+    relayScript(job, channels, jobPath),
+  ];
+  writeFileSync(init, parts.join(""), executable);
+  return init;
+}

@@ -1,0 +1,30 @@
+import { cacheRoot } from "./cache.ts";
+import { availableMemory, memoryPlaces, planMemory } from "./memory.ts";
+import type { ResolvedOptions } from "./options.ts";
+import { runInGuest } from "./run-guest.ts";
+import type { SessionResult } from "./session.ts";
+import { UML_CHANNELS, umlCommand, umlEnvironment } from "./uml.ts";
+import { umlTree } from "./uml-tree.ts";
+
+const BOOT_TIMEOUT_MS = 60_000;
+
+/** Runs a command in User Mode Linux. Fetches the kernel where the cache has none. */
+export async function runInUml(options: ResolvedOptions): Promise<SessionResult> {
+  const tree = await umlTree(options);
+  const memory = planMemory(options.memoryMiB, availableMemory(), memoryPlaces([cacheRoot()]));
+  const { mebibytes } = memory;
+  return runInGuest(
+    {
+      kind: "uml",
+      title: "User Mode Linux",
+      remedy:
+        "It traces its own processes: a container must allow ptrace (--cap-add SYS_PTRACE, or a seccomp profile that does).",
+      tree,
+      channels: UML_CHANNELS,
+      bootTimeoutMs: BOOT_TIMEOUT_MS,
+      command: (folder, init) => umlCommand({ kernel: tree.kernel, mebibytes, folder, init }),
+      env: umlEnvironment(memory.folder),
+    },
+    options,
+  );
+}

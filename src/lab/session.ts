@@ -1,0 +1,146 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { LabError } from "./error.ts";
+import { inputChunks, sendInput, type InputSender, type InputSource } from "./input.ts";
+import { carryOutput, lines, type OutputTarget } from "./streams.ts";
+import { attachTerminal } from "./terminal.ts";
+import { lastLines } from "./tool.ts";
+import type { Vm } from "./vm.ts";
+
+/** How a booted kernel is spoken with. */
+export type SessionOptions = {
+  /** The run's folder, where the kernel's log is. */
+  readonly folder: string;
+  readonly kernel: string;
+  /** What may mend a kernel that does not boot. */
+  readonly remedy: string;
+  /** Nothing where the guest reads its input by itself. */
+  readonly input:
+    { readonly source: Exclude<InputSource, "ignore">; readonly sender: InputSender } | undefined;
+  readonly stdout: OutputTarget;
+  readonly stderr: OutputTarget;
+  readonly terminal: boolean;
+  readonly bootTimeoutMs: number;
+  /** Milliseconds for the command, from its start. */
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onStart: ((release: string) => void) | undefined;
+};
+
+export type SessionResult = {
+  readonly exitCode: number;
+  readonly timedOut: boolean;
+  readonly release: string;
+  readonly bootMs: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+};
+
+/** What ended the wait for the guest. */
+type End = "exit" | "gone" | "boot limit" | "limit" | "aborted";
+
+/** `timeout(1)`'s exit status for a time limit. */
+export const TIMEOUT_STATUS = 124;
+
+/**
+ * Carries the streams between this process and a guest until its command has ended, then stops
+ * the kernel. Whatever happens, the kernel is gone and its folder removed on return.
+ *
+ * Throws {@link LabError}: BOOT where the command never started, GUEST where the kernel went
+ * away under it, ABORTED by the signal.
+ */
+export async function converse(vm: Vm, options: SessionOptions): Promise<SessionResult> {
+  const began = performance.now();
+  const end = Promise.withResolvers<End>();
+  let release = "";
+  let bootMs = 0;
+  let exitCode = -1;
+  let limit = setTimeout(() => end.resolve("boot limit"), options.bootTimeoutMs);
+  const abort = (): void => end.resolve("aborted");
+  options.signal?.addEventListener("abort", abort, { once: true });
+  if (options.signal?.aborted === true) abort();
+
+  let detach: (() => void) | undefined;
+  const started = (name: string): void => {
+    clearTimeout(limit);
+    release = name;
+    bootMs = performance.now() - began;
+    const { timeoutMs } = options;
+    if (timeoutMs !== undefined) limit = setTimeout(() => end.resolve("limit"), timeoutMs);
+    options.onStart?.(release);
+    if (options.terminal) detach = attachTerminal(vm);
+    else if (options.input !== undefined) {
+      // Input that fails to arrive shows in what the command makes of it.
+      sendInput(inputChunks(options.input.source), options.input.sender).catch(() => undefined);
+    }
+  };
+  const listen = async (): Promise<void> => {
+    for await (const line of lines(vm.control)) {
+      const [word, value = ""] = line.split(" ");
+      if (word === "started") started(value);
+      else if (word === "took") options.input?.sender.took(value);
+      else if (word === "exit") {
+        exitCode = Number(value);
+        end.resolve("exit");
+      }
+    }
+    end.resolve("gone");
+  };
+  listen().catch(() => end.resolve("gone"));
+  const outputs = Promise.all([
+    carryOutput(vm.output, options.stdout, 1),
+    carryOutput(vm.error, options.stderr, 2),
+  ]);
+  // A consumer's own error must not leave a kernel behind.
+  outputs.catch(() => end.resolve("gone"));
+
+  let reason: End;
+  let log: string;
+  try {
+    reason = await end.promise;
+    log = reason === "exit" ? "" : readLog(options.folder);
+  } finally {
+    clearTimeout(limit);
+    options.signal?.removeEventListener("abort", abort);
+    detach?.();
+    await vm.stop();
+  }
+  if (reason === "aborted") {
+    vm.output.destroy();
+    vm.error.destroy();
+    outputs.catch(() => undefined);
+    throw new LabError("ABORTED", "the lab was stopped", "", { cause: options.signal?.reason });
+  }
+  const [stdout, stderr] = await outputs;
+  if (reason === "boot limit") {
+    const seconds = options.bootTimeoutMs / 1000;
+    throw new LabError(
+      "BOOT",
+      `the ${options.kernel} kernel did not boot in ${seconds} s:\n${log}`,
+    );
+  }
+  if (reason === "gone") {
+    const when = release === "" ? "before the command started" : "under the command";
+    const [code, remedy] =
+      release === "" ? (["BOOT", options.remedy] as const) : (["GUEST", ""] as const);
+    throw new LabError(code, `the ${options.kernel} kernel ended ${when}:\n${log}`, remedy);
+  }
+  const timedOut = reason === "limit";
+  return {
+    exitCode: timedOut ? TIMEOUT_STATUS : exitCode,
+    timedOut,
+    release,
+    bootMs,
+    stdout,
+    stderr,
+  };
+}
+
+/** The end of what the kernel and its start-up scripts said. */
+function readLog(folder: string): string {
+  try {
+    return lastLines(readFileSync(join(folder, "log"), "utf8"), 15);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,52 @@
+import { writeSync } from "node:fs";
+import type { Readable } from "node:stream";
+
+/** Where a stream of the command goes. */
+export type OutputTarget =
+  "inherit" | "ignore" | "pipe" | ((chunk: Uint8Array) => void | Promise<void>);
+
+/** Writes the whole of `chunk` to a descriptor of this process, waiting where it is full. */
+async function writeAll(fd: number, chunk: Uint8Array): Promise<boolean> {
+  for (let done = 0; done < chunk.length;) {
+    try {
+      done += writeSync(fd, chunk, done);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code === "EAGAIN") await Bun.sleep(2);
+      else if (code !== "EINTR") return false;
+    }
+  }
+  return true;
+}
+
+/**
+ * Carries `source` to `target` until it ends. Returns what came, for "pipe"; nothing otherwise.
+ *
+ * A reader that has gone away (EPIPE) is no failure: the rest is read and dropped, as the
+ * command must not hang on it.
+ */
+export async function carryOutput(
+  source: Readable,
+  target: OutputTarget,
+  fd: 1 | 2,
+): Promise<Uint8Array> {
+  const kept: Uint8Array[] = [];
+  let open = true;
+  for await (const chunk of source) {
+    if (!(chunk instanceof Uint8Array)) continue;
+    if (target === "pipe") kept.push(chunk);
+    else if (target === "inherit") open = open && (await writeAll(fd, chunk));
+    else if (target !== "ignore") await target(chunk);
+  }
+  return Buffer.concat(kept);
+}
+
+/** The lines of a stream, without their ends. A serial line may put a carriage return before. */
+export async function* lines(source: Readable): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of source) {
+    const parts = (rest + String(chunk)).split("\n");
+    rest = parts.pop() ?? "";
+    for (const part of parts) yield part.replaceAll("\r", "");
+  }
+}

@@ -1,0 +1,88 @@
+import { spawn } from "node:child_process";
+import { LabError } from "./error.ts";
+
+/** What a finished program said. */
+export type ToolResult = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type ToolOptions = {
+  readonly cwd?: string | undefined;
+  readonly env?: Record<string, string | undefined> | undefined;
+  /** Milliseconds after which the program is killed; its exit code is then 124. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/**
+ * Runs a program of the host to its end, with no input, and collects what it prints.
+ *
+ * Throws {@link LabError} only where the program cannot be started; a failing exit code is a result.
+ */
+export async function runTool(
+  command: readonly string[],
+  options: ToolOptions = {},
+): Promise<ToolResult> {
+  const [program, ...args] = command;
+  if (program === undefined) throw new LabError("USAGE", "no program to run");
+  options.signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<ToolResult>();
+  const child = spawn(program, args, {
+    cwd: options.cwd,
+    // Messages are parsed: they must not be translated.
+    env: { ...process.env, ...options.env, LC_ALL: "C.UTF-8" },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  let timedOut = false;
+  const kill = (): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  const timer =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          kill();
+        }, options.timeoutMs);
+  options.signal?.addEventListener("abort", kill, { once: true });
+  const stdout: Buffer[] = [];
+  const stderr: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+  child.on("error", (cause) => {
+    reject(new LabError("UNAVAILABLE", `cannot run ${program}: ${cause.message}`, "", { cause }));
+  });
+  child.on("close", (code) => {
+    resolve({
+      exitCode: timedOut ? 124 : (code ?? 128),
+      stdout: Buffer.concat(stdout).toString(),
+      stderr: Buffer.concat(stderr).toString(),
+    });
+  });
+  try {
+    const result = await promise;
+    options.signal?.throwIfAborted();
+    return result;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", kill);
+  }
+}
+
+/** The last lines of what a program said, for an error message. */
+export function lastLines(text: string, count = 6): string {
+  return text.trim().split("\n").slice(-count).join("\n");
+}
+
+/** `text` as one word of a POSIX shell. */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
