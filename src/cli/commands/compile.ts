@@ -1,0 +1,187 @@
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { Command, Option } from "commander";
+import { detect, type FlowFormat } from "../../format/detect.ts";
+import type { FlowRefusal } from "../../format/feed.ts";
+import { FlowSetCompiler } from "../../format/flow-set-compile.ts";
+import { FlowSetWriter } from "../../format/flow-set-writer.ts";
+import { pathSource, streamSource, UnreadableInputError } from "../../format/source.ts";
+import { EIO, errnoNumber } from "../../sys/errno.ts";
+import { SystemCallError } from "../../sys/errors.ts";
+import { EndingSignals } from "../../sys/signals.ts";
+import { Exit, UsageError } from "../exit.ts";
+import { bytes, count, printJson, writeOut } from "../output.ts";
+
+type Options = {
+  output: string;
+  format: "auto" | Exclude<FlowFormat, "msgpack">;
+  keepGoing?: true;
+  json?: true;
+};
+
+/** How many refused lines are shown to people, and how many a report holds. */
+const SHOWN_MAX = 10;
+const REPORTED_MAX = 100;
+
+/** Longest time between two looks at signals. */
+const SLICE_MS = 50;
+
+const HELP_AFTER = `
+The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of the
+kernel. Names of ports stay names, and a load chooses the verb of lines that name none and whether
+flows have a UFID, as it does for text. OUT has checksums: a load touches nothing where it is damaged.
+
+Examples:
+  millrace compile flows.txt -o flows.mrs
+  millrace load flows.mrs --dp lab0
+  millrace compile - -o - < flows.jsonl | ssh lab millrace load - --dp lab0`;
+
+/** `millrace compile`. */
+export function compileCommand(): Command {
+  return new Command("compile")
+    .description("Compile flows into a flow set (MessagePack), which loads at the kernel's rate.")
+    .argument("<FILE>", "the flows; - is standard input")
+    .requiredOption("-o, --output <OUT>", "the flow set; - is standard output")
+    .addOption(
+      new Option("--format <FORMAT>", "of FILE").choices(["auto", "text", "jsonl"]).default("auto"),
+    )
+    .option("--keep-going", "leave out lines that are refused; without it there is no OUT then")
+    .option("--json", "one JSON document, on standard error where OUT is standard output")
+    .addHelpText("after", HELP_AFTER)
+    .action(run);
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  const startedAt = performance.now();
+  const input =
+    file === "-" ? streamSource("standard input", Bun.stdin.stream()) : pathSource(file);
+  const { format, source } = await detect(input);
+  const chosen = options.format === "auto" ? format : options.format;
+  if (chosen === "msgpack") {
+    throw new UnreadableInputError(`cannot read ${source.name}: it is a flow set already`);
+  }
+  const errors: FlowRefusal[] = [];
+  let refused = 0;
+  const refuse = (refusal: FlowRefusal): void => {
+    refused++;
+    if (errors.length < REPORTED_MAX) errors.push(refusal);
+  };
+  using signals = new EndingSignals();
+  using out = openOutput(options.output);
+  const writer = new FlowSetWriter(out.write);
+  const compiler = new FlowSetCompiler(source, chosen, writer, refuse);
+  await compileAll(compiler, signals.signal);
+  const interrupted = signals.signal.aborted;
+  const written = !interrupted && (refused === 0 || options.keepGoing === true);
+  // Without its end a set is no whole one, wherever it has gone by now.
+  if (written) {
+    compiler.finish();
+    out.keep();
+  }
+  const { flows, chunks } = writer;
+  const seconds = (performance.now() - startedAt) / 1000;
+  const report = {
+    flows,
+    refused,
+    lines: compiler.line,
+    chunks,
+    bytes: writer.bytes,
+    written,
+    seconds,
+  };
+  print({ ...report, errors }, file, options);
+  if (interrupted) process.exitCode = Exit.interrupted;
+  else process.exitCode = refused > 0 ? Exit.someFailed : Exit.ok;
+}
+
+async function compileAll(compiler: FlowSetCompiler, signal: AbortSignal): Promise<void> {
+  try {
+    let due = performance.now() + SLICE_MS;
+    for (;;) {
+      if (!compiler.step() && !(await compiler.fill())) break;
+      if (performance.now() < due) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (signal.aborted) return;
+      due = performance.now() + SLICE_MS;
+    }
+  } finally {
+    compiler.close();
+  }
+}
+
+type Output = Disposable & {
+  readonly write: (bytes: Uint8Array) => void;
+  /** The output is whole. */
+  readonly keep: () => void;
+};
+
+// A file takes its name when it is whole: one that was there before is not lost to a bad line. What is
+// no file, a pipe or a device, is written as it is.
+function openOutput(path: string): Output {
+  if (path === "-") {
+    if (process.stdout.isTTY) throw new UsageError("compile: a flow set is not for a terminal");
+    return { write: writeOut, keep: () => undefined, [Symbol.dispose]: () => undefined };
+  }
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
+  const part = isFile ? `${path}.part` : path;
+  let fd: number;
+  try {
+    fd = openSync(part, "w");
+  } catch (cause) {
+    throw new UsageError(`--output ${path}: ${cause instanceof Error ? cause.message : "no file"}`);
+  }
+  let whole = false;
+  return {
+    write: (record) => {
+      try {
+        for (let at = 0; at < record.length;) at += writeSync(fd, record, at);
+      } catch (cause) {
+        const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+        throw new SystemCallError("write", errnoNumber(code) ?? EIO, `writing ${path}`, { cause });
+      }
+    },
+    keep: () => {
+      whole = true;
+    },
+    [Symbol.dispose]: () => {
+      closeSync(fd);
+      if (!isFile) return;
+      if (whole) renameSync(part, path);
+      else rmSync(part);
+    },
+  };
+}
+
+type Report = {
+  readonly flows: number;
+  readonly refused: number;
+  readonly lines: number;
+  readonly chunks: number;
+  readonly bytes: number;
+  readonly written: boolean;
+  readonly seconds: number;
+  readonly errors: readonly FlowRefusal[];
+};
+
+function print(report: Report, file: string, options: Options): void {
+  // Standard output may be the flow set itself.
+  const toError = options.output === "-";
+  if (options.json) {
+    if (toError) console.error(JSON.stringify(report, null, 2));
+    else printJson(report);
+    return;
+  }
+  const write = (text: string): void =>
+    toError ? void process.stderr.write(text) : writeOut(text);
+  for (const { line, column, code, reason, text } of report.errors.slice(0, SHOWN_MAX)) {
+    write(`line ${line}, column ${column}: refused (${code}): ${reason}\n`);
+    if (text !== "") write(`    ${text}\n`);
+  }
+  const { flows, refused, lines, seconds } = report;
+  if (refused > SHOWN_MAX) write(`  … and ${count(refused - SHOWN_MAX)} more: --json shows them\n`);
+  const from = file === "-" ? "standard input" : file;
+  const to = toError ? "standard output" : options.output;
+  const left = refused > 0 ? `, ${count(refused)} refused` : "";
+  write(`${from} → ${to}: ${count(flows)} flows${left} of ${count(lines)} lines, `);
+  write(`${bytes(report.bytes)} in ${seconds.toFixed(3)} s\n`);
+  if (!report.written && !toError) write(`${to} was not written\n`);
+}

@@ -1,0 +1,41 @@
+import { Command, Option } from "commander";
+import { completionScript, FILES_LINE, SHELLS } from "../completion/scripts.ts";
+import { UsageError } from "../exit.ts";
+import { writeOut } from "../output.ts";
+import type { CommandTable } from "../program.ts";
+
+const HELP_AFTER = `
+Examples:
+  eval "$(millrace completion bash)"          in ~/.bashrc
+  eval "$(millrace completion zsh)"           in ~/.zshrc, after compinit
+  millrace completion fish | source           in ~/.config/fish/config.fish`;
+
+/** `millrace completion`. @param table the commands that are completed */
+export function completionCommand(table: CommandTable): Command {
+  return new Command("completion")
+    .description("Print a script that makes a shell complete millrace's commands.")
+    .argument("[SHELL...]", `one of ${SHELLS.join(", ")}`)
+    .addOption(new Option("--words", "print what completes the words after --").hideHelp())
+    .addHelpText("after", HELP_AFTER)
+    .action(async (args: string[], options: { words?: true }) => {
+      if (options.words) await printWords(table, args);
+      else printScript(args);
+    });
+}
+
+function printScript(args: readonly string[]): void {
+  const shell = SHELLS.find((known) => known === args[0]);
+  if (shell === undefined || args.length > 1) {
+    const found = args.length === 0 ? "nothing" : `"${args.join(" ")}"`;
+    throw new UsageError(`completion: found ${found}, expected one of ${SHELLS.join(", ")}`);
+  }
+  writeOut(completionScript(shell));
+}
+
+async function printWords(table: CommandTable, words: readonly string[]): Promise<void> {
+  const { complete } = await import("../completion/words.ts");
+  const { candidates, files } = await complete(table, words);
+  const lines = candidates.map(({ word, description }) => `${word}\t${description}`);
+  if (files) lines.push(FILES_LINE);
+  if (lines.length > 0) writeOut(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,86 @@
+import { Command } from "commander";
+import { OvsChannel } from "../../ovs/channel.ts";
+import {
+  type CtLimit,
+  type CtZone,
+  deleteCtLimits,
+  getCtLimits,
+  setCtLimits,
+} from "../../ovs/ct-limit.ts";
+import { UsageError } from "../exit.ts";
+import { count, printJson, printTable } from "../output.ts";
+
+type JsonOption = { json?: true };
+
+const HELP_AFTER = `
+ZONE is a number from 0 to 65535, or 'default' for all zones that have no limit of their own. Limits
+belong to the network namespace: they hold for the connections that flows with ct(commit) make in all
+its datapaths.`;
+
+const ZONE_MAX = 0xffff;
+const LIMIT_MAX = 0xffff_ffff;
+
+/** `millrace ct-limit`. */
+export function ctLimitCommand(): Command {
+  const limits = new Command("ct-limit")
+    .description("Limits of connections, by conntrack zone.")
+    .addHelpText("after", HELP_AFTER);
+  limits
+    .command("set <ZONE=LIMIT...>")
+    .description("set limits; 0 is no limit")
+    .addHelpText("after", HELP_AFTER)
+    .action(set);
+  limits
+    .command("get [ZONE...]")
+    .description("limits and connections now; of the default and all zones with a limit")
+    .option("--json", "one JSON document")
+    .addHelpText("after", HELP_AFTER)
+    .action(get);
+  limits
+    .command("del <ZONE...>")
+    .description("delete limits: the default holds again")
+    .addHelpText("after", HELP_AFTER)
+    .action(del);
+  return limits;
+}
+
+function zoneOf(text: string): CtZone {
+  if (text === "default") return "default";
+  if (/^\d+$/.test(text) && Number(text) <= ZONE_MAX) return Number(text);
+  throw new UsageError(`found "${text}", expected a zone: a number up to ${ZONE_MAX}, or default`);
+}
+
+function limitOf(text: string): CtLimit {
+  const [zone = "", limit = ""] = text.split("=");
+  if (!/^\d+$/.test(limit) || Number(limit) > LIMIT_MAX || text.split("=").length !== 2) {
+    throw new UsageError(`found "${text}", expected ZONE=LIMIT: 5=1000, default=100`);
+  }
+  return { zone: zoneOf(zone), limit: Number(limit) };
+}
+
+function set(texts: readonly string[]): void {
+  const limits = texts.map(limitOf);
+  using channel = new OvsChannel();
+  setCtLimits(channel, limits);
+}
+
+function get(texts: readonly string[], options: JsonOption): void {
+  const zones = texts.map(zoneOf);
+  using channel = new OvsChannel();
+  const limits = getCtLimits(channel, zones);
+  if (options.json) return printJson(limits);
+  printTable([
+    ["ZONE", "LIMIT", "CONNECTIONS"],
+    ...limits.map((each) => [
+      String(each.zone),
+      each.limit === 0 ? "none" : count(each.limit),
+      count(each.count),
+    ]),
+  ]);
+}
+
+function del(texts: readonly string[]): void {
+  const zones = texts.map(zoneOf);
+  using channel = new OvsChannel();
+  deleteCtLimits(channel, zones);
+}

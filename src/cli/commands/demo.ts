@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isatty } from "node:tty";
+import { Command, Option } from "commander";
+import { colours as pc } from "../colour.ts";
+import { sampleLine, writeSample } from "../../format/sample.ts";
+import { bytesSource, fileSource } from "../../format/source.ts";
+import { TextFeed } from "../../format/text-feed.ts";
+import type { LabKernel } from "../../lab/index.ts";
+import { load } from "../../load/load.ts";
+import { Account } from "../../load/outcome.ts";
+import type { LoadReport } from "../../load/report.ts";
+import { DEFAULT_SHAPE, Sender, type SenderShape } from "../../load/sender.ts";
+import { OvsChannel } from "../../ovs/channel.ts";
+import {
+  createDatapath,
+  type DatapathInfo,
+  deleteDatapath,
+  getDatapath,
+} from "../../ovs/datapath.ts";
+import { dumpFlows, flushFlows } from "../../ovs/flow.ts";
+import { addPort } from "../../ovs/vport.ts";
+import { Exit } from "../exit.ts";
+import { bytes, count, duration, writeOut } from "../output.ts";
+import { loadProgressBar } from "../progress.ts";
+
+const DATAPATH = "demo0";
+const FLOWS = 100_000;
+
+/** Enough single transactions to know what one costs; all of them would take the better part of a minute. */
+const SAMPLE_FLOWS = 2000;
+
+const SINGLE: SenderShape = {
+  ...DEFAULT_SHAPE,
+  transport: "send",
+  messagesPerDatagram: 1,
+  datagramsPerCall: 1,
+};
+
+type Options = { kernel: LabKernel; here?: true };
+
+/** `millrace demo`: the main job, where anybody can watch it. */
+export function demoCommand(): Command {
+  return new Command("demo")
+    .description(
+      "Boot a throw-away kernel, create a datapath, load 100,000 flows from a file, read them back, " +
+        "and report, beside what it would have taken flow by flow.",
+    )
+    .addOption(
+      new Option("--kernel <KERNEL>", "the lab's kernel")
+        .choices(["auto", "host", "uml", "qemu"])
+        .default("auto"),
+    )
+    .option("--here", "on the kernel that runs, in this network namespace; wants CAP_NET_ADMIN")
+    .action((options: Options) => (options.here ? demo() : demoInLab(options.kernel)));
+}
+
+async function demoInLab(kernel: LabKernel): Promise<void> {
+  const { runInLab } = await import("../../lab/index.ts");
+  const startedAt = performance.now();
+  const { exitCode } = await runInLab({
+    kernel,
+    command: [process.execPath, join(import.meta.dir, "../main.ts"), "demo", "--here"],
+    stdin: "ignore",
+    // The lab's streams are pipes: that there is a terminal behind them is told.
+    env: isatty(1) ? { ...process.env, FORCE_COLOR: "1" } : process.env,
+    onProgress: (line: string) => process.stderr.write(`${pc.dim(line)}\n`),
+  });
+  const seconds = (performance.now() - startedAt) / 1000;
+  writeOut(pc.dim(`the lab is gone again; ${seconds.toFixed(1)} s in all\n`));
+  process.exitCode = exitCode;
+}
+
+async function demo(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-demo-"));
+  using channel = new OvsChannel();
+  let created = false;
+  try {
+    createDatapath(channel, DATAPATH);
+    created = true;
+    const datapath = getDatapath(channel, DATAPATH);
+    addPort(channel, datapath, "demo1", "internal");
+    addPort(channel, datapath, "demo2", "internal");
+    const file = join(folder, "flows.txt");
+    writeSample(file, FLOWS);
+    step(`a datapath with two ports, and a file of ${count(FLOWS)} flows`);
+    writeOut(pc.dim(`    ${sampleLine(0)}\n`));
+
+    const single = await loadSingly(channel, datapath);
+    step("flow by flow, a system call for each and one for its reply:");
+    rate(single);
+
+    const report = await loadFile(channel, datapath, file);
+    step(`packed, ${count(DEFAULT_SHAPE.messagesPerDatagram)} flows a datagram:`);
+    rate(report);
+    const { p50, p99, max } = report.batchLatencyMicroseconds;
+    writeOut(
+      `    ${count(report.applied)} applied, ${report.rejected} rejected, ${report.refused} refused; ` +
+        `${count(report.batches)} batches, p50 ${duration(p50)}, p99 ${duration(p99)}, max ${duration(max)}; ` +
+        `${bytes(report.bytes)} of netlink\n`,
+    );
+
+    const inKernel = readBack(channel, datapath);
+    step(`read back from the kernel: ${count(inKernel)} flows`);
+    compare(single, report);
+    if (report.applied !== FLOWS || inKernel !== FLOWS) process.exitCode = Exit.internal;
+  } finally {
+    if (created) deleteDatapath(channel, DATAPATH);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function loadSingly(channel: OvsChannel, datapath: DatapathInfo): Promise<LoadReport> {
+  const lines = Array.from({ length: SAMPLE_FLOWS }, (_, i) => sampleLine(i)).join("\n");
+  const source = bytesSource("sample", new TextEncoder().encode(lines));
+  const account = new Account();
+  const feed = new TextFeed(source, { ufid: true });
+  const report = await load(feed, new Sender({ channel, datapath }, account, SINGLE));
+  flushFlows(channel, datapath);
+  return report;
+}
+
+async function loadFile(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  file: string,
+): Promise<LoadReport> {
+  using bar = await loadProgressBar(true);
+  const feed = new TextFeed(fileSource(file), { ufid: true });
+  return load(feed, new Sender({ channel, datapath }, new Account()), { onProgress: bar.update });
+}
+
+function readBack(channel: OvsChannel, datapath: DatapathInfo): number {
+  let found = 0;
+  for (const view of dumpFlows(channel, datapath)) if (view.key.start >= 0) found++;
+  return found;
+}
+
+function compare(single: LoadReport, packed: LoadReport): void {
+  const singly = (single.seconds / single.applied) * FLOWS;
+  writeOut(
+    `\n  ${pc.bold(`${(singly / packed.seconds).toFixed(0)} times faster`)}: ` +
+      `${packed.seconds.toFixed(2)} s, where flow by flow it would have taken ${singly.toFixed(1)} s\n`,
+  );
+  barOf("flow by flow", singly, singly);
+  barOf("packed", packed.seconds, singly);
+}
+
+function barOf(name: string, seconds: number, longest: number): void {
+  const width = Math.max(1, Math.round((seconds / longest) * 60));
+  writeOut(`  ${name.padEnd(13)}${pc.cyan("█".repeat(width))} ${seconds.toFixed(2)} s\n`);
+}
+
+function rate(report: LoadReport): void {
+  const each = (report.seconds * 1e6) / Math.max(1, report.applied);
+  writeOut(
+    `    ${count(report.applied)} flows in ${report.seconds.toFixed(3)} s: ${each.toFixed(2)} µs a flow, ` +
+      `${count(report.flowsPerSecond)} a second, ${count(report.systemCalls)} system calls\n`,
+  );
+}
+
+function step(text: string): void {
+  writeOut(`${pc.green("✓")} ${text}\n`);
+}

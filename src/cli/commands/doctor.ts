@@ -1,0 +1,29 @@
+import { Command } from "commander";
+import { colours as pc } from "../colour.ts";
+import { checkAll } from "../doctor-checks.ts";
+import { Exit } from "../exit.ts";
+import { printJson, writeOut } from "../output.ts";
+
+const SIGNS = { ok: pc.green("ok     "), note: pc.yellow("note   "), lacking: pc.red("lacking") };
+
+/** `millrace doctor`. */
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description(
+      "What this machine has and lacks for loads and for the lab, and what to do about it.",
+    )
+    .option("--json", "one JSON document")
+    .addHelpText("after", "\nExit status: 0 all there; 3 something is lacking.")
+    .action((options: { json?: true }) => {
+      const checks = checkAll();
+      if (options.json) printJson(checks);
+      else {
+        const width = Math.max(...checks.map(({ what }) => what.length));
+        for (const { what, verdict, found, remedy } of checks) {
+          writeOut(`${SIGNS[verdict]}  ${what.padEnd(width)}  ${found}\n`);
+          if (remedy !== undefined) writeOut(`${" ".repeat(width + 11)}→ ${remedy}\n`);
+        }
+      }
+      if (checks.some(({ verdict }) => verdict === "lacking")) process.exitCode = Exit.unavailable;
+    });
+}

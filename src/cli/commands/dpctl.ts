@@ -1,0 +1,19 @@
+import { Command } from "commander";
+import { runDpctl } from "../dpctl/run.ts";
+import { writeOut } from "../output.ts";
+
+/** `millrace dpctl`: its arguments are ovs-dpctl's, and none of them is looked at here. */
+export function dpctlCommand(): Command {
+  return new Command("dpctl")
+    .description("ovs-dpctl's commands for a kernel datapath: a drop-in. 'millrace dpctl help'")
+    .argument("[ARGS...]", "as ovs-dpctl takes them")
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (args: string[]) => {
+      process.exitCode = await runDpctl(args, {
+        out: writeOut,
+        error: (text) => void process.stderr.write(text),
+      });
+    });
+}

@@ -1,0 +1,109 @@
+import { Command, Option } from "commander";
+import { KeyRecord } from "../../flow/key/record.ts";
+import type { PortNames } from "../../flow/ports.ts";
+import { printFlow } from "../../flow/print.ts";
+import { TextSink } from "../../flow/text/sink.ts";
+import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { getDatapath } from "../../ovs/datapath.ts";
+import { dumpFlows, type FlowView } from "../../ovs/flow.ts";
+import { portNames } from "../../ovs/vport.ts";
+import { MillraceError } from "../../sys/errors.ts";
+import { UsageError } from "../exit.ts";
+import { outputEnded, writeOut } from "../output.ts";
+
+type Options = {
+  dp: string;
+  format: FlowFormat;
+  more?: true;
+  names?: true;
+  stats: boolean;
+};
+
+/** Output goes out in pieces of this size. */
+const PIECE_BYTES = 64 << 10;
+
+/** `millrace dump`. */
+export function dumpCommand(): Command {
+  return new Command("dump")
+    .description(
+      "Print the flows of a datapath, as ovs-dpctl dump-flows does. Every dump loads again.",
+    )
+    .requiredOption("--dp <NAME>", "the datapath")
+    .addOption(
+      new Option(
+        "--format <FORMAT>",
+        "text; jsonl: an object a line; msgpack: a flow set, with UFIDs and without statistics",
+      )
+        .choices(FLOW_FORMATS)
+        .default("text"),
+    )
+    .option("-m, --more", "UFIDs, and wildcarded fields too; implies --names")
+    .option("--names", "names of ports instead of numbers")
+    .option("--no-stats", "without packets, bytes and last use: the same flows give the same dump")
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  using channel = new OvsChannel();
+  const datapath = getDatapath(channel, options.dp);
+  const names = options.names === true || options.more === true;
+  const ports: PortNames | undefined = names ? portNames(channel, datapath) : undefined;
+  const dump = await openDump(options, ports);
+  for (const view of dumpFlows(channel, datapath)) {
+    if (!dump.add(view)) {
+      throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
+    }
+    if (outputEnded()) return;
+  }
+  dump.finish();
+}
+
+/** Writes flows to standard output. */
+type Dump = {
+  /** @returns false where the flow cannot be decoded */
+  readonly add: (view: FlowView) => boolean;
+  readonly finish: () => void;
+};
+
+async function openDump(options: Options, ports: PortNames | undefined): Promise<Dump> {
+  if (options.format === "msgpack") {
+    if (process.stdout.isTTY) throw new UsageError("dump: a flow set is not for a terminal");
+    const { FlowSetDump } = await import("../../format/flow-set-dump.ts");
+    const { FlowSetWriter } = await import("../../format/flow-set-writer.ts");
+    const set = new FlowSetDump(new FlowSetWriter(writeOut), ports);
+    return { add: (view) => set.add(view), finish: () => set.finish() };
+  }
+  const style = { verbose: options.more === true, statistics: options.stats, ports };
+  const record = new KeyRecord();
+  const out = new TextSink(PIECE_BYTES * 2);
+  // The kernel's `used` counts on CLOCK_MONOTONIC, and so does the uptime.
+  const nowMs = monotonicMs();
+  const finish = (): void => {
+    writeOut(out.bytes.subarray(0, out.length));
+    out.clear();
+  };
+  const endLine = (): true => {
+    out.byte(NEWLINE);
+    if (out.length >= PIECE_BYTES) finish();
+    return true;
+  };
+  if (options.format === "text") {
+    return { add: (view) => printFlow(view, record, out, style, nowMs) && endLine(), finish };
+  }
+  const { lineToFlowJson } = await import("../../flow/json.ts");
+  const line = new TextSink(4096);
+  const add = (view: FlowView): boolean => {
+    line.clear();
+    if (!printFlow(view, record, line, style, nowMs)) return false;
+    out.unicode(JSON.stringify(lineToFlowJson(line.toString())));
+    return endLine();
+  };
+  return { add, finish };
+}
+
+const NEWLINE = 10;
+
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}

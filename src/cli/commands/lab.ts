@@ -1,0 +1,119 @@
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import {
+  LAB_KERNELS,
+  LabError,
+  listLabs,
+  peerPath,
+  runInLab,
+  type LabKernel,
+} from "../../lab/index.ts";
+import { hasTerminal } from "../../lab/terminal.ts";
+
+/** The exit status of a lab that failed, whatever its command would have said. */
+const LAB_FAILURE = 125;
+
+/** The signals that end a lab, with their numbers: the exit status is 128 and the number. */
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+type RunOptions = {
+  kernel: LabKernel;
+  memory?: number;
+  timeout?: number;
+  quiet?: boolean;
+  peers?: boolean;
+};
+
+/** A positive number from the command line. */
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value))
+    throw new InvalidArgumentError("not a positive number");
+  return value;
+}
+
+/** `millrace lab`: run a command, or a shell, on a kernel that has the datapath. */
+export function labCommand(): Command {
+  const lab = new Command("lab").description("run on a throw-away kernel that has the datapath");
+  lab.enablePositionalOptions();
+  withKernel(lab.command("run"))
+    .description("run a command in a lab; the exit status is the command's")
+    .argument("<command...>", "the command and its arguments, after --")
+    .option("--timeout <seconds>", "end the command after so long (exit status 124)", positive)
+    .passThroughOptions()
+    .action((command: string[], options: RunOptions) => inLab(command, options, false));
+  withKernel(lab.command("shell"))
+    .description("open a shell in a lab, on this terminal")
+    .action((options: RunOptions) => inLab([process.env["SHELL"] ?? "/bin/sh"], options, true));
+  lab
+    .command("list")
+    .description("say which kernels can be had here, what runs, and what is kept on disk")
+    .option("--json", "as one JSON document")
+    .action(list);
+  return lab;
+}
+
+/** The programs that tests and benchmarks hold millrace against. */
+const PEERS = ["ovs-dpctl", "ip", "tcpdump", "conntrack"];
+
+async function list(options: { json?: boolean }): Promise<void> {
+  const found = await listLabs();
+  if (options.json === true) {
+    console.log(JSON.stringify(found, undefined, 2));
+    return;
+  }
+  for (const { kernel, available, note } of found.kernels) {
+    console.log(`${kernel.padEnd(5)} ${available ? "yes" : "no "}  ${note}`);
+  }
+  for (const lab of found.running) {
+    console.log(`runs  ${lab.kernel}, started by process ${lab.owner}: ${lab.command}`);
+  }
+  for (const { name, bytes } of found.cached) {
+    console.log(`kept  ${(bytes / 1e6).toFixed(1).padStart(6)} MB  ${join(found.cache, name)}`);
+  }
+}
+
+function withKernel(command: Command): Command {
+  const kernel = new Option("--kernel <kernel>", "the kernel to run").choices(LAB_KERNELS);
+  return command
+    .addOption(kernel.default("auto"))
+    .option("--memory <mib>", "the guest's memory in MiB (default: 4096, or what fits)", positive)
+    .option("--peers", "fetch ovs-dpctl and other tools first, where they can be had")
+    .option("--quiet", "say nothing of one's own");
+}
+
+/** Runs a command in a lab and ends this process with its exit status. */
+async function inLab(command: string[], options: RunOptions, shell: boolean): Promise<void> {
+  const stop = new AbortController();
+  let received: keyof typeof SIGNALS | undefined;
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      received = signal;
+      stop.abort(signal);
+    });
+  }
+  const say = (line: string): void => {
+    if (options.quiet !== true) console.error(`lab: ${line}`);
+  };
+  try {
+    for (const peer of options.peers === true ? PEERS : []) {
+      await peerPath([peer], { onProgress: say, signal: stop.signal });
+    }
+    const result = await runInLab({
+      kernel: options.kernel,
+      command,
+      stdin: "inherit",
+      terminal: shell && hasTerminal(),
+      memoryMiB: options.memory,
+      timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
+      signal: stop.signal,
+      onProgress: say,
+    });
+    process.exit(result.exitCode);
+  } catch (error) {
+    if (received !== undefined) process.exit(128 + SIGNALS[received]);
+    const message = error instanceof LabError ? error.message : String(error);
+    console.error(`lab: ${message}`);
+    process.exit(LAB_FAILURE);
+  }
+}

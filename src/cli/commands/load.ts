@@ -1,0 +1,284 @@
+import { Command, Option } from "commander";
+import { colours as pc } from "../colour.ts";
+import { type ByteSource, pathSource, streamSource } from "../../format/source.ts";
+import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
+import { DryOutlet } from "../../load/dry-run.ts";
+import { fileFeed, sourceFeed, type WorkerCount } from "../../load/file-feed.ts";
+import { load, type LoadOptions } from "../../load/load.ts";
+import { Account, type FlowException } from "../../load/outcome.ts";
+import type { LoadReport } from "../../load/report.ts";
+import { DEFAULT_SHAPE, Sender, type SenderShape, shapeForRate } from "../../load/sender.ts";
+import type { AckMode, Transport } from "../../netlink/transactor.ts";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { getDatapath } from "../../ovs/datapath.ts";
+import type { FlowVerb } from "../../ovs/flow-message.ts";
+import { listPorts } from "../../ovs/vport.ts";
+import { errnoNumber } from "../../sys/errno.ts";
+import { iovMax } from "../../sys/libc.ts";
+import { EndingSignals } from "../../sys/signals.ts";
+import { openExceptionLog } from "../exception-log.ts";
+import { Exit, fatalReason, UsageError } from "../exit.ts";
+import { bytes, count, duration, printJson, writeOut } from "../output.ts";
+import { checkOwner } from "../ownership.ts";
+import { loadProgressBar } from "../progress.ts";
+
+type Options = {
+  dp?: string;
+  format: FlowFormat | "auto";
+  mode: FlowVerb;
+  onError: "continue" | "stop";
+  tolerate: ReadonlySet<number>;
+  ack: AckMode;
+  transport: Transport;
+  batchFlows: number;
+  batchBytes: number;
+  workers: WorkerCount;
+  maxRate?: number;
+  ufid: boolean;
+  force?: true;
+  dryRun?: true;
+  tune?: true;
+  errors?: string;
+  json?: true;
+};
+
+/** How many exceptions are shown to people; `--json` and `--errors` have more. */
+const SHOWN_MAX = 10;
+
+const HELP_AFTER = `
+FILE holds a flow a line, as ovs-dpctl add-flows reads them and ovs-dpctl dump-flows prints them:
+  [add|modify|delete] [ufid:UUID] KEY ACTIONS      # a comment
+or a flow a line as a JSON object, as 'millrace dump --format jsonl' writes it; or it is a flow set,
+as 'millrace compile' makes it.
+'-' is standard input. A line's own verb wins over --mode. Loading the same file twice changes
+nothing. The kernel offers no transaction over a set of flows: each one stands alone, and the
+report says what became of it.
+
+Examples:
+  millrace load flows.txt --dp lab0
+  ovs-dpctl dump-flows -m | millrace load - --dp lab1 --json
+  millrace load flows.txt --dry-run`;
+
+/** `millrace load`. */
+export function loadCommand(): Command {
+  const command = new Command("load")
+    .description("Load flows from a file into a datapath, in packed netlink transactions.")
+    .argument("[FILE]", "the flows; - is standard input", "-")
+    .option("--dp <NAME>", "the datapath; --dry-run needs none")
+    .addOption(
+      new Option("--format <FORMAT>", "of FILE; auto looks at its first bytes")
+        .choices(["auto", ...FLOW_FORMATS])
+        .default("auto"),
+    )
+    .addOption(
+      new Option(
+        "--mode <MODE>",
+        "put: create or replace; add: a flow that is there is EEXIST; modify: it must be there",
+      )
+        .choices(["put", "add", "modify", "delete"])
+        .default("put"),
+    )
+    .addOption(
+      new Option("--on-error <WHAT>", "after a flow fails, go on, or stop behind its batch")
+        .choices(["continue", "stop"])
+        .default("continue"),
+    )
+    .option(
+      "--tolerate <ERRNOS>",
+      "count as applied: EEXIST where the very same flow is there, ENOENT of a delete",
+      errnoSet,
+      new Set<number>(),
+    )
+    .addOption(
+      new Option("--ack <MODE>", "errors: an ack a datagram, and errors; each: an ack a flow")
+        .choices(["errors", "each"])
+        .default(DEFAULT_SHAPE.ack),
+    )
+    .addOption(
+      new Option(
+        "--transport <HOW>",
+        "sendmmsg: several datagrams a system call; send: one; writev: an iovec a flow",
+      )
+        .choices(["sendmmsg", "send", "writev"])
+        .default(DEFAULT_SHAPE.transport),
+    )
+    .option(
+      "--batch-flows <N>",
+      `flows a datagram; at most ${iovMax()} with writev`,
+      positive("--batch-flows", 1 << 16),
+      DEFAULT_SHAPE.messagesPerDatagram,
+    )
+    .option(
+      "--batch-bytes <N>",
+      "bytes a datagram",
+      positive("--batch-bytes", 1 << 24),
+      DEFAULT_SHAPE.bytesPerDatagram,
+    )
+    .option("--tune", "find the best batch shape while the load runs, and say what it was")
+    .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
+    .addOption(
+      new Option("--workers <N>", "threads that parse while another one sends; auto: where it pays")
+        .default("auto")
+        .argParser(workerCount),
+    )
+    .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
+    .option("--force", "load also where ovs-vswitchd runs the datapath")
+    .option("--dry-run", "parse, validate and encode; send nothing")
+    .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
+    .option("--json", "one JSON document")
+    .addHelpText("after", HELP_AFTER);
+  return command.action(run);
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  if (options.dp === undefined && options.dryRun === undefined) {
+    throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
+  }
+  // The input first: a missing file is found before anything is touched.
+  if (file !== "-") pathSource(file).close();
+  using signals = new EndingSignals();
+  using exceptions = openExceptionLog(options.errors, file);
+  const account = new Account(exceptions.write);
+  using channel = new OvsChannel();
+  using bar = await loadProgressBar(options.json === undefined);
+  const loadOptions: LoadOptions = {
+    onError: options.onError,
+    signal: signals.signal,
+    onProgress: bar.update,
+    ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
+  };
+  const datapath = options.dp === undefined ? undefined : getDatapath(channel, options.dp);
+  const ports = datapath === undefined ? [] : listPorts(channel, datapath);
+  const target = datapath === undefined || options.dryRun ? undefined : { channel, datapath };
+  if (target !== undefined) checkOwner(channel, target.datapath, options.force === true);
+  const outlet =
+    target === undefined
+      ? new DryOutlet(account)
+      : new Sender(target, account, shapeOf(options), options.tolerate, options.tune);
+  const { format } = options;
+  const line = { mode: options.mode, ufid: options.ufid };
+  // A parsing thread fills batches of one size: the tuner wants to vary it.
+  const workers = options.tune ? 0 : options.workers;
+  const feed =
+    file === "-"
+      ? await sourceFeed(standardInput(), { line, ports, workers, format })
+      : await fileFeed(file, outlet, target, { line, ports, workers, format });
+  const report = await load(feed, outlet, loadOptions);
+  bar[Symbol.dispose]();
+  if (options.json) printJson(report);
+  else printReport(report, file, options, outlet.fatalErrno);
+  process.exitCode = statusOf(report);
+}
+
+function standardInput(): ByteSource {
+  return streamSource("standard input", Bun.stdin.stream());
+}
+
+function shapeOf(options: Options): SenderShape {
+  const shape = {
+    ...DEFAULT_SHAPE,
+    ack: options.ack,
+    transport: options.transport,
+    messagesPerDatagram: options.batchFlows,
+    bytesPerDatagram: options.batchBytes,
+  };
+  return shapeForRate(shape, options.maxRate);
+}
+
+function statusOf(report: LoadReport): number {
+  if (report.ended === "fatal") return Exit.unavailable;
+  if (report.ended === "unreadable") return Exit.usage;
+  if (report.ended === "interrupted") return Exit.interrupted;
+  if (report.unknown > 0) return Exit.internal;
+  const failed = report.rejected + report.refused + report.reconciled.contrary;
+  return failed > 0 ? Exit.someFailed : Exit.ok;
+}
+
+function printReport(report: LoadReport, file: string, options: Options, fatal: number): void {
+  const from = file === "-" ? "standard input" : file;
+  // Where the kernel takes no flow at all, one line says why.
+  const shown = report.ended === "fatal" ? [] : report.errors.slice(0, SHOWN_MAX);
+  for (const exception of shown) printException(exception);
+  const { present: found, absent: gone } = report.reconciled;
+  const failures = report.rejected + report.refused + report.unknown + found + gone;
+  if (failures > SHOWN_MAX && report.ended !== "fatal") {
+    writeOut(`  … and ${count(failures - SHOWN_MAX)} more: --errors FILE or --json shows them\n`);
+  }
+  const parts = [
+    options.dryRun
+      ? `${count(report.encoded)} valid`
+      : pc.green(`${count(report.applied)} applied`),
+    report.rejected > 0 ? pc.red(`${count(report.rejected)} rejected`) : "",
+    report.refused > 0 ? pc.red(`${count(report.refused)} refused`) : "",
+    found + gone > 0 ? `${count(found)} read back present, ${count(gone)} absent` : "",
+    report.unknown > 0 ? pc.red(`${count(report.unknown)} unknown`) : "",
+  ].filter((part) => part !== "");
+  const goal = options.dryRun ? "dry run, nothing sent" : options.dp;
+  writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${count(report.lines)} lines\n`);
+  if (report.batches > 0 && !options.dryRun) printFigures(report);
+  if (options.tune && !options.dryRun) printTuned(report);
+  if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
+  if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");
+  if (report.ended === "unreadable") console.error(`millrace: ${report.endReason}`);
+  if (report.ended === "fatal") console.error(`millrace: ${fatalReason(fatal, options.dp ?? "")}`);
+}
+
+function printFigures(report: LoadReport): void {
+  const { p50, p99, max } = report.batchLatencyMicroseconds;
+  const each = report.applied > 0 ? (report.seconds * 1e6) / report.applied : 0;
+  writeOut(
+    `  rate     ${count(report.flowsPerSecond)} flows/s, ${each.toFixed(2)} µs a flow ` +
+      `(${report.seconds.toFixed(3)} s; ${report.wholeSeconds.toFixed(3)} s with reading and parsing)\n` +
+      `  batches  ${count(report.batches)}; latency p50 ${duration(p50)}, p99 ${duration(p99)}, ` +
+      `max ${duration(max)}\n` +
+      `  calls    ${count(report.systemCalls)} system calls, ${bytes(report.bytes)} of netlink; ` +
+      `peak memory ${bytes(report.peakResidentBytes)}\n`,
+  );
+}
+
+function printTuned(report: LoadReport): void {
+  const { tuned } = report;
+  if (tuned === undefined) {
+    writeOut("  tuned    no: too few flows to try the batch shapes\n");
+    return;
+  }
+  const { messagesPerDatagram, datagramsPerCall, microsecondsPerFlow } = tuned;
+  writeOut(
+    `  tuned    ${count(messagesPerDatagram)} flows a datagram, ${datagramsPerCall} datagrams a ` +
+      `system call: ${microsecondsPerFlow.toFixed(2)} µs a flow\n`,
+  );
+}
+
+function printException(exception: FlowException): void {
+  const { line, column, state, code, reason, text } = exception;
+  writeOut(`line ${line}, column ${column}: ${pc.red(state)} (${code}): ${reason}\n`);
+  if (text !== "") writeOut(`    ${text}\n`);
+}
+
+function workerCount(text: string): WorkerCount {
+  if (text === "0" || text === "1") return text === "0" ? 0 : 1;
+  if (text === "auto") return text;
+  throw new UsageError(`--workers: found "${text}", expected auto, 0 or 1`);
+}
+
+function errnoSet(text: string): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (const name of text.split(",")) {
+    const errno = errnoNumber(name);
+    if (errno === undefined || (name !== "EEXIST" && name !== "ENOENT")) {
+      throw new UsageError(`--tolerate: found "${name}", expected EEXIST or ENOENT`);
+    }
+    found.add(errno);
+  }
+  return found;
+}
+
+function positive(option: string, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < 1 || value > max) {
+      throw new UsageError(`${option}: found "${text}", expected a number from 1 to ${max}`);
+    }
+    return value;
+  };
+}

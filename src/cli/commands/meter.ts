@@ -1,0 +1,121 @@
+import { Command } from "commander";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { getDatapath } from "../../ovs/datapath.ts";
+import { deleteMeter, getMeter, meterFeatures, type MeterInfo, setMeter } from "../../ovs/meter.ts";
+import { Exit, UsageError } from "../exit.ts";
+import { positiveNumber } from "../live.ts";
+import { count, printJson, printTable, writeOut } from "../output.ts";
+
+type Common = { dp: string; json?: true };
+type SetOptions = Common & { pps?: number; kbps?: number; burst?: number; clear?: true };
+
+const UINT32_MAX = 0xffff_ffff;
+
+/** `millrace meter`. */
+export function meterCommand(): Command {
+  const meter = new Command("meter").description(
+    "Meters of a datapath: what a flow's meter(ID) action drops.",
+  );
+  sub(meter, "features", "how many meters and bands there can be").action(features);
+  sub(meter, "set <ID>", "make a meter, or change it")
+    .option("--pps <RATE>", "drop what is above so many packets a second", positiveNumber("--pps"))
+    .option(
+      "--kbps <RATE>",
+      "drop what is above so many kilobits a second",
+      positiveNumber("--kbps"),
+    )
+    .option("--burst <SIZE>", "let so many through at once", positiveNumber("--burst"))
+    .option("--clear", "begin counting at zero")
+    .action(set);
+  sub(meter, "get <ID...>", "counters; the kernel does not tell rates, and has no list").action(
+    get,
+  );
+  sub(meter, "del <ID...>", "delete meters; flows that name one let everything through").action(
+    del,
+  );
+  return meter;
+}
+
+function sub(meter: Command, name: string, description: string): Command {
+  return meter
+    .command(name)
+    .description(description)
+    .requiredOption("--dp <NAME>", "the datapath")
+    .option("--json", "one JSON document");
+}
+
+function meterId(text: string): number {
+  const id = Number(text);
+  if (/^\d+$/.test(text) && id <= UINT32_MAX) return id;
+  throw new UsageError(`found "${text}", expected the number of a meter`);
+}
+
+function features(options: Common): void {
+  using channel = new OvsChannel();
+  const found = meterFeatures(channel, getDatapath(channel, options.dp));
+  if (options.json) return printJson(found);
+  writeOut(
+    `${count(found.maxMeters)} meters, ${found.maxBands} band each: ${found.bandTypes.join(", ")}\n`,
+  );
+}
+
+function set(text: string, options: SetOptions): void {
+  const id = meterId(text);
+  const rate = options.pps ?? options.kbps;
+  if (rate === undefined || (options.pps !== undefined && options.kbps !== undefined)) {
+    throw new UsageError("a meter wants --pps or --kbps, and one of them only");
+  }
+  if (rate > UINT32_MAX) throw new UsageError("a rate is at most 4294967295");
+  using channel = new OvsChannel();
+  const band = { rate, burst: options.burst ?? 0 };
+  const datapath = getDatapath(channel, options.dp);
+  setMeter(channel, datapath, id, {
+    unit: options.pps === undefined ? "kilobits" : "packets",
+    bands: [band],
+    clear: options.clear === true,
+  });
+  if (options.json) printJson(getMeter(channel, datapath, id));
+}
+
+function get(ids: readonly string[], options: Common): void {
+  const wanted = ids.map(meterId);
+  using channel = new OvsChannel();
+  const datapath = getDatapath(channel, options.dp);
+  report(wanted, (id) => getMeter(channel, datapath, id), options);
+}
+
+function del(ids: readonly string[], options: Common): void {
+  const wanted = ids.map(meterId);
+  using channel = new OvsChannel();
+  const datapath = getDatapath(channel, options.dp);
+  report(wanted, (id) => deleteMeter(channel, datapath, id), options);
+}
+
+// Shows those there are; what is missing is said, and the status tells.
+function report(
+  ids: readonly number[],
+  find: (id: number) => MeterInfo | undefined,
+  options: Common,
+): void {
+  const found: MeterInfo[] = [];
+  for (const id of ids) {
+    const meter = find(id);
+    if (meter !== undefined) found.push(meter);
+    else {
+      console.error(`millrace: ${options.dp} has no meter ${id}`);
+      process.exitCode = Exit.someFailed;
+    }
+  }
+  if (options.json) return printJson(found);
+  if (found.length === 0) return;
+  printTable([
+    ["METER", "PACKETS", "BYTES", "DROPPED PACKETS", "DROPPED BYTES"],
+    ...found.map(({ id, stats, bands }) => [
+      String(id),
+      count(stats.packets),
+      count(stats.bytes),
+      count(bands.reduce((sum, band) => sum + band.packets, 0)),
+      count(bands.reduce((sum, band) => sum + band.bytes, 0)),
+    ]),
+  ]);
+}

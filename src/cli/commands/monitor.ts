@@ -1,0 +1,78 @@
+import { Command } from "commander";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
+import { type ChangeEvent, type ChangeKind, listenToChanges } from "../../ovs/events.ts";
+import { UsageError } from "../exit.ts";
+import { type LiveOptions, positiveNumber, showLive } from "../live.ts";
+import { printJsonLine, writeOut } from "../output.ts";
+
+type Options = LiveOptions & { dp?: string; only?: readonly ChangeKind[]; json?: true };
+
+const HELP_AFTER = `
+The kernel does not tell of everything: a flush is silent, and so is the end of the flows of a datapath
+that is deleted. While anybody listens to flows, each install costs the kernel half as much again.
+A line "overrun" says how many changes were lost there. Ends with SIGINT, status 0.`;
+
+/** `millrace monitor`. */
+export function monitorCommand(): Command {
+  return new Command("monitor")
+    .description("Show changes of datapaths, ports and flows as they happen.")
+    .option("--dp <NAME>", "of this datapath only")
+    .option("--only <KINDS>", "datapath, port, flow: those of the list, with commas", kindsOf)
+    .option("--count <N>", "end after so many changes", positiveNumber("--count"))
+    .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
+    .option("--json", "an object a line")
+    .addHelpText("after", HELP_AFTER)
+    .action(run);
+}
+
+function kindsOf(text: string): ChangeKind[] {
+  return text.split(",").map((word) => {
+    if (word === "datapath" || word === "port" || word === "flow") return word;
+    throw new UsageError(`--only: found "${word}", expected datapath, port or flow`);
+  });
+}
+
+async function run(options: Options): Promise<void> {
+  using channel = new OvsChannel();
+  const only = options.dp === undefined ? undefined : getDatapath(channel, options.dp);
+  using changes = listenToChanges(channel, {
+    ...(options.only === undefined ? {} : { kinds: options.only }),
+    ...(only === undefined ? {} : { datapathIndex: only.index }),
+  });
+  // After listening began: a datapath made in between is known either way.
+  const names = new Map(listDatapaths(channel).map(({ index, name }) => [index, name]));
+  console.error("listening");
+  const open = (signal: AbortSignal) => changes.events({ signal });
+  await showLive(open, options, (event) => {
+    if (event.kind === "datapath") names.set(event.datapathIndex, event.datapath.name);
+    if (options.json) printJsonLine(jsonOf(event, names));
+    else writeOut(`${textOf(event, names)}\n`);
+  });
+}
+
+type Names = ReadonlyMap<number, DatapathInfo["name"]>;
+
+function nameOf(index: number, names: Names): string {
+  return names.get(index) ?? `datapath ${index}`;
+}
+
+function textOf(event: ChangeEvent, names: Names): string {
+  if (event.kind === "overrun") return `overrun: ${event.lost} changes lost`;
+  const start = `${event.change} ${event.kind} ${nameOf(event.datapathIndex, names)}`;
+  if (event.kind === "flow") return `${start}: ${event.flow.toString()}`;
+  if (event.kind === "datapath") return start;
+  return `${start}: ${event.port.number}: ${event.port.name} (${event.port.type})`;
+}
+
+function jsonOf(event: ChangeEvent, names: Names): object {
+  if (event.kind === "overrun") return event;
+  const { kind, change } = event;
+  const datapath = nameOf(event.datapathIndex, names);
+  if (event.kind === "flow") {
+    const { ufid } = event.flow;
+    return { kind, change, datapath, ...(ufid ? { ufid } : {}), flow: event.flow.toString() };
+  }
+  if (event.kind === "port") return { kind, change, datapath, port: event.port };
+  return { kind, change, datapath, info: event.datapath };
+}

@@ -1,0 +1,114 @@
+import { Command, Option } from "commander";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { getDatapath } from "../../ovs/datapath.ts";
+import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
+import { UsageError } from "../exit.ts";
+import { count, printJson, printTable } from "../output.ts";
+
+type DatapathOption = { dp: string };
+
+/** The highest port number; 65535 is none (DP_MAX_PORTS in the kernel's datapath.h). */
+const PORT_MAX = 65534;
+
+/** `millrace port`. */
+export function portCommand(): Command {
+  const port = new Command("port").description("Add, delete and list the ports of a datapath.");
+  port
+    .command("add <NAME>")
+    .description("add an interface that exists, or one that the datapath makes")
+    .requiredOption("--dp <NAME>", "the datapath")
+    .addOption(
+      new Option("--type <TYPE>", "netdev: an interface that exists; the others make one")
+        .choices(["netdev", "internal", "vxlan", "geneve", "gre"])
+        .default("netdev"),
+    )
+    .option("--number <N>", "the port number wanted; otherwise the next free one", portNumber)
+    .option("--destination-port <PORT>", "UDP port of vxlan (4789) or geneve (6081)", udpPort)
+    .option("--gbp", "vxlan's group policy extension")
+    .option("--json", "one JSON document")
+    .action(add);
+  port
+    .command("del <NAME>")
+    .description("take a port out of its datapath")
+    .requiredOption("--dp <NAME>", "the datapath")
+    .action(del);
+  port
+    .command("list")
+    .description("ports with their counters")
+    .requiredOption("--dp <NAME>", "the datapath")
+    .option("--json", "one JSON document")
+    .action(list);
+  return port;
+}
+
+function portNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1 || number > PORT_MAX) {
+    throw new UsageError(`--number: found "${text}", expected a number from 1 to ${PORT_MAX}`);
+  }
+  return number;
+}
+
+function udpPort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
+  throw new UsageError(`--destination-port: found "${text}", expected a number from 1 to 65535`);
+}
+
+type AddOptions = DatapathOption & {
+  type: PortType;
+  number?: number;
+  destinationPort?: number;
+  gbp?: true;
+  json?: true;
+};
+
+function add(name: string, options: AddOptions): void {
+  const { type, destinationPort, gbp } = options;
+  if (destinationPort !== undefined && type !== "vxlan" && type !== "geneve") {
+    throw new UsageError(`a ${type} port has no --destination-port`);
+  }
+  if (gbp && type !== "vxlan") throw new UsageError(`a ${type} port has no --gbp`);
+  using channel = new OvsChannel();
+  const datapath = getDatapath(channel, options.dp);
+  const added = addPort(channel, datapath, name, type, options.number, {
+    ...(destinationPort === undefined ? {} : { destinationPort }),
+    ...(gbp ? { groupPolicy: true } : {}),
+  });
+  if (options.json) printJson(added);
+}
+
+function del(name: string, options: DatapathOption): void {
+  using channel = new OvsChannel();
+  deletePort(channel, getDatapath(channel, options.dp), name);
+}
+
+function list(options: DatapathOption & { json?: true }): void {
+  using channel = new OvsChannel();
+  const ports = listPorts(channel, getDatapath(channel, options.dp));
+  if (options.json) return printJson(ports);
+  printTable([
+    [
+      "PORT",
+      "NAME",
+      "TYPE",
+      "RX PACKETS",
+      "RX BYTES",
+      "TX PACKETS",
+      "TX BYTES",
+      "DROPPED",
+      "ERRORS",
+    ],
+    ...ports.map(({ number, name, type, stats }) => [
+      String(number),
+      name,
+      type,
+      count(stats.rxPackets),
+      count(stats.rxBytes),
+      count(stats.txPackets),
+      count(stats.txBytes),
+      count(stats.rxDropped + stats.txDropped),
+      count(stats.rxErrors + stats.txErrors),
+    ]),
+  ]);
+}

@@ -1,0 +1,83 @@
+import { Command, Option } from "commander";
+import { Datapath } from "../../datapath.ts";
+import type { PortNames } from "../../flow/ports.ts";
+import type { UpcallDispatch, UpcallEvent } from "../../ovs/upcalls.ts";
+import { type LiveOptions, positiveNumber, showLive } from "../live.ts";
+import { printJsonLine, writeOut } from "../output.ts";
+
+type Options = LiveOptions & {
+  dp: string;
+  port?: readonly string[];
+  dispatch: UpcallDispatch;
+  execute?: string;
+  packets?: true;
+  takeOver?: true;
+  json?: true;
+};
+
+const HELP_AFTER = `
+Packets that find no flow come here while the command runs, and are dropped unless --execute says what
+is done with them. Where another program gets them (ovs-vswitchd), the command refuses to start:
+--take-over takes them away from it, and gives them back at the end.
+A line "lost" says how many packets were lost there. Ends with SIGINT, status 0.`;
+
+/** `millrace upcalls`. */
+export function upcallsCommand(): Command {
+  return new Command("upcalls")
+    .description("Show packets that find no flow, as they come.")
+    .requiredOption("--dp <NAME>", "the datapath")
+    .option("--port <NAMES...>", "only those that came in by these ports")
+    .addOption(
+      new Option("--dispatch <HOW>", "one socket for all, one a port, or one a CPU")
+        .choices(["shared", "port", "cpu"])
+        .default("shared"),
+    )
+    .option("--execute <ACTIONS>", "send each packet through these actions: '2', 'eth1,eth2'")
+    .option("--packets", "the packets' bytes too, in hexadecimal; --json has them anyway")
+    .option("--take-over", "take the packets away from another program")
+    .option("--count <N>", "end after so many packets", positiveNumber("--count"))
+    .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
+    .option("--json", "an object a line")
+    .addHelpText("after", HELP_AFTER)
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  using dp = Datapath.open(options.dp);
+  using upcalls = dp.upcalls({
+    dispatch: options.dispatch,
+    takeOver: options.takeOver === true,
+    ...(options.port === undefined ? {} : { ports: options.port }),
+  });
+  const names = namesOf(dp);
+  console.error("listening");
+  const open = (signal: AbortSignal) => upcalls.events({ signal });
+  await showLive(open, options, (event) => {
+    if (options.json) printJsonLine(jsonOf(event, names));
+    else writeOut(`${textOf(event, names, options.packets === true)}\n`);
+    if (event.kind !== "lost" && options.execute !== undefined) dp.execute(event, options.execute);
+  });
+}
+
+function namesOf(dp: Datapath): PortNames {
+  const ports = dp.ports();
+  return {
+    numberOf: (name) => ports.find((port) => port.name === name)?.number,
+    nameOf: (number) => ports.find((port) => port.number === number)?.name,
+  };
+}
+
+function textOf(event: UpcallEvent, names: PortNames, packets: boolean): string {
+  if (event.kind === "lost") return `lost: ${event.count} packets`;
+  const { userdata } = event;
+  const data = userdata === undefined ? "" : ` userdata(${userdata.toHex()})`;
+  const bytes = packets ? ` packet(${event.packet.toHex()})` : "";
+  return `${event.kind} ${event.length} bytes${data}: ${event.keyText(names)}${bytes}`;
+}
+
+function jsonOf(event: UpcallEvent, names: PortNames): object {
+  if (event.kind === "lost") return event;
+  const { kind, key, length, packet, userdata, inPort } = event;
+  const port = inPort === undefined ? undefined : names.nameOf(inPort);
+  return { kind, inPort, port, key, length, packet: packet.toHex(), userdata: userdata?.toHex() };
+}

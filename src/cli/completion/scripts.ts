@@ -1,0 +1,63 @@
+/** Shells for which there is a script. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+export type Shell = (typeof SHELLS)[number];
+
+/** The line of the helper's answer that stands for names of files. */
+export const FILES_LINE = ":files";
+
+/*
+ * Each script asks `millrace completion --words -- LINE` what may stand at the cursor: a word a line,
+ * a tab, what it is. So a script never goes stale, and knows the datapaths there are.
+ */
+
+const BASH = `# millrace: completion for bash. In ~/.bashrc: eval "$(millrace completion bash)"
+_millrace() {
+  local current=\${COMP_WORDS[COMP_CWORD]} line
+  COMPREPLY=()
+  while IFS= read -r line; do
+    if [ "$line" = "${FILES_LINE}" ]; then
+      compopt -o filenames 2>/dev/null
+      while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$current")
+    else
+      COMPREPLY+=("\${line%%$'\\t'*}")
+    fi
+  done < <("\${COMP_WORDS[0]}" completion --words -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
+complete -F _millrace millrace
+`;
+
+const ZSH = `#compdef millrace
+# millrace: completion for zsh. In ~/.zshrc, after compinit: eval "$(millrace completion zsh)"
+_millrace() {
+  local line files=0
+  local -a found
+  while IFS= read -r line; do
+    if [[ $line == ${FILES_LINE} ]]; then files=1; continue; fi
+    found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
+  done < <("\${words[1]}" completion --words -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
+  (( \${#found} )) && _describe millrace found
+  (( files )) && _files
+  return 0
+}
+compdef _millrace millrace
+`;
+
+const FISH = `# millrace: completion for fish. In ~/.config/fish/config.fish: millrace completion fish | source
+function __millrace_complete
+  set -l words (commandline -opc) (commandline -ct)
+  for line in ($words[1] completion --words -- $words[2..-1] 2>/dev/null)
+    if test "$line" = "${FILES_LINE}"
+      __fish_complete_path (commandline -ct)
+    else
+      echo $line
+    end
+  end
+end
+complete -c millrace -f -a '(__millrace_complete)'
+`;
+
+/** The script that makes a shell complete millrace's command lines. */
+export function completionScript(shell: Shell): string {
+  return { bash: BASH, zsh: ZSH, fish: FISH }[shell];
+}

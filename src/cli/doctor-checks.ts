@@ -1,0 +1,179 @@
+import { readdirSync, readFileSync, statfsSync } from "node:fs";
+import { release } from "node:os";
+import { REPLY_COST_BYTES } from "../netlink/reply-cost.ts";
+import { OvsChannel } from "../ovs/channel.ts";
+import { MillraceError } from "../sys/errors.ts";
+import { iovMax } from "../sys/libc.ts";
+import { OVS_DATAPATH_FAMILY } from "../uapi/openvswitch.ts";
+import { bytes, count } from "./output.ts";
+
+/** What was looked at, what was found, and what to do where it is lacking. */
+export type Check = {
+  readonly what: string;
+  /** `ok`; `note`: it works, but; `lacking`: something does not work. */
+  readonly verdict: "ok" | "note" | "lacking";
+  readonly found: string;
+  readonly remedy?: string;
+};
+
+const CAP_NET_ADMIN = 12;
+
+/** A batch of the default shape. */
+const REPLIES_WANTED = 4096;
+
+/** A lab wants at least this much memory, and this much for a million flows. */
+const LAB_BYTES_MIN = 512 << 20;
+const LAB_BYTES_GOOD = 2 * 1024 ** 3;
+
+/** Looks at everything that a load or a lab needs. Changes nothing. */
+export function checkAll(): Check[] {
+  return [
+    checkKernel(),
+    checkModule(),
+    checkRights(),
+    ...checkSocket(),
+    checkVswitchd(),
+    checkLabMemory(),
+    checkLabPackages(),
+    checkCompiler(),
+  ];
+}
+
+function checkKernel(): Check {
+  return { what: "kernel", verdict: "ok", found: `${release()}, ${process.arch}` };
+}
+
+function checkModule(): Check {
+  const what = "Open vSwitch datapath";
+  try {
+    using channel = new OvsChannel();
+    const { version } = channel.family(OVS_DATAPATH_FAMILY);
+    return {
+      what,
+      verdict: "ok",
+      found: `netlink family ${OVS_DATAPATH_FAMILY}, version ${version}`,
+    };
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.code !== "NO_MODULE") throw error;
+    return {
+      what,
+      verdict: "lacking",
+      found: "this kernel has none",
+      remedy: "sudo modprobe openvswitch; or work in a throw-away kernel: millrace lab shell",
+    };
+  }
+}
+
+function checkRights(): Check {
+  const what = "right to change it";
+  const match = /^CapEff:\s*([0-9a-f]+)$/m.exec(readText("/proc/self/status"));
+  const effective = Number.parseInt(match?.[1]?.slice(-8) ?? "0", 16);
+  if (((effective >>> CAP_NET_ADMIN) & 1) === 1) {
+    const first = /^\s*0\s+0\s+4294967295\s*$/.test(readText("/proc/self/uid_map"));
+    const where = first ? "" : ", in a user namespace: buffers stay under the sysctl limits";
+    return { what, verdict: first ? "ok" : "note", found: `CAP_NET_ADMIN${where}` };
+  }
+  return {
+    what,
+    verdict: "lacking",
+    found: "no CAP_NET_ADMIN: datapaths can be read, not changed",
+    remedy: "sudo; or a network namespace of your own: unshare -rn",
+  };
+}
+
+function checkSocket(): Check[] {
+  using channel = new OvsChannel();
+  using socket = channel.openSocket();
+  const replies = Math.floor(socket.receiveBufferBytes / REPLY_COST_BYTES);
+  const enough = replies >= REPLIES_WANTED;
+  const limit = readText("/proc/sys/net/core/rmem_max").trim();
+  return [
+    {
+      what: "receive buffer",
+      verdict: enough ? "ok" : "note",
+      found:
+        `${bytes(socket.receiveBufferBytes)}: replies to ${count(replies)} flows a batch` +
+        (enough ? "" : ` (net.core.rmem_max is ${limit}); batches are smaller`),
+      ...(enough ? {} : { remedy: "sudo sysctl net.core.rmem_max=4194304; or run as root" }),
+    },
+    {
+      what: "send buffer",
+      verdict: "ok",
+      found: `datagrams up to ${bytes(socket.datagramBytesMax)}`,
+    },
+    { what: "max_iovs", verdict: "ok", found: `${iovMax()} transactions a writev` },
+  ];
+}
+
+function checkVswitchd(): Check {
+  const what = "ovs-vswitchd";
+  if (!runningCommands().includes("ovs-vswitchd")) {
+    return { what, verdict: "ok", found: "not running: nobody else changes the flows" };
+  }
+  return {
+    what,
+    verdict: "note",
+    found: "running: it deletes flows that it does not know, within seconds",
+    remedy: "load into a datapath of your own (millrace dp add), not into ovs-system",
+  };
+}
+
+function checkLabMemory(): Check {
+  const what = "lab: memory";
+  const folder = process.env["TMPDIR"] ?? "/dev/shm";
+  const free = freeBytes(folder);
+  const found = `${bytes(free)} free in ${folder}`;
+  if (free >= LAB_BYTES_GOOD) return { what, verdict: "ok", found };
+  const verdict = free >= LAB_BYTES_MIN ? "note" : "lacking";
+  return { what, verdict, found, remedy: "TMPDIR=FOLDER with 2 GiB free and no noexec" };
+}
+
+function checkLabPackages(): Check {
+  const what = "lab: packages";
+  const missing = ["apt-get", "dpkg-deb"].filter((name) => Bun.which(name) === null);
+  if (missing.length === 0) {
+    const qemu = Bun.which("qemu-system-x86_64") === null ? "not installed" : "installed";
+    return { what, verdict: "ok", found: `apt can fetch User Mode Linux; QEMU is ${qemu}` };
+  }
+  return {
+    what,
+    verdict: "note",
+    found: `${missing.join(", ")} missing: no throw-away kernel can be fetched`,
+    remedy: "a Debian or Ubuntu machine; or the host's own module",
+  };
+}
+
+function checkCompiler(): Check {
+  const found = Bun.which("gcc") ?? Bun.which("cc");
+  return found === null
+    ? {
+        what: "C compiler",
+        verdict: "note",
+        found: "none: the benchmark leaves out the kernel's limit",
+        remedy: "sudo apt-get install gcc libc6-dev",
+      }
+    : { what: "C compiler", verdict: "ok", found };
+}
+
+function runningCommands(): string[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map((pid) => readText(`/proc/${pid}/comm`).trim());
+}
+
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
+
+// What cannot be read counts as empty: a process may end between two looks.
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,162 @@
+import {
+  createDatapath,
+  type DatapathInfo,
+  deleteDatapath,
+  getDatapath,
+  setDatapath,
+} from "../../ovs/datapath.ts";
+import { listPorts, type PortInfo } from "../../ovs/vport.ts";
+import { Links, type LinkStats } from "../../netlink/link.ts";
+import { EINVAL, ENODEV } from "../../sys/errno.ts";
+import { addInterfaces } from "./ports.ts";
+import { parseDatapathName, type DpctlSession, SYSTEM } from "./session.ts";
+import { shownType } from "./port-types.ts";
+
+/** The only cache of the kernel's datapath (`dpif_netlink_cache_get_name`). */
+const MASKS_CACHE = "masks-cache";
+
+/** `add-dp DP [IFACE...]` */
+export function addDp(session: DpctlSession, args: readonly string[]): number {
+  const [arg = "", ...interfaces] = args;
+  const { name } = parseDatapathName(arg);
+  try {
+    createDatapath(session.channel, name);
+  } catch (error) {
+    return session.complainOf("add_dp", error);
+  }
+  return interfaces.length === 0 ? 0 : addInterfaces(session, args);
+}
+
+/** `del-dp DP` */
+export function delDp(session: DpctlSession, args: readonly string[]): number {
+  const { name } = session.open(args[0] ?? "");
+  try {
+    deleteDatapath(session.channel, name);
+    return 0;
+  } catch (error) {
+    return session.complainOf("del_dp", error);
+  }
+}
+
+/** `dump-dps` */
+export function dumpDps(session: DpctlSession): number {
+  for (const { name } of session.list()) session.out(`${SYSTEM}@${name}\n`);
+  return 0;
+}
+
+/** `show [DP...]` */
+export function show(session: DpctlSession, args: readonly string[]): number {
+  if (args.length === 0) {
+    for (const datapath of session.list()) showOne(session, datapath);
+    return 0;
+  }
+  let status = 0;
+  for (const arg of args) {
+    try {
+      showOne(session, session.find(arg));
+    } catch (error) {
+      status = session.complainOf(`opening datapath ${arg} failed`, error);
+    }
+  }
+  return status;
+}
+
+function showOne(session: DpctlSession, datapath: DatapathInfo): void {
+  const { name, stats, megaflow } = datapath;
+  const packets = stats.hit + stats.missed;
+  const perPacket = packets === 0 ? 0 : megaflow.maskHit / packets;
+  session.out(
+    `${SYSTEM}@${name}:\n` +
+      `  lookups: hit:${stats.hit} missed:${stats.missed} lost:${stats.lost}\n` +
+      `  flows: ${stats.flows}\n` +
+      `  masks: hit:${megaflow.maskHit} total:${megaflow.masks} hit/pkt:${perPacket.toFixed(2)}\n`,
+  );
+  // The kernel says 0 look-ups of a cache that it has not got, and ovs-dpctl leaves the line out then.
+  if (megaflow.cacheHit > 0) {
+    const rate = packets === 0 ? 0 : (megaflow.cacheHit / packets) * 100;
+    session.out(`  cache: hit:${megaflow.cacheHit} hit-rate:${rate.toFixed(2)}%\n`);
+  }
+  showCaches(session, datapath);
+  using links = session.options.statistics ? new Links() : undefined;
+  for (const port of listPorts(session.channel, datapath)) {
+    session.out(`  port ${port.number}: ${port.name}${shownType(port)}\n`);
+    if (links !== undefined) session.out(shownStatistics(port, links.find(port.name)?.stats));
+  }
+}
+
+function showCaches(session: DpctlSession, { masksCacheSize }: DatapathInfo): void {
+  if (masksCacheSize === undefined) return;
+  session.out(`  caches:\n    ${MASKS_CACHE}: size:${masksCacheSize}\n`);
+}
+
+/** As `show_dpif` in lib/dpctl.c; `?` is what nobody counts: a tunnel has a vport's counters alone. */
+function shownStatistics(port: PortInfo, link: LinkStats | undefined): string {
+  const own = port.type === "netdev" || port.type === "internal" ? link : undefined;
+  const { stats } = port;
+  const shown = own ?? stats;
+  const of = (value: number | undefined): string => value?.toString() ?? "?";
+  const known = own === undefined ? undefined : shown;
+  return (
+    `    RX packets:${shown.rxPackets} errors:${of(known?.rxErrors)} dropped:${of(known?.rxDropped)}` +
+    ` overruns:${of(own?.rxOverErrors)} frame:${of(own?.rxFrameErrors)}\n` +
+    `    TX packets:${shown.txPackets} errors:${of(known?.txErrors)} dropped:${of(known?.txDropped)}` +
+    ` aborted:${of(own?.txAbortedErrors)} carrier:${of(own?.txCarrierErrors)}\n` +
+    `    collisions:${of(own?.collisions)}\n` +
+    `    RX bytes:${shown.rxBytes}${humanSize(shown.rxBytes)}` +
+    `  TX bytes:${shown.txBytes}${humanSize(shown.txBytes)}\n`
+  );
+}
+
+function humanSize(value: number): string {
+  for (const [unit, size] of [
+    ["TiB", 1024 ** 4],
+    ["GiB", 1024 ** 3],
+    ["MiB", 1024 ** 2],
+    ["KiB", 1024],
+  ] as const) {
+    if (value >= size) return ` (${(value / size).toFixed(1)} ${unit})`;
+  }
+  return "";
+}
+
+/** `cache-get-size [DP]` */
+export function cacheGetSize(session: DpctlSession, args: readonly string[]): number {
+  const [arg] = args;
+  const datapaths =
+    arg === undefined ? session.list() : [session.open(arg, `Opening datapath ${arg} failed`)];
+  for (const datapath of datapaths) {
+    session.out(`${SYSTEM}@${datapath.name}:\n`);
+    showCaches(session, datapath);
+  }
+  return 0;
+}
+
+/** `cache-set-size DP CACHE SIZE` */
+export function cacheSetSize(session: DpctlSession, args: readonly string[]): number {
+  const [arg = "", cache, text = ""] = args;
+  // As ovs_scan reads %u: leading digits count.
+  const digits = /^\s*\+?(\d+)/.exec(text)?.[1];
+  if (digits === undefined) return session.complain("size is malformed", EINVAL);
+  const datapath = session.open(arg, `Opening datapath ${arg} failed`);
+  if (datapath.masksCacheSize === undefined) {
+    return session.complain("Setting caches not supported", ENODEV);
+  }
+  if (cache !== MASKS_CACHE) {
+    return session.complain(`Cache name "${cache}" not found on dpif`, EINVAL);
+  }
+  const wanted = Number(digits);
+  // Rounded up to a power of two, as dpif_netlink_cache_set_size does.
+  const size = wanted === 0 ? 0 : 2 ** Math.ceil(Math.log2(wanted));
+  try {
+    setDatapath(session.channel, datapath.name, {
+      masksCacheSize: size,
+      // A change without them clears them.
+      userFeatures: datapath.userFeatures,
+    });
+  } catch (error) {
+    return session.complainOf("Setting cache size failed", error);
+  }
+  const { masksCacheSize } = getDatapath(session.channel, datapath.name);
+  session.out(`Setting cache size successful, new size ${masksCacheSize}\n`);
+  return 0;
+}

@@ -1,0 +1,97 @@
+import { closeSync, openSync } from "node:fs";
+import type { LineVerb } from "../../flow/line.ts";
+import { type ByteSource, fileSource, streamSource } from "../../format/source.ts";
+import { TextFeed } from "../../format/text-feed.ts";
+import { load } from "../../load/load.ts";
+import { Account, type FlowException } from "../../load/outcome.ts";
+import { DEFAULT_SHAPE, Sender } from "../../load/sender.ts";
+import { flushFlows } from "../../ovs/flow.ts";
+import { ENOENT } from "../../sys/errno.ts";
+import { EndingSignals } from "../../sys/signals.ts";
+import { Exit, fatalReason } from "../exit.ts";
+import type { DpctlSession } from "./session.ts";
+
+/** `add-flows [DP] FILE` */
+export function addFlows(session: DpctlSession, args: readonly string[]): Promise<number> {
+  return loadFile(session, args, "add");
+}
+
+/** `mod-flows [DP] FILE` */
+export function modFlows(session: DpctlSession, args: readonly string[]): Promise<number> {
+  return loadFile(session, args, "modify");
+}
+
+/** `del-flows [DP] [FILE]`; without a file every flow of the datapath */
+export function delFlows(session: DpctlSession, args: readonly string[]): number | Promise<number> {
+  const [first] = args;
+  if (args.length > 1 || (first !== undefined && !session.exists(first))) {
+    return loadFile(session, args, "delete");
+  }
+  const { datapath } = session.openOptional(args, 1);
+  try {
+    flushFlows(session.channel, datapath);
+    return 0;
+  } catch (error) {
+    return session.complainOf("deleting all flows", error);
+  }
+}
+
+/** Loads a file in packed transactions. Errors come with the line's number, as soon as they are known. */
+async function loadFile(
+  session: DpctlSession,
+  args: readonly string[],
+  mode: LineVerb,
+): Promise<number> {
+  const { datapath } = session.openOptional(args, 3);
+  const path = args.at(-1) ?? "-";
+  const source = openSource(session, path);
+  const account = new Account((exception) => complain(session, exception));
+  const target = { channel: session.channel, datapath };
+  const sender = new Sender(target, account, DEFAULT_SHAPE);
+  const feed = new TextFeed(source, { ufid: false, mode, ports: session.portNames(datapath) });
+  using signals = new EndingSignals();
+  const { timeout } = session.options;
+  const given = timeout === 0 ? [] : [AbortSignal.timeout(timeout * 1000)];
+  const report = await load(feed, sender, { signal: AbortSignal.any([signals.signal, ...given]) });
+  if (report.ended === "interrupted") {
+    session.complain(`stopped after line ${report.lines}`);
+    return Exit.interrupted;
+  }
+  if (report.ended === "fatal") {
+    session.complain(
+      "updating flow table",
+      sender.fatalErrno,
+      fatalReason(sender.fatalErrno, datapath.name),
+    );
+  }
+  if (report.ended === "unreadable") session.complain(report.endReason);
+  const failed = report.rejected + report.refused + report.unknown + report.reconciled.absent;
+  return failed > 0 || report.ended !== "whole" ? 1 : 0;
+}
+
+function openSource(session: DpctlSession, path: string): ByteSource {
+  if (path === "-") return streamSource("standard input", Bun.stdin.stream());
+  try {
+    // What cannot be opened is said in ovs-dpctl's words; what cannot be read, in the source's own.
+    closeSync(openSync(path, "r"));
+  } catch (error) {
+    const errno = error instanceof Error && "errno" in error ? Number(error.errno) : -ENOENT;
+    return session.fail(`Opening file "${path}" failed`, Math.abs(errno));
+  }
+  return fileSource(path);
+}
+
+function complain(session: DpctlSession, exception: FlowException): void {
+  const { state, line, column, errno, reason } = exception;
+  if (state === "refused") {
+    session.complain(
+      `Failed parsing line number ${line}, skipped!`,
+      0,
+      `column ${column}: ${reason}`,
+    );
+  } else if (state === "rejected") {
+    session.complain("updating flow table", errno, `line ${line}: ${reason}`);
+  } else if (state !== "present") {
+    session.complain(`line ${line}: ${reason}`, errno);
+  }
+}

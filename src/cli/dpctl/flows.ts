@@ -1,0 +1,285 @@
+import { Flow } from "../../flow/flow.ts";
+import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
+import { KeyRecord } from "../../flow/key/record.ts";
+import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
+import type { PortNames } from "../../flow/ports.ts";
+import { printStatistics } from "../../flow/print.ts";
+import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
+import { TextSink } from "../../flow/text/sink.ts";
+import { explainRejection } from "../../load/explain.ts";
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { NetlinkError } from "../../netlink/errors.ts";
+import { onMessage } from "../../ovs/channel.ts";
+import type { DatapathInfo } from "../../ovs/datapath.ts";
+import {
+  decodeFlow,
+  dumpFlows as dumpAll,
+  type FlowView,
+  getFlow as readFlow,
+  identityOf,
+  newFlowView,
+} from "../../ovs/flow.ts";
+import { EINVAL, ENOENT } from "../../sys/errno.ts";
+import { assert, MillraceError } from "../../sys/errors.ts";
+import { NLM_F_CREATE, NLM_F_ECHO } from "../../uapi/netlink.ts";
+import {
+  OVS_FLOW_ATTR_CLEAR,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_CMD_DEL,
+  OVS_FLOW_CMD_NEW,
+  OVS_FLOW_CMD_SET,
+  OVS_FLOW_FAMILY,
+  OVS_FLOW_VERSION,
+} from "../../uapi/openvswitch.ts";
+import { FlowFilter } from "./filter.ts";
+import { printDpctlFlow, readKey } from "./flow-text.ts";
+import type { DpctlSession } from "./session.ts";
+
+/** `ufid:` and a UUID. */
+const UFID_TEXT_LENGTH = 41;
+
+/** Output goes out in pieces of this size. */
+const PIECE_BYTES = 64 << 10;
+
+/** `add-flow [DP] FLOW ACTIONS` */
+export function addFlow(session: DpctlSession, args: readonly string[]): number {
+  return putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "add");
+}
+
+/** `mod-flow [DP] FLOW ACTIONS` */
+export function modFlow(session: DpctlSession, args: readonly string[]): number {
+  return session.options.mayCreate
+    ? putFlow(session, args, OVS_FLOW_CMD_NEW, 0, "put")
+    : putFlow(session, args, OVS_FLOW_CMD_SET, 0, "modify");
+}
+
+function putFlow(
+  session: DpctlSession,
+  args: readonly string[],
+  command: number,
+  flags: number,
+  mode: LineVerb,
+): number {
+  const { datapath } = session.openOptional(args, 3);
+  const flow = args.at(-2) ?? "";
+  const line = new TextEncoder().encode(`${flow} ${args.at(-1) ?? ""}`);
+  const encoder = new FlowLineEncoder({ ufid: false, mode, ports: session.portNames(datapath) });
+  const write = (writer: AttributeWriter): void => {
+    const found = encoder.encode(line, 0, line.length, 1, writer);
+    if (!found || encoder.verb !== mode) session.fail("parsing flow key", EINVAL, flow);
+    if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+  };
+  try {
+    request(session, datapath, { command, flags, write });
+    return 0;
+  } catch (error) {
+    if (error instanceof FlowSyntaxError) return complainOfSyntax(session, error, flow);
+    if (!(error instanceof NetlinkError)) return session.complainOf("updating flow table", error);
+    // The kernel gives no reason: the rule that the flow breaks is looked for.
+    const sent = Flow.parse(new TextDecoder().decode(line), session.portNames(datapath));
+    return complainOfKernel(session, "updating flow table", mode, error, sent);
+  }
+}
+
+// The key and the actions are one line here, and ovs-dpctl says in which of the two it stumbled.
+function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: string): 1 {
+  const { column, reason } = error;
+  if (flow.startsWith("ufid:") && column <= UFID_TEXT_LENGTH) {
+    return session.complain("parsing flow ufid", EINVAL, reason);
+  }
+  const place = `column ${column}: ${reason}`;
+  return column > Buffer.byteLength(flow)
+    ? session.complain("parsing actions", EINVAL, reason)
+    : session.complain(`parsing flow key (${place})`, EINVAL);
+}
+
+function complainOfKernel(
+  session: DpctlSession,
+  message: string,
+  verb: LineVerb,
+  error: unknown,
+  sent?: Flow,
+): 1 {
+  if (!(error instanceof NetlinkError)) return session.complainOf(message, error);
+  const reason = explainRejection(verb, error.errno, sent?.parts);
+  return session.complain(message, error.errno, reason);
+}
+
+/** `del-flow [DP] FLOW` */
+export function delFlow(session: DpctlSession, args: readonly string[]): number {
+  const { datapath } = session.openOptional(args, 2);
+  const text = args.at(-1) ?? "";
+  const identity = identityOfText(session, text, session.portNames(datapath));
+  const write = (writer: AttributeWriter): void => {
+    // A DEL that names no flow is a flush.
+    if ("ufid" in identity) writer.bytes(OVS_FLOW_ATTR_UFID, identity.ufid);
+    else {
+      assert(identity.key.length > 0, "a key is not empty");
+      writer.bytes(OVS_FLOW_ATTR_KEY, identity.key);
+    }
+  };
+  try {
+    request(session, datapath, { command: OVS_FLOW_CMD_DEL, flags: 0, write });
+    return 0;
+  } catch (error) {
+    complainOfKernel(session, "deleting flow", "delete", error);
+    if (error instanceof NetlinkError && error.errno === ENOENT) {
+      session.out("Perhaps you need to specify a UFID?\n");
+    }
+    return 1;
+  }
+}
+
+// With a UFID the kernel does not look at the key, and without one it finds only what has none.
+function identityOfText(session: DpctlSession, text: string, ports: PortNames): FlowIdentity {
+  try {
+    const [byUfid, byKey] = identitiesOf(text, ports);
+    const identity = text.trimStart().startsWith("ufid:") ? byUfid : byKey;
+    assert(identity !== undefined, "text names a flow");
+    return identity;
+  } catch (error) {
+    if (!(error instanceof FlowSyntaxError)) throw error;
+    return session.fail(`column ${error.column}: ${error.reason}`, EINVAL);
+  }
+}
+
+type FlowRequest = {
+  readonly command: number;
+  readonly flags: number;
+  readonly write: (writer: AttributeWriter) => void;
+};
+
+// Sends a request; with -s the kernel's echo has the flow's counters.
+function request(
+  session: DpctlSession,
+  datapath: DatapathInfo,
+  { command, flags, write }: FlowRequest,
+): void {
+  const { statistics } = session.options;
+  const view = newFlowView();
+  session.channel.transact(
+    {
+      family: OVS_FLOW_FAMILY,
+      version: OVS_FLOW_VERSION,
+      command,
+      flags: flags | (statistics ? NLM_F_ECHO : 0),
+      datapath: datapath.index,
+      doing: `changing a flow of ${datapath.name}`,
+      write,
+    },
+    onMessage((message) => decodeFlow(message, view)),
+  );
+  if (!statistics) return;
+  const out = new TextSink(128);
+  printStatistics(view, out, monotonicMs());
+  session.out(`${out.toString()}\n`);
+}
+
+/** `get-flow [DP] ufid:UFID` */
+export function getFlow(session: DpctlSession, args: readonly string[]): number {
+  const { datapath } = session.openOptional(args, 2);
+  const text = args.at(-1) ?? "";
+  if (!text.startsWith("ufid:")) return session.complain("parsing flow ufid");
+  let identity: FlowIdentity;
+  try {
+    const [first] = identitiesOf(text);
+    assert(first !== undefined, "text names a flow");
+    identity = first;
+  } catch (error) {
+    return session.complainOf("parsing flow ufid", error);
+  }
+  const printer = new FlowPrinter(session, datapath);
+  const found = readFlow(session.channel, datapath, identity, (view) => printer.print(view));
+  if (!found) return session.complain("getting flow", ENOENT);
+  printer.flush();
+  return 0;
+}
+
+/** `dump-flows [DP] [filter=FILTER] [type=TYPE]` */
+export function dumpFlows(session: DpctlSession, args: readonly string[]): number {
+  const left = [...args];
+  let filterText: string | undefined;
+  for (;;) {
+    const last = left.at(-1) ?? "";
+    if (last.startsWith("filter=") && filterText === undefined) filterText = last.slice(7);
+    else if (last.startsWith("type=")) checkTypes(session, last.slice(5));
+    else if (!last.startsWith("pmd=")) break;
+    left.pop();
+  }
+  const { datapath } = session.openOptional(left, 1);
+  const filter = readFilter(session, filterText, session.portNames(datapath));
+  const printer = new FlowPrinter(session, datapath, filter);
+  for (const view of dumpAll(session.channel, datapath)) {
+    if (view.actions.start >= 0) printer.print(view);
+    // Its actions did not fit the dump's chunk: the flow alone has them.
+    else readFlow(session.channel, datapath, identityOf(view), (whole) => printer.print(whole));
+  }
+  printer.flush();
+  return 0;
+}
+
+/** Where flows can be; in the kernel's datapath they are all `ovs`, and none is offloaded. */
+const TYPES = ["ovs", "tc", "dpdk", "offloaded", "non-offloaded", "partially-offloaded", "all"];
+const TYPES_HERE = new Set(["ovs", "non-offloaded", "all"]);
+
+function checkTypes(session: DpctlSession, list: string): void {
+  const types = list.split(",").filter((type) => type !== "");
+  for (const type of types) {
+    if (!TYPES.includes(type)) {
+      session.fail(`Failed to parse type (${type})`, EINVAL, `expected ${TYPES.join(", ")}`);
+    }
+  }
+  if (!types.some((type) => TYPES_HERE.has(type))) {
+    session.fail(`no flows of type ${list}`, 0, "a kernel's datapath has only type=ovs");
+  }
+}
+
+function readFilter(
+  session: DpctlSession,
+  text: string | undefined,
+  ports: PortNames,
+): FlowFilter | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return new FlowFilter(text, ports);
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return session.fail(`Failed to parse filter (${text}: ${error.message})`);
+  }
+}
+
+class FlowPrinter {
+  readonly #session: DpctlSession;
+  readonly #style: { readonly verbose: boolean; readonly ports: PortNames | undefined };
+  readonly #filter: FlowFilter | undefined;
+  readonly #record = new KeyRecord();
+  readonly #out = new TextSink(PIECE_BYTES * 2);
+  readonly #nowMs = monotonicMs();
+
+  constructor(session: DpctlSession, datapath: DatapathInfo, filter?: FlowFilter) {
+    this.#session = session;
+    this.#style = { verbose: session.verbose, ports: session.shownNames(datapath) };
+    this.#filter = filter;
+  }
+
+  print(view: FlowView): void {
+    if (!readKey(view, this.#record)) {
+      throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
+    }
+    if (this.#filter?.passes(this.#record) === false) return;
+    printDpctlFlow(view, this.#record, this.#out, this.#style, this.#nowMs);
+    this.#out.byte(0x0a);
+    if (this.#out.length >= PIECE_BYTES) this.flush();
+  }
+
+  flush(): void {
+    this.#session.out(this.#out.bytes.subarray(0, this.#out.length));
+    this.#out.clear();
+  }
+}
+
+// The kernel's `used` counts on CLOCK_MONOTONIC, and so does this.
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}

@@ -1,0 +1,57 @@
+import type { PortInfo } from "../../ovs/vport.ts";
+
+/** A kind of tunnel: what its port's device is called, and its UDP port where it has one. */
+type TunnelType = { readonly type: string; readonly device: string; readonly port?: number };
+
+/** `vport_classes` in OVS's lib/netdev-vport.c: a port's type follows from the device's name. */
+const TUNNELS: readonly TunnelType[] = [
+  { type: "geneve", device: "genev_sys", port: 6081 },
+  { type: "gre", device: "gre_sys" },
+  { type: "ip6gre", device: "ip6gre_sys" },
+  { type: "vxlan", device: "vxlan_sys", port: 4789 },
+  { type: "lisp", device: "lisp_sys", port: 4341 },
+  { type: "stt", device: "stt_sys", port: 7471 },
+  { type: "erspan", device: "erspan_sys" },
+  { type: "ip6erspan", device: "ip6erspan_sys" },
+  { type: "gtpu", device: "gtpu_sys", port: 2152 },
+  { type: "bareudp", device: "bareudp_sys" },
+];
+
+/** The type of a port in ovs-dpctl's words: `system` is an interface that exists. */
+export function typeOf({ name, type }: PortInfo): string {
+  if (type !== "netdev") return type;
+  return TUNNELS.find(({ device }) => name.startsWith(device))?.type ?? "system";
+}
+
+/** What `show` prints after a port's name: its type and options where it is no plain interface. */
+export function shownType(port: PortInfo): string {
+  const type = typeOf(port);
+  if (type === "system") return "";
+  const tunnel = TUNNELS.find((known) => known.type === type);
+  if (tunnel === undefined) return ` (${type})`;
+  const number = udpPortOf(port.name, tunnel);
+  const shown = number === undefined || number === tunnel.port ? "" : ` dst_port=${number},`;
+  return ` (${type}:${shown} packet_type=ptap)`;
+}
+
+/** The UDP port that a tunnel's device has in its name (`netdev_vport_construct`). */
+function udpPortOf(name: string, { device, port }: TunnelType): number | undefined {
+  const digits = name.startsWith(device)
+    ? /^.(\d+)/.exec(name.slice(device.length))?.[1]
+    : undefined;
+  return digits === undefined ? port : Number(digits);
+}
+
+/** The tunnels that a kernel's datapath makes by itself, with the names that OVS gives their devices. */
+export const KERNEL_TUNNELS: readonly string[] = ["vxlan", "geneve", "gre"];
+
+/** The device's name and UDP port of a tunnel that is to be added; `dst_port` is its option of that name. */
+export function tunnelDevice(
+  type: string,
+  dstPort: number | undefined,
+): { name: string; udpPort: number | undefined } {
+  const tunnel = TUNNELS.find((known) => known.type === type);
+  const udpPort = tunnel?.port === undefined ? undefined : (dstPort ?? tunnel.port);
+  const base = tunnel?.device ?? type;
+  return { name: udpPort === undefined ? base : `${base}_${udpPort}`, udpPort };
+}

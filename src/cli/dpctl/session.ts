@@ -1,0 +1,181 @@
+import type { PortNames } from "../../flow/ports.ts";
+import { NetlinkError } from "../../netlink/errors.ts";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
+import { portNames } from "../../ovs/vport.ts";
+import { EAFNOSUPPORT, EEXIST, EINVAL, ENODEV, EPERM, errnoText } from "../../sys/errno.ts";
+import { MillraceError, SystemCallError } from "../../sys/errors.ts";
+import type { DpctlOptions } from "./options.ts";
+
+/** Where a call's text goes. */
+export type DpctlOutput = {
+  readonly out: (text: string | Uint8Array) => void;
+  readonly error: (text: string) => void;
+};
+
+/** A command failed, and said so: nothing is left but the exit status. */
+export class CommandFailed extends MillraceError {
+  override readonly name: string = "CommandFailed";
+
+  constructor() {
+    super("DPCTL_FAILED", "the command failed");
+  }
+}
+
+/** Input/output error: of what has no errno of its own. */
+const EIO = 5;
+
+/** The type that ovs-dpctl gives the datapaths of the kernel (`system@NAME`). */
+export const SYSTEM = "system";
+
+/** What one call of `millrace dpctl` has at hand. */
+export class DpctlSession implements Disposable {
+  readonly options: DpctlOptions;
+  readonly channel: OvsChannel = new OvsChannel();
+  readonly out: DpctlOutput["out"];
+  readonly #error: DpctlOutput["error"];
+
+  constructor(options: DpctlOptions, output: DpctlOutput) {
+    this.options = options;
+    this.out = output.out;
+    this.#error = output.error;
+  }
+
+  /** Verbose output, `-m`. */
+  get verbose(): boolean {
+    return this.options.more > 0;
+  }
+
+  /**
+   * Says what went wrong, as ovs-dpctl does: `MESSAGE (strerror)`; then why, where that is known.
+   * @returns 1, the exit status
+   */
+  complain(message: string, errno = 0, reason = ""): 1 {
+    const number = errno === 0 ? "" : ` (${strerror(errno)})`;
+    this.#error(`millrace dpctl: ${message}${number}${reason === "" ? "" : `: ${reason}`}\n`);
+    return 1;
+  }
+
+  /** As {@link complain}, of an error that was caught. Others than millrace's own are thrown on. */
+  complainOf(message: string, error: unknown): 1 {
+    if (!(error instanceof MillraceError)) throw error;
+    if (error instanceof CommandFailed) return 1;
+    return this.complain(message, errnoOf(error), error.message);
+  }
+
+  /** As {@link complain}, and ends the command. */
+  fail(message: string, errno = 0, reason = ""): never {
+    this.complain(message, errno, reason);
+    throw new CommandFailed();
+  }
+
+  /** Opens the datapath that `arg` names; `opening` says what for, where that fails. */
+  open(arg: string, opening = "opening datapath"): DatapathInfo {
+    try {
+      return this.find(arg);
+    } catch (error) {
+      this.complainOf(opening, error);
+      throw new CommandFailed();
+    }
+  }
+
+  /** @throws MillraceError `NO_DATAPATH` where there is none */
+  find(arg: string): DatapathInfo {
+    const { type, name } = parseDatapathName(arg);
+    if (type !== SYSTEM) {
+      throw new MillraceError("NO_DATAPATH_TYPE", `"${type}" is no datapath of the kernel`);
+    }
+    return getDatapath(this.channel, name);
+  }
+
+  /** Whether `arg` names a datapath that is there. */
+  exists(arg: string | undefined): boolean {
+    if (arg === undefined) return false;
+    const { type, name } = parseDatapathName(arg);
+    return type === SYSTEM && this.list().some((datapath) => datapath.name === name);
+  }
+
+  /** Every datapath there is; none where the kernel has no Open vSwitch. */
+  list(): DatapathInfo[] {
+    try {
+      return listDatapaths(this.channel);
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === "NO_MODULE") return [];
+      throw error;
+    }
+  }
+
+  /**
+   * Opens the datapath that the first argument names, or the only one there is where it may be left
+   * out (`opt_dpif_open` in lib/dpctl.c).
+   * @param args the command's arguments, without its name
+   * @param max the most arguments the command can have, the datapath's name among them
+   * @returns the datapath and the arguments after its name
+   */
+  openOptional(
+    args: readonly string[],
+    max: number,
+  ): { datapath: DatapathInfo; rest: readonly string[] } {
+    const [first] = args;
+    if (first !== undefined && this.exists(first)) {
+      return { datapath: this.open(first), rest: args.slice(1) };
+    }
+    if (args.length === max) {
+      this.fail("datapath not found", EINVAL, `there is no datapath "${first}"`);
+    }
+    const [only, ...others] = this.list();
+    if (only === undefined || others.length > 0) {
+      this.complain(only === undefined ? "no datapaths exist" : "multiple datapaths, specify one");
+      this.fail("datapath not found", EINVAL);
+    }
+    return { datapath: only, rest: args };
+  }
+
+  /** The names of ports for reading flows. */
+  portNames(datapath: DatapathInfo): PortNames {
+    return portNames(this.channel, datapath);
+  }
+
+  /** The names of ports for printing flows: with `--names`, or `-m` without `--no-names`. */
+  shownNames(datapath: DatapathInfo): PortNames | undefined {
+    const { names, more } = this.options;
+    return (names ?? more > 0) ? portNames(this.channel, datapath) : undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.channel[Symbol.dispose]();
+  }
+}
+
+/** `TYPE@NAME`, or a name alone (`dp_parse_name` in lib/dpif.c). */
+export function parseDatapathName(arg: string): { type: string; name: string } {
+  const at = arg.indexOf("@");
+  if (at < 0) return { type: SYSTEM, name: arg };
+  return { type: arg.slice(0, at) || SYSTEM, name: arg.slice(at + 1) };
+}
+
+const ERRNO_OF_CODE: Readonly<Record<string, number>> = {
+  EEXIST,
+  NO_DATAPATH: ENODEV,
+  NO_DATAPATH_TYPE: EAFNOSUPPORT,
+  NO_INTERFACE: ENODEV,
+  NO_MODULE: EAFNOSUPPORT,
+  NO_PERMISSION: EPERM,
+  NO_PORT: ENODEV,
+  LOCAL_PORT: EINVAL,
+  FLOW_SYNTAX: EINVAL,
+};
+
+/** The errno behind an error: the kernel's own, or the one that ovs-dpctl would give. */
+export function errnoOf(error: MillraceError): number {
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    if (at instanceof NetlinkError || at instanceof SystemCallError) return at.errno;
+  }
+  return ERRNO_OF_CODE[error.code] ?? EIO;
+}
+
+/** An errno as strerror(3) of the C library writes it, with a capital. */
+export function strerror(errno: number): string {
+  const text = errnoText(errno);
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,54 @@
+import { closeSync, openSync, type Stats, statSync, writeSync } from "node:fs";
+import type { FlowException } from "../load/outcome.ts";
+import { UsageError } from "./exit.ts";
+
+/** Takes every exception of a load as it comes, so that memory does not grow with them. */
+export type ExceptionLog = Disposable & { readonly write: (exception: FlowException) => void };
+
+/**
+ * Opens the file of `--errors`; without one nothing is written. A file that cannot be written any more
+ * is said once, and the load goes on: its report still counts everything.
+ * @throws UsageError where it cannot be opened, or is the input itself
+ */
+export function openExceptionLog(path: string | undefined, input: string): ExceptionLog {
+  if (path === undefined) return { write: () => undefined, [Symbol.dispose]: () => undefined };
+  if (isSameFile(path, input)) throw new UsageError(`--errors ${path}: it is the input itself`);
+  const fd = open(path);
+  let failed = false;
+  const write = (exception: FlowException): void => {
+    if (failed) return;
+    try {
+      writeAll(fd, Buffer.from(`${JSON.stringify(exception)}\n`));
+    } catch (error) {
+      failed = true;
+      console.error(`millrace: --errors ${path}: ${messageOf(error)}; no more is written to it`);
+    }
+  };
+  return { write, [Symbol.dispose]: () => closeSync(fd) };
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, "w");
+  } catch (error) {
+    throw new UsageError(`--errors ${path}: ${messageOf(error)}`);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+}
+
+function isSameFile(path: string, input: string): boolean {
+  const one = look(path);
+  const other = input === "-" ? undefined : look(input);
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev && one.isFile();
+}
+
+function look(path: string): Stats | undefined {
+  return statSync(path, { throwIfNoEntry: false });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,57 @@
+import { ENODEV, EPERM } from "../sys/errno.ts";
+import { MillraceError } from "../sys/errors.ts";
+
+/** Exit statuses of every command but `lab`, which gives the status of what it ran. */
+export const Exit = {
+  ok: 0,
+  /** Some flows were rejected or refused. */
+  someFailed: 1,
+  /** Wrong usage, or input that cannot be read. */
+  usage: 2,
+  /** No permission, no module, no such datapath, or the datapath gone in mid-load. */
+  unavailable: 3,
+  interrupted: 4,
+  /** An internal error, or outcomes that stayed unknown. */
+  internal: 5,
+} as const;
+
+const UNAVAILABLE = new Set([
+  "NO_PERMISSION",
+  "NO_MODULE",
+  "NO_DATAPATH",
+  "NO_PORT",
+  "NO_INTERFACE",
+  "NO_PROTOCOL",
+  "NO_NAMESPACE",
+  "NOT_SUPPORTED",
+  "BUSY",
+  "LOCAL_PORT",
+  "EEXIST",
+  "ENODEV",
+  "EPERM",
+]);
+
+/** The exit status that an error stands for. */
+export function exitStatusOf(error: unknown): number {
+  if (!(error instanceof MillraceError)) return Exit.internal;
+  if (error.code === "UNREADABLE_INPUT" || error.code === "USAGE") return Exit.usage;
+  if (error.code === "FLOW_SYNTAX") return Exit.usage;
+  return UNAVAILABLE.has(error.code) ? Exit.unavailable : Exit.internal;
+}
+
+/** What a fatal errno in mid-load means, in words. */
+export function fatalReason(errno: number, datapath: string): string {
+  if (errno === ENODEV) return `the datapath ${datapath} was deleted while flows were loaded`;
+  if (errno === EPERM)
+    return "the kernel wants CAP_NET_ADMIN: run it with sudo, or in 'unshare -rn'";
+  return `the kernel takes no more flows (errno ${errno})`;
+}
+
+/** The command line is wrong. */
+export class UsageError extends MillraceError {
+  override readonly name: string = "UsageError";
+
+  constructor(message: string) {
+    super("USAGE", message);
+  }
+}

@@ -1,0 +1,73 @@
+import { writeSync } from "node:fs";
+import { SystemCallError } from "../sys/errors.ts";
+import { EIO, errnoNumber } from "../sys/errno.ts";
+
+let readerGone = false;
+
+/** Whether nobody reads standard output any more: a long dump need not go on. */
+export function outputEnded(): boolean {
+  return readerGone;
+}
+
+/** Writes all of `output` to standard output, waiting where a pipe is full. */
+export function writeOut(output: Uint8Array | string): void {
+  const data = typeof output === "string" ? Buffer.from(output) : output;
+  let at = 0;
+  while (at < data.length && !readerGone) {
+    try {
+      at += writeSync(1, data, at, data.length - at);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : "";
+      if (code === "EAGAIN") Bun.sleepSync(1);
+      // The reader has seen enough (head, less): the work goes on, and its exit status stands.
+      else if (code === "EPIPE") readerGone = true;
+      else throw new SystemCallError("write", errnoNumber(String(code)) ?? EIO, "writing output");
+    }
+  }
+}
+
+/** One JSON document on standard output. */
+export function printJson(value: unknown): void {
+  writeOut(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** One line of JSON on standard output. */
+export function printJsonLine(value: unknown): void {
+  writeOut(`${JSON.stringify(value)}\n`);
+}
+
+/** Rows in columns, the first row the heading; numbers to the right. */
+export function printTable(rows: readonly (readonly string[])[]): void {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell))));
+  }
+  for (const row of rows) {
+    const cells = row.map((cell, i) => {
+      const width = widths[i] ?? 0;
+      return /^[\d,.]+$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
+    });
+    writeOut(`${cells.join("  ").trimEnd()}\n`);
+  }
+}
+
+/** 1234567 as 1,234,567. */
+export function count(value: number): string {
+  // Not toLocaleString: setting up Intl takes 4 ms.
+  return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** Microseconds in the unit that suits them. */
+export function duration(microseconds: number): string {
+  if (microseconds < 1000) return `${microseconds} µs`;
+  if (microseconds < 1_000_000) return `${(microseconds / 1000).toFixed(1)} ms`;
+  return `${(microseconds / 1_000_000).toFixed(2)} s`;
+}
+
+/** Bytes in the unit that suits them. */
+export function bytes(value: number): string {
+  if (value < 1024) return `${value} B`;
+  if (value < 1024 ** 2) return `${(value / 1024).toFixed(1)} KiB`;
+  if (value < 1024 ** 3) return `${(value / 1024 ** 2).toFixed(1)} MiB`;
+  return `${(value / 1024 ** 3).toFixed(2)} GiB`;
+}

@@ -1,0 +1,216 @@
+import { Flow } from "../../flow/flow.ts";
+import type { FlowIdentity } from "../../flow/identity.ts";
+import type { PortNames } from "../../flow/ports.ts";
+import type { OvsChannel } from "../../ovs/channel.ts";
+import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
+import { dumpFlows, type FlowView, getFlow } from "../../ovs/flow.ts";
+import { portNames } from "../../ovs/vport.ts";
+import {
+  OVS_UFID_F_OMIT_ACTIONS,
+  OVS_UFID_F_OMIT_KEY,
+  OVS_UFID_F_OMIT_MASK,
+} from "../../uapi/openvswitch.ts";
+
+/** Counters alone: 44 bytes a flow instead of some 340. A flow without a UFID comes with its key. */
+const TERSE = OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS;
+
+/** So many flows that are new to a filter are read one by one; more, with one whole dump. */
+const SINGLE_READS_MAX = 256;
+
+/** By what flows are ordered. */
+export type TopSort = "packets" | "bytes";
+
+/** A flow among the busiest. Rates are of the last interval. */
+export type BusyFlow = {
+  readonly ufid: string | undefined;
+  readonly packetsPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly packets: number;
+  readonly bytes: number;
+  /** Key and actions, as ovs-dpctl prints them. */
+  readonly flow: string;
+};
+
+/** What one interval has shown. */
+export type TopSample = {
+  readonly datapath: string;
+  /** When it was read, in ISO 8601. */
+  readonly time: string;
+  readonly seconds: number;
+  readonly flows: number;
+  /** Flows that have seen packets in the interval. */
+  readonly activeFlows: number;
+  readonly packetsPerSecond: number;
+  readonly bytesPerSecond: number;
+  /** How long reading the counters took. */
+  readonly readMilliseconds: number;
+  readonly busiest: readonly BusyFlow[];
+};
+
+type Seen = {
+  packets: number;
+  bytes: number;
+  packetRate: number;
+  byteRate: number;
+  /** Number of the sample in which it was there last. */
+  sample: number;
+  readonly identity: FlowIdentity;
+  /** Whether it passes the filter; undefined where its text was not looked at. */
+  passes: boolean | undefined;
+};
+
+/** Reads the counters of all flows again and again, and tells the busiest. */
+export class FlowSampler {
+  readonly #channel: OvsChannel;
+  readonly #datapath: DatapathInfo;
+  readonly #ports: PortNames;
+  readonly #seen = new Map<string, Seen>();
+  #filter = "";
+  #samples = 0;
+  #readAt = 0;
+
+  constructor(channel: OvsChannel, name: string) {
+    this.#channel = channel;
+    this.#datapath = getDatapath(channel, name);
+    this.#ports = portNames(channel, this.#datapath);
+  }
+
+  get filter(): string {
+    return this.#filter;
+  }
+
+  /** Only flows whose text holds this; empty for all. */
+  set filter(text: string) {
+    this.#filter = text;
+    for (const seen of this.#seen.values()) seen.passes = undefined;
+  }
+
+  /** Reads the counters. The first time there are no rates yet. */
+  sample(sort: TopSort, count: number): TopSample {
+    const startedAt = performance.now();
+    const seconds = this.#samples === 0 ? 0 : (startedAt - this.#readAt) / 1000;
+    this.#readAt = startedAt;
+    this.#samples++;
+    const totals = this.#read(seconds);
+    const readMilliseconds = performance.now() - startedAt;
+    const rate = (seen: Seen): number => (sort === "packets" ? seen.packetRate : seen.byteRate);
+    const busiest = this.#busiest(totals.active, rate, count);
+    return {
+      datapath: this.#datapath.name,
+      time: new Date().toISOString(),
+      seconds,
+      flows: this.#seen.size,
+      activeFlows: totals.active.length,
+      packetsPerSecond: totals.packetRate,
+      bytesPerSecond: totals.byteRate,
+      readMilliseconds,
+      busiest,
+    };
+  }
+
+  #read(seconds: number): { active: Seen[]; packetRate: number; byteRate: number } {
+    const active: Seen[] = [];
+    let packetRate = 0;
+    let byteRate = 0;
+    for (const view of dumpFlows(this.#channel, this.#datapath, TERSE)) {
+      const seen = this.#take(view, seconds);
+      if (seen.packetRate === 0) continue;
+      active.push(seen);
+      packetRate += seen.packetRate;
+      byteRate += seen.byteRate;
+    }
+    for (const [key, { sample }] of this.#seen) {
+      if (sample !== this.#samples) this.#seen.delete(key);
+    }
+    return { active, packetRate, byteRate };
+  }
+
+  #take(view: FlowView, seconds: number): Seen {
+    const { bytes, ufid, key, packets, byteCount } = view;
+    const named = ufid.start >= 0 ? ufid : key;
+    const id = idOf(bytes, named.start, named.end);
+    let seen = this.#seen.get(id);
+    if (seen === undefined) {
+      const copy = bytes.slice(named.start, named.end);
+      const identity = ufid.start >= 0 ? { ufid: copy } : { key: copy };
+      seen = {
+        packets: 0,
+        bytes: 0,
+        packetRate: 0,
+        byteRate: 0,
+        sample: 0,
+        identity,
+        passes: undefined,
+      };
+      this.#seen.set(id, seen);
+    } else if (seen.sample === this.#samples) return seen;
+    // A counter that went back was cleared, or its flow made anew.
+    const since = (now: number, before: number): number => (now >= before ? now - before : now);
+    seen.packetRate = seconds === 0 ? 0 : since(packets, seen.packets) / seconds;
+    seen.byteRate = seconds === 0 ? 0 : since(byteCount, seen.bytes) / seconds;
+    seen.packets = packets;
+    seen.bytes = byteCount;
+    seen.sample = this.#samples;
+    return seen;
+  }
+
+  #busiest(active: Seen[], rate: (seen: Seen) => number, count: number): BusyFlow[] {
+    active.sort((a, b) => rate(b) - rate(a));
+    if (this.#filter !== "") this.#judge(active);
+    const found: BusyFlow[] = [];
+    for (const seen of active) {
+      if (found.length >= count) break;
+      if (this.#filter !== "" && seen.passes === false) continue;
+      const flow = this.#flowOf(seen.identity);
+      // It is gone already.
+      if (flow === undefined) continue;
+      const text = this.#textOf(flow);
+      if (this.#filter !== "" && !text.includes(this.#filter)) continue;
+      found.push({
+        ufid: flow.ufid,
+        packetsPerSecond: seen.packetRate,
+        bytesPerSecond: seen.byteRate,
+        packets: seen.packets,
+        bytes: seen.bytes,
+        flow: text,
+      });
+    }
+    return found;
+  }
+
+  // Many flows of which nothing is known: one dump is cheaper than to ask for each.
+  #judge(active: readonly Seen[]): void {
+    const unknown = active.filter(({ passes }) => passes === undefined);
+    if (unknown.length <= SINGLE_READS_MAX) {
+      for (const seen of unknown) {
+        const flow = this.#flowOf(seen.identity);
+        seen.passes = flow !== undefined && this.#textOf(flow).includes(this.#filter);
+      }
+      return;
+    }
+    for (const view of dumpFlows(this.#channel, this.#datapath)) {
+      if (view.actions.start < 0) continue;
+      const named = view.ufid.start >= 0 ? view.ufid : view.key;
+      const seen = this.#seen.get(idOf(view.bytes, named.start, named.end));
+      if (seen === undefined) continue;
+      seen.passes = this.#textOf(Flow.fromParts(view)).includes(this.#filter);
+    }
+  }
+
+  #flowOf(identity: FlowIdentity): Flow | undefined {
+    let found: Flow | undefined;
+    getFlow(this.#channel, this.#datapath, identity, (view) => {
+      found = Flow.fromParts(view);
+    });
+    return found;
+  }
+
+  #textOf(flow: Flow): string {
+    return flow.toString({ ports: this.#ports });
+  }
+}
+
+// A string is what a Map can look up by value.
+function idOf(bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
+}

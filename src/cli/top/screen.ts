@@ -1,0 +1,68 @@
+import { colours as pc } from "../colour.ts";
+import { bytes, count } from "../output.ts";
+import type { TopSample, TopSort } from "./sampler.ts";
+
+/** What the screen shows beside the sample. */
+export type ScreenState = {
+  readonly sort: TopSort;
+  readonly filter: string;
+  /** The filter that is being typed; undefined while none is. */
+  readonly typed: string | undefined;
+  readonly width: number;
+  /** Rows for flows. */
+  readonly rows: number;
+};
+
+/** Rows that are not flows. */
+export const HEADER_ROWS = 4;
+
+const ENTER = "\u001b[?1049h\u001b[?25l";
+const LEAVE = "\u001b[?25h\u001b[?1049l";
+const HOME = "\u001b[H";
+const CLEAR_LINE = "\u001b[K";
+const CLEAR_BELOW = "\u001b[J";
+
+/** The terminal's other screen, which leaves what was on it alone. */
+export const SCREEN: { readonly enter: string; readonly leave: string } = {
+  enter: ENTER,
+  leave: LEAVE,
+};
+
+/** A whole screen, written over the last one so that nothing flickers. */
+export function screenText(sample: TopSample, state: ScreenState): string {
+  const lines = sampleLines(sample, state);
+  return `${HOME}${lines.map((line) => line + CLEAR_LINE).join("\n")}${CLEAR_BELOW}`;
+}
+
+/** The same as plain lines. */
+export function sampleLines(sample: TopSample, state: ScreenState): string[] {
+  const { sort, filter, typed, width, rows } = state;
+  const head =
+    `${sample.datapath}  ${count(sample.flows)} flows, ${count(sample.activeFlows)} busy  ` +
+    `${rate(sample.packetsPerSecond)} packets/s  ${bytes(Math.round(sample.bytesPerSecond))}/s`;
+  const keys =
+    typed === undefined
+      ? `p packets  b bytes  f filter  q quit${filter === "" ? "" : `   filter: ${filter}`}`
+      : `filter: ${typed}_   (Enter: take it, Esc: leave it)`;
+  const mark = (column: TopSort, title: string): string =>
+    (column === sort ? `${title}↓` : title).padStart(12);
+  const lines = [
+    pc.bold(cut(head, width)),
+    pc.dim(cut(keys, width)),
+    "",
+    pc.bold(cut(`${mark("packets", "packets/s")}${mark("bytes", "bytes/s")}  flow`, width)),
+  ];
+  for (const { packetsPerSecond, bytesPerSecond, flow } of sample.busiest.slice(0, rows)) {
+    const rates = `${rate(packetsPerSecond).padStart(12)}${bytes(Math.round(bytesPerSecond)).padStart(12)}`;
+    lines.push(cut(`${rates}  ${flow}`, width));
+  }
+  return lines;
+}
+
+function rate(value: number): string {
+  return value >= 100 ? count(Math.round(value)) : value.toFixed(1);
+}
+
+function cut(line: string, width: number): string {
+  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
+}

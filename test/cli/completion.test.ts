@@ -1,0 +1,85 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const program = join(import.meta.dir, "../../src/cli/millrace");
+
+function run(...command: readonly string[]): string {
+  const child = Bun.spawnSync([...command], { stdout: "pipe", stderr: "pipe" });
+  expect(child.stderr.toString()).toBe("");
+  return child.stdout.toString();
+}
+
+function words(...line: readonly string[]): string[] {
+  const lines = run(program, "completion", "--words", "--", ...line).split("\n");
+  return lines.filter((text) => text !== "").map((text) => text.split("\t")[0] ?? "");
+}
+
+describe("the words that complete a line", () => {
+  test("come from the commands themselves", () => {
+    expect(words("")).toContain("load");
+    expect(words("lo")).toEqual(["load"]);
+    expect(words("nonsense", "")).toEqual([]);
+    expect(words("dp", "")).toEqual(["add", "del", "list", "show"]);
+    expect(words("load", "--trans")).toEqual(["--transport"]);
+    expect(words("load", "--transport", "s")).toEqual(["sendmmsg", "send"]);
+    expect(words("load", "--transport", "send", "--dry")).toEqual(["--dry-run"]);
+    expect(words("load", "")).toEqual([":files"]);
+    expect(words("completion", "")).toEqual(["bash", "zsh", "fish"]);
+    expect(words("dpctl", "-m", "dump-f")).toEqual(["dump-flows"]);
+  });
+
+  test("every option of load's help is among them", () => {
+    const help = run(program, "load", "--help");
+    const options = [...help.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, name]) => name ?? "");
+    expect(options.length).toBeGreaterThan(10);
+    expect(words("load", "--").toSorted()).toEqual(options.toSorted());
+  });
+});
+
+describe.skipIf(Bun.which("bash") === null)("bash", () => {
+  test("completes commands, options, values and files for real", () => {
+    const folder = mkdtempSync(join(tmpdir(), "completion-"));
+    try {
+      symlinkSync(program, join(folder, "millrace"));
+      writeFileSync(join(folder, "flows one.txt"), "");
+      // What bash does at a tab: it fills COMP_WORDS, calls the function, reads COMPREPLY.
+      const script = `
+        cd ${folder}; PATH=${folder}:$PATH
+        eval "$(millrace completion bash)"
+        complete -p millrace
+        at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _millrace; printf '%s|' "\${COMPREPLY[@]}"; echo; }
+        at millrace dum
+        at millrace load --transport se
+        at millrace load flo
+        at millrace load --on-error ''`;
+      expect(run("bash", "--norc", "-c", script).split("\n")).toEqual([
+        "complete -F _millrace millrace",
+        "dump|",
+        "sendmmsg|send|",
+        "flows one.txt|",
+        "continue|stop|",
+        "",
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+test.each(["zsh", "fish"])(
+  "the script for %s is one that the shell reads, where it is here",
+  (shell) => {
+    const script = run(program, "completion", shell);
+    expect(script).toContain("completion --words --");
+    if (Bun.which(shell) === null) return;
+    const folder = mkdtempSync(join(tmpdir(), "completion-"));
+    try {
+      writeFileSync(join(folder, "script"), script);
+      run(shell, "-n", join(folder, "script"));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);

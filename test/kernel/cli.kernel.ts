@@ -1,0 +1,233 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sampleLine, writeSample } from "../../src/format/sample.ts";
+import { flushFlows } from "../../src/ovs/flow.ts";
+import { HAS_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "cli-"));
+// An ordinary user must be able to read it too.
+chmodSync(folder, 0o755);
+const program = join(import.meta.dir, "../../src/cli/millrace");
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+describe("millrace load", () => {
+  test("3 bad lines of 10,000: 9,997 load, the 3 are named, exit 1", () => {
+    using dp = new TestDatapath("cli0");
+    const lines = Array.from({ length: 10_000 }, (_, i) => sampleLine(i));
+    lines[9] = lines[9]?.replace("ipv4(", "ipv44(") ?? "";
+    lines[4000] = lines[4000]?.replace("192.168", "192.999") ?? "";
+    lines[9999] = lines[9999]?.replace("udp(", "tcp(") ?? "";
+    const bad = file("bad.txt", lines.join("\n"));
+    const errors = join(folder, "errors.jsonl");
+    const { exitCode, stdout } = millrace(["load", bad, "--dp", dp.name, "--errors", errors]);
+    expect(exitCode).toBe(1);
+    expect(dp.flows).toBe(9997);
+    expect(stdout).toContain("9,997 applied, 1 rejected, 2 refused of 10,000 lines");
+    expect(stdout).toMatch(/^line 10, column \d+: refused .*ipv44.*did you mean "ipv4"/m);
+    expect(stdout).toMatch(/^line 4001, column \d+: refused/m);
+    expect(stdout).toMatch(/^line 10000, column 1: rejected \(EINVAL\): udp\(\) is missing/m);
+    const streamed = readFileSync(errors, "utf8").trim().split("\n");
+    expect(streamed.map((line: string) => JSON.parse(line).line)).toEqual([10, 4001, 10_000]);
+  });
+
+  test("gives one JSON document with the report", () => {
+    using dp = new TestDatapath("cli1");
+    const { exitCode, stdout, stderr } = millrace(
+      ["load", "-", "--dp", dp.name, "--json"],
+      `${sampleLine(1)}\n# comment\n${sampleLine(2)}\nnonsense\n`,
+    );
+    expect([exitCode, stderr]).toEqual([1, ""]);
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ applied: 2, rejected: 0, refused: 1, lines: 4, ended: "whole" });
+    expect(report.reconciled).toEqual({ present: 0, absent: 0, contrary: 0 });
+    expect(Object.keys(report.batchLatencyMicroseconds)).toEqual([
+      "p50",
+      "p90",
+      "p99",
+      "p999",
+      "max",
+    ]);
+    expect(report.peakResidentBytes).toBeGreaterThan(1 << 20);
+    expect(report.errors[0]).toMatchObject({ line: 4, column: 1, state: "refused", errno: 0 });
+  });
+
+  test("says in one line what it cannot read, exit 2", () => {
+    using dp = new TestDatapath("cli2");
+    const empty = millrace(["load", file("empty.txt", ""), "--dp", dp.name]);
+    expect(empty.exitCode).toBe(0);
+    const binary = file("binary", "a\u0000b");
+    for (const [path, reason] of [
+      [join(folder, "missing"), "there is no such file"],
+      [folder, "it is a folder"],
+      [binary, "it is a binary file"],
+    ] as const) {
+      const { exitCode, stdout, stderr } = millrace(["load", path, "--dp", dp.name]);
+      expect([path, exitCode, stdout]).toEqual([path, 2, ""]);
+      expect(stderr).toStartWith(`millrace: cannot read ${path}: ${reason}`);
+      expect(stderr.trim().split("\n").length).toBe(1);
+    }
+    expect(millrace(["load", "--dp", dp.name, "--nonsense"]).exitCode).toBe(2);
+    expect(millrace(["nonsense"]).exitCode).toBe(2);
+    expect(millrace(["load", empty.stdout, "--dp", dp.name, "--batch-flows", "0"]).exitCode).toBe(
+      2,
+    );
+  });
+
+  test("no right, no datapath: exit 3, with the remedy", () => {
+    using dp = new TestDatapath("cli3");
+    const flows = file("one.txt", `${sampleLine(1)}\n`);
+    const none = millrace(["load", flows, "--dp", "absent"]);
+    expect(none.exitCode).toBe(3);
+    expect(none.stderr).toContain("'millrace dp add absent' makes it");
+    const child = Bun.spawnSync(
+      [
+        "busybox",
+        "su",
+        "-s",
+        "/bin/sh",
+        "nobody",
+        "-c",
+        `${program} load ${flows} --dp ${dp.name}`,
+      ],
+      { stdout: "pipe", stderr: "pipe" },
+    );
+    expect(child.stderr.toString()).toContain("CAP_NET_ADMIN");
+    expect(child.exitCode).toBe(3);
+  });
+
+  test("SIGINT stops it within a second, reports what was applied, exit 4", async () => {
+    using dp = new TestDatapath("cli4");
+    const many = join(folder, "many.txt");
+    writeSample(many, 400_000);
+    const child = Bun.spawn([program, "load", many, "--dp", dp.name, "--json"], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    while (dp.flows < 20_000) await Bun.sleep(20);
+    const killedAt = performance.now();
+    // The launcher has replaced itself by Bun: the signal reaches the load.
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(4);
+    expect(performance.now() - killedAt).toBeLessThan(1000);
+    const report = JSON.parse(await new Response(child.stdout).text());
+    expect(report.ended).toBe("interrupted");
+    expect(report.applied).toBe(dp.flows);
+    expect(report.applied).toBeLessThan(400_000);
+  });
+
+  test("SIGINT ends a load that waits for its input; what came was sent meanwhile", async () => {
+    using dp = new TestDatapath("cli9");
+    const fifo = join(folder, "fifo");
+    witness("busybox", "mkfifo", fifo);
+    for (const from of ["-", fifo]) {
+      const command =
+        from === "-"
+          ? `${program} load - --dp cli9 < ${fifo}`
+          : `${program} load ${fifo} --dp cli9`;
+      const child = Bun.spawn(["sh", "-c", `exec ${command}`], { stdout: "pipe", stderr: "pipe" });
+      const writer = Bun.spawn([
+        "sh",
+        "-c",
+        `exec 3>${fifo}; echo '${sampleLine(1)}' >&3; sleep 60`,
+      ]);
+      const startedAt = performance.now();
+      while (dp.flows < 1 && performance.now() - startedAt < 20_000) await Bun.sleep(50);
+      expect([from, dp.flows]).toEqual([from, 1]);
+      const killedAt = performance.now();
+      child.kill("SIGINT");
+      expect([from, await child.exited]).toEqual([from, 4]);
+      expect(performance.now() - killedAt).toBeLessThan(1000);
+      writer.kill();
+      flushFlows(dp.channel, dp.info);
+    }
+  });
+
+  test("a rate is kept, and a reader that goes away does not hide a failure", () => {
+    using dp = new TestDatapath("cli10");
+    const flows = file(
+      "rate.txt",
+      Array.from({ length: 1000 }, (_, i) => sampleLine(i)).join("\n"),
+    );
+    const { stdout } = millrace(["load", flows, "--dp", dp.name, "--max-rate", "1000", "--json"]);
+    expect(JSON.parse(stdout).flowsPerSecond).toBeLessThan(1300);
+    const bad = file("bad.txt", "nonsense\n");
+    const shell = `${program} load ${bad} --dp ${dp.name} | true; echo \${PIPESTATUS[0]}`;
+    expect(witness("bash", "-c", shell).trim()).toBe("1");
+    expect(millrace(["load", bad, "--dp", dp.name, "--errors", bad]).exitCode).toBe(2);
+  });
+
+  test("a dry run sends nothing", () => {
+    using dp = new TestDatapath("cli5");
+    const flows = file("dry.txt", `${sampleLine(1)}\n${sampleLine(2)} nonsense\n`);
+    const { exitCode, stdout } = millrace(["load", flows, "--dp", dp.name, "--dry-run"]);
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain("1 valid");
+    expect(dp.flows).toBe(0);
+  });
+});
+
+describe("millrace dump", () => {
+  test("prints what ovs-dpctl prints, and loads again", () => {
+    using dp = new TestDatapath("cli6");
+    using again = new TestDatapath("cli7");
+    const flows = file(
+      "sample.txt",
+      Array.from({ length: 300 }, (_, i) => sampleLine(i)).join("\n"),
+    );
+    expect(millrace(["load", flows, "--dp", dp.name]).exitCode).toBe(0);
+    const { stdout } = millrace(["dump", "--dp", dp.name]);
+    const dump = stdout.trim().split("\n").toSorted();
+    expect(dump.length).toBe(300);
+    if (HAS_DPCTL) {
+      expect(dump).toEqual(
+        witness("ovs-dpctl", "dump-flows", dp.name).trim().split("\n").toSorted(),
+      );
+      const verbose = millrace(["dump", "--dp", dp.name, "-m"])
+        .stdout.trim()
+        .split("\n")
+        .toSorted();
+      const theirs = witness("ovs-dpctl", "dump-flows", "-m", dp.name)
+        .trim()
+        .split("\n")
+        .toSorted();
+      expect(verbose.map((line) => line.replace(/, dp:ovs/, ""))).toEqual(
+        theirs.map((line) => line.replace(/, dp:ovs/, "")),
+      );
+    }
+    expect(millrace(["load", "-", "--dp", again.name], stdout).exitCode).toBe(0);
+    const copy = millrace(["dump", "--dp", again.name, "--no-stats"]).stdout;
+    const first = millrace(["dump", "--dp", dp.name, "--no-stats"]).stdout;
+    expect(copy.split("\n").toSorted()).toEqual(first.split("\n").toSorted());
+  });
+});
+
+describe("millrace dp, port, flow and doctor", () => {
+  test("do what they say, with JSON", () => {
+    expect(millrace(["dp", "add", "cli8"]).exitCode).toBe(0);
+    expect(millrace(["dp", "add", "cli8"]).exitCode).toBe(3);
+    expect(millrace(["port", "add", "cli9", "--dp", "cli8", "--type", "internal"]).exitCode).toBe(
+      0,
+    );
+    const shown = JSON.parse(millrace(["dp", "show", "cli8", "--json"]).stdout);
+    expect(shown.ports.map((port: { name: string }) => port.name)).toEqual(["cli8", "cli9"]);
+    const flow = sampleLine(3);
+    expect(millrace(["load", "-", "--dp", "cli8"], flow).exitCode).toBe(0);
+    expect(millrace(["flow", "get", flow, "--dp", "cli8"]).stdout).toContain("actions:");
+    expect(millrace(["flow", "del", flow, "--dp", "cli8"]).exitCode).toBe(0);
+    expect(millrace(["flow", "del", flow, "--dp", "cli8"]).exitCode).toBe(1);
+    expect(millrace(["port", "del", "cli9", "--dp", "cli8"]).exitCode).toBe(0);
+    expect(millrace(["dp", "del", "cli8"]).exitCode).toBe(0);
+    expect(millrace(["dp", "del", "cli8"]).exitCode).toBe(3);
+    const checks = JSON.parse(millrace(["doctor", "--json"]).stdout);
+    expect(
+      checks.find((check: { what: string }) => check.what.startsWith("Open vSwitch")).verdict,
+    ).toBe("ok");
+  });
+});

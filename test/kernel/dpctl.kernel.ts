@@ -1,0 +1,395 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runDpctl } from "../../src/cli/dpctl/run.ts";
+import { Links } from "../../src/netlink/link.ts";
+import { OvsChannel } from "../../src/ovs/channel.ts";
+import { deleteDatapath, listDatapaths } from "../../src/ovs/datapath.ts";
+import { HAS_DPCTL, millrace, witness } from "./lab.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "dpctl-"));
+
+function file(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+type Result = { status: number; out: string; error: string };
+
+async function ours(args: readonly string[]): Promise<Result> {
+  const result = { status: -1, out: "", error: "" };
+  const text = new TextDecoder();
+  result.status = await runDpctl(args, {
+    out: (part) => (result.out += typeof part === "string" ? part : text.decode(part)),
+    error: (part) => (result.error += part),
+  });
+  return result;
+}
+
+/** Runs all lines in one shell: a start of ovs-dpctl from here costs several times as much. */
+function theirs(lines: readonly Line[]): Result[] {
+  const at = (index: number, what: string): string => join(folder, `${index}.${what}`);
+  const quoted = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`;
+  const script = lines.map(
+    ({ args }, i) =>
+      `ovs-dpctl ${args.map(quoted).join(" ")} >${at(i, "out")} 2>${at(i, "error")}; echo $? >${at(i, "status")}`,
+  );
+  witness("sh", file("script", `exec </dev/null\n${script.join("\n")}\n`));
+  return lines.map((_, i) => ({
+    status: Number(readFileSync(at(i, "status"), "utf8")),
+    out: readFileSync(at(i, "out"), "utf8"),
+    // The log is not for scripts: it has the time in it.
+    error: readFileSync(at(i, "error"), "utf8")
+      .split("\n")
+      .filter((text) => text.startsWith("ovs-dpctl: "))
+      .join("\n"),
+  }));
+}
+
+function deleteAll(): void {
+  using channel = new OvsChannel();
+  for (const { name } of listDatapaths(channel)) deleteDatapath(channel, name);
+}
+
+const V4 = (last: number): string =>
+  `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.${last},frag=no)`;
+const UFID = "ufid:00000000-0000-0000-0000-00000000000";
+
+/** What a line of the script may be about beside its words. */
+type Line = {
+  readonly args: readonly string[];
+  /** ovs-dpctl ends with 0 where something was not done: ours does not. */
+  readonly honest?: true;
+};
+
+const line = (...args: readonly string[]): Line => ({ args });
+const honest = (...args: readonly string[]): Line => ({ args, honest: true });
+
+const flows = file("flows", `# a comment\n${V4(101)} 2\nadd ${V4(102)} 2\nmod ${V4(101)} 3\n`);
+const again = file("again", `${V4(101)} 4\n`);
+const gone = file("gone", `${V4(102)}\ndelete ${V4(101)}\n`);
+const missing = join(folder, "missing");
+
+/** One script for both: each starts from nothing. */
+const SCRIPT: readonly Line[] = [
+  line(),
+  line("nonsense"),
+  line("--timeout=x", "dump-dps"),
+  line("dump-dps"),
+  line("show"),
+  line("dump-flows"),
+  line("add-dp"),
+  line("add-dp", "dc0"),
+  line("add-dp", "dc0"),
+  line("del-dp", "a", "b"),
+  line("add-dp", "system@dc1", "dcv2", "nosuch"),
+  line("show", "dc1"),
+  line("dump-flows"),
+  line("del-dp", "dc1"),
+  line("del-dp", "dc1"),
+  line("dump-dps"),
+  line("-s", "add-if", "dc0", "dcv0"),
+  line("add-if", "dc0", "dcv0"),
+  line("add-if", "dc0", "dcp5,type=internal,port_no=5", "nosuch", "bad,type=nonsense"),
+  line("add-if", "dc0", "vx,type=vxlan,remote_ip=flow,dst_port=4790"),
+  line("add-if", "dc0", "gn,type=geneve,remote_ip=flow,key=flow,port_no=9"),
+  line("add-if", "dc0", "gr,type=gre,remote_ip=1.2.3.4"),
+  line("add-if", "nosuch", "x"),
+  line("show"),
+  line("show", "system@dc0", "nosuch"),
+  line("-s", "show", "dc0"),
+  line("set-if", "dc0", "dcp5,type=internal,port_no=5"),
+  line("set-if", "dc0", "dcp5,type=vxlan"),
+  line("set-if", "dc0", "dcp5,port_no=9"),
+  honest("set-if", "dc0", "dcp5,foo=bar"),
+  line("set-if", "dc0", "nosuch"),
+  line("del-if", "dc0", "5", "vxlan_sys_4790", "genev_sys_6081", "gre_sys"),
+  line("del-if", "dc0", "nosuch"),
+  line("del-if", "dc0", "77"),
+  line("del-if", "dc0", "dc0"),
+  line("add-flow", V4(1), "2"),
+  line("add-flow", "dc0", V4(1), "2"),
+  line("add-flow", "dc0", "in_port(dcv0),eth(),eth_type(0x0806),arp()", "0"),
+  line("add-flow", "dc0", "nonsense(1)", "0"),
+  line("add-flow", "dc0", "in_port(1)", "0"),
+  line("add-flow", "dc0", V4(7), "nonsense"),
+  line("add-flow", "nosuch", V4(8), "0"),
+  line("add-flow", "dc0", "ufid:0000 in_port(2),eth(),eth_type(0x1235)", "0"),
+  line("-s", "add-flow", "dc0", `${UFID}1 in_port(2),eth(),eth_type(0x1234)`, "1"),
+  line("add-flow", "dc0", "eth(),eth_type(0x88cc)", "1"),
+  line("add-flow", "dc0", "in_port(3),eth(src=00:01:02:03:04:05)", "0,1"),
+  line(
+    "add-flow",
+    "dc0",
+    "in_port(3),eth(),eth_type(0x86dd),ipv6(proto=6,frag=no),tcp(dst=80),tcp_flags(0/0)",
+    "set(ipv6(hlimit=3)),ct(commit,zone=5),recirc(7)",
+  ),
+  line(
+    "add-flow",
+    "dc0",
+    "in_port(3),eth(),eth_type(0x8100),vlan(vid=9,pcp=0),encap(eth_type(0x0800),ipv4(proto=17,frag=no),udp())",
+    "pop_vlan,trunc(100),userspace(pid=7,slow_path(cfm)),1",
+  ),
+  line("dump-flows", "dc0"),
+  line("-m", "dump-flows", "dc0"),
+  line("--names", "dump-flows", "dc0"),
+  line("-m", "--no-names", "dump-flows"),
+  line("--mor", "dump-flows"),
+  line("dump-flows", "dc0", "filter=ip"),
+  line("dump-flows", "dc0", "filter=ipv6"),
+  line("dump-flows", "filter=in_port=1"),
+  line("dump-flows", "dc0", "filter=in_port=dcv0,arp"),
+  line("dump-flows", "filter=dl_type=0x1234"),
+  line("dump-flows", "filter=tcp6,tp_dst=80"),
+  line("dump-flows", "filter=tcp6,tcp_dst=81"),
+  line("dump-flows", "filter=ip,nw_src=10.0.0.1"),
+  line("dump-flows", "filter=ip,nw_src=10.0.0.2"),
+  line("dump-flows", "filter=udp"),
+  line("dump-flows", "filter=dl_vlan=9"),
+  line("dump-flows", "filter=dl_src=00:01:02:03:04:05"),
+  line("dump-flows", "filter=nonsense"),
+  line("dump-flows", "filter=nw_src=10.0.0.1"),
+  line("dump-flows", "filter=ip,ip"),
+  line("dump-flows", "filter=ip,nw_src=10.0.0.0/24"),
+  line("dump-flows", "nosuch"),
+  line("mod-flow", "dc0", V4(1), "3"),
+  line("-s", "mod-flow", "dc0", V4(1), "4"),
+  line("--clear", "-s", "mod-flow", V4(1), "4"),
+  line("mod-flow", "dc0", V4(9), "3"),
+  line("--may-create", "mod-flow", "dc0", V4(9), "3"),
+  line("get-flow", "dc0", `${UFID}1`),
+  line("-m", "get-flow", `${UFID}1`),
+  line("get-flow", "dc0", `${UFID}2`),
+  honest("get-flow", "dc0", "nonsense"),
+  line("del-flow", "dc0", V4(77)),
+  line("del-flow", "dc0", "nonsense"),
+  line("-s", "del-flow", "dc0", V4(9)),
+  line("del-flow", V4(1)),
+  line("add-flows", "dc0", flows),
+  line("dump-flows"),
+  line("mod-flows", again),
+  line("dump-flows"),
+  line("del-flows", "dc0", gone),
+  honest("add-flows", "dc0", missing),
+  honest("del-flows", "dc0", missing),
+  line("--read-only", "del-flows"),
+  line("--read-only", "dump-flows"),
+  line("del-flows"),
+  line("del-flows", "dc0"),
+  line("dump-flows", "dc0"),
+  line("cache-get-size"),
+  line("cache-set-size", "dc0", "masks-cache", "500"),
+  line("cache-set-size", "dc0", "masks-cache", "x"),
+  line("cache-set-size", "dc0", "nosuch", "512"),
+  line("cache-set-size", "nosuch", "masks-cache", "512"),
+  line("cache-get-size", "dc0"),
+  line("cache-get-size", "nosuch"),
+  line("ct-set-limits", "dc0", "default=10", "zone=1,limit=20"),
+  line("ct-get-limits", "dc0"),
+  line("ct-get-limits", "dc0", "zone=1,5"),
+  line("ct-set-limits", "dc0", "zone=x"),
+  line("ct-set-limits", "dc0", "zone=3"),
+  line("ct-get-limits", "dc0", "nonsense"),
+  line("ct-del-limits", "dc0", "zone=1"),
+  line("ct-set-limits", "default=0"),
+  line("ct-get-limits"),
+  line("dump-conntrack"),
+  line("-m", "dump-conntrack", "dc0", "zone=9"),
+  line("dump-conntrack", "nosuch"),
+  line("flush-conntrack", "nonsense"),
+  line("flush-conntrack", "zone=5"),
+  line("flush-conntrack", "ct_nw_src=10.0.0.1,ct_nw_proto=300"),
+  line("flush-conntrack"),
+  line("ct-stats-show"),
+  line("ct-stats-show", "dc0", "zone=3", "verbose"),
+  line("ct-bkts"),
+  line("ct-get-nconns", "dc0"),
+  line("ct-get-maxconns"),
+  line("ct-get-tcp-seq-chk"),
+  line("ipf-get-status"),
+  line("offload-stats-show"),
+  line("del-dp", "dc0"),
+  line("-o"),
+];
+
+/** Flows and datapaths come in the order of a hash table. */
+const sorted = (text: string): string[] => text.split("\n").toSorted();
+
+/** Counters that packets move while the test runs. */
+const still = (text: string): string =>
+  text
+    .replace(/missed:\d+ lost:\d+/g, "missed:N lost:N")
+    .replace(/([RT]X (?:packets|bytes)):\d+(?: \([^)]*\))?/g, "$1:N");
+
+// What ovs-dpctl says of an error comes first; why, follows.
+function expectSaid(said: string, wanted: string, where: string): void {
+  const lines = said.split("\n").filter((text) => text !== "");
+  const theirLines = wanted.split("\n").filter((text) => text !== "");
+  for (const [index, text] of theirLines.entries()) {
+    // In brackets after a colon stands OVS's parser's own reason, and ours in its place.
+    const [head = ""] = text
+      .replace("ovs-dpctl: ", "millrace dpctl: ")
+      .split(/ \(?syntax| \((?:nonsense:|nw|ip)/);
+    expect(`${where}: ${lines[index] ?? "nothing"}`).toStartWith(`${where}: ${head}`);
+  }
+  // Tunnels apart, whose reason OVS writes to its log.
+  expect([where, lines.length]).toEqual([where, theirLines.length]);
+}
+
+describe.skipIf(!HAS_DPCTL)("millrace dpctl beside ovs-dpctl", () => {
+  const wanted: Result[] = [];
+
+  beforeAll(() => {
+    // Where the kernel has them as modules: to load one in the middle of a request takes a while.
+    for (const name of ["vxlan", "geneve", "ip_gre"]) witness("modprobe", name);
+    witness("ip", "link", "add", "dcv0", "type", "veth", "peer", "name", "dcv1");
+    witness("ip", "link", "add", "dcv2", "type", "veth", "peer", "name", "dcv3");
+    deleteAll();
+    wanted.push(...theirs(SCRIPT));
+    deleteAll();
+  }, 240_000);
+
+  afterAll(() => {
+    deleteAll();
+    using links = new Links();
+    for (const name of ["dcv0", "dcv2"]) links.delete(name);
+  });
+
+  test(`${SCRIPT.length} command lines: the same output, the same status or a true one`, async () => {
+    for (const [index, { args, honest: isHonest }] of SCRIPT.entries()) {
+      const expected = wanted[index];
+      if (expected === undefined) throw new Error("the other side has not run");
+      const result = await ours(args);
+      const where = `${index} ${args.join(" ")}`;
+      expect([where, ...sorted(still(result.out))]).toEqual([
+        where,
+        ...sorted(still(expected.out)),
+      ]);
+      expectSaid(result.error, expected.error, where);
+      expect([where, expected.status, result.status]).toEqual([
+        where,
+        isHonest ? 0 : expected.status,
+        isHonest ? 1 : expected.status,
+      ]);
+    }
+  }, 240_000);
+});
+
+describe("millrace dpctl", () => {
+  test("a file with errors: the rest is loaded, each error has its line, exit 1", async () => {
+    deleteAll();
+    expect((await ours(["add-dp", "dc5"])).status).toBe(0);
+    const bad = file("bad", `${V4(1)} 2\nnonsense\n${V4(1)} 2\n${V4(2)} 2\nmod ${V4(9)} 1\n`);
+    const { exitCode, stdout, stderr } = millrace(["dpctl", "add-flows", "dc5", bad]);
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("millrace dpctl: Failed parsing line number 2, skipped!: column 1");
+    expect(stderr).toContain("updating flow table (File exists): line 3");
+    expect(stderr).toContain("updating flow table (No such file or directory): line 5");
+    expect((await ours(["dump-flows", "dc5"])).out.trim().split("\n").length).toBe(2);
+    // Options stand anywhere, and none of them is commander's.
+    expect(millrace(["dpctl", "show", "-s", "dc5"]).stdout).toContain("RX packets:");
+    expect(millrace(["dpctl", "--help"]).stdout).toStartWith("millrace dpctl: ");
+    expect(millrace(["dpctl", "-V"]).stdout).toMatch(/^millrace dpctl .*\d\.\d/);
+    expect((await ours(["del-dp", "dc5"])).status).toBe(0);
+  });
+
+  test("takes no name of a flow for a flush", async () => {
+    expect((await ours(["add-dp", "dc6"])).status).toBe(0);
+    expect((await ours(["add-flow", "dc6", V4(1), "2"])).status).toBe(0);
+    for (const nothing of ["", " ", "# nothing"]) {
+      const { status } = await ours(["del-flow", "dc6", nothing]);
+      expect([nothing, status]).toEqual([nothing, 1]);
+    }
+    expect((await ours(["dump-flows", "dc6"])).out).toContain("10.0.0.1");
+    expect((await ours(["del-dp", "dc6"])).status).toBe(0);
+  });
+});
+
+describe.skipIf(!HAS_DPCTL)("conntrack through millrace dpctl", () => {
+  const NETNS = ["dct-a", "dct-b"] as const;
+  let hasZones = false;
+
+  beforeAll(async () => {
+    deleteAll();
+    await ours(["add-dp", "dct"]);
+    for (const [index, name] of NETNS.entries()) {
+      const inside = ["ip", "-n", name];
+      witness("ip", "netns", "add", name);
+      witness("ip", "link", "add", `${name}0`, "type", "veth", "peer", "name", `${name}1`);
+      witness("ip", "link", "set", `${name}1`, "netns", name);
+      witness(...inside, "address", "add", `10.8.0.${index + 1}/24`, "dev", `${name}1`);
+      witness(...inside, "link", "set", `${name}1`, "up");
+      expect((await ours(["add-if", "dct", `${name}0,port_no=${index + 1}`])).status).toBe(0);
+    }
+    for (const [from, to] of [
+      [1, 2],
+      [2, 1],
+    ]) {
+      const key = `in_port(${from}),eth(),eth_type`;
+      const arp = await ours(["add-flow", "dct", `${key}(0x0806),arp()`, `${to}`]);
+      const actions = `ct(commit,mark=0x7/0xff,label=0x1234/0xffff),${to}`;
+      const ipv4 = ["add-flow", "dct", `${key}(0x0800),ipv4(frag=no)`];
+      // A kernel without CONFIG_NF_CONNTRACK_ZONES, as User Mode Linux, takes no zone.
+      let ip = await ours([...ipv4, actions.replace("commit", "commit,zone=5")]);
+      hasZones = ip.status === 0;
+      if (!hasZones) ip = await ours([...ipv4, actions]);
+      expect([arp, ip]).toMatchObject([
+        { status: 0, error: "" },
+        { status: 0, error: "" },
+      ]);
+    }
+    const server = Bun.spawn(
+      ["ip", "netns", "exec", "dct-b", "busybox", "nc", "-l", "-p", "5000", "-e", "cat"],
+      { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+    );
+    witness("ip", "netns", "exec", "dct-a", "busybox", "ping", "-c", "2", "10.8.0.2");
+    witness("sh", "-c", "echo hello | ip netns exec dct-a busybox nc -w 5 10.8.0.2 5000");
+    server.kill();
+    await server.exited;
+  }, 120_000);
+
+  afterAll(() => {
+    deleteAll();
+    for (const name of NETNS) witness("ip", "netns", "del", name);
+  });
+
+  test("prints real connections as ovs-dpctl does, and forgets those that match", async () => {
+    const calls = [
+      ["dump-conntrack"],
+      ["-m", "dump-conntrack", "dct"],
+      ["-s", "dump-conntrack", "dct", "zone=5"],
+      ["-ms", "dump-conntrack", "zone=5"],
+      ["dump-conntrack", "zone=6"],
+      ["ct-stats-show", "dct"],
+      ["ct-stats-show", "zone=5", "verbose"],
+    ];
+    const timeless = (text: string): string[] => sorted(text.replace(/timeout=\d+/g, "timeout=N"));
+    const expected = theirs(calls.map((args) => ({ args })));
+    for (const [index, args] of calls.entries()) {
+      const { out, status } = await ours(args);
+      expect([args, status, timeless(out)]).toEqual([
+        args,
+        0,
+        timeless(expected[index]?.out ?? ""),
+      ]);
+    }
+    const { out } = await ours(["-m", "dump-conntrack", "dct"]);
+    expect(out).toMatch(/^icmp,orig=\(src=10\.8\.0\.1,dst=10\.8\.0\.2,id=\d+,type=8,code=0\)/m);
+    expect(out).toMatch(/^tcp,.*status=.*CONFIRMED.*mark=7,labels=0x1234,protoinfo=/m);
+    expect(out.includes(",zone=5,")).toBe(hasZones);
+
+    const flush = async (...args: readonly string[]): Promise<string> => {
+      expect([args, (await ours(["flush-conntrack", "dct", ...args])).status]).toEqual([args, 0]);
+      return witness("ovs-dpctl", "dump-conntrack", "dct");
+    };
+    expect(await flush("zone=6")).toContain("tcp,");
+    expect(await flush("zone=5", "ct_nw_src=10.8.0.9")).toContain("tcp,");
+    const left = await flush("ct_nw_dst=10.8.0.2,ct_nw_proto=6,ct_tp_dst=5000");
+    expect(left).not.toContain("tcp,");
+    expect(left).toContain("icmp,");
+    expect(await flush("mark=8")).toContain("icmp,");
+    expect(await flush("mark=7", "labels=0x34/0xff")).toBe("");
+  }, 60_000);
+});

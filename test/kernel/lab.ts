@@ -1,0 +1,71 @@
+import { OvsChannel } from "../../src/ovs/channel.ts";
+import {
+  createDatapath,
+  type DatapathInfo,
+  deleteDatapath,
+  getDatapath,
+  listDatapaths,
+} from "../../src/ovs/datapath.ts";
+import { addPort } from "../../src/ovs/vport.ts";
+
+/** A datapath of a test's own, with internal ports 1 and 2 (`NAMEp1`, `NAMEp2`); gone when the test ends. */
+export class TestDatapath implements Disposable {
+  readonly channel: OvsChannel = new OvsChannel();
+  readonly name: string;
+
+  constructor(name = "test0") {
+    this.name = name;
+    if (listDatapaths(this.channel).some((dp) => dp.name === name))
+      deleteDatapath(this.channel, name);
+    createDatapath(this.channel, name);
+    addPort(this.channel, this.info, `${name}p1`, "internal");
+    addPort(this.channel, this.info, `${name}p2`, "internal");
+  }
+
+  /** As the kernel describes it now. */
+  get info(): DatapathInfo {
+    return getDatapath(this.channel, this.name);
+  }
+
+  /** Flows that the kernel counts. */
+  get flows(): number {
+    return this.info.stats.flows;
+  }
+
+  [Symbol.dispose](): void {
+    if (listDatapaths(this.channel).some((dp) => dp.name === this.name)) {
+      deleteDatapath(this.channel, this.name);
+    }
+    this.channel[Symbol.dispose]();
+  }
+}
+
+/** What a program says, as an independent witness. @throws Error where it fails */
+export function witness(...command: readonly string[]): string {
+  const child = Bun.spawnSync([...command], { stdout: "pipe", stderr: "pipe" });
+  if (child.exitCode !== 0) {
+    throw new Error(`${command.join(" ")}: exit ${child.exitCode}: ${child.stderr.toString()}`);
+  }
+  return child.stdout.toString();
+}
+
+/** Whether ovs-dpctl is at hand: Debian's packages may be out of reach. */
+export const HAS_DPCTL: boolean = Bun.which("ovs-dpctl") !== null;
+
+/** Runs millrace as a user does. */
+export function millrace(
+  args: readonly string[],
+  input?: string,
+): { exitCode: number; stdout: string; stderr: string } {
+  const program = `${import.meta.dir}/../../src/cli/millrace`;
+  const child = Bun.spawnSync([program, ...args], {
+    stdin: input === undefined ? "ignore" : new TextEncoder().encode(input),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  return {
+    exitCode: child.exitCode,
+    stdout: child.stdout.toString(),
+    stderr: child.stderr.toString(),
+  };
+}

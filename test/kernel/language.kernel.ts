@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Datapath, Flow } from "../../src/index.ts";
+import { ALL_FEATURES, type KernelFeatures } from "../../src/flow/rules/features.ts";
+import type { PortNames } from "../../src/flow/ports.ts";
+import { FlowSyntaxError } from "../../src/flow/text/syntax-error.ts";
+import { portNames } from "../../src/ovs/vport.ts";
+import { probeFeatures } from "../../src/ovs/features.ts";
+import { Random, randomFlow } from "../flow/rules/random.ts";
+import { verdict } from "../flow/rules/support.ts";
+import { HAS_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
+import { checkFlow } from "./language/check.ts";
+import { comparable, isSaid } from "./language/dpctl.ts";
+import { corpusLines, underPort } from "./language/lines.ts";
+import { flowOf, OneFlow } from "./language/one-flow.ts";
+
+const SEED = Number(process.env["MILLRACE_SEED"] ?? 1);
+const RANDOM_FLOWS = Number(process.env["MILLRACE_RUNS"] ?? 400);
+
+/** Flows of one line of a corpus that are looked at; the others differ only in what is around. */
+const ENOUGH = Number(process.env["MILLRACE_FLOWS_A_LINE"] ?? 2);
+
+/** Helpers that the corpora name. The kernel has those whose modules it finds. */
+const HELPERS = ["ftp", "tftp", "fifteen-letters"];
+
+const folder = mkdtempSync(join(tmpdir(), "language-"));
+let dp: TestDatapath;
+let features: KernelFeatures = ALL_FEATURES;
+/** What the kernel took, with each line's in_port one of its own. */
+const taken: string[] = [];
+
+beforeAll(() => {
+  dp = new TestDatapath("lang0");
+  features = probeFeatures(dp.channel, dp.info, { helpers: HELPERS });
+});
+
+afterAll(() => dp[Symbol.dispose]());
+
+/** Why a line is no flow for this kernel; undefined where it is one. */
+function refusal(line: string): string | undefined {
+  try {
+    return verdict(line.replace(/^ufid:[-0-9a-f]*,/, ""), features)?.reason;
+  } catch (error) {
+    if (error instanceof FlowSyntaxError) return error.message;
+    throw error;
+  }
+}
+
+describe("every flow that the kernel takes", () => {
+  test("is the one that was asked for, stays it when loaded again, and its dumps load to it", () => {
+    const one = new OneFlow(dp);
+    const wrong: string[] = [];
+    for (const { source, flows } of corpusLines()) {
+      let held = 0;
+      for (const line of flows) {
+        if (held === ENOUGH) break;
+        const checked = checkFlow(one, line);
+        const reason = refusal(line);
+        if ((checked.refused === undefined) !== (reason === undefined)) {
+          wrong.push(
+            `${line}\n  kernel: ${checked.refused ?? "taken"}; rules: ${reason ?? "taken"}`,
+          );
+        }
+        if (checked.refused !== undefined) continue;
+        held++;
+        for (const what of checked.wrong) wrong.push(`${line}\n  ${what}`);
+        if (!source.startsWith("ufid:")) taken.push(underPort(line, 1000 + taken.length));
+      }
+    }
+    expect(wrong).toEqual([]);
+    // Fewer would mean that the lines say little.
+    expect(taken.length).toBeGreaterThan(400 * ENOUGH);
+  });
+
+  test(`so are ${RANDOM_FLOWS} random ones (seed ${SEED})`, () => {
+    const one = new OneFlow(dp);
+    const random = new Random(SEED);
+    const wrong: string[] = [];
+    for (let held = 0; held < RANDOM_FLOWS;) {
+      const line = randomFlow(random);
+      if (refusal(line) !== undefined) continue;
+      const checked = checkFlow(one, line);
+      held++;
+      if (checked.refused !== undefined) wrong.push(`${line}\n  refused: ${checked.refused}`);
+      for (const what of checked.wrong) wrong.push(`${line}\n  ${what}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test("can be loaded twice with all the others: the second time changes nothing", () => {
+    using opened = Datapath.open(dp.name);
+    for (let round = 0; round < 2; round++) {
+      const result = opened.loadSync(taken);
+      expect([result.applied, result.rejected, result.refused]).toEqual([taken.length, 0, 0]);
+      expect(dp.flows).toBe(taken.length);
+    }
+  });
+
+  test.skipIf(!HAS_DPCTL)("is in the eyes of ovs-dpctl the one that was asked for", () => {
+    const dump = witness("ovs-dpctl", "dump-flows", "-m", dp.name).trim().split("\n");
+    expect(dump.length).toBe(taken.length);
+    const byUfid = new Map(dump.map((line) => [line.slice(5, 41), line]));
+    const wrong: string[] = [];
+    const ports = portNames(dp.channel, dp.info);
+    expect(taken.filter(isSaid).length).toBeGreaterThan(taken.length * 0.8);
+    for (const line of taken) {
+      const seen = byUfid.get(Flow.parse(line).ufid ?? "");
+      if (seen === undefined) wrong.push(`${line}\n  is not there`);
+      else if (isSaid(line) && !sameFlow(seen, line, ports)) wrong.push(`${line}\n  ${seen}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+});
+
+/** Two lines are one flow, whatever the kernel or ovs-dpctl say in other words. */
+function sameFlow(one: string, other: string, ports: PortNames): boolean {
+  const [left, right] = [flowOf(one, ports), flowOf(other, ports)];
+  const actions = (line: string): string =>
+    Flow.parse(line, ports).toString().split(", actions:")[1] ?? "";
+  return left.ufid === right.ufid && actions(one) === actions(other);
+}
+
+test("a flow that the kernel does not find again is put again all the same, and keeps its order", () => {
+  using other = new TestDatapath("lang2");
+  using opened = Datapath.open(other.name);
+  const wide = "in_port(1),eth()";
+  const actionsHeld = (): readonly string[] =>
+    Array.from(opened.flows(), (flow) => flow.toString().split(", actions:")[1] ?? "");
+  opened.put(`${wide} 1`);
+  opened.put(`${wide} 2`);
+  expect(actionsHeld()).toEqual(["2"]);
+  for (const [lines, held] of [
+    [[`${wide} 1`, `${wide} 2`, `${wide} 1`], ["1"]],
+    [[`${wide} 2`, `modify ${wide} 3`], ["3"]],
+    [[`${wide} 1`, `delete ${wide}`], []],
+  ] as const) {
+    const { applied, rejected } = opened.loadSync(lines);
+    expect([lines, applied, rejected, actionsHeld()]).toEqual([lines, lines.length, 0, held]);
+  }
+  opened.put(`${wide} 1`);
+  expect(() => opened.add(`${wide} 2`)).toThrow("is there already");
+});
+
+test("a refusal for want of a feature names it", () => {
+  using other = new TestDatapath("lang3");
+  using opened = Datapath.open(other.name);
+  const line = "in_port(1),ct_zone(5),eth() 1";
+  const result = opened.loadSync([line]);
+  const reason = features.ctZones ? undefined : "without conntrack zones";
+  expect(result.errorOf(0)?.message ?? "").toContain(reason ?? "");
+  if (reason === undefined) opened.put(line);
+  else expect(() => opened.put(line)).toThrow(reason);
+});
+
+describe.skipIf(!HAS_DPCTL)("what ovs-dpctl installs", () => {
+  test("is dumped as ovs-dpctl dumps it, but for what would be lost", () => {
+    using other = new TestDatapath("lang1");
+    const file = join(folder, "flows.txt");
+    writeFileSync(file, taken.join("\n"));
+    // It says nothing of lines that it cannot read, or that the kernel refuses.
+    witness("ovs-dpctl", "add-flows", other.name, file);
+    expect(other.flows).toBeGreaterThan(taken.length / 2);
+    for (const style of [[], ["-m"]]) {
+      const theirs = witness("ovs-dpctl", "dump-flows", ...style, other.name)
+        .trim()
+        .split("\n");
+      const { exitCode, stdout } = millrace(["dump", ...style, "--dp", other.name]);
+      expect(exitCode).toBe(0);
+      const ours = stdout.trim().split("\n");
+      expect(ours.length).toBe(theirs.length);
+      const wrong: string[] = [];
+      for (const [index, line] of ours.entries()) {
+        const wanted = theirs[index] ?? "";
+        if (comparable(line) !== comparable(wanted)) wrong.push(`${wanted}\n  ${line}`);
+      }
+      expect(wrong).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,162 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Datapath } from "../../src/index.ts";
+import { sampleLine } from "../../src/format/sample.ts";
+import { HAS_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
+import { addressOf, ping, TestNetwork } from "./net.ts";
+
+const PROGRAM = join(import.meta.dir, "../../src/cli/millrace");
+
+/** Starts a live command and waits until it listens. */
+async function start(...args: readonly string[]) {
+  const child = Bun.spawn([PROGRAM, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const reader = child.stderr.getReader();
+  const { value } = await reader.read();
+  expect(Buffer.from(value ?? []).toString()).toBe("listening\n");
+  reader.releaseLock();
+  return {
+    child,
+    async end(signal?: NodeJS.Signals): Promise<{ status: number; out: string }> {
+      if (signal !== undefined) child.kill(signal);
+      const out = await new Response(child.stdout).text();
+      return { status: await child.exited, out };
+    },
+  };
+}
+
+function jsonLines(text: string) {
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+}
+
+describe("millrace meter", () => {
+  test("sets, gets and deletes; says what is missing", () => {
+    using made = new TestDatapath("lm1");
+    const dp = ["--dp", made.name];
+    expect(millrace(["meter", "features", ...dp, "--json"]).stdout).toContain('"maxBands": 1');
+    expect(millrace(["meter", "set", "7", "--pps", "10", "--burst", "5", ...dp]).exitCode).toBe(0);
+    const got = millrace(["meter", "get", "7", "8", ...dp, "--json"]);
+    expect(got.exitCode).toBe(1);
+    expect(JSON.parse(got.stdout)).toMatchObject([{ id: 7, stats: { packets: 0 } }]);
+    expect(got.stderr).toContain("has no meter 8");
+    expect(millrace(["meter", "del", "7", ...dp]).stdout).toContain("7");
+    expect(millrace(["meter", "get", "7", ...dp]).exitCode).toBe(1);
+    expect(millrace(["meter", "set", "7", ...dp]).exitCode).toBe(2);
+    expect(millrace(["meter", "get", "7", "--dp", "nothing"]).exitCode).toBe(3);
+  });
+});
+
+describe("millrace ct-limit", () => {
+  test("sets, gets and deletes, as ovs-dpctl sees it", () => {
+    using _made = new TestDatapath("lc1");
+    expect(millrace(["ct-limit", "set", "default=50", "9=3"]).exitCode).toBe(0);
+    if (HAS_DPCTL) expect(witness("ovs-dpctl", "ct-get-limits")).toContain("zone=9,limit=3");
+    expect(JSON.parse(millrace(["ct-limit", "get", "9", "--json"]).stdout)).toEqual([
+      { zone: 9, limit: 3, count: 0 },
+    ]);
+    expect(millrace(["ct-limit", "del", "9", "default"]).exitCode).toBe(0);
+    expect(millrace(["ct-limit", "get"]).stdout).not.toContain("50");
+    expect(millrace(["ct-limit", "set", "9"]).exitCode).toBe(2);
+  });
+});
+
+describe("millrace monitor", () => {
+  test("shows changes as text, ends after a count", async () => {
+    const live = await start("monitor", "--count", "3");
+    using dp = Datapath.create("lo1");
+    dp.addPort("lo1p1", "internal");
+    dp.put(sampleLine(1));
+    dp.delete();
+    const { status, out } = await live.end();
+    expect(status).toBe(0);
+    const lines = out.trim().split("\n");
+    expect(lines.slice(0, 2)).toEqual(["new datapath lo1", "new port lo1: 1: lo1p1 (internal)"]);
+    expect(lines[2]).toStartWith("new flow lo1: in_port(1),");
+  });
+
+  test("shows them as JSON lines, of one datapath, of some kinds, until SIGINT", async () => {
+    using made = new TestDatapath("lo2");
+    using other = new TestDatapath("lo3");
+    const live = await start("monitor", "--dp", made.name, "--only", "flow", "--json");
+    for (const { name } of [other, made]) {
+      using dp = Datapath.open(name);
+      dp.put(sampleLine(1));
+    }
+    await Bun.sleep(300);
+    const { status, out } = await live.end("SIGINT");
+    expect(status).toBe(0);
+    expect(jsonLines(out)).toMatchObject([
+      { kind: "flow", change: "new", datapath: "lo2", flow: expect.stringContaining("in_port(1)") },
+    ]);
+  });
+
+  test("what is wrong is said in a line", () => {
+    expect(millrace(["monitor", "--dp", "nothing"]).exitCode).toBe(3);
+    expect(millrace(["monitor", "--only", "packets"]).exitCode).toBe(2);
+  });
+});
+
+describe("millrace upcalls", () => {
+  test("shows misses and carries them on; gives them back at the end", async () => {
+    using net = new TestNetwork("lu1", 2);
+    const live = await start("upcalls", "--dp", "lu1", "--execute", "lu1v1,lu1v2", "--json");
+    expect(net.dp.ports()[1]?.upcallPortIds).not.toEqual([0]);
+    expect(await ping(net.machines[0] ?? "", addressOf(2), 1)).toBe(1);
+    const second = millrace(["upcalls", "--dp", "lu1", "--duration", "1"]);
+    expect([second.exitCode, second.stderr]).toEqual([
+      3,
+      expect.stringContaining("another program"),
+    ]);
+    const { status, out } = await live.end("SIGTERM");
+    expect(status).toBe(0);
+    const shown = jsonLines(out);
+    // A kernel that speaks IPv6 by itself sends packets of its own before.
+    const arp = shown.find(({ key }: { key: string }) => key.includes("arp("));
+    expect(arp).toMatchObject({ kind: "miss", inPort: 1, port: "lu1v1", length: 42 });
+    expect(arp.packet.length).toBe(84);
+    expect(shown.some(({ key }: { key: string }) => key.includes("icmp(type=0"))).toBe(true);
+    expect(net.dp.ports().map((port) => port.upcallPortIds[0])).toEqual([0, 0, 0]);
+  });
+
+  test("wrong actions end it, and nothing is left behind", async () => {
+    using net = new TestNetwork("lu2", 1);
+    const live = await start("upcalls", "--dp", "lu2", "--execute", "nonsense(");
+    const command = [
+      "ip",
+      "netns",
+      "exec",
+      net.machines[0] ?? "",
+      "ping",
+      "-c",
+      "1",
+      "-W",
+      "1",
+      addressOf(9),
+    ];
+    Bun.spawnSync(command);
+    const { status } = await live.end();
+    expect(status).toBe(2);
+    expect(net.dp.ports().map((port) => port.upcallPortIds[0])).toEqual([0, 0]);
+  });
+});
+
+describe("millrace port", () => {
+  test("makes tunnels; one that fails leaves nothing behind", () => {
+    using made = new TestDatapath("lp1");
+    const add = (name: string, ...args: readonly string[]) =>
+      millrace(["port", "add", name, "--dp", made.name, ...args]);
+    const added = add("lp1vx", "--type", "vxlan", "--destination-port", "4790", "--gbp", "--json");
+    expect(JSON.parse(added.stdout)).toMatchObject({
+      type: "vxlan",
+      tunnel: { destinationPort: 4790, groupPolicy: true },
+    });
+    expect(add("lp1vy", "--type", "vxlan", "--destination-port", "4790").exitCode).not.toBe(0);
+    expect(add("nothing").exitCode).toBe(3);
+    expect(add("lp1x", "--type", "gre", "--gbp").exitCode).toBe(2);
+    using dp = Datapath.open(made.name);
+    expect(dp.ports().length).toBe(4);
+    expect(witness("ip", "-o", "link")).not.toContain("lp1vy");
+  });
+});

@@ -1,0 +1,71 @@
+import { Datapath } from "../../src/index.ts";
+import { witness } from "./lab.ts";
+
+/**
+ * A datapath with machines around it: network namespaces, each behind a veth pair. Machine 1 has the
+ * address 10.77.0.1 and the port number 1, and so on. Everything is gone when the test ends.
+ */
+export class TestNetwork implements Disposable {
+  readonly #dp: Datapath | undefined;
+  readonly name: string;
+  /** Names of the namespaces. */
+  readonly machines: readonly string[];
+  /** Names of the datapath's interfaces; not ports yet where the caller adds them. */
+  readonly interfaces: readonly string[];
+
+  constructor(name: string, machines: number, options: { readonly datapath?: boolean } = {}) {
+    this.name = name;
+    this.machines = Array.from({ length: machines }, (_, i) => `${name}-m${i + 1}`);
+    this.interfaces = Array.from({ length: machines }, (_, i) => `${name}v${i + 1}`);
+    for (const [i, machine] of this.machines.entries()) {
+      const [outside = "", inside] = [this.interfaces[i], `${name}e${i + 1}`];
+      witness("ip", "netns", "add", machine);
+      witness("ip", "link", "add", outside, "type", "veth", "peer", "name", inside);
+      witness("ip", "link", "set", inside, "netns", machine);
+      // A kernel that speaks IPv6 would send packets of its own among those of the test.
+      witness("sh", "-c", `${quiet(outside)}; ip netns exec ${machine} sh -c '${quiet(inside)}'`);
+      witness("ip", "link", "set", outside, "up");
+      witness("ip", "-n", machine, "addr", "add", `${addressOf(i + 1)}/24`, "dev", inside);
+      witness("ip", "-n", machine, "link", "set", inside, "up");
+      witness("ip", "-n", machine, "link", "set", "lo", "up");
+    }
+    if (options.datapath === false) return;
+    this.#dp = Datapath.create(name);
+    for (const each of this.interfaces) this.#dp.addPort(each);
+  }
+
+  get dp(): Datapath {
+    if (this.#dp === undefined) throw new Error("the network was made without a datapath");
+    return this.#dp;
+  }
+
+  [Symbol.dispose](): void {
+    this.#dp?.delete();
+    for (const each of this.interfaces) witness("ip", "link", "del", each);
+    for (const each of this.machines) witness("ip", "netns", "del", each);
+  }
+}
+
+function quiet(link: string): string {
+  const setting = `/proc/sys/net/ipv6/conf/${link}/disable_ipv6`;
+  return `if [ -e ${setting} ]; then echo 1 > ${setting}; fi`;
+}
+
+/** Address of machine `number`, from 1. */
+export function addressOf(number: number): string {
+  return `10.77.0.${number}`;
+}
+
+/** Starts a ping from machine to machine. @returns packets that came back */
+export async function ping(from: string, to: string, count: number): Promise<number> {
+  const command = ["ip", "netns", "exec", from, "ping", "-c", String(count), "-W", "10", to];
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
+  const output = await new Response(child.stdout).text();
+  return Number(/(\d+) packets received|(\d+) received/.exec(output)?.[1] ?? 0);
+}
+
+/** Packets that an interface sent and received, as `ip` counts them. */
+export function linkPackets(name: string): { rx: number; tx: number } {
+  const [link] = JSON.parse(witness("ip", "-s", "-j", "link", "show", name));
+  return { rx: link.stats64.rx.packets, tx: link.stats64.tx.packets };
+}
