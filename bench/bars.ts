@@ -1,0 +1,181 @@
+import type { Figure, Figures } from "./figures.ts";
+import type { Environment, Results, Run } from "./model.ts";
+import { median } from "./statistics.ts";
+
+/** One of the promises: what was measured, and whether it is kept. */
+export type Bar = {
+  readonly what: string;
+  /** What it is to be, in words. */
+  readonly bar: string;
+  /** In words; a dash where it was not measured. */
+  readonly value: string;
+  readonly met: boolean | undefined;
+};
+
+type Goal = { readonly uml: number; readonly qemu: number };
+
+const NOT_MEASURED = "–";
+
+/** Holds the figures of a run against what millrace promises. */
+export function barsOf(results: Results, figures: Figures): Bar[] {
+  const { environment } = results;
+  const find = (part: string, start: string): Figure | undefined =>
+    figures.all.find((figure) => figure.part === part && figure.name.startsWith(start));
+  const best = bestLimit(figures, "growth") ?? bestLimit(figures, "peers");
+  const packed = find("growth", "millrace, encoded before");
+  const template = find("growth", "millrace, from a template");
+  const compiled = find("growth", "millrace load, compiled");
+  const text = find("growth", "millrace load, from text");
+  const ovs = find("peers", "C in the shape of nl_transact_multiple");
+  const peerPacked = find("peers", "millrace, encoded before");
+  const dpctl = find("peers", "ovs-dpctl add-flows");
+  const dpctlStart = find("peers", "ovs-dpctl, its start");
+  const dpctlEach =
+    dpctl === undefined || dpctlStart === undefined
+      ? undefined
+      : ((dpctl.wholeSeconds - dpctlStart.wholeSeconds) * 1e6) / dpctl.flows;
+  const textEach = text === undefined ? undefined : (text.wholeSeconds * 1e6) / text.flows;
+  return [
+    atLeast(
+      `encoded before, against C with the same bytes${flowsOf(packed)}`,
+      ratio(best?.each, packed?.each),
+      same(0.95),
+      environment,
+    ),
+    atLeast(
+      `from a template, against C with the same bytes${flowsOf(template)}`,
+      ratio(best?.each, template?.each),
+      same(0.95),
+      environment,
+    ),
+    atLeast(
+      `from a compiled file, against C with the same bytes${flowsOf(compiled)}`,
+      ratio(best?.each, compiled?.each),
+      same(0.9),
+      environment,
+    ),
+    atLeast(
+      "against C in the shape of nl_transact_multiple",
+      ratio(ovs?.each, peerPacked?.each),
+      { uml: 3, qemu: 1.3 },
+      environment,
+    ),
+    atLeast(
+      "text to installed, whole process, against ovs-dpctl add-flows less its start",
+      ratio(dpctlEach, textEach),
+      { uml: 60, qemu: 20 },
+      environment,
+    ),
+    atLeast(
+      "text to installed, whole process, against C with the same bytes",
+      ratio(best?.each, textEach),
+      { uml: 0.5, qemu: 0.7 },
+      environment,
+    ),
+    atMost(
+      "text to netlink bytes with UFID, natively, one thread, µs a flow",
+      find("native", "text to netlink bytes")?.each,
+      0.8,
+    ),
+    atLeast(
+      "dump and print, start-up left out, against ovs-dpctl dump-flows -m",
+      ratio(dumpSeconds(figures, "ovs-dpctl"), dumpSeconds(figures, "millrace")),
+      same(5),
+      environment,
+    ),
+    memory("memory of a load from text in the lab, MB", text),
+    memory("memory of the long dry run, natively, MB", longest(figures)),
+    growth(best, packed),
+    atMost("start of millrace --version, against bun -e 0", starts(results.runs, "--version"), 3),
+    atMost(
+      "start of load --dry-run of one flow, against bun -e 0",
+      starts(results.runs, "load"),
+      6,
+    ),
+  ];
+}
+
+/** The least that C with bytes encoded before took: the limit is given its best shape. */
+export function bestLimit(figures: Figures, part: string): Figure | undefined {
+  return figures.all
+    .filter((figure) => figure.part === part && figure.name.startsWith("C, encoded before"))
+    .toSorted((a, b) => a.each - b.each)[0];
+}
+
+function flowsOf(figure: Figure | undefined): string {
+  return figure === undefined ? "" : `, ${figure.flows.toLocaleString("en-US")} flows`;
+}
+
+function ratio(theirs: number | undefined, ours: number | undefined): number | undefined {
+  return theirs === undefined || ours === undefined || ours <= 0 ? undefined : theirs / ours;
+}
+
+function same(goal: number): Goal {
+  return { uml: goal, qemu: goal };
+}
+
+// The host's own kernel has system calls as cheap as the rest of its work: QEMU's bar is the fitting one.
+function atLeast(what: string, value: number | undefined, goal: Goal, where: Environment): Bar {
+  const least = where.lab === "uml" ? goal.uml : goal.qemu;
+  return {
+    what,
+    bar: `≥ ${least}`,
+    value: value === undefined ? NOT_MEASURED : value.toFixed(value < 10 ? 3 : 1),
+    met: value === undefined ? undefined : value >= least,
+  };
+}
+
+function atMost(what: string, value: number | undefined, most: number): Bar {
+  return {
+    what,
+    bar: `≤ ${most}`,
+    value: value === undefined ? NOT_MEASURED : value.toFixed(value < 10 ? 3 : 1),
+    met: value === undefined ? undefined : value <= most,
+  };
+}
+
+function memory(what: string, figure: Figure | undefined): Bar {
+  const bytes = figure?.peakBytes;
+  return atMost(what + flowsOf(figure), bytes === undefined ? undefined : bytes / 1e6, 200);
+}
+
+function longest(figures: Figures): Figure | undefined {
+  return figures.all
+    .filter(({ name }) => name.startsWith("dry run of"))
+    .toSorted((a, b) => b.flows - a.flows)[0];
+}
+
+/** Seconds of a dump of all flows, less those of a dump of none. */
+function dumpSeconds(figures: Figures, program: string): number | undefined {
+  const found = figures.all.filter(
+    (figure) => figure.part === "dump" && figure.program === program,
+  );
+  const full = found.find(({ flows }) => flows > 0);
+  const empty = found.find(({ flows }) => flows === 0);
+  if (full === undefined || empty === undefined) return undefined;
+  return full.wholeSeconds - empty.wholeSeconds;
+}
+
+/** The last tenth against the first. */
+export function growthOf(figure: Figure | undefined): number | undefined {
+  const tenths = figure?.tenths;
+  return ratio(tenths?.at(-1), tenths?.[0]);
+}
+
+function growth(limit: Figure | undefined, own: Figure | undefined): Bar {
+  const [theirs, ours] = [growthOf(limit), growthOf(own)];
+  return atMost(
+    "growth, last tenth against the first, against C's own growth",
+    ratio(ours, theirs),
+    1.1,
+  );
+}
+
+/** Both were started in turn: the median of the pairs' ratios. */
+function starts(runs: readonly Run[], what: string): number | undefined {
+  const of = (word: string): Run[] =>
+    runs.filter((run) => run.name.startsWith("start of") && run.name.includes(word));
+  const bare = new Map(of("bun -e 0").map((run) => [run.round, run.seconds]));
+  const ratios = of(what).map((run) => run.seconds / (bare.get(run.round) ?? Number.NaN));
+  return ratios.length === 0 ? undefined : median(ratios);
+}

@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { download, unpack } from "../src/lab/apt.ts";
+import { cacheFolder, publish, published, withLock } from "../src/lab/cache.ts";
+import { LabError } from "../src/lab/error.ts";
+
+const PEERS = join(import.meta.dir, "peers");
+
+/** A peer that is at hand, or why it is not. */
+export type Found<T> = { readonly value: T } | { readonly missing: string };
+
+/** Compiles one of the C programs of bench/peers into `folder`. @throws Error where it does not compile */
+function compile(name: string, folder: string, options: readonly string[]): Found<string> {
+  const compiler = Bun.which("gcc") ?? Bun.which("cc");
+  if (compiler === null) return { missing: "there is no C compiler (gcc)" };
+  const binary = join(folder, name);
+  const source = join(PEERS, `${name}.c`);
+  const built = Bun.spawnSync([compiler, "-O2", "-o", binary, source, ...options]);
+  if (built.exitCode !== 0) throw new Error(`${name}.c: ${built.stderr.toString()}`);
+  return { value: binary };
+}
+
+/** The C program that stands for the kernel's limit. */
+export function buildLimit(folder: string): Found<string> {
+  return compile("limit", folder, []);
+}
+
+/** The C program on libmnl; the library is the machine's, or Debian's package unpacked. */
+export async function buildMnl(folder: string, fetch: boolean): Promise<Found<string>> {
+  if (existsSync("/usr/include/libmnl/libmnl.h")) return compile("mnl", folder, ["-lmnl"]);
+  const root = await unpacked("libmnl", ["libmnl-dev", "libmnl0"], fetch);
+  if ("missing" in root) return root;
+  const library = join(
+    root.value,
+    "usr/lib",
+    `${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu`,
+  );
+  return compile("mnl", folder, [
+    `-I${join(root.value, "usr/include")}`,
+    `-L${library}`,
+    `-Wl,-rpath,${library}`,
+    "-lmnl",
+  ]);
+}
+
+/** How to run the program on pyroute2: python3, and the folder for PYTHONPATH. */
+export async function findPyroute(fetch: boolean): Promise<Found<readonly string[]>> {
+  const python = ["/usr/bin/python3", Bun.which("python3") ?? ""].find((path) => existsSync(path));
+  if (python === undefined) return { missing: "there is no python3" };
+  const program = join(PEERS, "pyroute.py");
+  const has = Bun.spawnSync([python, "-c", "import pyroute2"]);
+  if (has.exitCode === 0) return { value: [python, program] };
+  const root = await unpacked("pyroute2", ["python3-pyroute2"], fetch);
+  if ("missing" in root) return root;
+  const path = join(root.value, "usr/lib/python3/dist-packages");
+  return { value: ["env", `PYTHONPATH=${path}`, python, program] };
+}
+
+/** Debian's packages, fetched and unpacked without root; kept in the cache. */
+async function unpacked(
+  kind: string,
+  packages: readonly string[],
+  fetch: boolean,
+): Promise<Found<string>> {
+  try {
+    const parent = cacheFolder("bench", kind);
+    const ready = published(parent)[0];
+    if (ready !== undefined) return { value: join(ready, "root") };
+    if (!fetch) return { missing: `${packages[0]} is not installed; --peers fetches it` };
+    const folder = await withLock("bench", () =>
+      publish(parent, async (draft) => {
+        const files = await download(packages, draft);
+        mkdirSync(join(draft, "root"));
+        for (const file of files) {
+          await unpack(file, join(draft, "root"));
+          rmSync(file);
+        }
+        return basename(files[0] ?? kind, ".deb");
+      }),
+    );
+    return { value: join(folder, "root") };
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { missing: `${packages.join(" and ")} cannot be had (${error.message.split("\n")[0]})` };
+  }
+}

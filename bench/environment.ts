@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { join } from "node:path";
+import manifest from "../package.json";
+import type { Environment, Part } from "./model.ts";
+
+/** What the command line and the plan know of a run. */
+export type RunFacts = {
+  readonly lab: string;
+  readonly labKernel: string;
+  readonly flows: number;
+  readonly textFlows: number;
+  readonly rounds: number;
+  readonly seed: number;
+  readonly parts: readonly Part[];
+  readonly skipped: readonly string[];
+};
+
+/** Where and with what the suite runs. */
+export function describeEnvironment(facts: RunFacts): Environment {
+  const processors = cpus();
+  return {
+    kind: "environment",
+    version: 1,
+    date: new Date().toISOString(),
+    cpu: processors[0]?.model.trim() ?? process.arch,
+    cpus: processors.length,
+    memoryBytes: totalmem(),
+    hostKernel: release(),
+    bun: Bun.version,
+    millrace: manifest.version,
+    commit: commit(),
+    ...facts,
+  };
+}
+
+/** The commit of the work tree, with a + where files were changed since; empty outside git. */
+function commit(): string {
+  const root = join(import.meta.dir, "..");
+  if (!existsSync(join(root, ".git"))) return "";
+  const git = (...args: string[]): string => {
+    const child = Bun.spawnSync(["git", "-C", root, ...args], { stderr: "ignore" });
+    return child.exitCode === 0 ? child.stdout.toString().trim() : "";
+  };
+  const id = git("rev-parse", "--short=12", "HEAD");
+  return git("status", "--porcelain", "--untracked-files=no") === "" ? id : `${id}+`;
+}
+
+/** Load of the machine over the last minute: figures of a busy machine are worth less. */
+export function loadAverage(): number {
+  return Number(readFileSync("/proc/loadavg", "utf8").split(" ")[0] ?? 0);
+}

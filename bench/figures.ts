@@ -1,0 +1,108 @@
+import type { Latency, Part, Program, Results, Run, Shape } from "./model.ts";
+import { median, spread } from "./statistics.ts";
+
+/** What all rounds of one variant come to: medians. */
+export type Figure = {
+  readonly part: Part;
+  readonly name: string;
+  readonly program: Program;
+  readonly flows: number;
+  readonly rounds: number;
+  /** Microseconds a flow, from the first send to the last reply where the program tells. */
+  readonly each: number;
+  /** Half the distance between the least and the greatest round, as a part of the median. */
+  readonly spread: number;
+  readonly wholeSeconds: number;
+  readonly callsPerFlow: number | undefined;
+  readonly bytesPerFlow: number | undefined;
+  readonly latency: Latency | undefined;
+  /** Microseconds a flow in each tenth. */
+  readonly tenths: readonly number[] | undefined;
+  readonly peakBytes: number | undefined;
+  readonly pausesMs: readonly number[] | undefined;
+  readonly shape: Shape | undefined;
+  readonly masks: number | undefined;
+};
+
+/** A variant none or not all of whose rounds count, and why. */
+export type Failure = { readonly name: string; readonly why: string };
+
+/** Variants that were to install the same flows, and whether they did. */
+export type Proof = {
+  readonly work: string;
+  readonly hash: string;
+  readonly variants: number;
+  /** Those whose kernel held something else. */
+  readonly differing: readonly string[];
+};
+
+export type Figures = {
+  readonly all: readonly Figure[];
+  readonly failures: readonly Failure[];
+  readonly proofs: readonly Proof[];
+};
+
+/** Takes medians over rounds, and compares what the variants left in the kernel. */
+export function figuresOf(results: Results): Figures {
+  const byName = Map.groupBy(results.runs, (run) => `${run.part}\n${run.name}`);
+  const all: Figure[] = [];
+  const failures: Failure[] = [];
+  for (const runs of byName.values()) {
+    const failed = runs.find((run) => run.failed !== undefined);
+    if (failed?.failed !== undefined) failures.push({ name: failed.name, why: failed.failed });
+    const good = runs.filter((run) => run.failed === undefined);
+    const [first] = good;
+    if (first !== undefined) all.push(figureOf(first, good));
+  }
+  return { all, failures, proofs: proofsOf(results.runs) };
+}
+
+function figureOf(first: Run, runs: readonly Run[]): Figure {
+  const flows = Math.max(1, first.flows);
+  const each = runs.map((run) => (run.seconds * 1e6) / flows);
+  const middle = (pick: (run: Run) => number | undefined): number | undefined => {
+    const values = runs.map(pick).filter((value) => value !== undefined);
+    return values.length === 0 ? undefined : median(values);
+  };
+  const latency = runs.some((run) => run.batchLatencyMicroseconds !== undefined)
+    ? {
+        p50: middle((run) => run.batchLatencyMicroseconds?.p50) ?? 0,
+        p90: middle((run) => run.batchLatencyMicroseconds?.p90) ?? 0,
+        p99: middle((run) => run.batchLatencyMicroseconds?.p99) ?? 0,
+        p999: middle((run) => run.batchLatencyMicroseconds?.p999) ?? 0,
+        max: middle((run) => run.batchLatencyMicroseconds?.max) ?? 0,
+      }
+    : undefined;
+  const tenths = first.tenths?.map(
+    (_, i) => ((middle((run) => run.tenths?.[i]) ?? 0) * 1e7) / flows,
+  );
+  const calls = middle((run) => run.systemCalls);
+  const bytes = middle((run) => run.bytes);
+  return {
+    part: first.part,
+    name: first.name,
+    program: first.program,
+    flows: first.flows,
+    rounds: runs.length,
+    each: median(each),
+    spread: runs.length > 1 ? spread(each) : 0,
+    wholeSeconds: median(runs.map((run) => run.wholeSeconds)),
+    callsPerFlow: calls === undefined ? undefined : calls / flows,
+    bytesPerFlow: bytes === undefined ? undefined : bytes / flows,
+    latency,
+    tenths,
+    peakBytes: middle((run) => run.peakResidentBytes),
+    pausesMs: first.collectorPausesMs,
+    shape: first.shape,
+    masks: first.masks,
+  };
+}
+
+function proofsOf(runs: readonly Run[]): Proof[] {
+  const proven = runs.filter((run) => run.work !== undefined && run.workHash !== undefined);
+  return [...Map.groupBy(proven, (run) => run.work ?? "")].map(([work, same]) => {
+    const hash = same[0]?.workHash ?? "";
+    const differing = same.filter((run) => run.workHash !== hash).map((run) => run.name);
+    return { work, hash, variants: same.length, differing };
+  });
+}

@@ -1,0 +1,118 @@
+/**
+ * The suite's inside: runs each program of a plan in a process of its own, in alternating order, several
+ * rounds, on the kernel that runs. Appends one JSON line a run to OUT.
+ *
+ *   bun bench/lab/main.ts PLAN.json OUT.jsonl
+ */
+import { readFileSync } from "node:fs";
+import { release } from "node:os";
+import { OvsChannel } from "../../src/ovs/channel.ts";
+import {
+  createDatapath,
+  type DatapathInfo,
+  deleteDatapath,
+  getDatapath,
+} from "../../src/ovs/datapath.ts";
+import { flushFlows } from "../../src/ovs/flow.ts";
+import { addPort } from "../../src/ovs/vport.ts";
+import { appendLine, type Plan, type ProgramReport, type Run, type Variant } from "../model.ts";
+import { installPacked } from "./install.ts";
+import { workHash } from "./work-hash.ts";
+
+const [planFile = "", out = ""] = process.argv.slice(2);
+const plan: Plan = JSON.parse(readFileSync(planFile, "utf8"));
+const { datapath: name } = plan;
+
+using channel = new OvsChannel();
+createDatapath(channel, name);
+addPort(channel, datapath(), "bench1", "internal");
+addPort(channel, datapath(), "bench2", "internal");
+console.error(`kernel ${release()}`);
+try {
+  runOnce(plan.warmUp, -1);
+  for (let round = 0; round < plan.rounds; round++) {
+    const order = round % 2 === 0 ? plan.variants : plan.variants.toReversed();
+    for (const variant of order) {
+      if (round >= (variant.rounds ?? plan.rounds)) continue;
+      for (const run of runOnce(variant, round)) appendLine(out, run);
+    }
+  }
+} finally {
+  deleteDatapath(channel, name);
+}
+
+function datapath(): DatapathInfo {
+  return getDatapath(channel, name);
+}
+
+/** Brings the kernel to what the variant wants to find. */
+function prepare(variant: Variant): void {
+  const wanted = variant.before ?? "empty";
+  const { flows } = datapath().stats;
+  if (wanted === "empty" && flows > 0) flushFlows(channel, datapath());
+  // The flows of the variant before may be there already.
+  if (wanted === "flows" && flows !== variant.flows) {
+    flushFlows(channel, datapath());
+    installPacked(channel, datapath(), plan.flowsFile);
+  }
+}
+
+function runOnce(variant: Variant, round: number): Run[] {
+  prepare(variant);
+  const startedAt = performance.now();
+  const child = Bun.spawnSync([...variant.command], { stdout: "pipe", stderr: "inherit" });
+  const wholeSeconds = (performance.now() - startedAt) / 1000;
+  const { flows } = datapath().stats;
+  const base = {
+    kind: "run" as const,
+    part: variant.part,
+    name: variant.name,
+    program: variant.program,
+    round,
+    flows: variant.flows,
+    wholeSeconds,
+    seconds: wholeSeconds,
+    peakResidentBytes: child.resourceUsage?.maxRSS ?? 0,
+    ...(variant.shape === undefined ? {} : { shape: variant.shape }),
+    ...(variant.masks === undefined ? {} : { masks: variant.masks }),
+  };
+  if (child.exitCode !== 0 || flows !== variant.leaves) {
+    const failed = `exit ${child.exitCode}, ${flows} flows of ${variant.leaves} in the kernel`;
+    console.error(`${variant.name}: ${failed}`);
+    return [{ ...base, failed }];
+  }
+  // Counting proves the work of every round, the hash that of the first: it takes a dump of all flows.
+  const proof =
+    variant.work === undefined || round !== 0
+      ? {}
+      : { work: variant.work, workHash: workHash(channel, datapath()) };
+  if (!variant.reports) return [say({ ...base, ...proof })];
+  const report: ProgramReport = JSON.parse(child.stdout.toString());
+  const { steps, ...figures } = pick(report);
+  if (steps === undefined) return [say({ ...base, ...figures, ...proof })];
+  return steps.map((step) => say({ ...base, ...step, ...proof }));
+}
+
+/** What a report says beyond the suite's own figures is dropped: `load --json` lists much more. */
+function pick(report: ProgramReport): ProgramReport {
+  const { seconds, systemCalls, datagrams, bytes, batchLatencyMicroseconds, tenths, steps } =
+    report;
+  return {
+    seconds,
+    ...(systemCalls === undefined ? {} : { systemCalls }),
+    ...(datagrams === undefined ? {} : { datagrams }),
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(batchLatencyMicroseconds === undefined ? {} : { batchLatencyMicroseconds }),
+    ...(tenths === undefined ? {} : { tenths }),
+    ...(steps === undefined ? {} : { steps }),
+  };
+}
+
+function say(run: Run): Run {
+  const each = (run.seconds * 1e6) / Math.max(1, run.flows);
+  console.error(
+    `round ${run.round + 1}  ${run.name.padEnd(52)} ${each.toFixed(2).padStart(8)} µs a flow` +
+      `  ${run.wholeSeconds.toFixed(1)} s`,
+  );
+  return run;
+}

@@ -1,0 +1,33 @@
+import type { OvsChannel } from "../../src/ovs/channel.ts";
+import type { DatapathInfo } from "../../src/ovs/datapath.ts";
+import { dumpFlows, type Range } from "../../src/ovs/flow.ts";
+
+const FNV_PRIME = 0x01000193;
+const FNV_START = 0x811c9dc5 | 0;
+
+/**
+ * What the kernel holds, in a word: a sum over all flows, in whatever order, of a hash of key, mask and
+ * actions as the kernel prints them. The UFID stays out: the same flow may have one or none. The sum is
+ * kept twice, modulo 2^32, over two mixes of each hash.
+ */
+export function workHash(channel: OvsChannel, datapath: DatapathInfo): string {
+  let flows = 0;
+  let first = 0;
+  let second = 0;
+  for (const { bytes, key, mask, actions } of dumpFlows(channel, datapath)) {
+    const hash = mix(bytes, actions, mix(bytes, mask, mix(bytes, key, FNV_START)));
+    first = (first + hash) | 0;
+    second = (second + Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)) | 0;
+    flows++;
+  }
+  const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
+  return `${flows}:${hex(first)}${hex(second)}`;
+}
+
+function mix(bytes: Uint8Array, range: Range, start: number): number {
+  let hash = start;
+  for (let i = range.start; i < range.end; i++) {
+    hash = Math.imul(hash ^ bytes[i]!, FNV_PRIME); // inside the message
+  }
+  return Math.imul(hash ^ (range.end - range.start), FNV_PRIME);
+}

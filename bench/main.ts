@@ -1,0 +1,185 @@
+/**
+ * The benchmark suite: the same flows by millrace and by its peers, each a process of its own, in one boot
+ * of the lab; and what needs no datapath on the host's own kernel.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Exit } from "../src/cli/exit.ts";
+import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
+import { EndingSignals } from "../src/sys/signals.ts";
+import { barsOf } from "./bars.ts";
+import { describeEnvironment, loadAverage } from "./environment.ts";
+import { figuresOf } from "./figures.ts";
+import {
+  appendLine,
+  LAB_PARTS,
+  type LabPart,
+  type Part,
+  PARTS,
+  readResults,
+  type Results,
+} from "./model.ts";
+import type { MicroResult } from "./micro/suite.ts";
+import { measureNative } from "./native/main.ts";
+import { findPeers, type Peers } from "./peers.ts";
+import { makePlan } from "./plan.ts";
+import { printResults } from "./print.ts";
+import { fullSize, quickSize, type Size } from "./size.ts";
+
+const ROOT = join(import.meta.dir, "..");
+
+type Options = {
+  flows: number;
+  textFlows: number;
+  rounds: number;
+  kernel: LabKernel;
+  quick?: true;
+  peers?: true;
+  json?: string;
+  from?: string;
+  report?: string;
+  svg?: string;
+};
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 1e8)
+    throw new InvalidArgumentError("not a number from 1 to 100,000,000");
+  return value;
+}
+
+const program = new Command("millrace bench")
+  .description(
+    "Measure millrace against the kernel's limit and against its peers, in one lab boot, and on " +
+      "this machine's own kernel. Takes about ten minutes in User Mode Linux; --quick a minute.",
+  )
+  .addArgument(
+    new Argument("[PARTS...]", "what is measured").choices(["all", ...PARTS]).default(["all"]),
+  )
+  .option("--flows <N>", "flows of the comparison with the limit", whole, 1_000_000)
+  .option("--text-flows <N>", "lines of the text file", whole, 1_000_000)
+  .option("--rounds <N>", "rounds; medians are printed", whole, 3)
+  .addOption(new Option("--kernel <KERNEL>", "the lab").choices(LAB_KERNELS).default("auto"))
+  .option("--quick", "little of everything, one round: shows that all of it works, proves nothing")
+  .option("--peers", "fetch ovs-dpctl, libmnl and pyroute2 where they are missing")
+  .option("--json <FILE>", "write every run to FILE, a line of JSON each")
+  .option("--from <FILE>", "measure nothing: print and draw what --json has written before")
+  .option("--report <FILE>", "write a page with plots to FILE")
+  .option("--svg <FILE>", "write the plot of the peers to FILE");
+program.configureHelp({ helpWidth: 100 });
+program.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? Exit.ok : Exit.usage));
+program.action(main);
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`millrace bench: ${error instanceof LabError ? error.message : String(error)}`);
+  process.exitCode = error instanceof LabError ? Exit.unavailable : Exit.internal;
+}
+
+async function main(words: string[], options: Options): Promise<void> {
+  const results =
+    options.from === undefined ? await measure(words, options) : readResults(options.from);
+  const figures = figuresOf(results);
+  const bars = barsOf(results, figures);
+  printResults(results.environment, figures, bars);
+  if (options.report !== undefined) {
+    const { writeReport } = await import("./report/page.ts");
+    writeReport(options.report, results, figures, bars);
+    console.error(`the report: ${options.report}`);
+  }
+  if (options.svg !== undefined) {
+    const { peersSvg } = await import("./report/svg.ts");
+    writeFileSync(options.svg, peersSvg(results.environment, figures));
+  }
+  const wrong = figures.proofs.some(({ differing }) => differing.length > 0);
+  process.exitCode = figures.failures.length > 0 || wrong ? Exit.someFailed : Exit.ok;
+}
+
+async function measure(words: string[], options: Options): Promise<Results> {
+  const parts = words.includes("all") ? PARTS : PARTS.filter((part) => words.includes(part));
+  const folder = mkdtempSync(join(tmpdir(), "millrace-bench-"));
+  try {
+    const out = options.json ?? join(folder, "runs.jsonl");
+    writeFileSync(out, "");
+    const size = options.quick ? quickSize({ ...options, rounds: 1 }) : fullSize(options);
+    const peers = await findPeers(folder, options.peers === true);
+    const busy = loadAverage();
+    if (busy > 0.5) console.error(`the machine is busy (load ${busy}): figures will scatter`);
+    const skipped = [...peers.skipped];
+    if (parts.includes("native")) skipped.push(...native(folder, out, size, peers, options));
+    const lab = await measureInLab(parts, folder, out, size, peers, options.kernel);
+    if (parts.includes("micro")) micro(folder, out, options.quick === true);
+    const { textFlows, rounds, flows, seed } = size;
+    appendLine(
+      out,
+      describeEnvironment({ ...lab, flows, textFlows, rounds, seed, parts, skipped }),
+    );
+    return readResults(out);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function native(folder: string, out: string, size: Size, peers: Peers, options: Options): string[] {
+  console.error("on the host's own kernel");
+  const little = options.quick === true;
+  return measureNative(
+    folder,
+    out,
+    {
+      rounds: size.rounds,
+      routes: little ? 2000 : 100_000,
+      starts: little ? 3 : 21,
+      longLines: size.textFlows * 10,
+    },
+    peers,
+  );
+}
+
+async function measureInLab(
+  parts: readonly Part[],
+  folder: string,
+  out: string,
+  size: Size,
+  peers: Peers,
+  kernel: LabKernel,
+): Promise<{ lab: string; labKernel: string }> {
+  const wanted: LabPart[] = LAB_PARTS.filter((part) => parts.includes(part));
+  if (wanted.length === 0) return { lab: "none", labKernel: "" };
+  console.error("encoding flows");
+  const plan = makePlan(folder, wanted, size, peers);
+  writeFileSync(join(folder, "plan.json"), JSON.stringify(plan));
+  const inside = [join(ROOT, "bench/lab/main.ts"), join(folder, "plan.json"), resolve(out)];
+  // Whoever ends the suite ends the guest with it.
+  using signals = new EndingSignals();
+  const result = await runInLab({
+    kernel,
+    command: [join(ROOT, "src/cli/bun"), ...inside],
+    cwd: ROOT,
+    stdin: "ignore",
+    signal: signals.signal,
+    onProgress: (line) => console.error(`lab: ${line}`),
+  });
+  if (result.exitCode !== 0) throw new Error(`the inside part ended with ${result.exitCode}`);
+  return { lab: result.kernel, labKernel: result.release };
+}
+
+/** The micro-benchmarks, on the host. */
+function micro(folder: string, out: string, quick: boolean): void {
+  console.error("micro-benchmarks");
+  const file = join(folder, "micro.json");
+  const script = join(ROOT, "bench/micro/main.ts");
+  const few = quick ? ["--milliseconds", "20"] : [];
+  const child = Bun.spawnSync([process.execPath, script, "--json", file, ...few], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  if (child.exitCode !== 0) throw new Error(`the micro-benchmarks ended with ${child.exitCode}`);
+  const report: { results: readonly MicroResult[] } = JSON.parse(readFileSync(file, "utf8"));
+  for (const { group, name, median } of report.results) {
+    const seconds = median / 1e9;
+    const base = { kind: "run", part: "micro", program: "millrace", round: 0, flows: 1 } as const;
+    appendLine(out, { ...base, name: `${group}: ${name}`, seconds, wholeSeconds: seconds });
+  }
+}

@@ -1,0 +1,21 @@
+import { close, iovMax } from "../../../src/sys/libc.ts";
+import type { MicroCase } from "./case.ts";
+
+/** What it costs to leave JavaScript: for libc, and for the kernel. */
+export function systemCases(count: number): MicroCase[] {
+  const callCase = (name: string, one: () => number): MicroCase => ({
+    group: "call",
+    name,
+    unit: "call",
+    count,
+    run: () => {
+      let sum = 0;
+      for (let i = 0; i < count; i++) sum += one();
+      return sum;
+    },
+  });
+  return [
+    callCase("libc (sysconf)", iovMax),
+    callCase("system call (close of no descriptor)", () => close(-1)),
+  ];
+}

@@ -1,0 +1,42 @@
+/** The micro-benchmarks: what the parts of the path from text to the kernel cost, natively. */
+import { writeFileSync } from "node:fs";
+import { Command } from "commander";
+import { printTable } from "../../src/cli/output.ts";
+import { measureCase, microCases, type MicroResult } from "./suite.ts";
+
+const program = new Command("micro")
+  .description("Measure parsing, printing, templates, attributes, UFIDs and calls.")
+  .option("--flows <N>", "flows, attributes or calls of one run", Number, 10_000)
+  .option("--milliseconds <N>", "time for each case", Number, 300)
+  .option("--only <TEXT>", "only cases whose group or name contains TEXT", "")
+  .option("--json <FILE>", "write the results to FILE as one JSON document")
+  .action(main);
+await program.parseAsync();
+
+async function main(options: {
+  flows: number;
+  milliseconds: number;
+  only: string;
+  json?: string;
+}): Promise<void> {
+  const { flows: count, milliseconds } = options;
+  const results: MicroResult[] = [];
+  for (const one of microCases(count)) {
+    if (!`${one.group}: ${one.name}`.includes(options.only)) continue;
+    results.push(await measureCase(one, { count, milliseconds, runsMin: 12 }));
+  }
+  printTable([
+    ["what", "", "ns", "least", "p99", "a second"],
+    ...results.map((of) => [
+      of.group,
+      of.name,
+      of.median.toFixed(1),
+      of.min.toFixed(1),
+      of.p99.toFixed(1),
+      of.perSecond.toLocaleString("en-US"),
+    ]),
+  ]);
+  if (options.json === undefined) return;
+  const report = { version: 1, bun: Bun.version, count, milliseconds, results };
+  writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+}

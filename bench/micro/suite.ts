@@ -1,0 +1,67 @@
+import { do_not_optimize, measure } from "mitata";
+import { attributeCases } from "./cases/attributes.ts";
+import type { MicroCase } from "./cases/case.ts";
+import { parseCases } from "./cases/parse.ts";
+import { printCases } from "./cases/print.ts";
+import { systemCases } from "./cases/system.ts";
+import { templateCases } from "./cases/template.ts";
+import { ufidCases } from "./cases/ufid.ts";
+
+/** How much is measured. */
+export type MicroOptions = {
+  /** Flows, attributes or calls of one run of a case. */
+  readonly count: number;
+  /** Time for each case, in milliseconds; more where so many runs take longer. */
+  readonly milliseconds: number;
+  readonly runsMin: number;
+};
+
+/** What a case costs, in nanoseconds for one of its units. */
+export type MicroResult = {
+  readonly group: string;
+  readonly name: string;
+  readonly unit: string;
+  readonly median: number;
+  readonly min: number;
+  readonly p99: number;
+  readonly perSecond: number;
+  readonly runs: number;
+  /** Follows from all that a run did: the same in every run with the same count. */
+  readonly proof: number;
+};
+
+/** Every case. */
+export function microCases(count: number): MicroCase[] {
+  return [
+    ...parseCases(count),
+    ...printCases(count),
+    ...templateCases(count),
+    ...attributeCases(count),
+    ...ufidCases(count),
+    ...systemCases(count),
+  ];
+}
+
+/** Measures one case, warm. */
+export async function measureCase(one: MicroCase, options: MicroOptions): Promise<MicroResult> {
+  const { group, name, unit, count, run } = one;
+  const proof = run();
+  const stats = await measure(() => do_not_optimize(run()), {
+    min_cpu_time: options.milliseconds * 1e6,
+    min_samples: options.runsMin,
+    // Runs are long: each is a sample.
+    batch_threshold: 0,
+  });
+  const median = stats.p50 / count;
+  return {
+    group,
+    name,
+    unit,
+    median,
+    min: stats.min / count,
+    p99: stats.p99 / count,
+    perSecond: Math.round(1e9 / median),
+    runs: stats.samples.length,
+    proof,
+  };
+}

@@ -1,0 +1,149 @@
+import { appendFileSync, readFileSync } from "node:fs";
+
+/** The parts of the suite that are measured in a kernel with the datapath. */
+export const LAB_PARTS = ["sweep", "peers", "growth", "masks", "verbs", "dump"] as const;
+export type LabPart = (typeof LAB_PARTS)[number];
+
+/** Every part; the last ones run on the host itself and want no datapath. */
+export type Part = LabPart | "native" | "micro";
+export const PARTS: readonly Part[] = [...LAB_PARTS, "native", "micro"];
+
+/** Who sends. */
+export type Program = "C" | "millrace" | "ovs-dpctl" | "libmnl" | "pyroute2" | "ip";
+
+/** How a batch is cut and sent, for the variants that have a choice. */
+export type Shape = {
+  readonly perDatagram: number;
+  readonly perCall: number;
+  readonly transport: "send" | "writev" | "sendmmsg";
+  readonly ack: "errors" | "each";
+};
+
+/** What the kernel is to hold when a program starts. */
+export type Before = "empty" | "flows";
+
+/** One way to do the work: a program to be timed, in a process of its own. */
+export type Variant = {
+  readonly part: LabPart;
+  /** Unique in a plan. */
+  readonly name: string;
+  readonly program: Program;
+  readonly command: readonly string[];
+  /** Flows that its figures are for. */
+  readonly flows: number;
+  /** Flows in the kernel when it has ended; another count is a failed run. */
+  readonly leaves: number;
+  /** Variants of one set must leave the same flows, by their hash; absent where none are left. */
+  readonly work?: string;
+  /** It prints a line of JSON, a {@link ProgramReport}; else it is timed whole. */
+  readonly reports: boolean;
+  /** `empty` unless it says otherwise. */
+  readonly before?: Before;
+  readonly shape?: Shape;
+  /** Number of masks, of the part `masks`. */
+  readonly masks?: number;
+  /** Rounds, where they are fewer than the plan's. */
+  readonly rounds?: number;
+};
+
+/** What a lab boot is to measure. */
+export type Plan = {
+  readonly datapath: string;
+  readonly rounds: number;
+  /** Runs before anything counts: the guest's memory is touched. */
+  readonly warmUp: Variant;
+  /** Pre-encoded flows that are installed for `before: "flows"`. */
+  readonly flowsFile: string;
+  readonly variants: readonly Variant[];
+};
+
+export type Latency = {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+};
+
+/** What a program says of its own run; `millrace load --json` says more. */
+export type ProgramReport = {
+  /** First send to last reply. */
+  readonly seconds: number;
+  readonly systemCalls?: number;
+  readonly datagrams?: number;
+  readonly bytes?: number;
+  /** Microseconds, from a batch's send to its last reply. */
+  readonly batchLatencyMicroseconds?: Latency;
+  /** Seconds that each tenth of the flows took. */
+  readonly tenths?: readonly number[];
+  /** VmHWM. */
+  readonly peakResidentBytes?: number;
+  /** Several figures of one process, each by a name of its own. */
+  readonly steps?: readonly (ProgramReport & { readonly name: string; readonly flows: number })[];
+};
+
+/** One timed run. */
+export type Run = ProgramReport & {
+  readonly kind: "run";
+  readonly part: Part;
+  readonly name: string;
+  readonly program: Program;
+  readonly round: number;
+  readonly flows: number;
+  /** From the start of the process to its end. */
+  readonly wholeSeconds: number;
+  readonly shape?: Shape;
+  readonly masks?: number;
+  /** The set of flows it was to install, and the hash of what the kernel held then. */
+  readonly work?: string;
+  readonly workHash?: string;
+  /** Pauses of the garbage collector, in milliseconds. */
+  readonly collectorPausesMs?: readonly number[];
+  /** Why it does not count. */
+  readonly failed?: string;
+};
+
+/** Where it was measured. */
+export type Environment = {
+  readonly kind: "environment";
+  readonly version: 1;
+  readonly date: string;
+  readonly cpu: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly hostKernel: string;
+  readonly lab: string;
+  readonly labKernel: string;
+  readonly bun: string;
+  readonly millrace: string;
+  readonly commit: string;
+  readonly flows: number;
+  readonly textFlows: number;
+  readonly rounds: number;
+  /** The first flow of the sample: the same seed gives the same flows. */
+  readonly seed: number;
+  readonly parts: readonly Part[];
+  /** What was left out, and why. */
+  readonly skipped: readonly string[];
+};
+
+/** All of one run of the suite. */
+export type Results = { readonly environment: Environment; readonly runs: readonly Run[] };
+
+export function appendLine(file: string, value: Run | Environment): void {
+  appendFileSync(file, `${JSON.stringify(value)}\n`);
+}
+
+/** Reads what {@link appendLine} wrote. @throws Error where there is no environment in it */
+export function readResults(file: string): Results {
+  let environment: Environment | undefined;
+  const runs: Run[] = [];
+  for (const line of readFileSync(file, "utf8").split("\n")) {
+    if (line === "") continue;
+    const value: Run | Environment = JSON.parse(line);
+    if (value.kind === "environment") environment = value;
+    else runs.push(value);
+  }
+  if (environment === undefined) throw new Error(`${file} holds no results of the suite`);
+  return { environment, runs };
+}

@@ -1,0 +1,86 @@
+/**
+ * The engine on the host's own kernel: routes by millrace, by the C program and by `ip -batch`, each a
+ * fresh process, order alternated. Runs in a network namespace of its own. Appends a JSON line a run.
+ *
+ *   unshare -n bun bench/native/routes.ts OUT.jsonl FOLDER ROUTES ROUNDS LIMIT
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { appendLine, type Program, type ProgramReport } from "../model.ts";
+import { routeAddress, writeRoutes } from "./route-message.ts";
+
+const [out = "", folder = "", routes = "0", rounds = "1", limit = ""] = process.argv.slice(2);
+const count = Number(routes);
+const packed = join(folder, "routes.packed");
+const text = join(folder, "routes.txt");
+
+function call(command: readonly string[]): { out: string; seconds: number } {
+  const before = performance.now();
+  const child = Bun.spawnSync([...command], { stdout: "pipe", stderr: "pipe" });
+  const seconds = (performance.now() - before) / 1e3;
+  if (child.exitCode !== 0) {
+    throw new Error(`${command.join(" ")}: exit ${child.exitCode}: ${child.stderr.toString()}`);
+  }
+  return { out: child.stdout.toString(), seconds };
+}
+
+call(["ip", "link", "set", "lo", "up"]);
+const link = Number(readFileSync("/sys/class/net/lo/ifindex", "utf8"));
+writeRoutes(packed, count, link);
+const lines = Array.from({ length: count }, (_, i) => `route add ${routeAddress(i)}/32 dev lo\n`);
+writeFileSync(text, lines.join(""));
+
+type Variant = {
+  readonly name: string;
+  readonly program: Program;
+  readonly command: readonly string[];
+  readonly reports: boolean;
+};
+const shape = ["1024", "1048576"];
+const engine = [process.execPath, join(import.meta.dir, "route-packed.ts"), packed];
+const variants: Variant[] = [];
+for (const calls of ["1", "4"]) {
+  const how = calls === "1" ? "1024 by send" : "1024 × 4 by sendmmsg";
+  const words = [...shape, calls, "errors"];
+  variants.push({
+    name: `routes by millrace, encoded before, ${how}`,
+    program: "millrace",
+    command: [...engine, ...words, calls === "1" ? "send" : "sendmmsg"],
+    reports: true,
+  });
+  if (limit === "") continue;
+  variants.push({
+    name: `routes by C, encoded before, ${how}`,
+    program: "C",
+    command: [limit, "route", "-", packed, ...words],
+    reports: true,
+  });
+}
+const batch = ["ip", "-batch", text];
+variants.push({ name: "routes by ip -batch", program: "ip", command: batch, reports: false });
+
+for (let round = 0; round < Number(rounds); round++) {
+  for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
+    const { out: said, seconds } = call(variant.command);
+    const { name, program, reports } = variant;
+    const report: ProgramReport = reports ? JSON.parse(said) : { seconds };
+    appendLine(out, {
+      kind: "run",
+      part: "native",
+      name,
+      program,
+      round,
+      flows: count,
+      wholeSeconds: seconds,
+      ...report,
+    });
+    if (!reports) check();
+  }
+}
+
+/** What ip has put is taken away again, and was all there. */
+function check(): void {
+  const table = call(["ip", "route", "show", "table", "main"]).out.trim().split("\n").length;
+  if (table !== count) throw new Error(`${table} routes of ${count} in the kernel`);
+  call(["ip", "route", "flush", "table", "main"]);
+}

@@ -1,0 +1,76 @@
+import { count, printTable, writeOut } from "../src/cli/output.ts";
+import type { Bar } from "./bars.ts";
+import type { Figure, Figures } from "./figures.ts";
+import { type Environment, PARTS } from "./model.ts";
+
+/** Prints what a run of the suite found, for people. */
+export function printResults(
+  environment: Environment,
+  figures: Figures,
+  bars: readonly Bar[],
+): void {
+  const { lab, labKernel, hostKernel, cpu, cpus, bun, millrace, commit } = environment;
+  writeOut(`millrace ${millrace} ${commit}, Bun ${bun}, ${cpus} × ${cpu}, host ${hostKernel}\n`);
+  writeOut(`lab: ${lab}${labKernel === "" ? "" : `, kernel ${labKernel}`}\n`);
+  for (const part of PARTS) {
+    const found = figures.all.filter((figure) => figure.part === part && !isStart(figure));
+    if (found.length === 0) continue;
+    writeOut(`\n${part}\n`);
+    printTable([
+      [
+        "PROGRAM",
+        "FLOWS",
+        "µs A FLOW",
+        "±",
+        "FLOWS A SECOND",
+        "CALLS A FLOW",
+        "BYTES A FLOW",
+        "p50",
+        "p99",
+        "max µs",
+      ],
+      ...found.map(row),
+    ]);
+  }
+  writeOut("\nthe bars\n");
+  printTable([
+    ["WHAT", "MEASURED", "BAR", ""],
+    ...bars.map(({ what, value, bar, met }) => [what, value, bar, verdict(met)]),
+  ]);
+  for (const { work, hash, variants, differing } of figures.proofs) {
+    if (differing.length === 0) {
+      writeOut(`\nthe same flows by all ${variants} variants (${work}): ${hash}`);
+    } else writeOut(`\nNOT the same flows (${work}): ${differing.join("; ")}`);
+  }
+  writeOut("\n");
+  for (const { name, why } of figures.failures) writeOut(`does not count: ${name}: ${why}\n`);
+  for (const line of environment.skipped) writeOut(`left out: ${line}\n`);
+}
+
+/** Whether a figure is only there to be subtracted. */
+export function isStart(figure: Figure): boolean {
+  return figure.flows === 0;
+}
+
+export function verdict(met: boolean | undefined): string {
+  if (met === undefined) return "not measured";
+  return met ? "met" : "MISSED";
+}
+
+function row(figure: Figure): string[] {
+  const { latency, callsPerFlow, bytesPerFlow } = figure;
+  const micro = (value: number | undefined): string =>
+    value === undefined ? "-" : value.toFixed(0);
+  return [
+    figure.name,
+    count(figure.flows),
+    figure.each.toFixed(figure.each < 1 ? 4 : 2),
+    `${(figure.spread * 100).toFixed(0)} %`,
+    count(Math.round(1e6 / figure.each)),
+    callsPerFlow === undefined ? "-" : callsPerFlow.toFixed(4),
+    bytesPerFlow === undefined ? "-" : bytesPerFlow.toFixed(0),
+    micro(latency?.p50),
+    micro(latency?.p99),
+    micro(latency?.max),
+  ];
+}

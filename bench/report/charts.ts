@@ -1,0 +1,220 @@
+import type { Figure, Figures } from "../figures.ts";
+import { PROGRAM_COLOURS, TRANSPORT_COLOURS } from "./palette.ts";
+
+/** A line of a plot; null where there is no point. */
+export type Series = {
+  readonly label: string;
+  readonly colours: readonly [light: string, dark: string];
+  readonly dash?: readonly number[];
+  readonly values: readonly (number | null)[];
+};
+
+/** A plot, and the table beside it. */
+export type Chart = {
+  readonly id: string;
+  readonly title: string;
+  /** What is to be seen, in a sentence. */
+  readonly note: string;
+  readonly x: {
+    readonly label: string;
+    readonly values: readonly number[];
+    /** Powers of two; else linear. */
+    readonly log: boolean;
+    /** Words in place of the numbers. */
+    readonly names?: readonly string[];
+  };
+  readonly y: { readonly label: string; readonly log: boolean };
+  readonly series: readonly Series[];
+};
+
+const TRANSPORTS = ["send", "writev", "sendmmsg"] as const;
+const PERCENTILES = ["p50", "p90", "p99", "p999", "max"] as const;
+
+/** Every plot for which there are figures. */
+export function chartsOf(figures: Figures): Chart[] {
+  const of = (part: string): Figure[] => figures.all.filter((figure) => figure.part === part);
+  const sweep = of("sweep");
+  const charts: Chart[] = [];
+  for (const ack of ["errors", "each"] as const) {
+    const same = sweep.filter((figure) => figure.shape?.ack === ack);
+    if (same.length > 0) charts.push(throughput(same, ack), latency(same, ack));
+  }
+  if (sweep.length > 0) charts.push(distribution(sweep));
+  if (of("growth").some(({ tenths }) => tenths !== undefined)) charts.push(growth(of("growth")));
+  if (of("masks").length > 0) charts.push(masks(of("masks")));
+  return charts;
+}
+
+function sizesOf(figures: readonly Figure[]): number[] {
+  const sizes = new Set(figures.map(({ shape }) => shape?.perDatagram ?? 0));
+  return [...sizes].toSorted((a, b) => a - b);
+}
+
+function acksOf(ack: "errors" | "each"): string {
+  return ack === "errors"
+    ? "an ack on each datagram's last message, and errors"
+    : "an ack for each message";
+}
+
+function throughput(figures: readonly Figure[], ack: "errors" | "each"): Chart {
+  const sizes = sizesOf(figures);
+  const series: Series[] = TRANSPORTS.map((transport) => ({
+    label: `millrace, ${transport}`,
+    colours: TRANSPORT_COLOURS[transport],
+    values: sizes.map((size) => {
+      const found = figures.find(
+        ({ program, shape }) =>
+          program === "millrace" && shape?.perDatagram === size && shape.transport === transport,
+      );
+      return found === undefined ? null : 1e6 / found.each;
+    }),
+  }));
+  const limit = sizes.map((size) => {
+    const found = figures.filter(
+      ({ program, shape }) => program === "C" && shape?.perDatagram === size,
+    );
+    return found.length === 0 ? null : 1e6 / Math.min(...found.map(({ each }) => each));
+  });
+  if (limit.some((value) => value !== null)) {
+    const label = "the kernel's limit (C, the better transport)";
+    series.push({ label, colours: TRANSPORT_COLOURS.limit, dash: [7, 5], values: limit });
+  }
+  return {
+    id: `throughput-${ack}`,
+    title: `Throughput against batch size: ${acksOf(ack)}`,
+    note: "Flows a second, first send to last reply; both scales logarithmic. sendmmsg takes several datagrams a call, up to 4,096 messages in all.",
+    x: { label: "messages a datagram", values: sizes, log: true },
+    y: { label: "flows a second", log: true },
+    series,
+  };
+}
+
+function latency(figures: readonly Figure[], ack: "errors" | "each"): Chart {
+  const sizes = sizesOf(figures);
+  const series: Series[] = [];
+  for (const transport of TRANSPORTS) {
+    for (const [percentile, dash] of [
+      ["p50", []],
+      ["p99", [3, 4]],
+    ] as const) {
+      series.push({
+        label: `millrace, ${transport}, ${percentile}`,
+        colours: TRANSPORT_COLOURS[transport],
+        dash,
+        values: sizes.map((size) => {
+          const found = figures.find(
+            ({ program, shape }) =>
+              program === "millrace" &&
+              shape?.perDatagram === size &&
+              shape.transport === transport,
+          );
+          return found?.latency?.[percentile] ?? null;
+        }),
+      });
+    }
+  }
+  const label = "C, send, p50";
+  const values = sizes.map((size) => {
+    const found = figures.find(
+      ({ program, shape }) =>
+        program === "C" && shape?.perDatagram === size && shape.transport === "send",
+    );
+    return found?.latency?.p50 ?? null;
+  });
+  if (values.some((value) => value !== null)) {
+    series.push({ label, colours: TRANSPORT_COLOURS.limit, dash: [7, 5], values });
+  }
+  return {
+    id: `latency-${ack}`,
+    title: `Batch latency against batch size: ${acksOf(ack)}`,
+    note: "Microseconds from a system call's start to its last reply, measured in a pass of its own. A sendmmsg is one batch of all its datagrams.",
+    x: { label: "messages a datagram", values: sizes, log: true },
+    y: { label: "µs a batch", log: true },
+    series,
+  };
+}
+
+/** Lines from light to heavy: the larger the batch, the longer the dash. */
+const STEPS: readonly (readonly number[])[] = [[], [12, 4], [7, 4], [3, 4], [1, 4]];
+
+function distribution(figures: readonly Figure[]): Chart {
+  const wanted = figures.filter(
+    ({ shape, latency: found }) =>
+      shape?.transport === "send" && shape.ack === "errors" && found !== undefined,
+  );
+  const sizes = sizesOf(wanted).filter((_, i, all) => i % 2 === 0 || i === all.length - 1);
+  const series = (["millrace", "C"] as const).flatMap((program) =>
+    sizes.map((size, i): Series => {
+      const found = wanted.find(
+        (figure) => figure.program === program && figure.shape?.perDatagram === size,
+      );
+      return {
+        label: `${program}, ${size} a datagram`,
+        colours: PROGRAM_COLOURS[program],
+        dash: STEPS[i % STEPS.length] ?? [],
+        values: PERCENTILES.map((percentile) => found?.latency?.[percentile] ?? null),
+      };
+    }),
+  );
+  return {
+    id: "distribution",
+    title: "Distribution of batch latency: send, an ack on the last message",
+    note: "From the median to the worst batch. Of few batches p99.9 is the worst one.",
+    x: {
+      label: "percentile",
+      values: PERCENTILES.map((_, i) => i),
+      log: false,
+      names: ["p50", "p90", "p99", "p99.9", "max"],
+    },
+    y: { label: "µs a batch", log: true },
+    series: series.filter(({ values }) => values.some((value) => value !== null)),
+  };
+}
+
+function growth(figures: readonly Figure[]): Chart {
+  const most = Math.max(...figures.map(({ flows }) => flows));
+  return {
+    id: "growth",
+    title: `Growth to ${most.toLocaleString("en-US")} flows`,
+    note: "Microseconds a flow for each tenth of the flows.",
+    x: {
+      label: "flows in the datapath",
+      values: Array.from({ length: 10 }, (_, i) => ((i + 1) * most) / 10),
+      log: false,
+    },
+    y: { label: "µs a flow", log: false },
+    series: figures
+      .filter(({ tenths, flows }) => tenths !== undefined && flows === most)
+      .map(({ name, program, tenths }, i) => ({
+        label: name.replace(/, \d+ flows$/, ""),
+        colours: PROGRAM_COLOURS[program],
+        dash: STEPS[i % STEPS.length] ?? [],
+        values: tenths ?? [],
+      })),
+  };
+}
+
+function masks(figures: readonly Figure[]): Chart {
+  const counts = [...new Set(figures.map(({ masks: count }) => count ?? 0))].toSorted(
+    (a, b) => a - b,
+  );
+  return {
+    id: "masks",
+    title: "What masks cost",
+    note: "The kernel looks a new flow up in every mask that there is before it inserts it.",
+    x: { label: "masks in the datapath", values: counts, log: true },
+    y: { label: "µs a flow", log: true },
+    series: (["millrace", "C"] as const)
+      .map((program) => ({
+        label: program === "C" ? "C, encoded before" : "millrace, encoded before",
+        colours: PROGRAM_COLOURS[program],
+        ...(program === "C" ? { dash: [7, 5] } : {}),
+        values: counts.map(
+          (count) =>
+            figures.find((figure) => figure.masks === count && figure.program === program)?.each ??
+            null,
+        ),
+      }))
+      .filter(({ values }) => values.some((value) => value !== null)),
+  };
+}

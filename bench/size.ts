@@ -1,0 +1,46 @@
+import { MASKS_MAX } from "./work.ts";
+
+/** How much is measured. */
+export type Size = {
+  /** Flows of growth, dump and the comparison with the limit. */
+  readonly flows: number;
+  readonly textFlows: number;
+  /** Flows of the peers, at most `flows`. */
+  readonly peerFlows: number;
+  /** Flows of a run of the sweep and of a number of masks. */
+  readonly sweepFlows: number;
+  /** ovs-dpctl takes 400 µs a flow, constantly: a part of the flows tells its cost. */
+  readonly dpctlFlows: number;
+  readonly pyrouteFlows: number;
+  readonly rounds: number;
+  readonly seed: number;
+  readonly sweepSizes: readonly number[];
+  readonly masks: readonly number[];
+};
+
+export function fullSize(options: { flows: number; textFlows: number; rounds: number }): Size {
+  const { flows } = options;
+  return {
+    ...options,
+    peerFlows: Math.min(flows, 200_000),
+    sweepFlows: Math.min(flows, 64_000),
+    dpctlFlows: Math.min(flows, 20_000),
+    pyrouteFlows: Math.min(flows, 2000),
+    seed: 0,
+    sweepSizes: [1, 4, 16, 64, 256, 1024, 4096],
+    masks: [1, 2, 4, 8, 16, 32, 64, 128, MASKS_MAX],
+  };
+}
+
+/** Little of everything: a check that all of it works. */
+export function quickSize(options: { flows: number; rounds: number }): Size {
+  const flows = Math.min(options.flows, 20_000);
+  return {
+    ...fullSize({ flows, textFlows: flows, rounds: options.rounds }),
+    dpctlFlows: Math.min(flows, 2000),
+    pyrouteFlows: Math.min(flows, 200),
+    sweepFlows: Math.min(flows, 8000),
+    sweepSizes: [1, 16, 1024],
+    masks: [1, 16, MASKS_MAX],
+  };
+}

@@ -1,0 +1,58 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { FlowLineEncoder, type LineVerb } from "../src/flow/line.ts";
+import { sampleLine } from "../src/format/sample.ts";
+import { Batch } from "../src/netlink/batch.ts";
+import { FlowMessages } from "../src/ovs/flow-message.ts";
+
+const MESSAGES = 4096;
+
+/** Masks of the part `masks`: each flow of a class matches other bits of its destination. */
+export const MASKS_MAX = 256;
+
+/**
+ * Flow `index` of a set with `masks` masks. The source is matched exactly and is another one for every
+ * flow, so that no two overlap.
+ */
+export function maskedLine(index: number, masks: number): string {
+  return sampleLine(index).replace(
+    /dst=192\.168\.\d+\.\d+/,
+    `dst=192.168.1.0/255.255.255.${index % masks}`,
+  );
+}
+
+/** How the messages of a file are made. */
+export type Encoding = {
+  readonly flows: number;
+  /** The first flow of the sample. */
+  readonly first: number;
+  /** With the hash of key and mask as UFID; else the kernel knows them by their key. */
+  readonly ufid: boolean;
+  readonly verb?: LineVerb;
+  readonly line?: (index: number) => string;
+};
+
+/**
+ * Writes flows as netlink messages, back to back, for programs that send what was encoded beforehand.
+ * Family, datapath, sequence and acks are theirs to fill in.
+ */
+export function writePacked(path: string, encoding: Encoding): void {
+  const { flows, first, ufid, verb = "put", line = sampleLine } = encoding;
+  const encoder = new FlowLineEncoder({ ufid, mode: verb });
+  const messages = new FlowMessages(0, 0);
+  const batch = new Batch(MESSAGES, MESSAGES * 256);
+  const text = new TextEncoder();
+  const fd = openSync(path, "w");
+  try {
+    for (let i = 0; i < flows; i++) {
+      const bytes = text.encode(line(first + i));
+      messages.begin(batch);
+      encoder.encode(bytes, 0, bytes.length, i + 1, batch.writer);
+      messages.commit(batch, verb, i + 1);
+      if (!batch.full && i + 1 < flows) continue;
+      writeSync(fd, batch.memory.u8, 0, batch.bytes);
+      batch.clear();
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,118 @@
+import { describe, expect, test } from "bun:test";
+import { barsOf } from "../../bench/bars.ts";
+import { figuresOf } from "../../bench/figures.ts";
+import type { Environment, Results, Run } from "../../bench/model.ts";
+import { chartsOf } from "../../bench/report/charts.ts";
+import { peersSvg } from "../../bench/report/svg.ts";
+
+const ENVIRONMENT: Environment = {
+  kind: "environment",
+  version: 1,
+  date: "2026-01-01T00:00:00.000Z",
+  cpu: "a <CPU>",
+  cpus: 2,
+  memoryBytes: 1,
+  hostKernel: "6.1",
+  lab: "uml",
+  labKernel: "6.1",
+  bun: "1.4.5",
+  millrace: "0.1.0",
+  commit: "",
+  flows: 1000,
+  textFlows: 1000,
+  rounds: 3,
+  seed: 0,
+  parts: ["growth"],
+  skipped: [],
+};
+
+function run(name: string, round: number, seconds: number, more: Partial<Run> = {}): Run {
+  const program = name.startsWith("C") ? "C" : "millrace";
+  const base = { kind: "run", part: "growth", name, program, round, flows: 1000 } as const;
+  return { ...base, seconds, wholeSeconds: seconds * 2, ...more };
+}
+
+function results(...runs: Run[]): Results {
+  return { environment: ENVIRONMENT, runs };
+}
+
+describe("figures", () => {
+  test("are medians over rounds, with half the distance of the extremes", () => {
+    const { all } = figuresOf(results(run("a", 0, 4), run("a", 1, 1), run("a", 2, 2)));
+    expect(all).toHaveLength(1);
+    expect(all[0]?.each).toBe(2000);
+    expect(all[0]?.spread).toBe(0.75);
+  });
+
+  test("leave failed runs out, and say so", () => {
+    const found = figuresOf(results(run("a", 0, 4), run("a", 1, 1, { failed: "exit 1" })));
+    expect(found.all[0]?.each).toBe(4000);
+    expect(found.failures).toEqual([{ name: "a", why: "exit 1" }]);
+  });
+
+  test("name the variant that installed other flows", () => {
+    const { proofs } = figuresOf(
+      results(
+        run("a", 0, 1, { work: "w", workHash: "1:aa" }),
+        run("b", 0, 1, { work: "w", workHash: "1:bb" }),
+        run("c", 0, 1, { work: "other", workHash: "1:bb" }),
+      ),
+    );
+    expect(proofs.map(({ work, differing }) => [work, differing])).toEqual([
+      ["w", ["b"]],
+      ["other", []],
+    ]);
+  });
+});
+
+describe("bars", () => {
+  test("hold millrace against the best shape of the limit", () => {
+    const found = results(
+      run("C, encoded before, 1 by send", 0, 10),
+      run("C, encoded before, 1024 by send", 0, 1.9),
+      run("millrace, encoded before, 1024 by send", 0, 2),
+    );
+    const [packed, template] = barsOf(found, figuresOf(found));
+    expect(packed).toMatchObject({ value: "0.950", met: true });
+    expect(template).toMatchObject({ value: "–", met: undefined });
+  });
+
+  test("are missed by a hair", () => {
+    const found = results(
+      run("C, encoded before, 1024 by send", 0, 1.89),
+      run("millrace, encoded before, 1024 by send", 0, 2),
+    );
+    expect(barsOf(found, figuresOf(found))[0]?.met).toBe(false);
+  });
+
+  test("compare growth with that of the limit", () => {
+    const found = results(
+      run("C, encoded before", 0, 1, { tenths: [1, 1, 1, 1, 1, 1, 1, 1, 1, 2] }),
+      run("millrace, encoded before", 0, 1, { tenths: [1, 1, 1, 1, 1, 1, 1, 1, 1, 3] }),
+    );
+    const growth = barsOf(found, figuresOf(found)).find(({ what }) => what.startsWith("growth"));
+    expect(growth).toMatchObject({ value: "1.500", met: false });
+  });
+});
+
+describe("plots", () => {
+  const shape = { perDatagram: 16, perCall: 1, transport: "send", ack: "errors" } as const;
+  const found = results(
+    run("millrace, 16", 0, 2, { part: "sweep", shape }),
+    run("C, 16 by send", 0, 1, { part: "sweep", shape }),
+    run("C, 16 by sendmmsg", 0, 0.5, { part: "sweep", shape: { ...shape, transport: "sendmmsg" } }),
+  );
+
+  test("draw the limit as the better of C's transports", () => {
+    const chart = chartsOf(figuresOf(found)).find(({ id }) => id === "throughput-errors");
+    expect(chart?.x.values).toEqual([16]);
+    expect(chart?.series.find(({ label }) => label === "millrace, send")?.values).toEqual([500]);
+    expect(chart?.series.find(({ label }) => label.includes("limit"))?.values).toEqual([2000]);
+  });
+
+  test("escape what is not theirs", () => {
+    const svg = peersSvg(ENVIRONMENT, figuresOf(results(run("C, encoded before", 0, 1))));
+    expect(svg).toContain("a &lt;CPU&gt;");
+    expect(svg).not.toContain("<CPU>");
+  });
+});
