@@ -10,6 +10,7 @@ import { Exit } from "../src/cli/exit.ts";
 import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { barsOf } from "./bars.ts";
+import { compareRuns, printComparison } from "./compare.ts";
 import { describeEnvironment, loadAverage } from "./environment.ts";
 import { figuresOf } from "./figures.ts";
 import {
@@ -20,6 +21,7 @@ import {
   PARTS,
   readResults,
   type Results,
+  ResultsError,
 } from "./model.ts";
 import type { MicroResult } from "./micro/suite.ts";
 import { measureNative } from "./native/main.ts";
@@ -39,6 +41,7 @@ type Options = {
   peers?: true;
   json?: string;
   from?: string;
+  compare?: string;
   report?: string;
   svg?: string;
 };
@@ -66,6 +69,7 @@ const program = new Command("millrace bench")
   .option("--peers", "fetch ovs-dpctl, libmnl and pyroute2 where they are missing")
   .option("--json <FILE>", "write every run to FILE, a line of JSON each")
   .option("--from <FILE>", "measure nothing: print and draw what --json has written before")
+  .option("--compare <FILE>", "tell what became slower since --json wrote FILE (exit status 1)")
   .option("--report <FILE>", "write a page with plots to FILE")
   .option("--svg <FILE>", "write the plot of the peers to FILE");
 program.configureHelp({ helpWidth: 100 });
@@ -74,11 +78,15 @@ program.action(main);
 try {
   await program.parseAsync();
 } catch (error) {
-  console.error(`millrace bench: ${error instanceof LabError ? error.message : String(error)}`);
-  process.exitCode = error instanceof LabError ? Exit.unavailable : Exit.internal;
+  const known = error instanceof LabError || error instanceof ResultsError;
+  console.error(`millrace bench: ${known ? error.message : String(error)}`);
+  if (error instanceof ResultsError) process.exitCode = Exit.usage;
+  else process.exitCode = error instanceof LabError ? Exit.unavailable : Exit.internal;
 }
 
 async function main(words: string[], options: Options): Promise<void> {
+  // Read before anything is measured: a file that is none costs no ten minutes.
+  const earlier = options.compare === undefined ? undefined : readResults(options.compare);
   const results =
     options.from === undefined ? await measure(words, options) : readResults(options.from);
   const figures = figuresOf(results);
@@ -93,8 +101,9 @@ async function main(words: string[], options: Options): Promise<void> {
     const { peersSvg } = await import("./report/svg.ts");
     writeFileSync(options.svg, peersSvg(results.environment, figures));
   }
+  const slower = earlier !== undefined && printComparison(compareRuns(earlier, results));
   const wrong = figures.proofs.some(({ differing }) => differing.length > 0);
-  process.exitCode = figures.failures.length > 0 || wrong ? Exit.someFailed : Exit.ok;
+  process.exitCode = figures.failures.length > 0 || wrong || slower ? Exit.someFailed : Exit.ok;
 }
 
 async function measure(words: string[], options: Options): Promise<Results> {

@@ -134,16 +134,25 @@ export function appendLine(file: string, value: Run | Environment): void {
   appendFileSync(file, `${JSON.stringify(value)}\n`);
 }
 
-/** Reads what {@link appendLine} wrote. @throws Error where there is no environment in it */
+/** A file that holds no results of the suite. */
+export class ResultsError extends Error {
+  override readonly name: string = "ResultsError";
+}
+
+/** Reads what {@link appendLine} wrote. @throws ResultsError where FILE is no such file */
 export function readResults(file: string): Results {
   let environment: Environment | undefined;
   const runs: Run[] = [];
-  for (const line of readFileSync(file, "utf8").split("\n")) {
-    if (line === "") continue;
-    const value: Run | Environment = JSON.parse(line);
-    if (value.kind === "environment") environment = value;
-    else runs.push(value);
+  try {
+    for (const line of readFileSync(file, "utf8").split("\n")) {
+      if (line === "") continue;
+      const value: Run | Environment = JSON.parse(line);
+      if (value.kind === "environment") environment = value;
+      else runs.push(value);
+    }
+  } catch (cause) {
+    throw new ResultsError(`${file} cannot be read: ${String(cause)}`, { cause });
   }
-  if (environment === undefined) throw new Error(`${file} holds no results of the suite`);
+  if (environment === undefined) throw new ResultsError(`${file} holds no results of the suite`);
   return { environment, runs };
 }
