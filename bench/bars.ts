@@ -77,6 +77,14 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
       find("native", "text to netlink bytes")?.each,
       0.8,
     ),
+    atMost(
+      "text to netlink bytes with UFID, against what OVS's own parser takes to attributes",
+      ratio(
+        find("native", "text to netlink bytes")?.each,
+        find("native", "text to attributes by OVS's own parser")?.each,
+      ),
+      0.35,
+    ),
     atLeast(
       "dump and print, start-up left out, against ovs-dpctl dump-flows -m",
       ratio(dumpSeconds(figures, "ovs-dpctl"), dumpSeconds(figures, "millrace")),

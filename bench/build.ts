@@ -10,7 +10,7 @@ const PEERS = join(import.meta.dir, "peers");
 export type Found<T> = { readonly value: T } | { readonly missing: string };
 
 /** Compiles one of the C programs of bench/peers into `folder`. @throws Error where it does not compile */
-function compile(name: string, folder: string, options: readonly string[]): Found<string> {
+export function compile(name: string, folder: string, options: readonly string[]): Found<string> {
   const compiler = Bun.which("gcc") ?? Bun.which("cc");
   if (compiler === null) return { missing: "there is no C compiler (gcc)" };
   const binary = join(folder, name);
@@ -56,17 +56,34 @@ export async function findPyroute(fetch: boolean): Promise<Found<readonly string
   return { value: ["env", `PYTHONPATH=${path}`, python, program] };
 }
 
-/** Debian's packages, fetched and unpacked without root; kept in the cache. */
+/** Debian's packages, fetched and unpacked without root; kept in the cache. @returns their root */
 async function unpacked(
   kind: string,
   packages: readonly string[],
   fetch: boolean,
 ): Promise<Found<string>> {
+  const found = await fromPackages(kind, packages, fetch);
+  return "missing" in found ? found : { value: join(found.value, "root") };
+}
+
+/**
+ * A folder of the cache that is made once, of Debian's packages.
+ * @param make what is to be done once they are unpacked in the folder's `root`
+ */
+export async function fromPackages(
+  kind: string,
+  packages: readonly string[],
+  fetch: boolean,
+  make?: (folder: string) => Promise<void>,
+): Promise<Found<string>> {
   try {
     const parent = cacheFolder("bench", kind);
     const ready = published(parent)[0];
-    if (ready !== undefined) return { value: join(ready, "root") };
-    if (!fetch) return { missing: `${packages[0]} is not installed; --peers fetches it` };
+    if (ready !== undefined) return { value: ready };
+    if (!fetch) {
+      const how = make === undefined ? "installed; --peers fetches" : "built; --peers builds";
+      return { missing: `${packages[0]} is not ${how} it` };
+    }
     const folder = await withLock("bench", () =>
       publish(parent, async (draft) => {
         const files = await download(packages, draft);
@@ -75,10 +92,11 @@ async function unpacked(
           await unpack(file, join(draft, "root"));
           rmSync(file);
         }
+        await make?.(draft);
         return basename(files[0] ?? kind, ".deb");
       }),
     );
-    return { value: join(folder, "root") };
+    return { value: folder };
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
     return { missing: `${packages.join(" and ")} cannot be had (${error.message.split("\n")[0]})` };

@@ -66,7 +66,10 @@ const program = new Command("millrace bench")
   .option("--rounds <N>", "rounds; medians are printed", whole, 3)
   .addOption(new Option("--kernel <KERNEL>", "the lab").choices(LAB_KERNELS).default("auto"))
   .option("--quick", "little of everything, one round: shows that all of it works, proves nothing")
-  .option("--peers", "fetch ovs-dpctl, libmnl and pyroute2 where they are missing")
+  .option(
+    "--peers",
+    "fetch ovs-dpctl, libmnl and pyroute2, and build OVS's own library, where they are missing",
+  )
   .option("--json <FILE>", "write every run to FILE, a line of JSON each")
   .option("--from <FILE>", "measure nothing: print and draw what --json has written before")
   .option("--compare <FILE>", "tell what became slower since --json wrote FILE (exit status 1)")

@@ -9,7 +9,8 @@ export type Part = LabPart | "native" | "micro";
 export const PARTS: readonly Part[] = [...LAB_PARTS, "native", "micro"];
 
 /** Who sends. */
-export type Program = "C" | "millrace" | "ovs-dpctl" | "libmnl" | "pyroute2" | "ip";
+export type Program =
+  "C" | "millrace" | "ovs-dpctl" | "libopenvswitch" | "libmnl" | "pyroute2" | "ip";
 
 /** How a batch is cut and sent, for the variants that have a choice. */
 export type Shape = {

@@ -1,11 +1,14 @@
 import { cachedPeers } from "../src/lab/peers.ts";
 import { peerPath } from "../src/lab/index.ts";
+import { buildDpif } from "./build-ovs.ts";
 import { buildLimit, buildMnl, findPyroute, type Found } from "./build.ts";
 
 /** The peers that can be run here; undefined where one is missing. */
 export type Peers = {
   readonly limit: string | undefined;
   readonly mnl: string | undefined;
+  /** The program on OVS's own library. */
+  readonly dpif: string | undefined;
   readonly pyroute: readonly string[] | undefined;
   readonly dpctl: boolean;
   /** What is left out, and why. */
@@ -16,6 +19,7 @@ export type Peers = {
 export const NO_PEERS: Peers = {
   limit: undefined,
   mnl: undefined,
+  dpif: undefined,
   pyroute: undefined,
   dpctl: false,
   skipped: [],
@@ -36,8 +40,8 @@ export async function findPeers(folder: string, fetch: boolean): Promise<Peers> 
   const mnl = take("libmnl", await buildMnl(folder, fetch));
   const pyroute = take("pyroute2", await findPyroute(fetch));
   const dpctl = take("ovs-dpctl", await findDpctl(fetch));
-  skipped.push("OVS's own library: it comes in no package that can be linked against");
-  return { limit, mnl, pyroute, dpctl: dpctl !== undefined, skipped };
+  const dpif = take("OVS's own library", await buildDpif(folder, fetch));
+  return { limit, mnl, pyroute, dpif, dpctl: dpctl !== undefined, skipped };
 }
 
 async function findDpctl(fetch: boolean): Promise<Found<string>> {

@@ -140,6 +140,7 @@ function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
     const command = [peers.mnl, DATAPATH, file];
     found.push({ ...base, name: "libmnl's batch", program: "libmnl", command });
   }
+  if (peers.dpif !== undefined) found.push(...byLibrary(peers.dpif, size, files));
   found.push(
     ours("peers", `millrace, encoded before, ${shapeName(BEST)}`, file, flows, BEST),
     fromTemplate("peers", flows, size.seed),
@@ -174,6 +175,24 @@ function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
     });
   }
   return found;
+}
+
+/** OVS's own library: what it sends with, and what a C program on it gets from a text file. */
+function byLibrary(dpif: string, size: Size, files: Files): Variant[] {
+  const { peerFlows, dpctlFlows } = size;
+  const base = { part: "peers", program: "libopenvswitch", reports: true } as const;
+  const of = (mode: string, name: string, flows: number): Variant => ({
+    ...base,
+    name,
+    command: [dpif, mode, DATAPATH, files.text(flows)],
+    flows,
+    leaves: flows,
+    work: sample(flows),
+  });
+  return [
+    of("operate", "OVS's library: dpif_operate, UFID, parsed before", peerFlows),
+    of("text", `OVS's library: text and dpif_operate, UFID, ${dpctlFlows} lines`, dpctlFlows),
+  ];
 }
 
 function start(part: LabPart, name: string, program: Program, command: readonly string[]): Variant {

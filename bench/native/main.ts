@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeSample } from "../../src/format/sample.ts";
 import { appendLine, type ProgramReport, type Run } from "../model.ts";
 import type { Peers } from "../peers.ts";
-import { textToBytes } from "./text-to-bytes.ts";
+import { TEXT_FLOWS, textToBytes } from "./text-to-bytes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const BUN = join(ROOT, "src/cli/bun");
@@ -30,10 +30,7 @@ export function measureNative(
   peers: Peers,
 ): string[] {
   starts(folder, out, size.starts);
-  for (let round = 0; round < size.rounds; round++) {
-    const { flows, seconds } = textToBytes();
-    append(out, "text to netlink bytes, UFID, one thread", round, flows, seconds);
-  }
+  parsers(folder, out, size.rounds, peers.dpif);
   longRuns(folder, out, size.longLines);
   return routes(folder, out, size, peers);
 }
@@ -57,6 +54,23 @@ function append(
     wholeSeconds: seconds,
     ...more,
   });
+}
+
+/** The same lines, in turn, by millrace to whole messages and by OVS's own parser to attributes. */
+function parsers(folder: string, out: string, rounds: number, dpif: string | undefined): void {
+  const file = join(folder, "parsed.txt");
+  if (dpif !== undefined) writeSample(file, TEXT_FLOWS);
+  for (let round = 0; round < rounds; round++) {
+    const { flows, seconds } = textToBytes();
+    append(out, "text to netlink bytes, UFID, one thread", round, flows, seconds);
+    if (dpif === undefined) continue;
+    const child = Bun.spawnSync([dpif, "parse", file], { stdout: "pipe", stderr: "inherit" });
+    if (child.exitCode !== 0) throw new Error(`OVS's own parser: exit ${child.exitCode}`);
+    const report: ProgramReport = JSON.parse(child.stdout.toString());
+    append(out, "text to attributes by OVS's own parser", round, flows, report.seconds, {
+      program: "libopenvswitch",
+    });
+  }
 }
 
 /** Times whole processes, in turn, so that whatever else the machine does falls on all alike. */

@@ -3,7 +3,8 @@ import { sampleLine } from "../../src/format/sample.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 
-const FLOWS = 200_000;
+/** Lines of the sample, its first ones. */
+export const TEXT_FLOWS = 200_000;
 /** Passes before the one that counts: the code is compiled then. */
 const WARM_PASSES = 3;
 const NEWLINE = 10;
@@ -14,7 +15,7 @@ let text: Uint8Array | undefined;
 /** Encodes the sample's lines with UFIDs, on this thread, into memory that stays warm. */
 export function textToBytes(): { flows: number; seconds: number } {
   text ??= new TextEncoder().encode(
-    Array.from({ length: FLOWS }, (_, i) => `${sampleLine(i)}\n`).join(""),
+    Array.from({ length: TEXT_FLOWS }, (_, i) => `${sampleLine(i)}\n`).join(""),
   );
   const encoder = new FlowLineEncoder({ ufid: true });
   const memory = new PinnedMemory(1 << 18);
@@ -25,7 +26,7 @@ export function textToBytes(): { flows: number; seconds: number } {
     encodeAll(text, encoder, writer, memory.size);
     seconds = (Bun.nanoseconds() - before) / 1e9;
   }
-  return { flows: FLOWS, seconds };
+  return { flows: TEXT_FLOWS, seconds };
 }
 
 function encodeAll(

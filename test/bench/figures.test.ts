@@ -54,6 +54,22 @@ describe("bars", () => {
     expect(barsOf(found, figuresOf(found))[0]?.met).toBe(false);
   });
 
+  test("compare the parser with OVS's own", () => {
+    const native = { part: "native" } as const;
+    const found = results(
+      run("text to netlink bytes, UFID, one thread", 0, 0.7, native),
+      run("text to attributes by OVS's own parser", 0, 2, {
+        ...native,
+        program: "libopenvswitch",
+      }),
+    );
+    const ofParser = (of: Results): unknown =>
+      barsOf(of, figuresOf(of)).find(({ what }) => what.includes("OVS's own parser"));
+    expect(ofParser(found)).toMatchObject({ value: "0.350", met: true });
+    const alone = results(...found.runs.slice(0, 1));
+    expect(ofParser(alone)).toMatchObject({ value: "–", met: undefined });
+  });
+
   test("compare growth with that of the limit", () => {
     const found = results(
       run("C, encoded before", 0, 1, { tenths: [1, 1, 1, 1, 1, 1, 1, 1, 1, 2] }),

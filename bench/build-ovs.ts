@@ -1,0 +1,128 @@
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { LabError } from "../src/lab/error.ts";
+import { lastLines, runTool } from "../src/lab/tool.ts";
+import { EndingSignals } from "../src/sys/signals.ts";
+import { compile, type Found, fromPackages } from "./build.ts";
+
+const PACKAGE = "openvswitch-source";
+/** Where the package keeps its archive. */
+const ARCHIVES = "usr/src/openvswitch";
+/** What it takes to build the library. Its scripts want no module that python3 comes without. */
+const TOOLS = ["gcc", "make", "python3", "tar"];
+
+const STEP_TIMEOUT_MS = 3_600_000;
+
+/** Without what no flow needs. Dependencies between its files matter only to who builds it twice. */
+const CONFIGURE = [
+  "./configure",
+  "--quiet",
+  "--disable-dependency-tracking",
+  "--disable-ssl",
+  "--disable-libcapng",
+  "--disable-afxdp",
+  // As Debian, less the words for debuggers.
+  "CFLAGS=-O2",
+  // The script of the archive is the right one, whatever the times of its files say.
+  ...["ACLOCAL", "AUTOCONF", "AUTOHEADER", "AUTOMAKE"].map((name) => `${name}=:`),
+];
+
+/** Files to be made before the others can include them: its makefile sees to that only when all is built. */
+const SHOW_MADE = "show: ; @echo $(filter include/% lib/%,$(BUILT_SOURCES))";
+const LIBRARY = "lib/libopenvswitch.la";
+
+/** The libraries that the library is to be linked with. */
+const SHOW_LIBRARIES = "show: ; @echo $(filter -l%,$(lib_libopenvswitch_la_LIBADD) $(LIBS))";
+
+/**
+ * The C program on OVS's own library, which Debian has as source only: it is built once, and kept in the
+ * cache. Whatever goes wrong is a reason to leave it out.
+ */
+export async function buildDpif(folder: string, fetch: boolean): Promise<Found<string>> {
+  try {
+    const kept = await fromPackages("openvswitch", [PACKAGE], fetch, buildLibrary);
+    if ("missing" in kept) return kept;
+    const at = (...names: string[]): string => join(kept.value, ...names);
+    const archives = readdirSync(at("lib")).filter((name) => name.endsWith(".a"));
+    return compile("dpif", folder, [
+      ...[at("include"), at("lib")].map((path) => `-I${path}`),
+      "-Wl,--start-group",
+      ...archives.map((name) => at("lib", name)),
+      "-Wl,--end-group",
+      "-Wl,--as-needed",
+      ...readFileSync(at("libraries"), "utf8").split(" ").filter(Boolean),
+    ]);
+  } catch (error) {
+    // The name of a signal: the suite is to end.
+    if (!(error instanceof Error)) throw error;
+    return { missing: firstError(error.message) };
+  }
+}
+
+/** Turns the unpacked package in `folder` into `include`, `lib` and the names of `libraries`. */
+async function buildLibrary(folder: string): Promise<void> {
+  const missing = TOOLS.filter((name) => Bun.which(name) === null);
+  if (missing.length > 0) {
+    throw new LabError("UNAVAILABLE", `there is no ${missing.join(", no ")} to build it with`);
+  }
+  console.error("building OVS's own library: once, for some minutes");
+  using signals = new EndingSignals();
+  const packed = join(folder, "root", ARCHIVES);
+  const archive = readdirSync(packed).find((name) => name.startsWith("openvswitch.tar"));
+  if (archive === undefined) throw new LabError("FETCH", `${PACKAGE} comes without an archive`);
+  const source = join(folder, "source");
+  mkdirSync(source);
+  const run = async (...command: string[]): Promise<string> => {
+    const result = await runTool(command, {
+      cwd: source,
+      timeoutMs: STEP_TIMEOUT_MS,
+      signal: signals.signal,
+    });
+    if (result.exitCode === 0) return result.stdout;
+    throw new LabError("UNAVAILABLE", `${command[0]} failed: ${firstError(result.stderr)}`);
+  };
+  await run("tar", "--strip-components=1", "-xf", join(packed, archive));
+  if (!existsSync(join(source, "configure"))) {
+    throw new LabError("UNAVAILABLE", `${PACKAGE} comes without a configure script`);
+  }
+  await run(...CONFIGURE);
+  const show = async (what: string): Promise<string[]> =>
+    (await run("make", "-s", `--eval=${what}`, "show")).split(/\s+/).filter(Boolean);
+  await run("make", ...(await show(SHOW_MADE)));
+  await run("make", `-j${availableParallelism()}`, LIBRARY);
+  writeFileSync(join(folder, "libraries"), (await show(SHOW_LIBRARIES)).join(" "));
+  keep(source, folder);
+  rmSync(source, { recursive: true });
+  rmSync(join(folder, "root"), { recursive: true });
+}
+
+/** Keeps what a program needs to be compiled and linked. */
+function keep(source: string, folder: string): void {
+  cpSync(join(source, "include"), join(folder, "include"), { recursive: true });
+  copyFileSync(join(source, "config.h"), join(folder, "include", "config.h"));
+  mkdirSync(join(folder, "lib"));
+  for (const [from, ending] of [
+    ["lib", ".h"],
+    ["lib/.libs", ".a"],
+  ] as const) {
+    for (const name of readdirSync(join(source, from))) {
+      if (!name.endsWith(ending)) continue;
+      copyFileSync(join(source, from, name), join(folder, "lib", name));
+    }
+  }
+}
+
+/** The line that says most: compilers name the cause first, configure below a line that ends in a colon. */
+function firstError(text: string): string {
+  return /^.*\berror\b.*[^:\s]$/im.exec(text)?.[0] ?? lastLines(text, 1);
+}
