@@ -12,6 +12,7 @@ import { load, type LoadOptions, loadSync } from "./load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
 import { LoadResult } from "./load/result.ts";
 import { DEFAULT_SHAPE, Sender, type SenderShape, shapeForRate } from "./load/sender.ts";
+import type { SenderCount } from "./load/sender-trial.ts";
 import { explainRejection } from "./load/explain.ts";
 import { replaceHeld } from "./load/replace.ts";
 import { FlowRejectedError } from "./flow/rules/errors.ts";
@@ -72,6 +73,8 @@ export type DatapathLoadOptions = LoadOptions & {
   /** Flows get a UFID, the hash of their key and mask; true by default. */
   readonly ufid?: boolean;
   readonly shape?: Partial<SenderShape>;
+  /** Sockets that send: 1, 2 (another thread sends half of each batch), or `auto`, what measures faster. */
+  readonly senders?: SenderCount;
   /** Errnos that count as applied: EEXIST where the very same flow is there, ENOENT of a delete. */
   readonly tolerate?: readonly number[];
   /** Called for every flow that was not simply applied. */
@@ -370,7 +373,8 @@ export class Datapath implements Disposable {
     const account = new Account(options.onException, table);
     const target = { channel: this.#channel, datapath: this.#info };
     const shape = shapeForRate({ ...DEFAULT_SHAPE, ...options.shape }, options.maxRate);
-    return new Sender(target, account, shape, new Set(options.tolerate));
+    const tolerate = new Set(options.tolerate);
+    return new Sender(target, account, { shape, tolerate, senders: options.senders ?? "auto" });
   }
 
   #feed(source: DetectedSource, options: DatapathLoadOptions): FlowFeed {

@@ -25,6 +25,7 @@ export type { FlowException, OutcomeState } from "./load/outcome.ts";
 export type { BatchLatency, LoadReport } from "./load/report.ts";
 export { LoadResult } from "./load/result.ts";
 export { DEFAULT_SHAPE, type SenderShape } from "./load/sender.ts";
+export type { SenderCount } from "./load/sender-trial.ts";
 export { type ExtendedAck, NetlinkError } from "./netlink/errors.ts";
 export { MulticastListener, type Overrun } from "./netlink/multicast.ts";
 export { EventStream } from "./netlink/stream.ts";

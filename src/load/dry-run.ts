@@ -19,6 +19,7 @@ export class DryOutlet implements Outlet {
   readonly systemCalls = 0;
   readonly fatalErrno = 0;
   readonly tuned = undefined;
+  readonly senders = 1;
   firstSendAt = 0;
   lastReplyAt = 0;
   batches = 0;

@@ -7,9 +7,16 @@ import { type ByteSource, pathSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Outlet } from "./outlet.ts";
 import type { LoadTarget } from "./sender.ts";
+import type { SenderCount } from "./sender-trial.ts";
 
-/** How many threads parse beside the one that sends; `auto`: one where that pays. */
-export type WorkerCount = "auto" | 0 | 1;
+/** Threads beside the first one: one parses, a second one sends, too. `auto`: each where it pays. */
+export type WorkerCount = "auto" | 0 | 1 | 2;
+
+/** How many sockets are to send. */
+export function sendersOf(workers: WorkerCount): SenderCount {
+  if (workers === "auto") return workers;
+  return workers === 2 ? 2 : 1;
+}
 
 /** Below this, starting a thread costs more than it saves. */
 const BYTES_MIN = 4 << 20;

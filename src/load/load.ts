@@ -220,6 +220,7 @@ class LoadRun implements FlowSink, Disposable {
       bytes: outlet.bytes,
       batchLatencyMicroseconds: batchLatency(outlet.latency),
       peakResidentBytes: peakResidentBytes(),
+      senders: outlet.senders,
       ...(outlet.tuned === undefined ? {} : { tuned: outlet.tuned }),
       ended: this.#ended,
       endReason: this.#endReason,

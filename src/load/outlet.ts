@@ -30,6 +30,8 @@ export type Outlet = Disposable & {
   readonly bytes: number;
   /** Nanoseconds of each batch, first send to last reply. */
   readonly latency: RecordableHistogram;
+  /** Sockets that send; 1 while it is found out whether two are faster. */
+  readonly senders: 1 | 2;
   /** The cut that was found best, where the load looked for it. */
   readonly tuned: TunedCut | undefined;
   /** The errno after which no flow will be taken any more; 0 while there is none. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
 import { type BatchShape, Transactor } from "../netlink/transactor.ts";
@@ -7,6 +8,8 @@ import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
+import { SecondSender } from "./second-sender.ts";
+import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import { Settler } from "./settle.ts";
 import { type TunedCut, Tuner } from "./tuner.ts";
 
@@ -43,6 +46,18 @@ export function shapeForRate(shape: SenderShape, maxRate: number | undefined): S
 /** Where a load goes. */
 export type LoadTarget = { readonly channel: OvsChannel; readonly datapath: DatapathInfo };
 
+/** How a load is sent. */
+export type SenderOptions = {
+  /** {@link DEFAULT_SHAPE} by default. */
+  readonly shape?: SenderShape;
+  /** Errnos that count as applied; see {@link Settler}. */
+  readonly tolerate?: ReadonlySet<number>;
+  /** Find the best cut into datagrams while the load runs, instead of the shape's. */
+  readonly tune?: boolean;
+  /** How many sockets send: `auto` by default, and always 1 with `tune` and by other transports than sendmmsg. */
+  readonly senders?: SenderCount;
+};
+
 /** The outlet to the kernel: owns the arena and the socket, keeps time, settles every flow. */
 export class Sender implements Outlet {
   readonly account: Account;
@@ -60,19 +75,17 @@ export class Sender implements Outlet {
   /** Finds the best cut while the load runs; undefined where the shape is given. */
   readonly #tuner: Tuner | undefined;
 
-  /**
-   * @param tolerate errnos that count as applied; see {@link Settler}
-   * @param tune find the best cut into datagrams while the load runs, instead of the shape's
-   */
-  constructor(
-    target: LoadTarget,
-    account: Account,
-    shape: SenderShape = DEFAULT_SHAPE,
-    tolerate: ReadonlySet<number> = new Set(),
-    tune = false,
-  ) {
+  readonly #channel: OvsChannel;
+  readonly #trial: SenderTrial;
+  /** Made when the trial first wants it. */
+  #second: SecondSender | undefined;
+
+  constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
+    const { shape = DEFAULT_SHAPE, tolerate = new Set(), tune = false } = options;
     const { channel, datapath } = target;
     this.account = account;
+    this.#channel = channel;
+    this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
     this.#settler = new Settler(target, account, tolerate);
     const socket = channel.openSocket();
@@ -92,7 +105,11 @@ export class Sender implements Outlet {
   }
 
   get systemCalls(): number {
-    return this.#transactor.counters.systemCalls;
+    return this.#transactor.counters.systemCalls + (this.#second?.systemCalls ?? 0);
+  }
+
+  get senders(): 1 | 2 {
+    return this.#trial.chosen ?? 1;
   }
 
   get tuned(): TunedCut | undefined {
@@ -100,7 +117,7 @@ export class Sender implements Outlet {
   }
 
   get bytes(): number {
-    return this.#transactor.counters.bytes;
+    return this.#transactor.counters.bytes + (this.#second?.bytes ?? 0);
   }
 
   begin(): void {
@@ -120,8 +137,10 @@ export class Sender implements Outlet {
     if (batch.count === 0) return;
     const before = performance.now();
     if (this.batches === 0) this.firstSendAt = before;
-    this.#transactor.execute(batch);
-    this.lastReplyAt = performance.now();
+    const by = this.#execute(batch);
+    const after = performance.now();
+    if (this.batches > 0) this.#trial.record(by, ((after - this.lastReplyAt) * 1e3) / batch.count);
+    this.lastReplyAt = after;
     this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
     this.batches++;
     this.#tuner?.record(batch.count, (this.lastReplyAt - before) * 1000);
@@ -129,6 +148,20 @@ export class Sender implements Outlet {
     if (batch.failures > 0) this.fatalErrno = this.#settler.settle(batch);
     batch.clear();
     this.#cut();
+  }
+
+  // Returns how many sockets sent it.
+  #execute(batch: Batch): 1 | 2 {
+    if (this.#trial.next === 2) {
+      this.#second ??= new SecondSender(
+        this.#channel,
+        this.#transactor.shape,
+        this.batchShape.messages,
+      );
+      if (this.#second.execute(batch, this.#transactor)) return 2;
+    }
+    this.#transactor.execute(batch);
+    return 1;
   }
 
   #cut(): void {
@@ -139,8 +172,19 @@ export class Sender implements Outlet {
   }
 
   [Symbol.dispose](): void {
+    this.#second?.[Symbol.dispose]();
     this.#transactor.socket.close();
   }
+}
+
+// The tuner changes the cut from batch to batch, and a thread knows sendmmsg alone.
+function sendersFor({
+  shape = DEFAULT_SHAPE,
+  tune = false,
+  senders = "auto",
+}: SenderOptions): SenderCount {
+  if (tune || shape.transport !== "sendmmsg") return 1;
+  return senders === "auto" && availableParallelism() < 2 ? 1 : senders;
 }
 
 /** Room for a batch of plain flows (under 256 bytes each), and for one of the greatest length. */

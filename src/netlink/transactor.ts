@@ -1,6 +1,7 @@
 import { EAGAIN, ENOBUFS, ENOMEM } from "../sys/errno.ts";
 import { assert } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
+import type { SendThread } from "../sys/send-thread.ts";
 import { IovecArray, MessageVector } from "../sys/vectors.ts";
 import { iovMax } from "../sys/libc.ts";
 import { NLM_F_ACK, NLMSG_ERROR } from "../uapi/netlink.ts";
@@ -76,6 +77,12 @@ export class Transactor {
   readonly #reader = new MessageReader(this.#replies);
   /** The message after the last one of each datagram in the window. */
   readonly #ends = new Uint32Array(DATAGRAMS_MAX);
+  /** The part of a batch that a thread sends now. */
+  readonly #begun = { first: 0, end: 0, datagrams: 0, sequence: 0 };
+  /** Messages that the kernel had dropped for this socket when last looked at. */
+  #drops = 0;
+  /** A reply is missing somewhere among those that came. */
+  #gap = false;
 
   constructor(socket: NetlinkSocket, shape: BatchShape) {
     assert(
@@ -106,17 +113,68 @@ export class Transactor {
 
   /** Sends every message of `batch` and fills its states, errnos and failures. Blocks. */
   execute(batch: Batch): void {
-    const { count } = batch;
-    const sequence = this.socket.takeSequences(count);
     batch.failures = 0;
-    let first = 0;
-    while (first < count) first = this.#window(batch, first, sequence);
+    this.executePart(batch, 0, batch.count);
   }
 
-  // Sends as many datagrams as one read may answer, from message `first` on, and reads the replies.
-  // Returns the first message of the next window.
-  #window(batch: Batch, first: number, sequence: number): number {
-    const limit = Math.min(batch.count, first + this.windowMessages);
+  /** As {@link execute}, for the messages from `first` to before `end`; failures are added. */
+  executePart(batch: Batch, first: number, end: number): void {
+    // Message i has the number sequence + i.
+    const sequence = this.socket.takeSequences(end - first) - first;
+    let next = first;
+    while (next < end) {
+      const start = next;
+      const datagrams = this.#cutWindow(batch, start, end, sequence);
+      next = this.#ends[datagrams - 1] ?? end;
+      this.#sendWindow(batch, start, 0, datagrams, sequence);
+    }
+  }
+
+  /**
+   * Begins to send the messages from `first` to before `end`, at most {@link windowMessages}, by
+   * `thread`; they must be left alone until {@link endPart}. Under `sendmmsg` only.
+   */
+  beginPart(batch: Batch, first: number, end: number, thread: SendThread): void {
+    assert(this.shape.transport === "sendmmsg", "a thread sends by sendmmsg");
+    assert(end - first <= this.windowMessages && first < end, "a thread sends one window");
+    const sequence = this.socket.takeSequences(end - first) - first;
+    const datagrams = this.#cutWindow(batch, first, end, sequence);
+    this.#begun.first = first;
+    this.#begun.end = end;
+    this.#begun.datagrams = datagrams;
+    this.#begun.sequence = sequence;
+    this.#setOutgoing(batch, first, 0, datagrams);
+    const { fd } = this.socket;
+    thread.begin(
+      fd,
+      this.#outgoing.addressOf(0),
+      datagrams,
+      this.#incoming.addressOf(0),
+      REPLY_SLOTS,
+    );
+  }
+
+  /** Waits for what {@link beginPart} began, and fills states, errnos and failures of its messages. */
+  endPart(batch: Batch, thread: SendThread): void {
+    const { first, end, datagrams, sequence } = this.#begun;
+    thread.wait();
+    const sent = Math.max(0, thread.sent);
+    const cut = this.#ends[datagrams - 1] ?? end;
+    this.counters.systemCalls += sent > 0 ? 2 : 1;
+    let start = first;
+    if (sent > 0) {
+      this.#account(batch, first, 0, sent, sequence, this.#received(thread.received));
+      start = this.#ends[sent - 1] ?? cut;
+    }
+    // What the thread's one call left behind goes the common way.
+    this.#sendWindow(batch, start, sent, datagrams, sequence);
+    this.executePart(batch, cut, end);
+  }
+
+  // Cuts as many messages from `first` on as one read may answer into datagrams, and stamps them.
+  // Returns the number of datagrams; their ends are in #ends.
+  #cutWindow(batch: Batch, first: number, end: number, sequence: number): number {
+    const limit = Math.min(end, first + this.windowMessages);
     let datagrams = 0;
     let next = first;
     while (next < limit && datagrams < DATAGRAMS_MAX) {
@@ -124,22 +182,31 @@ export class Transactor {
       this.#ends[datagrams++] = next;
     }
     this.#stamp(batch, first, next, datagrams, sequence);
-    let done = 0;
-    let start = first;
+    return datagrams;
+  }
+
+  // Sends datagrams `done` to `datagrams`, the first of which begins with message `start`, and reads
+  // the replies.
+  #sendWindow(
+    batch: Batch,
+    start: number,
+    done: number,
+    datagrams: number,
+    sequence: number,
+  ): void {
     let attempts = 0;
     while (done < datagrams) {
       const sent = this.#send(batch, start, done, datagrams);
       if (sent > 0) {
-        const end = this.#ends[done + sent - 1] ?? next;
-        this.#account(batch, start, done, done + sent, sequence);
+        this.#account(batch, start, done, done + sent, sequence, 0);
         done += sent;
-        start = end;
+        start = this.#ends[done - 1] ?? batch.count;
         attempts = 0;
       } else if (isTransient(-sent) && ++attempts < SEND_ATTEMPTS) {
         this.socket.poll(attempts);
       } else {
         // The datagram never left: the ones after it may.
-        const end = this.#ends[done++] ?? next;
+        const end = this.#ends[done++] ?? batch.count;
         batch.states.fill(MessageState.unsent, start, end);
         batch.errnos.fill(-sent, start, end);
         batch.failures += end - start;
@@ -147,7 +214,6 @@ export class Transactor {
         attempts = 0;
       }
     }
-    return next;
   }
 
   // Where a datagram that begins with message `first` ends.
@@ -180,12 +246,7 @@ export class Transactor {
   #send(batch: Batch, start: number, done: number, datagrams: number): number {
     const { starts, memory } = batch;
     if (this.shape.transport === "sendmmsg") {
-      let from = starts[start] ?? 0;
-      for (let d = done; d < datagrams; d++) {
-        const to = starts[this.#ends[d] ?? 0] ?? 0;
-        this.#outgoing.set(d, memory.address + from, to - from);
-        from = to;
-      }
+      this.#setOutgoing(batch, start, done, datagrams);
       this.counters.systemCalls++;
       return this.socket.sendmmsg(this.#outgoing.addressOf(done), datagrams - done);
     }
@@ -206,8 +267,27 @@ export class Transactor {
     return sent < 0 ? sent : 1;
   }
 
-  // Reads the replies to datagrams `done` to `to` and settles the states of their messages.
-  #account(batch: Batch, start: number, done: number, to: number, sequence: number): void {
+  // Lets the message vector name datagrams `done` to `datagrams`, from message `start` on.
+  #setOutgoing(batch: Batch, start: number, done: number, datagrams: number): void {
+    const { starts, memory } = batch;
+    let from = starts[start] ?? 0;
+    for (let d = done; d < datagrams; d++) {
+      const to = starts[this.#ends[d] ?? 0] ?? 0;
+      this.#outgoing.set(d, memory.address + from, to - from);
+      from = to;
+    }
+  }
+
+  // Reads the replies to datagrams `done` to `to` and settles the states of their messages. What a
+  // first read brought is in `received`; 0 where there was none.
+  #account(
+    batch: Batch,
+    start: number,
+    done: number,
+    to: number,
+    sequence: number,
+    received: number,
+  ): void {
     const ends = this.#ends;
     const end = ends[to - 1] ?? 0;
     this.counters.datagrams += to - done;
@@ -217,11 +297,15 @@ export class Transactor {
     // Replies come in the order of the messages: all before `proven` are settled.
     let proven = start;
     let datagram = done;
+    let read = received;
+    this.#gap = false;
     while (proven < end) {
-      const received = this.#receive();
-      if (received === -ENOBUFS) continue;
-      if (received <= 0) break;
-      for (let slot = 0; slot < received; slot++) {
+      if (read === 0) read = this.#receive();
+      const slots = read;
+      read = 0;
+      if (slots === -ENOBUFS) continue;
+      if (slots <= 0) break;
+      for (let slot = 0; slot < slots; slot++) {
         const length = Math.min(this.#incoming.lengthOf(slot), REPLY_SLOT_BYTES);
         const index = this.#reply(batch, slot, length, sequence);
         if (index < proven || index >= end) continue;
@@ -231,6 +315,7 @@ export class Transactor {
           proven = ends[datagram] ?? end;
           datagram++;
         }
+        if (this.#gap) this.#lose(batch, proven, index);
         proven = index + 1;
         if (proven === ends[datagram]) datagram++;
       }
@@ -240,8 +325,19 @@ export class Transactor {
 
   #receive(): number {
     this.counters.systemCalls++;
-    const received = this.socket.recvmmsg(this.#incoming.addressOf(0), REPLY_SLOTS, MSG_DONTWAIT);
-    if (received === -ENOBUFS) this.counters.overruns++;
+    const { socket } = this;
+    return this.#received(socket.recvmmsg(this.#incoming.addressOf(0), REPLY_SLOTS, MSG_DONTWAIT));
+  }
+
+  // A buffer that overflows drops all replies from one on, until it is read (netlink_overrun). Where
+  // ENOBUFS comes and none was dropped, the kernel had no memory for a single one (netlink_ack): it is
+  // missing among those that came.
+  #received(received: number): number {
+    if (received !== -ENOBUFS) return received;
+    this.counters.overruns++;
+    const drops = this.socket.drops();
+    if (drops === this.#drops) this.#gap = true;
+    this.#drops = drops;
     return received;
   }
 

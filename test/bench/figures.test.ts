@@ -63,7 +63,7 @@ describe("bars", () => {
         program: "libopenvswitch",
       }),
     );
-    const ofParser = (of: Results): unknown =>
+    const ofParser = (of: ReturnType<typeof results>): unknown =>
       barsOf(of, figuresOf(of)).find(({ what }) => what.includes("OVS's own parser"));
     expect(ofParser(found)).toMatchObject({ value: "0.350", met: true });
     const alone = results(...found.runs.slice(0, 1));

@@ -4,7 +4,7 @@ import type { FlowLineOptions } from "../../src/flow/line.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource, linesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
-import { fileFeed } from "../../src/load/file-feed.ts";
+import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load, type LoadOptions, loadSync } from "../../src/load/load.ts";
 import { Account, OutcomeTable } from "../../src/load/outcome.ts";
 import type { LoadReport } from "../../src/load/report.ts";
@@ -37,7 +37,7 @@ function loadText(dp: TestDatapath, text: string, extra: Extra = {}): Promise<Lo
   const target = { channel: dp.channel, datapath: dp.info };
   return load(
     lines(text, extra),
-    new Sender(target, account, shape, new Set(extra.tolerate)),
+    new Sender(target, account, { shape, tolerate: new Set(extra.tolerate) }),
     extra,
   );
 }
@@ -257,18 +257,20 @@ describe("load", () => {
     expect(dp.flows).toBe(5000);
   });
 
-  test("a thread that parses gives the same account, in the same order", async () => {
+  test("threads that parse and send give the same account, in the same order", async () => {
     using dp = new TestDatapath();
     const text = `${sample(9000)}bad line\n${sample(3000, 9000)}${sampleLine(3).replace("udp(", "tcp(")}\n`;
     const path = join(process.env["TMPDIR"] ?? "/tmp", "threads.txt");
     await Bun.write(path, text);
     const target = { channel: dp.channel, datapath: dp.info };
-    for (const workers of [0, 1] as const) {
+    for (const workers of [0, 1, 2] as const) {
       const table = new OutcomeTable();
-      const sender = new Sender(target, new Account(undefined, table));
+      const senders = sendersOf(workers);
+      const sender = new Sender(target, new Account(undefined, table), { senders });
       const options = { line: { ufid: true }, ports: [], workers };
       const report = await load(await fileFeed(path, sender, target, options), sender);
       expect(report).toMatchObject({ applied: 12_000, refused: 1, rejected: 1, lines: 12_002 });
+      expect(report.senders).toBe(senders === 2 ? 2 : 1);
       expect(report.errors.map(({ line }) => line)).toEqual([9001, 12_002]);
       expect([table.count, table.stateOf(9000), table.stateOf(12_001)]).toEqual([
         12_002,

@@ -5,6 +5,7 @@ import { NetlinkSocket, type SocketOptions } from "../../src/netlink/socket.ts";
 import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
 import { measureReplyCost } from "../../src/netlink/reply-cost.ts";
 import { ENOENT } from "../../src/sys/errno.ts";
+import { SendThread } from "../../src/sys/send-thread.ts";
 import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
 
 // The kernel acks a message below NLMSG_MIN_TYPE and does nothing; no family has this number: ENOENT.
@@ -44,6 +45,72 @@ const shapes = fc.record({
   transport: fc.constantFrom("send" as const, "writev" as const, "sendmmsg" as const),
   messagesPerDatagram: fc.integer({ min: 1, max: 70 }),
   bytesPerDatagram: fc.integer({ min: 1, max: 4000 }),
+});
+
+/** As {@link run}, with a thread that sends the second half. */
+async function runByTwo(
+  good: readonly boolean[],
+  shape: Partial<BatchShape>,
+  options: SocketOptions = {},
+): Promise<{ batch: Batch; second: Transactor }> {
+  using one = new NetlinkSocket(NETLINK_GENERIC, options);
+  using two = new NetlinkSocket(NETLINK_GENERIC, options);
+  using thread = new SendThread();
+  const first = new Transactor(one, { ...SHAPE, ...shape });
+  const second = new Transactor(two, { ...SHAPE, ...shape });
+  const batch = new Batch(good.length, 1 << 20);
+  fill(batch, good);
+  while (!thread.ready) await Bun.sleep(1);
+  batch.failures = 0;
+  second.beginPart(batch, good.length >> 1, good.length, thread);
+  first.executePart(batch, 0, good.length >> 1);
+  second.endPart(batch, thread);
+  return { batch, second };
+}
+
+describe("a thread that sends a part of a batch", () => {
+  test("gives the same account", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.boolean(), { minLength: 2, maxLength: 300 }),
+        fc.integer({ min: 1, max: 70 }),
+        fc.integer({ min: 1, max: 4000 }),
+        async (good, messagesPerDatagram, bytesPerDatagram) => {
+          const { batch } = await runByTwo(good, { messagesPerDatagram, bytesPerDatagram });
+          expect([...batch.states.subarray(0, good.length)]).toEqual(
+            good.map((g) => (g ? MessageState.accepted : MessageState.rejected)),
+          );
+          expect(batch.failures).toBe(good.filter((g) => !g).length);
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  test("makes two system calls", async () => {
+    const { second } = await runByTwo(
+      Array.from({ length: 4096 }, () => true),
+      { messagesPerDatagram: 1024 },
+    );
+    expect(second.counters).toMatchObject({ systemCalls: 2, datagrams: 2, overruns: 0 });
+  });
+
+  test("sends more than a call takes", async () => {
+    const good = Array.from({ length: 3000 }, (_, i) => i % 3 > 0);
+    const { batch } = await runByTwo(good, { messagesPerDatagram: 1 });
+    expect(batch.failures).toBe(1000);
+  });
+
+  test("calls lost what it cannot know", async () => {
+    const good = Array.from({ length: 800 }, (_, i) => i % 2 === 0);
+    const options = { receiveBufferBytes: 32 << 10 };
+    const { batch, second } = await runByTwo(good, { replyCostBytes: 1 }, options);
+    expect(second.counters.overruns).toBeGreaterThan(0);
+    const states = [...batch.states.subarray(400, good.length)];
+    const firstLost = states.indexOf(MessageState.lost);
+    expect(firstLost).toBeGreaterThan(0);
+    expect(states.slice(firstLost).every((s) => s === MessageState.lost)).toBe(true);
+  });
 });
 
 describe("Transactor", () => {

@@ -116,7 +116,7 @@ async function loadSingly(channel: OvsChannel, datapath: DatapathInfo): Promise<
   const source = bytesSource("sample", new TextEncoder().encode(lines));
   const account = new Account();
   const feed = new TextFeed(source, { ufid: true });
-  const report = await load(feed, new Sender({ channel, datapath }, account, SINGLE));
+  const report = await load(feed, new Sender({ channel, datapath }, account, { shape: SINGLE }));
   flushFlows(channel, datapath);
   return report;
 }

@@ -3,7 +3,7 @@ import { colours as pc } from "../colour.ts";
 import { type ByteSource, pathSource, streamSource } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { DryOutlet } from "../../load/dry-run.ts";
-import { fileFeed, sourceFeed, type WorkerCount } from "../../load/file-feed.ts";
+import { fileFeed, sendersOf, sourceFeed, type WorkerCount } from "../../load/file-feed.ts";
 import { load, type LoadOptions } from "../../load/load.ts";
 import { Account, type FlowException } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
@@ -117,7 +117,10 @@ export function loadCommand(): Command {
     .option("--tune", "find the best batch shape while the load runs, and say what it was")
     .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
     .addOption(
-      new Option("--workers <N>", "threads that parse while another one sends; auto: where it pays")
+      new Option(
+        "--workers <N>",
+        "threads beside the first: one parses, a second one sends, too; auto: where it pays",
+      )
         .default("auto")
         .argParser(workerCount),
     )
@@ -154,7 +157,12 @@ async function run(file: string, options: Options): Promise<void> {
   const outlet =
     target === undefined
       ? new DryOutlet(account)
-      : new Sender(target, account, shapeOf(options), options.tolerate, options.tune);
+      : new Sender(target, account, {
+          shape: shapeOf(options),
+          tolerate: options.tolerate,
+          tune: options.tune === true,
+          senders: sendersOf(options.workers),
+        });
   const { format } = options;
   const line = { mode: options.mode, ufid: options.ufid };
   // A parsing thread fills batches of one size: the tuner wants to vary it.
@@ -256,9 +264,9 @@ function printException(exception: FlowException): void {
 }
 
 function workerCount(text: string): WorkerCount {
-  if (text === "0" || text === "1") return text === "0" ? 0 : 1;
   if (text === "auto") return text;
-  throw new UsageError(`--workers: found "${text}", expected auto, 0 or 1`);
+  for (const threads of [0, 1, 2] as const) if (text === String(threads)) return threads;
+  throw new UsageError(`--workers: found "${text}", expected auto, 0, 1 or 2`);
 }
 
 function errnoSet(text: string): ReadonlySet<number> {

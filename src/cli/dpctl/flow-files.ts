@@ -4,7 +4,7 @@ import { type ByteSource, fileSource, streamSource } from "../../format/source.t
 import { TextFeed } from "../../format/text-feed.ts";
 import { load } from "../../load/load.ts";
 import { Account, type FlowException } from "../../load/outcome.ts";
-import { DEFAULT_SHAPE, Sender } from "../../load/sender.ts";
+import { Sender } from "../../load/sender.ts";
 import { flushFlows } from "../../ovs/flow.ts";
 import { ENOENT } from "../../sys/errno.ts";
 import { EndingSignals } from "../../sys/signals.ts";
@@ -47,7 +47,7 @@ async function loadFile(
   const source = openSource(session, path);
   const account = new Account((exception) => complain(session, exception));
   const target = { channel: session.channel, datapath };
-  const sender = new Sender(target, account, DEFAULT_SHAPE);
+  const sender = new Sender(target, account);
   const feed = new TextFeed(source, { ufid: false, mode, ports: session.portNames(datapath) });
   using signals = new EndingSignals();
   const { timeout } = session.options;
