@@ -1,6 +1,7 @@
 import { do_not_optimize, measure } from "mitata";
 import { attributeCases } from "./cases/attributes.ts";
 import type { MicroCase } from "./cases/case.ts";
+import { feedCases } from "./cases/feed.ts";
 import { parseCases } from "./cases/parse.ts";
 import { printCases } from "./cases/print.ts";
 import { systemCases } from "./cases/system.ts";
@@ -34,6 +35,7 @@ export type MicroResult = {
 export function microCases(count: number): MicroCase[] {
   return [
     ...parseCases(count),
+    ...feedCases(count),
     ...printCases(count),
     ...templateCases(count),
     ...attributeCases(count),
