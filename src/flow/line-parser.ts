@@ -106,7 +106,7 @@ export class LineParser {
     if (!this.parsePrefix()) return false;
     this.#keyStart = cursor.position;
     parseKey(cursor, this.#record, this.#ports);
-    failUserspaceKey(this.#record, cursor, this.#keyStart);
+    failUserspaceKey(this.#record, cursor);
     normalize(this.#record);
     cursor.skipBlanks();
     this.hasActions = this.#seekActions(cursor);

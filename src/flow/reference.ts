@@ -2,8 +2,7 @@ import { COOKIES, SLOW_PATH_REASONS } from "./action/cookie.ts";
 import type { Members } from "./action/member.ts";
 import { memberText } from "./action/member.ts";
 import type { StructField } from "./action/struct.ts";
-import { ACTIONS, type ActionSpec } from "./action/table.ts";
-import { USERSPACE_ONLY } from "./action/userspace-only.ts";
+import { ACTIONS, type ActionSpec, USERSPACE_ACTIONS } from "./action/table.ts";
 import { KEYS, type KeySpec } from "./key/table.ts";
 import * as T from "./key/tunnel-fields.ts";
 import type { Field } from "./text/field.ts";
@@ -31,7 +30,7 @@ export function flowLanguageReference(): string {
     ...ACTIONS.filter(isFirst).map(actionSection),
     DUMPS,
     "## Known, and refused",
-    `Only OVS's userspace datapath has the actions ${words(USERSPACE_ONLY)} and the matches ` +
+    `Only OVS's userspace datapath has the actions ${words(USERSPACE_ACTIONS)} and the matches ` +
       `${words([...KEYS.filter(({ where }) => where === "userspace").map(({ name }) => name), "gtpu"])}. ` +
       "They are recognised, and refused by name.",
     "",
@@ -164,7 +163,7 @@ function fieldValues(of: Field): string {
     case "number128":
       return "128 bits";
     default:
-      return `0 to ${of.max}${of.radix === "dec" ? "" : ", printed hexadecimal"}`;
+      return `0 to ${of.limit}${of.radix === "dec" ? "" : ", printed hexadecimal"}`;
   }
 }
 

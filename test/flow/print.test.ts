@@ -1,6 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
+import { ACTION_WORDS } from "../../src/flow/action/table.ts";
+import { Flow } from "../../src/flow/flow.ts";
+import { flowJsonToLine, lineToFlowJson } from "../../src/flow/json.ts";
 import { KeyRecord } from "../../src/flow/key/record.ts";
 import { FlowLineEncoder } from "../../src/flow/line.ts";
 import { type FlowParts, type FlowPrintStyle, printFlow } from "../../src/flow/print.ts";
@@ -9,7 +13,7 @@ import { AttributeReader } from "../../src/netlink/attribute-reader.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 import * as OVS from "../../src/uapi/openvswitch.ts";
-import { encoder as utf8 } from "./harness.ts";
+import { encoder as utf8, PROPERTY } from "./harness.ts";
 
 const memory = new PinnedMemory(1 << 16);
 const writer = new AttributeWriter(memory);
@@ -90,6 +94,35 @@ describe("a line of a dump", () => {
     );
   });
 
+  test.each([
+    // Numbers, and what ends a name, a flow or a line, in text or in JSON.
+    "7",
+    "08",
+    "0x7",
+    "4eth",
+    "a)b",
+    "a(b",
+    "a,b",
+    "a#b",
+    "a=b",
+    "a:b",
+    "a{b",
+    "a b",
+    "a\u0001",
+    "-a",
+    "+a",
+    "a\ufffdb",
+  ])("a port called %j is printed by its number", (name) => {
+    const ports = {
+      numberOf: (asked: string): number | undefined => (asked === name ? 3 : undefined),
+      nameOf: (number: number): string | undefined => (number === 3 ? name : undefined),
+    };
+    const flow = flowOf("in_port(3),eth() 3,userspace(pid=1,no_userdata,tunnel_out_port=3)");
+    expect(printed(flow, { ports, statistics: false })).toBe(
+      "in_port(3),eth(), actions:3,userspace(pid=1,no_userdata,tunnel_out_port=3)",
+    );
+  });
+
   test("is not made of a flow without actions, or of bytes that are none", () => {
     const sink = new TextSink();
     const style = { verbose: false, statistics: true };
@@ -100,6 +133,29 @@ describe("a line of a dump", () => {
     expect(printFlow(broken, new KeyRecord(), sink, style, 0)).toBe(false);
     expect(sink.length).toBe(0);
   });
+});
+
+test("whatever a port is called, what is printed reads back to it, in text and in JSON", () => {
+  const text = fc.stringMatching(/^[^\s/]{1,15}$/u);
+  fc.assert(
+    fc.property(text, fc.constantFrom(...ACTION_WORDS.words, "tnl_pop"), (name, word) => {
+      const numbers = new Map([
+        [name, 1],
+        [word, 2],
+      ]);
+      const ports = {
+        numberOf: (asked: string): number | undefined => numbers.get(asked),
+        nameOf: (number: number): string | undefined => [name, word][number - 1],
+      };
+      const line = "in_port(1),eth() 1,2,output(1)";
+      const flow = Flow.parse(line);
+      const again = flow.toString({ ports });
+      expect(Flow.parse(again, ports).toString()).toBe(flow.toString());
+      const json = flowJsonToLine(lineToFlowJson(again));
+      expect(Flow.parse(json, ports).toString()).toBe(flow.toString());
+    }),
+    PROPERTY,
+  );
 });
 
 test("every line of a dump loads again to the same flow, in each style", () => {

@@ -6,7 +6,7 @@ import { Datapath, Flow } from "../../src/index.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../../src/flow/rules/features.ts";
 import type { PortNames } from "../../src/flow/ports.ts";
 import { FlowSyntaxError } from "../../src/flow/text/syntax-error.ts";
-import { portNames } from "../../src/ovs/vport.ts";
+import { addPort, portNames } from "../../src/ovs/vport.ts";
 import { probeFeatures } from "../../src/ovs/features.ts";
 import { Random, randomFlow } from "../flow/rules/random.ts";
 import { verdict } from "../flow/rules/support.ts";
@@ -153,6 +153,46 @@ test("a refusal for want of a feature names it", () => {
   if (reason === undefined) opened.put(line);
   else expect(() => opened.put(line)).toThrow(reason);
 });
+
+test("a port whose name is no name in text is dumped by its number, and the dump loads again", () => {
+  using other = new TestDatapath("lang4");
+  using opened = Datapath.open(other.name);
+  // Ports 3 to 6: called as another one is numbered, or so that nobody can read it.
+  for (const name of ["6", "0x3", "08", "a#b"])
+    addPort(other.channel, other.info, name, "internal");
+  opened.loadSync(["in_port(3),eth() 4", "in_port(6),eth() 5", "in_port(5),eth() 6"]);
+  const dump = (...style: readonly string[]): readonly string[] =>
+    millrace(["dump", "--no-stats", ...style, "--dp", other.name])
+      .stdout.trim()
+      .split("\n")
+      .toSorted();
+  for (const style of [["-m"], ["--names", "--format", "jsonl"]]) {
+    const before = dump(...style);
+    opened.flush();
+    const { exitCode } = millrace(["load", "-", "--dp", other.name], before.join("\n"));
+    expect([exitCode, dump(...style)]).toEqual([0, before]);
+  }
+});
+
+test.skipIf(!HAS_DPCTL)(
+  "what is not sent is what the kernel refuses, as ovs-dpctl finds out",
+  () => {
+    const arp = "in_port(1),eth(),eth_type(0x0806)";
+    const lines = [
+      `${arp},arp(op=257) 1`,
+      `${arp},arp(op=256/0xff00) 1`,
+      `${arp},arp(op=0x101/0xff) 1`,
+      "in_port(1),eth() set(tunnel(dst=1.1.1.1,ttl=64,gtpu(flags=1,msgtype=255))),2",
+    ];
+    using other = new TestDatapath("lang5");
+    using opened = Datapath.open(other.name);
+    expect(opened.loadSync(lines).refused).toBe(lines.length);
+    const file = join(folder, "refused.txt");
+    writeFileSync(file, lines.join("\n"));
+    witness("ovs-dpctl", "add-flows", other.name, file);
+    expect(other.flows).toBe(0);
+  },
+);
 
 describe.skipIf(!HAS_DPCTL)("what ovs-dpctl installs", () => {
   test("is dumped as ovs-dpctl dumps it, but for what would be lost", () => {

@@ -1,5 +1,5 @@
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import type { PortNames } from "../ports.ts";
+import { type PortNames, printPort } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
 import {
   attributeLength,
@@ -13,7 +13,6 @@ import { COOKIE_SIZE, cookieFormOf, printCookie } from "./cookie.ts";
 import type { Member, Members } from "./member.ts";
 import { printNat } from "./nat.ts";
 import { printPercent } from "./percent.ts";
-import { printPort } from "./port.ts";
 import { isName, isNoMask, printLabels } from "./value.ts";
 
 const OPEN = 0x28;

@@ -9,13 +9,13 @@ import {
 } from "../../uapi/openvswitch.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
+import { failUserspaceOnly } from "../userspace-only.ts";
 import { closeNest, parseNest } from "./nest-parse.ts";
 import { parsePushNsh } from "./nsh.ts";
 import { parsePort, PORT_MAX, tokenEnd } from "./port.ts";
 import { parseSet } from "./set.ts";
 import { parseFields, type StructFields } from "./struct.ts";
-import { ACTION_OF_WORD, ACTION_WORDS, type ActionSpec } from "./table.ts";
-import { failUserspaceOnly, USERSPACE_ONLY } from "./userspace-only.ts";
+import { ACTION_OF_WORD, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from "./table.ts";
 import { parseBytes } from "./value.ts";
 
 const OPEN = 0x28;
@@ -97,8 +97,8 @@ function parseAction(
     parseDrop(cursor, writer, first, nested);
   } else if (/^action[0-9]+$/.test(word)) {
     parseRaw(cursor, writer, word, start);
-  } else if (USERSPACE_ONLY.includes(word)) {
-    failUserspaceOnly(cursor, word, start);
+  } else if (USERSPACE_ACTIONS.includes(word)) {
+    failUserspaceOnly(cursor, word, "an action", start);
   } else {
     const port = ports?.numberOf(word);
     if (port === undefined) failUnknown(cursor, word, start, ports !== undefined);

@@ -1,6 +1,5 @@
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
-import type { TextSink } from "../text/sink.ts";
 
 /** The largest number a port attribute can hold; `validateFlow` knows which of them a kernel takes. */
 export const PORT_MAX = 0xffff_ffff;
@@ -19,18 +18,6 @@ export function parsePort(cursor: Cursor, ports: PortNames | undefined): number 
   }
   if (first < 0x30 || first > 0x39) cursor.fail("a port number");
   return cursor.integer(PORT_MAX, "a port number");
-}
-
-/** Prints a port: its name where there is one that reads back, else its number. */
-export function printPort(number: number, out: TextSink, ports: PortNames | undefined): void {
-  if (ports !== undefined) {
-    const name = ports.nameOf(number);
-    if (name !== undefined && READABLE.test(name)) {
-      out.unicode(name);
-      return;
-    }
-  }
-  out.dec(number);
 }
 
 /** Offset after the bytes up to a separator or a parenthesis. */
@@ -54,9 +41,6 @@ function isNumber(cursor: Cursor, end: number): boolean {
   }
   return true;
 }
-
-/** A name that cannot be taken for a number and has no byte that ends it. */
-const READABLE = /^[^\s0-9,()=/+-][^\s,()]*$/u;
 
 const ENDS: Uint8Array = endBytes();
 

@@ -5,16 +5,14 @@ import {
   OVS_HASH_ALG_L4,
   OVS_HASH_ALG_SYM_L4,
 } from "../../uapi/openvswitch.ts";
-import type { PortNames } from "../ports.ts";
+import { type PortNames, printPort } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
 import { attributeLength, attributeType, nextAttribute, u32At } from "./attributes.ts";
 import { printNest } from "./nest-print.ts";
 import { printPushNsh } from "./nsh.ts";
-import { printPort } from "./port.ts";
 import { printSet } from "./set-print.ts";
 import { coversStruct, printFields } from "./struct.ts";
-import { ACTION_OF_TYPE, ACTION_WORDS, type ActionSpec } from "./table.ts";
-import { USERSPACE_ONLY } from "./userspace-only.ts";
+import { ACTION_OF_TYPE, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from "./table.ts";
 
 const OPEN = 0x28;
 const CLOSE = 0x29;
@@ -160,7 +158,7 @@ function printOutput(port: number, out: TextSink, ports: PortNames | undefined):
 function isWord(name: string): boolean {
   return (
     ACTION_WORDS.words.includes(name) ||
-    USERSPACE_ONLY.includes(name) ||
+    USERSPACE_ACTIONS.includes(name) ||
     /^(action[0-9]+|drop)$/i.test(name)
   );
 }

@@ -8,10 +8,14 @@ import {
 import { writeAttribute } from "../key/encode.ts";
 import { parseKeyAttribute } from "../key/parse.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
+import { isTunnelWhole } from "../key/tunnel-whole.ts";
 import { SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL, SLOT_UNKNOWN } from "../key/slots.ts";
 import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "../key/table.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
+import { failUserspaceOnly } from "../userspace-only.ts";
+
+const SLASH = 0x2f;
 
 /** Bytes of `struct ovs_nsh_key_base`; `struct ovs_nsh_key_md1` follows it in a record. */
 const NSH_BASE_SIZE = 8;
@@ -28,8 +32,19 @@ export function parseSet(
   const start = cursor.position;
   RECORD.clear();
   const slot = parseKeyAttribute(cursor, RECORD, ports);
+  const [word] = RECORD.userspace;
+  if (word !== undefined) failUserspaceOnly(cursor, word.name, word.kind, word.at);
+  if (slot === SLOT_TUNNEL && !isTunnelWhole(RECORD)) {
+    cursor.fail("no masks: set(tunnel(…)) writes whole fields", maskAt(cursor, start));
+  }
   if (slot === SLOT_ENCAP && RECORD.present[1] !== 0) cursor.fail("nothing in encap()", start);
   writeSet(RECORD, slot, writer);
+}
+
+/** The first mask of a key that was just read from `start` on; flags with signs have one without saying so. */
+function maskAt(cursor: Cursor, start: number): number {
+  const slash = cursor.bytes.indexOf(SLASH, start);
+  return slash >= 0 && slash < cursor.position ? slash : start;
 }
 
 /** Writes SET or SET_MASKED of the one attribute of a record. */

@@ -1,9 +1,9 @@
-import type { PortNames } from "../ports.ts";
+import { type PortNames, printPort } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { HEX_VALUE } from "../text/cursor.ts";
 import type { TextSink } from "../text/sink.ts";
 import { WordTable } from "../text/words.ts";
-import { parsePort, printPort } from "./port.ts";
+import { parsePort } from "./port.ts";
 
 const COMMA = 0x2c;
 const EQUALS = 0x3d;

@@ -348,6 +348,9 @@ export const ACTIONS: readonly ActionSpec[] = [
   },
 ];
 
+/** The actions that only OVS's userspace datapath (dpif-netdev) knows. They never go to a kernel. */
+export const USERSPACE_ACTIONS: readonly string[] = ["tnl_push", "tnl_pop", "lb_output"];
+
 /** The row of an action's number, or undefined. */
 export const ACTION_OF_TYPE: readonly (ActionSpec | undefined)[] = byType();
 

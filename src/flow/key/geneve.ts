@@ -3,7 +3,7 @@ import { parseBigEndian, parseField } from "../text/field-parse.ts";
 import type { PrintStyle } from "../text/field-print.ts";
 import { isZero, printField } from "../text/field-print.ts";
 import type { Field } from "../text/field.ts";
-import { be16, getField, setField, u8 } from "../text/field.ts";
+import { areBytesWhole, be16, getField, isFieldWhole, setField, u8 } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import type { TextSink } from "../text/sink.ts";
 import { TUNNEL_OPTIONS_MAX } from "./slots.ts";
@@ -91,6 +91,23 @@ function parseData(
   parseBigEndian(cursor, bytes, key, size, EXPECTED_DATA);
   if (cursor.take(SLASH)) parseBigEndian(cursor, bytes, mask, size, EXPECTED_DATA);
   else bytes.fill(0xff, mask, mask + size);
+}
+
+/** Whether every part of every option is there with all of its bits, or zero. */
+export function isGeneveWhole(
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  length: number,
+): boolean {
+  for (let at = 0; at + HEADER <= length;) {
+    const size = getField(bytes, key + at, LENGTH) * 4;
+    for (const of of [CLASS, TYPE, LENGTH])
+      if (!isFieldWhole(of, bytes, key + at, mask + at)) return false;
+    if (!areBytesWhole(bytes, key + at + HEADER, mask + at + HEADER, size)) return false;
+    at += HEADER + size;
+  }
+  return true;
 }
 
 /** Prints options as {@link parseGeneve} reads them. */

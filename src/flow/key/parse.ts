@@ -94,6 +94,9 @@ export function parseKeyAttribute(
   cursor.expect(OPEN, "an opening (");
   if (record.has(level, spec.slot)) cursor.fail("each key once", start);
   record.add(level, spec.slot);
+  if (spec.where === "userspace") {
+    record.userspace.push({ name: spec.name, kind: "a key", level, at: start });
+  }
   cursor.enter();
   parsePayload(cursor, record, level, spec, start, ports);
   cursor.leave();
@@ -134,7 +137,7 @@ function parsePayload(
       return;
     case "tunnel":
       if (level > 0) cursor.fail("no tunnel() inside encap()", start);
-      parseTunnel(cursor, record.bytes, key, mask);
+      parseTunnel(cursor, record);
       return;
     case "encap":
       parseEncap(cursor, record, level, start, ports);

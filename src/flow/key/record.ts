@@ -1,5 +1,6 @@
 import { align } from "../../netlink/align.ts";
 import { setFull } from "../text/field.ts";
+import type { UserspaceKind } from "../userspace-only.ts";
 import { LEVELS, SLOT_ENCAP, SLOT_MPLS, SLOT_TUNNEL, SLOTS } from "./slots.ts";
 import { KEYS, SIZE_OF_SLOT } from "./table.ts";
 
@@ -34,6 +35,8 @@ export class KeyRecord {
   headersByType = false;
   /** Attributes that KEYS does not have, in the order in which they came. */
   readonly unknown: UnknownKey[] = [];
+  /** Of a key from text: the words that only OVS's userspace datapath knows. */
+  readonly userspace: UserspaceWord[] = [];
 
   constructor() {
     const buffer = new ArrayBuffer(LEVEL_SIZE * LEVELS);
@@ -58,6 +61,7 @@ export class KeyRecord {
       this.mplsEntries[level] = 0;
     }
     if (this.unknown.length > 0) this.unknown.length = 0;
+    if (this.userspace.length > 0) this.userspace.length = 0;
     return this;
   }
 
@@ -109,6 +113,14 @@ export type UnknownKey = {
   readonly key: Uint8Array;
   /** As long as the key. */
   readonly mask: Uint8Array;
+};
+
+/** A word that no kernel knows, and where it stands in its text. */
+export type UserspaceWord = {
+  readonly name: string;
+  readonly kind: UserspaceKind;
+  readonly level: number;
+  readonly at: number;
 };
 
 /** Offset of an attribute's key half in {@link KeyRecord.bytes}; a multiple of four. */

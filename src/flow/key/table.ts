@@ -276,7 +276,14 @@ export const KEYS: readonly KeySpec[] = [
     "arp",
     A.OVS_KEY_ATTR_ARP,
     24,
-    [ipv4("sip", 0), ipv4("tip", 4), be16("op", 8), mac("sha", 10), mac("tha", 16)],
+    [
+      ipv4("sip", 0),
+      ipv4("tip", 4),
+      // A kernel keeps the low byte of the opcode, and refuses what has more.
+      be16("op", 8, { limit: 0xff }),
+      mac("sha", 10),
+      mac("tha", 16),
+    ],
     "ARP and RARP",
     "arp(sip=10.0.0.1,tip=10.0.0.2,op=1,sha=00:01:02:03:04:05,tha=00:00:00:00:00:00)",
     KEEP,

@@ -5,6 +5,8 @@ import { FieldSet } from "../text/field-set.ts";
 import { parseFlags } from "../text/flags.ts";
 import { WordTable } from "../text/words.ts";
 import { parseGeneve } from "./geneve.ts";
+import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
+import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 
 const OPEN = 0x28;
@@ -32,9 +34,12 @@ const PART_BITS: readonly number[] = [
 ];
 const ALL_WORDS: WordTable = new WordTable([...FIELDS.words.words, ...PARTS.words]);
 
-/** Reads what is inside `tunnel(…)` into the slot TUNNEL at `key` and `mask`. */
-export function parseTunnel(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): void {
+/** Reads what is inside `tunnel(…)` into the slot TUNNEL of `record`. */
+export function parseTunnel(cursor: Cursor, record: KeyRecord): void {
   if (cursor.peek() === CLOSE) return;
+  const { bytes } = record;
+  const key = keyOffset(0, SLOT_TUNNEL);
+  const mask = maskOffset(0, SLOT_TUNNEL);
   let present = 0;
   do {
     if (cursor.word() === 0) cursor.fail("a tunnel's field");
@@ -54,6 +59,9 @@ export function parseTunnel(cursor: Cursor, bytes: Uint8Array, key: number, mask
       cursor.expect(EQUALS, "=");
       parseField(cursor, FIELDS.fields[index]!, bytes, key, mask, undefined);
     } else {
+      if (bit === T.TUNNEL_HAS_GTPU) {
+        record.userspace.push({ name: "gtpu", kind: "a field", level: 0, at: start });
+      }
       cursor.expect(OPEN, "an opening (");
       parsePart(cursor, bit, bytes, key, mask);
       cursor.expect(CLOSE, "a closing )");

@@ -220,7 +220,7 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
     textEnd: value.end - line.start,
     at,
     size: field.size,
-    max: field.kind === "port" ? PORT_NUMBER_MAX : field.max,
+    max: field.kind === "port" ? PORT_NUMBER_MAX : field.limit,
     shift: field.shift,
     mask,
     nonzero: isAbsentAsZero(field, slot),

@@ -316,7 +316,8 @@ export class Cursor {
    * `suggestion` the nearest known word.
    */
   fail(expected: string, at: number = this.position, suggestion?: string): never {
-    throw syntaxErrorAt(this.bytes, this.lineStart, this.end, this.line, at, expected, suggestion);
+    const { bytes, lineStart, end, line } = this;
+    throw syntaxErrorAt(bytes, lineStart, end, line, at, expected, suggestion);
   }
 }
 

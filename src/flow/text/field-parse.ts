@@ -25,8 +25,9 @@ export function parseField(
 ): void {
   switch (of.kind) {
     case "number":
-      setField(bytes, keyBase, of, cursor.integer(of.max, rangeOf(of)));
-      if (cursor.take(SLASH)) setField(bytes, maskBase, of, cursor.integer(of.max, rangeOf(of)));
+      setField(bytes, keyBase, of, cursor.integer(of.limit, rangeTo(of.limit)));
+      if (cursor.take(SLASH))
+        setField(bytes, maskBase, of, cursor.integer(of.max, rangeTo(of.max)));
       else setField(bytes, maskBase, of, of.full);
       return;
     case "ipv4":
@@ -70,9 +71,9 @@ export function parseField(
   }
 }
 
-/** The words for what a number may be; only built when it is not. */
-function rangeOf(of: Field): string {
-  return RANGES[of.bits] ?? "";
+/** The words for what a number may be, made beforehand: no string is built where it is. */
+function rangeTo(max: number): string {
+  return RANGES[32 - Math.clz32(max)] ?? "";
 }
 
 const RANGES: readonly string[] = Array.from(
@@ -141,7 +142,7 @@ function parseFrag(
     }
     setField(bytes, keyBase, of, type);
   }
-  const mask = cursor.take(SLASH) ? cursor.integer(0xff, rangeOf(of)) : 0xff;
+  const mask = cursor.take(SLASH) ? cursor.integer(0xff, rangeTo(0xff)) : 0xff;
   setField(bytes, maskBase, of, mask);
 }
 
@@ -183,10 +184,10 @@ function parsePort(
     setField(bytes, maskBase, of, of.full);
     return;
   }
-  const number = cursor.integer(0xffff_ffff, rangeOf(of));
+  const number = cursor.integer(0xffff_ffff, rangeTo(0xffff_ffff));
   if (number > 0xffff && number !== ODPP_NONE) cursor.fail("a port number from 0 to 65535", start);
   setField(bytes, keyBase, of, number);
-  const mask = cursor.take(SLASH) ? cursor.integer(0xffff_ffff, rangeOf(of)) : of.full;
+  const mask = cursor.take(SLASH) ? cursor.integer(0xffff_ffff, rangeTo(0xffff_ffff)) : of.full;
   setField(bytes, maskBase, of, mask);
 }
 

@@ -1,4 +1,4 @@
-import type { PortNames } from "../ports.ts";
+import { type PortNames, printPort } from "../ports.ts";
 import type { Field, Radix } from "./field.ts";
 import { getField } from "./field.ts";
 import { printFlags } from "./flags.ts";
@@ -61,7 +61,7 @@ export function printField(
       }
       return;
     case "port":
-      printPort(out, of, bytes, keyBase, maskBase, style.ports);
+      printMatchedPort(out, of, bytes, keyBase, maskBase, style.ports);
       return;
     case "number64":
       // As OVS: of zero too.
@@ -129,7 +129,8 @@ function printFrag(out: TextSink, value: number): void {
   else out.dec(value);
 }
 
-function printPort(
+/** A name has no mask behind it. */
+function printMatchedPort(
   out: TextSink,
   of: Field,
   bytes: Uint8Array,
@@ -139,10 +140,11 @@ function printPort(
 ): void {
   const number = getField(bytes, keyBase, of);
   const mask = getField(bytes, maskBase, of);
-  const name = mask === of.exact ? ports?.nameOf(number) : undefined;
-  if (name === undefined) out.dec(number);
-  else out.unicode(name);
-  if (mask === of.exact) return;
+  if (mask === of.exact) {
+    printPort(number, out, ports);
+    return;
+  }
+  out.dec(number);
   out.byte(SLASH);
   out.hex(mask);
 }

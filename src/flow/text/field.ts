@@ -32,8 +32,10 @@ export type Field = {
   /** The bits of the container that are the field: `bits` of them, `shift` from the lowest. */
   readonly shift: number;
   readonly bits: number;
-  /** The largest value. */
+  /** All bits of the field: the largest mask. */
   readonly max: number;
+  /** The largest value: {@link max}, but where a kernel takes less than the bits hold. */
+  readonly limit: number;
   /** The mask that text without a mask means. */
   readonly full: number;
   /** The mask that is left out when printed: `full`, but for ct_state. */
@@ -53,6 +55,7 @@ export type FieldOptions = {
   maskRadix?: Radix;
   shift?: number;
   bits?: number;
+  limit?: number;
   full?: number;
   exact?: number;
   numeric?: boolean;
@@ -80,6 +83,7 @@ function field(
     shift: options.shift ?? 0,
     bits,
     max,
+    limit: options.limit ?? max,
     full,
     exact: options.exact ?? full,
     radix: options.radix ?? "dec",
@@ -233,4 +237,21 @@ export function setFull(bytes: Uint8Array, maskBase: number, of: Field): void {
   }
   const at = maskBase + of.offset;
   for (let i = 0; i < of.size; i++) bytes[at + i] = 0xff;
+}
+
+/** All bits of a field are matched, or none, and then it is zero. */
+export function isFieldWhole(of: Field, bytes: Uint8Array, key: number, mask: number): boolean {
+  const bits = getField(bytes, mask, of);
+  return bits === of.full || (bits === 0 && getField(bytes, key, of) === 0);
+}
+
+/** As {@link isFieldWhole}, of bytes. */
+export function areBytesWhole(bytes: Uint8Array, key: number, mask: number, size: number): boolean {
+  let ones = true;
+  let zeros = true;
+  for (let i = 0; i < size; i++) {
+    if (bytes[mask + i] !== 0xff) ones = false;
+    if (bytes[mask + i] !== 0 || bytes[key + i] !== 0) zeros = false;
+  }
+  return ones || zeros;
 }

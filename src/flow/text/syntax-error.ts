@@ -60,10 +60,10 @@ export class FlowSyntaxError extends MillraceError {
 }
 
 /**
- * Builds the error for the byte at `at` of the line that is `lineStart` to `end` of `bytes`.
+ * What an error says of the byte at `at` of the line that is `lineStart` to `end` of `bytes`.
  * Only here does text become a string.
  */
-export function syntaxErrorAt(
+export function syntaxFactsAt(
   bytes: Uint8Array,
   lineStart: number,
   end: number,
@@ -71,10 +71,10 @@ export function syntaxErrorAt(
   at: number,
   expected: string,
   suggestion?: string,
-): FlowSyntaxError {
+): FlowSyntaxErrorFacts {
   const from = Math.max(lineStart, at - SHOWN_BEFORE);
   const to = Math.min(end, at + SHOWN_AFTER);
-  return new FlowSyntaxError({
+  return {
     line,
     column: at - lineStart + 1,
     found: foundAt(bytes, at, end),
@@ -82,7 +82,12 @@ export function syntaxErrorAt(
     suggestion,
     before: (from > lineStart ? "…" : "") + readable(bytes, from, at),
     after: readable(bytes, at, to) + (to < end ? "…" : ""),
-  });
+  };
+}
+
+/** The error of {@link syntaxFactsAt}. */
+export function syntaxErrorAt(...place: Parameters<typeof syntaxFactsAt>): FlowSyntaxError {
+  return new FlowSyntaxError(syntaxFactsAt(...place));
 }
 
 /** The word, the number or the one character at `at`, in quotes. */

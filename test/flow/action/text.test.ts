@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ACTIONS } from "../../../src/flow/action/table.ts";
-import { UserspaceOnlyError } from "../../../src/flow/action/userspace-only.ts";
+import { UserspaceOnlyError } from "../../../src/flow/userspace-only.ts";
 import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import * as uapi from "../../../src/uapi/openvswitch.ts";
 import { actionsText, encodeActions, hex, thrownBy, unhex } from "./support.ts";
@@ -165,6 +165,8 @@ function data(bytes: number): string {
   return `userspace(pid=1,userdata(${"aa".repeat(bytes)}),actions)`;
 }
 
+const NO_MASKS = "no masks: set(tunnel(…)) writes whole fields";
+
 describe("errors", () => {
   // The text, the column of the error, what is expected there, the word that is suggested.
   const cases: readonly (readonly [string, number, string, ...string[]])[] = [
@@ -220,6 +222,14 @@ describe("errors", () => {
     ["set(ipv4(ttl=256))", 14, ""],
     ["set()", 5, "a key such as in_port(1)"],
     ["set(encap(eth_type(0x0800)))", 5, "nothing in encap()"],
+    ["set(tunnel(tun_id=0x5/0xff,dst=1.1.1.1,ttl=64))", 22, NO_MASKS],
+    ["set(tunnel(tun_id=5,dst=1.1.1.1/8,ttl=64))", 32, NO_MASKS],
+    ["set(tunnel(dst=1.1.1.1,tos=4/0,ttl=64))", 29, NO_MASKS],
+    ["set(tunnel(dst=1.1.1.1,ttl=64,flags(+df-csum)))", 5, NO_MASKS],
+    ["set(tunnel(dst=1.1.1.1,ttl=64,vxlan(gbp(id=3/0xff,flags=4))))", 45, NO_MASKS],
+    ["set(tunnel(dst=1.1.1.1,ttl=64,erspan(ver=1,idx=1/0xf)))", 49, NO_MASKS],
+    ["set(tunnel(dst=1.1.1.1,ttl=64,geneve({class=1/0,type=2,len=4,0xa})))", 46, NO_MASKS],
+    ["set(tunnel(dst=1.1.1.1,ttl=64,geneve({class=1,type=2,len=4,0xa/0xb})))", 63, NO_MASKS],
   ];
   test.each(cases.map((one) => [one[0], one] as const))("%s", (text, one) => {
     const [, column, expected, suggestion] = one;
@@ -231,18 +241,29 @@ describe("errors", () => {
     expect(error.code).toBe("FLOW_SYNTAX");
   });
 
-  test.each(["tnl_push(tnl_port(4))", "1,tnl_pop(4)", "clone(lb_output(1))"])(
-    "%s is refused by name",
-    (text) => {
-      const error = thrownBy(() => encodeActions(text));
-      if (!(error instanceof UserspaceOnlyError)) throw error;
-      const name = /[a-z]+_[a-z]+/.exec(text)?.[0] ?? "";
-      expect(error.code).toBe("FLOW_USERSPACE_ONLY");
-      expect(error.message).toContain(`only OVS's userspace datapath knows ${name}`);
-      expect(error.column).toBe(text.indexOf(name) + 1);
-      expect(error.caret().split("\n")[1]).toBe(`${" ".repeat(text.indexOf(name))}^`);
-    },
-  );
+  test.each([
+    ["tnl_push(tnl_port(4))", "tnl_push", "an action"],
+    ["1,tnl_pop(4)", "tnl_pop", "an action"],
+    ["clone(lb_output(1))", "lb_output", "an action"],
+    ["set(tunnel(dst=1.1.1.1,ttl=64,gtpu(flags=1,msgtype=255)))", "gtpu", "a field"],
+    ["set(nd_ext(nd_reserved=1))", "nd_ext", "a key"],
+    ["set(packet_type(ns=0,id=0))", "packet_type", "a key"],
+  ])("%s is refused by name", (text, name, kind) => {
+    const error = thrownBy(() => encodeActions(text));
+    if (!(error instanceof UserspaceOnlyError)) throw error;
+    expect(error.code).toBe("FLOW_USERSPACE_ONLY");
+    expect(error.expected).toBe(`${kind} of a kernel: only OVS's userspace datapath knows ${name}`);
+    expect(error.column).toBe(text.indexOf(name) + 1);
+    expect(error.caret().split("\n")[1]).toBe(`${" ".repeat(text.indexOf(name))}^`);
+  });
+
+  test("a tunnel whose masks are all ones, or that leaves a field out, is set", () => {
+    const whole =
+      "set(tunnel(tun_id=0x5,dst=1.1.1.1,ttl=64,geneve({class=0,type=0x2,len=4,0xa}),flags(key)))";
+    const masked =
+      "set(tunnel(tun_id=5/0xffffffffffffffff,dst=1.1.1.1/32,ttl=64/0xff,tos=0/0,geneve({type=2,len=4,0xa/0xffffffff}),flags(8/15)))";
+    expect(actionsText(encodeActions(masked))).toBe(whole);
+  });
 
   test("lists nest 32 deep and no deeper", () => {
     expect(actionsText(encodeActions(nested(28)))).toBe(nested(28));

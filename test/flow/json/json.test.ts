@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { PROPERTY } from "../harness.ts";
-import { UserspaceOnlyError } from "../../../src/flow/action/userspace-only.ts";
+import { UserspaceOnlyError } from "../../../src/flow/userspace-only.ts";
 import { Flow } from "../../../src/flow/flow.ts";
 import {
   FlowJsonEncoder,

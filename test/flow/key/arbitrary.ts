@@ -24,7 +24,7 @@ export function fieldText(of: Field): fc.Arbitrary<string> {
     case "hex":
       return masked(byteText(of.size), byteText(of.size));
     default:
-      return masked(number(of.max), number(of.max));
+      return masked(number(of.limit), number(of.max));
   }
 }
 

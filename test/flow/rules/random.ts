@@ -208,7 +208,7 @@ function network(random: Random, type: string): readonly string[] {
       ];
     case "0x0806":
     case "0x8035":
-      return [random.of(["arp()", "arp(op=1)", "arp(sip=1.1.1.1,op=2/3)", "arp(op=256)"])];
+      return [random.of(["arp()", "arp(op=1)", "arp(sip=1.1.1.1,op=2/3)", "arp(op=3/0xffff)"])];
     default:
       return [];
   }

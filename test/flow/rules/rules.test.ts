@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { FlowRefusedError, FlowRejectedError } from "../../../src/flow/rules/errors.ts";
+import { keyOffset } from "../../../src/flow/key/record.ts";
+import { SLOT_ARP } from "../../../src/flow/key/slots.ts";
+import { newFacts } from "../../../src/flow/rules/facts.ts";
 import { ALL_FEATURES } from "../../../src/flow/rules/features.ts";
+import { validateKey } from "../../../src/flow/rules/key.ts";
+import { keyOf, normalized } from "../harness.ts";
 import { verdict } from "./support.ts";
 
 const ETH = "in_port(1),eth()";
@@ -64,6 +69,13 @@ describe("the kernel takes", () => {
   test.each(lines)("%s", (line) => {
     expect(verdict(line)).toBeUndefined();
   });
+});
+
+test("an opcode of ARP above 255, which no text has, is told of a message that came ready-made", () => {
+  const record = normalized(keyOf(`${ETH},eth_type(0x0806),arp(op=1)`));
+  expect(validateKey(record, ALL_FEATURES, newFacts())).toBeUndefined();
+  record.bytes[keyOffset(0, SLOT_ARP) + 8] = 1;
+  expect(validateKey(record, ALL_FEATURES, newFacts())?.rule).toBe("key.arp");
 });
 
 describe("the kernel refuses", () => {

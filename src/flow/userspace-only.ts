@@ -1,0 +1,23 @@
+import type { Cursor } from "./text/cursor.ts";
+import { FlowSyntaxError, syntaxFactsAt } from "./text/syntax-error.ts";
+
+/** What {@link UserspaceOnlyError} speaks of. */
+export type UserspaceKind = "an action" | "a key" | "a field";
+
+/** An action or a match that is in the language, but that no kernel knows. */
+export class UserspaceOnlyError extends FlowSyntaxError {
+  override readonly name: string = "UserspaceOnlyError";
+  override readonly code: string = "FLOW_USERSPACE_ONLY";
+}
+
+/** Throws the error for the word `name` at `at`, which is `kind`. */
+export function failUserspaceOnly(
+  cursor: Cursor,
+  name: string,
+  kind: UserspaceKind,
+  at: number,
+): never {
+  const expected = `${kind} of a kernel: only OVS's userspace datapath knows ${name}`;
+  const { bytes, lineStart, end, line } = cursor;
+  throw new UserspaceOnlyError(syntaxFactsAt(bytes, lineStart, end, line, at, expected));
+}
