@@ -1,3 +1,4 @@
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { ENODEV, EPERM } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 
@@ -35,7 +36,8 @@ const UNAVAILABLE = new Set([
 export function exitStatusOf(error: unknown): number {
   if (!(error instanceof MillraceError)) return Exit.internal;
   if (error.code === "UNREADABLE_INPUT" || error.code === "USAGE") return Exit.usage;
-  if (error.code === "FLOW_SYNTAX") return Exit.usage;
+  // FLOW_SYNTAX, and those that say more.
+  if (error instanceof FlowSyntaxError) return Exit.usage;
   return UNAVAILABLE.has(error.code) ? Exit.unavailable : Exit.internal;
 }
 

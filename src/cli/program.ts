@@ -1,5 +1,7 @@
 import { Command, CommanderError } from "commander";
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { MillraceError } from "../sys/errors.ts";
+import { excerpt } from "./excerpt.ts";
 import { Exit, exitStatusOf } from "./exit.ts";
 
 /** A command by name: what it does in a line, and how to get it. */
@@ -52,7 +54,10 @@ function throwInsteadOfExit(command: Command): void {
 function statusOfFailure(error: unknown): number {
   // commander has printed its message; help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
-  if (error instanceof MillraceError) console.error(`millrace: ${error.message}`);
+  if (error instanceof FlowSyntaxError) {
+    const { message, text, caretAt: caret } = error;
+    process.stderr.write(`millrace: ${message}\n${excerpt({ text, caret })}`);
+  } else if (error instanceof MillraceError) console.error(`millrace: ${error.message}`);
   else console.error("millrace: internal error:", error);
   return exitStatusOf(error);
 }

@@ -1,4 +1,5 @@
 import type { LineVerb } from "../flow/line.ts";
+import type { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import type { Batch } from "../netlink/batch.ts";
 
 /** Why a flow cannot be sent. */
@@ -12,7 +13,15 @@ export type FlowRefusal = {
   readonly reason: string;
   /** The text around the column. */
   readonly text: string;
+  /** Which character of the text is the one at the column; absent where none is. */
+  readonly caret?: number;
 };
+
+/** The refusal of a line that is not in the language. */
+export function refusalOfSyntax(line: number, error: FlowSyntaxError): FlowRefusal {
+  const { column, code, reason, text, caretAt: caret } = error;
+  return { line, column, code, reason, text, caret };
+}
 
 /** Takes flows one by one; a load offers one to its feed. */
 export type FlowSink = {

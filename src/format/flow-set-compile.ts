@@ -1,5 +1,5 @@
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import type { FlowRefusal } from "./feed.ts";
+import { type FlowRefusal, refusalOfSyntax } from "./feed.ts";
 import { FlowSetLines } from "./flow-set-lines.ts";
 import type { FlowSetWriter } from "./flow-set-writer.ts";
 import { JsonLineEncoder } from "./json-feed.ts";
@@ -77,8 +77,7 @@ export class FlowSetCompiler {
       if (typeof done === "object") this.#fail(done.code, done.reason);
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
-      const { column, code, reason, text } = error;
-      this.#refuse({ line, column, code, reason, text });
+      this.#refuse(refusalOfSyntax(line, error));
     }
   }
 

@@ -5,9 +5,6 @@ import type { FlowFeed } from "./feed.ts";
 import type { ByteSource } from "./source.ts";
 import { TextFeed } from "./text-feed.ts";
 
-/** How much of a line that is no JSON is shown. */
-const SHOWN_MAX = 100;
-
 const DECODER = new TextDecoder();
 
 /** Flows in JSON, an object a line; blank lines are passed over. Errors tell the path in the object. */
@@ -54,7 +51,7 @@ function parse(text: string, line: number): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const shown = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
-    throw new FlowJsonError(".", line, `what is no JSON (${why})`, "a flow", shown);
+    const found = `what is no JSON (${why})`;
+    throw new FlowJsonError({ text, path: ".", line, found, expected: "a flow" });
   }
 }

@@ -1,7 +1,7 @@
 import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import type { FlowFeed, FlowRefusal, FlowSink } from "./feed.ts";
+import { type FlowFeed, type FlowRefusal, type FlowSink, refusalOfSyntax } from "./feed.ts";
 import type { ByteSource } from "./source.ts";
 import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
 
@@ -87,8 +87,7 @@ export class TextFeed implements FlowFeed {
       if (!encoder.encode(buffer, start, end, line, sink.batch.writer)) return true;
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
-      const { column, code, reason, text } = error;
-      sink.refuse({ line, column, code, reason, text });
+      sink.refuse(refusalOfSyntax(line, error));
       return true;
     }
     return sink.commit(encoder.verb, line);

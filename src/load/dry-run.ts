@@ -4,7 +4,7 @@ import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
 import { newFlowView } from "../ovs/flow.ts";
 import { brokenRule } from "./explain.ts";
 import type { Account } from "./outcome.ts";
-import { decodeSent, textOf } from "./reconcile.ts";
+import { decodeSent, pointedText } from "./reconcile.ts";
 import type { Outlet } from "./outlet.ts";
 
 const MESSAGES = 1024;
@@ -69,7 +69,7 @@ export class DryOutlet implements Outlet {
       errno: 0,
       code: "FLOW_REFUSED",
       reason: rule.reason,
-      text: textOf(this.#view),
+      ...pointedText(rule.reason, this.#view),
     });
   }
 

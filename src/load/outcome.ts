@@ -32,6 +32,8 @@ export type FlowException = {
   readonly reason: string;
   /** The flow, or the part of the line around the column. */
   readonly text: string;
+  /** Which character of the text the reason speaks of; absent where none is known. */
+  readonly caret?: number;
 };
 
 /** What became of all flows, counted. */

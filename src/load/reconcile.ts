@@ -4,6 +4,7 @@ import { normalize } from "../flow/key/normal-form.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
 import { type FlowParts, printFlow } from "../flow/print.ts";
+import { placeOf } from "../flow/rules/place.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { printUuid } from "../flow/text/uuid.ts";
 import type { Batch } from "../netlink/batch.ts";
@@ -62,8 +63,15 @@ function matchHash(flow: FlowParts): Uint8Array {
   return new Uint8Array(hash.buffer);
 }
 
+/** The flow of a request in text, and the character of it that a reason speaks of. */
+export function pointedText(reason: string, sent: FlowView): { text: string; caret?: number } {
+  const text = textOf(sent);
+  const caret = placeOf(reason, text);
+  return caret === undefined ? { text } : { text, caret };
+}
+
 /** The flow of a request in text; a delete by UFID has no more than that. */
-export function textOf(sent: FlowView): string {
+function textOf(sent: FlowView): string {
   const out = new TextSink(512);
   if (sent.key.start < 0) {
     out.text("ufid:");

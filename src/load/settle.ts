@@ -7,7 +7,7 @@ import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { explainRejection } from "./explain.ts";
 import type { Account, OutcomeState } from "./outcome.ts";
-import { decodeSent, reconcile, textOf } from "./reconcile.ts";
+import { decodeSent, pointedText, reconcile } from "./reconcile.ts";
 import { isOvertaken, replaceHeld } from "./replace.ts";
 import type { LoadTarget } from "./sender.ts";
 
@@ -110,7 +110,7 @@ export class Settler {
       errno,
       code: state === "rejected" ? errnoName(errno) : "LOST_REPLY",
       reason,
-      text: textOf(sent),
+      ...pointedText(reason, sent),
     });
   }
 }

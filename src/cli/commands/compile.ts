@@ -8,6 +8,7 @@ import { pathSource, streamSource, UnreadableInputError } from "../../format/sou
 import { EIO, errnoNumber } from "../../sys/errno.ts";
 import { SystemCallError } from "../../sys/errors.ts";
 import { EndingSignals } from "../../sys/signals.ts";
+import { excerpt } from "../excerpt.ts";
 import { Exit, UsageError } from "../exit.ts";
 import { bytes, count, printJson, writeOut } from "../output.ts";
 
@@ -172,9 +173,9 @@ function print(report: Report, file: string, options: Options): void {
   }
   const write = (text: string): void =>
     toError ? void process.stderr.write(text) : writeOut(text);
-  for (const { line, column, code, reason, text } of report.errors.slice(0, SHOWN_MAX)) {
-    write(`line ${line}, column ${column}: refused (${code}): ${reason}\n`);
-    if (text !== "") write(`    ${text}\n`);
+  for (const refusal of report.errors.slice(0, SHOWN_MAX)) {
+    const { line, column, code, reason } = refusal;
+    write(`line ${line}, column ${column}: refused (${code}): ${reason}\n${excerpt(refusal)}`);
   }
   const { flows, refused, lines, seconds } = report;
   if (refused > SHOWN_MAX) write(`  … and ${count(refused - SHOWN_MAX)} more: --json shows them\n`);

@@ -16,6 +16,7 @@ import { listPorts } from "../../ovs/vport.ts";
 import { errnoNumber } from "../../sys/errno.ts";
 import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
+import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { Exit, fatalReason, UsageError } from "../exit.ts";
 import { bytes, count, duration, printJson, writeOut } from "../output.ts";
@@ -258,9 +259,9 @@ function printTuned(report: LoadReport): void {
 }
 
 function printException(exception: FlowException): void {
-  const { line, column, state, code, reason, text } = exception;
+  const { line, column, state, code, reason } = exception;
   writeOut(`line ${line}, column ${column}: ${pc.red(state)} (${code}): ${reason}\n`);
-  if (text !== "") writeOut(`    ${text}\n`);
+  writeOut(excerpt(exception));
 }
 
 function workerCount(text: string): WorkerCount {

@@ -88,9 +88,10 @@ function complain(session: DpctlSession, exception: FlowException): void {
       `Failed parsing line number ${line}, skipped!`,
       0,
       `column ${column}: ${reason}`,
+      exception,
     );
   } else if (state === "rejected") {
-    session.complain("updating flow table", errno, `line ${line}: ${reason}`);
+    session.complain("updating flow table", errno, `line ${line}: ${reason}`, exception);
   } else if (state !== "present") {
     session.complain(`line ${line}: ${reason}`, errno);
   }

@@ -34,7 +34,7 @@ import {
 } from "../../uapi/openvswitch.ts";
 import { FlowFilter } from "./filter.ts";
 import { printDpctlFlow, readKey } from "./flow-text.ts";
-import type { DpctlSession } from "./session.ts";
+import { CommandFailed, type DpctlSession } from "./session.ts";
 
 /** `ufid:` and a UUID. */
 const UFID_TEXT_LENGTH = 41;
@@ -84,14 +84,15 @@ function putFlow(
 
 // The key and the actions are one line here, and ovs-dpctl says in which of the two it stumbled.
 function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: string): 1 {
-  const { column, reason } = error;
+  const { column, reason, text, caretAt: caret } = error;
+  const where = { text, caret };
   if (flow.startsWith("ufid:") && column <= UFID_TEXT_LENGTH) {
-    return session.complain("parsing flow ufid", EINVAL, reason);
+    return session.complain("parsing flow ufid", EINVAL, reason, where);
   }
   const place = `column ${column}: ${reason}`;
   return column > Buffer.byteLength(flow)
-    ? session.complain("parsing actions", EINVAL, reason)
-    : session.complain(`parsing flow key (${place})`, EINVAL);
+    ? session.complain("parsing actions", EINVAL, reason, where)
+    : session.complain(`parsing flow key (${place})`, EINVAL, "", where);
 }
 
 function complainOfKernel(
@@ -140,7 +141,9 @@ function identityOfText(session: DpctlSession, text: string, ports: PortNames): 
     return identity;
   } catch (error) {
     if (!(error instanceof FlowSyntaxError)) throw error;
-    return session.fail(`column ${error.column}: ${error.reason}`, EINVAL);
+    const where = { text: error.text, caret: error.caretAt };
+    session.complain(`column ${error.column}: ${error.reason}`, EINVAL, "", where);
+    throw new CommandFailed();
   }
 }
 

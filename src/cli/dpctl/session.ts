@@ -5,6 +5,7 @@ import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapat
 import { portNames } from "../../ovs/vport.ts";
 import { EAFNOSUPPORT, EEXIST, EINVAL, ENODEV, EPERM, errnoText } from "../../sys/errno.ts";
 import { MillraceError, SystemCallError } from "../../sys/errors.ts";
+import { type Excerpted, excerpt } from "../excerpt.ts";
 import type { DpctlOptions } from "./options.ts";
 
 /** Where a call's text goes. */
@@ -47,12 +48,14 @@ export class DpctlSession implements Disposable {
   }
 
   /**
-   * Says what went wrong, as ovs-dpctl does: `MESSAGE (strerror)`; then why, where that is known.
+   * Says what went wrong, as ovs-dpctl does: `MESSAGE (strerror)`; then why, and below it where in a
+   * text, where that is known.
    * @returns 1, the exit status
    */
-  complain(message: string, errno = 0, reason = ""): 1 {
+  complain(message: string, errno = 0, reason = "", where: Excerpted = NOWHERE): 1 {
     const number = errno === 0 ? "" : ` (${strerror(errno)})`;
-    this.#error(`millrace dpctl: ${message}${number}${reason === "" ? "" : `: ${reason}`}\n`);
+    const why = reason === "" ? "" : `: ${reason}`;
+    this.#error(`millrace dpctl: ${message}${number}${why}\n${excerpt(where)}`);
     return 1;
   }
 
@@ -146,6 +149,8 @@ export class DpctlSession implements Disposable {
     this.channel[Symbol.dispose]();
   }
 }
+
+const NOWHERE: Excerpted = { text: "" };
 
 /** `TYPE@NAME`, or a name alone (`dp_parse_name` in lib/dpif.c). */
 export function parseDatapathName(arg: string): { type: string; name: string } {

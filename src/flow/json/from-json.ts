@@ -1,28 +1,10 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { USERSPACE_ACTIONS } from "../action/table.ts";
 import type { FlowLineEncoder } from "../line.ts";
 import { FlowSyntaxError } from "../text/syntax-error.ts";
+import { nearestWord } from "../text/words.ts";
+import { FlowJsonError, jsonText } from "./error.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
-
-/** JSON that is no flow: where in it, what was found there and what was expected. */
-export class FlowJsonError extends FlowSyntaxError {
-  override readonly name: string = "FlowJsonError";
-  override readonly code: string = "FLOW_JSON";
-  /** The place, such as `.key.ipv4.ttl` or `.actions[0].push_vlan.vid`. */
-  readonly path: string;
-
-  constructor(path: string, line: number, found: string, expected: string, text: string) {
-    const facts = {
-      line,
-      column: 1,
-      found,
-      expected: `${expected} at ${path}`,
-      before: "",
-      after: text,
-    };
-    super(facts);
-    this.path = path;
-  }
-}
 
 /** Most levels of a flow: more than text nests. */
 const DEPTH_MAX = 80;
@@ -60,7 +42,7 @@ export class FlowJsonEncoder {
    * @throws FlowJsonError with the writer rolled back
    */
   encode(json: unknown, line: number, writer: AttributeWriter): void {
-    const text = this.#text.clear(line);
+    const text = this.#text.clear(json, line);
     writeFlow(json, text);
     const bytes = ENCODER.encode(text.text);
     try {
@@ -68,14 +50,15 @@ export class FlowJsonEncoder {
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
       const path = text.pathAt(bytes, error.column - 1);
-      throw new FlowJsonError(path, line, error.found, error.expected, error.text);
+      const { found, expected, suggestion } = error;
+      throw new FlowJsonError({ json, path, line, found, expected, suggestion });
     }
   }
 }
 
 /** The line of text of a flow in JSON. @throws FlowJsonError */
 export function flowJsonToLine(json: unknown, line = 1): string {
-  const text = new LineText().clear(line);
+  const text = new LineText().clear(json, line);
   writeFlow(json, text);
   return text.text;
 }
@@ -83,12 +66,15 @@ export function flowJsonToLine(json: unknown, line = 1): string {
 /** Text that grows, and the path in the JSON that each part of it came from. */
 class LineText {
   text = "";
+  #json: unknown;
   #line = 1;
   readonly #offsets: number[] = [];
   readonly #paths: string[] = [];
 
-  clear(line: number): this {
+  /** @param json what the text is going to be made of */
+  clear(json: unknown, line: number): this {
     this.text = "";
+    this.#json = json;
     this.#line = line;
     this.#offsets.length = 0;
     this.#paths.length = 0;
@@ -110,17 +96,32 @@ class LineText {
     return path;
   }
 
-  fail(path: string, found: unknown, expected: string): never {
-    const shown = JSON.stringify(found) ?? String(found);
-    const short = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
-    throw new FlowJsonError(path === "" ? "." : path, this.#line, short, expected, this.text);
+  fail(at: string, value: unknown, expected: string, suggestion?: string): never {
+    const shown = jsonText(value) || String(value);
+    const found = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
+    const path = at === "" ? "." : at;
+    throw new FlowJsonError({
+      json: this.#json,
+      path,
+      line: this.#line,
+      found,
+      expected,
+      suggestion,
+    });
+  }
+
+  /** Fails for a name that is none of `names`. */
+  failName(path: string, name: string, expected: string, names: Iterable<string>): never {
+    this.fail(path, name, expected, nearestWord(names, name));
   }
 }
 
 function writeFlow(json: unknown, text: LineText): void {
   if (!isObject(json)) text.fail("", json, "a flow: an object with key and actions");
   for (const name of Object.keys(json))
-    if (!MEMBERS.includes(name)) text.fail(`.${name}`, name, `one of ${MEMBERS.join(", ")}`);
+    if (!MEMBERS.includes(name))
+      text.failName(`.${name}`, name, `one of ${MEMBERS.join(", ")}`, MEMBERS);
+  checkStatistics(json, text);
   const { verb, ufid, key, actions } = json;
   if (verb !== undefined) {
     if (typeof verb !== "string" || !VERBS.test(verb))
@@ -139,6 +140,18 @@ function writeFlow(json: unknown, text: LineText): void {
   writeActions(actions, ".actions", text, 0);
 }
 
+/** They are not read back, but what stands there is what a dump says. */
+function checkStatistics(json: { readonly [name: string]: unknown }, text: LineText): void {
+  for (const name of ["packets", "bytes"]) {
+    const count = json[name];
+    if (count !== undefined && !isCount(count)) text.fail(`.${name}`, count, "a whole number");
+  }
+  const { used, flags } = json;
+  if (used !== undefined && used !== "never" && !(typeof used === "number" && used >= 0))
+    text.fail(".used", used, 'seconds, or "never"');
+  if (flags !== undefined && typeof flags !== "string") text.fail(".flags", flags, "a string");
+}
+
 function writeKeys(
   key: { readonly [name: string]: unknown },
   path: string,
@@ -149,7 +162,7 @@ function writeKeys(
   for (const [name, value] of Object.entries(key)) {
     const at = `${path}.${name}`;
     const shape = KEY_SHAPES.get(name) ?? (/^key[0-9]+$/.test(name) ? RAW_SHAPE : undefined);
-    if (shape === undefined) text.fail(at, name, "a key that is known");
+    if (shape === undefined) text.failName(at, name, "a key that is known", KEY_SHAPES.keys());
     if (!first) text.put(path, ",");
     first = false;
     text.put(at, `${name}(`);
@@ -174,7 +187,7 @@ function writeActions(
     if (entry === undefined || entries.length !== 1)
       text.fail(at, action, "an action: an object with one member");
     if (index > 0) text.put(path, ",");
-    writeAction(entry[0], entry[1], `${at}.${entry[0]}`, actions.length, text, depth);
+    writeAction(entry[0], entry[1], `${at}.${entry[0]}`, text, depth);
   }
 }
 
@@ -182,24 +195,20 @@ function writeAction(
   name: string,
   value: unknown,
   path: string,
-  siblings: number,
   text: LineText,
   depth: number,
 ): void {
   const raw = /^action[0-9]+$/.test(name);
   const shape = ACTION_SHAPES.get(name) ?? (raw ? RAW_SHAPE : undefined);
-  // Unknown words go on: the grammar knows those that only user space has, and names near by.
   if (shape === undefined) {
-    if (!/^[a-z_0-9]+$/i.test(name)) text.fail(path, name, "an action that is known");
+    // The grammar refuses by name what only user space has. Any other word would be a port's name there.
+    if (!USERSPACE_ACTIONS.includes(name))
+      text.failName(path, name, "an action that is known", ACTION_SHAPES.keys());
     text.put(path, name);
     return;
   }
   if (name === "output") {
     writeInside(value, shape, path, text, depth);
-    return;
-  }
-  if (name === "drop" && value === true) {
-    text.put(path, siblings === 1 ? "drop(0)" : "drop");
     return;
   }
   writeMember(name, value, { shape, group: shape.kind !== "flag" }, path, text, depth);
@@ -280,9 +289,19 @@ function writeList(
     const at = `${path}[${index}]`;
     if (shape.kind === "options") text.put(at, "{");
     else if (index > 0) text.put(at, ",");
-    writeObject(one, shape, at, text, depth + 1);
+    const whole = shape.kind === "stack" && value.length > 1 && isObject(one);
+    writeObject(whole ? withAllMembers(one, shape) : one, shape, at, text, depth + 1);
     if (shape.kind === "options") text.put(at, "}");
   }
+}
+
+/** In text a name that comes again begins the next entry, so that each entry has to have them all. */
+function withAllMembers(
+  entry: { readonly [name: string]: unknown },
+  shape: Extract<Shape, { members: unknown }>,
+): { readonly [name: string]: unknown } {
+  const absent = [...shape.members.keys()].filter((name) => !Object.hasOwn(entry, name));
+  return { ...entry, ...Object.fromEntries(absent.map((name) => [name, "0/0"])) };
 }
 
 function writeObject(
@@ -297,7 +316,10 @@ function writeObject(
   for (const [name, inner] of Object.entries(value)) {
     const member = shape.members.get(name);
     const at = `${path}.${name}`;
-    if (member === undefined) text.fail(at, name, `one of ${[...shape.members.keys()].join(", ")}`);
+    if (member === undefined) {
+      const names = [...shape.members.keys()];
+      text.failName(at, name, `one of ${names.join(", ")}`, names);
+    }
     if (!first) text.put(at, ",");
     first = false;
     // The data of a Geneve option has no name in text.
@@ -308,7 +330,7 @@ function writeObject(
 }
 
 function scalarText(value: unknown, inside: RegExp, path: string, text: LineText): string {
-  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return String(value);
+  if (isCount(value)) return String(value);
   if (typeof value === "string" && inside.test(value)) return value;
   return text.fail(
     path,
@@ -321,6 +343,10 @@ function percentText(value: unknown, path: string, text: LineText): string {
   if (typeof value !== "number" || !(value >= 0 && value <= 100))
     text.fail(path, value, "a number from 0 to 100");
   return `${value.toFixed(8)}%`;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {

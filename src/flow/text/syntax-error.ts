@@ -36,8 +36,8 @@ export class FlowSyntaxError extends MillraceError {
   readonly suggestion: string | undefined;
   /** The line, shortened around the column. */
   readonly text: string;
-
-  readonly #caretAt: number;
+  /** Which character of {@link text} is the one at the column. */
+  readonly caretAt: number;
 
   constructor(facts: FlowSyntaxErrorFacts) {
     const hint = facts.suggestion === undefined ? "" : `; did you mean "${facts.suggestion}"?`;
@@ -50,13 +50,18 @@ export class FlowSyntaxError extends MillraceError {
     this.expected = facts.expected;
     this.suggestion = facts.suggestion;
     this.text = facts.before + facts.after;
-    this.#caretAt = Bun.stringWidth(facts.before);
+    this.caretAt = facts.before.length;
   }
 
   /** The text, and under it a caret at the column. */
   caret(): string {
-    return `${this.text}\n${" ".repeat(this.#caretAt)}^`;
+    return withCaret(this.text, this.caretAt);
   }
+}
+
+/** A text, and under it a caret at its character `at`. */
+export function withCaret(text: string, at: number): string {
+  return `${text}\n${" ".repeat(Bun.stringWidth(text.slice(0, at)))}^`;
 }
 
 /**
@@ -72,8 +77,8 @@ export function syntaxFactsAt(
   expected: string,
   suggestion?: string,
 ): FlowSyntaxErrorFacts {
-  const from = Math.max(lineStart, at - SHOWN_BEFORE);
-  const to = Math.min(end, at + SHOWN_AFTER);
+  const from = characterAt(bytes, Math.max(lineStart, at - SHOWN_BEFORE), end);
+  const to = characterAt(bytes, Math.min(end, at + SHOWN_AFTER), end);
   return {
     line,
     column: at - lineStart + 1,
@@ -95,7 +100,15 @@ function foundAt(bytes: Uint8Array, at: number, end: number): string {
   if (at >= end) return "the end of the line";
   let to = at;
   while (to < end && to - at < SHOWN_AFTER && isWordByte(bytes[to] ?? 0)) to++;
-  return `"${readable(bytes, at, Math.max(to, at + 1))}"`;
+  if (to === at) to = characterAt(bytes, at + 1, end);
+  return `"${readable(bytes, at, to)}"`;
+}
+
+/** The offset at or after `at` where a character of UTF-8 begins. */
+function characterAt(bytes: Uint8Array, at: number, end: number): number {
+  let next = at;
+  while (next < end && (bytes[next]! & 0xc0) === 0x80) next++;
+  return next;
 }
 
 function isWordByte(byte: number): boolean {

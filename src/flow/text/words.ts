@@ -44,21 +44,26 @@ export class WordTable {
     }
   }
 
-  /** The known word nearest to a misspelt one, or undefined where none is near. */
+  /** As {@link nearestWord}. */
   nearest(text: string): string | undefined {
-    let best: string | undefined;
-    // A third of the letters may differ, but never all of them.
-    let bestDistance = Math.min(3, Math.floor(text.length / 3) + 1, text.length - 1) + 1;
-    const wanted = text.toLowerCase().slice(0, 40);
-    for (const word of this.words) {
-      const distance = editDistance(wanted, word);
-      if (distance < bestDistance) {
-        best = word;
-        bestDistance = distance;
-      }
-    }
-    return best;
+    return nearestWord(this.words, text);
   }
+}
+
+/** The word nearest to a misspelt one, or undefined where none is near. */
+export function nearestWord(words: Iterable<string>, text: string): string | undefined {
+  let best: string | undefined;
+  // A third of the letters may differ, but never all of them.
+  let bestDistance = Math.min(3, Math.floor(text.length / 3) + 1, text.length - 1) + 1;
+  const wanted = text.toLowerCase().slice(0, 40);
+  for (const word of words) {
+    const distance = editDistance(wanted, word);
+    if (distance < bestDistance) {
+      best = word;
+      bestDistance = distance;
+    }
+  }
+  return best;
 }
 
 function hashOf(bytes: Uint8Array): number {

@@ -167,7 +167,16 @@ describe("an error names the path", () => {
       "from 0 to 100",
     ],
     [".actions[0].tnl_pop", flow([{ tnl_pop: 4 }]), "only OVS's userspace datapath knows tnl_pop"],
-    [".actions[0].pop_vlna", flow([{ pop_vlna: true }]), "an action"],
+    [".actions[0].pop_vlna", flow([{ pop_vlna: true }]), 'did you mean "pop_vlan"?'],
+    [".actions[0].constructor", flow([{ constructor: 1 }]), "an action that is known"],
+    [".actions[0].br0", flow([{ br0: true }]), "an action that is known"],
+    [".key.eht", { key: { eht: {} } }, 'did you mean "eth"?'],
+    [".key.ipv4.scr", { key: { ipv4: { scr: "::1" } } }, 'did you mean "src"?'],
+    [".pakets", { key: {}, pakets: 1 }, 'did you mean "packets"?'],
+    [".packets", { key: {}, packets: -1 }, "a whole number"],
+    [".bytes", { key: {}, bytes: 1.5 }, "a whole number"],
+    [".used", { key: {}, used: "soon" }, "never"],
+    [".flags", { key: {}, flags: 1 }, "a string"],
   ];
   test.each(cases)("%s of %j", (path, json, expected) => {
     const error = thrownBy(() => bytesOfJson(json));
@@ -177,6 +186,28 @@ describe("an error names the path", () => {
     expect(error.message).toContain(expected);
     expect(error.line).toBe(7);
     expect(error.code).toBe("FLOW_JSON");
+  });
+
+  test("and draws the place in the JSON", () => {
+    const json = {
+      key: { eth: {}, eth_type: "0x0800", ipv4: { src: "10.0.0.1", dst: "10.0.0.2", ttl: 256 } },
+      actions: [{ output: 2 }],
+    };
+    const error = thrownBy(() => bytesOfJson(json));
+    if (!(error instanceof FlowJsonError)) throw error;
+    const [shown = "", caret = ""] = error.caret().split("\n");
+    expect(shown.slice(caret.indexOf("^"))).toBe('256}},"actions":[{"output":2}]}');
+    expect(shown).toMatch(/^…[^ ]{60}256/);
+    for (const [wrong, place] of [
+      [{ key: { in_port: -1 } }, "-1}}"],
+      [{ actions: [] }, '{"actions":[]}'],
+      [{ key: {}, actions: [{ output: 1 }, {}] }, "{}]}"],
+      ["x", '"x"'],
+    ] as const) {
+      const failed = thrownBy(() => bytesOfJson(wrong));
+      if (!(failed instanceof FlowJsonError)) throw failed;
+      expect(failed.text.slice(failed.caretAt)).toBe(place);
+    }
   });
 
   test("lists in lists end somewhere", () => {
@@ -198,6 +229,38 @@ describe("an error names the path", () => {
       }),
     );
   });
+});
+
+test("a lone drop is the empty list, as in text; a number makes it the action", () => {
+  for (const [json, line] of [
+    [{ drop: true }, "eth() drop"],
+    [{ drop: 0 }, "eth() drop(0)"],
+    [{ clone: [{ drop: true }] }, "eth() clone(drop)"],
+  ] as const)
+    expect(bytesOfJson({ key: { eth: {} }, actions: [json] })).toBe(bytesOfLine(line));
+});
+
+test("each entry of a stack stays one, whatever it leaves out", () => {
+  const field = (max: number): fc.Arbitrary<number> => fc.nat({ max });
+  const entry = fc.record(
+    { label: field(0xfffff), tc: field(7), ttl: field(255), bos: field(1) },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(fc.array(entry, { minLength: 1, maxLength: 3 }), (mpls) => {
+      const key = { eth: {}, eth_type: "0x8847", mpls };
+      const text = mpls
+        .map(
+          ({ label = "0/0", tc = "0/0", ttl = "0/0", bos = "0/0" }) =>
+            `label=${label},tc=${tc},ttl=${ttl},bos=${bos}`,
+        )
+        .join(",");
+      expect(bytesOfJson({ key, actions: [] })).toBe(
+        bytesOfLine(`eth(),eth_type(0x8847),mpls(${text}) drop`),
+      );
+    }),
+    PROPERTY,
+  );
 });
 
 test("the schema refuses what is not a flow", () => {

@@ -179,3 +179,12 @@ test("a long line is shortened around the column", () => {
   expect(shown?.[caret?.indexOf("^") ?? -1]).toBe("!");
   expect(failure(() => over("ab").fail("more", 2)).found).toBe("the end of the line");
 });
+
+test("characters of several bytes are shown whole, and the caret stands below them", () => {
+  expect(failure(() => over("€(1)").fail("a key", 0)).found).toBe('"€"');
+  const text = `${"€".repeat(40)}!${"€".repeat(40)}`;
+  const error = failure(() => over(text).fail("nothing", 120));
+  expect(error.text).toBe(`…${"€".repeat(20)}!${"€".repeat(13)}…`);
+  const wide = failure(() => over("# 漢字 x").fail("nothing", 9));
+  expect(wide.caret()).toBe(`# 漢字 x\n${" ".repeat(7)}^`);
+});

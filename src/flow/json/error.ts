@@ -1,0 +1,78 @@
+import { FlowSyntaxError } from "../text/syntax-error.ts";
+
+/** Characters of the JSON shown before and after the place of an error. */
+const SHOWN_BEFORE = 60;
+const SHOWN_AFTER = 40;
+
+/** What {@link FlowJsonError} is made of. */
+export type FlowJsonErrorFacts = {
+  /** The flow, not trusted. */
+  readonly json?: unknown;
+  /** What stands for the flow where it is no JSON. */
+  readonly text?: string;
+  /** The place in it, such as `.key.ipv4.ttl`; `.` is the whole. */
+  readonly path: string;
+  /** 1-based line of the input, or number of the flow. */
+  readonly line: number;
+  readonly found: string;
+  readonly expected: string;
+  readonly suggestion?: string | undefined;
+};
+
+/** JSON that is no flow: where in it, what was found there and what was expected. */
+export class FlowJsonError extends FlowSyntaxError {
+  override readonly name: string = "FlowJsonError";
+  override readonly code: string = "FLOW_JSON";
+  /** The place, such as `.key.ipv4.ttl` or `.actions[0].push_vlan.vid`. */
+  readonly path: string;
+
+  constructor(facts: FlowJsonErrorFacts) {
+    const { json, path, line, found, expected, suggestion } = facts;
+    const text = facts.text ?? jsonText(json);
+    const at = Math.min(text.length, offsetOf(json, path));
+    const from = Math.max(0, at - SHOWN_BEFORE);
+    super({
+      line,
+      column: 1,
+      found,
+      expected: `${expected} at ${path}`,
+      suggestion,
+      before: (from > 0 ? "…" : "") + text.slice(from, at),
+      after: text.slice(at, at + SHOWN_AFTER) + (at + SHOWN_AFTER < text.length ? "…" : ""),
+    });
+    this.path = path;
+  }
+}
+
+/** JSON as text; nothing for what is none, or is nested too deep to be written. */
+export function jsonText(json: unknown): string {
+  try {
+    return JSON.stringify(json) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Where in the text of JSON the value at a path is, or its parent where there is no such value. */
+function offsetOf(json: unknown, path: string): number {
+  let offset = 0;
+  let value = json;
+  for (const [, name, index] of path.matchAll(/\.([^.[]+)|\[(\d+)\]/g)) {
+    if (typeof value !== "object" || value === null) return offset;
+    const wanted = name ?? index ?? "";
+    if (!Object.hasOwn(value, wanted)) return offset;
+    offset++;
+    for (const [key, inner] of Object.entries(value)) {
+      const label = Array.isArray(value) ? 0 : jsonText(key).length + 1;
+      if (key === wanted) {
+        offset += label;
+        value = inner;
+        break;
+      }
+      // What JSON does not have is left out of an object.
+      const size = jsonText(inner).length;
+      if (size > 0) offset += label + size + 1;
+    }
+  }
+  return offset;
+}

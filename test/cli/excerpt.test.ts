@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { excerpt } from "../../src/cli/excerpt.ts";
+import { placeOf } from "../../src/flow/rules/place.ts";
+
+const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
+
+test("text alone, or with a caret below the character that is meant", () => {
+  expect(excerpt({ text: "" })).toBe("");
+  expect(excerpt({ text: "in_port(1) 2" })).toBe("    in_port(1) 2\n");
+  expect(excerpt({ text: "in_port(1) 2", caret: 3 })).toBe("    in_port(1) 2\n       ^\n");
+});
+
+test("long text is shortened around that character", () => {
+  const text = `${"a".repeat(200)}!${"b".repeat(200)}`;
+  const [shown = "", caret = ""] = excerpt({ text, caret: 200 }).split("\n");
+  expect(shown.length).toBeLessThan(110);
+  expect(shown[caret.indexOf("^")]).toBe("!");
+});
+
+test("a rule's reason is found in the flow that breaks it", () => {
+  const flow = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6),tcp(), actions:push_vlan(vid=1),2";
+  for (const [reason, at] of [
+    ["tcp needs tcp_flags() as well", flow.indexOf("tcp(")],
+    ["ipv6() is missing: the kernel wants it for eth_type 0x0800", flow.indexOf("eth_type")],
+    ["push_vlan(): cfi must be 1", flow.indexOf("push_vlan")],
+    ["the kernel is out of memory", undefined],
+  ] as const)
+    expect(placeOf(reason, flow)).toBe(at);
+});
+
+test("load shows where a line is wrong, and which part of a flow a rule is about", () => {
+  const lines = [
+    `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.1,dst=10.0.0.2,proto=6),tcp(src=1,dst=70000) 2`,
+    "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6),tcp() 2",
+  ];
+  const { stdout } = Bun.spawnSync([MILLRACE, "load", "-", "--dry-run"], {
+    stdin: new TextEncoder().encode(lines.join("\n")),
+  });
+  const shown = stdout.toString().split("\n");
+  const carets = shown.flatMap((line, i) => (/^ *\^$/.test(line) ? [i] : []));
+  expect(
+    carets.map((i) => shown[i - 1]?.slice(shown[i]?.indexOf("^")).replace(/\W.*/, "")),
+  ).toEqual(["70000", "tcp"]);
+});
