@@ -1,7 +1,7 @@
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { LineParser, type LineParserOptions, type LineVerb } from "./line-parser.ts";
 import { ShapeCache } from "./shape/cache.ts";
-import { findHoles, layOut } from "./shape/compile.ts";
+import { findHoles, type FoundHole, layOut } from "./shape/compile.ts";
 import { Shape } from "./shape/shape.ts";
 
 export type { LineVerb } from "./line-parser.ts";
@@ -54,9 +54,7 @@ export class FlowLineEncoder {
   ): boolean {
     const known = this.#shapes?.encode(bytes, start, end, writer);
     if (known !== undefined) {
-      this.verb = known.verb;
-      this.hasActions = known.hasActions;
-      this.ownUfid = known.ownUfid;
+      this.recall(known);
       return true;
     }
     const parser = this.#parser;
@@ -79,6 +77,41 @@ export class FlowLineEncoder {
     }
   }
 
+  /** Takes over what a line asks for that was encoded by a shape kept elsewhere. */
+  recall({ verb, hasActions, ownUfid }: LineFacts): void {
+    this.verb = verb;
+    this.hasActions = hasActions;
+    this.ownUfid = ownUfid;
+  }
+
+  /**
+   * Makes a shape for lines in another notation from a flow in text. Nothing is appended to the writer,
+   * whose room is used.
+   * @param text the flow
+   * @param notation the same flow in the other notation
+   * @param place moves the holes of the text to where their values are in the notation, in its order
+   * @returns undefined where there is none
+   */
+  shapeFor(
+    text: Uint8Array,
+    notation: Uint8Array,
+    place: (found: readonly FoundHole[]) => readonly FoundHole[] | undefined,
+    writer: AttributeWriter,
+  ): Shape | undefined {
+    const mark = writer.position;
+    const parser = this.#parser;
+    parser.cursor.reset(text, 0, text.length, 1);
+    const line = parser.parse(writer)
+      ? parser.describe(text, 0, text.length, writer, mark)
+      : undefined;
+    writer.rollback(mark);
+    if (line === undefined || parser.namesPort) return undefined;
+    const placed = place(findHoles(line, parser.cursor));
+    if (placed === undefined) return undefined;
+    const holes = placed.map(({ hole }) => hole);
+    return new Shape(notation, holes, layOut(line, placed));
+  }
+
   /** Makes the shape of the line that was just written at `mark`, unless it is one of a kind. */
   #learn(
     bytes: Uint8Array,
@@ -99,7 +132,7 @@ export class FlowLineEncoder {
 }
 
 /** What a shape's lines ask for. */
-type LineFacts = {
+export type LineFacts = {
   readonly verb: LineVerb;
   readonly hasActions: boolean;
   readonly ownUfid: boolean;

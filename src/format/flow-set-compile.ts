@@ -2,7 +2,7 @@ import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { type FlowRefusal, refusalOfSyntax } from "./feed.ts";
 import { FlowSetLines } from "./flow-set-lines.ts";
 import type { FlowSetWriter } from "./flow-set-writer.ts";
-import { JsonLineEncoder } from "./json-feed.ts";
+import { FlowJsonLineEncoder } from "../flow/json.ts";
 import type { ByteSource } from "./source.ts";
 import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
 
@@ -30,7 +30,7 @@ export class FlowSetCompiler {
     this.#refuse = refuse;
     this.#lines =
       format === "jsonl"
-        ? new FlowSetLines(out, (encoder) => new JsonLineEncoder(encoder))
+        ? new FlowSetLines(out, (encoder) => new FlowJsonLineEncoder(encoder))
         : new FlowSetLines(out);
   }
 

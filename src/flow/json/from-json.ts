@@ -2,8 +2,8 @@ import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { USERSPACE_ACTIONS } from "../action/table.ts";
 import type { FlowLineEncoder } from "../line.ts";
 import { FlowSyntaxError } from "../text/syntax-error.ts";
-import { nearestWord } from "../text/words.ts";
-import { FlowJsonError, jsonText } from "./error.ts";
+import { LineText } from "./line-text.ts";
+import { FlowJsonError } from "./error.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
 
 /** Most levels of a flow: more than text nests. */
@@ -28,7 +28,8 @@ const ENCODER = new TextEncoder();
  */
 export class FlowJsonEncoder {
   readonly #encoder: FlowLineEncoder;
-  readonly #text = new LineText();
+  /** The text that the last flow was made to. */
+  readonly text: LineText = new LineText();
 
   /** @param encoder what reads the line; its verb, record and `hasActions` are those of the flow */
   constructor(encoder: FlowLineEncoder) {
@@ -42,7 +43,7 @@ export class FlowJsonEncoder {
    * @throws FlowJsonError with the writer rolled back
    */
   encode(json: unknown, line: number, writer: AttributeWriter): void {
-    const text = this.#text.clear(json, line);
+    const text = this.text.clear(json, line);
     writeFlow(json, text);
     const bytes = ENCODER.encode(text.text);
     try {
@@ -61,59 +62,6 @@ export function flowJsonToLine(json: unknown, line = 1): string {
   const text = new LineText().clear(json, line);
   writeFlow(json, text);
   return text.text;
-}
-
-/** Text that grows, and the path in the JSON that each part of it came from. */
-class LineText {
-  text = "";
-  #json: unknown;
-  #line = 1;
-  readonly #offsets: number[] = [];
-  readonly #paths: string[] = [];
-
-  /** @param json what the text is going to be made of */
-  clear(json: unknown, line: number): this {
-    this.text = "";
-    this.#json = json;
-    this.#line = line;
-    this.#offsets.length = 0;
-    this.#paths.length = 0;
-    return this;
-  }
-
-  put(path: string, text: string): void {
-    this.#offsets.push(this.text.length);
-    this.#paths.push(path);
-    this.text += text;
-  }
-
-  /** The path of the byte at `offset`. */
-  pathAt(bytes: Uint8Array, offset: number): string {
-    const length = new TextDecoder().decode(bytes.subarray(0, offset)).length;
-    let path = ".";
-    for (const [index, start] of this.#offsets.entries())
-      if (start <= length) path = this.#paths[index] ?? path;
-    return path;
-  }
-
-  fail(at: string, value: unknown, expected: string, suggestion?: string): never {
-    const shown = jsonText(value) || String(value);
-    const found = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
-    const path = at === "" ? "." : at;
-    throw new FlowJsonError({
-      json: this.#json,
-      path,
-      line: this.#line,
-      found,
-      expected,
-      suggestion,
-    });
-  }
-
-  /** Fails for a name that is none of `names`. */
-  failName(path: string, name: string, expected: string, names: Iterable<string>): never {
-    this.fail(path, name, expected, nearestWord(names, name));
-  }
 }
 
 function writeFlow(json: unknown, text: LineText): void {

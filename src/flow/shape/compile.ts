@@ -144,6 +144,7 @@ export function keyless(
     shift: 0,
     mask: undefined,
     nonzero: false,
+    decimal: false,
   };
   return { hole, field: undefined, recordAt: -1, apart: false };
 }
@@ -224,6 +225,7 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
     shift: field.shift,
     mask,
     nonzero: isAbsentAsZero(field, slot),
+    decimal: false,
   };
 }
 

@@ -16,6 +16,8 @@ export const HOLE_IPV6 = 10;
 export const HOLE_UUID = 11;
 /** A word that leaves no trace in the message: a counter of a dump. */
 export const HOLE_SKIP = 12;
+/** The same in JSON: a number, or a string without escapes. */
+export const HOLE_SKIP_JSON = 13;
 
 /** The most bytes of a value. */
 export const VALUE_MAX = 16;
@@ -37,7 +39,34 @@ export type Hole = {
   readonly mask: Uint8Array | undefined;
   /** Zero would make another message of it. */
   readonly nonzero: boolean;
+  /** `0x` begins no value: a number in JSON. */
+  readonly decimal: boolean;
 };
+
+/** What is passed over in JSON: a whole number, one that may have a fraction, or a string. */
+export type SkippedJson = "whole" | "number" | "string";
+export const SKIPPED_JSON: readonly SkippedJson[] = ["whole", "number", "string"];
+
+/** A hole that leaves no trace; {@link HOLE_SKIP_JSON} has what it is as its `max`. */
+export function skippedHole(
+  kind: number,
+  textStart: number,
+  textEnd: number,
+  json: SkippedJson,
+): Hole {
+  return {
+    kind,
+    textStart,
+    textEnd,
+    at: 0,
+    size: 0,
+    max: SKIPPED_JSON.indexOf(json),
+    shift: 0,
+    mask: undefined,
+    nonzero: false,
+    decimal: false,
+  };
+}
 
 /** Writes a number of at most 32 bits where a hole is; of some bits, the others must be there already. */
 export function putNumber(

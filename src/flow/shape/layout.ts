@@ -32,6 +32,8 @@ export type LayoutParts = {
 /** Bits of {@link Layout.special}. */
 const MASKED = 1;
 const NONZERO = 2;
+/** Of a number that may not begin with `0x`. */
+export const SPECIAL_DECIMAL = 4;
 
 /**
  * The message of one flow, in which only the holes differ from flow to flow: {@link place} copies it,
@@ -77,7 +79,9 @@ export class Layout {
     this.special = Uint8Array.from(
       holes,
       (hole) =>
-        (hole.mask !== undefined && !isBits(hole) ? MASKED : 0) | (hole.nonzero ? NONZERO : 0),
+        (hole.mask !== undefined && !isBits(hole) ? MASKED : 0) |
+        (hole.nonzero ? NONZERO : 0) |
+        (hole.decimal ? SPECIAL_DECIMAL : 0),
     );
     this.#mask = new Uint8Array(holes.length * VALUE_MAX);
     for (const [i, { mask }] of holes.entries()) {

@@ -4,7 +4,7 @@ import { HEX_VALUE } from "../text/cursor.ts";
 import { readUuid } from "../text/uuid.ts";
 import type { Hole } from "./hole.ts";
 import * as H from "./hole.ts";
-import type { Layout } from "./layout.ts";
+import { type Layout, SPECIAL_DECIMAL } from "./layout.ts";
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -73,6 +73,9 @@ export class Shape {
       for (; from < to; from++, at++) if (bytes[at] !== text[from]) return false;
       const target = base + places[hole]!;
       const kind = kinds[hole]!;
+      const more = special[hole]!;
+      if ((more & SPECIAL_DECIMAL) !== 0 && bytes[at] === 0x30 && bytes[at + 1] === 0x78)
+        return false;
       switch (kind) {
         case H.HOLE_IPV4:
           at = readIpv4(bytes, at, end, out, target);
@@ -92,6 +95,9 @@ export class Shape {
         case H.HOLE_SKIP:
           at = skipWord(bytes, at, end);
           break;
+        case H.HOLE_SKIP_JSON:
+          at = skipJson(bytes, at, end, max[hole]!);
+          break;
         case H.HOLE_BITS16:
         case H.HOLE_BITS32:
           at = readNumber(bytes, at, end, max[hole]!, H.HOLE_LE32, BITS, 0);
@@ -101,7 +107,7 @@ export class Shape {
           at = readNumber(bytes, at, end, max[hole]!, kind, out, target);
       }
       if (at < 0) return false;
-      if (special[hole] !== 0 && !layout.settle(hole, out, base)) return false;
+      if (more !== 0 && !layout.settle(hole, out, base)) return false;
     }
     const rest = text.length - from;
     if (end - at !== rest) return false;
@@ -210,6 +216,34 @@ function skipWord(bytes: Uint8Array, start: number, end: number): number {
     if (byte === 0x23) return -1;
   }
   return at;
+}
+
+/** What {@link H.SKIPPED_JSON} says, the simple forms of it. @returns the offset after it, or -1 */
+function skipJson(bytes: Uint8Array, start: number, end: number, what: number): number {
+  if (H.SKIPPED_JSON[what] === "string") return skipString(bytes, start, end);
+  const whole = skipDigits(bytes, start, end);
+  if (whole === start || whole - start > 15 || (bytes[start] === 0x30 && whole > start + 1))
+    return -1;
+  if (bytes[whole] !== 0x2e || H.SKIPPED_JSON[what] === "whole") return whole;
+  const fraction = skipDigits(bytes, whole + 1, end);
+  return fraction === whole + 1 ? -1 : fraction;
+}
+
+function skipDigits(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
+  return at;
+}
+
+/** A string of printable ASCII without escapes. */
+function skipString(bytes: Uint8Array, start: number, end: number): number {
+  if (start >= end || bytes[start] !== 0x22) return -1;
+  for (let at = start + 1; at < end; at++) {
+    const byte = bytes[at]!;
+    if (byte === 0x22) return at + 1;
+    if (byte < 0x20 || byte > 0x7e || byte === 0x5c) return -1;
+  }
+  return -1;
 }
 
 /** A dotted address. @returns the offset after it, or -1 */

@@ -1,0 +1,103 @@
+/** A number or a string of some JSON: where its text is, without the quotes of a string. */
+export type JsonLeaf = {
+  readonly start: number;
+  readonly end: number;
+  readonly quoted: boolean;
+};
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_LIST = 0x5b;
+const CLOSE_LIST = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+
+/**
+ * Finds the numbers and strings of JSON in UTF-8 by their paths, `.key.ipv4.ttl` or `.actions[0]`.
+ * @param bytes JSON that has been parsed before: its grammar is not looked at again
+ * @returns undefined where a string has escapes or a name comes twice
+ */
+export function leavesOf(bytes: Uint8Array): Map<string, JsonLeaf> | undefined {
+  const scanner = new Scanner(bytes);
+  scanner.value("");
+  return scanner.plain ? scanner.leaves : undefined;
+}
+
+class Scanner {
+  readonly leaves = new Map<string, JsonLeaf>();
+  plain = true;
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  value(path: string): void {
+    const first = this.#peek();
+    if (first === OPEN_OBJECT) {
+      this.#each(CLOSE_OBJECT, () => {
+        const name = this.#string();
+        this.#take(COLON);
+        this.value(`${path}.${this.#text(name)}`);
+      });
+    } else if (first === OPEN_LIST) {
+      let index = 0;
+      this.#each(CLOSE_LIST, () => this.value(`${path}[${index++}]`));
+    } else {
+      this.#keep(path, first === QUOTE ? this.#string() : this.#word());
+    }
+  }
+
+  #keep(path: string, leaf: JsonLeaf): void {
+    if (this.leaves.has(path)) this.plain = false;
+    this.leaves.set(path, leaf);
+  }
+
+  // The members between brackets.
+  #each(close: number, member: () => void): void {
+    this.#at++;
+    while (this.#at < this.#bytes.length && this.#peek() !== close) {
+      member();
+      this.#take(COMMA);
+    }
+    this.#at++;
+  }
+
+  // The next byte that is no white space.
+  #peek(): number {
+    while (this.#at < this.#bytes.length && this.#bytes[this.#at]! <= 0x20) this.#at++;
+    return this.#bytes[this.#at] ?? 0;
+  }
+
+  #take(byte: number): void {
+    if (this.#peek() === byte) this.#at++;
+  }
+
+  #string(): JsonLeaf {
+    this.#take(QUOTE);
+    const start = this.#at;
+    for (; this.#at < this.#bytes.length && this.#bytes[this.#at] !== QUOTE; this.#at++) {
+      if (this.#bytes[this.#at] !== BACKSLASH) continue;
+      this.plain = false;
+      this.#at++;
+    }
+    return { start, end: this.#at++, quoted: true };
+  }
+
+  // A number, true, false or null.
+  #word(): JsonLeaf {
+    const start = this.#at;
+    for (; this.#at < this.#bytes.length; this.#at++) {
+      const byte = this.#bytes[this.#at]!;
+      if (byte <= 0x20 || byte === COMMA || byte === CLOSE_LIST || byte === CLOSE_OBJECT) break;
+    }
+    return { start, end: this.#at, quoted: false };
+  }
+
+  #text({ start, end }: JsonLeaf): string {
+    return new TextDecoder().decode(this.#bytes.subarray(start, end));
+  }
+}

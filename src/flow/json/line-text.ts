@@ -1,0 +1,67 @@
+import { nearestWord } from "../text/words.ts";
+import { FlowJsonError, jsonText } from "./error.ts";
+
+/** Text that grows, and the path in the JSON that each part of it came from. */
+export class LineText {
+  text = "";
+  #json: unknown;
+  #line = 1;
+  readonly #offsets: number[] = [];
+  readonly #paths: string[] = [];
+
+  /** @param json what the text is going to be made of */
+  clear(json: unknown, line: number): this {
+    this.text = "";
+    this.#json = json;
+    this.#line = line;
+    this.#offsets.length = 0;
+    this.#paths.length = 0;
+    return this;
+  }
+
+  put(path: string, text: string): void {
+    this.#offsets.push(this.text.length);
+    this.#paths.push(path);
+    this.text += text;
+  }
+
+  /** The part that holds the character at `offset`: where it came from, where it begins, and what it is. */
+  pieceAt(offset: number): {
+    readonly path: string;
+    readonly start: number;
+    readonly text: string;
+  } {
+    const next = this.#offsets.findIndex((begin) => begin > offset);
+    const index = (next < 0 ? this.#offsets.length : next) - 1;
+    const start = this.#offsets[index] ?? 0;
+    return {
+      path: this.#paths[index] ?? ".",
+      start,
+      text: this.text.slice(start, this.#offsets[index + 1]),
+    };
+  }
+
+  /** The path of the byte at `offset`. */
+  pathAt(bytes: Uint8Array, offset: number): string {
+    return this.pieceAt(new TextDecoder().decode(bytes.subarray(0, offset)).length).path;
+  }
+
+  fail(at: string, value: unknown, expected: string, suggestion?: string): never {
+    const shown = jsonText(value) || String(value);
+    const found = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown;
+    const path = at === "" ? "." : at;
+    throw new FlowJsonError({
+      json: this.#json,
+      path,
+      line: this.#line,
+      found,
+      expected,
+      suggestion,
+    });
+  }
+
+  /** Fails for a name that is none of `names`. */
+  failName(path: string, name: string, expected: string, names: Iterable<string>): never {
+    this.fail(path, name, expected, nearestWord(names, name));
+  }
+}
