@@ -1,8 +1,7 @@
-import { Flow } from "./flow/flow.ts";
+import { Flow, notOneFlow } from "./flow/flow.ts";
 import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
 import { TemplateFill } from "./flow/template.ts";
-import { FlowSyntaxError } from "./flow/text/syntax-error.ts";
 import { type DetectedSource, openFeed } from "./format/detect.ts";
 import { detected, detectedSync, type FlowSource } from "./flow-source.ts";
 import type { FlowFeed } from "./format/feed.ts";
@@ -389,16 +388,4 @@ export class Datapath implements Disposable {
 
 function namespaceOf({ namespace }: NamespaceOption): NetworkNamespace | undefined {
   return namespace === undefined ? undefined : NetworkNamespace.open(namespace);
-}
-
-// A comment, or a line with a verb of its own: files hold them, a single call does not.
-function notOneFlow(text: string): FlowSyntaxError {
-  return new FlowSyntaxError({
-    line: 1,
-    column: 1,
-    found: text.trim() === "" ? "an empty line" : `"${text.trim().split(/\s/)[0]}"`,
-    expected: "a flow: its key and actions, without a verb",
-    before: "",
-    after: text,
-  });
 }

@@ -16,7 +16,19 @@ export {
   type TemplateRows,
   type TemplateValue,
 } from "./flow/template.ts";
+export {
+  type ActionJson,
+  type FlowJson,
+  FlowJsonError,
+  flowJsonSchema,
+  flowJsonToLine,
+  type JsonScalar,
+  type JsonValue,
+  type KeyJson,
+  lineToFlowJson,
+} from "./flow/json.ts";
 export { FlowSyntaxError } from "./flow/text/syntax-error.ts";
+export { UserspaceOnlyError } from "./flow/userspace-only.ts";
 export { UnreadableInputError } from "./format/source.ts";
 export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
 export { FlowBatch, type FlowBatchResult } from "./load/flow-batch.ts";

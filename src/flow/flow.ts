@@ -24,6 +24,18 @@ let parseWriter: AttributeWriter | undefined;
 
 const ABSENT: ByteRange = { start: -1, end: -1 };
 
+/** The error for a comment, or a line with a verb of its own: files hold them, a flow is neither. */
+export function notOneFlow(text: string): FlowSyntaxError {
+  return new FlowSyntaxError({
+    line: 1,
+    column: 1,
+    found: text.trim() === "" ? "an empty line" : `"${text.trim().split(/\s/)[0]}"`,
+    expected: "a flow: its key and actions, without a verb",
+    before: "",
+    after: text,
+  });
+}
+
 /** How {@link Flow.toString} prints. */
 export type FlowTextOptions = {
   /** Wildcarded fields and the UFID too, as `ovs-dpctl dump-flows -m`. */
@@ -58,8 +70,8 @@ export class Flow {
   }
 
   /**
-   * Reads a flow as a line of ovs-dpctl's add-flows or dump-flows; without a `ufid:` it gets the hash
-   * of its key and mask.
+   * Reads a flow as a line of ovs-dpctl's add-flows or dump-flows, without a verb; without a `ufid:` it
+   * gets the hash of its key and mask.
    * @throws FlowSyntaxError
    */
   static parse(text: string, ports?: PortNames): Flow {
@@ -68,15 +80,8 @@ export class Flow {
     writer.reset(0, FLOW_BYTES_MAX);
     const line = new TextEncoder().encode(text);
     const encoder = new FlowLineEncoder({ ufid: true, ...(ports === undefined ? {} : { ports }) });
-    if (!encoder.encode(line, 0, line.length, 1, writer)) {
-      throw new FlowSyntaxError({
-        line: 1,
-        column: 1,
-        found: "an empty line",
-        expected: "a flow",
-        before: "",
-        after: text,
-      });
+    if (!encoder.encode(line, 0, line.length, 1, writer) || encoder.verb !== "put") {
+      throw notOneFlow(text);
     }
     return Flow.fromAttributes(writer.memory.u8, 0, writer.position);
   }

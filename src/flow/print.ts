@@ -64,6 +64,8 @@ export function printFlow(
   if (style.statistics) {
     out.text(", ");
     printStatistics(flow, out, nowMs);
+    // The datapath is the kernel's: OVS has others.
+    if (style.verbose) out.text(", dp:ovs");
   }
   out.text(", actions:");
   printActions(bytes, actions.start, actions.end, out, style.ports);

@@ -4,11 +4,9 @@ import { memberText } from "./action/member.ts";
 import type { StructField } from "./action/struct.ts";
 import { ACTIONS, type ActionSpec, USERSPACE_ACTIONS } from "./action/table.ts";
 import { KEYS, type KeySpec } from "./key/table.ts";
+import { SLOT_ETHERTYPE, SLOT_IN_PORT } from "./key/slots.ts";
 import * as T from "./key/tunnel-fields.ts";
 import type { Field } from "./text/field.ts";
-
-/** A kernel older than any row of the tables, where a row names none. */
-const OLDEST = "4.3 or older";
 
 /** The reference page of the flow language, Markdown, made from the tables of keys and actions. */
 export function flowLanguageReference(): string {
@@ -17,11 +15,7 @@ export function flowLanguageReference(): string {
     "## Keys",
     KEYS_INTRODUCTION,
     overview(
-      KEYS.map((key) => [
-        key.name,
-        key.about,
-        key.where === "kernel" ? (key.since ?? OLDEST) : "no kernel",
-      ]),
+      KEYS.map((key) => [key.name, key.about, key.where === "kernel" ? key.since : "no kernel"]),
     ),
     ...KEYS.map(keySection),
     "## Actions",
@@ -29,6 +23,7 @@ export function flowLanguageReference(): string {
     overview(ACTIONS.filter(isFirst).map((one) => [one.name, one.about, one.since])),
     ...ACTIONS.filter(isFirst).map(actionSection),
     DUMPS,
+    JSON_FORM,
     "## Known, and refused",
     `Only OVS's userspace datapath has the actions ${words(USERSPACE_ACTIONS)} and the matches ` +
       `${words([...KEYS.filter(({ where }) => where === "userspace").map(({ name }) => name), "gtpu"])}. ` +
@@ -64,12 +59,36 @@ same flow. It is printed otherwise where ovs-dpctl leaves out what a kernel want
 
 - wildcarded headers that the kernel asks for stay (\`udp()\`, \`tcp_flags(0/0)\`, \`mpls()\`), and so do
   \`ttl\`, \`dst\` and \`tun_id\` of a tunnel and fields of it that are matched as zero;
+- a port whose name is none in text (\`7\`, \`a)b\`, \`a#b\`) is printed by its number;
 - \`eth_type(0/0)\` and \`in_port(0/0xffff0000)\`, which mean nothing, are left out, but for \`-m\`;
-- percentages have all digits, and bytes their leading zeros; \`dp:ovs\` is not printed.
+- percentages have all digits, and bytes their leading zeros.
+
+Flows that overlap are the exception to the second load: a kernel takes a narrow flow first and a wide one
+after it, but not the other way round, and dumps both in the order of its hash table. Which of them has to come
+first can hang on every pair, so a dump, which is not held in memory, is not sorted. A flow refused for that is
+counted and told, with the flow that it overlaps; to bring both back, load the narrow one first.
 
 Some matches a kernel makes, but never shows: a \`ct_tuple4()\` or \`ct_tuple6()\` whose \`proto\` is 0 or not matched,
 \`geneve()\` without options, \`key32()\` of what is not IPv6, and whether a tunnel is one of IPv6 where no address
 is left of it. They are sent, but are no part of the UFID, and no dump brings them back.`;
+
+const JSON_FORM = `## JSON
+
+Files of JSON lines hold a flow a line. [flow.schema.json](flow.schema.json) is its JSON Schema; the library has
+the types \`FlowJson\`, \`KeyJson\` and \`ActionJson\`, and \`flowJsonToLine\`, \`lineToFlowJson\` and \`flowJsonSchema\`.
+
+\`\`\`
+{"verb": "add", "ufid": "UUID", "key": {KEYS}, "actions": [ACTIONS], "packets": N, "bytes": N, "used": SECONDS, "flags": "SF."}
+\`\`\`
+
+- \`key\` must be there. Without \`verb\` and \`ufid\` the load decides; \`packets\` to \`flags\` are what a dump has
+  seen, and are not read back.
+- \`name(…)\` of text is a member with an object, \`name=value\` one with a number or a string, a bare word \`true\`.
+  A number in a string may be hexadecimal, and have a mask: \`{"ipv4": {"tos": "0x8/0xfc"}}\`.
+- A key of one value is that value, \`{"in_port": 1}\`. \`encap\` holds keys, \`mpls\` a list with an object a label.
+- An action is an object with one member, a port \`{"output": 2}\`. Lists of actions stand where text has them in
+  parentheses: \`{"clone": [{"output": 2}]}\`. \`[]\`, and \`[{"drop": true}]\`, drop.
+- A member that stands twice in one object counts once: the last one does, as everywhere in JavaScript.`;
 
 function overview(rows: readonly (readonly [string, string, string])[]): string {
   const lines = rows.map(([name, about, since]) => {
@@ -84,14 +103,20 @@ function isFirst(action: ActionSpec, index: number): boolean {
 }
 
 function keySection(key: KeySpec): string {
-  const since = key.where === "kernel" ? `Linux ${key.since ?? OLDEST}.` : "No kernel has it.";
+  const since = key.where === "kernel" ? `Linux ${key.since}.` : "No kernel has it.";
   const fields = key.form === "tunnel" ? TUNNEL_FIELDS : key.fields;
   const parts = [`### ${key.name}`, `${sentence(key.about)} ${since}`, code([keySyntax(key)])];
-  if (fields.length > 0) parts.push(fieldTable(fields));
+  const masks = WHOLE_SLOTS.has(key.slot)
+    ? "all or nothing: any mask but 0 is made whole"
+    : undefined;
+  if (fields.length > 0) parts.push(fieldTable(fields, masks));
   if (key.form === "tunnel") parts.push(TUNNEL_PARTS);
   parts.push("Example:", code([key.example]));
   return parts.join("\n\n");
 }
+
+/** Keys that a kernel matches whole (`ovs_nla_get_match`). */
+const WHOLE_SLOTS: ReadonlySet<number> = new Set([SLOT_IN_PORT, SLOT_ETHERTYPE]);
 
 const TUNNEL_FIELDS: readonly Field[] = [...T.TUNNEL_FIELDS, T.TUNNEL_FLAGS_FIELD];
 
@@ -134,10 +159,10 @@ function valueSyntax(of: Field | undefined): string {
   }
 }
 
-function fieldTable(fields: readonly Field[]): string {
+function fieldTable(fields: readonly Field[], masks: string | undefined): string {
   const lines = fields.map((of) => {
     const name = [of.name === "" ? "(the value)" : of.name, ...of.aliases].join(", ");
-    return `| \`${name}\` | ${fieldValues(of)} | ${fieldMasks(of)} |`;
+    return `| \`${name}\` | ${fieldValues(of)} | ${masks ?? fieldMasks(of)} |`;
   });
   return ["| field | values | masks |", "|---|---|---|", ...lines].join("\n");
 }
@@ -169,8 +194,6 @@ function fieldValues(of: Field): string {
 
 function fieldMasks(of: Field): string {
   switch (of.kind) {
-    case "frag":
-      return "all or nothing";
     case "mac":
       return "a MAC address";
     case "ipv4":

@@ -1,6 +1,6 @@
 import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { KeyRecord } from "../flow/key/record.ts";
-import type { KernelFeatures } from "../flow/rules/features.ts";
+import { ALL_FEATURES, type KernelFeatures } from "../flow/rules/features.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { validateFlow } from "../flow/rules/validate.ts";
 import type { FlowParts } from "../flow/print.ts";
@@ -19,6 +19,9 @@ import {
 } from "../sys/errno.ts";
 
 const RECORD = new KeyRecord();
+
+/** A kernel that can do everything, but has no conntrack helper. */
+const NO_HELPERS: KernelFeatures = { ...ALL_FEATURES, ctHelpers: new Set() };
 
 /**
  * The rule of the kernel that a request breaks, read from its bytes; undefined where none is known.
@@ -49,13 +52,16 @@ export function explainRejection(
     const rule =
       sent === undefined ? undefined : (brokenRule(sent) ?? brokenRule(sent, features?.()));
     if (rule !== undefined) return rule.reason;
+    // A helper is there when its module is, which nobody can ask: what is left to blame may be it.
+    const helper = sent === undefined ? undefined : brokenRule(sent, NO_HELPERS);
+    if (errno === EINVAL && helper !== undefined) return `it may be that ${helper.reason}`;
   }
   switch (errno) {
     case EEXIST:
-      return "a flow that matches this key is there already: the same one, or a wider one that overlaps it";
+      return "a flow that matches this key is there already, the same one or a wider one that overlaps it";
     case ENOENT:
       return verb === "put"
-        ? "it overlaps a flow that is there under another mask, or its UFID belongs to another key"
+        ? "it overlaps a flow that is there under another mask (the narrow one has to come first), or its UFID belongs to another key"
         : "there is no such flow";
     case EINVAL:
       return "the kernel does not take this key, mask or action list";

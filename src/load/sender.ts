@@ -8,6 +8,7 @@ import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
+import { OverlapSearch } from "./overlap.ts";
 import { SecondSender } from "./second-sender.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import { Settler } from "./settle.ts";
@@ -87,7 +88,7 @@ export class Sender implements Outlet {
     this.#channel = channel;
     this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
-    this.#settler = new Settler(target, account, tolerate);
+    this.#settler = new Settler(target, account, tolerate, new OverlapSearch(target));
     const socket = channel.openSocket();
     try {
       this.#transactor = new Transactor(socket, shape);

@@ -7,9 +7,22 @@ import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { explainRejection } from "./explain.ts";
 import type { Account, OutcomeState } from "./outcome.ts";
+import type { OverlapSearch } from "./overlap.ts";
 import { decodeSent, pointedText, reconcile } from "./reconcile.ts";
 import { isOvertaken, replaceHeld } from "./replace.ts";
 import type { LoadTarget } from "./sender.ts";
+
+/** A flow that another one is in the way of. */
+type Met = {
+  readonly index: number;
+  readonly errno: number;
+  readonly reason: string;
+  readonly sent: FlowView;
+};
+
+function isMet(verb: FlowVerb, errno: number): boolean {
+  return (verb === "put" && errno === ENOENT) || (verb === "add" && errno === EEXIST);
+}
 
 /** Finds out what became of the messages of a batch that were not simply accepted. */
 export class Settler {
@@ -17,15 +30,25 @@ export class Settler {
   readonly #account: Account;
   readonly #tolerate: ReadonlySet<number>;
   readonly #features: () => KernelFeatures;
+  readonly #overlaps: OverlapSearch | undefined;
+  /** Flows of the batch that were refused for another one that is there. */
+  readonly #met: Met[] = [];
 
   /**
    * @param tolerate errnos that count as applied: ENOENT of a delete; EEXIST only where the flow that
    *   is there is the same flow, actions included
+   * @param overlaps names the flow that another one was refused for; it takes a dump
    */
-  constructor(target: LoadTarget, account: Account, tolerate: ReadonlySet<number>) {
+  constructor(
+    target: LoadTarget,
+    account: Account,
+    tolerate: ReadonlySet<number>,
+    overlaps?: OverlapSearch,
+  ) {
     this.#target = target;
     this.#account = account;
     this.#tolerate = tolerate;
+    this.#overlaps = overlaps;
     this.#features = () => featuresOf(target.channel, target.datapath);
   }
 
@@ -35,6 +58,7 @@ export class Settler {
       const state = batch.states[i];
       if (state !== MessageState.accepted) this.#settleOne(batch, i, state);
     }
+    this.#reportMet(batch);
     const errnos = batch.errnos.subarray(0, batch.count);
     if (errnos.includes(ENODEV)) return ENODEV;
     return errnos.includes(EPERM) ? EPERM : 0;
@@ -58,7 +82,23 @@ export class Settler {
       state === MessageState.unsent
         ? `it could not be sent: ${errnoName(errno)}`
         : explainRejection(verbOf(batch, index), errno, sent, this.#features);
-    this.#report(batch, index, "rejected", errno, reason, sent);
+    if (this.#overlaps !== undefined && isMet(verbOf(batch, index), errno)) {
+      this.#met.push({ index, errno, reason, sent });
+    } else {
+      this.#report(batch, index, "rejected", errno, reason, sent);
+    }
+  }
+
+  // All of a batch at once: a dump may be long.
+  #reportMet(batch: Batch): void {
+    if (this.#met.length === 0) return;
+    const others = this.#overlaps?.find(this.#met.map(({ sent }) => sent)) ?? [];
+    for (const [i, { index, errno, reason, sent }] of this.#met.entries()) {
+      const other = others[i];
+      const named = other === undefined ? reason : `${reason}: ${other}`;
+      this.#report(batch, index, "rejected", errno, named, sent);
+    }
+    this.#met.length = 0;
   }
 
   // What is there is as asked for, or it is not: EIO stands for that.

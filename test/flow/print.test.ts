@@ -13,7 +13,7 @@ import { AttributeReader } from "../../src/netlink/attribute-reader.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 import * as OVS from "../../src/uapi/openvswitch.ts";
-import { encoder as utf8, PROPERTY } from "./harness.ts";
+import { encoder as utf8, keyOf, normalized, PROPERTY, textOf, ufidOf } from "./harness.ts";
 
 const memory = new PinnedMemory(1 << 16);
 const writer = new AttributeWriter(memory);
@@ -80,8 +80,17 @@ describe("a line of a dump", () => {
       "ufid:01020304-0506-0708-090a-0b0c0d0e0f10, in_port(1)," +
         "eth(src=00:00:00:00:00:00/00:00:00:00:00:00,dst=00:00:00:00:00:00/00:00:00:00:00:00)," +
         "eth_type(0x0800),ipv4(src=10.0.0.1,dst=0.0.0.0/0.0.0.0,proto=0/0,tos=0/0,ttl=0/0,frag=no)," +
-        " packets:0, bytes:0, used:never, actions:2",
+        " packets:0, bytes:0, used:never, dp:ovs, actions:2",
     );
+  });
+
+  test("with what OVS has no name for, wildcarded or not", () => {
+    const line = "in_port(1),eth(),eth_type(0x86dd),ipv6(frag=no),key32(00 00/00 00)";
+    const record = new KeyRecord();
+    const text = textOf(normalized(keyOf(line, record)));
+    expect(text).toBe("in_port(1),eth(),eth_type(0x86dd),ipv6(frag=no)");
+    expect(textOf(keyOf(line))).toBe(line);
+    expect(ufidOf(normalized(keyOf(line)))).toBe(ufidOf(normalized(keyOf(text))));
   });
 
   test("with the names of ports", () => {

@@ -143,6 +143,37 @@ test("a flow that the kernel does not find again is put again all the same, and 
   expect(() => opened.add(`${wide} 2`)).toThrow("is there already");
 });
 
+test("a refusal for an overlap names the flow that is in the way", () => {
+  using other = new TestDatapath("lang6");
+  using opened = Datapath.open(other.name);
+  const match = (dst: string): string =>
+    `in_port(1),eth(),eth_type(0x0800),ipv4(dst=${dst},frag=no)`;
+  const wide = match("10.0.0.0/255.0.0.0");
+  const result = opened.loadSync([
+    `${match("11.0.0.0/8")} 2`,
+    `${match("10.0.0.0/8")} 2`,
+    `${match("10.0.0.1")} 3`,
+    `add ${match("10.0.0.2")} 3`,
+  ]);
+  expect([2, 3].map((index) => result.errorOf(index)?.code)).toEqual(["ENOENT", "EEXIST"]);
+  for (const index of [2, 3]) expect(result.errorOf(index)?.reason).toEndWith(`: ${wide}`);
+  opened.flush();
+  // The narrow one first, both are there.
+  const again = opened.loadSync([`${match("10.0.0.1")} 3`, `${match("10.0.0.0/8")} 2`]);
+  expect([again.applied, other.flows]).toEqual([2, 2]);
+});
+
+test("a conntrack helper that the kernel lacks is what a bare EINVAL is put down to", () => {
+  using other = new TestDatapath("lang7");
+  using opened = Datapath.open(other.name);
+  const line =
+    "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp() ct(commit,helper=none-such)";
+  const { message } = opened.loadSync([line]).errorOf(0) ?? {};
+  expect(message).toContain(
+    features.ct ? "no conntrack helper none-such for proto 17" : "connection tracking",
+  );
+});
+
 test("a refusal for want of a feature names it", () => {
   using other = new TestDatapath("lang3");
   using opened = Datapath.open(other.name);

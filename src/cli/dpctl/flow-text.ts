@@ -7,6 +7,7 @@ import {
   SLOT_ENCAP,
   SLOT_ETHERNET,
   SLOT_ETHERTYPE,
+  SLOT_IPV6_EXTHDRS,
   SLOT_NSH,
 } from "../../flow/key/slots.ts";
 import { KEYS } from "../../flow/key/table.ts";
@@ -19,9 +20,17 @@ const COMMA = 0x2c;
 const UFID_SIZE = 16;
 const EMPTY_ETHERNET = new TextEncoder().encode("eth(),");
 
+/** What ovs-dpctl prints too. */
+const SHOWN_SLOTS: ReadonlySet<number> = new Set([
+  SLOT_ETHERNET,
+  SLOT_ENCAP,
+  SLOT_NSH,
+  SLOT_IPV6_EXTHDRS,
+]);
+
 /** What printKey keeps, wildcarded or not, so that it loads again; ovs-dpctl drops it. */
 const DROPPED_SLOTS: readonly number[] = KEYS.filter(
-  ({ slot, keep }) => keep && slot !== SLOT_ETHERNET && slot !== SLOT_ENCAP && slot !== SLOT_NSH,
+  ({ slot, keep }) => keep && !SHOWN_SLOTS.has(slot),
 ).map(({ slot }) => slot);
 
 /** How {@link printDpctlFlow} prints. */

@@ -219,7 +219,7 @@ function parseValue(
       setField(field, bytes, base, parsePort(cursor, ports));
       return;
     case "flag":
-      setField(field, bytes, base, cursor.integer(0xff, "0 or 1") === 0 ? 0 : 1);
+      setField(field, bytes, base, cursor.integer(1, `${field.name} of 0 or 1`));
       return;
     case "number":
     case "choice": {

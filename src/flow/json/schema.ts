@@ -51,11 +51,12 @@ function schemaOf(shape: Shape): Schema {
   const { about: description } = shape;
   switch (shape.kind) {
     case "scalar": {
-      const plain = [
-        { type: "integer", minimum: 0 },
-        { type: "string", pattern: shape.inside.source },
-      ];
-      return { description, anyOf: shape.bare ? [...plain, { const: true }] : plain };
+      const { max: maximum, pattern } = shape.values;
+      const anyOf: Schema[] = [];
+      if (maximum !== undefined) anyOf.push({ type: "integer", minimum: 0, maximum });
+      if (pattern !== undefined) anyOf.push({ type: "string", pattern });
+      if (shape.bare) anyOf.push({ const: true });
+      return { description, anyOf };
     }
     case "percent":
       return { description, type: "number", minimum: 0, maximum: 100 };

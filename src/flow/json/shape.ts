@@ -4,6 +4,16 @@ import { ACTIONS, type ActionSpec } from "../action/table.ts";
 import { KEYS, type KeySpec } from "../key/table.ts";
 import * as T from "../key/tunnel-fields.ts";
 import type { Field } from "../text/field.ts";
+import {
+  ANY,
+  fieldValues,
+  memberValues,
+  PLAIN,
+  strings,
+  structValues,
+  U32,
+  type Values,
+} from "./values.ts";
 
 /**
  * How a part of the language looks in JSON. Text and JSON are one tree, so that they map one to one:
@@ -19,7 +29,10 @@ export type Shape =
   | {
       readonly kind: "scalar";
       readonly about: string;
+      /** What the string may be made of, for the reader. */
       readonly inside: RegExp;
+      /** What it may say, for the schema. */
+      readonly values: Values;
       readonly bare: boolean;
     }
   | { readonly kind: "percent" | "flag" | "keys" | "actions"; readonly about: string }
@@ -38,14 +51,17 @@ export type ShapeMember = {
   readonly group: boolean;
 };
 
-/** What a scalar may be made of: nothing that text takes for its end. */
-const PLAIN = /^[^\s,(){}=#]+$/;
 /** Bytes with blanks between them; the words of slow_path; nothing at all. */
 const BYTES = /^[0-9A-Fa-f /]*$/;
 const REASONS = /^[a-z0-9,|x]*$/;
 
-function scalar(about: string, inside: RegExp = PLAIN, bare = false): Shape {
-  return { kind: "scalar", about, inside, bare };
+function scalar(about: string, values: Values = ANY, bare = false): Shape {
+  return { kind: "scalar", about, inside: PLAIN, values, bare };
+}
+
+/** A string in which blanks and commas have a place. */
+function wide(about: string, inside: RegExp): Shape {
+  return { kind: "scalar", about, inside, values: strings(inside), bare: false };
 }
 
 function object(
@@ -71,15 +87,18 @@ function group(name: string, shape: Shape): readonly [string, ShapeMember] {
 
 function fieldsOf(fields: readonly Field[]): readonly (readonly [string, ShapeMember])[] {
   return fields.flatMap((of) =>
-    [of.name, ...of.aliases].map((name) => value(name, scalar(`${of.kind}, ${of.bits} bits`))),
+    [of.name, ...of.aliases].map((name) =>
+      value(name, scalar(`${of.kind}, ${of.bits} bits`, fieldValues(of))),
+    ),
   );
 }
 
 function keyShape(key: KeySpec): Shape {
   switch (key.form) {
     case "single": {
-      const bytes = key.fields[0]?.kind === "hex";
-      return scalar(key.about, bytes ? BYTES : PLAIN);
+      const [of] = key.fields;
+      if (of === undefined || of.kind === "hex") return wide(key.about, BYTES);
+      return scalar(key.about, fieldValues(of));
     }
     case "struct":
       return object(key.about, fieldsOf(key.fields));
@@ -113,7 +132,7 @@ function tunnelShape(key: KeySpec): Shape {
     group("vxlan", gbp),
     group("erspan", object("ERSPAN", fieldsOf(erspan))),
     group("gtpu", object("GTP-U", fieldsOf(T.GTPU_FIELDS))),
-    group("flags", scalar("oam, df, csum, key")),
+    group("flags", scalar("oam, df, csum, key", fieldValues(T.TUNNEL_FLAGS_FIELD))),
   ]);
 }
 
@@ -122,7 +141,7 @@ function structShape(about: string, set: StructFields): Shape {
   const members = set.fields.flatMap((one) =>
     one.kind === "choice"
       ? one.words.slice(1).map((word) => value(word, { kind: "flag", about: one.about } as const))
-      : [value(one.name, scalar(one.about))],
+      : [value(one.name, scalar(one.about, structValues(one)))],
   );
   const required = set.fields.filter((one) => one.initial === undefined).map((one) => one.name);
   return object(about, members, { required });
@@ -139,18 +158,18 @@ function memberShape(one: Member): readonly [string, ShapeMember] {
       return group(one.name, { kind: "actions", about: one.about });
     case "userdata":
     case "exact":
-      return group(one.name, scalar(one.about, BYTES));
+      return group(one.name, wide(one.about, BYTES));
     case "cookie":
       return group(
         one.name,
         one.cookie?.fields === undefined
-          ? scalar(one.about, REASONS)
+          ? wide(one.about, REASONS)
           : structShape(one.about, one.cookie.fields),
       );
     case "nat":
       return group(one.name, natShape(one.about));
     default:
-      return value(one.name, scalar(one.about));
+      return value(one.name, scalar(one.about, memberValues(one)));
   }
 }
 
@@ -160,8 +179,8 @@ function natShape(about: string): Shape {
   return object(
     about,
     [
-      value("src", scalar(range, PLAIN, true)),
-      value("dst", scalar(range, PLAIN, true)),
+      value("src", scalar(range, ANY, true)),
+      value("dst", scalar(range, ANY, true)),
       value("persistent", flag("the same address for each connection of a host")),
       value("hash", flag("a port by hash")),
       value("random", flag("a port at random")),
@@ -178,7 +197,9 @@ function actionShape(action: ActionSpec): Shape {
     case "struct":
       return structShape(about, form.fields);
     case "nsh": {
-      const fields = form.fields.fields.map((one) => value(one.name, scalar(one.about)));
+      const fields = form.fields.fields.map((one) =>
+        value(one.name, scalar(one.about, structValues(one))),
+      );
       return object(about, [...fields, value("md2", scalar("metadata of type 2, 0x and digits"))]);
     }
     case "nest": {
@@ -191,11 +212,13 @@ function actionShape(action: ActionSpec): Shape {
     case "set":
       return { kind: "keys", about };
     case "hash": {
-      const words = ["l4", "sym_l4"].map((name) => group(name, scalar("basis")));
+      const words = ["l4", "sym_l4"].map((name) => group(name, scalar("basis", U32)));
       return object(about, words, { kind: "choice" });
     }
     case "drop":
-      return scalar(about, PLAIN, true);
+      return scalar(about, U32, true);
+    case "number":
+      return scalar(about, U32);
     default:
       return scalar(about);
   }
@@ -212,4 +235,4 @@ export const ACTION_SHAPES: ReadonlyMap<string, Shape> = new Map(
 );
 
 /** The shape of a key or an action that the tables do not have: its bytes. */
-export const RAW_SHAPE: Shape = scalar("bytes, hexadecimal, with blanks between them", BYTES);
+export const RAW_SHAPE: Shape = wide("bytes, hexadecimal, with blanks between them", BYTES);

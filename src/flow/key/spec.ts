@@ -19,14 +19,14 @@ export type KeySpec = {
   readonly fields: readonly Field[];
   /** `kernel`, or `userspace` for what only OVS's userspace datapath knows. */
   readonly where: "kernel" | "userspace";
-  /** Printed even where it is wholly wildcarded: without it the text would not load again. */
+  /** Printed even where it is wholly wildcarded: without it the text would not load again, or OVS does. */
   readonly keep: boolean;
   /** What it matches, for the reference. */
   readonly about: string;
   /** A line with it, for the reference. */
   readonly example: string;
-  /** The first kernel that has it, where that is not 4.3 or older. */
-  readonly since?: string;
+  /** The first Linux that has it. */
+  readonly since: string;
 };
 
 /** What may be said of a row beyond its place. */
@@ -49,7 +49,7 @@ export function row(
   options: RowOptions = {},
 ): KeySpec {
   const { form = fields[0]?.name === "" ? "single" : "struct" } = options;
-  const { where = "kernel", keep = false, since } = options;
-  const base = { slot, name, type, size, form, fields, where, keep, about, example };
-  return since === undefined ? base : { ...base, since };
+  // Most are as old as Open vSwitch in Linux.
+  const { where = "kernel", keep = false, since = "3.3" } = options;
+  return { slot, name, type, size, form, fields, where, keep, about, example, since };
 }

@@ -37,6 +37,7 @@ export const KEYS: readonly KeySpec[] = [
     [HEX32],
     "the pass through the datapath: 0 for the first, or what recirc() gave",
     "recirc_id(0x5)",
+    { since: "3.18" },
   ),
   row(
     S.SLOT_DP_HASH,
@@ -46,6 +47,7 @@ export const KEYS: readonly KeySpec[] = [
     [HEX32],
     "the hash that hash() computed",
     "dp_hash(0x3/0xf)",
+    { since: "3.18" },
   ),
   row(
     S.SLOT_PRIORITY,
@@ -64,7 +66,7 @@ export const KEYS: readonly KeySpec[] = [
     [],
     "the tunnel that the packet came through",
     "tunnel(tun_id=0x7,src=10.0.0.1,dst=10.0.0.2,ttl=64,flags(df|key))",
-    { form: "tunnel" },
+    { form: "tunnel", since: "3.11" },
   ),
   row(
     S.SLOT_IN_PORT,
@@ -83,6 +85,7 @@ export const KEYS: readonly KeySpec[] = [
     [HEX32],
     "the packet's mark in the kernel",
     "skb_mark(0x1234/0xfff0)",
+    { since: "3.9" },
   ),
   row(
     S.SLOT_CT_STATE,
@@ -92,6 +95,7 @@ export const KEYS: readonly KeySpec[] = [
     [flagBits("", 0, 4, false, CT_STATE_NAMES, { full: 0xff, exact: 0xffff_ffff, numeric: true })],
     "what conntrack says of the packet",
     "ct_state(+trk+est-new)",
+    { since: "4.3" },
   ),
   row(
     S.SLOT_CT_ZONE,
@@ -101,6 +105,7 @@ export const KEYS: readonly KeySpec[] = [
     [u16("", 0, { radix: "hex" })],
     "the conntrack zone",
     "ct_zone(0x5/0xff)",
+    { since: "4.3" },
   ),
   row(
     S.SLOT_CT_MARK,
@@ -110,6 +115,7 @@ export const KEYS: readonly KeySpec[] = [
     [HEX32],
     "the connection's mark",
     "ct_mark(0x1/0xf)",
+    { since: "4.3" },
   ),
   row(
     S.SLOT_CT_LABELS,
@@ -119,6 +125,7 @@ export const KEYS: readonly KeySpec[] = [
     [label128("", 0)],
     "the connection's labels, 128 bits",
     "ct_label(0x1/0xffff)",
+    { since: "4.3" },
   ),
   row(
     S.SLOT_CT_TUPLE4,
@@ -248,7 +255,8 @@ export const KEYS: readonly KeySpec[] = [
     [hex("", 0, 2)],
     "which IPv6 extension headers there are (OVS has no name for it)",
     "key32(00 00/00 00)",
-    { since: "5.18" },
+    // As OVS, which prints what it has no name for, wildcarded or not.
+    { keep: true, since: "5.18" },
   ),
   row(
     S.SLOT_NSH,
@@ -301,7 +309,7 @@ export const KEYS: readonly KeySpec[] = [
     ],
     "a stack of one to three MPLS labels; a repeated field begins the next one",
     "mpls(label=100,tc=3,ttl=64,bos=1)",
-    { form: "mpls", keep: true },
+    { form: "mpls", keep: true, since: "3.19" },
   ),
   row(
     S.SLOT_TCP,
@@ -321,19 +329,13 @@ export const KEYS: readonly KeySpec[] = [
     [flagBits("", 0, 2, true, [...TCP_FLAG_NAMES, undefined, undefined], { bits: 12 })],
     "TCP flags",
     "tcp_flags(+syn-ack)",
-    KEEP,
+    { keep: true, since: "3.13" },
   ),
   row(S.SLOT_UDP, "udp", A.OVS_KEY_ATTR_UDP, 4, L4_PORTS, "UDP ports", "udp(src=1,dst=2)", KEEP),
-  row(
-    S.SLOT_SCTP,
-    "sctp",
-    A.OVS_KEY_ATTR_SCTP,
-    4,
-    L4_PORTS,
-    "SCTP ports",
-    "sctp(src=1,dst=2)",
-    KEEP,
-  ),
+  row(S.SLOT_SCTP, "sctp", A.OVS_KEY_ATTR_SCTP, 4, L4_PORTS, "SCTP ports", "sctp(src=1,dst=2)", {
+    keep: true,
+    since: "3.12",
+  }),
   row(
     S.SLOT_ICMP,
     "icmp",

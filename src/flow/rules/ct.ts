@@ -130,7 +130,10 @@ function checkHelper(
   if (features.ctHelpers === undefined) return undefined;
   const name = DECODER.decode(bytes.subarray(at, at + size)).replace(/\0.*$/s, "");
   if (features.ctHelpers.has(`${name}/${ipProto}`)) return undefined;
-  return refuse(RULE, `ct: this kernel has no conntrack helper ${name} for proto ${ipProto}`);
+  return refuse(
+    RULE,
+    `this kernel has no conntrack helper ${name} for proto ${ipProto}: ct(helper=…)`,
+  );
 }
 
 /** `parse_nat()`: addresses of the flow's own kind, options only with src or dst, these only once. */

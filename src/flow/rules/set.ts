@@ -38,16 +38,16 @@ export function checkSet(
   const half = masked ? size >> 1 : size;
   const key = start + NLA_HEADER;
   if (type > features.keyMax) return refuse(RULE, `set(${name}): the kernel knows no such key`);
-  if (masked) {
-    for (let i = 0; i < half; i++) {
-      if ((bytes[key + i]! & ~bytes[key + half + i]!) !== 0)
-        return refuse(RULE, `set(${name}): a bit outside the mask is set`);
-    }
-  }
   const wanted = LENGTHS[type] ?? -1;
   if (wanted === -1) return refuse(RULE, `set(${name}): the kernel cannot write it`);
   if (wanted !== -2 && half !== wanted)
     return refuse(RULE, `set(${name}): ${half} bytes, the kernel wants ${wanted}`);
+  // Of a nest the halves are not value and mask.
+  const pairs = masked && wanted !== -2 ? half : 0;
+  for (let i = 0; i < pairs; i++) {
+    if ((bytes[key + i]! & ~bytes[key + half + i]!) !== 0)
+      return refuse(RULE, `set(${name}): a bit outside the mask is set`);
+  }
   switch (type) {
     case uapi.OVS_KEY_ATTR_ETHERNET:
       if (walk.ethernet) return undefined;

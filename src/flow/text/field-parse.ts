@@ -2,7 +2,7 @@ import type { PortNames } from "../ports.ts";
 import type { Cursor } from "./cursor.ts";
 import { HEX_VALUE } from "./cursor.ts";
 import type { Field } from "./field.ts";
-import { setField, setFull } from "./field.ts";
+import { rangeTo, setField, setFull } from "./field.ts";
 import { parseFlags } from "./flags.ts";
 
 const SLASH = 0x2f;
@@ -70,16 +70,6 @@ export function parseField(
       else setFull(bytes, maskBase, of);
   }
 }
-
-/** The words for what a number may be, made beforehand: no string is built where it is. */
-function rangeTo(max: number): string {
-  return RANGES[32 - Math.clz32(max)] ?? "";
-}
-
-const RANGES: readonly string[] = Array.from(
-  { length: 33 },
-  (_, bits) => `a number from 0 to ${2 ** bits - 1}`,
-);
 
 /** A dotted mask, or the length of a prefix (which OVS does not read). */
 function parseMask4(cursor: Cursor, out: Uint8Array, at: number): void {

@@ -4,7 +4,7 @@
  * - `number64`: a be64 (the tunnel id)
  * - `number128`: conntrack labels, least significant byte first
  * - `mac`, `ipv4`, `ipv6`: addresses
- * - `frag`: `no`, `first` or `later`; its mask is all or nothing
+ * - `frag`: `no`, `first` or `later`, or a number
  * - `flags`: named bits
  * - `port`: a port number, or a name where a datapath is at hand
  * - `hex`: bytes with blanks between them
@@ -128,18 +128,22 @@ export function label128(name: string, offset: number): Field {
   return field(name, "number128", offset, 16, false, { radix: "hex" });
 }
 
+/** An Ethernet address. */
 export function mac(name: string, offset: number): Field {
   return field(name, "mac", offset, 6, true, {});
 }
 
+/** An IPv4 address. */
 export function ipv4(name: string, offset: number): Field {
   return field(name, "ipv4", offset, 4, true, {});
 }
 
+/** An IPv6 address. */
 export function ipv6(name: string, offset: number): Field {
   return field(name, "ipv6", offset, 16, true, {});
 }
 
+/** Which fragment a packet is (`ovs_frag_type`). */
 export function frag(name: string, offset: number): Field {
   return field(name, "frag", offset, 1, true, {});
 }
@@ -165,6 +169,16 @@ export function flagBits(
 ): Field {
   return field(name, "flags", offset, size, bigEndian, { radix: "hex", ...options }, names);
 }
+
+/** The words for what a number may be, made beforehand: no string is built where it is. */
+export function rangeTo(max: number): string {
+  return RANGES[32 - Math.clz32(max)] ?? "";
+}
+
+const RANGES: readonly string[] = Array.from(
+  { length: 33 },
+  (_, bits) => `a number from 0 to ${2 ** bits - 1}`,
+);
 
 /** The container's bytes at `at`, as an unsigned number. */
 export function readContainer(

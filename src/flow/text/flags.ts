@@ -1,7 +1,7 @@
 import type { Cursor } from "./cursor.ts";
 import { HEX_VALUE } from "./cursor.ts";
 import type { Field } from "./field.ts";
-import { getField, setField } from "./field.ts";
+import { getField, rangeTo, setField } from "./field.ts";
 import type { TextSink } from "./sink.ts";
 import { WordTable } from "./words.ts";
 
@@ -47,9 +47,9 @@ export function parseFlags(
     do {
       const digit = HEX_VALUE[cursor.peek()] ?? 255;
       if (digit < 10) {
-        value |= cursor.integer(of.max, EXPECTED);
+        value |= cursor.integer(of.max, expectedOf(of));
         if (cursor.take(SLASH)) {
-          mask = cursor.integer(of.max, EXPECTED);
+          mask = cursor.integer(of.max, rangeTo(of.max));
           break;
         }
       } else {
@@ -63,7 +63,15 @@ export function parseFlags(
   setField(bytes, maskBase, of, mask >>> 0);
 }
 
-const EXPECTED = "a flag's name or a number";
+/** The words for what may stand for a flag, by the bits of the field. */
+function expectedOf(of: Field): string {
+  return EXPECTED[of.bits] ?? "";
+}
+
+const EXPECTED: readonly string[] = Array.from(
+  { length: 33 },
+  (_, bits) => `a flag's name or ${rangeTo(2 ** bits - 1)}`,
+);
 
 function parseSigned(
   cursor: Cursor,
@@ -106,7 +114,7 @@ function parseFlag(cursor: Cursor, of: Field): number {
     return value;
   }
   const table = tableOf(of);
-  if (cursor.word() === 0) cursor.fail(EXPECTED, start);
+  if (cursor.word() === 0) cursor.fail(expectedOf(of), start);
   const index = table.find(cursor);
   if (index < 0) cursor.fail("a flag that is known here", start, table.nearest(cursor.wordText()));
   return (1 << index) >>> 0;

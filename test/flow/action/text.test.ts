@@ -75,7 +75,7 @@ describe("what is read but printed otherwise", () => {
     ],
     ["userspace(pid=1,slow_path(cfm|match))", "userspace(pid=1,slow_path(cfm,match))"],
     [
-      "userspace(pid=1,controller(reason=1,dont_send=9,continuation=0,recirc_id=4,rule_cookie=5555,controller_id=0,max_len=1))",
+      "userspace(pid=1,controller(reason=1,dont_send=0x1,continuation=0,recirc_id=4,rule_cookie=5555,controller_id=0,max_len=1))",
       "userspace(pid=1,controller(reason=1,dont_send=1,continuation=0,recirc_id=4,rule_cookie=0x5555,controller_id=0,max_len=1))",
     ],
     ["sample(actions(1),sample=50%)", "sample(sample=50.0%,actions(1))"],
@@ -222,6 +222,11 @@ describe("errors", () => {
     ["set(ipv4(ttl=256))", 14, ""],
     ["set()", 5, "a key such as in_port(1)"],
     ["set(encap(eth_type(0x0800)))", 5, "nothing in encap()"],
+    [
+      "userspace(pid=1,controller(reason=0,dont_send=2,continuation=0,recirc_id=0,rule_cookie=0,controller_id=0,max_len=0))",
+      47,
+      "dont_send of 0 or 1",
+    ],
     ["set(tunnel(tun_id=0x5/0xff,dst=1.1.1.1,ttl=64))", 22, NO_MASKS],
     ["set(tunnel(tun_id=5,dst=1.1.1.1/8,ttl=64))", 32, NO_MASKS],
     ["set(tunnel(dst=1.1.1.1,tos=4/0,ttl=64))", 29, NO_MASKS],

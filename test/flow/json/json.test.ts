@@ -270,3 +270,29 @@ test("the schema refuses what is not a flow", () => {
   expect(errorsOf(SCHEMA, { key: {}, actions: [{ pop_vlan: {} }] })).not.toEqual([]);
   expect(errorsOf(SCHEMA, { actions: [] })).not.toEqual([]);
 });
+
+test("the schema knows ranges, addresses and words", () => {
+  for (const key of [
+    { ipv4: { ttl: 256 } },
+    { ipv4: { ttl: "-1" } },
+    { ipv4: { src: "10.0.0" } },
+    { ipv4: { src: 10 } },
+    { ipv4: { frag: "maybe" } },
+    { arp: { op: 256 } },
+    { eth: { src: "00:01" } },
+    { eth_type: 65536 },
+    { tcp_flags: "+syyn" },
+    { tcp_flags: 4096 },
+    { vlan: { vid: 4096 } },
+    { tunnel: { flags: "dff" } },
+  ])
+    expect([key, errorsOf(SCHEMA, { key })]).not.toEqual([key, []]);
+  for (const action of [
+    { recirc: 2 ** 32 },
+    { push_vlan: { vid: 4096 } },
+    { ct: { zone: 65536 } },
+    { trunc: "x" },
+    { push_eth: { src: "x", dst: "x" } },
+  ])
+    expect([action, errorsOf(SCHEMA, { key: {}, actions: [action] })]).not.toEqual([action, []]);
+});

@@ -197,6 +197,7 @@ describe("the kernel refuses", () => {
     [`${IPV4} set(mpls(label=1,tc=0,ttl=1,bos=1))`, "action.set", "needs eth_type 0x8847"],
     [`${L3} set(eth(src=1:1:1:1:1:1))`, "action.set", "Ethernet header"],
     [`${ETH} set(tunnel(dst=1.1.1.1))`, "tunnel", "needs ttl="],
+    [`${NSH} set(nsh(ttl=63))`, "action.set", "set(nsh(…)): the kernel cannot write it"],
     [`${ETH} set(tunnel(ttl=1))`, "tunnel", "needs dst="],
     [`${ETH} ct`, "action.ct", "needs eth_type 0x0800 or 0x86dd"],
     [`${IPV4} ct(mark=1)`, "action.ct", "needs commit"],

@@ -14,7 +14,6 @@ export function comparable(line: string): string {
 const DIFFERENCES: readonly (readonly [RegExp, string])[] = [
   // The comma behind an empty eth() is lost.
   [/eth\(\)(?=\w)/g, "eth(),"],
-  [/, dp:ovs/g, ""],
   // No type at all, or any: the kernel refuses it as a key.
   [/,eth_type\(0\/0x0000\)/g, ""],
   [/eth_type\(0x[0-9a-f]{4}\/0x0000\),?/g, ""],
@@ -23,7 +22,6 @@ const DIFFERENCES: readonly (readonly [RegExp, string])[] = [
   // Wildcarded headers that the kernel wants.
   [/(?:ipv4|ipv6|arp|mpls|nsh|tcp|udp|sctp|icmp|icmpv6|nd)\(\),?/g, ""],
   [/tcp_flags\(0\/0\),?/g, ""],
-  [/key32\(00 00\/00 00\),?/g, ""],
   // A comma that is left over.
   [/,(?=\)|, packets)/g, ""],
   [/md2=0x0+/g, "md2=0x"],

@@ -1,0 +1,98 @@
+import type { Member } from "../action/member.ts";
+import type { StructField } from "../action/struct.ts";
+import type { Field } from "../text/field.ts";
+
+/** Which values a scalar has, for the schema: whole numbers up to `max`, and strings of a pattern. */
+export type Values = {
+  /** Undefined: a number is none of them. */
+  readonly max: number | undefined;
+  /** Undefined: a string is none of them. */
+  readonly pattern: string | undefined;
+};
+
+/** What a string may be made of: nothing that text takes for its end. */
+export const PLAIN: RegExp = /^[^\s,(){}=#]+$/;
+const NUMBER = "(?:0[xX][0-9a-fA-F]+|[0-9]+)";
+const MAC = "[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}";
+const IPV4 = "[0-9]{1,3}(?:\\.[0-9]{1,3}){3}";
+const IPV6 = "[0-9a-fA-F:]+(?:[0-9.]+)?";
+const U16_MAX = 0xffff;
+const U32_MAX = 0xffff_ffff;
+const MAX = Number.MAX_SAFE_INTEGER;
+
+/** Any scalar. */
+export const ANY: Values = { max: MAX, pattern: PLAIN.source };
+
+/** A number of 32 bits. */
+export const U32: Values = { max: U32_MAX, pattern: `^${NUMBER}$` };
+
+/** Strings of a pattern; what of them looks like a decimal number may be one. */
+export function strings(pattern: RegExp): Values {
+  return { max: MAX, pattern: pattern.source };
+}
+
+/** A field of a key: its value, and a mask behind it if need be. */
+export function fieldValues(of: Field): Values {
+  switch (of.kind) {
+    case "number":
+      return { max: of.limit, pattern: masked(NUMBER, NUMBER) };
+    case "number64":
+    case "number128":
+      return { max: MAX, pattern: masked(NUMBER, NUMBER) };
+    case "mac":
+      return { max: undefined, pattern: masked(MAC, MAC) };
+    case "ipv4":
+      return { max: undefined, pattern: masked(IPV4, `(?:${IPV4}|[0-9]{1,2})`) };
+    case "ipv6":
+      return { max: undefined, pattern: masked(IPV6, `(?:${IPV6}|[0-9]{1,3})`) };
+    case "frag":
+      return { max: of.limit, pattern: masked(`(?:no|first|later|${NUMBER})`, NUMBER) };
+    case "flags":
+      return { max: 2 ** of.flags.length - 1, pattern: flagsPattern(of.flags) };
+    case "port":
+      return { max: U32_MAX, pattern: PLAIN.source };
+    default:
+      return { max: undefined, pattern: masked("[0-9a-fA-F ]+", "[0-9a-fA-F ]+") };
+  }
+}
+
+/** A field of an action's struct. */
+export function structValues(of: StructField): Values {
+  switch (of.kind) {
+    case "mac":
+      return { max: undefined, pattern: `^${MAC}$` };
+    case "be64":
+      return { max: MAX, pattern: "^(?:0[xX])?[0-9a-fA-F]+$" };
+    case "port":
+      return { max: U32_MAX, pattern: PLAIN.source };
+    case "flag":
+      return { max: 1, pattern: `^${NUMBER}$` };
+    default:
+      return { max: 2 ** of.width - 1, pattern: `^${NUMBER}$` };
+  }
+}
+
+/** The value of a nested action's member. */
+export function memberValues(of: Member): Values {
+  switch (of.kind) {
+    case "u16":
+      return { max: U16_MAX, pattern: `^${NUMBER}$` };
+    case "u32":
+      return U32;
+    case "hex":
+      return { max: undefined, pattern: "^0[xX](?:[0-9a-fA-F]{2})+$" };
+    default:
+      return ANY;
+  }
+}
+
+function masked(value: string, mask: string): string {
+  return `^${value}(?:/${mask})?$`;
+}
+
+/** `a|b`, `+a-b` or `value/mask`; a bit without a name is `[hex]`. */
+function flagsPattern(flags: Field["flags"]): string {
+  const word = `(?:${[...flags.filter((name) => name !== undefined), "\\[[0-9a-fA-F]+\\]"].join("|")})`;
+  const one = `(?:${word}|${NUMBER})`;
+  return `^(?:${one}(?:\\|${one})*(?:/${NUMBER})?|(?:[+-]${word})+)$`;
+}
