@@ -1,5 +1,6 @@
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import { ENODEV, EPERM } from "../sys/errno.ts";
+import { NetlinkError } from "../netlink/errors.ts";
+import { E2BIG, EFBIG, EINVAL, EMSGSIZE, ENODEV, EOVERFLOW, EPERM, ERANGE } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 
 /** Exit statuses of every command but `lab`, which gives the status of what it ran. */
@@ -26,15 +27,24 @@ const UNAVAILABLE = new Set([
   "NO_NAMESPACE",
   "NOT_SUPPORTED",
   "BUSY",
+  "OWNED",
   "LOCAL_PORT",
+  "NOT_INTERNAL",
   "EEXIST",
   "ENODEV",
   "EPERM",
 ]);
 
+/** The kernel says that what was asked for cannot be: a name, a size, an action. */
+const SENSELESS = new Set([E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE]);
+
 /** The exit status that an error stands for. */
 export function exitStatusOf(error: unknown): number {
   if (!(error instanceof MillraceError)) return Exit.internal;
+  // It says no to this machine or its state otherwise: something is there, or is not.
+  if (error instanceof NetlinkError) {
+    return SENSELESS.has(error.errno) ? Exit.usage : Exit.unavailable;
+  }
   if (error.code === "UNREADABLE_INPUT" || error.code === "USAGE") return Exit.usage;
   // FLOW_SYNTAX, and those that say more.
   if (error instanceof FlowSyntaxError) return Exit.usage;

@@ -1,19 +1,8 @@
 import { EndingSignals } from "../sys/signals.ts";
-import { UsageError } from "./exit.ts";
 import { outputEnded } from "./output.ts";
 
 /** What ends a live command, beside a signal: options of all of them. */
 export type LiveOptions = { count?: number; duration?: number };
-
-/** A whole number of 1 or more, for an option. @throws UsageError */
-export function positiveNumber(option: string): (text: string) => number {
-  return (text) => {
-    if (!/^[1-9]\d{0,14}$/.test(text)) {
-      throw new UsageError(`${option}: found "${text}", expected a whole number above 0`);
-    }
-    return Number(text);
-  };
-}
 
 /**
  * Gives each event to `show` until enough of them have come, the time is up, a signal asks to end, or

@@ -5,6 +5,7 @@ import { UFID_SIZE } from "./key/ufid.ts";
 import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
 import { Cursor } from "./text/cursor.ts";
+import { FlowSyntaxError } from "./text/syntax-error.ts";
 import { parseUuid } from "./text/uuid.ts";
 
 /** Names one flow: by UFID, or by key where it was put without one. The bytes are the caller's. */
@@ -25,6 +26,7 @@ const KEY_BYTES_MAX = 80 << 10;
  */
 export function identitiesOf(text: string, ports?: PortNames): readonly FlowIdentity[] {
   const line = new TextEncoder().encode(text.trim());
+  if (line.length === 0 || text.trimStart().startsWith("#")) throw nothingNamed(text);
   const cursor = new Cursor().reset(line, 0, line.length, 1);
   if (cursor.takeWord(UFID_WORD)) {
     const ufid = new Uint8Array(UFID_SIZE);
@@ -32,6 +34,18 @@ export function identitiesOf(text: string, ports?: PortNames): readonly FlowIden
     if (cursor.position === cursor.end) return [{ ufid }];
   }
   return [{ ufid: payload(line, true, ports) }, { key: payload(line, false, ports) }];
+}
+
+// An empty line and a comment name no flow, and a delete without a name would be a flush.
+function nothingNamed(text: string): FlowSyntaxError {
+  return new FlowSyntaxError({
+    line: 1,
+    column: 1,
+    found: text.trim() === "" ? "nothing" : "a comment",
+    expected: "a flow: ufid:UUID, or its key",
+    before: "",
+    after: text,
+  });
 }
 
 // A delete carries nothing but what names its flow.

@@ -1,5 +1,5 @@
 import { AttributeReader } from "../netlink/attribute-reader.ts";
-import { assert, MillraceError, NotSupportedError } from "../sys/errors.ts";
+import { MillraceError, NotSupportedError } from "../sys/errors.ts";
 import {
   OVS_CT_LIMIT_ATTR_ZONE_LIMIT,
   OVS_CT_LIMIT_CMD_DEL,
@@ -10,6 +10,7 @@ import {
   OVS_ZONE_LIMIT_DEFAULT_ZONE,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { checkNumber, U16_MAX, U32_MAX, usage } from "./check.ts";
 
 /** A conntrack zone; `default` stands for all that have no limit of their own. */
 export type CtZone = number | "default";
@@ -29,12 +30,11 @@ export type CtLimitInfo = CtLimit & {
 
 /** struct ovs_zone_limit { s32 zone_id; u32 limit; u32 count; } */
 const ENTRY_BYTES = 12;
-const ZONE_MAX = 0xffff;
 
 /**
  * Sets limits. They hold for connections that `ct(commit)` actions of the network namespace make, in
  * all its datapaths.
- * @throws NotSupportedError before kernel 4.18
+ * @throws NotSupportedError before kernel 4.18; MillraceError `USAGE`, `NO_PERMISSION`
  */
 export function setCtLimits(channel: OvsChannel, limits: readonly CtLimit[]): void {
   transact(channel, OVS_CT_LIMIT_CMD_SET, "setting", limits);
@@ -50,7 +50,7 @@ export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []):
 
 /** Deletes the limits of zones: the default holds for them again. That of the default itself becomes 0. */
 export function deleteCtLimits(channel: OvsChannel, zones: readonly CtZone[]): void {
-  assert(zones.length > 0, "a deletion names its zones");
+  if (zones.length === 0) throw usage("a deletion of conntrack limits names its zones");
   const wanted = zones.map((zone) => ({ zone, limit: 0 }));
   transact(channel, OVS_CT_LIMIT_CMD_DEL, "deleting", wanted);
 }
@@ -62,9 +62,9 @@ function transact(
   limits: readonly CtLimit[],
   use: (message: OvsMessage) => void = () => {},
 ): void {
-  for (const { zone } of limits) {
-    const known = zone === "default" || (Number.isInteger(zone) && zone >= 0 && zone <= ZONE_MAX);
-    assert(known, `a conntrack zone is a number up to ${ZONE_MAX}`);
+  for (const { zone, limit } of limits) {
+    if (zone !== "default") checkNumber("conntrack zone", zone, 0, U16_MAX);
+    checkNumber("conntrack limit", limit, 0, U32_MAX);
   }
   try {
     channel.transact(

@@ -24,15 +24,18 @@ import {
   OVS_DP_F_VPORT_PIDS,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { checkName, checkNumber, isName, U32_MAX, usage } from "./check.ts";
 
 /** What can be switched on for a datapath (OVS_DP_F_*). */
 export type DatapathFeature = "unaligned" | "vport-pids" | "tc-recirc-sharing" | "per-cpu-upcalls";
 
-const FEATURES: readonly (readonly [bit: number, name: DatapathFeature])[] = [
-  [OVS_DP_F_UNALIGNED, "unaligned"],
-  [OVS_DP_F_VPORT_PIDS, "vport-pids"],
-  [OVS_DP_F_TC_RECIRC_SHARING, "tc-recirc-sharing"],
-  [OVS_DP_F_DISPATCH_UPCALL_PER_CPU, "per-cpu-upcalls"],
+type FeatureRow = { readonly bit: number; readonly word: DatapathFeature; readonly since: string };
+
+const FEATURES: readonly FeatureRow[] = [
+  { bit: OVS_DP_F_UNALIGNED, word: "unaligned", since: "3.14" },
+  { bit: OVS_DP_F_VPORT_PIDS, word: "vport-pids", since: "3.17" },
+  { bit: OVS_DP_F_TC_RECIRC_SHARING, word: "tc-recirc-sharing", since: "5.4 with NET_TC_SKB_EXT" },
+  { bit: OVS_DP_F_DISPATCH_UPCALL_PER_CPU, word: "per-cpu-upcalls", since: "5.15" },
 ];
 
 /** A datapath as the kernel describes it. Counters are numbers: exact up to 2^53. */
@@ -65,7 +68,9 @@ export type DatapathInfo = {
 
 /** What can be chosen of a datapath. */
 export type DatapathOptions = {
-  /** OVS_DP_F_* bits. A SET without them clears them. */
+  /** All that are to be on; the others go off. Where it is absent they stay as they are. */
+  readonly features?: readonly DatapathFeature[];
+  /** The same as OVS_DP_F_* bits, for those that have no word here; not beside `features`. */
   readonly userFeatures?: number;
   /** 0 or a power of two up to 4,096. */
   readonly masksCacheSize?: number;
@@ -86,14 +91,16 @@ export function getDatapath(channel: OvsChannel, name: string): DatapathInfo {
   return datapathReply(channel, OVS_DP_CMD_GET, name, "looking up", 0);
 }
 
-/** @throws MillraceError `EEXIST` where there is one of that name, `NO_PERMISSION` */
+/** @throws MillraceError `EEXIST` where there is one of that name, `NO_PERMISSION`, `USAGE` */
 export function createDatapath(
   channel: OvsChannel,
   name: string,
   options: DatapathOptions = {},
 ): DatapathInfo {
+  checkName("datapath", name);
+  const settings = settingsOf(options);
   try {
-    return datapathReply(channel, OVS_DP_CMD_NEW, name, "creating", NLM_F_ECHO, options);
+    return datapathReply(channel, OVS_DP_CMD_NEW, name, "creating", NLM_F_ECHO, settings);
   } catch (error) {
     if (!(error instanceof NetlinkError) || error.errno !== EEXIST) throw error;
     const message = `there is a datapath or an interface "${name}" already`;
@@ -101,18 +108,49 @@ export function createDatapath(
   }
 }
 
-/** Changes features or the size of the mask cache. */
+/**
+ * Changes features, the size of the mask cache, or who gets the misses by CPU; the rest stays.
+ * @throws MillraceError `NO_DATAPATH`, `NO_PERMISSION`, `USAGE`; NotSupportedError; NetlinkError
+ */
 export function setDatapath(
   channel: OvsChannel,
   name: string,
   options: DatapathOptions,
 ): DatapathInfo {
-  return datapathReply(channel, OVS_DP_CMD_SET, name, "changing", NLM_F_ECHO, options);
+  const settings = settingsOf(options);
+  const { userFeatures: held } = getDatapath(channel, name);
+  // The kernel takes a SET without features for one that clears them (ovs_dp_change in datapath.c).
+  const whole = { ...settings, userFeatures: settings.userFeatures ?? held };
+  return datapathReply(channel, OVS_DP_CMD_SET, name, "changing", NLM_F_ECHO, whole, held);
+}
+
+/** Options as attributes have them. */
+type Settings = Omit<DatapathOptions, "features">;
+
+function settingsOf({ features, ...others }: DatapathOptions): Settings {
+  if (others.userFeatures !== undefined) {
+    checkNumber("userFeatures", others.userFeatures, 0, U32_MAX);
+    if (features !== undefined) throw usage("features and userFeatures say the same: give one");
+  }
+  if (others.masksCacheSize !== undefined) {
+    checkNumber("masksCacheSize", others.masksCacheSize, 0, U32_MAX);
+  }
+  for (const id of others.perCpuPortIds ?? []) checkNumber("perCpuPortIds", id, 0, U32_MAX);
+  if (features === undefined) return others;
+  return { ...others, userFeatures: features.reduce((bits, word) => bits | bitOf(word), 0) };
+}
+
+function bitOf(word: DatapathFeature): number {
+  const row = FEATURES.find((known) => known.word === word);
+  if (row !== undefined) return row.bit;
+  throw usage(
+    `features: found "${word}", expected ${FEATURES.map((known) => known.word).join(", ")}`,
+  );
 }
 
 /** Deletes a datapath with its ports and flows. */
 export function deleteDatapath(channel: OvsChannel, name: string): void {
-  explainMissing(name, undefined, () => {
+  explained(name, 0, () => {
     channel.transact({
       ...datapathRequest(OVS_DP_CMD_DEL),
       doing: `deleting the datapath ${name}`,
@@ -131,10 +169,11 @@ function datapathReply(
   name: string,
   verb: string,
   flags: number,
-  options?: DatapathOptions,
+  settings?: Settings,
+  held = 0,
 ): DatapathInfo {
   let found: DatapathInfo | undefined;
-  explainMissing(name, options, () => {
+  explained(name, (settings?.userFeatures ?? 0) & ~held, () => {
     channel.transact(
       {
         ...datapathRequest(command),
@@ -144,14 +183,14 @@ function datapathReply(
           writer.string(OVS_DP_ATTR_NAME, name);
           // 0: no upcalls, packets that miss are dropped until somebody asks for them.
           if (command === OVS_DP_CMD_NEW) writer.u32(OVS_DP_ATTR_UPCALL_PID, 0);
-          if (options?.userFeatures !== undefined) {
-            writer.u32(OVS_DP_ATTR_USER_FEATURES, options.userFeatures);
+          if (settings?.userFeatures !== undefined) {
+            writer.u32(OVS_DP_ATTR_USER_FEATURES, settings.userFeatures);
           }
-          if (options?.masksCacheSize !== undefined) {
-            writer.u32(OVS_DP_ATTR_MASKS_CACHE_SIZE, options.masksCacheSize);
+          if (settings?.masksCacheSize !== undefined) {
+            writer.u32(OVS_DP_ATTR_MASKS_CACHE_SIZE, settings.masksCacheSize);
           }
-          if (options?.perCpuPortIds !== undefined) {
-            putPortIds(writer, OVS_DP_ATTR_PER_CPU_PIDS, options.perCpuPortIds);
+          if (settings?.perCpuPortIds !== undefined) {
+            putPortIds(writer, OVS_DP_ATTR_PER_CPU_PIDS, settings.perCpuPortIds);
           }
         },
       },
@@ -163,24 +202,32 @@ function datapathReply(
   return found ?? getDatapath(channel, name);
 }
 
-function explainMissing(name: string, options: DatapathOptions | undefined, run: () => void): void {
+// Says what the errno means: the datapath is missing, or the kernel does not know a feature.
+function explained(name: string, newFeatures: number, run: () => void): void {
+  if (!isName(name)) throw missing(name);
   try {
     run();
   } catch (error) {
-    if (error instanceof NetlinkError && error.errno === EOPNOTSUPP) {
-      // ovs_dp_change refuses bits that it does not know.
-      const perCpu = ((options?.userFeatures ?? 0) & OVS_DP_F_DISPATCH_UPCALL_PER_CPU) !== 0;
-      const feature = perCpu ? "upcalls per CPU" : `datapath features ${options?.userFeatures}`;
-      throw new NotSupportedError(feature, perCpu ? "5.15" : "5.2", { cause: error });
-    }
-    if (!(error instanceof NetlinkError) || error.errno !== ENODEV) throw error;
-    throw new MillraceError(
-      "NO_DATAPATH",
-      `there is no datapath "${name}": 'millrace dp list' shows those there are, ` +
-        `'millrace dp add ${name}' makes it`,
-      { cause: error },
-    );
+    if (!(error instanceof NetlinkError)) throw error;
+    if (error.errno === EOPNOTSUPP) throw lackingFeatures(newFeatures, error);
+    throw error.errno === ENODEV ? missing(name, error) : error;
   }
+}
+
+function missing(name: string, cause?: NetlinkError): MillraceError {
+  const make = isName(name) ? `, 'millrace dp add ${name}' makes it` : "";
+  const message = `there is no datapath "${name}": 'millrace dp list' shows those there are${make}`;
+  return new MillraceError("NO_DATAPATH", message, { cause });
+}
+
+/** The kernel refuses bits that it does not know, and does not say which of those that were not on. */
+function lackingFeatures(bits: number, cause: NetlinkError): NotSupportedError {
+  const known = FEATURES.filter(({ bit }) => (bits & bit) !== 0);
+  const others = known.reduce((left, { bit }) => left & ~bit, bits) >>> 0;
+  const words = known.map(({ word }) => word);
+  const named = others === 0 ? words.join(" or ") : `0x${others.toString(16)}`;
+  const since = others === 0 ? known.at(-1)?.since : undefined;
+  return new NotSupportedError(`datapath feature ${named}`, since, { cause });
 }
 
 /** Reads a datapath from a message of the family ovs_datapath. */
@@ -217,12 +264,12 @@ export function decodeDatapath(message: OvsMessage): DatapathInfo {
       };
     }
   }
-  const features = FEATURES.filter(([bit]) => (userFeatures & bit) !== 0).map(([, word]) => word);
+  const on = FEATURES.filter(({ bit }) => (userFeatures & bit) !== 0);
   return {
     name,
     index: message.datapath,
     userFeatures,
-    features,
+    features: on.map(({ word }) => word),
     perCpuPortIds,
     stats,
     megaflow,

@@ -25,6 +25,7 @@ import {
   OVS_METER_VERSION,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { checkNumber, U32_MAX } from "./check.ts";
 import { counter, type DatapathInfo } from "./datapath.ts";
 
 /** What the kernel's meters can do. */
@@ -79,7 +80,7 @@ export function meterFeatures(channel: OvsChannel, datapath: DatapathInfo): Mete
 
 /**
  * Makes a meter, or changes it.
- * @throws NetlinkError: EINVAL for a rate of 0 or a second band, EFBIG above the most meters
+ * @throws MillraceError `USAGE` for a number beyond 32 bits; NetlinkError: EINVAL for a rate of 0 or a second band, EFBIG above the most meters
  */
 export function setMeter(
   channel: OvsChannel,
@@ -87,6 +88,11 @@ export function setMeter(
   id: number,
   options: MeterOptions,
 ): void {
+  checkId(id);
+  for (const { rate, burst } of options.bands) {
+    checkNumber("meter rate", rate, 0, U32_MAX);
+    checkNumber("meter burst", burst ?? 0, 0, U32_MAX);
+  }
   transact(channel, datapath, OVS_METER_CMD_SET, `setting ${id}`, (writer) => {
     writer.u32(OVS_METER_ATTR_ID, id);
     if (options.unit === "kilobits") writer.flag(OVS_METER_ATTR_KBPS);
@@ -109,6 +115,7 @@ export function getMeter(
   datapath: DatapathInfo,
   id: number,
 ): MeterInfo | undefined {
+  checkId(id);
   let found: MeterInfo | undefined;
   try {
     transact(
@@ -144,6 +151,10 @@ export function deleteMeter(
     writer.u32(OVS_METER_ATTR_ID, id);
   });
   return last;
+}
+
+function checkId(id: number): void {
+  checkNumber("meter", id, 0, U32_MAX);
 }
 
 function transact(

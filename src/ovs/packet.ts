@@ -27,6 +27,7 @@ import {
   OVS_PACKET_VERSION,
 } from "../uapi/openvswitch.ts";
 import type { OvsChannel } from "./channel.ts";
+import { checkNumber, U16_MAX } from "./check.ts";
 import type { DatapathInfo } from "./datapath.ts";
 
 /** Why the kernel sent a packet up: it found no flow, or a flow's `userspace` action said so. */
@@ -185,7 +186,7 @@ function littleEndian(bytes: Uint8Array, at: number, size: number): number {
  * Sends a packet through an action list, as if a flow with these actions had matched it. Nothing is
  * told of where it went; counters of the ports do.
  * @param actions as in a flow: `2`, `set(eth(dst=…)),2`, `userspace(pid=…)`
- * @throws FlowSyntaxError; NetlinkError
+ * @throws FlowSyntaxError; NetlinkError; MillraceError `USAGE`
  */
 export function executePacket(
   channel: OvsChannel,
@@ -194,6 +195,7 @@ export function executePacket(
   actions: string,
   ports?: PortNames,
 ): void {
+  checkNumber("mru", packet.mru ?? 0, 0, U16_MAX);
   channel.transact({
     family: OVS_PACKET_FAMILY,
     version: OVS_PACKET_VERSION,

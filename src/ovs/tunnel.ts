@@ -7,10 +7,11 @@ import {
   OVS_VPORT_ATTR_OPTIONS,
   OVS_VXLAN_EXT_GBP,
 } from "../uapi/openvswitch.ts";
+import { checkNumber, U16_MAX, usage } from "./check.ts";
 
-/** What can be chosen of a tunnel port. GRE has nothing to choose. */
+/** What can be chosen of a tunnel port; of any other kind of port, and of GRE, nothing can. */
 export type TunnelOptions = {
-  /** UDP port; by default IANA's, 4789 for VXLAN and 6081 for Geneve. */
+  /** UDP port from 1 on; by default IANA's, 4789 for VXLAN and 6081 for Geneve. */
   readonly destinationPort?: number;
   /** VXLAN's group policy extension (OVS_VXLAN_EXT_GBP). */
   readonly groupPolicy?: boolean;
@@ -35,6 +36,17 @@ export function loadTunnelModules(type: string): void {
   // What cannot be loaded is missed by the kernel, and said then.
   for (const module of ["ipv6", `vport-${type}`]) {
     Bun.spawnSync([modprobe, "-q", module], { stdout: "ignore", stderr: "ignore" });
+  }
+}
+
+/** @throws MillraceError `USAGE` for an option that ports of this type do not have, and for a bad one */
+export function checkTunnel(type: string, { destinationPort, groupPolicy }: TunnelOptions): void {
+  if (destinationPort !== undefined) {
+    if (!DEFAULT_PORTS.has(type)) throw usage(`a port of type ${type} has no destination port`);
+    checkNumber("destination port", destinationPort, 1, U16_MAX);
+  }
+  if (groupPolicy !== undefined && type !== "vxlan") {
+    throw usage(`a port of type ${type} has no group policy extension`);
   }
 }
 

@@ -30,8 +30,15 @@ import {
   OVS_VPORT_VERSION,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { checkName, checkNumber, isName, usage } from "./check.ts";
 import { counter, type DatapathInfo, decodePortIds, putPortIds } from "./datapath.ts";
-import { decodeTunnel, loadTunnelModules, putTunnel, type TunnelOptions } from "./tunnel.ts";
+import {
+  checkTunnel,
+  decodeTunnel,
+  loadTunnelModules,
+  putTunnel,
+  type TunnelOptions,
+} from "./tunnel.ts";
 
 /** Kinds of ports that can be added: an interface that exists, or one that the datapath makes. */
 export type PortType = "netdev" | "internal" | "gre" | "vxlan" | "geneve";
@@ -74,6 +81,9 @@ const TYPES = new Map<number, string>([
   [OVS_VPORT_TYPE_GENEVE, "geneve"],
 ]);
 
+/** Below DP_MAX_PORTS in the kernel's datapath.h; 0 is the local port. */
+const PORT_NUMBER_MAX = 65_534;
+
 const NUMBER_OF_TYPE: Readonly<Record<PortType, number>> = {
   netdev: OVS_VPORT_TYPE_NETDEV,
   internal: OVS_VPORT_TYPE_INTERNAL,
@@ -106,8 +116,8 @@ export function listPorts(channel: OvsChannel, datapath: DatapathInfo): PortInfo
 
 /**
  * Adds a port.
- * @param number the port number wanted; the kernel chooses where it is absent
- * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`
+ * @param number the port number wanted, 1 to 65,534; the kernel chooses where it is absent
+ * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`, `USAGE`; NotSupportedError
  */
 export function addPort(
   channel: OvsChannel,
@@ -117,6 +127,12 @@ export function addPort(
   number?: number,
   tunnel: TunnelOptions = {},
 ): PortInfo {
+  checkName("port", name);
+  if (!Object.hasOwn(NUMBER_OF_TYPE, type)) {
+    throw usage(`port type: found "${type}", expected ${Object.keys(NUMBER_OF_TYPE).join(", ")}`);
+  }
+  if (number !== undefined) checkNumber("port number", number, 1, PORT_NUMBER_MAX);
+  checkTunnel(type, tunnel);
   const doing = `adding the port ${name} to ${datapath.name}`;
   const write = (writer: AttributeWriter): void => {
     writer.string(OVS_VPORT_ATTR_NAME, name);
@@ -145,6 +161,9 @@ export function addPort(
 /** Deletes a port; a netdev stays an interface of its own. @throws MillraceError `NO_PORT` */
 export function deletePort(channel: OvsChannel, datapath: DatapathInfo, name: string): void {
   const doing = `deleting the port ${name} of ${datapath.name}`;
+  const missing = (cause?: NetlinkError): MillraceError =>
+    new MillraceError("NO_PORT", `${doing}: there is no such port`, { cause });
+  if (!isName(name)) throw missing();
   try {
     channel.transact({
       ...portRequest(OVS_VPORT_CMD_DEL, datapath.index),
@@ -152,9 +171,7 @@ export function deletePort(channel: OvsChannel, datapath: DatapathInfo, name: st
       write: (writer) => writer.string(OVS_VPORT_ATTR_NAME, name),
     });
   } catch (error) {
-    if (error instanceof NetlinkError && error.errno === ENODEV) {
-      throw new MillraceError("NO_PORT", `${doing}: there is no such port`, { cause: error });
-    }
+    if (error instanceof NetlinkError && error.errno === ENODEV) throw missing(error);
     if (error instanceof NetlinkError && error.errno === EINVAL) {
       const message = `${doing}: the local port goes only with its datapath`;
       throw new MillraceError("LOCAL_PORT", message, { cause: error });

@@ -51,13 +51,14 @@ export class NotSupportedError extends MillraceError {
   /** What is missing, in words. */
   readonly feature: string;
   /**
-   * The first mainline kernel that has it. Distributions backport, so nothing is decided by it: the
-   * error is thrown because this kernel was asked and said no.
+   * The first mainline kernel that has it; undefined where none is known that does. Distributions
+   * backport, so nothing is decided by it: the error is thrown because this kernel was asked and said no.
    */
-  readonly since: string;
+  readonly since: string | undefined;
 
-  constructor(feature: string, since: string, options?: ErrorOptions) {
-    super("NOT_SUPPORTED", `this kernel has no ${feature} (needs Linux ${since})`, options);
+  constructor(feature: string, since: string | undefined, options?: ErrorOptions) {
+    const needs = since === undefined ? "" : ` (needs Linux ${since})`;
+    super("NOT_SUPPORTED", `this kernel has no ${feature}${needs}`, options);
     this.feature = feature;
     this.since = since;
   }

@@ -76,7 +76,7 @@ describe("conntrack limits", () => {
     dp.deleteCtLimits([5, 65_535]);
     dp.setCtLimits([{ zone: "default", limit: 0 }]);
     expect(dp.ctLimits()).toEqual([{ zone: "default", limit: 0, count: 0 }]);
-    expect(() => dp.setCtLimits([{ zone: 70_000, limit: 1 }])).toThrow("a number up to 65535");
+    expect(() => dp.setCtLimits([{ zone: 70_000, limit: 1 }])).toThrow("from 0 to 65535");
   });
 
   test("a limit holds: connections above it are dropped", async () => {
@@ -233,6 +233,14 @@ describe("ports", () => {
     if (HAS_DPCTL) expect(witness("ovs-dpctl", "cache-get-size", made.name)).toContain("1024");
     expect(() => dp.set({ userFeatures: 2, masksCacheSize: 1000 })).toThrow(MillraceError);
     expect(dp.info().masksCacheSize).toBe(1024);
+    // One setting leaves the other alone, though the kernel would clear what is not said again.
+    dp.set({ features: ["vport-pids"] });
+    expect(dp.set({ masksCacheSize: 512 }).features).toEqual(["vport-pids"]);
+    expect(dp.set({ features: ["unaligned", "vport-pids"] })).toMatchObject({
+      userFeatures: 3,
+      masksCacheSize: 512,
+    });
+    expect(dp.set({ features: [] }).features).toEqual([]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import {
   createDatapath,
@@ -7,6 +8,7 @@ import {
   listDatapaths,
 } from "../../src/ovs/datapath.ts";
 import { addPort } from "../../src/ovs/vport.ts";
+import { MillraceError } from "../../src/sys/errors.ts";
 
 /** A datapath of a test's own, with internal ports 1 and 2 (`NAMEp1`, `NAMEp2`); gone when the test ends. */
 export class TestDatapath implements Disposable {
@@ -51,6 +53,20 @@ export function witness(...command: readonly string[]): string {
 
 /** Whether ovs-dpctl is at hand: Debian's packages may be out of reach. */
 export const HAS_DPCTL: boolean = Bun.which("ovs-dpctl") !== null;
+
+/** Whether the kernel is User Mode Linux 6.1, which lacks what Debian's 6.12 has. */
+export const IS_UML: boolean = readFileSync("/proc/cpuinfo", "utf8").includes("User Mode Linux");
+
+/** What `run` throws; undefined where it does not. @throws what is no MillraceError */
+export function failure(run: () => unknown): MillraceError | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
+}
 
 /** Runs millrace as a user does. */
 export function millrace(

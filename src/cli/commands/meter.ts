@@ -3,13 +3,11 @@ import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
 import { deleteMeter, getMeter, meterFeatures, type MeterInfo, setMeter } from "../../ovs/meter.ts";
 import { Exit, UsageError } from "../exit.ts";
-import { positiveNumber } from "../live.ts";
+import { positiveNumber } from "../number-option.ts";
 import { count, printJson, printTable, writeOut } from "../output.ts";
 
 type Common = { dp: string; json?: true };
 type SetOptions = Common & { pps?: number; kbps?: number; burst?: number; clear?: true };
-
-const UINT32_MAX = 0xffff_ffff;
 
 /** `millrace meter`. */
 export function meterCommand(): Command {
@@ -45,8 +43,7 @@ function sub(meter: Command, name: string, description: string): Command {
 }
 
 function meterId(text: string): number {
-  const id = Number(text);
-  if (/^\d+$/.test(text) && id <= UINT32_MAX) return id;
+  if (/^\d+$/.test(text)) return Number(text);
   throw new UsageError(`found "${text}", expected the number of a meter`);
 }
 
@@ -65,7 +62,6 @@ function set(text: string, options: SetOptions): void {
   if (rate === undefined || (options.pps !== undefined && options.kbps !== undefined)) {
     throw new UsageError("a meter wants --pps or --kbps, and one of them only");
   }
-  if (rate > UINT32_MAX) throw new UsageError("a rate is at most 4294967295");
   using channel = new OvsChannel();
   const band = { rate, burst: options.burst ?? 0 };
   const datapath = getDatapath(channel, options.dp);

@@ -3,7 +3,8 @@ import { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
 import { type ChangeEvent, type ChangeKind, listenToChanges } from "../../ovs/events.ts";
 import { UsageError } from "../exit.ts";
-import { type LiveOptions, positiveNumber, showLive } from "../live.ts";
+import { type LiveOptions, showLive } from "../live.ts";
+import { positiveNumber } from "../number-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 
 type Options = LiveOptions & { dp?: string; only?: readonly ChangeKind[]; json?: true };

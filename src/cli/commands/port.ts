@@ -2,13 +2,10 @@ import { Command, Option } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
 import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
-import { UsageError } from "../exit.ts";
+import { positiveNumber } from "../number-option.ts";
 import { count, printJson, printTable } from "../output.ts";
 
 type DatapathOption = { dp: string };
-
-/** The highest port number; 65535 is none (DP_MAX_PORTS in the kernel's datapath.h). */
-const PORT_MAX = 65534;
 
 /** `millrace port`. */
 export function portCommand(): Command {
@@ -22,8 +19,16 @@ export function portCommand(): Command {
         .choices(["netdev", "internal", "vxlan", "geneve", "gre"])
         .default("netdev"),
     )
-    .option("--number <N>", "the port number wanted; otherwise the next free one", portNumber)
-    .option("--destination-port <PORT>", "UDP port of vxlan (4789) or geneve (6081)", udpPort)
+    .option(
+      "--number <N>",
+      "the port number wanted; otherwise the next free one",
+      positiveNumber("--number"),
+    )
+    .option(
+      "--destination-port <PORT>",
+      "UDP port of vxlan (4789) or geneve (6081)",
+      positiveNumber("--destination-port"),
+    )
     .option("--gbp", "vxlan's group policy extension")
     .option("--json", "one JSON document")
     .action(add);
@@ -41,20 +46,6 @@ export function portCommand(): Command {
   return port;
 }
 
-function portNumber(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < 1 || number > PORT_MAX) {
-    throw new UsageError(`--number: found "${text}", expected a number from 1 to ${PORT_MAX}`);
-  }
-  return number;
-}
-
-function udpPort(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port;
-  throw new UsageError(`--destination-port: found "${text}", expected a number from 1 to 65535`);
-}
-
 type AddOptions = DatapathOption & {
   type: PortType;
   number?: number;
@@ -65,10 +56,6 @@ type AddOptions = DatapathOption & {
 
 function add(name: string, options: AddOptions): void {
   const { type, destinationPort, gbp } = options;
-  if (destinationPort !== undefined && type !== "vxlan" && type !== "geneve") {
-    throw new UsageError(`a ${type} port has no --destination-port`);
-  }
-  if (gbp && type !== "vxlan") throw new UsageError(`a ${type} port has no --gbp`);
   using channel = new OvsChannel();
   const datapath = getDatapath(channel, options.dp);
   const added = addPort(channel, datapath, name, type, options.number, {

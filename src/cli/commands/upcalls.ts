@@ -2,7 +2,8 @@ import { Command, Option } from "commander";
 import { Datapath } from "../../datapath.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import type { UpcallDispatch, UpcallEvent } from "../../ovs/upcalls.ts";
-import { type LiveOptions, positiveNumber, showLive } from "../live.ts";
+import { type LiveOptions, showLive } from "../live.ts";
+import { positiveNumber } from "../number-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 
 type Options = LiveOptions & {

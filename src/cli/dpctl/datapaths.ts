@@ -7,24 +7,29 @@ import {
 } from "../../ovs/datapath.ts";
 import { listPorts, type PortInfo } from "../../ovs/vport.ts";
 import { Links, type LinkStats } from "../../netlink/link.ts";
-import { EINVAL, ENODEV } from "../../sys/errno.ts";
+import { EINVAL, ENODEV, ERANGE } from "../../sys/errno.ts";
 import { addInterfaces } from "./ports.ts";
-import { parseDatapathName, type DpctlSession, SYSTEM } from "./session.ts";
+import { kernelDatapathName, type DpctlSession, SYSTEM } from "./session.ts";
 import { shownType } from "./port-types.ts";
 
 /** The only cache of the kernel's datapath (`dpif_netlink_cache_get_name`). */
 const MASKS_CACHE = "masks-cache";
 
+/** The largest power of two that the attribute holds; the kernel takes less still. */
+const SIZE_MAX = 2 ** 31;
+
 /** `add-dp DP [IFACE...]` */
 export function addDp(session: DpctlSession, args: readonly string[]): number {
   const [arg = "", ...interfaces] = args;
-  const { name } = parseDatapathName(arg);
   try {
-    createDatapath(session.channel, name);
+    createDatapath(session.channel, kernelDatapathName(arg));
   } catch (error) {
     return session.complainOf("add_dp", error);
   }
-  return interfaces.length === 0 ? 0 : addInterfaces(session, args);
+  const status = interfaces.length === 0 ? 0 : addInterfaces(session, args);
+  // A command that fails leaves nothing behind, the ports that went well included.
+  if (status !== 0) deleteDatapath(session.channel, kernelDatapathName(arg));
+  return status;
 }
 
 /** `del-dp DP` */
@@ -145,13 +150,12 @@ export function cacheSetSize(session: DpctlSession, args: readonly string[]): nu
     return session.complain(`Cache name "${cache}" not found on dpif`, EINVAL);
   }
   const wanted = Number(digits);
+  if (wanted > SIZE_MAX) return session.complain("Setting cache size failed", ERANGE);
   // Rounded up to a power of two, as dpif_netlink_cache_set_size does.
   const size = wanted === 0 ? 0 : 2 ** Math.ceil(Math.log2(wanted));
   try {
     setDatapath(session.channel, datapath.name, {
       masksCacheSize: size,
-      // A change without them clears them.
-      userFeatures: datapath.userFeatures,
     });
   } catch (error) {
     return session.complainOf("Setting cache size failed", error);

@@ -63,7 +63,9 @@ function putFlow(
 ): number {
   const { datapath } = session.openOptional(args, 3);
   const flow = args.at(-2) ?? "";
-  const line = new TextEncoder().encode(`${flow} ${args.at(-1) ?? ""}`);
+  const actions = args.at(-1) ?? "";
+  // As with ovs-dpctl an empty argument is an empty list, which drops; a line of a file wants the word.
+  const line = new TextEncoder().encode(`${flow} ${actions.trim() === "" ? "drop" : actions}`);
   const encoder = new FlowLineEncoder({ ufid: false, mode, ports: session.portNames(datapath) });
   const write = (writer: AttributeWriter): void => {
     const found = encoder.encode(line, 0, line.length, 1, writer);

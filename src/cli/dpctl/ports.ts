@@ -1,29 +1,16 @@
 import { Links } from "../../netlink/link.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
 import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
-import { EAFNOSUPPORT, EINVAL, ENODEV, EOPNOTSUPP } from "../../sys/errno.ts";
+import { EAFNOSUPPORT, EFBIG, EINVAL, ENODEV, EOPNOTSUPP } from "../../sys/errno.ts";
 import { MillraceError } from "../../sys/errors.ts";
+import type { TunnelOptions } from "../../ovs/tunnel.ts";
+import { type InterfaceArgument, parseInterface } from "./interface-argument.ts";
 import { KERNEL_TUNNELS, tunnelDevice, typeOf } from "./port-types.ts";
 import type { DpctlSession } from "./session.ts";
+import { judgeTunnel, kernelOptions } from "./tunnel-options.ts";
 
-/** An argument of add-if or set-if: `NAME[,type=TYPE][,port_no=N][,KEY=VALUE]...` */
-type InterfaceArgument = {
-  readonly name: string;
-  readonly type: string | undefined;
-  readonly number: number | undefined;
-  readonly options: ReadonlyMap<string, string>;
-};
-
-/** Options of a tunnel that a port of the kernel's can have; the flow's actions say all else. */
-const TUNNEL_OPTIONS = new Set([
-  "remote_ip",
-  "local_ip",
-  "key",
-  "in_key",
-  "out_key",
-  "dst_port",
-  "exts",
-]);
+/** DP_MAX_PORTS: no port has this number or a higher one. */
+const PORTS_MAX = 65_535;
 
 /** `add-if DP IFACE...` */
 export function addInterfaces(session: DpctlSession, args: readonly string[]): number {
@@ -46,19 +33,27 @@ function addOne(
 ): boolean {
   const parsed = parseInterface(session, text);
   if (parsed === undefined) return false;
-  const { name } = parsed;
+  const { name, number = 0 } = parsed;
   const port = portOf(session, links, parsed);
   if (port === undefined) return false;
+  const failed = `adding ${name} to ${arg} failed`;
+  if (number >= PORTS_MAX) {
+    session.complain(failed, EFBIG, `ports are below ${PORTS_MAX}`);
+    return false;
+  }
   try {
-    addPort(session.channel, datapath, port.name, port.type, parsed.number, port.tunnel);
+    // The kernel chooses the number where 0 is asked for.
+    const wanted = number === 0 ? undefined : number;
+    addPort(session.channel, datapath, port.name, port.type, wanted, port.tunnel);
   } catch (error) {
-    session.complainOf(`adding ${name} to ${arg} failed`, error);
+    session.complainOf(failed, error);
     return false;
   }
   try {
     links.setUp(port.name);
     return true;
   } catch (error) {
+    deletePort(session.channel, datapath, port.name);
     session.complainOf(`${name}: failed bringing interface up`, error);
     return false;
   }
@@ -67,7 +62,7 @@ function addOne(
 type WantedPort = {
   readonly name: string;
   readonly type: PortType;
-  readonly tunnel?: { readonly destinationPort?: number };
+  readonly tunnel?: TunnelOptions;
 };
 
 // What is to be asked of the kernel, or undefined where that is nothing and was said.
@@ -78,15 +73,16 @@ function portOf(
 ): WantedPort | undefined {
   const failed = `${name}: failed to open network device`;
   if (type === "vxlan" || type === "geneve" || type === "gre") {
-    const problem = tunnelProblem(type, options);
+    const { warnings, problem } = judgeTunnel(type, options);
+    for (const warning of warnings) session.warn(`${name}: ${warning}`);
     if (problem !== undefined) {
       session.complain(`${name}: could not set configuration`, EINVAL, problem);
       return undefined;
     }
     const given = options.get("dst_port");
-    const device = tunnelDevice(type, given === undefined ? undefined : Number(given));
-    const tunnel = device.udpPort === undefined ? {} : { destinationPort: device.udpPort };
-    return { name: device.name, type, tunnel };
+    const wanted = given === undefined ? undefined : Number.parseInt(given, 10) || 0;
+    const device = tunnelDevice(type, wanted);
+    return { name: device.name, type, tunnel: kernelOptions(type, device.udpPort, options) };
   }
   if (type !== "system" && type !== "internal") {
     const known = ["system", "internal", ...KERNEL_TUNNELS].join(", ");
@@ -99,22 +95,9 @@ function portOf(
   }
   if (options.size > 0) {
     const keys = [...options.keys()].join(", ");
-    session.complain(`${name}: arguments provided to device that is not configurable`, 0, keys);
-    return undefined;
+    session.warn(`${name}: arguments provided to device that is not configurable: ${keys}`);
   }
   return { name, type: type === "system" ? "netdev" : "internal" };
-}
-
-function tunnelProblem(type: string, options: ReadonlyMap<string, string>): string | undefined {
-  for (const key of options.keys()) {
-    if (!TUNNEL_OPTIONS.has(key)) return `unknown ${type} argument '${key}'`;
-  }
-  if (!options.has("remote_ip")) return `${type} type requires valid 'remote_ip' argument`;
-  const port = options.get("dst_port");
-  if (port !== undefined && !(/^\d+$/.test(port) && Number(port) > 0 && Number(port) < 65536)) {
-    return `bad ${type} 'dst_port'`;
-  }
-  return undefined;
 }
 
 /** `set-if DP IFACE...` */
@@ -195,29 +178,4 @@ function deleteOne(
     session.complainOf(failed, error);
     return false;
   }
-}
-
-// As strtok_r takes it apart: empty parts do not count.
-function parseInterface(session: DpctlSession, text: string): InterfaceArgument | undefined {
-  const [name, ...parts] = text.split(",").filter((part) => part !== "");
-  if (name === undefined) {
-    session.complain(`${text} is not a valid network device name`);
-    return undefined;
-  }
-  let type: string | undefined;
-  let number: number | undefined;
-  const options = new Map<string, string>();
-  for (const part of parts) {
-    const [key = "", ...rest] = part.split("=");
-    const value = rest.join("=");
-    if (key === "") {
-      session.complain("Invalid option format");
-      return undefined;
-    }
-    if (key === "type") type = value;
-    else if (key === "port_no") number = Number.parseInt(value, 10) || 0;
-    else if (options.has(key)) session.complain(`duplicate "${key}" option`);
-    else options.set(key, value);
-  }
-  return { name, type, number, options };
 }

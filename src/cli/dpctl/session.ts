@@ -59,6 +59,11 @@ export class DpctlSession implements Disposable {
     return 1;
   }
 
+  /** Says what is strange about the command, which goes on: ovs-dpctl writes such things to its log. */
+  warn(message: string): void {
+    this.#error(`millrace dpctl: warning: ${message}\n`);
+  }
+
   /** As {@link complain}, of an error that was caught. Others than millrace's own are thrown on. */
   complainOf(message: string, error: unknown): 1 {
     if (!(error instanceof MillraceError)) throw error;
@@ -84,11 +89,7 @@ export class DpctlSession implements Disposable {
 
   /** @throws MillraceError `NO_DATAPATH` where there is none */
   find(arg: string): DatapathInfo {
-    const { type, name } = parseDatapathName(arg);
-    if (type !== SYSTEM) {
-      throw new MillraceError("NO_DATAPATH_TYPE", `"${type}" is no datapath of the kernel`);
-    }
-    return getDatapath(this.channel, name);
+    return getDatapath(this.channel, kernelDatapathName(arg));
   }
 
   /** Whether `arg` names a datapath that is there. */
@@ -153,10 +154,20 @@ export class DpctlSession implements Disposable {
 const NOWHERE: Excerpted = { text: "" };
 
 /** `TYPE@NAME`, or a name alone (`dp_parse_name` in lib/dpif.c). */
-export function parseDatapathName(arg: string): { type: string; name: string } {
+function parseDatapathName(arg: string): { type: string; name: string } {
   const at = arg.indexOf("@");
   if (at < 0) return { type: SYSTEM, name: arg };
   return { type: arg.slice(0, at) || SYSTEM, name: arg.slice(at + 1) };
+}
+
+/**
+ * The name of a datapath of the kernel.
+ * @throws MillraceError `NO_DATAPATH_TYPE` where `arg` is of another type
+ */
+export function kernelDatapathName(arg: string): string {
+  const { type, name } = parseDatapathName(arg);
+  if (type === SYSTEM) return name;
+  throw new MillraceError("NO_DATAPATH_TYPE", `"${type}" is no datapath of the kernel`);
 }
 
 const ERRNO_OF_CODE: Readonly<Record<string, number>> = {
@@ -169,6 +180,7 @@ const ERRNO_OF_CODE: Readonly<Record<string, number>> = {
   NO_PORT: ENODEV,
   LOCAL_PORT: EINVAL,
   FLOW_SYNTAX: EINVAL,
+  USAGE: EINVAL,
 };
 
 /** The errno behind an error: the kernel's own, or the one that ovs-dpctl would give. */
