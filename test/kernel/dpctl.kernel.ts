@@ -85,7 +85,7 @@ const SCRIPT: readonly Line[] = [
   line("add-dp", "dc0"),
   line("del-dp", "a", "b"),
   line("add-dp", "system@dc1", "dcv2"),
-  line("add-dp", "netdev@dc9"),
+  line("add-dp", "nosuch@dc9"),
   line("add-dp", "averyveryverylongname"),
   line("show", "dc1"),
   line("dump-flows"),
@@ -176,7 +176,7 @@ const SCRIPT: readonly Line[] = [
   line("dump-flows", "filter=ip,ip_dscp=1"),
   line("dump-flows", "filter=tun_flags=oam"),
   line("dump-flows", "filter=in_port=LOCAL"),
-  line("dump-flows", "filter=icmp6,nd_target=fe80::1"),
+  line("dump-flows", "filter=icmp6,icmpv6_type=135,nd_target=fe80::1"),
   line("dump-flows", "filter=nonsense"),
   line("dump-flows", "filter=nw_src=10.0.0.1"),
   line("dump-flows", "filter=ip,ip"),
@@ -326,6 +326,23 @@ describe("millrace dpctl", () => {
     expect(millrace(["dpctl", "--help"]).stdout).toStartWith("millrace dpctl: ");
     expect(millrace(["dpctl", "-V"]).stdout).toMatch(/^millrace dpctl .*\d\.\d/);
     expect((await ours(["del-dp", "dc5"])).status).toBe(0);
+  });
+
+  test("a command that fails half-way leaves no datapath and no port behind", async () => {
+    expect((await ours(["add-dp", "dc7", "dc7p1,type=internal", "nosuch"])).status).toBe(1);
+    // Nor is one made that is not the kernel's, under its name.
+    expect((await ours(["add-dp", "netdev@dc7"])).status).toBe(1);
+    expect((await ours(["dump-dps"])).out).toBe("");
+    expect((await ours(["add-dp", "dc7"])).status).toBe(0);
+    // A VLAN of an interface that is down cannot be brought up.
+    witness("ip", "link", "add", "dc7v0", "type", "veth", "peer", "name", "dc7v1");
+    witness("ip", "link", "add", "link", "dc7v0", "name", "dc7m0", "type", "vlan", "id", "5");
+    const { status, error } = await ours(["add-if", "dc7", "dc7m0"]);
+    expect([status, error]).toEqual([1, expect.stringContaining("failed bringing interface up")]);
+    expect((await ours(["show", "dc7"])).out).not.toContain("dc7m0");
+    expect(witness("ip", "-o", "link")).toContain("dc7m0");
+    witness("ip", "link", "del", "dc7v0");
+    expect((await ours(["del-dp", "dc7"])).status).toBe(0);
   });
 
   test("takes no name of a flow for a flush", async () => {

@@ -1,0 +1,166 @@
+/** Words that stand for an Ethernet type and a protocol (`ofp_parse_protocol` in OVS's lib/ofp-parse.c). */
+export const PROTOCOLS: Readonly<Record<string, readonly [type: number, protocol?: number]>> = {
+  ip: [0x0800],
+  ipv4: [0x0800],
+  ip4: [0x0800],
+  arp: [0x0806],
+  icmp: [0x0800, 1],
+  tcp: [0x0800, 6],
+  udp: [0x0800, 17],
+  sctp: [0x0800, 132],
+  ipv6: [0x86dd],
+  ip6: [0x86dd],
+  icmp6: [0x86dd, 58],
+  tcp6: [0x86dd, 6],
+  udp6: [0x86dd, 17],
+  sctp6: [0x86dd, 132],
+  rarp: [0x8035],
+  mpls: [0x8847],
+  mplsm: [0x8848],
+};
+
+const PORTS = (side: "src" | "dst"): readonly string[] =>
+  ["tcp", "udp", "sctp"].map((word) => `${word}(${side}=*)`);
+
+/** The OpenFlow fields that a datapath's key has, in its own language; `*` is the value. */
+export const FIELDS: Readonly<Record<string, readonly string[]>> = {
+  in_port: ["in_port(*)"],
+  dl_src: ["eth(src=*)"],
+  dl_dst: ["eth(dst=*)"],
+  dl_type: ["eth_type(*)"],
+  dl_vlan: ["vlan(vid=*)"],
+  dl_vlan_pcp: ["vlan(pcp=*)"],
+  nw_src: ["ipv4(src=*)", "arp(sip=*)"],
+  nw_dst: ["ipv4(dst=*)", "arp(tip=*)"],
+  nw_proto: ["ipv4(proto=*)", "ipv6(proto=*)", "arp(op=*)"],
+  vlan_tci: ["vlan(*)"],
+  vlan_vid: ["vlan(*)"],
+  ip_dscp: ["ipv4(tos=*/0xfc)", "ipv6(tclass=*/0xfc)"],
+  nw_tos: ["ipv4(tos=*/0xfc)", "ipv6(tclass=*/0xfc)"],
+  nw_ecn: ["ipv4(tos=*/3)", "ipv6(tclass=*/3)"],
+  nw_ttl: ["ipv4(ttl=*)", "ipv6(hlimit=*)"],
+  ip_frag: ["ipv4(frag=*)", "ipv6(frag=*)"],
+  ipv6_src: ["ipv6(src=*)"],
+  ipv6_dst: ["ipv6(dst=*)"],
+  ipv6_label: ["ipv6(label=*)"],
+  arp_op: ["arp(op=*)"],
+  arp_spa: ["arp(sip=*)"],
+  arp_tpa: ["arp(tip=*)"],
+  arp_sha: ["arp(sha=*)"],
+  arp_tha: ["arp(tha=*)"],
+  tp_src: PORTS("src"),
+  tp_dst: PORTS("dst"),
+  tcp_src: ["tcp(src=*)"],
+  tcp_dst: ["tcp(dst=*)"],
+  tcp_flags: ["tcp_flags(*)"],
+  udp_src: ["udp(src=*)"],
+  udp_dst: ["udp(dst=*)"],
+  sctp_src: ["sctp(src=*)"],
+  sctp_dst: ["sctp(dst=*)"],
+  icmp_type: ["icmp(type=*)"],
+  icmp_code: ["icmp(code=*)"],
+  icmpv6_type: ["icmpv6(type=*)"],
+  icmpv6_code: ["icmpv6(code=*)"],
+  nd_target: ["nd(target=*)"],
+  nd_sll: ["nd(sll=*)"],
+  nd_tll: ["nd(tll=*)"],
+  mpls_label: ["mpls(label=*)"],
+  mpls_tc: ["mpls(tc=*)"],
+  mpls_bos: ["mpls(bos=*)"],
+  mpls_ttl: ["mpls(ttl=*)"],
+  tun_id: ["tunnel(tun_id=*)"],
+  tun_src: ["tunnel(src=*)"],
+  tun_dst: ["tunnel(dst=*)"],
+  tun_ipv6_src: ["tunnel(ipv6_src=*)"],
+  tun_ipv6_dst: ["tunnel(ipv6_dst=*)"],
+  tun_tos: ["tunnel(tos=*)"],
+  tun_ttl: ["tunnel(ttl=*)"],
+  tun_flags: ["tunnel(flags(*))"],
+  tun_gbp_id: ["tunnel(vxlan(gbp(id=*)))"],
+  tun_gbp_flags: ["tunnel(vxlan(gbp(flags=*)))"],
+  tun_erspan_ver: ["tunnel(erspan(ver=*))"],
+  tun_erspan_idx: ["tunnel(erspan(ver=1,idx=*))"],
+  tun_erspan_dir: ["tunnel(erspan(ver=2,dir=*))"],
+  tun_erspan_hwid: ["tunnel(erspan(ver=2,hwid=*))"],
+  nsh_flags: ["nsh(flags=*)"],
+  nsh_ttl: ["nsh(ttl=*)"],
+  nsh_mdtype: ["nsh(mdtype=*)"],
+  nsh_np: ["nsh(np=*)"],
+  nsh_spi: ["nsh(spi=*)"],
+  nsh_si: ["nsh(si=*)"],
+  nsh_c1: ["nsh(c1=*)"],
+  nsh_c2: ["nsh(c2=*)"],
+  nsh_c3: ["nsh(c3=*)"],
+  nsh_c4: ["nsh(c4=*)"],
+  ct_state: ["ct_state(*)"],
+  ct_zone: ["ct_zone(*)"],
+  ct_mark: ["ct_mark(*)"],
+  ct_label: ["ct_label(*)"],
+  ct_nw_src: ["ct_tuple4(src=*)"],
+  ct_nw_dst: ["ct_tuple4(dst=*)"],
+  ct_nw_proto: ["ct_tuple4(proto=*)", "ct_tuple6(proto=*)"],
+  ct_ipv6_src: ["ct_tuple6(src=*)"],
+  ct_ipv6_dst: ["ct_tuple6(dst=*)"],
+  ct_tp_src: ["ct_tuple4(tp_src=*)", "ct_tuple6(src_port=*)"],
+  ct_tp_dst: ["ct_tuple4(tp_dst=*)", "ct_tuple6(dst_port=*)"],
+  recirc_id: ["recirc_id(*)"],
+  dp_hash: ["dp_hash(*)"],
+  pkt_mark: ["skb_mark(*)"],
+  skb_priority: ["skb_priority(*)"],
+};
+
+/** Other names of the same (`mf_from_name`). */
+export const ALIASES: Readonly<Record<string, string>> = {
+  eth_src: "dl_src",
+  eth_dst: "dl_dst",
+  eth_type: "dl_type",
+  vlan_pcp: "dl_vlan_pcp",
+  ip_src: "nw_src",
+  ip_dst: "nw_dst",
+  ip_proto: "nw_proto",
+  ip_ecn: "nw_ecn",
+  nw_frag: "ip_frag",
+  tunnel_id: "tun_id",
+};
+
+/** What must be known of a flow before a field of it means something (`mf_are_prereqs_ok`). */
+export const PREREQUISITES: readonly (readonly [
+  fields: RegExp,
+  types: readonly number[],
+  protocols: readonly number[],
+])[] = [
+  [/^nw_(src|dst)$/, [0x0800, 0x0806, 0x8035], []],
+  [/^(nw_|ip_frag|ip_dscp)/, [0x0800, 0x86dd], []],
+  [/^ipv6_/, [0x86dd], []],
+  [/^arp_/, [0x0806, 0x8035], []],
+  [/^mpls_/, [0x8847, 0x8848], []],
+  [/^tp_/, [0x0800, 0x86dd], [6, 17, 132]],
+  [/^tcp_/, [0x0800, 0x86dd], [6]],
+  [/^udp_/, [0x0800, 0x86dd], [17]],
+  [/^sctp_/, [0x0800, 0x86dd], [132]],
+  [/^icmp_/, [0x0800], [1]],
+  [/^(icmpv6|nd)_/, [0x86dd], [58]],
+  [/^nsh_/, [0x894f], []],
+];
+
+/** OFPP_LOCAL, the only port of OpenFlow's own that a packet can come from. */
+const LOCAL = "65534";
+
+/** A tag's number (`vlan_tci`: 3 bits of priority, 1 that says it is there, 12 of VLAN) as vlan() has it. */
+function tag(value: string, hasPriority: boolean): string {
+  const tci = Number(value);
+  if (!/^(0x[\da-f]+|\d+)$/i.test(value) || tci > 0xffff) return value;
+  const priority = hasPriority ? `,pcp=${tci >> 13}` : "";
+  return `vid=${tci & 0xfff},cfi=${(tci >> 12) & 1}${priority}`;
+}
+
+/** How the value of a field is said in the datapath's language where the two differ. */
+export const VALUES: Readonly<Record<string, (value: string) => string>> = {
+  in_port: (value) => (/^local$/i.test(value) ? LOCAL : value),
+  // A VLAN of OpenFlow 1.0, where 0xffff is no tag at all.
+  dl_vlan: (value) => (Number(value) === 0xffff ? "0,cfi=0,pcp=0" : value),
+  vlan_tci: (value) => tag(value, true),
+  vlan_vid: (value) => tag(value, false),
+  ip_dscp: (value) => (/^\d+$/.test(value) ? String(Number(value) << 2) : value),
+  tun_flags: (value) => (value === "1" ? "oam" : value),
+};
