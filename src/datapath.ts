@@ -1,24 +1,17 @@
-import { Flow, notOneFlow } from "./flow/flow.ts";
-import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
-import { FlowLineEncoder } from "./flow/line.ts";
-import { TemplateFill } from "./flow/template.ts";
-import { type DetectedSource, openFeed } from "./format/detect.ts";
-import { detected, detectedSync, type FlowSource } from "./flow-source.ts";
-import type { FlowFeed } from "./format/feed.ts";
-import { TemplateFeed } from "./format/template-feed.ts";
+import { Flow } from "./flow/flow.ts";
+import {
+  type DatapathLoadOptions,
+  loadInto,
+  loadIntoSync,
+  refuseOwned,
+  type SyncFlowSource,
+} from "./datapath-load.ts";
+import type { FlowSource } from "./flow-source.ts";
 import { FlowBatch } from "./load/flow-batch.ts";
-import { load, type LoadOptions, loadSync } from "./load/load.ts";
-import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
-import { LoadResult } from "./load/result.ts";
-import { DEFAULT_SHAPE, Sender, type SenderShape, shapeForRate } from "./load/sender.ts";
-import type { SenderCount } from "./load/sender-trial.ts";
-import { explainRejection } from "./load/explain.ts";
-import { replaceHeld } from "./load/replace.ts";
-import { FlowRejectedError } from "./flow/rules/errors.ts";
+import type { LoadResult } from "./load/result.ts";
+import type { LoadTarget } from "./load/sender.ts";
 import type { KernelFeatures } from "./flow/rules/features.ts";
-import { NetlinkError } from "./netlink/errors.ts";
-import { featuresOf } from "./ovs/features.ts";
-import { ENOENT } from "./sys/errno.ts";
+import { type ProbeOptions, probeFeatures } from "./ovs/features.ts";
 import type { MulticastListener } from "./netlink/multicast.ts";
 import { OvsChannel } from "./ovs/channel.ts";
 import {
@@ -39,8 +32,14 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
-import { deleteFlow, dumpFlows, type FlowView, flushFlows, getFlow } from "./ovs/flow.ts";
-import { type FlowVerb, sendFlow } from "./ovs/flow-message.ts";
+import {
+  clearFlow,
+  deleteFlow,
+  dumpFlows,
+  type FlowView,
+  flushFlows,
+  getFlow,
+} from "./ovs/flow.ts";
 import {
   deleteMeter,
   getMeter,
@@ -63,22 +62,14 @@ import {
   portNames,
   type PortType,
 } from "./ovs/vport.ts";
+import {
+  countersOfAll,
+  type FlowCounters,
+  type FlowName,
+  identitiesOfName,
+  sendOne,
+} from "./single-flow.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
-
-/** How the library loads. */
-export type DatapathLoadOptions = LoadOptions & {
-  /** What is done with a flow whose line does not say; `put` by default. */
-  readonly mode?: FlowVerb;
-  /** Flows get a UFID, the hash of their key and mask; true by default. */
-  readonly ufid?: boolean;
-  readonly shape?: Partial<SenderShape>;
-  /** Sockets that send: 1, 2 (another thread sends half of each batch), or `auto`, what measures faster. */
-  readonly senders?: SenderCount;
-  /** Errnos that count as applied: EEXIST where the very same flow is there, ENOENT of a delete. */
-  readonly tolerate?: readonly number[];
-  /** Called for every flow that was not simply applied. */
-  readonly onException?: (exception: FlowException) => void;
-};
 
 /** Where a datapath is. */
 export type NamespaceOption = {
@@ -99,6 +90,8 @@ export class Datapath implements Disposable {
   readonly #info: DatapathInfo;
   /** Listeners to misses, who want those of later ports too. */
   readonly #upcalls = new Set<Upcalls>();
+  /** No ovs-vswitchd ran it when a load last looked. */
+  #isFree = false;
 
   private constructor(
     channel: OvsChannel,
@@ -155,7 +148,7 @@ export class Datapath implements Disposable {
     return getDatapath(this.#channel, this.name);
   }
 
-  /** Changes settings; a setting that is left out of `userFeatures` is cleared. */
+  /** Changes settings; what is not named stays. @throws NotSupportedError, MillraceError `USAGE` */
   set(options: DatapathOptions): DatapathInfo {
     return setDatapath(this.#channel, this.name, options);
   }
@@ -195,6 +188,7 @@ export class Datapath implements Disposable {
     movePort(this.#channel, this.#info, name, namespace);
   }
 
+  /** Takes a port out; an interface that is no port's own stays. @throws MillraceError `NO_PORT`, `LOCAL_PORT` */
   deletePort(name: string): void {
     deletePort(this.#channel, this.#info, name);
   }
@@ -202,66 +196,87 @@ export class Datapath implements Disposable {
   /**
    * Loads flows, in packed transactions. Yields at least every 50 ms.
    * @returns what became of each; a flow that fails does not throw
-   * @throws UnreadableInputError, MillraceError `NO_PERMISSION`
+   * @throws UnreadableInputError; MillraceError `NO_PERMISSION`, and `OWNED` unless `force` is given: the
+   *   first load looks whether ovs-vswitchd runs the datapath
    */
   async load(source: FlowSource, options: DatapathLoadOptions = {}): Promise<LoadResult> {
-    const table = new OutcomeTable();
-    const feed =
-      source instanceof TemplateFill
-        ? new TemplateFeed(source.reader(options))
-        : this.#feed(await detected(source), options);
-    const sender = this.#sender(table, options);
-    return new LoadResult(await load(feed, sender, options), table, sender.account);
+    this.#checkOwner(options);
+    return loadInto(this.#target, source, options);
   }
 
   /** As {@link load}, without yielding: nothing else runs meanwhile, no signal handler and no abort. */
-  loadSync(
-    source: Uint8Array | TemplateFill | Iterable<string | Flow>,
-    options: DatapathLoadOptions = {},
-  ): LoadResult {
-    const table = new OutcomeTable();
-    const feed =
-      source instanceof TemplateFill
-        ? new TemplateFeed(source.reader(options))
-        : this.#feed(detectedSync(source), options);
-    const sender = this.#sender(table, options);
-    return new LoadResult(loadSync(feed, sender, options), table, sender.account);
+  loadSync(source: SyncFlowSource, options: DatapathLoadOptions = {}): LoadResult {
+    this.#checkOwner(options);
+    return loadIntoSync(this.#target, source, options);
   }
 
-  /** Creates a flow, or replaces its actions. @throws FlowSyntaxError, FlowRejectedError */
+  /**
+   * Creates a flow, or replaces its actions.
+   * @throws FlowSyntaxError; FlowRejectedError; NotSupportedError where a later kernel would take it
+   */
   put(flow: string | Flow): void {
-    this.#send(flow, "put");
+    sendOne(this.#target, flow, "put");
   }
 
-  /** Creates a flow that must not be there. @throws FlowSyntaxError, FlowRejectedError */
+  /** Creates a flow that must not be there. @throws as {@link put} */
   add(flow: string | Flow): void {
-    this.#send(flow, "add");
+    sendOne(this.#target, flow, "add");
   }
 
-  /** Changes the actions of a flow that must be there. @throws FlowSyntaxError, FlowRejectedError */
-  modify(flow: string | Flow): void {
-    this.#send(flow, "modify");
+  /**
+   * Changes the actions of a flow that must be there.
+   * @param options `clear`: its counters begin at zero again
+   * @throws as {@link put}
+   */
+  modify(flow: string | Flow, options: { readonly clear?: boolean } = {}): void {
+    sendOne(this.#target, flow, "modify", options.clear === true);
   }
 
-  /** Deletes a flow, named by `ufid:UUID`, by its key or by its line. @returns false where there is none */
-  remove(flow: string | Flow): boolean {
-    const identities = this.#identities(flow);
+  /** Deletes a flow. @returns false where there is none @throws FlowSyntaxError */
+  remove(flow: FlowName): boolean {
+    const identities = identitiesOfName(this.#target, flow);
     return identities.some((identity) => deleteFlow(this.#channel, this.#info, identity));
   }
 
-  /** Reads a flow with its counters, named as for {@link remove}; undefined where there is none. */
-  get(flow: string | Flow): Flow | undefined {
+  /** Sets the counters of a flow to zero; its actions stay. @returns as {@link remove} */
+  clear(flow: FlowName): boolean {
+    const identities = identitiesOfName(this.#target, flow);
+    return identities.some((identity) => clearFlow(this.#channel, this.#info, identity));
+  }
+
+  /** Reads a flow with its counters; undefined where there is none. @throws FlowSyntaxError */
+  get(flow: FlowName): Flow | undefined {
     let found: Flow | undefined;
     const use = (view: FlowView): void => {
       found = Flow.fromParts(view);
     };
-    this.#identities(flow).some((identity) => getFlow(this.#channel, this.#info, identity, use));
+    const identities = identitiesOfName(this.#target, flow);
+    identities.some((identity) => getFlow(this.#channel, this.#info, identity, use));
     return found;
   }
 
-  /** Every flow, one by one, with counters. Ending the loop early is fine. */
-  *flows(): Generator<Flow, void> {
+  /**
+   * Every flow, one by one, with counters. Ending the loop early is fine.
+   * @param options `terse`: counters alone, by UFID, for a fraction of the time
+   */
+  flows(): Generator<Flow, void>;
+  flows(options: { readonly terse: true }): Generator<FlowCounters, void>;
+  flows(options?: { readonly terse: true }): Generator<Flow | FlowCounters, void> {
+    return options?.terse === true ? countersOfAll(this.#target) : this.#flows();
+  }
+
+  *#flows(): Generator<Flow, void> {
     for (const view of dumpFlows(this.#channel, this.#info)) yield Flow.fromParts(view);
+  }
+
+  /**
+   * What the running kernel takes in flows, found by trying: some fifteen flows that no packet meets are
+   * put and deleted. Versions say nothing, distributions add features to old kernels.
+   * @param options names of conntrack helpers to look for
+   * @throws MillraceError `NO_PERMISSION`, NetlinkError
+   */
+  features(options: ProbeOptions = {}): KernelFeatures {
+    return probeFeatures(this.#channel, this.#info, options);
   }
 
   /** Deletes every flow, whoever put it. */
@@ -272,7 +287,7 @@ export class Datapath implements Disposable {
   /**
    * Packets that find no flow, and those of `userspace` actions, from now on. Close it, or iterate it:
    * iteration closes it at its end.
-   * @throws MillraceError `BUSY` where another program gets them
+   * @throws MillraceError `BUSY` where another program gets them, `USAGE`; NotSupportedError
    */
   upcalls(options: UpcallOptions = {}): Upcalls {
     const upcalls = new Upcalls(this.#channel, this.info(), options);
@@ -288,9 +303,8 @@ export class Datapath implements Disposable {
 
   /** Collects flows, to send many at once; close it. @param capacity the most flows at once, 1,024 */
   batch(capacity?: number): FlowBatch {
-    const target = { channel: this.#channel, datapath: this.#info };
     const ports = portNames(this.#channel, this.#info);
-    return new FlowBatch(target, { ports, ...(capacity === undefined ? {} : { capacity }) });
+    return new FlowBatch(this.#target, { ports, ...(capacity === undefined ? {} : { capacity }) });
   }
 
   /** Changes of this datapath, its ports and flows, from now on; see {@link Datapath.changes}. */
@@ -323,15 +337,17 @@ export class Datapath implements Disposable {
     return getCtLimits(this.#channel, zones);
   }
 
+  /** Sets limits, those of other zones stay. @throws MillraceError `USAGE`; NotSupportedError */
   setCtLimits(limits: readonly CtLimit[]): void {
     setCtLimits(this.#channel, limits);
   }
 
+  /** Deletes limits of zones, the default holds there again. @throws as {@link setCtLimits} */
   deleteCtLimits(zones: readonly CtZone[]): void {
     deleteCtLimits(this.#channel, zones);
   }
 
-  /** Closes its sockets, and listeners to misses that are still open. */
+  /** Closes its sockets, and listeners to misses that are still open; whatever is asked later throws. */
   close(): void {
     for (const upcalls of this.#upcalls) upcalls.close();
     this.#upcalls.clear();
@@ -343,46 +359,15 @@ export class Datapath implements Disposable {
     this.close();
   }
 
-  #identities(flow: string | Flow): readonly FlowIdentity[] {
-    if (typeof flow !== "string") return [flow.identity];
-    return identitiesOf(flow, portNames(this.#channel, this.#info));
+  get #target(): LoadTarget {
+    return { channel: this.#channel, datapath: this.#info };
   }
 
-  #send(flow: string | Flow, verb: FlowVerb): void {
-    const line = new TextEncoder().encode(flow.toString());
-    const ports = portNames(this.#channel, this.#info);
-    const encoder = new FlowLineEncoder({ ufid: true, mode: verb, ports });
-    try {
-      sendFlow(this.#channel, this.#info, verb, (writer) => {
-        const taken = encoder.encode(line, 0, line.length, 1, writer);
-        if (!taken || encoder.verb !== verb) throw notOneFlow(flow.toString());
-      });
-    } catch (error) {
-      if (!(error instanceof NetlinkError)) throw error;
-      const { parts } = Flow.parse(flow.toString(), ports);
-      const isHeld = verb === "put" && error.errno === ENOENT;
-      if (isHeld && replaceHeld(this.#channel, this.#info, parts)) return;
-      const features = (): KernelFeatures => featuresOf(this.#channel, this.#info);
-      const reason = explainRejection(verb, error.errno, parts, features);
-      throw new FlowRejectedError(reason, error.errno, flow.toString(), { cause: error });
-    }
-  }
-
-  #sender(table: OutcomeTable, options: DatapathLoadOptions): Sender {
-    const account = new Account(options.onException, table);
-    const target = { channel: this.#channel, datapath: this.#info };
-    const shape = shapeForRate({ ...DEFAULT_SHAPE, ...options.shape }, options.maxRate);
-    const tolerate = new Set(options.tolerate);
-    return new Sender(target, account, { shape, tolerate, senders: options.senders ?? "auto" });
-  }
-
-  #feed(source: DetectedSource, options: DatapathLoadOptions): FlowFeed {
-    const ports = portNames(this.#channel, this.#info);
-    return openFeed(source, {
-      ufid: options.ufid ?? true,
-      mode: options.mode ?? "put",
-      ports,
-    });
+  // Once: it reads all of /proc.
+  #checkOwner({ force }: DatapathLoadOptions): void {
+    if (force === true || this.#isFree) return;
+    refuseOwned(this.#target);
+    this.#isFree = true;
   }
 }
 

@@ -2,9 +2,11 @@
  * millrace: flows into the Open vSwitch kernel datapath, in packed netlink transactions, with a true
  * account of every one. Linux only. `millrace/netlink` is the engine alone.
  */
-export { Datapath, type DatapathLoadOptions, type NamespaceOption } from "./datapath.ts";
+export { Datapath, type NamespaceOption } from "./datapath.ts";
+export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export type { FlowSource } from "./flow-source.ts";
 export { Flow, type FlowTextOptions } from "./flow/flow.ts";
+export type { FlowIdentity } from "./flow/identity.ts";
 export {
   FlowTemplate,
   type HoleNames,
@@ -31,6 +33,7 @@ export { FlowSyntaxError } from "./flow/text/syntax-error.ts";
 export { UserspaceOnlyError } from "./flow/userspace-only.ts";
 export { UnreadableInputError } from "./format/source.ts";
 export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
+export type { KernelFeatures } from "./flow/rules/features.ts";
 export { FlowBatch, type FlowBatchResult } from "./load/flow-batch.ts";
 export type { LoadProgress } from "./load/load.ts";
 export type { FlowException, OutcomeState } from "./load/outcome.ts";
@@ -45,6 +48,7 @@ export type { AckMode, Transport } from "./netlink/transactor.ts";
 export type { CtLimit, CtLimitInfo, CtZone } from "./ovs/ct-limit.ts";
 export type { DatapathFeature, DatapathInfo, DatapathOptions } from "./ovs/datapath.ts";
 export type { ChangeEvent, ChangeKind, ChangeOptions, ChangeVerb } from "./ovs/events.ts";
+export type { ProbeOptions } from "./ovs/features.ts";
 export type { FlowVerb } from "./ovs/flow-message.ts";
 export type {
   MeterBand,
@@ -64,6 +68,7 @@ export {
   type UpcallVisitor,
 } from "./ovs/upcalls.ts";
 export type { PortInfo, PortStats, PortType } from "./ovs/vport.ts";
+export type { FlowCounters, FlowName } from "./single-flow.ts";
 export { MillraceError, NotSupportedError, SystemCallError } from "./sys/errors.ts";
 export { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 export type { WaitOptions } from "./sys/readiness.ts";

@@ -1,6 +1,6 @@
 import type { OvsChannel } from "../ovs/channel.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
-import { datapathOwner } from "../ovs/vswitchd.ts";
+import { datapathOwner, ownerText } from "../ovs/vswitchd.ts";
 import { UsageError } from "./exit.ts";
 
 /**
@@ -15,10 +15,7 @@ export function checkOwner(
 ): void {
   const owner = datapathOwner(channel, datapath);
   if (owner === undefined) return;
-  const runs = owner.certain ? "runs" : "seems to run";
-  const said =
-    `ovs-vswitchd (process ${owner.pid}) ${runs} the datapath ${datapath.name}: it deletes flows that ` +
-    "it did not make, within seconds";
+  const said = ownerText(owner, datapath.name);
   if (!force) {
     throw new UsageError(
       `${said}. Load into a datapath of your own (millrace dp add NAME), or with --force all the same`,

@@ -1,6 +1,7 @@
 import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../flow/rules/features.ts";
+import type { Lacking } from "../flow/rules/lacking.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { validateFlow } from "../flow/rules/validate.ts";
 import type { FlowParts } from "../flow/print.ts";
@@ -34,6 +35,19 @@ export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal 
   if (!decodeKey(bytes, key.start, key.end, maskStart, mask.end, RECORD)) return undefined;
   const start = Math.max(0, actions.start);
   return validateFlow(RECORD, bytes, start, Math.max(0, actions.end), features);
+}
+
+/**
+ * What the kernel lacks that the flow asks for; undefined where it is wrong for every kernel, or for none
+ * that is known.
+ */
+export function lackingFor(
+  errno: number,
+  sent: FlowParts,
+  features: () => KernelFeatures,
+): Lacking | undefined {
+  if (errno !== EINVAL || brokenRule(sent) !== undefined) return undefined;
+  return brokenRule(sent, features())?.lacking;
 }
 
 /**

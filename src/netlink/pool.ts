@@ -1,3 +1,4 @@
+import { MillraceError } from "../sys/errors.ts";
 import { Requester } from "./request.ts";
 import { NetlinkSocket } from "./socket.ts";
 
@@ -21,8 +22,10 @@ export class SocketPool implements Disposable {
     this.#open = open;
   }
 
-  /** Takes an idle requester of `protocol`, or opens one. */
+  /** Takes an idle requester of `protocol`, or opens one. @throws MillraceError `CLOSED` */
   take(protocol: number): Requester {
+    if (this.#closed)
+      throw new MillraceError("CLOSED", "it is closed: nothing can be asked any more");
     return this.#idle.get(protocol)?.pop() ?? new Requester(this.#open(protocol));
   }
 

@@ -37,6 +37,7 @@ export class OvsChannel implements Disposable {
   readonly #namespace: NetworkNamespace | undefined;
   readonly #pool: SocketPool;
   readonly #families = new Map<string, GenericFamily>();
+  #closed = false;
 
   /** @param namespace where its sockets are opened; the caller closes it, after the channel */
   constructor(namespace?: NetworkNamespace) {
@@ -63,8 +64,12 @@ export class OvsChannel implements Disposable {
     return found;
   }
 
-  /** A socket of the caller's own, for loads and listeners; the caller closes it. */
+  /**
+   * A socket of the caller's own, for loads and listeners; the caller closes it.
+   * @throws MillraceError `CLOSED` where the channel is
+   */
   openSocket(protocol: number = NETLINK_GENERIC, options?: SocketOptions): NetlinkSocket {
+    if (this.#closed) throw new MillraceError("CLOSED", "it is closed: no socket can be opened");
     return this.inside(() => new NetlinkSocket(protocol, options));
   }
 
@@ -114,6 +119,7 @@ export class OvsChannel implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#pool[Symbol.dispose]();
   }
 

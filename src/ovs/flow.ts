@@ -6,6 +6,7 @@ import { ENOENT } from "../sys/errno.ts";
 import { assert } from "../sys/errors.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_CLEAR,
   OVS_FLOW_ATTR_KEY,
   OVS_FLOW_ATTR_MASK,
   OVS_FLOW_ATTR_STATS,
@@ -15,12 +16,20 @@ import {
   OVS_FLOW_ATTR_USED,
   OVS_FLOW_CMD_DEL,
   OVS_FLOW_CMD_GET,
+  OVS_FLOW_CMD_SET,
   OVS_FLOW_FAMILY,
   OVS_FLOW_VERSION,
   OVS_UFID_F_OMIT_ACTIONS,
+  OVS_UFID_F_OMIT_KEY,
+  OVS_UFID_F_OMIT_MASK,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { counter, type DatapathInfo } from "./datapath.ts";
+
+/**
+ * A dump of counters alone: 44 bytes a flow instead of some 340. A flow without a UFID comes with its key.
+ */
+export const TERSE: number = OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS;
 
 /** Where an attribute's payload lies in {@link FlowView.bytes}; start is -1 where it is absent. */
 export type Range = { start: number; end: number };
@@ -44,6 +53,7 @@ export type FlowView = {
   tcpFlags: number;
 };
 
+/** A view of nothing, for {@link decodeFlow} to fill. */
 export function newFlowView(): FlowView {
   return {
     bytes: new Uint8Array(0),
@@ -110,7 +120,7 @@ export function getFlow(
   identity: FlowIdentity,
   use: (view: FlowView) => void,
 ): boolean {
-  try {
+  return whereThereIsOne(() =>
     channel.transact(
       {
         ...flowRequest(OVS_FLOW_CMD_GET, datapath),
@@ -122,12 +132,8 @@ export function getFlow(
         decodeFlow(message, view);
         use(view);
       }),
-    );
-    return true;
-  } catch (error) {
-    if (error instanceof NetlinkError && error.errno === ENOENT) return false;
-    throw error;
-  }
+    ),
+  );
 }
 
 /** Deletes one flow. @returns false where there was no such flow */
@@ -136,12 +142,39 @@ export function deleteFlow(
   datapath: DatapathInfo,
   identity: FlowIdentity,
 ): boolean {
-  try {
+  return whereThereIsOne(() =>
     channel.transact({
       ...flowRequest(OVS_FLOW_CMD_DEL, datapath),
       doing: `deleting a flow of ${datapath.name}`,
       write: (writer) => putIdentity(writer, identity),
-    });
+    }),
+  );
+}
+
+/**
+ * Sets the counters of one flow to zero, and when it was used last; its actions stay.
+ * @returns false where there was no such flow
+ */
+export function clearFlow(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  identity: FlowIdentity,
+): boolean {
+  return whereThereIsOne(() =>
+    channel.transact({
+      ...flowRequest(OVS_FLOW_CMD_SET, datapath),
+      doing: `clearing the counters of a flow of ${datapath.name}`,
+      write: (writer) => {
+        putIdentity(writer, identity);
+        writer.flag(OVS_FLOW_ATTR_CLEAR);
+      },
+    }),
+  );
+}
+
+function whereThereIsOne(run: () => void): boolean {
+  try {
+    run();
     return true;
   } catch (error) {
     if (error instanceof NetlinkError && error.errno === ENOENT) return false;
@@ -166,8 +199,11 @@ function flowRequest(command: number, datapath: DatapathInfo) {
   };
 }
 
-// A DEL that names no flow is a flush, and a UFID of more than 16 bytes names none.
-function putIdentity(writer: AttributeWriter, identity: FlowIdentity): void {
+/**
+ * Writes what names one flow.
+ * @throws AssertionError for what names none: a DEL would be a flush, with a UFID of more than 16 bytes too
+ */
+export function putIdentity(writer: AttributeWriter, identity: FlowIdentity): void {
   if ("ufid" in identity) {
     assert(identity.ufid.length >= 1 && identity.ufid.length <= 16, "a UFID has 1 to 16 bytes");
     writer.bytes(OVS_FLOW_ATTR_UFID, identity.ufid);

@@ -7,6 +7,7 @@ import type { PinnedMemory } from "../sys/memory.ts";
 import { NETLINK_GENERIC } from "../uapi/netlink.ts";
 import { OVS_DP_F_DISPATCH_UPCALL_PER_CPU, OVS_PACKET_FAMILY } from "../uapi/openvswitch.ts";
 import { type OvsChannel, OVS_PREFIX } from "./channel.ts";
+import { usage } from "./check.ts";
 import { type DatapathInfo, setDatapath } from "./datapath.ts";
 import { Upcall } from "./packet.ts";
 import { possibleCpus, portIdsInUse } from "./upcalls-host.ts";
@@ -64,8 +65,11 @@ export class Upcalls extends EventStream<UpcallEvent> {
   readonly #view = new Upcall();
   #perCpu = false;
 
-  /** @throws MillraceError `BUSY`, `NO_PORT`; NotSupportedError for `cpu` */
+  /** @throws MillraceError `BUSY`, `NO_PORT`, `USAGE` for `cpu` with ports; NotSupportedError for `cpu` */
   constructor(channel: OvsChannel, datapath: DatapathInfo, options: UpcallOptions = {}) {
+    if (options.dispatch === "cpu" && options.ports !== undefined) {
+      throw usage("upcalls by CPU are those of every port: give no ports, or dispatch by port");
+    }
     super(new Inbox(SHAPE));
     this.#channel = channel;
     this.#datapath = datapath;

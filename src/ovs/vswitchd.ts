@@ -28,13 +28,31 @@ export function datapathOwner(
   channel: OvsChannel,
   datapath: DatapathInfo,
 ): DatapathOwner | undefined {
-  const pids = processesNamed(VSWITCHD).filter(isInThisNamespace);
+  const pids = vswitchdProcesses(channel);
   const [first] = pids;
   if (first === undefined) return undefined;
-  const sockets = socketsOf(upcallPortIds(channel, datapath));
+  const portIds = upcallPortIds(channel, datapath);
+  const sockets = channel.inside(() => socketsOf(portIds));
   const pid = pids.find((candidate) => holdsOneOf(candidate, sockets));
   if (pid !== undefined) return { pid, certain: true };
   return datapath.name === ITS_DATAPATH ? { pid: first, certain: false } : undefined;
+}
+
+/** What it means for a load, in words. */
+export function ownerText({ pid, certain }: DatapathOwner, datapath: string): string {
+  const runs = certain ? "runs" : "seems to run";
+  return (
+    `ovs-vswitchd (process ${pid}) ${runs} the datapath ${datapath}: it deletes flows that it did not ` +
+    "make, within seconds"
+  );
+}
+
+/** The ovs-vswitchd processes in the channel's network namespace. */
+export function vswitchdProcesses(channel: OvsChannel): number[] {
+  const pids = processesNamed(VSWITCHD);
+  if (pids.length === 0) return [];
+  const here = channel.inside(() => readLink("/proc/thread-self/ns/net"));
+  return pids.filter((pid) => isIn(pid, here));
 }
 
 /** The netlink port ids that get the packets of a datapath that find no flow. */
@@ -58,7 +76,7 @@ function processesNamed(name: string): number[] {
 function socketsOf(portIds: ReadonlySet<number>): ReadonlySet<string> {
   const found = new Set<string>();
   // sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
-  for (const line of readText("/proc/self/net/netlink").split("\n").slice(1)) {
+  for (const line of readText("/proc/thread-self/net/netlink").split("\n").slice(1)) {
     const columns = line.trim().split(/\s+/);
     if (portIds.has(Number(columns[2]))) found.add(`socket:[${columns.at(-1)}]`);
   }
@@ -76,9 +94,9 @@ function holdsOneOf(pid: number, sockets: ReadonlySet<string>): boolean {
 }
 
 // Where it cannot be told it counts as the same.
-function isInThisNamespace(pid: number): boolean {
+function isIn(pid: number, here: string): boolean {
   const namespace = readLink(`/proc/${pid}/ns/net`);
-  return namespace === "" || namespace === readLink("/proc/self/ns/net");
+  return namespace === "" || namespace === here;
 }
 
 // What has gone between two looks counts as empty.

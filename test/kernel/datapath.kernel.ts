@@ -6,9 +6,11 @@ import {
   FlowRejectedError,
   FlowSyntaxError,
   MillraceError,
+  NotSupportedError,
 } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { HAS_DPCTL, TestDatapath, witness } from "./lab.ts";
+import { OVS_ACTION_ATTR_DROP } from "../../src/uapi/openvswitch.ts";
+import { failure, HAS_DPCTL, IS_UML, TestDatapath, witness } from "./lab.ts";
 
 function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
@@ -68,6 +70,11 @@ describe("Datapath", () => {
     dp.modify(line.replace(/2$/, "1"));
     expect(dp.get(line)?.toString()).toEndWith("actions:1");
     expect(() => dp.put("in_port(1),nonsense() 2")).toThrow(FlowSyntaxError);
+    for (const nothing of ["", " ", "# no flow"]) {
+      expect(() => dp.remove(nothing)).toThrow(FlowSyntaxError);
+      expect(() => dp.get(nothing)).toThrow(FlowSyntaxError);
+    }
+    expect(made.flows).toBe(1);
     expect(() => dp.put(line.replace("udp(", "tcp("))).toThrow("udp() is missing");
     expect(() => dp.put("# comment")).toThrow(FlowSyntaxError);
     expect(() => dp.put(`delete ${line}`)).toThrow('found "delete"');
@@ -75,6 +82,121 @@ describe("Datapath", () => {
     expect(dp.remove(line)).toBe(false);
     expect(dp.get(line)).toBeUndefined();
     expect(() => dp.modify(line)).toThrow("no such flow");
+  });
+
+  test("counters come without keys, by UFID; they are cleared, with new actions and without", () => {
+    using made = new TestDatapath("terse0");
+    using dp = Datapath.open(made.name);
+    const line = "in_port(1),eth(),eth_type(0x88b5)";
+    dp.put(`${line} 2`);
+    dp.put("in_port(2),eth(),eth_type(0x88b5) 1");
+    const packet = new Uint8Array(60).fill(0xff, 0, 6);
+    packet.set([0x88, 0xb5], 12);
+    const hit = (): void => {
+      for (let i = 0; i < 3; i++) dp.execute({ packet, key: "in_port(1)" }, "recirc(0)");
+    };
+    hit();
+    const [counters, other] = [...dp.flows({ terse: true })].toSorted(
+      (a, b) => b.packets - a.packets,
+    );
+    if (counters === undefined) throw new Error("no flows");
+    expect(counters).toMatchObject({
+      packets: 3,
+      byteCount: 180,
+      ufid: dp.get(`${line} 2`)?.ufid ?? "",
+    });
+    expect(counters.usedMs).toBeGreaterThan(0);
+    expect(other).toMatchObject({ packets: 0, byteCount: 0, usedMs: 0 });
+    if (HAS_DPCTL) {
+      expect(witness("ovs-dpctl", "dump-flows", made.name)).toContain("packets:3, bytes:180");
+    }
+    expect(dp.get(counters)?.toString()).toContain("eth_type(0x88b5), actions:2");
+    dp.modify(`${line} 2,2`);
+    expect(dp.get(counters)?.packets).toBe(3);
+    dp.modify(`${line} 2`, { clear: true });
+    expect(dp.get(counters)).toMatchObject({ packets: 0, byteCount: 0, usedMs: 0 });
+    hit();
+    expect(dp.clear(counters)).toBe(true);
+    expect(dp.get(counters)?.toString({ statistics: true })).toContain("packets:0, bytes:0");
+    expect(dp.get(counters)?.toString()).toContain("actions:2");
+    expect(dp.clear("in_port(9),eth(),eth_type(0x88b5)")).toBe(false);
+    expect(dp.remove(counters)).toBe(true);
+    expect([...dp.flows()].length).toBe(1);
+  });
+
+  test("TCP flags and the time of the last packet are the kernel's", () => {
+    using made = new TestDatapath("tcp0");
+    using dp = Datapath.open(made.name);
+    const key =
+      "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(dst=80),tcp_flags(0/0)";
+    dp.put(`${key} 2`);
+    // Ethernet, IPv4 without options, TCP from 1 to 80: SYN, then ACK and FIN.
+    for (const flags of ["02", "11"]) {
+      const ip = "4500002800004000400626ce0a0000010a000002";
+      const tcp = `00010050000000000000000050${flags}200000000000`;
+      const packet = Uint8Array.fromHex(`ffffffffffff0200000000010800${ip}${tcp}`);
+      dp.execute({ packet, key: "in_port(1)" }, "recirc(0)");
+    }
+    const flow = dp.get(key);
+    expect([flow?.packets, flow?.tcpFlags]).toEqual([2, 0x13]);
+    const nowMs = Number(process.hrtime.bigint() / 1_000_000n);
+    expect(nowMs - (flow?.usedMs ?? 0)).toBeLessThan(10_000);
+    if (HAS_DPCTL) expect(witness("ovs-dpctl", "dump-flows", made.name)).toContain("flags:SF.");
+  });
+
+  test("what this kernel takes is found by trying; what it lacks is named, with the Linux that has it", () => {
+    using made = new TestDatapath("probe0");
+    using dp = Datapath.open(made.name);
+    const features = dp.features();
+    expect(made.flows).toBe(0);
+    expect([features.ct, features.nat]).toEqual([true, true]);
+    const cases = [
+      ["drop(1)", features.actionMax >= OVS_ACTION_ATTR_DROP, "6.7"],
+      ["psample(group=1)", features.psample, "6.11"],
+      ["hash(sym_l4(0)),recirc(1)", features.hashSymL4, "6.6"],
+      ["ct(zone=1)", features.ctZones, "4.3 with NF_CONNTRACK_ZONES"],
+    ] as const;
+    // User Mode Linux 6.1 has none of them, Debian's 6.12 has all.
+    expect(cases.map(([, has]) => has)).toEqual(cases.map(() => !IS_UML));
+    for (const [actions, has, since] of cases) {
+      const line = `in_port(1),eth(),eth_type(0x0800),ipv4(frag=no) ${actions}`;
+      for (const send of [() => dp.add(line), () => dp.put(line), () => dp.modify(line)]) {
+        const error = failure(send);
+        if (has) expect(error).toBeUndefined();
+        else {
+          expect(error).toBeInstanceOf(NotSupportedError);
+          expect(error).toMatchObject({ since, cause: expect.any(FlowRejectedError) });
+        }
+      }
+      expect(dp.remove(line)).toBe(has);
+    }
+    // What no kernel takes is still a rejection.
+    expect(failure(() => dp.put("in_port(1),eth(),eth_type(0x0800),ipv4() 70000"))).toBeDefined();
+    expect(failure(() => dp.put("in_port(1),eth() set(ipv4(ttl=3))"))).toBeInstanceOf(
+      FlowRejectedError,
+    );
+  });
+
+  test("closed, it answers nothing more", () => {
+    using made = new TestDatapath("closed0");
+    const dp = Datapath.open(made.name);
+    dp.info();
+    dp.close();
+    dp.close();
+    const calls = [
+      () => dp.info(),
+      () => dp.ports(),
+      () => dp.put(sampleLine(1)),
+      () => dp.get(sampleLine(1)),
+      () => [...dp.flows()],
+      () => dp.upcalls(),
+      () => dp.changes(),
+      () => dp.batch(),
+      () => dp.loadSync([sampleLine(1)]),
+    ];
+    for (const call of calls) expect(failure(call)?.code).toBe("CLOSED");
+    expect(dp.load([sampleLine(1)])).rejects.toMatchObject({ code: "CLOSED" });
+    expect(made.flows).toBe(0);
   });
 
   test("flows that are identified by their key are found by it", () => {

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { millrace, TestDatapath, witness } from "./lab.ts";
+import { failure, millrace, TestDatapath, witness } from "./lab.ts";
+import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 
 const vswitchd = Bun.which("ovs-vswitchd");
@@ -83,6 +84,12 @@ test.skipIf(vswitchd === null)(
     const isThere = (): boolean => witness("ovs-dpctl", "dump-flows", "ovs-system").includes("eth");
     while (isThere() && performance.now() < deadline) await Bun.sleep(200);
     expect(isThere()).toBe(false);
+
+    // The library's loads are as careful.
+    using theirs = Datapath.open("ovs-system");
+    expect(theirs.load([sampleLine(1)])).rejects.toMatchObject({ code: "OWNED" });
+    expect(failure(() => theirs.loadSync([sampleLine(1)]))?.message).toContain("it deletes flows");
+    expect(theirs.loadSync([sampleLine(1)], { force: true }).applied).toBe(1);
 
     expect(millrace(["load", "-", "--dp", own.name], flow).exitCode).toBe(0);
     expect(own.flows).toBe(1);

@@ -145,6 +145,10 @@ describe("upcalls", () => {
     const heard = dp.ports().filter((port) => port.upcallPortIds[0] === some.portId);
     expect(heard.map(({ name }) => name)).toEqual(["up5p2"]);
     expect(() => dp.upcalls({ ports: ["nothing"] })).toThrow('no port "nothing"');
+    some.close();
+    // By CPU all ports are heard: to leave ports out would be a lie.
+    expect(() => dp.upcalls({ ports: ["up5p2"], dispatch: "cpu" })).toThrow("give no ports");
+    expect(dp.info().features).toEqual([]);
   });
 
   test("misses that another program gets are not taken away, unless asked for", () => {
@@ -263,6 +267,37 @@ describe("upcalls", () => {
     const { applied, exceptions } = flows.flush();
     expect(applied).toBe(1);
     expect(exceptions).toMatchObject([{ line: 302, state: "rejected", code: "EEXIST" }]);
+  });
+
+  test("a port counts its upcalls, delivered and lost, where the kernel does", async () => {
+    using made = new TestDatapath("upc");
+    using dp = Datapath.open(made.name);
+    const send = await source("upcp1", "10.92.11");
+    const counted = () => dp.ports().find(({ name }) => name === "upcp1")?.upcalls;
+    const before = counted();
+    if (IS_UML) {
+      // It came with Linux 6.3.
+      expect(before).toBeUndefined();
+      return;
+    }
+    if (before === undefined) throw new Error("this kernel counts no upcalls");
+    const { stats } = dp.info();
+    using upcalls = dp.upcalls({ ports: ["upcp1"], receiveBufferBytes: 64 << 10 });
+    await send(0, 2000);
+    let packets = 0;
+    let lost = 0;
+    for (let events = upcalls.read(500); events.length > 0; events = upcalls.read(500)) {
+      for (const event of events) {
+        if (event.kind === "lost") lost += event.count;
+        else packets++;
+      }
+    }
+    expect(lost).toBeGreaterThan(100);
+    const after = counted();
+    expect((after?.success ?? 0) - before.success).toBe(packets);
+    expect((after?.fail ?? 0) - before.fail).toBe(lost);
+    // The datapath's own count is the witness.
+    expect(dp.info().stats.lost - stats.lost).toBe(lost);
   });
 
   test("batches answer several times as many misses a second: the bench, in small", () => {

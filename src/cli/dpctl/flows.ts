@@ -16,16 +16,14 @@ import {
   dumpFlows as dumpAll,
   type FlowView,
   getFlow as readFlow,
-  identityOf,
   newFlowView,
+  putIdentity,
 } from "../../ovs/flow.ts";
 import { EINVAL, ENOENT } from "../../sys/errno.ts";
 import { assert, MillraceError } from "../../sys/errors.ts";
 import { NLM_F_CREATE, NLM_F_ECHO } from "../../uapi/netlink.ts";
 import {
   OVS_FLOW_ATTR_CLEAR,
-  OVS_FLOW_ATTR_KEY,
-  OVS_FLOW_ATTR_UFID,
   OVS_FLOW_CMD_DEL,
   OVS_FLOW_CMD_NEW,
   OVS_FLOW_CMD_SET,
@@ -114,14 +112,7 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
   const { datapath } = session.openOptional(args, 2);
   const text = args.at(-1) ?? "";
   const identity = identityOfText(session, text, session.portNames(datapath));
-  const write = (writer: AttributeWriter): void => {
-    // A DEL that names no flow is a flush.
-    if ("ufid" in identity) writer.bytes(OVS_FLOW_ATTR_UFID, identity.ufid);
-    else {
-      assert(identity.key.length > 0, "a key is not empty");
-      writer.bytes(OVS_FLOW_ATTR_KEY, identity.key);
-    }
-  };
+  const write = (writer: AttributeWriter): void => putIdentity(writer, identity);
   try {
     request(session, datapath, { command: OVS_FLOW_CMD_DEL, flags: 0, write });
     return 0;
@@ -216,9 +207,7 @@ export function dumpFlows(session: DpctlSession, args: readonly string[]): numbe
   const filter = readFilter(session, filterText, session.portNames(datapath));
   const printer = new FlowPrinter(session, datapath, filter);
   for (const view of dumpAll(session.channel, datapath)) {
-    if (view.actions.start >= 0) printer.print(view);
-    // Its actions did not fit the dump's chunk: the flow alone has them.
-    else readFlow(session.channel, datapath, identityOf(view), (whole) => printer.print(whole));
+    printer.print(view);
   }
   printer.flush();
   return 0;

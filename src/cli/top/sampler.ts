@@ -3,16 +3,8 @@ import type { FlowIdentity } from "../../flow/identity.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
-import { dumpFlows, type FlowView, getFlow } from "../../ovs/flow.ts";
+import { dumpFlows, type FlowView, getFlow, identityOf, TERSE } from "../../ovs/flow.ts";
 import { portNames } from "../../ovs/vport.ts";
-import {
-  OVS_UFID_F_OMIT_ACTIONS,
-  OVS_UFID_F_OMIT_KEY,
-  OVS_UFID_F_OMIT_MASK,
-} from "../../uapi/openvswitch.ts";
-
-/** Counters alone: 44 bytes a flow instead of some 340. A flow without a UFID comes with its key. */
-const TERSE = OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS;
 
 /** So many flows that are new to a filter are read one by one; more, with one whole dump. */
 const SINGLE_READS_MAX = 256;
@@ -131,15 +123,13 @@ export class FlowSampler {
     const id = idOf(bytes, named.start, named.end);
     let seen = this.#seen.get(id);
     if (seen === undefined) {
-      const copy = bytes.slice(named.start, named.end);
-      const identity = ufid.start >= 0 ? { ufid: copy } : { key: copy };
       seen = {
         packets: 0,
         bytes: 0,
         packetRate: 0,
         byteRate: 0,
         sample: 0,
-        identity,
+        identity: identityOf(view),
         passes: undefined,
       };
       this.#seen.set(id, seen);
@@ -189,7 +179,6 @@ export class FlowSampler {
       return;
     }
     for (const view of dumpFlows(this.#channel, this.#datapath)) {
-      if (view.actions.start < 0) continue;
       const named = view.ufid.start >= 0 ? view.ufid : view.key;
       const seen = this.#seen.get(idOf(view.bytes, named.start, named.end));
       if (seen === undefined) continue;

@@ -35,6 +35,7 @@ import {
   checkDecTtl,
   checkUserspace,
 } from "./nests.ts";
+import { FEATURE, lackingAction } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { checkSet } from "./set.ts";
 
@@ -229,6 +230,7 @@ function refuseUnknown(type: number, features: KernelFeatures): Refusal {
   return refuse(
     "action.unsupported",
     `this kernel does not have ${spec.name}: it came with Linux ${spec.since}`,
+    lackingAction(spec.name, spec.since),
   );
 }
 
@@ -242,7 +244,9 @@ function checkHash(algorithm: number, features: KernelFeatures): Refusal | undef
   if (algorithm !== uapi.OVS_HASH_ALG_SYM_L4)
     return refuse("action.hash", `hash algorithm ${algorithm}: the kernel knows l4 and sym_l4`);
   if (features.hashSymL4) return undefined;
-  return refuse("action.hash", "this kernel has hash(l4()) only: sym_l4 came with Linux 6.6");
+  const { hashSymL4 } = FEATURE;
+  const text = `this kernel has hash(l4()) only: sym_l4 came with Linux ${hashSymL4.since}`;
+  return refuse("action.hash", text, hashSymL4);
 }
 
 /** The actions that put headers on and take them off, and change what holds for those after them. */

@@ -3,6 +3,7 @@ import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { attributeLength, attributeType, isZero, nextAttribute } from "../action/attributes.ts";
 import { ETH_P_IP, ETH_P_IPV6, type MatchFacts } from "./facts.ts";
 import type { KernelFeatures } from "./features.ts";
+import { FEATURE } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** Bytes of a helper's and of a timeout policy's name, the closing zero counted. */
@@ -22,7 +23,8 @@ export function checkCt(
   end: number,
   features: KernelFeatures,
 ): Refusal | undefined {
-  if (!features.ct) return refuse(RULE, "this kernel was built without connection tracking");
+  if (!features.ct)
+    return refuse(RULE, "this kernel was built without connection tracking", FEATURE.ct);
   const ipv6 = facts.etherType === ETH_P_IPV6;
   if (!ipv6 && facts.etherType !== ETH_P_IP)
     return refuse(RULE, "ct needs eth_type 0x0800 or 0x86dd, matched exactly");
@@ -67,15 +69,27 @@ function checkMember(
       return size === 0 ? undefined : refuse(RULE, "ct: commit has no value");
     case uapi.OVS_CT_ATTR_ZONE:
       if (!features.ctZones)
-        return refuse(RULE, "ct(zone=…): this kernel was built without conntrack zones");
+        return refuse(
+          RULE,
+          "ct(zone=…): this kernel was built without conntrack zones",
+          FEATURE.ctZones,
+        );
       return size === 2 ? undefined : refuse(RULE, "ct: zone has 16 bits");
     case uapi.OVS_CT_ATTR_MARK:
       if (!features.ctMark)
-        return refuse(RULE, "ct(mark=…): this kernel was built without conntrack marks");
+        return refuse(
+          RULE,
+          "ct(mark=…): this kernel was built without conntrack marks",
+          FEATURE.ctMark,
+        );
       return checkMasked(bytes, at, size, 4, "mark");
     case uapi.OVS_CT_ATTR_LABELS:
       if (!features.ctLabels)
-        return refuse(RULE, "ct(label=…): this kernel was built without conntrack labels");
+        return refuse(
+          RULE,
+          "ct(label=…): this kernel was built without conntrack labels",
+          FEATURE.ctLabels,
+        );
       return checkMasked(bytes, at, size, 16, "label");
     case uapi.OVS_CT_ATTR_EVENTMASK:
       return size === 4 ? undefined : refuse(RULE, "ct: eventmask has 32 bits");
@@ -86,10 +100,16 @@ function checkMember(
       );
     case uapi.OVS_CT_ATTR_TIMEOUT:
       if (!features.ctTimeout)
-        return refuse(RULE, "ct(timeout=…): this kernel was built without timeout policies");
+        return refuse(
+          RULE,
+          "ct(timeout=…): this kernel was built without timeout policies",
+          FEATURE.ctTimeout,
+        );
       return checkName(bytes, at, size, TIMEOUT_MAX, "timeout");
     case uapi.OVS_CT_ATTR_NAT:
-      return features.nat ? undefined : refuse(RULE_NAT, "this kernel was built without NAT");
+      return features.nat
+        ? undefined
+        : refuse(RULE_NAT, "this kernel was built without NAT", FEATURE.nat);
     default:
       return refuse(RULE, `ct: attribute ${type} is one that the kernel does not know`);
   }

@@ -18,6 +18,7 @@ import {
   readHeaders,
   takeTags,
 } from "./headers.ts";
+import { EXTHDRS, FEATURE, type Lacking } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { checkTunnel } from "./tunnel.ts";
 
@@ -82,7 +83,11 @@ function checkKnown(record: KeyRecord, features: KernelFeatures): Refusal | unde
     if (((present >>> S.SLOT_UNKNOWN) & 1) === 1) return refuseUnknown(record, level, features);
     const exthdrs = KEY_BY_SLOT[S.SLOT_IPV6_EXTHDRS]!;
     if (((present >>> S.SLOT_IPV6_EXTHDRS) & 1) === 1 && features.keyMax < exthdrs.type)
-      return refuse("key.unsupported", `key${exthdrs.type}() came with Linux ${exthdrs.since}`);
+      return refuse(
+        "key.unsupported",
+        `key${exthdrs.type}() came with Linux ${EXTHDRS.since}`,
+        EXTHDRS,
+      );
   }
   return undefined;
 }
@@ -133,7 +138,7 @@ function checkCtKeys(
   features: KernelFeatures,
 ): Refusal | undefined {
   if (record.has(level, S.SLOT_CT_STATE)) {
-    if (!features.ct) return refuseCt("ct_state", "connection tracking");
+    if (!features.ct) return refuseCt("ct_state", FEATURE.ct);
     const key = u32At(record.bytes, keyOffset(level, S.SLOT_CT_STATE));
     const mask = u32At(record.bytes, maskOffset(level, S.SLOT_CT_STATE));
     if (((key | mask) & ~CT_STATE_KNOWN) !== 0)
@@ -143,16 +148,17 @@ function checkCtKeys(
       );
   }
   if (record.has(level, S.SLOT_CT_ZONE) && !(features.ct && features.ctZones))
-    return refuseCt("ct_zone", "conntrack zones");
+    return refuseCt("ct_zone", FEATURE.ctZones);
   if (record.has(level, S.SLOT_CT_MARK) && !(features.ct && features.ctMark))
-    return refuseCt("ct_mark", "conntrack marks");
+    return refuseCt("ct_mark", FEATURE.ctMark);
   if (record.has(level, S.SLOT_CT_LABELS) && !(features.ct && features.ctLabels))
-    return refuseCt("ct_label", "conntrack labels");
+    return refuseCt("ct_label", FEATURE.ctLabels);
   return undefined;
 }
 
-function refuseCt(name: string, what: string): Refusal {
-  return refuse("key.unsupported", `${name}(): this kernel was built without ${what}`);
+function refuseCt(name: string, lacking: Lacking): Refusal {
+  const text = `${name}(): this kernel was built without ${lacking.feature}`;
+  return refuse("key.unsupported", text, lacking);
 }
 
 /** Values that the kernel looks at one by one: `ovs_key_from_nlattrs()`. */

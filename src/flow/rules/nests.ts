@@ -8,6 +8,7 @@ import {
   u32At,
 } from "../action/attributes.ts";
 import type { KernelFeatures } from "./features.ts";
+import { FEATURE } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** Most bytes of NSH metadata (`NSH_CTX_HDRS_MAX_LEN`). */
@@ -97,7 +98,8 @@ export function checkPsample(
   features: KernelFeatures,
 ): Refusal | undefined {
   const rule = "action.psample";
-  if (!features.psample) return refuse(rule, "this kernel was built without psample");
+  if (!features.psample)
+    return refuse(rule, "this kernel was built without psample", FEATURE.psample);
   if ((bytes[at + 3]! & NLA_F_NESTED) === 0)
     return refuse(rule, "psample: the attribute must carry NLA_F_NESTED");
   const end = at + length;

@@ -1,12 +1,16 @@
+import type { Lacking } from "./lacking.ts";
+
 /** Why a kernel will not take a flow. */
 export type Refusal = {
   /** A stable word for the rule, such as `key.missing` or `action.output`. */
   readonly rule: string;
   /** The rule in words: the field, and what the kernel wants. */
   readonly reason: string;
+  /** What this kernel lacks; a kernel that has it takes the flow. Absent where none does. */
+  readonly lacking?: Lacking;
 };
 
 /** Builds a refusal. Called only where a flow is refused: a good flow allocates nothing. */
-export function refuse(rule: string, reason: string): Refusal {
-  return { rule, reason };
+export function refuse(rule: string, reason: string, lacking?: Lacking): Refusal {
+  return lacking === undefined ? { rule, reason } : { rule, reason, lacking };
 }

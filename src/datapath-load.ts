@@ -1,0 +1,95 @@
+import type { Flow } from "./flow/flow.ts";
+import { TemplateFill } from "./flow/template.ts";
+import { type DetectedSource, openFeed } from "./format/detect.ts";
+import type { FlowFeed } from "./format/feed.ts";
+import { TemplateFeed } from "./format/template-feed.ts";
+import { detected, detectedSync, type FlowSource } from "./flow-source.ts";
+import { load, type LoadOptions, loadSync } from "./load/load.ts";
+import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
+import { LoadResult } from "./load/result.ts";
+import {
+  DEFAULT_SHAPE,
+  type LoadTarget,
+  Sender,
+  type SenderShape,
+  shapeForRate,
+} from "./load/sender.ts";
+import type { SenderCount } from "./load/sender-trial.ts";
+import type { FlowVerb } from "./ovs/flow-message.ts";
+import { datapathOwner, ownerText } from "./ovs/vswitchd.ts";
+import { portNames } from "./ovs/vport.ts";
+import { MillraceError } from "./sys/errors.ts";
+
+/** How the library loads. */
+export type DatapathLoadOptions = LoadOptions & {
+  /** What is done with a flow whose line does not say; `put` by default. */
+  readonly mode?: FlowVerb;
+  /** Flows get a UFID, the hash of their key and mask; true by default. */
+  readonly ufid?: boolean;
+  readonly shape?: Partial<SenderShape>;
+  /** Sockets that send: 1, 2 (another thread sends half of each batch), or `auto`, what measures faster. */
+  readonly senders?: SenderCount;
+  /** Errnos that count as applied: EEXIST where the very same flow is there, ENOENT of a delete. */
+  readonly tolerate?: readonly number[];
+  /** Called for every flow that was not simply applied. */
+  readonly onException?: (exception: FlowException) => void;
+  /** Load also where ovs-vswitchd runs the datapath, and deletes what it did not make within seconds. */
+  readonly force?: boolean;
+};
+
+/** What a load without yielding takes: nothing of it has to be waited for. */
+export type SyncFlowSource = Uint8Array | TemplateFill | Iterable<string | Flow>;
+
+/** @throws UnreadableInputError; MillraceError `NO_PERMISSION` */
+export async function loadInto(
+  target: LoadTarget,
+  source: FlowSource,
+  options: DatapathLoadOptions,
+): Promise<LoadResult> {
+  const table = new OutcomeTable();
+  const feed =
+    source instanceof TemplateFill
+      ? new TemplateFeed(source.reader(options))
+      : feedOf(target, await detected(source), options);
+  const sender = senderOf(target, table, options);
+  return new LoadResult(await load(feed, sender, options), table, sender.account);
+}
+
+/** As {@link loadInto}, without yielding. */
+export function loadIntoSync(
+  target: LoadTarget,
+  source: SyncFlowSource,
+  options: DatapathLoadOptions,
+): LoadResult {
+  const table = new OutcomeTable();
+  const feed =
+    source instanceof TemplateFill
+      ? new TemplateFeed(source.reader(options))
+      : feedOf(target, detectedSync(source), options);
+  const sender = senderOf(target, table, options);
+  return new LoadResult(loadSync(feed, sender, options), table, sender.account);
+}
+
+/** @throws MillraceError `OWNED` where ovs-vswitchd runs the datapath */
+export function refuseOwned({ channel, datapath }: LoadTarget): void {
+  const owner = datapathOwner(channel, datapath);
+  if (owner === undefined) return;
+  const text = `${ownerText(owner, datapath.name)}; the option force loads all the same`;
+  throw new MillraceError("OWNED", text);
+}
+
+function senderOf(target: LoadTarget, table: OutcomeTable, options: DatapathLoadOptions): Sender {
+  const account = new Account(options.onException, table);
+  const shape = shapeForRate({ ...DEFAULT_SHAPE, ...options.shape }, options.maxRate);
+  const tolerate = new Set(options.tolerate);
+  return new Sender(target, account, { shape, tolerate, senders: options.senders ?? "auto" });
+}
+
+function feedOf(
+  { channel, datapath }: LoadTarget,
+  source: DetectedSource,
+  options: DatapathLoadOptions,
+): FlowFeed {
+  const ports = portNames(channel, datapath);
+  return openFeed(source, { ufid: options.ufid ?? true, mode: options.mode ?? "put", ports });
+}
