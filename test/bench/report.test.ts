@@ -1,0 +1,59 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { barsOf } from "../../bench/bars.ts";
+import { figuresOf } from "../../bench/figures.ts";
+import type { Latency, Run } from "../../bench/model.ts";
+import { chartsOf } from "../../bench/report/charts.ts";
+import { writeReport } from "../../bench/report/page.ts";
+import { results, run } from "./support.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-report-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const latency: Latency = { p50: 10, p90: 20, p99: 30, p999: 40, max: 50 };
+
+function sweep(perDatagram: number, program: "millrace" | "C"): Run {
+  const shape = { perDatagram, perCall: 1, transport: "send", ack: "errors" } as const;
+  const more = { part: "sweep", program, shape, batchLatencyMicroseconds: latency } as const;
+  return run(`${program}, ${perDatagram}`, 0, 1 / perDatagram, more);
+}
+
+const found = results(
+  ...[1, 16, 1024].flatMap((size) => [sweep(size, "millrace"), sweep(size, "C")]),
+  run("millrace, encoded before </script><b>", 0, 2, {
+    tenths: Array.from({ length: 10 }, () => 1),
+  }),
+  run("millrace, 4 masks", 0, 1, { part: "masks", masks: 4 }),
+);
+const file = join(folder, "report.html");
+const figures = figuresOf(found);
+writeReport(file, found, figures, barsOf(found, figures));
+
+test("the report needs nothing but itself, and says what was measured", () => {
+  const html = readFileSync(file, "utf8");
+  expect(html).not.toMatch(/(src|href)="(?!data:)/);
+  expect(html).not.toContain("</script><b>");
+  expect(html).toContain("a &lt;CPU&gt;");
+});
+
+const chromium = Bun.which("chromium");
+
+test.skipIf(chromium === null)("a browser draws every plot, without an error", () => {
+  const child = Bun.spawnSync(
+    [
+      chromium ?? "",
+      ...["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"],
+      ...["--disable-background-networking", "--enable-logging=stderr"],
+      ...["--virtual-time-budget=3000", `--user-data-dir=${join(folder, "profile")}`],
+      `file://${file}`,
+    ],
+    { stdout: "pipe", stderr: "pipe" },
+  );
+  const page = child.stdout.toString();
+  const charts = chartsOf(figures);
+  expect(charts.length).toBeGreaterThan(3);
+  expect(page.match(/<canvas/g)?.length).toBe(charts.length);
+  expect(child.stderr.toString()).not.toMatch(/CONSOLE/);
+});
