@@ -5,15 +5,13 @@ import { Requester } from "../netlink/request.ts";
 import { NetlinkSocket } from "../netlink/socket.ts";
 import * as C from "../uapi/conntrack.ts";
 import { NETLINK_NETFILTER } from "../uapi/netlink.ts";
+import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../uapi/packet.ts";
 
 /** Bytes of a `struct nfgenmsg { u8 family; u8 version; be16 res_id; }`. */
 const NFGENMSG_BYTES = 4;
 
 export const AF_INET = 2;
 export const AF_INET6 = 10;
-
-const IPPROTO_ICMP = 1;
-const IPPROTO_ICMPV6 = 58;
 
 /** One direction of a connection. The addresses have 4 or 16 bytes. */
 export type ConnectionTuple = {

@@ -29,29 +29,3 @@ export function findAttribute(bytes: Uint8Array, start: number, end: number, typ
   }
   return -1;
 }
-
-/** 16 bits in host order. */
-export function u16At(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8);
-}
-
-/** 32 bits in host order. */
-export function u32At(bytes: Uint8Array, at: number): number {
-  return (u16At(bytes, at) | (u16At(bytes, at + 2) << 16)) >>> 0;
-}
-
-/** 16 bits in network order. */
-export function be16At(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 8) | bytes[at + 1]!;
-}
-
-/** 32 bits in network order. */
-export function be32At(bytes: Uint8Array, at: number): number {
-  return ((be16At(bytes, at) << 16) | be16At(bytes, at + 2)) >>> 0;
-}
-
-/** All of `start` to `end` is zero. */
-export function isZero(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (bytes[i] !== 0) return false;
-  return true;
-}

@@ -1,7 +1,7 @@
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { TextSink } from "../text/sink.ts";
-import { u16At, u32At } from "./attributes.ts";
+import { u16At, u32At } from "../bytes.ts";
 import {
   be,
   coversStruct,
@@ -47,6 +47,7 @@ export type CookieForm = {
   readonly fields: StructFields | undefined;
 };
 
+/** Every kind of cookie that text has words for. */
 export const COOKIES: readonly CookieForm[] = [
   {
     name: "sFlow",

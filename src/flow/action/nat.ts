@@ -13,7 +13,8 @@ import {
 import type { Cursor } from "../text/cursor.ts";
 import type { TextSink } from "../text/sink.ts";
 import { WordTable } from "../text/words.ts";
-import { attributeLength, attributeType, nextAttribute, u16At } from "./attributes.ts";
+import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
+import { u16At } from "../bytes.ts";
 import { endOfPair } from "./struct.ts";
 
 const OPEN = 0x28;

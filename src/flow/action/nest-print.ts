@@ -1,14 +1,8 @@
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { type PortNames, printPort } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
-import {
-  attributeLength,
-  attributeType,
-  findAttribute,
-  nextAttribute,
-  u16At,
-  u32At,
-} from "./attributes.ts";
+import { attributeLength, attributeType, findAttribute, nextAttribute } from "./attributes.ts";
+import { u16At, u32At } from "../bytes.ts";
 import { COOKIE_SIZE, cookieFormOf, printCookie } from "./cookie.ts";
 import type { Member, Members } from "./member.ts";
 import { printNat } from "./nat.ts";

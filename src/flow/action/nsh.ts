@@ -10,7 +10,8 @@ import {
 } from "../../uapi/openvswitch.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { TextSink } from "../text/sink.ts";
-import { attributeLength, attributeType, isZero, nextAttribute } from "./attributes.ts";
+import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
+import { isZero } from "../bytes.ts";
 import { tokenEnd } from "./port.ts";
 import { be, endOfPair, fillFields, parseField, printFields, StructFields } from "./struct.ts";
 import { parseHexBytes } from "./value.ts";
@@ -71,7 +72,7 @@ export function parsePushNsh(cursor: Cursor, writer: AttributeWriter): void {
   }
   fillFields(cursor, NSH_FIELDS, HEADER, 0, seen);
   const mdtype = HEADER[MDTYPE_AT];
-  const context = !isZero(HEADER, BASE_SIZE, BASE_SIZE + MD1_SIZE);
+  const context = !isZero(HEADER, BASE_SIZE, MD1_SIZE);
   if (mdtype !== MDTYPE_1 && mdtype !== MDTYPE_2) cursor.fail("mdtype=1 or mdtype=2", start);
   if (mdtype === MDTYPE_1 && md2 >= 0) cursor.fail("mdtype=2 with md2=", md2);
   if (mdtype === MDTYPE_2 && context) cursor.fail("mdtype=1 with c1= to c4=", start);

@@ -7,7 +7,8 @@ import {
 } from "../../uapi/openvswitch.ts";
 import { type PortNames, printPort } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
-import { attributeLength, attributeType, nextAttribute, u32At } from "./attributes.ts";
+import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
+import { u32At } from "../bytes.ts";
 import { printNest } from "./nest-print.ts";
 import { printPushNsh } from "./nsh.ts";
 import { printSet } from "./set-print.ts";

@@ -17,7 +17,8 @@ import { SLOT_ENCAP, SLOT_IN_PORT, SLOT_TUNNEL, SLOT_UNKNOWN } from "../key/slot
 import { TUNNEL_F_FULL, TUNNEL_FLAGS } from "../key/tunnel-fields.ts";
 import type { PortNames } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
-import { attributeLength, attributeType, nextAttribute, u32At } from "./attributes.ts";
+import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
+import { u32At } from "../bytes.ts";
 import { isExact, writeSet } from "./set.ts";
 
 const CLOSE = 0x29;

@@ -2,8 +2,10 @@ import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { HEX_VALUE } from "../text/cursor.ts";
+import { parseLabel } from "../text/field-parse.ts";
+import { printLabel } from "../text/field-print.ts";
 import type { TextSink } from "../text/sink.ts";
-import { isZero } from "./attributes.ts";
+import { isZero } from "../bytes.ts";
 import { tokenEnd } from "./port.ts";
 
 const SLASH = 0x2f;
@@ -35,54 +37,21 @@ export function parseHex32(cursor: Cursor): number {
 
 /** Reads `V[/M]` of 128 bits into 32 bytes at `at`: the labels, low byte first, and their mask. */
 export function parseLabels(cursor: Cursor, bytes: Uint8Array, at: number): void {
-  parse128(cursor, bytes, at);
-  if (cursor.take(SLASH)) parse128(cursor, bytes, at + 16);
+  parseLabel(cursor, bytes, at);
+  if (cursor.take(SLASH)) parseLabel(cursor, bytes, at + 16);
   else bytes.fill(0xff, at + 16, at + 32);
-}
-
-function parse128(cursor: Cursor, bytes: Uint8Array, at: number): void {
-  bytes.fill(0, at, at + 16);
-  const start = cursor.position;
-  if (!takePrefix(cursor)) {
-    cursor.integer64("a number of 64 bits, or a hexadecimal one of 128");
-    for (let i = 0; i < 4; i++) {
-      bytes[at + i] = cursor.low >>> (8 * i);
-      bytes[at + 4 + i] = cursor.high >>> (8 * i);
-    }
-    return;
-  }
-  const digits = cursor.position;
-  let end = digits;
-  while (end < cursor.end && HEX_VALUE[cursor.bytes[end]!]! < 16) end++;
-  let first = digits;
-  while (first < end && cursor.bytes[first] === 0x30) first++;
-  if (end === digits || end - first > 32) cursor.fail("a number of at most 128 bits", start);
-  for (let i = end - 1, nibble = 0; i >= first; i--, nibble++)
-    bytes[at + (nibble >> 1)]! |= HEX_VALUE[cursor.bytes[i]!]! << (4 * (nibble & 1));
-  cursor.position = end;
 }
 
 /** Prints labels as {@link parseLabels} reads them, the mask only where it is not all ones. */
 export function printLabels(bytes: Uint8Array, at: number, out: TextSink): void {
-  print128(bytes, at, out);
+  printLabel(out, bytes, at);
   for (let i = 16; i < 32; i++) {
     if (bytes[at + i] !== 0xff) {
       out.byte(SLASH);
-      print128(bytes, at + 16, out);
+      printLabel(out, bytes, at + 16);
       return;
     }
   }
-}
-
-function print128(bytes: Uint8Array, at: number, out: TextSink): void {
-  let top = 15;
-  while (top > 0 && bytes[at + top] === 0) top--;
-  if (top === 0) {
-    out.hex(bytes[at]!);
-    return;
-  }
-  out.hex(bytes[at + top]!);
-  for (let i = top - 1; i >= 0; i--) out.hexDigits(bytes[at + i]!, 2);
 }
 
 /** Reads `0x` and pairs of digits, 1 to `max` bytes, into an attribute. */
@@ -179,5 +148,5 @@ export function isName(bytes: Uint8Array, at: number, length: number, max: numbe
 
 /** The mask of a mark or of labels is zero: nothing is set. */
 export function isNoMask(bytes: Uint8Array, at: number, size: number): boolean {
-  return isZero(bytes, at + size, at + 2 * size);
+  return isZero(bytes, at + size, size);
 }

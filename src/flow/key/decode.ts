@@ -2,7 +2,7 @@ import { AttributeReader } from "../../netlink/attribute-reader.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
 import { IN_PORT_WILD } from "./normal-form.ts";
 import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { isWellSized, keyOffset, maskOffset } from "./record.ts";
 import {
   LEVELS,
   SLOT_ENCAP,
@@ -13,7 +13,7 @@ import {
   SLOT_TUNNEL,
   SLOT_UNKNOWN,
 } from "./slots.ts";
-import { isWellSized, SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT } from "./table.ts";
+import { SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT } from "./table.ts";
 import { decodeNsh, decodeTunnel } from "./nest-decode.ts";
 
 /** What stands for the offset of a mask where there is none: every attribute of the key is exact. */

@@ -1,6 +1,6 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { OVS_NSH_KEY_ATTR_BASE, OVS_NSH_KEY_ATTR_MD1 } from "../../uapi/openvswitch.ts";
-import { isZero } from "../text/field-print.ts";
+import { isZero } from "../bytes.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
 import {

@@ -1,7 +1,8 @@
 import type { Cursor } from "../text/cursor.ts";
 import { parseBigEndian, parseField } from "../text/field-parse.ts";
 import type { PrintStyle } from "../text/field-print.ts";
-import { isZero, printField } from "../text/field-print.ts";
+import { printField } from "../text/field-print.ts";
+import { isZero } from "../bytes.ts";
 import type { Field } from "../text/field.ts";
 import { areBytesWhole, be16, getField, isFieldWhole, setField, u8 } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";

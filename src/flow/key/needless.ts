@@ -1,4 +1,6 @@
+import { ETH_P_IPV6, OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
 import { readContainer } from "../text/field.ts";
+import { isNdType, networkSlots, transportSlots } from "./called-for.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
 import {
@@ -35,10 +37,6 @@ const TRANSPORT =
   (1 << SLOT_ICMPV6) |
   (1 << SLOT_ND);
 
-const FRAG_LATER = 2;
-const ND_SOLICITATION = 135;
-const ND_ADVERTISEMENT = 136;
-
 /**
  * Removes the wildcarded headers that a key does not call for, as `ipv6()` beside `eth_type(0x0800)`.
  * They match nothing, a kernel never dumps them, and they do harm: `ovs_key_from_nlattrs` keeps
@@ -67,68 +65,31 @@ function matchesNothing(record: KeyRecord, level: number, slot: number): boolean
   return masked(record, level, slot, 0) === 0 && masked(record, level, slot, 1) === 0;
 }
 
-/** The headers that the kernel asks for: `match_validate`. */
+/** The headers that the kernel asks for, and those that it keeps beside them. */
 function neededHeaders(record: KeyRecord): number {
-  const network = networkOf(etherTypeOf(record));
-  const of = network & ((1 << SLOT_IPV4) | (1 << SLOT_IPV6));
-  if (of === 0) return network;
-  const slot = 31 - Math.clz32(of & -of);
+  const called = networkSlots(etherTypeOf(record));
+  const slot = 31 - Math.clz32(called);
+  const network = slot === SLOT_IPV6 ? called | (1 << SLOT_IPV6_EXTHDRS) : called;
+  if (slot !== SLOT_IPV4 && slot !== SLOT_IPV6) return network;
   const level = levelOf(record, slot);
   if (level < 0) return network;
   // Both have proto, tos, ttl and frag at their end.
   const at = slot === SLOT_IPV4 ? 8 : 36;
-  const proto = masked(record, level, slot, at);
-  const frag = masked(record, level, slot, at + 3);
-  return frag === FRAG_LATER ? network : network | transportOf(record, slot, proto);
-}
-
-function networkOf(etherType: number): number {
-  switch (etherType) {
-    case 0x0800:
-      return 1 << SLOT_IPV4;
-    case 0x86dd:
-      return (1 << SLOT_IPV6) | (1 << SLOT_IPV6_EXTHDRS);
-    case 0x0806:
-    case 0x8035:
-      return 1 << SLOT_ARP;
-    case 0x8847:
-    case 0x8848:
-      return 1 << SLOT_MPLS;
-    case 0x894f:
-      return 1 << SLOT_NSH;
-    default:
-      return 0;
-  }
-}
-
-function transportOf(record: KeyRecord, network: number, proto: number): number {
-  switch (proto) {
-    case 1:
-      return network === SLOT_IPV4 ? 1 << SLOT_ICMP : 0;
-    case 6:
-      return (1 << SLOT_TCP) | (1 << SLOT_TCP_FLAGS);
-    case 17:
-      return 1 << SLOT_UDP;
-    case 58:
-      if (network === SLOT_IPV4) return 0;
-      return isNd(record) ? (1 << SLOT_ICMPV6) | (1 << SLOT_ND) : 1 << SLOT_ICMPV6;
-    case 132:
-      return 1 << SLOT_SCTP;
-    default:
-      return 0;
-  }
+  if (masked(record, level, slot, at + 3) === OVS_FRAG_TYPE_LATER) return network;
+  const transport = transportSlots(slot, masked(record, level, slot, at));
+  const nd = transport === 1 << SLOT_ICMPV6 && isNd(record);
+  return network | transport | (nd ? 1 << SLOT_ND : 0);
 }
 
 function isNd(record: KeyRecord): boolean {
   const level = levelOf(record, SLOT_ICMPV6);
   if (level < 0) return false;
-  const type = masked(record, level, SLOT_ICMPV6, 0);
-  return type === ND_SOLICITATION || type === ND_ADVERTISEMENT;
+  return isNdType(masked(record, level, SLOT_ICMPV6, 0));
 }
 
 /** The key asks for IPv6. */
 export function matchesIpv6(record: KeyRecord): boolean {
-  return etherTypeOf(record) === 0x86dd;
+  return etherTypeOf(record) === ETH_P_IPV6;
 }
 
 /** The innermost type; 0 where any will do. */

@@ -6,7 +6,7 @@ import { setField } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import { WordTable } from "../text/words.ts";
 import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { isWellSized, keyOffset, maskOffset } from "./record.ts";
 import {
   LEVELS,
   MPLS_ENTRIES_MAX,
@@ -16,7 +16,7 @@ import {
   SLOTS,
 } from "./slots.ts";
 import type { KeySpec } from "./spec.ts";
-import { isWellSized, KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
+import { KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
 import { parseTunnel } from "./tunnel-parse.ts";
 
 const OPEN = 0x28;

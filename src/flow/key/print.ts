@@ -1,5 +1,6 @@
 import type { PrintStyle } from "../text/field-print.ts";
-import { isZero, printBytes, printField, printNumber } from "../text/field-print.ts";
+import { printBytes, printField, printNumber } from "../text/field-print.ts";
+import { isZero } from "../bytes.ts";
 import { getField } from "../text/field.ts";
 import type { TextSink } from "../text/sink.ts";
 import { IN_PORT_WILD } from "./normal-form.ts";

@@ -1,7 +1,7 @@
 import { align } from "../../netlink/align.ts";
 import { setFull } from "../text/field.ts";
 import type { UserspaceKind } from "../userspace-only.ts";
-import { LEVELS, SLOT_ENCAP, SLOT_MPLS, SLOT_TUNNEL, SLOTS } from "./slots.ts";
+import { LEVELS, SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL, SLOTS } from "./slots.ts";
 import { KEYS, SIZE_OF_SLOT } from "./table.ts";
 
 /**
@@ -146,6 +146,15 @@ function placeSlots(): number {
     at += (WORDS_OF_SLOT[slot] ?? 0) * 8;
   }
   return at;
+}
+
+/** Whether an attribute's payload has the length that the kernel wants; a nest says so itself. */
+export function isWellSized(slot: number, length: number): boolean {
+  const size = SIZE_OF_SLOT[slot]!;
+  if (slot === SLOT_ENCAP || slot === SLOT_TUNNEL || slot === SLOT_NSH) return true;
+  // A wildcarded stack is dumped with no entries.
+  if (slot === SLOT_MPLS) return length <= size && (length & 3) === 0;
+  return length === size;
 }
 
 /** The mask of an exact match, by slot. MPLS depends on the entries; a tunnel's is made where it is read. */

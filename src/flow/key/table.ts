@@ -398,12 +398,3 @@ export const TYPE_OF_SLOT: Int32Array = Int32Array.from(KEY_BY_SLOT, (key) => ke
 
 /** Bytes of each slot's payload. */
 export const SIZE_OF_SLOT: Int32Array = Int32Array.from(KEY_BY_SLOT, (key) => key?.size ?? 0);
-
-/** Whether an attribute's payload has the length that the kernel wants; a nest says so itself. */
-export function isWellSized(slot: number, length: number): boolean {
-  const size = SIZE_OF_SLOT[slot]!;
-  if (slot === S.SLOT_ENCAP || slot === S.SLOT_TUNNEL || slot === S.SLOT_NSH) return true;
-  // A wildcarded stack is dumped with no entries.
-  if (slot === S.SLOT_MPLS) return length <= size && (length & 3) === 0;
-  return length === size;
-}

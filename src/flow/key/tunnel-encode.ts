@@ -10,7 +10,7 @@ import {
   OVS_TUNNEL_KEY_ATTR_OAM,
   OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS,
 } from "../../uapi/openvswitch.ts";
-import { isZero } from "../text/field-print.ts";
+import { isZero } from "../bytes.ts";
 import { readContainer } from "../text/field.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";

@@ -1,4 +1,4 @@
-import { isZero } from "../text/field-print.ts";
+import { isZero } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";

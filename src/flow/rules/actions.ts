@@ -1,16 +1,18 @@
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import {
-  attributeLength,
-  attributeType,
-  be16At,
-  nextAttribute,
-  u32At,
-} from "../action/attributes.ts";
+import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
+import { be16At, u32At } from "../bytes.ts";
 import { ACTION_OF_TYPE } from "../action/table.ts";
 import { checkCt } from "./ct.ts";
 import {
   DP_MAX_PORTS,
+  etherTypeText,
+  isMpls,
+  isVlan,
+  type MatchFacts,
+  VLAN_CFI_MASK,
+} from "./facts.ts";
+import {
   ETH_P_8021AD,
   ETH_P_8021Q,
   ETH_P_ARP,
@@ -20,12 +22,7 @@ import {
   ETH_P_NSH,
   ETH_P_RARP,
   ETH_P_TEB,
-  etherTypeText,
-  isMpls,
-  isVlan,
-  type MatchFacts,
-  VLAN_CFI_MASK,
-} from "./facts.ts";
+} from "../../uapi/packet.ts";
 import type { KernelFeatures } from "./features.ts";
 import {
   checkCheckPktLen,

@@ -1,7 +1,9 @@
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import { attributeLength, attributeType, isZero, nextAttribute } from "../action/attributes.ts";
-import { ETH_P_IP, ETH_P_IPV6, type MatchFacts } from "./facts.ts";
+import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
+import { isZero } from "../bytes.ts";
+import { type MatchFacts } from "./facts.ts";
+import { ETH_P_IP, ETH_P_IPV6 } from "../../uapi/packet.ts";
 import type { KernelFeatures } from "./features.ts";
 import { FEATURE } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
@@ -123,7 +125,7 @@ function checkMasked(
   name: string,
 ): Refusal | undefined {
   if (size !== 2 * half) return refuse(RULE, `ct: ${name} has ${half} bytes and as many of mask`);
-  if (!isZero(bytes, at + half, at + size)) return undefined;
+  if (!isZero(bytes, at + half, size - half)) return undefined;
   return refuse(RULE, `ct: the mask of ${name} cannot be 0`);
 }
 

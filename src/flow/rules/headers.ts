@@ -2,16 +2,9 @@ import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
 import * as S from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
-import { be16At } from "../action/attributes.ts";
-import {
-  ETH_P_802_2,
-  ETH_P_802_3_MIN,
-  etherTypeText,
-  isMpls,
-  isVlan,
-  type MatchFacts,
-  VLAN_CFI_MASK,
-} from "./facts.ts";
+import { be16At } from "../bytes.ts";
+import { etherTypeText, isMpls, isVlan, type MatchFacts, VLAN_CFI_MASK } from "./facts.ts";
+import { ETH_P_802_2, ETH_P_802_3_MIN } from "../../uapi/packet.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** A key without a port in netlink (`ODPP_NONE` of OVS): only the mask is sent. */
@@ -34,6 +27,7 @@ export type Headers = {
   ipFragMask: number;
 };
 
+/** The one that {@link takeTags} and {@link readHeaders} fill. */
 export const HEADERS: Headers = {
   keys: 0,
   masks: 0,

@@ -1,9 +1,11 @@
+import { ETH_P_IP, ETH_P_IPV6, OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
+import { isNdType, networkSlots, transportSlots } from "../key/called-for.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
 import * as S from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
-import { isZero } from "../text/field-print.ts";
-import { be16At, u32At } from "../action/attributes.ts";
+import { isZero } from "../bytes.ts";
+import { be16At, u32At } from "../bytes.ts";
 import * as F from "./facts.ts";
 import type { KernelFeatures } from "./features.ts";
 import {
@@ -24,10 +26,6 @@ import { checkTunnel } from "./tunnel.ts";
 
 /** Bits of ct_state that the kernel knows (`CT_SUPPORTED_MASK`). */
 const CT_STATE_KNOWN = 0xff;
-/** Types of ICMPv6 that carry nd(). */
-const ND_SOLICITATION = 135;
-const ND_ADVERTISEMENT = 136;
-const FRAG_LATER = 2;
 const NSH_M_TYPE1 = 1;
 const NSH_CONTEXT = 8;
 const NSH_CONTEXT_SIZE = 16;
@@ -163,10 +161,13 @@ function refuseCt(name: string, lacking: Lacking): Refusal {
 
 /** Values that the kernel looks at one by one: `ovs_key_from_nlattrs()`. */
 function checkValues(record: KeyRecord, headers: Headers): Refusal | undefined {
-  if (hasKey(headers, S.SLOT_IPV4) && keyByte(record, headers, S.SLOT_IPV4, 11) > FRAG_LATER)
+  if (
+    hasKey(headers, S.SLOT_IPV4) &&
+    keyByte(record, headers, S.SLOT_IPV4, 11) > OVS_FRAG_TYPE_LATER
+  )
     return refuse("key.frag", "ipv4(frag=…) is no, first or later");
   if (hasKey(headers, S.SLOT_IPV6)) {
-    if (keyByte(record, headers, S.SLOT_IPV6, 39) > FRAG_LATER)
+    if (keyByte(record, headers, S.SLOT_IPV6, 39) > OVS_FRAG_TYPE_LATER)
       return refuse("key.frag", "ipv6(frag=…) is no, first or later");
     const label = keyOffset(headers.level[S.SLOT_IPV6]!, S.SLOT_IPV6) + 32;
     if ((be16At(record.bytes, label) & 0xfff0) !== 0)
@@ -185,12 +186,7 @@ function checkValues(record: KeyRecord, headers: Headers): Refusal | undefined {
 /** `match_validate()`: what must be there, and what may be matched. */
 function checkMatch(record: KeyRecord, headers: Headers, facts: F.MatchFacts): Refusal | undefined {
   const type = headers.etherType;
-  let expected = 0;
-  if (type === F.ETH_P_ARP || type === F.ETH_P_RARP) expected = 1 << S.SLOT_ARP;
-  else if (F.isMpls(type)) expected = 1 << S.SLOT_MPLS;
-  else if (type === F.ETH_P_NSH) expected = 1 << S.SLOT_NSH;
-  else if (type === F.ETH_P_IP) expected = 1 << S.SLOT_IPV4;
-  else if (type === F.ETH_P_IPV6) expected = 1 << S.SLOT_IPV6;
+  const expected = networkSlots(type);
   const transport = transportOf(headers);
   const nd = isNd(record, headers, transport);
   const missing = (expected | transport | (nd ? 1 << S.SLOT_ND : 0)) & ~headers.keys;
@@ -199,8 +195,8 @@ function checkMatch(record: KeyRecord, headers: Headers, facts: F.MatchFacts): R
   let allowed = 0;
   if (headers.etherTypeExact) {
     allowed = expected;
-    if (type === F.ETH_P_IP) allowed |= 1 << S.SLOT_CT_TUPLE4;
-    if (type === F.ETH_P_IPV6 && !nd) allowed |= 1 << S.SLOT_CT_TUPLE6;
+    if (type === ETH_P_IP) allowed |= 1 << S.SLOT_CT_TUPLE4;
+    if (type === ETH_P_IPV6 && !nd) allowed |= 1 << S.SLOT_CT_TUPLE6;
   }
   if (headers.ipProtoMask === 0xff) allowed |= transport;
   if (nd && maskByte(record, headers, S.SLOT_ICMPV6, 0) === 0xff) allowed |= 1 << S.SLOT_ND;
@@ -214,30 +210,16 @@ function checkMatch(record: KeyRecord, headers: Headers, facts: F.MatchFacts): R
 
 /** The headers of the transport that the protocol asks for. */
 function transportOf(headers: Headers): number {
-  const ipv4 = headers.etherType === F.ETH_P_IP && hasKey(headers, S.SLOT_IPV4);
-  const ipv6 = headers.etherType === F.ETH_P_IPV6 && hasKey(headers, S.SLOT_IPV6);
-  if (!(ipv4 || ipv6) || headers.ipFrag === FRAG_LATER) return 0;
-  switch (headers.ipProto) {
-    case F.IPPROTO_TCP:
-      return (1 << S.SLOT_TCP) | (1 << S.SLOT_TCP_FLAGS);
-    case F.IPPROTO_UDP:
-      return 1 << S.SLOT_UDP;
-    case F.IPPROTO_SCTP:
-      return 1 << S.SLOT_SCTP;
-    case F.IPPROTO_ICMP:
-      return ipv4 ? 1 << S.SLOT_ICMP : 0;
-    case F.IPPROTO_ICMPV6:
-      return ipv6 ? 1 << S.SLOT_ICMPV6 : 0;
-    default:
-      return 0;
-  }
+  const network = 31 - Math.clz32(networkSlots(headers.etherType));
+  if (network !== S.SLOT_IPV4 && network !== S.SLOT_IPV6) return 0;
+  if (!hasKey(headers, network) || headers.ipFrag === OVS_FRAG_TYPE_LATER) return 0;
+  return transportSlots(network, headers.ipProto);
 }
 
 /** Neighbour discovery: ICMPv6 of type 135 or 136. */
 function isNd(record: KeyRecord, headers: Headers, transport: number): boolean {
   if (((transport >>> S.SLOT_ICMPV6) & 1) === 0 || !hasKey(headers, S.SLOT_ICMPV6)) return false;
-  const type = keyByte(record, headers, S.SLOT_ICMPV6, 0);
-  return type === ND_SOLICITATION || type === ND_ADVERTISEMENT;
+  return isNdType(keyByte(record, headers, S.SLOT_ICMPV6, 0));
 }
 
 function refuseMissing(headers: Headers, missing: number): Refusal {

@@ -1,12 +1,7 @@
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import {
-  attributeLength,
-  attributeType,
-  nextAttribute,
-  u16At,
-  u32At,
-} from "../action/attributes.ts";
+import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
+import { u16At, u32At } from "../bytes.ts";
 import type { KernelFeatures } from "./features.ts";
 import { FEATURE } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";

@@ -1,16 +1,10 @@
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import { attributeLength, attributeType, be32At } from "../action/attributes.ts";
+import { attributeLength, attributeType } from "../action/attributes.ts";
+import { be32At } from "../bytes.ts";
 import { KEY_BY_SLOT, SLOT_OF_TYPE } from "../key/table.ts";
-import {
-  ETH_P_IP,
-  ETH_P_IPV6,
-  IPPROTO_SCTP,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
-  isMpls,
-  type MatchFacts,
-} from "./facts.ts";
+import { isMpls, type MatchFacts } from "./facts.ts";
+import { ETH_P_IP, ETH_P_IPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from "../../uapi/packet.ts";
 import type { KernelFeatures } from "./features.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { checkSetTunnel } from "./tunnel.ts";

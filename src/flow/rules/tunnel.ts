@@ -1,12 +1,7 @@
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import {
-  attributeLength,
-  attributeType,
-  isZero,
-  nextAttribute,
-  u32At,
-} from "../action/attributes.ts";
+import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
+import { isZero, u32At } from "../bytes.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset } from "../key/record.ts";
 import { SLOT_TUNNEL, TUNNEL_OPTIONS_MAX } from "../key/slots.ts";
@@ -69,7 +64,7 @@ export function checkTunnel(record: KeyRecord): Refusal | undefined {
 function isSent(bytes: Uint8Array, base: number, present: number, index: number): boolean {
   const of = T.TUNNEL_FIELDS[index]!;
   if (((present >>> index) & 1) === 0) return false;
-  return !isZero(bytes, base + of.offset, base + of.offset + of.size);
+  return !isZero(bytes, base + of.offset, of.size);
 }
 
 function checkFacts(): Refusal | undefined {
@@ -122,7 +117,7 @@ function isOptions(type: number): boolean {
 
 /** Takes one attribute into FACTS. The last of a kind counts. */
 function note(bytes: Uint8Array, at: number, end: number, type: number): Refusal | undefined {
-  const zero = isZero(bytes, at, end);
+  const zero = isZero(bytes, at, end - at);
   switch (type) {
     case uapi.OVS_TUNNEL_KEY_ATTR_ID:
     case uapi.OVS_TUNNEL_KEY_ATTR_PAD:

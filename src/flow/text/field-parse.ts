@@ -60,8 +60,8 @@ export function parseField(
       else setFull(bytes, maskBase, of);
       return;
     case "number128":
-      parse128(cursor, bytes, keyBase + of.offset);
-      if (cursor.take(SLASH)) parse128(cursor, bytes, maskBase + of.offset);
+      parseLabel(cursor, bytes, keyBase + of.offset);
+      if (cursor.take(SLASH)) parseLabel(cursor, bytes, maskBase + of.offset);
       else setFull(bytes, maskBase, of);
       return;
     case "hex":
@@ -190,8 +190,8 @@ function parse64(cursor: Cursor, out: Uint8Array, at: number): void {
   }
 }
 
-/** 128 bits, hexadecimal of any length or a number of 64 bits, into little-endian order. */
-function parse128(cursor: Cursor, out: Uint8Array, at: number): void {
+/** Conntrack labels: 128 bits, hexadecimal of any length or a number of 64, least significant byte first. */
+export function parseLabel(cursor: Cursor, out: Uint8Array, at: number): void {
   parseBigEndian(cursor, out, at, 16, "a number of at most 128 bits");
   for (let i = 0; i < 8; i++) {
     const swap = out[at + i]!;

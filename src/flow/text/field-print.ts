@@ -1,3 +1,4 @@
+import { be32At, isZero } from "../bytes.ts";
 import { type PortNames, printPort } from "../ports.ts";
 import type { Field, Radix } from "./field.ts";
 import { getField } from "./field.ts";
@@ -150,7 +151,7 @@ function printMatchedPort(
 }
 
 /** Conntrack labels as one number, most significant byte first, no leading zeros. */
-function printLabel(out: TextSink, bytes: Uint8Array, at: number): void {
+export function printLabel(out: TextSink, bytes: Uint8Array, at: number): void {
   let from = at + 15;
   while (from >= at && bytes[from] === 0) from--;
   if (from < at) {
@@ -169,19 +170,7 @@ export function printBytes(out: TextSink, bytes: Uint8Array, at: number, size: n
   }
 }
 
-function be32At(bytes: Uint8Array, at: number): number {
-  return (
-    ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
-  );
-}
-
 function isExact(bytes: Uint8Array, at: number, size: number): boolean {
   for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
-  return true;
-}
-
-/** All bytes are zero. */
-export function isZero(bytes: Uint8Array, at: number, size: number): boolean {
-  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0) return false;
   return true;
 }

@@ -1,0 +1,25 @@
+/** 16 bits in host order. */
+export function u16At(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+/** 32 bits in host order. */
+export function u32At(bytes: Uint8Array, at: number): number {
+  return (u16At(bytes, at) | (u16At(bytes, at + 2) << 16)) >>> 0;
+}
+
+/** 16 bits in network order. */
+export function be16At(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+/** 32 bits in network order. */
+export function be32At(bytes: Uint8Array, at: number): number {
+  return ((be16At(bytes, at) << 16) | be16At(bytes, at + 2)) >>> 0;
+}
+
+/** `size` bytes at `at` are all zero. */
+export function isZero(bytes: Uint8Array, at: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0) return false;
+  return true;
+}
