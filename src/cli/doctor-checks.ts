@@ -1,10 +1,12 @@
-import { readdirSync, readFileSync, statfsSync } from "node:fs";
+import { readFileSync, statfsSync } from "node:fs";
 import { release } from "node:os";
 import { REPLY_COST_BYTES } from "../netlink/reply-cost.ts";
 import { OvsChannel } from "../ovs/channel.ts";
+import { vswitchdProcesses } from "../ovs/vswitchd.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { iovMax } from "../sys/libc.ts";
 import { OVS_DATAPATH_FAMILY } from "../uapi/openvswitch.ts";
+import { checkFeatures } from "./doctor-features.ts";
 import { bytes, count } from "./output.ts";
 
 /** What was looked at, what was found, and what to do where it is lacking. */
@@ -25,12 +27,13 @@ const REPLIES_WANTED = 4096;
 const LAB_BYTES_MIN = 512 << 20;
 const LAB_BYTES_GOOD = 2 * 1024 ** 3;
 
-/** Looks at everything that a load or a lab needs. Changes nothing. */
+/** Looks at everything that a load or a lab needs. Changes nothing that stays. */
 export function checkAll(): Check[] {
   return [
     checkKernel(),
     checkModule(),
     checkRights(),
+    ...checkFeatures(),
     ...checkSocket(),
     checkVswitchd(),
     checkLabMemory(),
@@ -107,8 +110,13 @@ function checkSocket(): Check[] {
 
 function checkVswitchd(): Check {
   const what = "ovs-vswitchd";
-  if (!runningCommands().includes("ovs-vswitchd")) {
-    return { what, verdict: "ok", found: "not running: nobody else changes the flows" };
+  using channel = new OvsChannel();
+  if (vswitchdProcesses(channel).length === 0) {
+    return {
+      what,
+      verdict: "ok",
+      found: "not running in this network namespace: nobody else changes the flows",
+    };
   }
   return {
     what,
@@ -153,11 +161,6 @@ function checkCompiler(): Check {
         remedy: "sudo apt-get install gcc libc6-dev",
       }
     : { what: "C compiler", verdict: "ok", found };
-}
-
-function runningCommands(): string[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  return pids.map((pid) => readText(`/proc/${pid}/comm`).trim());
 }
 
 function freeBytes(folder: string): number {

@@ -24,11 +24,11 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./commands/compile.ts")).compileCommand,
   },
   dp: {
-    summary: "add, delete, list and show datapaths",
+    summary: "add, delete, change, list and show datapaths",
     load: async () => (await import("./commands/dp.ts")).dpCommand,
   },
   port: {
-    summary: "add, delete and list the ports of a datapath",
+    summary: "add, delete, move and list the ports of a datapath",
     load: async () => (await import("./commands/port.ts")).portCommand,
   },
   flow: {

@@ -38,6 +38,9 @@ const FEATURES: readonly FeatureRow[] = [
   { bit: OVS_DP_F_DISPATCH_UPCALL_PER_CPU, word: "per-cpu-upcalls", since: "5.15" },
 ];
 
+/** Every feature by its name. */
+export const DATAPATH_FEATURES: readonly DatapathFeature[] = FEATURES.map(({ word }) => word);
+
 /** A datapath as the kernel describes it. Counters are numbers: exact up to 2^53. */
 export type DatapathInfo = {
   readonly name: string;
@@ -143,9 +146,7 @@ function settingsOf({ features, ...others }: DatapathOptions): Settings {
 function bitOf(word: DatapathFeature): number {
   const row = FEATURES.find((known) => known.word === word);
   if (row !== undefined) return row.bit;
-  throw usage(
-    `features: found "${word}", expected ${FEATURES.map((known) => known.word).join(", ")}`,
-  );
+  throw usage(`features: found "${word}", expected ${DATAPATH_FEATURES.join(", ")}`);
 }
 
 /** Deletes a datapath with its ports and flows. */

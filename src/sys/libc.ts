@@ -37,6 +37,7 @@ const SYMBOLS = {
   },
   sysconf: { args: [FFIType.i32], returns: FFIType.i32 },
   setns: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  unshare: { args: [FFIType.i32], returns: FFIType.i32 },
 } as const;
 
 type Libc = ReturnType<typeof open>;
@@ -211,6 +212,12 @@ export function epollWait(epoll: number, events: number, count: number, timeoutM
 export function setns(fd: number, type: number): number {
   assert(isInt32(fd) && isInt32(type), "setns arguments");
   return result(libc().symbols.setns(fd, type));
+}
+
+/** unshare(2). */
+export function unshare(flags: number): number {
+  assert(isInt32(flags), "unshare flags");
+  return result(libc().symbols.unshare(flags));
 }
 
 /** _SC_UIO_MAXIOV of glibc and musl. */

@@ -39,6 +39,21 @@ export class NetworkNamespace implements Disposable {
     return new NetworkNamespace("current", openNamespace(THREAD, "current"));
   }
 
+  /**
+   * A new namespace, with nothing but a loopback interface that is down; it is gone when it is closed.
+   * @throws SystemCallError EPERM without CAP_SYS_ADMIN
+   */
+  static create(): NetworkNamespace {
+    using home = NetworkNamespace.current();
+    const done = libc.unshare(CLONE_NEWNET);
+    if (done < 0) throw new SystemCallError("unshare", -done, "making a network namespace");
+    try {
+      return new NetworkNamespace("new", openNamespace(THREAD, "new"));
+    } finally {
+      home.enter();
+    }
+  }
+
   /** The descriptor, for requests that name a namespace by one. */
   get fd(): number {
     assert(!this.#closed, "the namespace is closed");
@@ -69,6 +84,12 @@ export class NetworkNamespace implements Disposable {
     }
   }
 
+  /** Brings the calling thread into the namespace, to stay. @throws SystemCallError */
+  enter(): void {
+    enter(this.fd, this.label);
+  }
+
+  /** Closes its descriptor: the namespace goes on as long as something else holds it. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

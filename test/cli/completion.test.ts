@@ -21,13 +21,16 @@ describe("the words that complete a line", () => {
     expect(words("")).toContain("load");
     expect(words("lo")).toEqual(["load"]);
     expect(words("nonsense", "")).toEqual([]);
-    expect(words("dp", "")).toEqual(["add", "del", "list", "show"]);
+    expect(words("dp", "")).toEqual(["add", "del", "set", "list", "show"]);
     expect(words("load", "--trans")).toEqual(["--transport"]);
     expect(words("load", "--transport", "s")).toEqual(["sendmmsg", "send"]);
     expect(words("load", "--transport", "send", "--dry")).toEqual(["--dry-run"]);
     expect(words("load", "")).toEqual([":files"]);
     expect(words("completion", "")).toEqual(["bash", "zsh", "fish"]);
+    expect(words("load", "--transport=sen")).toEqual(["--transport=sendmmsg", "--transport=send"]);
+    expect(words("load", "--transport=send", "--dry")).toEqual(["--dry-run"]);
     expect(words("dpctl", "-m", "dump-f")).toEqual(["dump-flows"]);
+    expect(words("dpctl", "--re")).toEqual(["--read-only"]);
   });
 
   test("every option of load's help is among them", () => {
@@ -53,12 +56,16 @@ describe.skipIf(Bun.which("bash") === null)("bash", () => {
         at millrace dum
         at millrace load --transport se
         at millrace load flo
+        at millrace load --on-error = st
+        at millrace load --transport =
         at millrace load --on-error ''`;
       expect(run("bash", "--norc", "-c", script).split("\n")).toEqual([
         "complete -F _millrace millrace",
         "dump|",
         "sendmmsg|send|",
         "flows one.txt|",
+        "stop|",
+        "sendmmsg|send|writev|",
         "continue|stop|",
         "",
       ]);

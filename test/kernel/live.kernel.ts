@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { HAS_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
+import { HAS_DPCTL, IS_UML, millrace, TestDatapath, witness } from "./lab.ts";
 import { addressOf, ping, TestNetwork } from "./net.ts";
 
 const PROGRAM = join(import.meta.dir, "../../src/cli/millrace");
@@ -45,6 +45,77 @@ describe("millrace meter", () => {
     expect(millrace(["meter", "get", "7", ...dp]).exitCode).toBe(1);
     expect(millrace(["meter", "set", "7", ...dp]).exitCode).toBe(2);
     expect(millrace(["meter", "get", "7", "--dp", "nothing"]).exitCode).toBe(3);
+  });
+});
+
+describe("changes from the command line", () => {
+  test("say what they did in JSON; in a namespace by name", () => {
+    using net = new TestNetwork("lj1", 1);
+    const { name, dp } = net;
+    const [machine = ""] = net.machines;
+    const json = (...args: readonly string[]) => {
+      const { exitCode, stdout, stderr } = millrace([...args, "--json"]);
+      expect([args, exitCode, stderr]).toEqual([args, 0, ""]);
+      return JSON.parse(stdout);
+    };
+    const set = ["dp", "set", name, "--features", "vport-pids", "--masks-cache", "128"];
+    expect(json(...set)).toMatchObject({ features: ["vport-pids"], masksCacheSize: 128 });
+    expect(dp.info()).toMatchObject({ features: ["vport-pids"], masksCacheSize: 128 });
+    expect(json("dp", "add", "ljin", "--namespace", machine).name).toBe("ljin");
+    expect(Datapath.list({ namespace: machine }).map((each) => each.name)).toEqual(["ljin"]);
+    expect(Datapath.list().map((each) => each.name)).toEqual([name]);
+    expect(json("dp", "del", "ljin", "--namespace", `/var/run/netns/${machine}`)).toEqual({
+      deleted: "ljin",
+    });
+    dp.addPort("ljp", "internal");
+    expect(json("port", "move", "ljp", "--dp", name, "--to", machine)).toMatchObject({
+      name: "ljp",
+      type: "internal",
+    });
+    expect(witness("ip", "-n", machine, "-o", "link")).toContain("ljp");
+    const words = millrace(["completion", "--words", "--", "port", "del", "--dp", name, "lj1"]);
+    expect(words.stdout).toContain("lj1v1\tport 1, netdev");
+    expect(json("port", "del", "ljp", "--dp", name)).toEqual({ deleted: "ljp" });
+    dp.put(sampleLine(1));
+    expect(json("flow", "del", sampleLine(1), "--dp", name)).toEqual({ deleted: 1 });
+    dp.put(sampleLine(1));
+    expect(json("flow", "flush", "--dp", name)).toEqual({ deleted: 1 });
+    expect(dp.info().stats.flows).toBe(0);
+  });
+
+  test("mistakes of the user are none of the program: exit 2 or 3", () => {
+    using made = new TestDatapath("lu1");
+    const dp = ["--dp", made.name];
+    for (const [status, ...args] of [
+      [2, "dp", "add", "averyveryverylongname0"],
+      [2, "dp", "add", ""],
+      [3, "dp", "del", ""],
+      [2, "flow", "get", "", ...dp],
+      [2, "flow", "del", " ", ...dp],
+      [2, "port", "add", "x", "--type", "gre", "--destination-port", "5", ...dp],
+      [2, "port", "add", "x", "--type", "internal", "--number", "70000", ...dp],
+      [2, "dp", "set", made.name, "--masks-cache", "1000"],
+      [3, "dp", "list", "--namespace", "nowhere"],
+    ] as const) {
+      const { exitCode, stderr } = millrace(args);
+      expect([args, exitCode]).toEqual([args, status]);
+      expect(stderr).not.toContain("internal error");
+    }
+  });
+
+  test("the doctor tries what the kernel takes, and leaves nothing behind", () => {
+    const before = Datapath.list().length;
+    const { stdout } = millrace(["doctor", "--json"]);
+    const found = JSON.parse(stdout)
+      .filter(({ what }: { what: string }) => what === "features of the datapath")
+      .map((check: { found: string }) => check.found)
+      .join("\n");
+    if (IS_UML) {
+      expect(found).toContain("no action drop: ");
+      expect(found).toContain("no hash(sym_l4()): ");
+      expect(stdout).toContain("Linux 6.7, or");
+    } else expect(found).toBe("all that flows can say");
+    expect(Datapath.list().length).toBe(before);
   });
 });
 

@@ -1,7 +1,7 @@
 import { Command, Option } from "commander";
 import { completionScript, FILES_LINE, SHELLS } from "../completion/scripts.ts";
 import { UsageError } from "../exit.ts";
-import { writeOut } from "../output.ts";
+import { printJson, writeOut } from "../output.ts";
 import type { CommandTable } from "../program.ts";
 
 const HELP_AFTER = `
@@ -15,21 +15,24 @@ export function completionCommand(table: CommandTable): Command {
   return new Command("completion")
     .description("Print a script that makes a shell complete millrace's commands.")
     .argument("[SHELL...]", `one of ${SHELLS.join(", ")}`)
+    .option("--json", "the script in a JSON document")
     .addOption(new Option("--words", "print what completes the words after --").hideHelp())
     .addHelpText("after", HELP_AFTER)
-    .action(async (args: string[], options: { words?: true }) => {
+    .action(async (args: string[], options: { words?: true; json?: true }) => {
       if (options.words) await printWords(table, args);
-      else printScript(args);
+      else printScript(args, options.json === true);
     });
 }
 
-function printScript(args: readonly string[]): void {
+function printScript(args: readonly string[], json: boolean): void {
   const shell = SHELLS.find((known) => known === args[0]);
   if (shell === undefined || args.length > 1) {
     const found = args.length === 0 ? "nothing" : `"${args.join(" ")}"`;
     throw new UsageError(`completion: found ${found}, expected one of ${SHELLS.join(", ")}`);
   }
-  writeOut(completionScript(shell));
+  const script = completionScript(shell);
+  if (json) printJson({ shell, script });
+  else writeOut(script);
 }
 
 async function printWords(table: CommandTable, words: readonly string[]): Promise<void> {

@@ -8,6 +8,7 @@ import {
   setCtLimits,
 } from "../../ovs/ct-limit.ts";
 import { UsageError } from "../exit.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { count, printJson, printTable } from "../output.ts";
 
 type JsonOption = { json?: true };
@@ -25,6 +26,7 @@ export function ctLimitCommand(): Command {
   limits
     .command("set <ZONE=LIMIT...>")
     .description("set limits; 0 is no limit")
+    .option("--json", "one JSON document")
     .addHelpText("after", HELP_AFTER)
     .action(set);
   limits
@@ -36,9 +38,10 @@ export function ctLimitCommand(): Command {
   limits
     .command("del <ZONE...>")
     .description("delete limits: the default holds again")
+    .option("--json", "one JSON document")
     .addHelpText("after", HELP_AFTER)
     .action(del);
-  return limits;
+  return withNamespace(limits);
 }
 
 function zoneOf(text: string): CtZone {
@@ -55,10 +58,12 @@ function limitOf(text: string): CtLimit {
   return { zone: zoneOf(zone), limit: Number(limit) };
 }
 
-function set(texts: readonly string[]): void {
+function set(texts: readonly string[], { json }: JsonOption): void {
   const limits = texts.map(limitOf);
   using channel = new OvsChannel();
   setCtLimits(channel, limits);
+  const zones = limits.map(({ zone }) => zone);
+  if (json) printJson(getCtLimits(channel, zones));
 }
 
 function get(texts: readonly string[], options: JsonOption): void {
@@ -76,8 +81,9 @@ function get(texts: readonly string[], options: JsonOption): void {
   ]);
 }
 
-function del(texts: readonly string[]): void {
+function del(texts: readonly string[], { json }: JsonOption): void {
   const zones = texts.map(zoneOf);
   using channel = new OvsChannel();
   deleteCtLimits(channel, zones);
+  if (json) printJson({ deleted: zones });
 }

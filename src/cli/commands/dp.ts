@@ -2,21 +2,43 @@ import { Command } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import {
   createDatapath,
+  DATAPATH_FEATURES,
+  type DatapathFeature,
   type DatapathInfo,
   deleteDatapath,
   getDatapath,
   listDatapaths,
+  setDatapath,
 } from "../../ovs/datapath.ts";
 import { listPorts, type PortInfo } from "../../ovs/vport.ts";
+import { UsageError } from "../exit.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { count, printJson, printTable, writeOut } from "../output.ts";
 
 type JsonOption = { json?: true };
+type SetOptions = JsonOption & { features?: readonly DatapathFeature[]; masksCache?: number };
 
 /** `millrace dp`. */
 export function dpCommand(): Command {
-  const dp = new Command("dp").description("Add, delete, list and show datapaths.");
-  dp.command("add <NAME>").description("create a datapath").action(add);
-  dp.command("del <NAME>").description("delete a datapath, its ports and its flows").action(del);
+  const dp = new Command("dp").description("Add, delete, change, list and show datapaths.");
+  dp.command("add <NAME>")
+    .description("create a datapath")
+    .option("--json", "one JSON document")
+    .action(add);
+  dp.command("del <NAME>")
+    .description("delete a datapath, its ports and its flows")
+    .option("--json", "one JSON document")
+    .action(del);
+  dp.command("set <NAME>")
+    .description("change a datapath; what is not named stays")
+    .option(
+      "--features <LIST>",
+      `on, the others off: ${DATAPATH_FEATURES.join(", ")}; or none`,
+      featuresOf,
+    )
+    .option("--masks-cache <SLOTS>", "slots of the mask cache: 0, or a power of two", slots)
+    .option("--json", "one JSON document")
+    .action(set);
   dp.command("list")
     .description("the datapaths of this network namespace")
     .option("--json", "one JSON document")
@@ -25,17 +47,47 @@ export function dpCommand(): Command {
     .description("counters and ports of a datapath, or of all")
     .option("--json", "one JSON document")
     .action(show);
-  return dp;
+  return withNamespace(dp);
 }
 
-function add(name: string): void {
+function featuresOf(text: string): DatapathFeature[] {
+  if (text === "none") return [];
+  return text.split(",").map((word) => {
+    const found = DATAPATH_FEATURES.find((known) => known === word);
+    if (found !== undefined) return found;
+    throw new UsageError(
+      `--features: found "${word}", expected ${DATAPATH_FEATURES.join(", ")} or none`,
+    );
+  });
+}
+
+function slots(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new UsageError(`--masks-cache: found "${text}", expected 0 or a power of two`);
+}
+
+function add(name: string, { json }: JsonOption): void {
   using channel = new OvsChannel();
-  createDatapath(channel, name);
+  const made = createDatapath(channel, name);
+  if (json) printJson(made);
 }
 
-function del(name: string): void {
+function del(name: string, { json }: JsonOption): void {
   using channel = new OvsChannel();
   deleteDatapath(channel, name);
+  if (json) printJson({ deleted: name });
+}
+
+function set(name: string, { features, masksCache, json }: SetOptions): void {
+  if (features === undefined && masksCache === undefined) {
+    throw new UsageError("dp set: found nothing to change, expected --features or --masks-cache");
+  }
+  using channel = new OvsChannel();
+  const changed = setDatapath(channel, name, {
+    ...(features === undefined ? {} : { features }),
+    ...(masksCache === undefined ? {} : { masksCacheSize: masksCache }),
+  });
+  if (json) printJson(changed);
 }
 
 function list(options: JsonOption): void {

@@ -10,6 +10,7 @@ import { dumpFlows, type FlowView } from "../../ovs/flow.ts";
 import { portNames } from "../../ovs/vport.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { UsageError } from "../exit.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { outputEnded, writeOut } from "../output.ts";
 
 type Options = {
@@ -25,23 +26,28 @@ const PIECE_BYTES = 64 << 10;
 
 /** `millrace dump`. */
 export function dumpCommand(): Command {
-  return new Command("dump")
-    .description(
-      "Print the flows of a datapath, as ovs-dpctl dump-flows does. Every dump loads again.",
-    )
-    .requiredOption("--dp <NAME>", "the datapath")
-    .addOption(
-      new Option(
-        "--format <FORMAT>",
-        "text; jsonl: an object a line; msgpack: a flow set, with UFIDs and without statistics",
+  return withNamespace(
+    new Command("dump")
+      .description(
+        "Print the flows of a datapath, as ovs-dpctl dump-flows does. Every dump loads again.",
       )
-        .choices(FLOW_FORMATS)
-        .default("text"),
-    )
-    .option("-m, --more", "UFIDs, and wildcarded fields too; implies --names")
-    .option("--names", "names of ports instead of numbers")
-    .option("--no-stats", "without packets, bytes and last use: the same flows give the same dump")
-    .action(run);
+      .requiredOption("--dp <NAME>", "the datapath")
+      .addOption(
+        new Option(
+          "--format <FORMAT>",
+          "text; jsonl: an object a line; msgpack: a flow set, with UFIDs and without statistics",
+        )
+          .choices(FLOW_FORMATS)
+          .default("text"),
+      )
+      .option("-m, --more", "UFIDs, and wildcarded fields too; implies --names")
+      .option("--names", "names of ports instead of numbers")
+      .option(
+        "--no-stats",
+        "without packets, bytes and last use: the same flows give the same dump",
+      )
+      .action(run),
+  );
 }
 
 async function run(options: Options): Promise<void> {

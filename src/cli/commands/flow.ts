@@ -1,9 +1,10 @@
 import { Command } from "commander";
 import { Datapath } from "../../datapath.ts";
 import { Exit } from "../exit.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { printJson, writeOut } from "../output.ts";
 
-type DatapathOption = { dp: string };
+type Options = { dp: string; json?: true };
 
 const HELP_AFTER = `
 FLOW is 'ufid:UUID', or the flow's key: 'in_port(1),eth(),eth_type(0x0800),ipv4(...)'.
@@ -23,17 +24,19 @@ export function flowCommand(): Command {
     .command("del <FLOW>")
     .description("delete one flow")
     .requiredOption("--dp <NAME>", "the datapath")
+    .option("--json", "one JSON document")
     .addHelpText("after", HELP_AFTER)
     .action(del);
   flow
     .command("flush")
     .description("delete every flow of the datapath, whoever put it")
     .requiredOption("--dp <NAME>", "the datapath")
+    .option("--json", "one JSON document")
     .action(flush);
-  return flow;
+  return withNamespace(flow);
 }
 
-function get(text: string, options: DatapathOption & { json?: true }): void {
+function get(text: string, options: Options): void {
   using datapath = Datapath.open(options.dp);
   const found = datapath.get(text);
   if (found === undefined) return notFound(text);
@@ -43,14 +46,18 @@ function get(text: string, options: DatapathOption & { json?: true }): void {
   else writeOut(`${line}\n`);
 }
 
-function del(text: string, options: DatapathOption): void {
+function del(text: string, options: Options): void {
   using datapath = Datapath.open(options.dp);
-  if (!datapath.remove(text)) notFound(text);
+  const deleted = datapath.remove(text);
+  if (options.json) printJson({ deleted: deleted ? 1 : 0 });
+  if (!deleted) notFound(text);
 }
 
-function flush(options: DatapathOption): void {
+function flush(options: Options): void {
   using datapath = Datapath.open(options.dp);
+  const { flows } = datapath.info().stats;
   datapath.flush();
+  if (options.json) printJson({ deleted: flows });
 }
 
 function notFound(text: string): void {

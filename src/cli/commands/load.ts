@@ -20,6 +20,7 @@ import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { Exit, fatalReason, UsageError } from "../exit.ts";
 import { bytes, count, duration, printJson, writeOut } from "../output.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { checkOwner } from "../ownership.ts";
 import { loadProgressBar } from "../progress.ts";
 
@@ -131,7 +132,7 @@ export function loadCommand(): Command {
     .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
     .option("--json", "one JSON document")
     .addHelpText("after", HELP_AFTER);
-  return command.action(run);
+  return withNamespace(command.action(run));
 }
 
 async function run(file: string, options: Options): Promise<void> {

@@ -3,6 +3,7 @@ import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
 import { deleteMeter, getMeter, meterFeatures, type MeterInfo, setMeter } from "../../ovs/meter.ts";
 import { Exit, UsageError } from "../exit.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
 import { count, printJson, printTable, writeOut } from "../output.ts";
 
@@ -31,7 +32,7 @@ export function meterCommand(): Command {
   sub(meter, "del <ID...>", "delete meters; flows that name one let everything through").action(
     del,
   );
-  return meter;
+  return withNamespace(meter);
 }
 
 function sub(meter: Command, name: string, description: string): Command {

@@ -3,6 +3,7 @@ import { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
 import { type ChangeEvent, type ChangeKind, listenToChanges } from "../../ovs/events.ts";
 import { UsageError } from "../exit.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { type LiveOptions, showLive } from "../live.ts";
 import { positiveNumber } from "../number-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
@@ -16,15 +17,17 @@ A line "overrun" says how many changes were lost there. Ends with SIGINT, status
 
 /** `millrace monitor`. */
 export function monitorCommand(): Command {
-  return new Command("monitor")
-    .description("Show changes of datapaths, ports and flows as they happen.")
-    .option("--dp <NAME>", "of this datapath only")
-    .option("--only <KINDS>", "datapath, port, flow: those of the list, with commas", kindsOf)
-    .option("--count <N>", "end after so many changes", positiveNumber("--count"))
-    .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
-    .option("--json", "an object a line")
-    .addHelpText("after", HELP_AFTER)
-    .action(run);
+  return withNamespace(
+    new Command("monitor")
+      .description("Show changes of datapaths, ports and flows as they happen.")
+      .option("--dp <NAME>", "of this datapath only")
+      .option("--only <KINDS>", "datapath, port, flow: those of the list, with commas", kindsOf)
+      .option("--count <N>", "end after so many changes", positiveNumber("--count"))
+      .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
+      .option("--json", "an object a line")
+      .addHelpText("after", HELP_AFTER)
+      .action(run),
+  );
 }
 
 function kindsOf(text: string): ChangeKind[] {

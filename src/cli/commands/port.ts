@@ -1,7 +1,10 @@
 import { Command, Option } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
+import { NetworkNamespace } from "../../sys/netns.ts";
+import { movePort } from "../../ovs/port-move.ts";
 import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
+import { namespaceOf, withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
 import { count, printJson, printTable } from "../output.ts";
 
@@ -9,7 +12,9 @@ type DatapathOption = { dp: string };
 
 /** `millrace port`. */
 export function portCommand(): Command {
-  const port = new Command("port").description("Add, delete and list the ports of a datapath.");
+  const port = new Command("port").description(
+    "Add, delete, move and list the ports of a datapath.",
+  );
   port
     .command("add <NAME>")
     .description("add an interface that exists, or one that the datapath makes")
@@ -36,14 +41,22 @@ export function portCommand(): Command {
     .command("del <NAME>")
     .description("take a port out of its datapath")
     .requiredOption("--dp <NAME>", "the datapath")
+    .option("--json", "one JSON document")
     .action(del);
+  port
+    .command("move <NAME>")
+    .description("move the interface of an internal port into a namespace; it stays a port")
+    .requiredOption("--dp <NAME>", "the datapath")
+    .requiredOption("--to <NAMESPACE>", "a network namespace: name, path, or id of a process in it")
+    .option("--json", "one JSON document")
+    .action(move);
   port
     .command("list")
     .description("ports with their counters")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")
     .action(list);
-  return port;
+  return withNamespace(port);
 }
 
 type AddOptions = DatapathOption & {
@@ -65,9 +78,18 @@ function add(name: string, options: AddOptions): void {
   if (options.json) printJson(added);
 }
 
-function del(name: string, options: DatapathOption): void {
+function del(name: string, options: DatapathOption & { json?: true }): void {
   using channel = new OvsChannel();
   deletePort(channel, getDatapath(channel, options.dp), name);
+  if (options.json) printJson({ deleted: name });
+}
+
+function move(name: string, options: DatapathOption & { to: string; json?: true }): void {
+  using channel = new OvsChannel();
+  using to = NetworkNamespace.open(namespaceOf(options.to));
+  const datapath = getDatapath(channel, options.dp);
+  movePort(channel, datapath, name, to);
+  if (options.json) printJson(listPorts(channel, datapath).find((port) => port.name === name));
 }
 
 function list(options: DatapathOption & { json?: true }): void {

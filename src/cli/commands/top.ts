@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { UsageError } from "../exit.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 import { pressKey, type TopChoice } from "../top/keys.ts";
 import { FlowSampler, type TopSort } from "../top/sampler.ts";
@@ -29,21 +30,23 @@ Without a terminal each interval is printed after the other. --json prints a doc
 
 /** `millrace top`. */
 export function topCommand(): Command {
-  return new Command("top")
-    .description("Show the busiest flows of a datapath, live.")
-    .requiredOption("--dp <NAME>", "the datapath")
-    .addOption(
-      new Option("--sort <WHAT>", "by packets or by bytes a second")
-        .choices(["packets", "bytes"])
-        .default("packets"),
-    )
-    .option("--filter <TEXT>", "only flows whose text holds this", "")
-    .option("--interval <SECONDS>", "time between two looks, from 0.1", interval, 1)
-    .option("--rows <N>", "flows shown; as many as fit otherwise", rowCount)
-    .option("--once", "one interval, then end")
-    .option("--json", "one JSON document an interval, a line each")
-    .addHelpText("after", HELP_AFTER)
-    .action(run);
+  return withNamespace(
+    new Command("top")
+      .description("Show the busiest flows of a datapath, live.")
+      .requiredOption("--dp <NAME>", "the datapath")
+      .addOption(
+        new Option("--sort <WHAT>", "by packets or by bytes a second")
+          .choices(["packets", "bytes"])
+          .default("packets"),
+      )
+      .option("--filter <TEXT>", "only flows whose text holds this", "")
+      .option("--interval <SECONDS>", "time between two looks, from 0.1", interval, 1)
+      .option("--rows <N>", "flows shown; as many as fit otherwise", rowCount)
+      .option("--once", "one interval, then end")
+      .option("--json", "one JSON document an interval, a line each")
+      .addHelpText("after", HELP_AFTER)
+      .action(run),
+  );
 }
 
 async function run(options: Options): Promise<void> {

@@ -1,9 +1,10 @@
 import { Command, Option } from "commander";
 import { Datapath } from "../../datapath.ts";
-import type { PortNames } from "../../flow/ports.ts";
+import { type PortNames, portNamesOf } from "../../flow/ports.ts";
 import type { UpcallDispatch, UpcallEvent } from "../../ovs/upcalls.ts";
 import { type LiveOptions, showLive } from "../live.ts";
 import { positiveNumber } from "../number-option.ts";
+import { withNamespace } from "../namespace-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 
 type Options = LiveOptions & {
@@ -24,23 +25,25 @@ A line "lost" says how many packets were lost there. Ends with SIGINT, status 0.
 
 /** `millrace upcalls`. */
 export function upcallsCommand(): Command {
-  return new Command("upcalls")
-    .description("Show packets that find no flow, as they come.")
-    .requiredOption("--dp <NAME>", "the datapath")
-    .option("--port <NAMES...>", "only those that came in by these ports")
-    .addOption(
-      new Option("--dispatch <HOW>", "one socket for all, one a port, or one a CPU")
-        .choices(["shared", "port", "cpu"])
-        .default("shared"),
-    )
-    .option("--execute <ACTIONS>", "send each packet through these actions: '2', 'eth1,eth2'")
-    .option("--packets", "the packets' bytes too, in hexadecimal; --json has them anyway")
-    .option("--take-over", "take the packets away from another program")
-    .option("--count <N>", "end after so many packets", positiveNumber("--count"))
-    .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
-    .option("--json", "an object a line")
-    .addHelpText("after", HELP_AFTER)
-    .action(run);
+  return withNamespace(
+    new Command("upcalls")
+      .description("Show packets that find no flow, as they come.")
+      .requiredOption("--dp <NAME>", "the datapath")
+      .option("--port <NAMES...>", "only those that came in by these ports")
+      .addOption(
+        new Option("--dispatch <HOW>", "one socket for all, one a port, or one a CPU")
+          .choices(["shared", "port", "cpu"])
+          .default("shared"),
+      )
+      .option("--execute <ACTIONS>", "send each packet through these actions: '2', 'eth1,eth2'")
+      .option("--packets", "the packets' bytes too, in hexadecimal; --json has them anyway")
+      .option("--take-over", "take the packets away from another program")
+      .option("--count <N>", "end after so many packets", positiveNumber("--count"))
+      .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
+      .option("--json", "an object a line")
+      .addHelpText("after", HELP_AFTER)
+      .action(run),
+  );
 }
 
 async function run(options: Options): Promise<void> {
@@ -50,7 +53,7 @@ async function run(options: Options): Promise<void> {
     takeOver: options.takeOver === true,
     ...(options.port === undefined ? {} : { ports: options.port }),
   });
-  const names = namesOf(dp);
+  const names = portNamesOf(dp.ports());
   console.error("listening");
   const open = (signal: AbortSignal) => upcalls.events({ signal });
   await showLive(open, options, (event) => {
@@ -58,14 +61,6 @@ async function run(options: Options): Promise<void> {
     else writeOut(`${textOf(event, names, options.packets === true)}\n`);
     if (event.kind !== "lost" && options.execute !== undefined) dp.execute(event, options.execute);
   });
-}
-
-function namesOf(dp: Datapath): PortNames {
-  const ports = dp.ports();
-  return {
-    numberOf: (name) => ports.find((port) => port.name === name)?.number,
-    nameOf: (number) => ports.find((port) => port.number === number)?.name,
-  };
 }
 
 function textOf(event: UpcallEvent, names: PortNames, packets: boolean): string {

@@ -13,16 +13,25 @@ export const FILES_LINE = ":files";
 
 const BASH = `# millrace: completion for bash. In ~/.bashrc: eval "$(millrace completion bash)"
 _millrace() {
-  local current=\${COMP_WORDS[COMP_CWORD]} line
+  local current=\${COMP_WORDS[COMP_CWORD]} line word glue= option=
+  local -a args=()
   COMPREPLY=()
+  # bash takes --dp=lab0 for three words, and replaces the last one of them.
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD}"; do
+    if [ "$word" = "=" ] && [ \${#args[@]} -gt 0 ]; then args[-1]+="="; glue=1
+    elif [ -n "$glue" ]; then args[-1]+=$word; glue=
+    else args+=("$word"); fi
+  done
+  if [[ \${args[-1]} == --*=* ]]; then option=\${args[-1]%%=*}=; fi
   while IFS= read -r line; do
     if [ "$line" = "${FILES_LINE}" ]; then
       compopt -o filenames 2>/dev/null
       while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$current")
     else
-      COMPREPLY+=("\${line%%$'\\t'*}")
+      line=\${line%%$'\\t'*}
+      COMPREPLY+=("\${line#"$option"}")
     fi
-  done < <("\${COMP_WORDS[0]}" completion --words -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <("\${COMP_WORDS[0]}" completion --words -- "\${args[@]}" 2>/dev/null)
 }
 complete -F _millrace millrace
 `;

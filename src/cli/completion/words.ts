@@ -1,8 +1,10 @@
 import type { Argument, Command, Option } from "commander";
-import { listDatapaths } from "../../ovs/datapath.ts";
+import { getDatapath, listDatapaths } from "../../ovs/datapath.ts";
+import { listPorts } from "../../ovs/vport.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { COMMANDS as DPCTL_COMMANDS } from "../dpctl/commands.ts";
+import { OPTIONS } from "../dpctl/options.ts";
 import { SHELLS } from "./scripts.ts";
 import type { CommandTable } from "../program.ts";
 
@@ -20,8 +22,12 @@ export type Completion = {
 const DATAPATH_NAMES = new Set(["NAME", "DP"]);
 const FILE_NAMES = new Set(["FILE", "OUT", "OUT.HTML", "PATH"]);
 
-/** Commands whose NAME is a datapath's; another command's may be a port's. */
-const DATAPATH_COMMANDS = new Set(["dp"]);
+/** Commands whose NAME is a datapath's that is there, and those whose NAME is a port's. */
+const DATAPATH_COMMANDS = new Set(["dp del", "dp set", "dp show"]);
+const PORT_COMMANDS = new Set(["port del", "port move"]);
+
+/** Commands of dpctl whose arguments after the datapath are ports. */
+const DPCTL_PORT_COMMANDS = new Set(["del-if", "set-if"]);
 
 const NOTHING: Completion = { candidates: [], files: false };
 
@@ -35,6 +41,14 @@ export async function complete(table: CommandTable, words: readonly string[]): P
   const found = await candidatesFor(table, before, current);
   const matching = found.candidates.filter(({ word }) => word.startsWith(current));
   return { candidates: matching, files: found.files };
+}
+
+/** `--option=value` in one word, of an option that takes a value. */
+function joined(command: Command, current: string): { option: Option; start: string } | undefined {
+  const equals = current.startsWith("--") ? current.indexOf("=") : -1;
+  const option = equals < 0 ? undefined : optionNamed(command, current);
+  if (option === undefined || !(option.required || option.optional)) return undefined;
+  return { option, start: current.slice(0, equals + 1) };
 }
 
 async function candidatesFor(
@@ -56,7 +70,7 @@ async function candidatesFor(
   }
   const entry = table[name];
   if (entry === undefined) return NOTHING;
-  if (name === "dpctl") return completeDpctl(rest);
+  if (name === "dpctl") return completeDpctl(rest, current);
   return completeCommand((await entry.load())(), name, rest, current);
 }
 
@@ -85,7 +99,16 @@ function completeCommand(
     if (subcommand === undefined) positional++;
     else command = subcommand;
   }
-  if (waiting !== undefined) return optionValues(waiting);
+  if (waiting !== undefined) return optionValues(waiting, words);
+  const one = joined(command, current);
+  if (one !== undefined) {
+    const { candidates } = optionValues(one.option, words);
+    const whole = candidates.map(({ word, description }) => ({
+      word: one.start + word,
+      description,
+    }));
+    return { candidates: whole, files: false };
+  }
   if (current.startsWith("-")) return { candidates: optionsOf(command), files: false };
   if (command.commands.length > 0) {
     const candidates = command.commands.map((known) => ({
@@ -96,7 +119,9 @@ function completeCommand(
   }
   const declared = command.registeredArguments;
   const argument = declared[positional] ?? declared.findLast(({ variadic }) => variadic);
-  return argument === undefined ? NOTHING : argumentValues(argument, topName);
+  return argument === undefined
+    ? NOTHING
+    : argumentValues(argument, `${topName} ${command.name()}`, words);
 }
 
 function optionNamed(command: Command, word: string): Option | undefined {
@@ -112,20 +137,22 @@ function optionsOf(command: Command): Candidate[] {
   });
 }
 
-function optionValues(option: Option): Completion {
+function optionValues(option: Option, words: readonly string[]): Completion {
   if (option.argChoices !== undefined) return choices(option.argChoices);
+  if (option.long === "--port") return { candidates: ports(datapathOf(words)), files: false };
   const value = /[<[]([^\]>]+)[\]>]/.exec(option.flags)?.[1]?.toUpperCase() ?? "";
   if (option.long === "--dp") return { candidates: datapaths(), files: false };
   return { candidates: [], files: FILE_NAMES.has(value) };
 }
 
-function argumentValues(argument: Argument, topName: string): Completion {
+function argumentValues(argument: Argument, command: string, words: readonly string[]): Completion {
   if (argument.argChoices !== undefined) return choices(argument.argChoices);
   const name = argument.name().toUpperCase();
   if (name === "SHELL") return choices(SHELLS);
-  if (DATAPATH_NAMES.has(name) && DATAPATH_COMMANDS.has(topName)) {
+  if (DATAPATH_NAMES.has(name) && DATAPATH_COMMANDS.has(command)) {
     return { candidates: datapaths(), files: false };
   }
+  if (PORT_COMMANDS.has(command)) return { candidates: ports(datapathOf(words)), files: false };
   return { candidates: [], files: FILE_NAMES.has(name) };
 }
 
@@ -133,7 +160,8 @@ function choices(words: readonly string[]): Completion {
   return { candidates: words.map((word) => ({ word, description: "" })), files: false };
 }
 
-function completeDpctl(words: readonly string[]): Completion {
+function completeDpctl(words: readonly string[], current: string): Completion {
+  if (current.startsWith("-")) return { candidates: dpctlOptions(), files: false };
   if (words.every((word) => word.startsWith("-"))) {
     const candidates = DPCTL_COMMANDS.map(({ name, usage }) => ({
       word: name,
@@ -141,18 +169,50 @@ function completeDpctl(words: readonly string[]): Completion {
     }));
     return { candidates, files: false };
   }
-  const command = words.find((word) => !word.startsWith("-"));
-  return { candidates: datapaths(), files: command?.endsWith("-flows") === true };
+  const [command = "", datapath] = words.filter((word) => !word.startsWith("-"));
+  if (datapath !== undefined && DPCTL_PORT_COMMANDS.has(command)) {
+    return { candidates: ports(datapath), files: false };
+  }
+  return { candidates: datapaths(), files: command.endsWith("-flows") };
 }
 
-// Where datapaths cannot be listed there are none to choose from.
+function dpctlOptions(): Candidate[] {
+  return OPTIONS.map(({ name }) => ({ word: `--${name}`, description: "" }));
+}
+
 function datapaths(): Candidate[] {
-  try {
-    using channel = new OvsChannel();
-    return listDatapaths(channel).map(({ name, stats }) => ({
+  return asked((channel) =>
+    listDatapaths(channel).map(({ name, stats }) => ({
       word: name,
       description: `${stats.flows} flows`,
-    }));
+    })),
+  );
+}
+
+/** The ports of a datapath; of none where the line does not name it yet. */
+function ports(datapath: string | undefined): Candidate[] {
+  if (datapath === undefined) return [];
+  return asked((channel) =>
+    listPorts(channel, getDatapath(channel, datapath)).map(({ name, number, type }) => ({
+      word: name,
+      description: `port ${number}, ${type}`,
+    })),
+  );
+}
+
+/** The datapath that a line names with `--dp`. */
+function datapathOf(words: readonly string[]): string | undefined {
+  const joinedWord = words.findLast((word) => word.startsWith("--dp="));
+  if (joinedWord !== undefined) return joinedWord.slice("--dp=".length);
+  const at = words.lastIndexOf("--dp");
+  return at < 0 ? undefined : words[at + 1];
+}
+
+// Where the kernel cannot be asked there is nothing to choose from.
+function asked(ask: (channel: OvsChannel) => Candidate[]): Candidate[] {
+  try {
+    using channel = new OvsChannel();
+    return ask(channel);
   } catch (error) {
     if (error instanceof MillraceError) return [];
     throw error;

@@ -6,7 +6,8 @@ type OptionSpec = {
   readonly value: "none" | "required" | "optional";
 };
 
-const OPTIONS: readonly OptionSpec[] = [
+/** Every option, in the order of `-o`. */
+export const OPTIONS: readonly OptionSpec[] = [
   { name: "statistics", short: "s", value: "none" },
   { name: "clear", value: "none" },
   { name: "may-create", value: "none" },

@@ -1,0 +1,44 @@
+import { lackingOf } from "../flow/rules/lacking.ts";
+import { OvsChannel } from "../ovs/channel.ts";
+import { createDatapath, deleteDatapath } from "../ovs/datapath.ts";
+import { probeFeatures } from "../ovs/features.ts";
+import { MillraceError } from "../sys/errors.ts";
+import { NetworkNamespace } from "../sys/netns.ts";
+import type { Check } from "./doctor-checks.ts";
+
+const WHAT = "features of the datapath";
+
+/**
+ * What the kernel takes in flows, found by trying in a datapath that is thrown away, in a network
+ * namespace that is thrown away: nothing outside changes, and nobody's flows are near.
+ */
+export function checkFeatures(): Check[] {
+  try {
+    using namespace = NetworkNamespace.create();
+    using channel = new OvsChannel(namespace);
+    const datapath = createDatapath(channel, "millrace-probe");
+    try {
+      const lacking = lackingOf(probeFeatures(channel, datapath));
+      if (lacking.length === 0)
+        return [{ what: WHAT, verdict: "ok", found: "all that flows can say" }];
+      return lacking.map(({ feature, since }) => ({
+        what: WHAT,
+        verdict: "note",
+        found: `no ${feature}: flows that ask for it are rejected`,
+        remedy: `Linux ${since}, or a distribution's kernel that has it`,
+      }));
+    } finally {
+      deleteDatapath(channel, datapath.name);
+    }
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return [unknown(error)];
+  }
+}
+
+function unknown(error: MillraceError): Check {
+  const found = `not tried: ${error.message}`;
+  if (error.code === "NO_MODULE") return { what: WHAT, verdict: "note", found };
+  const remedy = "sudo millrace doctor; or unshare -rn millrace doctor";
+  return { what: WHAT, verdict: "note", found, remedy };
+}
