@@ -31,6 +31,7 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
     return this.inbox.lost;
   }
 
+  /** Whether it was closed, by its user or by the end of an iteration. */
   get closed(): boolean {
     return this.inbox.closed;
   }
@@ -81,6 +82,7 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
     return this.events();
   }
 
+  /** Closes its sockets. Who waits is told; events that were not taken are gone. Again: nothing. */
   close(): void {
     this.inbox.close();
     this.#queue.length = 0;

@@ -1,5 +1,6 @@
 import { EACCES, EPERM } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
+import type { PinnedMemory } from "../sys/memory.ts";
 import type { NetworkNamespace } from "../sys/netns.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
@@ -102,14 +103,23 @@ export class OvsChannel implements Disposable {
 
   /** Dumps; each message is valid until the next. Ending the loop early closes the socket. */
   *dump(request: OvsRequest): Generator<OvsMessage, void> {
-    const inner = this.#request(request);
-    const requester = this.#pool.take(NETLINK_GENERIC);
+    let found: OvsMessage | undefined;
+    for (const reply of this.dumpWith(NETLINK_GENERIC, this.#request(request))) {
+      const { u8, view } = reply.memory;
+      found ??= { bytes: u8, view, datapath: 0, start: 0, end: 0 };
+      setMessage(found, reply.message);
+      yield found;
+    }
+  }
+
+  /** A dump from another protocol of the same namespace, as {@link dump}: one object, set anew each time. */
+  *dumpWith(protocol: number, request: Request): Generator<Reply, void> {
+    const requester = this.#pool.take(protocol);
     try {
-      const { u8, view } = requester.replies;
-      const message: OvsMessage = { bytes: u8, view, datapath: 0, start: 0, end: 0 };
-      for (const reader of requester.dump(inner)) {
-        setMessage(message, reader);
-        yield message;
+      let reply: Reply | undefined;
+      for (const message of requester.dump(request)) {
+        reply ??= { memory: requester.replies, message };
+        yield reply;
       }
     } catch (error) {
       throw explain(error, request.doing);
@@ -137,6 +147,9 @@ export class OvsChannel implements Disposable {
     };
   }
 }
+
+/** A message as it lies in the receive buffer, valid until the next. */
+export type Reply = { readonly memory: PinnedMemory; readonly message: MessageReader };
 
 /** One message of a family: its attributes are `bytes[start..end)`. */
 export type OvsMessage = {

@@ -1,16 +1,17 @@
 import { AttributeReader, decodeString } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { putWord } from "../netlink/message.ts";
-import { Requester } from "../netlink/request.ts";
-import { NetlinkSocket } from "../netlink/socket.ts";
 import * as C from "../uapi/conntrack.ts";
 import { NETLINK_NETFILTER } from "../uapi/netlink.ts";
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../uapi/packet.ts";
+import type { OvsChannel } from "./channel.ts";
 
 /** Bytes of a `struct nfgenmsg { u8 family; u8 version; be16 res_id; }`. */
 const NFGENMSG_BYTES = 4;
 
+/** {@link ConnectionTuple.family} of IPv4. */
 export const AF_INET = 2;
+/** {@link ConnectionTuple.family} of IPv6. */
 export const AF_INET6 = 10;
 
 /** One direction of a connection. The addresses have 4 or 16 bytes. */
@@ -64,22 +65,25 @@ export type Connection = {
   readonly helper: string | undefined;
 };
 
-/** The connections of a network namespace, which all its datapaths share: tracked by zone. */
-export class Conntrack implements Disposable {
-  readonly #dumper = new Requester(new NetlinkSocket(NETLINK_NETFILTER));
-  readonly #requester = new Requester(new NetlinkSocket(NETLINK_NETFILTER));
+/** The connections of a channel's network namespace, which all its datapaths share: tracked by zone. */
+export class Conntrack {
+  readonly #channel: OvsChannel;
 
-  /** Every connection, or those of one zone. Ending the loop early closes the tracker's socket. */
+  /** @param channel the caller's, who closes it */
+  constructor(channel: OvsChannel) {
+    this.#channel = channel;
+  }
+
+  /** Every connection, or those of one zone. Ending the loop early is fine. */
   *connections(zone?: number): Generator<Connection, void> {
-    const { u8, view } = this.#dumper.replies;
     const request = {
       type: messageType(C.IPCTNL_MSG_CT_GET),
       doing: "listing the connections",
       write: (writer: AttributeWriter) => putHeader(writer, 0),
     };
-    for (const message of this.#dumper.dump(request)) {
+    for (const { memory, message } of this.#channel.dumpWith(NETLINK_NETFILTER, request)) {
       if (message.end < message.payload + NFGENMSG_BYTES) continue;
-      const found = decodeConnection(u8, view, message.payload, message.end);
+      const found = decodeConnection(memory.u8, memory.view, message.payload, message.end);
       if (found !== undefined && (zone === undefined || found.zone === zone)) yield found;
     }
   }
@@ -87,7 +91,7 @@ export class Conntrack implements Disposable {
   /** Forgets one connection. @throws NetlinkError ENOENT where there is none */
   delete(connection: Pick<Connection, "original" | "zone"> & { readonly id?: number }): void {
     const { original, zone, id } = connection;
-    this.#requester.transact({
+    this.#channel.transactWith(NETLINK_NETFILTER, {
       type: messageType(C.IPCTNL_MSG_CT_DELETE),
       doing: "deleting a connection",
       write: (writer) => {
@@ -102,16 +106,11 @@ export class Conntrack implements Disposable {
 
   /** Forgets every connection of the namespace. */
   flush(): void {
-    this.#requester.transact({
+    this.#channel.transactWith(NETLINK_NETFILTER, {
       type: messageType(C.IPCTNL_MSG_CT_DELETE),
       doing: "flushing the connections",
       write: (writer) => putHeader(writer, 0),
     });
-  }
-
-  [Symbol.dispose](): void {
-    this.#dumper.close();
-    this.#requester.close();
   }
 }
 

@@ -83,6 +83,7 @@ export class Upcall implements PacketToExecute {
     return new Upcall().point(this.#command, own, 0, own.length);
   }
 
+  /** Why it was sent up. */
   get kind(): UpcallReason {
     return this.#command === OVS_PACKET_CMD_MISS ? "miss" : "action";
   }
@@ -92,10 +93,12 @@ export class Upcall implements PacketToExecute {
     return this.#bytes;
   }
 
+  /** Where the key begins in {@link bytes}. */
   get keyStart(): number {
     return this.#keyStart;
   }
 
+  /** Where the key ends in {@link bytes}. */
   get keyEnd(): number {
     return this.#keyEnd;
   }

@@ -75,6 +75,62 @@ describe.skipIf(Bun.which("bash") === null)("bash", () => {
   });
 });
 
+const LINES = [
+  ["dum"],
+  ["load", "--transport", "se"],
+  ["load", "--transport=se"],
+  ["load", "flo"],
+  ["load", "--on-error", ""],
+] as const;
+
+// What each shell shows for these lines, the descriptions left out.
+const SHOWN = [
+  ["dump"],
+  ["send", "sendmmsg"],
+  ["--transport=send", "--transport=sendmmsg"],
+  ["flows one.txt"],
+  ["continue", "stop"],
+];
+
+/** Runs a script in a folder with one file in it, with millrace on the path. */
+function inFolder(shell: readonly string[], script: string): string[][] {
+  const folder = mkdtempSync(join(tmpdir(), "completion-"));
+  try {
+    symlinkSync(program, join(folder, "millrace"));
+    writeFileSync(join(folder, "flows one.txt"), "");
+    writeFileSync(join(folder, "script"), script);
+    const child = Bun.spawnSync([...shell, join(folder, "script")], {
+      cwd: folder,
+      env: { ...process.env, PATH: `${folder}:${process.env["PATH"]}` },
+    });
+    expect(child.stderr.toString()).toBe("");
+    const parts = child.stdout.toString().split("==\n").slice(0, -1);
+    return parts.map((part) => part.trim().split("\n").toSorted());
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+test.skipIf(Bun.which("fish") === null)("fish completes for real", () => {
+  const lines = LINES.map((line) => `complete -C "millrace ${line.join(" ")}"; echo ==`);
+  const script = `millrace completion fish | source\n${lines.join("\n")}\n`;
+  const shown = inFolder(["fish", "--no-config"], script);
+  expect(shown.map((part) => part.map((text) => text.split("\t")[0] ?? ""))).toEqual(SHOWN);
+});
+
+test.skipIf(Bun.which("zsh") === null)("zsh asks and understands the answer", () => {
+  // Its widgets want a terminal: what the function gives to them is shown.
+  const script = `
+    compdef() { : }
+    _describe() { local -a all; all=("\${(@P)2}"); print -rl -- "\${all[@]%%:*}" }
+    _files() { print -rl -- *one* }
+    eval "$(millrace completion zsh)"
+    at() { words=("$@"); CURRENT=$#; _millrace; echo "==" }
+    ${LINES.map((line) => `at millrace ${line.map((word) => `'${word}'`).join(" ")}`).join("\n")}
+  `;
+  expect(inFolder(["zsh", "-f"], script)).toEqual(SHOWN);
+});
+
 test.each(["zsh", "fish"])(
   "the script for %s is one that the shell reads, where it is here",
   (shell) => {

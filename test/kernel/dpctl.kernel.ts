@@ -89,6 +89,7 @@ const SCRIPT: readonly Line[] = [
   line("add-dp", "averyveryverylongname"),
   line("show", "dc1"),
   line("dump-flows"),
+  line("del-dp", "netdev@dc1"),
   line("del-dp", "dc1"),
   line("del-dp", "dc1"),
   line("dump-dps"),
@@ -186,6 +187,7 @@ const SCRIPT: readonly Line[] = [
   line("-s", "mod-flow", "dc0", V4(1), "4"),
   line("--clear", "-s", "mod-flow", V4(1), "4"),
   line("mod-flow", "dc0", V4(9), "3"),
+  line("mod-flow", "dc0", `${UFID}1`, "3"),
   line("--may-create", "mod-flow", "dc0", V4(9), "3"),
   line("get-flow", "dc0", `${UFID}1`),
   line("-m", "get-flow", `${UFID}1`),
@@ -237,6 +239,10 @@ const SCRIPT: readonly Line[] = [
   line("ct-bkts"),
   line("ct-get-nconns", "dc0"),
   line("ct-get-maxconns"),
+  line("ct-set-maxconns", "dc0", "5"),
+  line("ct-set-maxconns", "5"),
+  line("ipf-set-min-frag", "v4", "1000"),
+  line("ipf-set-max-nfrags", "500"),
   line("ct-get-tcp-seq-chk"),
   line("ipf-get-status"),
   line("offload-stats-show"),
@@ -283,7 +289,7 @@ describe.skipIf(!HAS_DPCTL)("millrace dpctl beside ovs-dpctl", () => {
     deleteAll();
     wanted.push(...theirs(SCRIPT));
     deleteAll();
-  }, 240_000);
+  }, 600_000);
 
   afterAll(() => {
     deleteAll();
@@ -308,7 +314,7 @@ describe.skipIf(!HAS_DPCTL)("millrace dpctl beside ovs-dpctl", () => {
         isHonest ? 1 : expected.status,
       ]);
     }
-  }, 240_000);
+  }, 600_000);
 });
 
 describe("millrace dpctl", () => {

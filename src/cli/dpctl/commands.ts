@@ -57,7 +57,7 @@ export const COMMANDS: readonly DpctlCommand[] = [
   row("cache-set-size", "dp cache <size>", 3, 3, datapaths.cacheSetSize, true),
   row("ct-stats-show", "[dp] [zone=N]", 0, 3, conntrack.ctStatsShow),
   row("ct-bkts", "[dp] [gt=N]", 0, 2, ctBuckets),
-  row("ct-set-maxconns", "[dp] maxconns", 1, 2, lacking("failed to set maxconns"), true),
+  row("ct-set-maxconns", "[dp] maxconns", 1, 2, lacking("ct set maxconns failed", 1), true),
   row("ct-get-maxconns", "[dp]", 0, 1, lacking("maxconns could not be retrieved")),
   row("ct-get-nconns", "[dp]", 0, 1, lacking("nconns could not be retrieved")),
   row(
@@ -101,7 +101,7 @@ export const COMMANDS: readonly DpctlCommand[] = [
     "[dp] v4|v6 minfragment",
     2,
     3,
-    lacking("setting minimum fragment size failed", 2),
+    lacking("requested minimum fragment size too small; see documentation", 2),
     true,
   ),
   row(
@@ -109,7 +109,7 @@ export const COMMANDS: readonly DpctlCommand[] = [
     "[dp] maxfrags",
     1,
     2,
-    lacking("setting maximum fragments count failed", 1),
+    lacking("setting maximum fragments failed", 1),
     true,
   ),
   row("ipf-get-status", "[dp]", 0, 1, lacking("ipf status could not be retrieved")),

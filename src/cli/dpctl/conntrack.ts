@@ -108,8 +108,7 @@ function tracked(
   use: (conntrack: Conntrack) => void,
 ): number {
   try {
-    using conntrack = new Conntrack();
-    use(conntrack);
+    use(new Conntrack(session.channel));
     return 0;
   } catch (error) {
     return session.complainOf(message, error);

@@ -89,6 +89,10 @@ function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: s
   if (flow.startsWith("ufid:") && column <= UFID_TEXT_LENGTH) {
     return session.complain("parsing flow ufid", EINVAL, reason, where);
   }
+  if (flow.length === UFID_TEXT_LENGTH && flow.startsWith("ufid:")) {
+    const why = "the kernel takes actions only with the flow's key, beside its UFID";
+    return session.complain("updating flow table", EINVAL, why);
+  }
   const place = `column ${column}: ${reason}`;
   return column > Buffer.byteLength(flow)
     ? session.complain("parsing actions", EINVAL, reason, where)

@@ -27,8 +27,9 @@ usage: millrace dpctl [OPTIONS] COMMAND [ARG...]
   ct-del-limits [DP] [default] [zone=N[,N]...]
   list-commands                every command with its arguments
 An IFACE is NAME[,type=TYPE][,port_no=N][,KEY=VALUE]..., TYPE one of system, internal, vxlan,
-geneve, gre. DP may be left out of most commands where there is only one datapath.
-A FLOW filter is of OpenFlow fields with one value each: filter=tcp,nw_src=10.0.0.1,in_port=2
+geneve, gre; nothing else that OVS makes by itself: ip6gre, erspan, ip6erspan, bareudp. DP may be left out of most commands where there is only one datapath.
+A FLOW filter is of OpenFlow fields with one value each: filter=tcp,nw_src=10.0.0.1,in_port=2.
+Fields that no key of a datapath has are unknown here: metadata, registers, conj_id, tun_metadata, tun_gtpu.
 
 Options:
   -s, --statistics    show: counters of ports; add-flow, mod-flow, del-flow: those of the flow
@@ -48,6 +49,9 @@ made up. What is different:
   files        go in packed transactions: errors come with the number of the line. -s prints nothing
   errors       say why, after what ovs-dpctl says
   input        is what 'millrace load' reads: ovs-dpctl's language and what it prints but cannot read
+  add-dp, add-if  take back what they made when they fail: the datapath, the port that is not brought up
+  filters      tp_src, tp_dst are of UDP and SCTP too, nw_src, nw_dst, nw_proto of ARP; nd_* need no type
+  zones        and sizes that do not fit are errors: ovs-dpctl makes other numbers of them
   datapaths    come in the order in which the kernel has them
   tunnels      are ports of the kernel's own types; counters of theirs are shown
   ct-del-limits, ct-set-limits without a limit  are errors; 'default' can be deleted

@@ -162,12 +162,14 @@ function parseDatapathName(arg: string): { type: string; name: string } {
 
 /**
  * The name of a datapath of the kernel.
- * @throws MillraceError `NO_DATAPATH_TYPE` where `arg` is of another type
+ * @throws MillraceError `NO_DATAPATH_TYPE` or `NO_DATAPATH` where `arg` is of another type
  */
 export function kernelDatapathName(arg: string): string {
   const { type, name } = parseDatapathName(arg);
   if (type === SYSTEM) return name;
-  throw new MillraceError("NO_DATAPATH_TYPE", `"${type}" is no datapath of the kernel`);
+  // OVS knows the type, and has no datapath of it where ovs-vswitchd does not run.
+  const code = type === "netdev" ? "NO_DATAPATH" : "NO_DATAPATH_TYPE";
+  throw new MillraceError(code, `"${type}" is no datapath of the kernel`);
 }
 
 const ERRNO_OF_CODE: Readonly<Record<string, number>> = {
