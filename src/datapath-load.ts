@@ -1,9 +1,9 @@
 import type { Flow } from "./flow/flow.ts";
 import { TemplateFill } from "./flow/template.ts";
-import { type DetectedSource, openFeed } from "./format/detect.ts";
 import type { FlowFeed } from "./format/feed.ts";
+import { type FlowInput, openFeed } from "./format/open-feed.ts";
 import { TemplateFeed } from "./format/template-feed.ts";
-import { detected, detectedSync, type FlowSource } from "./flow-source.ts";
+import { type FlowSource, inputOf, synchronousInput } from "./flow-source.ts";
 import { load, type LoadOptions, loadSync } from "./load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
 import { LoadResult } from "./load/result.ts";
@@ -50,7 +50,7 @@ export async function loadInto(
   const feed =
     source instanceof TemplateFill
       ? new TemplateFeed(source.reader(options))
-      : feedOf(target, await detected(source), options);
+      : feedOf(target, inputOf(source), options);
   const sender = senderOf(target, table, options);
   return new LoadResult(await load(feed, sender, options), table, sender.account);
 }
@@ -65,7 +65,7 @@ export function loadIntoSync(
   const feed =
     source instanceof TemplateFill
       ? new TemplateFeed(source.reader(options))
-      : feedOf(target, detectedSync(source), options);
+      : feedOf(target, synchronousInput(source), options);
   const sender = senderOf(target, table, options);
   return new LoadResult(loadSync(feed, sender, options), table, sender.account);
 }
@@ -87,9 +87,9 @@ function senderOf(target: LoadTarget, table: OutcomeTable, options: DatapathLoad
 
 function feedOf(
   { channel, datapath }: LoadTarget,
-  source: DetectedSource,
+  input: FlowInput,
   options: DatapathLoadOptions,
 ): FlowFeed {
   const ports = portNames(channel, datapath);
-  return openFeed(source, { ufid: options.ufid ?? true, mode: options.mode ?? "put", ports });
+  return openFeed(input, { ufid: options.ufid ?? true, mode: options.mode ?? "put", ports });
 }

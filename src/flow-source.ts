@@ -1,7 +1,14 @@
 import type { Flow } from "./flow/flow.ts";
 import type { TemplateFill } from "./flow/template.ts";
-import { detect, type DetectedSource, formatOf } from "./format/detect.ts";
-import { bytesSource, type ByteSource, linesSource, pathSource } from "./format/source.ts";
+import { formatOf } from "./format/detect.ts";
+import type { FlowInput } from "./format/open-feed.ts";
+import {
+  bytesSource,
+  type ByteSource,
+  linesSource,
+  pathSource,
+  streamSource,
+} from "./format/source.ts";
 
 /** What flows can be loaded from. */
 export type FlowSource =
@@ -16,28 +23,32 @@ export type FlowSource =
   | Iterable<string | Flow>
   | AsyncIterable<string | Flow>;
 
-/** What these flows are, read without waiting. */
-export function detectedSync(source: Uint8Array | Iterable<string | Flow>): DetectedSource {
+/** Flows that are read without waiting. */
+export function synchronousInput(source: Uint8Array | Iterable<string | Flow>): FlowInput {
   if (source instanceof Uint8Array) {
     return { format: formatOf(source), source: bytesSource("bytes", source) };
   }
   return { format: "text", source: linesSource("flows", mapText(source)) };
 }
 
-/** What these flows are: a file tells by its first bytes. @throws UnreadableInputError */
-export async function detected(source: Exclude<FlowSource, TemplateFill>): Promise<DetectedSource> {
-  if (source instanceof URL || source instanceof Blob) return detect(await fileOf(source));
+/** Where flows come from; nothing is read yet. @throws UnreadableInputError */
+export function inputOf(source: Exclude<FlowSource, TemplateFill>): FlowInput {
+  if (source instanceof URL) return file(pathSource(Bun.fileURLToPath(source)));
+  if (source instanceof Blob) return file(blobSource(source));
   if (Symbol.asyncIterator in source) {
     return { format: "text", source: linesSource("flows", mapTextAsync(source)) };
   }
-  return detectedSync(source);
+  return synchronousInput(source);
 }
 
-async function fileOf(source: URL | Blob): Promise<ByteSource> {
-  if (source instanceof URL) return pathSource(Bun.fileURLToPath(source));
+function file(source: ByteSource): FlowInput {
+  return { format: "auto", source };
+}
+
+function blobSource(source: Blob): ByteSource {
   // A Bun.file is a Blob with a name: read as a file, it need not fit memory.
   if ("name" in source && typeof source.name === "string") return pathSource(source.name);
-  return bytesSource("blob", new Uint8Array(await source.arrayBuffer()));
+  return streamSource("blob", source.stream());
 }
 
 function* mapText(flows: Iterable<string | Flow>): Generator<string> {

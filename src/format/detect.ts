@@ -1,8 +1,5 @@
-import type { FlowLineOptions } from "../flow/line.ts";
-import type { FlowFeed } from "./feed.ts";
 import { looksLikeFlowSet } from "./flow-set-layout.ts";
 import type { ByteSource } from "./source.ts";
-import { TextFeed } from "./text-feed.ts";
 
 /** How flows lie in a file: text lines, an object of JSON a line, or a flow set. */
 export type FlowFormat = "text" | "jsonl" | "msgpack";
@@ -51,19 +48,6 @@ export function detect(source: ByteSource): DetectedSource | Promise<DetectedSou
     }
   };
   return look();
-}
-
-/** Opens flows in a format; what only one format wants is loaded only for that, without waiting. */
-export function openFeed({ format, source }: DetectedSource, options: FlowLineOptions): FlowFeed {
-  if (format === "msgpack") {
-    const { FlowSetFeed }: typeof import("./flow-set-feed.ts") = require("./flow-set-feed.ts");
-    return new FlowSetFeed(source, options);
-  }
-  if (format === "jsonl") {
-    const { jsonFeed }: typeof import("./json-feed.ts") = require("./json-feed.ts");
-    return jsonFeed(source, options);
-  }
-  return new TextFeed(source, options);
 }
 
 // A source may give a byte at a time: a flow set shows itself in two, the other formats in the first

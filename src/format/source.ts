@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { isatty } from "node:tty";
 import { MillraceError } from "../sys/errors.ts";
 
 /** Bytes that come piece by piece. */
@@ -31,7 +32,11 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder",
   EACCES: "no permission to read it",
   ENOTDIR: "a part of the path is no folder",
+  ENXIO: "there is nothing behind it to read from",
+  EBADF: "it is not open for reading",
 };
+
+const STANDARD_INPUT = 0;
 
 /**
  * A file, read synchronously: from the page cache that is faster than waiting for it.
@@ -39,24 +44,75 @@ const REASONS: Readonly<Record<string, string>> = {
  */
 export function fileSource(path: string): ByteSource {
   const fd = attempt(path, () => openSync(path, "r"));
-  const stat = fstatSync(fd);
-  if (stat.isDirectory()) {
-    closeSync(fd);
-    throw new UnreadableInputError(`cannot read ${path}: ${REASONS["EISDIR"]}`);
-  }
   const close = (): void => closeSync(fd);
-  if (!stat.isFile()) {
-    const read = (buffer: Uint8Array, offset: number): number =>
-      attempt(path, () => readSync(fd, buffer, offset, buffer.length - offset, null));
-    return { name: path, size: undefined, read, close };
+  try {
+    const stat = attempt(path, () => fstatSync(fd));
+    refuseFolder(path, stat.isDirectory());
+    return stat.isFile() ? regularSource(path, fd, stat.size, close) : plainSource(path, fd, close);
+  } catch (error) {
+    close();
+    throw error;
   }
+}
+
+/**
+ * What a path names: a file, a device, or a pipe or terminal, which is waited for.
+ * @throws UnreadableInputError
+ */
+export function pathSource(path: string): ByteSource {
+  const stat = attempt(path, () => statSync(path));
+  const waits = stat.isFIFO() || (stat.isCharacterDevice() && isTerminal(path));
+  // Others are never waited for, and the kernel refuses to watch them: /dev/null.
+  if (!waits) return fileSource(path);
+  return streamSource(
+    path,
+    attempt(path, () => Bun.file(path).stream()),
+  );
+}
+
+/** Standard input, from where its descriptor is. @throws UnreadableInputError */
+export function standardInput(): ByteSource {
+  const name = "standard input";
+  const stat = attempt(name, () => fstatSync(STANDARD_INPUT));
+  refuseFolder(name, stat.isDirectory());
+  if (stat.isFIFO() || stat.isSocket() || isatty(STANDARD_INPUT)) {
+    return streamSource(
+      name,
+      attempt(name, () => Bun.stdin.stream()),
+    );
+  }
+  return plainSource(name, STANDARD_INPUT, () => undefined);
+}
+
+function isTerminal(path: string): boolean {
+  const fd = attempt(path, () => openSync(path, "r"));
+  try {
+    return isatty(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function refuseFolder(name: string, isFolder: boolean): void {
+  if (isFolder) throw new UnreadableInputError(`cannot read ${name}: ${REASONS["EISDIR"]}`);
+}
+
+/** A descriptor that is read from where it is, once. */
+function plainSource(name: string, fd: number, close: () => void): ByteSource {
+  const read = (buffer: Uint8Array, offset: number): number =>
+    attempt(name, () => readSync(fd, buffer, offset, buffer.length - offset, null));
+  return { name, size: undefined, read, close };
+}
+
+/** A file of the disk: read from its beginning, as often as wanted. */
+function regularSource(name: string, fd: number, size: number, close: () => void): ByteSource {
   let position = 0;
   return {
-    name: path,
-    size: stat.size,
+    name,
+    size,
     read: (buffer, offset) => {
       const room = buffer.length - offset;
-      const count = attempt(path, () => readSync(fd, buffer, offset, room, position));
+      const count = attempt(name, () => readSync(fd, buffer, offset, room, position));
       position += count;
       return count;
     },
@@ -67,19 +123,9 @@ export function fileSource(path: string): ByteSource {
   };
 }
 
-/**
- * What a path names: a file, or a pipe or device, which is waited for.
- * @throws UnreadableInputError
- */
-export function pathSource(path: string): ByteSource {
-  const stat = attempt(path, () => statSync(path));
-  if (stat.isFile() || stat.isDirectory()) return fileSource(path);
-  return streamSource(path, Bun.file(path).stream());
-}
-
-/** A stream, a pipe or standard input: whatever is waited for. */
+/** A stream, a pipe or a terminal: whatever is waited for. @throws UnreadableInputError */
 export function streamSource(name: string, stream: ReadableStream<Uint8Array>): ByteSource {
-  const reader = stream.getReader();
+  const reader = attempt(name, () => stream.getReader());
   let left: Uint8Array = new Uint8Array(0);
   return {
     name,

@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
 import type { FlowLineOptions } from "../flow/line.ts";
 import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
-import { detect, type FlowFormat, openFeed } from "../format/detect.ts";
+import { detect, type FlowFormat } from "../format/detect.ts";
 import type { FlowFeed } from "../format/feed.ts";
+import { openFeed } from "../format/open-feed.ts";
 import { type ByteSource, pathSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Outlet } from "./outlet.ts";
@@ -30,11 +31,10 @@ export type FileFeedOptions = {
   readonly format?: FlowFormat | "auto";
 };
 
-/** Opens flows that come from somewhere, in whatever format. @throws UnreadableInputError */
-export async function sourceFeed(source: ByteSource, options: FileFeedOptions): Promise<FlowFeed> {
+/** Opens flows that come from somewhere, in whatever format. Nothing is read yet. */
+export function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
   const { format = "auto" } = options;
-  const found = format === "auto" ? await detect(source) : { format, source };
-  return openFeed(found, { ...options.line, ports: portNamesOf(options.ports) });
+  return openFeed({ source, format }, { ...options.line, ports: portNamesOf(options.ports) });
 }
 
 /**
@@ -50,11 +50,11 @@ export async function fileFeed(
 ): Promise<FlowFeed> {
   const source = pathSource(path);
   const { size } = source;
-  // A pipe is read where a signal can end the wait for it.
   if (target === undefined || size === undefined || !wanted(options.workers, size)) {
     return sourceFeed(source, options);
   }
   const { format = "auto" } = options;
+  // Its size is known, so it is a file: a look at it does not wait.
   const found = format === "auto" ? await detect(source) : { format, source };
   if (found.format !== "text") return sourceFeed(source, { ...options, format: found.format });
   source.close();

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { lineToFlowJson } from "../../src/flow/json.ts";
 import { Flow } from "../../src/flow/flow.ts";
-import { detect, formatOf, openFeed } from "../../src/format/detect.ts";
+import { detect, formatOf } from "../../src/format/detect.ts";
+import { openFeed } from "../../src/format/open-feed.ts";
 import { FlowSetFeed } from "../../src/format/flow-set-feed.ts";
 import { jsonFeed } from "../../src/format/json-feed.ts";
 import { sampleLine } from "../../src/format/sample.ts";

@@ -29,6 +29,17 @@ describe("Datapath", () => {
     expect(() => Datapath.open("made0")).toThrow(MillraceError);
   });
 
+  test("an abort ends a load from a pipe that says nothing", async () => {
+    using made = new TestDatapath("silent0");
+    using dp = Datapath.open(made.name);
+    const fifo = `${process.env["TMPDIR"]}/silent`;
+    witness("busybox", "mkfifo", fifo);
+    const { report } = await dp.load(Bun.file(fifo), { signal: AbortSignal.timeout(100) });
+    expect(report).toMatchObject({ applied: 0, lines: 0, ended: "interrupted" });
+    const text = new Blob([`${sampleLine(1)}\n`]);
+    expect((await dp.load(text)).applied).toBe(1);
+  });
+
   test("settings are kept", () => {
     using dp = Datapath.create("made1", { userFeatures: 2, masksCacheSize: 512 });
     expect(dp.info()).toMatchObject({ userFeatures: 2, masksCacheSize: 512 });

@@ -1,6 +1,12 @@
 import { expect, test } from "bun:test";
 import { sampleLine } from "../../src/format/sample.ts";
-import { bytesSource, linesSource, UnreadableInputError } from "../../src/format/source.ts";
+import { openFeed } from "../../src/format/open-feed.ts";
+import {
+  bytesSource,
+  linesSource,
+  streamSource,
+  UnreadableInputError,
+} from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { DryOutlet } from "../../src/load/dry-run.ts";
 import { load, loadSync } from "../../src/load/load.ts";
@@ -47,6 +53,15 @@ test("input that breaks off is reported with what came before", async () => {
   const source = linesSource("script", broken());
   const report = await load(new TextFeed(source, { ufid: true }), new DryOutlet(new Account()));
   expect(report).toMatchObject({ encoded: 1, ended: "unreadable", endReason: "the disk is gone" });
+});
+
+test("an abort ends the wait for the first byte, by which the format is told", async () => {
+  const silent = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) });
+  const input = { source: streamSource("silent", silent), format: "auto" } as const;
+  const report = await load(openFeed(input, { ufid: true }), new DryOutlet(new Account()), {
+    signal: AbortSignal.timeout(30),
+  });
+  expect(report).toMatchObject({ encoded: 0, lines: 0, ended: "interrupted" });
 });
 
 test("an abort ends the wait for an input that stalls", async () => {

@@ -1,5 +1,5 @@
 import { lineToFlowJson } from "../../../src/flow/json.ts";
-import { openFeed } from "../../../src/format/detect.ts";
+import { openFeed } from "../../../src/format/open-feed.ts";
 import type { FlowSink } from "../../../src/format/feed.ts";
 import { FlowSetCompiler } from "../../../src/format/flow-set-compile.ts";
 import { FlowSetWriter } from "../../../src/format/flow-set-writer.ts";

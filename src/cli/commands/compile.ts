@@ -4,7 +4,7 @@ import { detect, type FlowFormat } from "../../format/detect.ts";
 import type { FlowRefusal } from "../../format/feed.ts";
 import { FlowSetCompiler } from "../../format/flow-set-compile.ts";
 import { FlowSetWriter } from "../../format/flow-set-writer.ts";
-import { pathSource, streamSource, UnreadableInputError } from "../../format/source.ts";
+import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EIO, errnoNumber } from "../../sys/errno.ts";
 import { SystemCallError } from "../../sys/errors.ts";
 import { EndingSignals } from "../../sys/signals.ts";
@@ -53,8 +53,7 @@ export function compileCommand(): Command {
 
 async function run(file: string, options: Options): Promise<void> {
   const startedAt = performance.now();
-  const input =
-    file === "-" ? streamSource("standard input", Bun.stdin.stream()) : pathSource(file);
+  const input = file === "-" ? standardInput() : pathSource(file);
   const { format, source } = await detect(input);
   const chosen = options.format === "auto" ? format : options.format;
   if (chosen === "msgpack") {

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
-import { type ByteSource, pathSource, streamSource } from "../../format/source.ts";
+import { pathSource, standardInput } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { DryOutlet } from "../../load/dry-run.ts";
 import { fileFeed, sendersOf, sourceFeed, type WorkerCount } from "../../load/file-feed.ts";
@@ -171,17 +171,13 @@ async function run(file: string, options: Options): Promise<void> {
   const workers = options.tune ? 0 : options.workers;
   const feed =
     file === "-"
-      ? await sourceFeed(standardInput(), { line, ports, workers, format })
+      ? sourceFeed(standardInput(), { line, ports, workers, format })
       : await fileFeed(file, outlet, target, { line, ports, workers, format });
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();
   if (options.json) printJson(report);
   else printReport(report, file, options, outlet.fatalErrno);
   process.exitCode = statusOf(report);
-}
-
-function standardInput(): ByteSource {
-  return streamSource("standard input", Bun.stdin.stream());
 }
 
 function shapeOf(options: Options): SenderShape {

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
 import type { LineVerb } from "../../flow/line.ts";
-import { type ByteSource, fileSource, streamSource } from "../../format/source.ts";
+import { type ByteSource, fileSource, standardInput } from "../../format/source.ts";
 import { TextFeed } from "../../format/text-feed.ts";
 import { load } from "../../load/load.ts";
 import { Account, type FlowException } from "../../load/outcome.ts";
@@ -70,7 +70,7 @@ async function loadFile(
 }
 
 function openSource(session: DpctlSession, path: string): ByteSource {
-  if (path === "-") return streamSource("standard input", Bun.stdin.stream());
+  if (path === "-") return standardInput();
   try {
     // What cannot be opened is said in ovs-dpctl's words; what cannot be read, in the source's own.
     closeSync(openSync(path, "r"));

@@ -1,0 +1,72 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sampleLine } from "../../src/format/sample.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "millrace-input-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
+
+function shell(command: string): { exitCode: number; stdout: string; stderr: string } {
+  const child = Bun.spawnSync(["bash", "-c", command.replaceAll("millrace", MILLRACE)], {
+    cwd: folder,
+  });
+  const { exitCode, stdout, stderr } = child;
+  return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+/** Whether a process handles SIGINT and SIGHUP by now: a load does before it reads, its launcher never. */
+function handlesSignals(pid: number): boolean {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return (Number.parseInt(caught?.slice(-1) ?? "0", 16) & 3) === 3;
+}
+
+describe("the input of a load", () => {
+  test.each([
+    ["millrace load /dev/null --dry-run", 0],
+    ["millrace load - --dry-run </dev/null", 0],
+    ["millrace load /dev/stdin --dry-run <flows", 2],
+    ["millrace load <(cat flows) --dry-run", 2],
+    // A descriptor is read from where it is: the shell has taken a line.
+    ["{ read -r first; millrace load - --dry-run; } <flows", 1],
+  ])("%s: read to its end, %i flows", (command, flows) => {
+    writeFileSync(join(folder, "flows"), `${sampleLine(1)}\n${sampleLine(2)}\n`);
+    const { exitCode, stdout, stderr } = shell(command);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+    expect(stdout).toContain(`${flows} valid of ${flows} lines`);
+  });
+
+  test.each([
+    ["millrace load - --dry-run <.", "standard input: it is a folder"],
+    ["millrace load - --dry-run 0>out", "standard input: it is not open for reading"],
+    ["setsid -w millrace load /dev/tty --dry-run", "/dev/tty: there is nothing behind it"],
+    ["millrace load /dev/zero --dry-run", "/dev/zero: it is a binary file"],
+  ])("%s: one line that says why not, exit 2", (command, reason) => {
+    const { exitCode, stdout, stderr } = shell(command);
+    expect([exitCode, stdout]).toEqual([2, ""]);
+    expect(stderr).toStartWith(`millrace: cannot read ${reason}`);
+    expect(stderr.trim().split("\n").length).toBe(1);
+  });
+
+  test.each(["millrace load - --dry-run <fifo", "millrace load fifo --dry-run"])(
+    "%s: SIGINT ends the wait for its first byte, with a report, exit 4",
+    async (command) => {
+      shell("rm -f fifo; mkfifo fifo");
+      // Opens it, and says nothing.
+      const writer = Bun.spawn(["sh", "-c", "exec 3<>fifo; exec sleep 60"], { cwd: folder });
+      const words = `exec ${command.replace("millrace", MILLRACE)} --json`;
+      const child = Bun.spawn(["sh", "-c", words], { cwd: folder, stdout: "pipe" });
+      while (!handlesSignals(child.pid)) await Bun.sleep(5);
+      const killedAt = performance.now();
+      child.kill("SIGINT");
+      expect(await child.exited).toBe(4);
+      expect(performance.now() - killedAt).toBeLessThan(1000);
+      expect(JSON.parse(await child.stdout.text())).toMatchObject({
+        lines: 0,
+        ended: "interrupted",
+      });
+      writer.kill();
+    },
+  );
+});
