@@ -84,7 +84,7 @@ try {
   const known = error instanceof LabError || error instanceof ResultsError;
   console.error(`millrace bench: ${known ? error.message : String(error)}`);
   if (error instanceof ResultsError) process.exitCode = Exit.usage;
-  else process.exitCode = error instanceof LabError ? Exit.unavailable : Exit.internal;
+  else process.exitCode = error instanceof LabError ? Exit.lab : Exit.internal;
 }
 
 async function main(words: string[], options: Options): Promise<void> {

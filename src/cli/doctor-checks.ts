@@ -1,5 +1,7 @@
-import { readFileSync, statfsSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { release } from "node:os";
+import { LabError } from "../lab/error.ts";
+import { planUmlMemory } from "../lab/memory.ts";
 import { REPLY_COST_BYTES } from "../netlink/reply-cost.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { vswitchdProcesses } from "../ovs/vswitchd.ts";
@@ -23,23 +25,32 @@ const CAP_NET_ADMIN = 12;
 /** A batch of the default shape. */
 const REPLIES_WANTED = 4096;
 
-/** A lab wants at least this much memory, and this much for a million flows. */
-const LAB_BYTES_MIN = 512 << 20;
-const LAB_BYTES_GOOD = 2 * 1024 ** 3;
+/** What a lab wants for a million flows. */
+const LAB_MIB_GOOD = 2048;
 
 /** Looks at everything that a load or a lab needs. Changes nothing that stays. */
 export function checkAll(): Check[] {
   return [
     checkKernel(),
-    checkModule(),
+    ...reported("Open vSwitch datapath", checkModule),
     checkRights(),
     ...checkFeatures(),
-    ...checkSocket(),
+    ...reported("netlink socket", checkSocket),
     checkVswitchd(),
     checkLabMemory(),
     checkLabPackages(),
     checkCompiler(),
   ];
+}
+
+/** A check, or why it could not be made: a report has a line for each. */
+export function reported(what: string, check: () => Check | Check[]): Check[] {
+  try {
+    return [check()].flat();
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return [{ what, verdict: "lacking", found: error.message }];
+  }
 }
 
 function checkKernel(): Check {
@@ -128,12 +139,17 @@ function checkVswitchd(): Check {
 
 function checkLabMemory(): Check {
   const what = "lab: memory";
-  const folder = process.env["TMPDIR"] ?? "/dev/shm";
-  const free = freeBytes(folder);
-  const found = `${bytes(free)} free in ${folder}`;
-  if (free >= LAB_BYTES_GOOD) return { what, verdict: "ok", found };
-  const verdict = free >= LAB_BYTES_MIN ? "note" : "lacking";
-  return { what, verdict, found, remedy: "TMPDIR=FOLDER with 2 GiB free and no noexec" };
+  try {
+    const { mebibytes, folder } = planUmlMemory(undefined);
+    const found = `a guest gets ${count(mebibytes)} MiB, in ${folder}`;
+    if (mebibytes >= LAB_MIB_GOOD) return { what, verdict: "ok", found };
+    const remedy = "TMPDIR=FOLDER with 2 GiB free and no noexec, and as much memory";
+    return { what, verdict: "note", found, remedy };
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    const [found = ""] = error.message.split("\n");
+    return { what, verdict: "lacking", found, remedy: error.remedy };
+  }
 }
 
 function checkLabPackages(): Check {
@@ -161,15 +177,6 @@ function checkCompiler(): Check {
         remedy: "sudo apt-get install gcc libc6-dev",
       }
     : { what: "C compiler", verdict: "ok", found };
-}
-
-function freeBytes(folder: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
-  } catch {
-    return 0;
-  }
 }
 
 // What cannot be read counts as empty: a process may end between two looks.

@@ -1,4 +1,5 @@
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import { LabError } from "../lab/error.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { E2BIG, EFBIG, EINVAL, EMSGSIZE, ENODEV, EOVERFLOW, EPERM, ERANGE } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
@@ -15,6 +16,8 @@ export const Exit = {
   interrupted: 4,
   /** An internal error, or outcomes that stayed unknown. */
   internal: 5,
+  /** The lab failed, whatever its command would have said. */
+  lab: 125,
 } as const;
 
 const UNAVAILABLE = new Set([
@@ -40,6 +43,7 @@ const SENSELESS = new Set([E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE]);
 
 /** The exit status that an error stands for. */
 export function exitStatusOf(error: unknown): number {
+  if (error instanceof LabError) return Exit.lab;
   if (!(error instanceof MillraceError)) return Exit.internal;
   // It says no to this machine or its state otherwise: something is there, or is not.
   if (error instanceof NetlinkError) {

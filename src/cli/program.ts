@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import { LabError } from "../lab/error.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { excerpt } from "./excerpt.ts";
 import { Exit, exitStatusOf } from "./exit.ts";
@@ -12,7 +13,7 @@ export type CommandTable = Readonly<
 const HELP_AFTER = `
 Exit status: 0 all applied; 1 some flows rejected or refused; 2 usage or unreadable input;
 3 no permission, no module or no such datapath; 4 interrupted; 5 an internal error, or outcomes
-that stayed unknown. 'millrace COMMAND --help' tells more of each command.`;
+that stayed unknown; 125 the lab failed. 'millrace COMMAND --help' tells more of each command.`;
 
 /** Runs the command that `args` names. @returns the exit status */
 export async function runProgram(args: readonly string[], commands: CommandTable): Promise<number> {
@@ -54,7 +55,8 @@ function throwInsteadOfExit(command: Command): void {
 function statusOfFailure(error: unknown): number {
   // commander has printed its message; help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
-  if (error instanceof FlowSyntaxError) {
+  if (error instanceof LabError) console.error(`lab: ${error.message}`);
+  else if (error instanceof FlowSyntaxError) {
     const { message, text, caretAt: caret } = error;
     process.stderr.write(`millrace: ${message}\n${excerpt({ text, caret })}`);
   } else if (error instanceof MillraceError) console.error(`millrace: ${error.message}`);

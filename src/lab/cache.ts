@@ -7,9 +7,10 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import { userInfo, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { LabError } from "./error.ts";
 
 /** Folders that a guest covers with file systems of its own: nothing that it needs may lie there. */
@@ -38,8 +39,7 @@ export function cacheCandidates(env: Record<string, string | undefined>): string
  * Throws {@link LabError} where none of the candidates can be written.
  */
 export function cacheRoot(env: Record<string, string | undefined> = process.env): string {
-  const candidates = cacheCandidates(env);
-  for (const path of candidates) {
+  for (const path of cacheCandidates(env)) {
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       accessSync(path, constants.W_OK | constants.X_OK);
@@ -48,11 +48,47 @@ export function cacheRoot(env: Record<string, string | undefined> = process.env)
       // The next candidate may do.
     }
   }
-  throw new LabError(
+  throw noCache(env);
+}
+
+/** That {@link cacheRoot} has nowhere to be, and what mends it. */
+export function noCache(env: Record<string, string | undefined> = process.env): LabError {
+  return new LabError(
     "UNAVAILABLE",
-    `no folder for the lab's kernels can be written (tried ${candidates.join(", ")})`,
+    `no folder for the lab's kernels can be written (tried ${cacheCandidates(env).join(", ")})`,
     "set XDG_CACHE_HOME to a folder of yours",
   );
+}
+
+/**
+ * Where {@link cacheRoot} would be, as far as can be told without making it; undefined where none of
+ * the candidates can be written.
+ */
+export function cachePlace(
+  env: Record<string, string | undefined> = process.env,
+): string | undefined {
+  return cacheCandidates(env).find((path) => {
+    const there = nearestExisting(path);
+    try {
+      accessSync(there, constants.W_OK | constants.X_OK);
+      return statSync(there).isDirectory();
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** `path`, or the folder above it that is there. */
+export function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
+}
+
+/** A folder in the cache; undefined where nothing has made it yet. */
+export function existingCacheFolder(...names: string[]): string | undefined {
+  const root = cachePlace();
+  if (root === undefined) return undefined;
+  const path = join(root, ...names);
+  return existsSync(path) ? path : undefined;
 }
 
 /** A folder in the cache, made where it is missing. */
@@ -121,8 +157,9 @@ export async function publish(
 const DRAFT = ".draft-";
 const collator = new Intl.Collator("en", { numeric: true });
 
-/** What {@link publish} has made in `parent`, the newest version first. */
-export function published(parent: string): string[] {
+/** What {@link publish} has made in `parent`, the newest version first; nothing where there is none. */
+export function published(parent: string | undefined): string[] {
+  if (parent === undefined) return [];
   return readdirSync(parent)
     .filter((name) => !name.startsWith(DRAFT))
     .sort(collator.compare)

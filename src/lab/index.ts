@@ -46,7 +46,7 @@ async function onHost(options: ResolvedOptions): Promise<LabResult> {
       "'modprobe openvswitch' as root loads the module where there is one; '--kernel uml' needs neither",
     );
   }
-  return { ...(await runOnHost(route, options, peersOrNone())), kernel: "host" };
+  return { ...(await runOnHost(route, options, cachedPeers())), kernel: "host" };
 }
 
 async function inUml(options: ResolvedOptions): Promise<LabResult> {
@@ -63,7 +63,7 @@ async function inQemu(options: ResolvedOptions): Promise<LabResult> {
 async function onAny(options: ResolvedOptions): Promise<LabResult> {
   const { route, reason } = await probeHost(options.signal);
   if (route !== undefined) {
-    return { ...(await runOnHost(route, options, peersOrNone())), kernel: "host" };
+    return { ...(await runOnHost(route, options, cachedPeers())), kernel: "host" };
   }
   try {
     return await inUml(options);
@@ -77,14 +77,5 @@ async function onAny(options: ResolvedOptions): Promise<LabResult> {
       "Either load openvswitch on this machine ('modprobe openvswitch' as root), or mend what User Mode Linux lacks,\nor use '--kernel qemu' with qemu-system-x86 installed.",
       { cause: error },
     );
-  }
-}
-
-/** Peers are a help, and a machine without a cache folder can do without. */
-function peersOrNone(): string[] {
-  try {
-    return cachedPeers();
-  } catch {
-    return [];
   }
 }

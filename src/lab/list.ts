@@ -1,9 +1,9 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { cacheFolder, cacheRoot, published } from "./cache.ts";
+import { cachePlace, existingCacheFolder, published } from "./cache.ts";
 import { LabError } from "./error.ts";
 import { probeHost } from "./host.ts";
-import { availableMemory, memoryPlaces, planMemory } from "./memory.ts";
+import { planUmlMemory } from "./memory.ts";
 import { runningLabs, type RunningLab } from "./runs.ts";
 import { findQemu } from "./qemu.ts";
 import { cachedQemuTree } from "./qemu-tree.ts";
@@ -19,14 +19,16 @@ export type KernelOffer = {
 /** Something that the lab keeps on disk. */
 export type Cached = { readonly name: string; readonly bytes: number };
 
+/** What {@link listLabs} finds. */
 export type LabList = {
   readonly kernels: readonly KernelOffer[];
   readonly running: readonly RunningLab[];
-  readonly cache: string;
+  /** The folder that holds what is kept, or will; null where there can be none. */
+  readonly cache: string | null;
   readonly cached: readonly Cached[];
 };
 
-/** What labs can be had on this machine, what runs, and what is on disk. Fetches nothing. */
+/** What labs can be had on this machine, what runs, and what is on disk. Makes and fetches nothing. */
 export async function listLabs(signal?: AbortSignal): Promise<LabList> {
   const host = await probeHost(signal);
   return {
@@ -40,7 +42,7 @@ export async function listLabs(signal?: AbortSignal): Promise<LabList> {
       offerQemu(),
     ],
     running: runningLabs(),
-    cache: cacheRoot(),
+    cache: cachePlace() ?? null,
     cached: ["uml", "qemu", "peers", "apt"].flatMap((kind) => cachedIn(kind)),
   };
 }
@@ -49,11 +51,7 @@ function offerUml(): KernelOffer {
   const kernel = "uml";
   if (process.arch !== "x64") return { kernel, available: false, note: "x86-64 only" };
   try {
-    const { mebibytes, folder } = planMemory(
-      undefined,
-      availableMemory(),
-      memoryPlaces([cacheRoot()]),
-    );
+    const { mebibytes, folder } = planUmlMemory(undefined);
     const release = cachedUmlTree()?.release ?? "to be fetched from Debian, 42 MB";
     return { kernel, available: true, note: `${release}; ${mebibytes} MiB in ${folder}` };
   } catch (error) {
@@ -76,7 +74,8 @@ function offerQemu(): KernelOffer {
 }
 
 function cachedIn(kind: string): Cached[] {
-  const folder = cacheFolder(kind);
+  const folder = existingCacheFolder(kind);
+  if (folder === undefined) return [];
   if (kind === "apt") return [{ name: kind, bytes: diskUsage(folder) }];
   return published(folder).map((path) => ({
     name: `${kind}/${basename(path)}`,

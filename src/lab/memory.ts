@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { cachePlace, nearestExisting, noCache } from "./cache.ts";
 import { LabError } from "./error.ts";
 
 const MIB = 1024 * 1024;
@@ -18,6 +19,7 @@ export type MemoryPlace = {
   readonly executable: boolean;
 };
 
+/** How much memory a guest gets, and the folder that holds it. */
 export type MemoryPlan = { readonly mebibytes: number; readonly folder: string };
 
 /** What `MemAvailable` of /proc/meminfo says, in MiB. */
@@ -88,10 +90,22 @@ export function availableMemory(): number {
   return Math.min(parseMemAvailable(readFileSync("/proc/meminfo", "utf8")), controlGroupRoom());
 }
 
+/**
+ * What a User Mode Linux guest would get now.
+ *
+ * Throws {@link LabError}: MEMORY where there is no room, UNAVAILABLE where there is no cache.
+ */
+export function planUmlMemory(wantedMiB: number | undefined): MemoryPlan {
+  const cache = cachePlace();
+  if (cache === undefined) throw noCache();
+  // The cache may be the one place with room; where it has not been made, it will be beside what is.
+  return planMemory(wantedMiB, availableMemory(), memoryPlaces(nearestExisting(cache)));
+}
+
 /** The folders that could hold a guest's memory, best first. */
-export function memoryPlaces(extra: readonly string[]): MemoryPlace[] {
+function memoryPlaces(last: string): MemoryPlace[] {
   const mounts = readFileSync("/proc/self/mounts", "utf8");
-  const paths = new Set(["/dev/shm", tmpdir(), "/tmp", ...extra]);
+  const paths = new Set(["/dev/shm", tmpdir(), "/tmp", last]);
   const places: MemoryPlace[] = [];
   for (const path of paths) {
     if (!existsSync(path)) continue;

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { download, missingPackages, unpack, type AptOptions } from "./apt.ts";
-import { cacheFolder, publish, published, withLock } from "./cache.ts";
+import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
 import { SYSTEM_FOLDERS } from "./environment.ts";
 import { LabError } from "./error.ts";
 import { runTool, shellQuote } from "./tool.ts";
@@ -52,7 +52,7 @@ function programPath(): string {
 
 /** The folders of peers' programs that the cache holds, for PATH. Fetches nothing. */
 export function cachedPeers(): string[] {
-  return published(cacheFolder("peers")).map((folder) => join(folder, BIN));
+  return published(existingCacheFolder("peers")).map((folder) => join(folder, BIN));
 }
 
 /**

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { download, missingPackages, unpack, type AptOptions } from "./apt.ts";
-import { cacheFolder, publish, published, withLock } from "./cache.ts";
+import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
 import { LabError } from "./error.ts";
 import type { GuestTree } from "./guest.ts";
 import { indexText, readModuleIndex } from "./modules.ts";
@@ -40,7 +40,7 @@ function describe(folder: string): GuestTree | undefined {
 
 /** The newest tree in the cache, or nothing. Fetches nothing. */
 export function cachedQemuTree(): GuestTree | undefined {
-  for (const folder of published(cacheFolder("qemu"))) {
+  for (const folder of published(existingCacheFolder("qemu"))) {
     const tree = describe(folder);
     if (tree !== undefined && existsSync(tree.index)) return tree;
   }

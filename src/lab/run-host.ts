@@ -79,7 +79,16 @@ export async function runOnHost(
     const end = await follow(child, options);
     return { ...end, release: route.release, bootMs };
   } finally {
+    removeFolder(folder, options);
+  }
+}
+
+// The command has its status, whatever it left behind.
+function removeFolder(folder: string, options: ResolvedOptions): void {
+  try {
     rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    options.onProgress?.(`${folder} is left: ${String(error)}`);
   }
 }
 

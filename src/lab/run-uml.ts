@@ -1,5 +1,4 @@
-import { cacheRoot } from "./cache.ts";
-import { availableMemory, memoryPlaces, planMemory } from "./memory.ts";
+import { planUmlMemory } from "./memory.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { runInGuest } from "./run-guest.ts";
 import type { SessionResult } from "./session.ts";
@@ -11,7 +10,7 @@ const BOOT_TIMEOUT_MS = 60_000;
 /** Runs a command in User Mode Linux. Fetches the kernel where the cache has none. */
 export async function runInUml(options: ResolvedOptions): Promise<SessionResult> {
   const tree = await umlTree(options);
-  const memory = planMemory(options.memoryMiB, availableMemory(), memoryPlaces([cacheRoot()]));
+  const memory = planUmlMemory(options.memoryMiB);
   const { mebibytes } = memory;
   return runInGuest(
     {

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { cacheFolder } from "./cache.ts";
+import { basename, join } from "node:path";
+import { cacheFolder, existingCacheFolder } from "./cache.ts";
 
 /** A lab that runs now. */
 export type RunningLab = {
@@ -60,12 +60,15 @@ export function makeRunFolder(kernel: string, command: readonly string[]): strin
   return folder;
 }
 
+function runFolders(): string[] {
+  const parent = existingCacheFolder("runs");
+  return parent === undefined ? [] : readdirSync(parent).map((name) => join(parent, name));
+}
+
 /** The labs that run now, started by any process of this user. */
 export function runningLabs(): RunningLab[] {
   const found: RunningLab[] = [];
-  const parent = cacheFolder("runs");
-  for (const name of readdirSync(parent)) {
-    const folder = join(parent, name);
+  for (const folder of runFolders()) {
     const owner = readOwner(folder);
     if (owner === undefined || startTime(owner.pid) !== owner.start) continue;
     found.push({
@@ -81,12 +84,10 @@ export function runningLabs(): RunningLab[] {
 
 /** Removes what runs left whose owner and supervisor were both killed. */
 export function sweepRuns(): void {
-  const parent = cacheFolder("runs");
-  for (const name of readdirSync(parent)) {
-    const folder = join(parent, name);
+  for (const folder of runFolders()) {
     const owner = readOwner(folder);
     // A folder without an owner may be one that is being made.
-    if (owner === undefined && existsSync(`/proc/${name.split("-")[0]}`)) continue;
+    if (owner === undefined && existsSync(`/proc/${basename(folder).split("-")[0]}`)) continue;
     if (owner !== undefined && startTime(owner.pid) === owner.start) continue;
     const kernel = kernelProcess(folder);
     if (kernel !== undefined) {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { download, unpack, type AptOptions } from "./apt.ts";
-import { cacheFolder, publish, published, withLock } from "./cache.ts";
+import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
 import { LabError } from "./error.ts";
 import type { GuestTree } from "./guest.ts";
 import { indexText, readModuleIndex } from "./modules.ts";
@@ -35,7 +35,7 @@ function describe(folder: string): GuestTree | undefined {
 
 /** The newest tree in the cache, or nothing. Fetches nothing. */
 export function cachedUmlTree(): GuestTree | undefined {
-  for (const folder of published(cacheFolder("uml"))) {
+  for (const folder of published(existingCacheFolder("uml"))) {
     const tree = describe(folder);
     if (tree !== undefined) return tree;
   }

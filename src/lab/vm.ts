@@ -31,7 +31,8 @@ kernel=$!
 echo $kernel >${shellQuote(`${folder}/kernel.pid`)}
 exec </dev/null >/dev/null 2>&1 3<&- 5<&-
 read -r _ <&4
-kill -KILL -$kernel
+# There is no group before setsid has made it.
+kill -KILL -$kernel || kill -KILL $kernel
 wait $kernel
 rm -rf ${shellQuote(folder)}
 `;

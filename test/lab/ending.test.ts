@@ -92,6 +92,13 @@ describe.skipIf(!HAS_UML)("the end of a lab", () => {
     });
   }, 60_000);
 
+  test("at its time limit is told", () => {
+    const words = ["lab", "run", "--kernel", "uml", "--timeout", "0.5", "--", "sleep", "1000"];
+    const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...words]);
+    expect(exitCode).toBe(124);
+    expect(stderr.toString()).toEndWith("lab: the time limit of 0.5 s is over\n");
+  }, 60_000);
+
   test("by an abort signal says so", async () => {
     const stop = new AbortController();
     const run = inLab(["sleep", "1000"], {

@@ -8,10 +8,8 @@ import {
   runInLab,
   type LabKernel,
 } from "../../lab/index.ts";
+import { Exit } from "../exit.ts";
 import { hasTerminal } from "../../lab/terminal.ts";
-
-/** The exit status of a lab that failed, whatever its command would have said. */
-const LAB_FAILURE = 125;
 
 /** The signals that end a lab, with their numbers: the exit status is 128 and the number. */
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
@@ -69,8 +67,10 @@ async function list(options: { json?: boolean }): Promise<void> {
     console.log(`runs  ${lab.kernel}, started by process ${lab.owner}: ${lab.command}`);
   }
   for (const { name, bytes } of found.cached) {
-    console.log(`kept  ${(bytes / 1e6).toFixed(1).padStart(6)} MB  ${join(found.cache, name)}`);
+    const path = join(found.cache ?? "", name);
+    console.log(`kept  ${(bytes / 1e6).toFixed(1).padStart(6)} MB  ${path}`);
   }
+  if (found.cache === null) console.log("kept  nothing: no folder for it can be written");
 }
 
 function withKernel(command: Command): Command {
@@ -109,11 +109,13 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
       signal: stop.signal,
       onProgress: say,
     });
+    if (result.timedOut) say(`the time limit of ${options.timeout} s is over`);
     process.exit(result.exitCode);
   } catch (error) {
     if (received !== undefined) process.exit(128 + SIGNALS[received]);
     const message = error instanceof LabError ? error.message : String(error);
     console.error(`lab: ${message}`);
-    process.exit(LAB_FAILURE);
+    // At once: an input that nobody reads any more would keep the process.
+    process.exit(Exit.lab);
   }
 }
