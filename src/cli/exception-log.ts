@@ -5,26 +5,56 @@ import { UsageError } from "./exit.ts";
 /** Takes every exception of a load as it comes, so that memory does not grow with them. */
 export type ExceptionLog = Disposable & { readonly write: (exception: FlowException) => void };
 
+/** Lines are collected up to this, and no longer than this: a system call a line would be slow. */
+const BUFFER_BYTES = 64 << 10;
+const BUFFER_MS = 250;
+
 /**
- * Opens the file of `--errors`; without one nothing is written. A file that cannot be written any more
- * is said once, and the load goes on: its report still counts everything.
+ * Opens the file of `--errors`; undefined without one. A file that cannot be written any more is said
+ * once, and the load goes on: its report still counts everything.
  * @throws UsageError where it cannot be opened, or is the input itself
  */
-export function openExceptionLog(path: string | undefined, input: string): ExceptionLog {
-  if (path === undefined) return { write: () => undefined, [Symbol.dispose]: () => undefined };
+export function openExceptionLog(
+  path: string | undefined,
+  input: string,
+): ExceptionLog | undefined {
+  if (path === undefined) return undefined;
   if (isSameFile(path, input)) throw new UsageError(`--errors ${path}: it is the input itself`);
   const fd = open(path);
   let failed = false;
-  const write = (exception: FlowException): void => {
-    if (failed) return;
+  let lines: string[] = [];
+  let length = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    const text = lines.join("");
+    lines = [];
+    length = 0;
+    if (failed || text === "") return;
     try {
-      writeAll(fd, Buffer.from(`${JSON.stringify(exception)}\n`));
+      writeAll(fd, Buffer.from(text));
     } catch (error) {
       failed = true;
       console.error(`millrace: --errors ${path}: ${messageOf(error)}; no more is written to it`);
     }
   };
-  return { write, [Symbol.dispose]: () => closeSync(fd) };
+  const write = (exception: FlowException): void => {
+    if (failed) return;
+    const line = `${JSON.stringify(exception)}\n`;
+    lines.push(line);
+    length += line.length;
+    if (length >= BUFFER_BYTES) flush();
+    // A load may wait for its input for hours: what is known is to be seen.
+    else timer ??= setTimeout(flush, BUFFER_MS);
+  };
+  return {
+    write,
+    [Symbol.dispose]: () => {
+      flush();
+      closeSync(fd);
+    },
+  };
 }
 
 function open(path: string): number {

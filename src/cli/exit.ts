@@ -1,7 +1,7 @@
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { LabError } from "../lab/error.ts";
 import { NetlinkError } from "../netlink/errors.ts";
-import { E2BIG, EFBIG, EINVAL, EMSGSIZE, ENODEV, EOVERFLOW, EPERM, ERANGE } from "../sys/errno.ts";
+import { E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 
 /** Exit statuses of every command but `lab`, which gives the status of what it ran. */
@@ -53,14 +53,6 @@ export function exitStatusOf(error: unknown): number {
   // FLOW_SYNTAX, and those that say more.
   if (error instanceof FlowSyntaxError) return Exit.usage;
   return UNAVAILABLE.has(error.code) ? Exit.unavailable : Exit.internal;
-}
-
-/** What a fatal errno in mid-load means, in words. */
-export function fatalReason(errno: number, datapath: string): string {
-  if (errno === ENODEV) return `the datapath ${datapath} was deleted while flows were loaded`;
-  if (errno === EPERM)
-    return "the kernel wants CAP_NET_ADMIN: run it with sudo, or in 'unshare -rn'";
-  return `the kernel takes no more flows (errno ${errno})`;
 }
 
 /** The command line is wrong. */

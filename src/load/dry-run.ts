@@ -45,13 +45,18 @@ export class DryOutlet implements Outlet {
     this.#messages.commitReady(this.batch, bytes, verb, line);
   }
 
-  flush(): void {
-    if (this.batch.count === 0) return;
+  flush(): boolean {
+    if (this.batch.count === 0) return true;
     this.batches++;
     this.bytes += this.batch.bytes;
     for (let i = 0; i < this.batch.count; i++) this.#judge(i);
     this.batch.clear();
     this.lastReplyAt = performance.now();
+    return true;
+  }
+
+  abandon(): void {
+    // A dry run asks nobody: every flush is whole.
   }
 
   // As the kernel would, from the bytes that it would see.
@@ -62,15 +67,11 @@ export class DryOutlet implements Outlet {
       this.account.counts.encoded++;
       return;
     }
-    this.account.exception({
-      line: this.batch.tags[index] ?? 0,
-      column: 1,
-      state: "refused",
-      errno: 0,
+    this.account.exception(this.batch.tags[index] ?? 0, "refused", 0, () => ({
       code: "FLOW_REFUSED",
       reason: rule.reason,
       ...pointedText(rule.reason, this.#view),
-    });
+    }));
   }
 
   [Symbol.dispose](): void {

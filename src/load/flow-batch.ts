@@ -135,7 +135,7 @@ export class FlowBatch implements Disposable {
     if (batch.count === 0) return;
     this.#transactor.execute(batch);
     this.#account.applied(batch.count - batch.failures);
-    if (batch.failures > 0) this.#settler.settle(batch);
+    if (batch.failures > 0) this.#settler.settle(batch, Number.POSITIVE_INFINITY);
     batch.clear();
   }
 

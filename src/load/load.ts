@@ -3,12 +3,16 @@ import { UnreadableInputError } from "../format/source.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
 import { MillraceError } from "../sys/errors.ts";
+import { explainEnd } from "./explain.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
 import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
 
 /** Longest time between two visits to the event loop: signals, aborts, progress. */
 const SLICE_MS = 50;
+
+/** How long an aborted load goes on settling what it has sent: SIGINT is to end it within a second. */
+const PATIENCE_MS = 400;
 
 /** A source that has to be waited for: what is at hand is sent after this time. */
 const LINGER_MS = 20;
@@ -58,6 +62,10 @@ export async function load(
     }
     due = performance.now() + SLICE_MS;
   }
+  while (!run.flush(performance.now() + SLICE_MS)) {
+    run.progress();
+    await visitEventLoop(0);
+  }
   return run.finish();
 }
 
@@ -68,6 +76,7 @@ export async function load(
 export function loadSync(feed: FlowFeed, outlet: Outlet, options: LoadOptions = {}): LoadReport {
   using run = new LoadRun(feed, outlet, options);
   while (run.step(Number.POSITIVE_INFINITY) === "starved" && run.refillSync());
+  run.flush(Number.POSITIVE_INFINITY);
   return run.finish();
 }
 
@@ -94,6 +103,9 @@ class LoadRun implements FlowSink, Disposable {
   readonly #startedAt = performance.now();
   #ended: LoadReport["ended"] = "whole";
   #endReason = "";
+  /** Flows of the batch are still to be settled. */
+  #unsettled = false;
+  #patienceEnd: number | undefined;
 
   constructor(feed: FlowFeed, outlet: Outlet, options: LoadOptions) {
     this.#feed = feed;
@@ -146,8 +158,8 @@ class LoadRun implements FlowSink, Disposable {
 
   /** Works until nothing of the input is at hand, or a batch ended after `due`. */
   step(due: number): StepState {
-    while (this.#feed.pump(this)) {
-      this.#flush();
+    while (this.#unsettled || this.#feed.pump(this)) {
+      if (!this.flush(due)) return this.aborted ? "done" : "due";
       if (this.#over()) return "done";
       const now = this.#outlet.lastReplyAt;
       if (now >= due || this.restMs(now) > 0) return "due";
@@ -201,9 +213,23 @@ class LoadRun implements FlowSink, Disposable {
     return (this.#account.settled / maxRate) * 1000 - (now - firstSendAt);
   }
 
-  /** Sends what is left, so that every flow taken is accounted for, and gives the account. */
+  /**
+   * Sends and settles what was taken, so that every flow is accounted for.
+   * @returns false where that is not done by `due`: nothing is to be pumped before it is
+   */
+  flush(due: number): boolean {
+    const outlet = this.#outlet;
+    if (outlet.fatalErrno !== 0) return true;
+    if (this.aborted && this.#unsettled) {
+      this.#patienceEnd ??= performance.now() + PATIENCE_MS;
+      if (performance.now() >= this.#patienceEnd) outlet.abandon();
+    }
+    this.#unsettled = !outlet.flush(due);
+    return !this.#unsettled;
+  }
+
+  /** Gives the account of what was flushed. */
   finish(): LoadReport {
-    this.#flush();
     this.#over();
     this.progress();
     const outlet = this.#outlet;
@@ -233,10 +259,6 @@ class LoadRun implements FlowSink, Disposable {
     this.#feed.close();
   }
 
-  #flush(): void {
-    if (this.#outlet.fatalErrno === 0) this.#outlet.flush();
-  }
-
   #refuse(refusal: FlowRefusal | undefined): void {
     if (refusal !== undefined) this.#account.refused(refusal);
   }
@@ -248,7 +270,10 @@ class LoadRun implements FlowSink, Disposable {
     const onAbort = (): void => aborted.resolve(false);
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted === true) onAbort();
-    const linger = setTimeout(() => this.#flush(), LINGER_MS);
+    const send = (): void => {
+      if (!this.flush(performance.now() + SLICE_MS)) linger = setTimeout(send, 0);
+    };
+    let linger = setTimeout(send, LINGER_MS);
     try {
       return await Promise.race([more, aborted.promise]);
     } finally {
@@ -267,8 +292,11 @@ class LoadRun implements FlowSink, Disposable {
   // Whether the load ends here, and why.
   #over(): boolean {
     if (this.#ended !== "whole") return true;
-    if (this.#outlet.fatalErrno !== 0) this.#ended = "fatal";
-    else if (this.ended) this.#ended = "stopped";
+    const { fatalErrno } = this.#outlet;
+    if (fatalErrno !== 0) {
+      this.#ended = "fatal";
+      this.#endReason = explainEnd(fatalErrno);
+    } else if (this.ended) this.#ended = "stopped";
     else if (this.aborted) this.#ended = "interrupted";
     return this.#ended !== "whole";
   }

@@ -156,26 +156,36 @@ export class Account {
     this.counts.applied += count;
   }
 
-  /** A flow that was sent did not simply apply. */
-  exception(exception: FlowException): void {
-    const { state, line, errno } = exception;
+  /**
+   * A flow that was sent did not simply apply.
+   * @param describe called only where somebody wants to know more: words cost more than the flow
+   */
+  exception(
+    line: number,
+    state: FlowException["state"],
+    errno: number,
+    describe: () => Pick<FlowException, "code" | "reason" | "text">,
+  ): void {
     this.#count(state);
     if ((state === "present" || state === "absent") && errno !== 0)
       this.counts.reconciled.contrary++;
     this.table?.set(line, state, errno);
-    this.#tell(exception);
+    this.#tell(() => ({ line, column: 1, state, errno, ...describe() }));
   }
 
   /** A flow is not sent. */
   refused(refusal: FlowRefusal): void {
     this.#count("refused");
     this.table?.add(refusal.line, "refused", 0);
-    this.#tell({ ...refusal, state: "refused", errno: 0 });
+    this.#tell(() => ({ ...refusal, state: "refused", errno: 0 }));
   }
 
-  #tell(exception: FlowException): void {
+  #tell(describe: () => FlowException): void {
     this.failures++;
-    if (this.firstExceptions.length < EXCEPTIONS_KEPT) this.firstExceptions.push(exception);
+    const kept = this.firstExceptions.length < EXCEPTIONS_KEPT;
+    if (!kept && this.#onException === undefined) return;
+    const exception = describe();
+    if (kept) this.firstExceptions.push(exception);
     this.#onException?.(exception);
   }
 

@@ -20,8 +20,15 @@ export type Outlet = Disposable & {
   commit(verb: FlowVerb, line: number): boolean;
   /** Keeps messages that were put ready-made behind those of the batch; see `FlowMessages.commitReady`. */
   commitReady(bytes: number, verb: FlowVerb, line: number): void;
-  /** Settles every flow in the batch and empties it. */
-  flush(): void;
+  /**
+   * Sends the batch, settles every flow in it, and empties it. Settling what failed may take asking
+   * the kernel again, flow by flow: after `due` that is put off.
+   * @param due milliseconds as performance.now() counts them
+   * @returns false where flows are still to be settled: flush again, and put nothing into the batch
+   */
+  flush(due: number): boolean;
+  /** The kernel is asked no more about the flows that are still to be settled. */
+  abandon(): void;
   /** Milliseconds as performance.now() counts them; 0 before the first flush. */
   readonly firstSendAt: number;
   readonly lastReplyAt: number;

@@ -4,55 +4,50 @@ import { KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "../flow/key/rec
 import { LEVELS, SLOT_ETHERNET, SLOT_UNKNOWN } from "../flow/key/slots.ts";
 import type { FlowParts } from "../flow/print.ts";
 import { TextSink } from "../flow/text/sink.ts";
-import { dumpFlows } from "../ovs/flow.ts";
+import { dumpFlows, type FlowView, getFlow, identityOf } from "../ovs/flow.ts";
 import type { LoadTarget } from "./sender.ts";
 
-/** Dumps that a load makes to name overlaps, and flows that it names them for: a bound on both. */
-const DUMPS_MAX = 3;
-const FLOWS_MAX = 100;
+/** Searches of a load, and flows that each of them looks at: it is waited for. */
+const SEARCHES_MAX = 3;
+const FLOWS_MAX = 50_000;
+
+/** Flows that a load asks for by their own identity before it gives up. */
+const LOOKS_MAX = 100;
 
 /**
- * Finds the flows that others were refused for, because they overlap. The kernel does not say which it
- * was, and a GET finds only the flow of the same identity, so they are looked for in a dump.
+ * Finds the flow that another one was refused for, because they overlap. The kernel does not say which it
+ * was, and a GET finds only the flow of the same identity, so it is looked for in a dump.
  */
 export class OverlapSearch {
   readonly #target: LoadTarget;
-  #dumps = 0;
-  #flows = 0;
+  readonly #refused = new KeyRecord();
+  readonly #held = new KeyRecord();
+  #searches = 0;
+  #looks = 0;
 
   constructor(target: LoadTarget) {
     this.#target = target;
   }
 
   /**
-   * The key of the flow that each of `refused` overlaps, in text; undefined where none was found, or the
-   * search has been made often enough.
+   * The key of the flow that `refused` overlaps, in text; undefined where that is the very flow, none was
+   * found, or the search has been made often enough.
    */
-  find(refused: readonly FlowParts[]): readonly (string | undefined)[] {
-    const found: (string | undefined)[] = refused.map(() => undefined);
-    if (refused.length === 0 || this.#dumps === DUMPS_MAX || this.#flows >= FLOWS_MAX) return found;
-    const looked = refused.slice(0, FLOWS_MAX - this.#flows).map(recordOf);
-    this.#dumps++;
-    this.#flows += looked.length;
-    const held = new KeyRecord();
-    let left = looked.length;
-    for (const view of dumpFlows(this.#target.channel, this.#target.datapath)) {
-      if (!readInto(view, held)) continue;
-      for (const [index, record] of looked.entries()) {
-        if (found[index] !== undefined || !overlaps(record, held)) continue;
-        found[index] = textOf(held);
-        left--;
-      }
-      if (left === 0) break;
+  find(refused: FlowView): string | undefined {
+    if (this.#searches === SEARCHES_MAX || this.#looks === LOOKS_MAX) return undefined;
+    const { channel, datapath } = this.#target;
+    this.#looks++;
+    if (getFlow(channel, datapath, identityOf(refused), () => {})) return undefined;
+    if (!readInto(refused, this.#refused)) return undefined;
+    this.#searches++;
+    let seen = 0;
+    for (const view of dumpFlows(channel, datapath)) {
+      if (readInto(view, this.#held) && overlaps(this.#refused, this.#held))
+        return textOf(this.#held);
+      if (++seen === FLOWS_MAX) break;
     }
-    return found;
+    return undefined;
   }
-}
-
-function recordOf(flow: FlowParts): KeyRecord {
-  const record = new KeyRecord();
-  readInto(flow, record);
-  return record;
 }
 
 function readInto({ bytes, key, mask }: FlowParts, record: KeyRecord): boolean {

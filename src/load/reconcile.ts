@@ -49,18 +49,22 @@ function isSameFlow(sent: FlowView, found: FlowView): boolean {
 
 /** Two flows match the same packets. */
 export function sameMatch(sent: FlowParts, found: FlowParts): boolean {
-  return Buffer.compare(matchHash(sent), matchHash(found)) === 0;
+  hashMatch(sent, 0);
+  hashMatch(found, UFID_SIZE);
+  const words = HASHES.length / 2;
+  for (let i = 0; i < words; i++) if (HASHES[i] !== HASHES[words + i]) return false;
+  return true;
 }
 
+const RECORD = new KeyRecord();
+const HASHES = new Int32Array((2 * UFID_SIZE) / 4);
+
 // A UFID is the hash of what a flow matches, whatever UFID it was put with.
-function matchHash(flow: FlowParts): Uint8Array {
-  const record = new KeyRecord();
-  const hash = new Int32Array(UFID_SIZE / 4);
+function hashMatch(flow: FlowParts, at: number): void {
   const maskStart = flow.mask.start < 0 ? NO_MASK : flow.mask.start;
-  decodeKey(flow.bytes, flow.key.start, flow.key.end, maskStart, flow.mask.end, record);
-  normalize(record);
-  writeUfid(record, hash, 0);
-  return new Uint8Array(hash.buffer);
+  decodeKey(flow.bytes, flow.key.start, flow.key.end, maskStart, flow.mask.end, RECORD);
+  normalize(RECORD);
+  writeUfid(RECORD, HASHES, at);
 }
 
 /** The flow of a request in text, and the character of it that a reason speaks of. */

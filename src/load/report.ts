@@ -39,7 +39,7 @@ export type LoadReport = OutcomeCounts & {
    * `unreadable` where the input broke off.
    */
   readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable";
-  /** Why the input could not be read further; empty otherwise. */
+  /** Why, in words, where it is `fatal` or `unreadable`; empty otherwise. */
   readonly endReason: string;
   /** The first hundred. */
   readonly errors: readonly FlowException[];

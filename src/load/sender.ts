@@ -8,7 +8,6 @@ import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
-import { OverlapSearch } from "./overlap.ts";
 import { SecondSender } from "./second-sender.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import { Settler } from "./settle.ts";
@@ -88,7 +87,7 @@ export class Sender implements Outlet {
     this.#channel = channel;
     this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
-    this.#settler = new Settler(target, account, tolerate, new OverlapSearch(target));
+    this.#settler = new Settler(target, account, tolerate);
     const socket = channel.openSocket();
     try {
       this.#transactor = new Transactor(socket, shape);
@@ -133,9 +132,24 @@ export class Sender implements Outlet {
     this.#messages.commitReady(this.batch, bytes, verb, line);
   }
 
-  flush(): void {
+  flush(due: number): boolean {
     const { batch } = this;
-    if (batch.count === 0) return;
+    if (batch.count === 0) return true;
+    if (!this.#settler.busy) this.#send(batch);
+    if (batch.failures > 0) {
+      if (!this.#settler.settle(batch, due)) return false;
+      this.fatalErrno = this.#settler.fatalErrno;
+    }
+    batch.clear();
+    this.#cut();
+    return true;
+  }
+
+  abandon(): void {
+    this.#settler.abandon();
+  }
+
+  #send(batch: Batch): void {
     const before = performance.now();
     if (this.batches === 0) this.firstSendAt = before;
     const by = this.#execute(batch);
@@ -146,9 +160,6 @@ export class Sender implements Outlet {
     this.batches++;
     this.#tuner?.record(batch.count, (this.lastReplyAt - before) * 1000);
     this.account.applied(batch.count - batch.failures);
-    if (batch.failures > 0) this.fatalErrno = this.#settler.settle(batch);
-    batch.clear();
-    this.#cut();
   }
 
   // Returns how many sockets sent it.

@@ -6,67 +6,79 @@ import { type FlowVerb, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { explainRejection } from "./explain.ts";
-import type { Account, OutcomeState } from "./outcome.ts";
-import type { OverlapSearch } from "./overlap.ts";
+import type { Account } from "./outcome.ts";
+import { OverlapSearch } from "./overlap.ts";
 import { decodeSent, pointedText, reconcile } from "./reconcile.ts";
 import { isOvertaken, replaceHeld } from "./replace.ts";
 import type { LoadTarget } from "./sender.ts";
 
-/** A flow that another one is in the way of. */
-type Met = {
-  readonly index: number;
-  readonly errno: number;
-  readonly reason: string;
-  readonly sent: FlowView;
-};
+/** Failures between two looks at the clock: each may take a few transactions, and a look is one too. */
+const FAILURES_A_LOOK = 16;
 
-function isMet(verb: FlowVerb, errno: number): boolean {
-  return (verb === "put" && errno === ENOENT) || (verb === "add" && errno === EEXIST);
-}
-
-/** Finds out what became of the messages of a batch that were not simply accepted. */
+/**
+ * Finds out what became of the messages of a batch that were not simply accepted. It remembers how far
+ * it is, so that thousands of them can be settled in slices of time.
+ */
 export class Settler {
+  /** The errno after which no flow will be taken any more, or 0. */
+  fatalErrno = 0;
+  /** The next message to be looked at. */
+  #next = 0;
+  #abandoned = false;
   readonly #target: LoadTarget;
   readonly #account: Account;
   readonly #tolerate: ReadonlySet<number>;
   readonly #features: () => KernelFeatures;
-  readonly #overlaps: OverlapSearch | undefined;
-  /** Flows of the batch that were refused for another one that is there. */
-  readonly #met: Met[] = [];
+  readonly #overlaps: OverlapSearch;
+  readonly #view = newFlowView();
 
   /**
    * @param tolerate errnos that count as applied: ENOENT of a delete; EEXIST only where the flow that
    *   is there is the same flow, actions included
-   * @param overlaps names the flow that another one was refused for; it takes a dump
    */
-  constructor(
-    target: LoadTarget,
-    account: Account,
-    tolerate: ReadonlySet<number>,
-    overlaps?: OverlapSearch,
-  ) {
+  constructor(target: LoadTarget, account: Account, tolerate: ReadonlySet<number>) {
     this.#target = target;
     this.#account = account;
     this.#tolerate = tolerate;
-    this.#overlaps = overlaps;
+    this.#overlaps = new OverlapSearch(target);
     this.#features = () => featuresOf(target.channel, target.datapath);
   }
 
-  /** @returns the errno after which no flow will be taken any more, or 0 */
-  settle(batch: Batch): number {
-    for (let i = 0; i < batch.count; i++) {
+  /** A batch is settled in part: the next one to be settled is the same. */
+  get busy(): boolean {
+    return this.#next > 0;
+  }
+
+  /**
+   * Settles a batch, or goes on with it.
+   * @param due when it is to pause, as performance.now() counts; never at Infinity
+   * @returns false where it paused
+   */
+  settle(batch: Batch, due: number): boolean {
+    let failures = 0;
+    for (let i = this.#next; i < batch.count; i++) {
       const state = batch.states[i];
-      if (state !== MessageState.accepted) this.#settleOne(batch, i, state);
+      if (state === MessageState.accepted) continue;
+      this.#settleOne(batch, i, state);
+      this.#next = i + 1;
+      if (++failures % FAILURES_A_LOOK !== 0 || due === Number.POSITIVE_INFINITY) continue;
+      if (performance.now() >= due) return false;
     }
-    this.#reportMet(batch);
+    this.#next = 0;
     const errnos = batch.errnos.subarray(0, batch.count);
-    if (errnos.includes(ENODEV)) return ENODEV;
-    return errnos.includes(EPERM) ? EPERM : 0;
+    if (errnos.includes(ENODEV)) this.fatalErrno = ENODEV;
+    else if (errnos.includes(EPERM)) this.fatalErrno = EPERM;
+    return true;
+  }
+
+  /** Asks the kernel no more: a flow whose reply was lost stays unknown from now on. */
+  abandon(): void {
+    this.#abandoned = true;
   }
 
   #settleOne(batch: Batch, index: number, state: number | undefined): void {
     const errno = batch.errnos[index] ?? 0;
-    const sent = decodeSent(batch, index, newFlowView());
+    const sent = decodeSent(batch, index, this.#view);
     if (state === MessageState.lost) {
       this.#settleLost(batch, index, sent);
       return;
@@ -78,38 +90,37 @@ export class Settler {
       this.#account.applied(1);
       return;
     }
-    const reason =
-      state === MessageState.unsent
-        ? `it could not be sent: ${errnoName(errno)}`
-        : explainRejection(verbOf(batch, index), errno, sent, this.#features);
-    if (this.#overlaps !== undefined && isMet(verbOf(batch, index), errno)) {
-      this.#met.push({ index, errno, reason, sent });
-    } else {
-      this.#report(batch, index, "rejected", errno, reason, sent);
-    }
+    this.#account.exception(batch.tags[index] ?? 0, "rejected", errno, () => {
+      const reason =
+        state === MessageState.unsent
+          ? `it could not be sent: ${errnoName(errno)}`
+          : this.#reasonOf(verbOf(batch, index), errno, sent);
+      return { code: errnoName(errno), reason, ...pointedText(reason, sent) };
+    });
   }
 
-  // All of a batch at once: a dump may be long.
-  #reportMet(batch: Batch): void {
-    if (this.#met.length === 0) return;
-    const others = this.#overlaps?.find(this.#met.map(({ sent }) => sent)) ?? [];
-    for (const [i, { index, errno, reason, sent }] of this.#met.entries()) {
-      const other = others[i];
-      const named = other === undefined ? reason : `${reason}: ${other}`;
-      this.#report(batch, index, "rejected", errno, named, sent);
-    }
-    this.#met.length = 0;
+  // The kernel's reason in words, and the flow that is in the way.
+  #reasonOf(verb: FlowVerb, errno: number, sent: FlowView): string {
+    const reason = explainRejection(verb, errno, sent, this.#features);
+    const met = (verb === "put" && errno === ENOENT) || (verb === "add" && errno === EEXIST);
+    const other = met && !this.#abandoned ? this.#overlaps.find(sent) : undefined;
+    return other === undefined ? reason : `${reason}: ${other}`;
   }
 
   // What is there is as asked for, or it is not: EIO stands for that.
   #settleLost(batch: Batch, index: number, sent: FlowView): void {
     const state = this.#readBack(sent);
     const wanted = verbOf(batch, index) === "delete" ? "absent" : "present";
-    const reason =
-      state === "unknown"
-        ? "its reply was lost, and so was the one when it was read back"
-        : `its reply was lost; read back, it is ${state}`;
-    this.#report(batch, index, state, state === wanted ? 0 : EIO, reason, sent);
+    const errno = state === wanted ? 0 : EIO;
+    const abandoned = this.#abandoned;
+    this.#account.exception(batch.tags[index] ?? 0, state, errno, () => {
+      const reason = abandoned
+        ? "its reply was lost, and the load was ended before it was read back"
+        : state === "unknown"
+          ? "its reply was lost, and so was the one when it was read back"
+          : `its reply was lost; read back, it is ${state}`;
+      return { code: "LOST_REPLY", reason, ...pointedText(reason, sent) };
+    });
   }
 
   #isTolerated(errno: number, verb: FlowVerb, sent: FlowView): boolean {
@@ -123,34 +134,16 @@ export class Settler {
   #isCarriedOut(batch: Batch, index: number, errno: number, sent: FlowView): boolean {
     if (errno !== ENOENT || verbOf(batch, index) !== "put") return false;
     if (isOvertaken(batch, index)) return true;
-    return replaceHeld(this.#target.channel, this.#target.datapath, sent);
+    return !this.#abandoned && replaceHeld(this.#target.channel, this.#target.datapath, sent);
   }
 
   #readBack(sent: FlowView): "present" | "absent" | "unknown" {
+    if (this.#abandoned) return "unknown";
     try {
       return reconcile(this.#target.channel, this.#target.datapath, sent);
     } catch (error) {
       if (error instanceof MillraceError) return "unknown";
       throw error;
     }
-  }
-
-  #report(
-    batch: Batch,
-    index: number,
-    state: Exclude<OutcomeState, "applied" | "refused">,
-    errno: number,
-    reason: string,
-    sent: FlowView,
-  ): void {
-    this.#account.exception({
-      line: batch.tags[index] ?? 0,
-      column: 1,
-      state,
-      errno,
-      code: state === "rejected" ? errnoName(errno) : "LOST_REPLY",
-      reason,
-      ...pointedText(reason, sent),
-    });
   }
 }

@@ -41,16 +41,20 @@ test("the report needs nothing but itself, and says what was measured", () => {
 const chromium = Bun.which("chromium");
 
 test.skipIf(chromium === null)("a browser draws every plot, without an error", () => {
-  const child = Bun.spawnSync(
-    [
-      chromium ?? "",
-      ...["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"],
-      ...["--disable-background-networking", "--enable-logging=stderr"],
-      ...["--virtual-time-budget=3000", `--user-data-dir=${join(folder, "profile")}`],
-      `file://${file}`,
-    ],
-    { stdout: "pipe", stderr: "pipe" },
-  );
+  const options = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--enable-logging=stderr",
+    "--virtual-time-budget=3000",
+    `--user-data-dir=${join(folder, "profile")}`,
+  ];
+  const child = Bun.spawnSync([chromium ?? "", ...options, "--dump-dom", `file://${file}`], {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const page = child.stdout.toString();
   const charts = chartsOf(figures);
   expect(charts.length).toBeGreaterThan(3);

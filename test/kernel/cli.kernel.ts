@@ -94,11 +94,14 @@ describe("millrace load", () => {
         "/bin/sh",
         "nobody",
         "-c",
-        `${program} load ${flows} --dp ${dp.name}`,
+        `${program} load ${flows} --dp ${dp.name} --json`,
       ],
       { stdout: "pipe", stderr: "pipe" },
     );
-    expect(child.stderr.toString()).toContain("CAP_NET_ADMIN");
+    const { ended, endReason } = JSON.parse(child.stdout.toString());
+    expect(ended).toBe("fatal");
+    expect(endReason).toStartWith("the kernel wants CAP_NET_ADMIN");
+    expect(child.stderr.toString()).toBe(`millrace: ${endReason}\n`);
     expect(child.exitCode).toBe(3);
   });
 

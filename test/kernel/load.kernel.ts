@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
-import type { FlowLineOptions } from "../../src/flow/line.ts";
+import { FlowLineEncoder, type FlowLineOptions } from "../../src/flow/line.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource, linesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
@@ -161,6 +161,34 @@ describe("load", () => {
     expect(await loadText(dp, narrow, { ...add, ufid: false })).toMatchObject({ rejected: 1 });
   });
 
+  test("flows that failed are settled in slices, and without asking on where that is given up", async () => {
+    using dp = new TestDatapath();
+    const text = sample(100);
+    await loadText(dp, text);
+    for (const abandoned of [false, true]) {
+      const account = new Account();
+      const target = { channel: dp.channel, datapath: dp.info };
+      using sender = new Sender(target, account, { tolerate: new Set([EEXIST]) });
+      const encoder = new FlowLineEncoder({ ufid: true, mode: "add" });
+      for (const [i, line] of text.trim().split("\n").entries()) {
+        sender.begin();
+        const bytes = new TextEncoder().encode(line);
+        encoder.encode(bytes, 0, bytes.length, i + 1, sender.batch.writer);
+        expect(sender.commit("add", i + 1)).toBe(true);
+      }
+      let slices = 1;
+      while (!sender.flush(0)) {
+        if (abandoned) sender.abandon();
+        slices++;
+      }
+      expect(slices).toBeGreaterThan(4);
+      expect([sender.batches, sender.batch.count, account.settled]).toEqual([1, 0, 100]);
+      // What was found to be the very same flow before is applied: it need not be asked for again.
+      if (abandoned) expect(account.counts.applied).toBeLessThan(50);
+      else expect(account.counts).toMatchObject({ applied: 100, rejected: 0 });
+    }
+  });
+
   test("a delete whose reply was lost is as asked where the flow is gone", async () => {
     using dp = new TestDatapath();
     const text = sample(14_000);
@@ -205,6 +233,7 @@ describe("load", () => {
     expect(report.lines).toBeLessThan(20_000);
     expect(report.applied + report.rejected).toBe(report.lines);
     expect(report.errors[0]).toMatchObject({ code: "ENODEV" });
+    expect(report.endReason).toBe("the datapath was deleted while flows were loaded");
   });
 
   test("an abort ends it within a slice, with a true account", async () => {

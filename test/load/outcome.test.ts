@@ -34,14 +34,26 @@ test("an account counts every end once and keeps the first hundred exceptions", 
   const seen: number[] = [];
   const account = new Account(({ line }) => seen.push(line));
   account.applied(10);
-  const common = { column: 1, errno: 0, code: "X", reason: "why", text: "" };
+  const words = { code: "X", reason: "why", text: "" };
   for (let line = 1; line <= 150; line++) {
-    if (line % 3 === 0) account.refused({ ...common, line });
-    else account.exception({ ...common, line, state: line % 3 === 1 ? "rejected" : "absent" });
+    if (line % 3 === 0) account.refused({ ...words, column: 1, line });
+    else account.exception(line, line % 3 === 1 ? "rejected" : "absent", 0, () => words);
   }
   expect(account.counts).toMatchObject({ applied: 10, rejected: 50, refused: 50, unknown: 0 });
   expect(account.counts.reconciled).toEqual({ present: 0, absent: 50, contrary: 0 });
   expect(account.settled).toBe(160);
   expect(account.firstExceptions.length).toBe(100);
   expect(seen.length).toBe(150);
+});
+
+test("nobody's exceptions are not put into words", () => {
+  const account = new Account();
+  let described = 0;
+  for (let line = 1; line <= 5000; line++) {
+    account.exception(line, "rejected", 22, () => {
+      described++;
+      return { code: "EINVAL", reason: "why", text: "" };
+    });
+  }
+  expect([account.failures, account.firstExceptions.length, described]).toEqual([5000, 100, 100]);
 });

@@ -18,7 +18,7 @@ import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
-import { Exit, fatalReason, UsageError } from "../exit.ts";
+import { Exit, UsageError } from "../exit.ts";
 import { bytes, count, duration, printJson, writeOut } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { checkOwner } from "../ownership.ts";
@@ -85,11 +85,13 @@ export function loadCommand(): Command {
         .choices(["continue", "stop"])
         .default("continue"),
     )
-    .option(
-      "--tolerate <ERRNOS>",
-      "count as applied: EEXIST where the very same flow is there, ENOENT of a delete",
-      errnoSet,
-      new Set<number>(),
+    .addOption(
+      new Option(
+        "--tolerate <ERRNOS>",
+        "count as applied: EEXIST where the very same flow is there, ENOENT of a delete",
+      )
+        .argParser(errnoSet)
+        .default(new Set<number>(), "none"),
     )
     .addOption(
       new Option("--ack <MODE>", "errors: an ack a datagram, and errors; each: an ack a flow")
@@ -143,7 +145,7 @@ async function run(file: string, options: Options): Promise<void> {
   if (file !== "-") pathSource(file).close();
   using signals = new EndingSignals();
   using exceptions = openExceptionLog(options.errors, file);
-  const account = new Account(exceptions.write);
+  const account = new Account(exceptions?.write);
   using channel = new OvsChannel();
   using bar = await loadProgressBar(options.json === undefined);
   const loadOptions: LoadOptions = {
@@ -176,7 +178,9 @@ async function run(file: string, options: Options): Promise<void> {
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();
   if (options.json) printJson(report);
-  else printReport(report, file, options, outlet.fatalErrno);
+  else printReport(report, file, options);
+  // What says why stands beside the report, in whatever form that is.
+  if (report.endReason !== "") console.error(`millrace: ${report.endReason}`);
   process.exitCode = statusOf(report);
 }
 
@@ -200,7 +204,7 @@ function statusOf(report: LoadReport): number {
   return failed > 0 ? Exit.someFailed : Exit.ok;
 }
 
-function printReport(report: LoadReport, file: string, options: Options, fatal: number): void {
+function printReport(report: LoadReport, file: string, options: Options): void {
   const from = file === "-" ? "standard input" : file;
   // Where the kernel takes no flow at all, one line says why.
   const shown = report.ended === "fatal" ? [] : report.errors.slice(0, SHOWN_MAX);
@@ -225,8 +229,6 @@ function printReport(report: LoadReport, file: string, options: Options, fatal: 
   if (options.tune && !options.dryRun) printTuned(report);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
   if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");
-  if (report.ended === "unreadable") console.error(`millrace: ${report.endReason}`);
-  if (report.ended === "fatal") console.error(`millrace: ${fatalReason(fatal, options.dp ?? "")}`);
 }
 
 function printFigures(report: LoadReport): void {

@@ -8,7 +8,7 @@ import { Sender } from "../../load/sender.ts";
 import { flushFlows } from "../../ovs/flow.ts";
 import { ENOENT } from "../../sys/errno.ts";
 import { EndingSignals } from "../../sys/signals.ts";
-import { Exit, fatalReason } from "../exit.ts";
+import { Exit } from "../exit.ts";
 import type { DpctlSession } from "./session.ts";
 
 /** `add-flows [DP] FILE` */
@@ -58,11 +58,7 @@ async function loadFile(
     return Exit.interrupted;
   }
   if (report.ended === "fatal") {
-    session.complain(
-      "updating flow table",
-      sender.fatalErrno,
-      fatalReason(sender.fatalErrno, datapath.name),
-    );
+    session.complain("updating flow table", sender.fatalErrno, report.endReason);
   }
   if (report.ended === "unreadable") session.complain(report.endReason);
   const failed = report.rejected + report.refused + report.unknown + report.reconciled.absent;

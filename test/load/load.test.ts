@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+import { sampleLine } from "../../src/format/sample.ts";
+import { bytesSource } from "../../src/format/source.ts";
+import { TextFeed } from "../../src/format/text-feed.ts";
+import { DryOutlet } from "../../src/load/dry-run.ts";
+import { load, loadSync } from "../../src/load/load.ts";
+import { Account } from "../../src/load/outcome.ts";
+
+/** An outlet whose flows take `slices` flushes to be settled, or no end of them until it is given up. */
+class SlowOutlet extends DryOutlet {
+  abandoned = false;
+  #slicesLeft: number;
+
+  constructor(slices: number) {
+    super(new Account());
+    this.#slicesLeft = slices;
+  }
+
+  override begin(): void {
+    // Nothing is put into a batch that is still to be settled.
+    if (this.batch.full) throw new Error("the batch was not emptied");
+    super.begin();
+  }
+
+  override flush(due: number = Number.POSITIVE_INFINITY): boolean {
+    if (this.batch.count > 0 && this.#slicesLeft > 0 && !this.abandoned) {
+      this.#slicesLeft--;
+      if (due === Number.POSITIVE_INFINITY) return super.flush();
+      while (performance.now() < due);
+      return false;
+    }
+    return super.flush();
+  }
+
+  override abandon(): void {
+    this.abandoned = true;
+  }
+}
+
+function flows(count: number): TextFeed {
+  const text = Array.from({ length: count }, (_, i) => `${sampleLine(i)}\n`).join("");
+  return new TextFeed(bytesSource("test", new TextEncoder().encode(text)), { ufid: true });
+}
+
+test("a load visits the event loop while its flows are settled in slices", async () => {
+  let visits = 0;
+  const timer = setInterval(() => visits++, 0);
+  const outlet = new SlowOutlet(4);
+  const report = await load(flows(3000), outlet);
+  clearInterval(timer);
+  expect(report).toMatchObject({ encoded: 3000, lines: 3000, ended: "whole" });
+  expect(visits).toBeGreaterThan(3);
+  expect(outlet.abandoned).toBe(false);
+  expect(loadSync(flows(3000), new SlowOutlet(4))).toMatchObject({ encoded: 3000, lines: 3000 });
+});
+
+test("an abort does not wait for flows that are settled without end", async () => {
+  const outlet = new SlowOutlet(Number.POSITIVE_INFINITY);
+  const startedAt = performance.now();
+  const report = await load(flows(3000), outlet, { signal: AbortSignal.timeout(20) });
+  expect(performance.now() - startedAt).toBeLessThan(900);
+  expect(outlet.abandoned).toBe(true);
+  // The batch that was sent is accounted for, the rest was not read.
+  expect(report).toMatchObject({ encoded: 1024, lines: 1024, ended: "interrupted" });
+});
