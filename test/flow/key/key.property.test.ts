@@ -104,8 +104,14 @@ test("a record that was used before is as a new one", () => {
  * What is printed, but not read: ports, bits of ct_state and opcodes of ARP that cannot be, key32 of
  * another length.
  */
-const IMPOSSIBLE =
-  /in_port\([0-9]{6,}|ct_state\([^)]*0x[0-9a-f]{3,}|key32\((?!\w\w \w\w[)/])|[(,]op=(?:25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})/;
+const IMPOSSIBLE = new RegExp(
+  [
+    String.raw`in_port\((?:6553[6-9]|655[4-9]\d|65[6-9]\d\d|6[6-9]\d{3}|[7-9]\d{4}|\d{6,})`,
+    String.raw`ct_state\([^)]*0x[0-9a-f]{3,}`,
+    String.raw`key32\((?!\w\w \w\w[)/])`,
+    String.raw`[(,]op=(?:25[6-9]|2[6-9]\d|[3-9]\d\d|\d{4,})`,
+  ].join("|"),
+);
 
 function survives(bytes: Uint8Array): void {
   const record = new KeyRecord();
