@@ -1,0 +1,43 @@
+import { expect, test } from "bun:test";
+import { ALL_FEATURES } from "../../../src/flow/rules/features.ts";
+import { lackingOf } from "../../../src/flow/rules/lacking.ts";
+import { lackingFor } from "../../../src/load/explain.ts";
+import { Flow } from "../../../src/flow/flow.ts";
+import { EINVAL, ENOENT } from "../../../src/sys/errno.ts";
+
+const IPV4 = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)";
+// As User Mode Linux 6.1 answers.
+const OLD = {
+  ...ALL_FEATURES,
+  actionMax: 23,
+  hashSymL4: false,
+  ctZones: false,
+  psample: false,
+};
+
+test("what a kernel lacks, with the Linux that has it", () => {
+  expect(lackingOf(ALL_FEATURES)).toEqual([]);
+  expect(lackingOf(OLD).map(({ feature, since }) => `${feature}: ${since}`)).toEqual([
+    "action drop: 6.7",
+    "action psample: 6.11",
+    "conntrack zones: 4.3 with NF_CONNTRACK_ZONES",
+    "hash(sym_l4()): 6.6",
+  ]);
+  expect(lackingOf({ ...ALL_FEATURES, keyMax: 31 }).map(({ since }) => since)).toEqual(["5.18"]);
+});
+
+test.each([
+  ["drop(1)", "action drop"],
+  ["psample(group=1)", "action psample"],
+  ["clone(drop(1))", "action drop"],
+  ["hash(sym_l4(0))", "hash(sym_l4())"],
+  ["ct(zone=1)", "conntrack zones"],
+  ["ct(commit)", undefined],
+  // Wrong for every kernel: no kernel's lack.
+  ["set(udp(src=1)),drop(1)", undefined],
+])("%s: %s", (actions, feature) => {
+  const { parts } = Flow.parse(`${IPV4} ${actions}`);
+  expect(lackingFor(EINVAL, parts, () => OLD)?.feature).toBe(feature);
+  expect(lackingFor(EINVAL, parts, () => ALL_FEATURES)).toBeUndefined();
+  expect(lackingFor(ENOENT, parts, () => OLD)).toBeUndefined();
+});
