@@ -30,6 +30,7 @@ import { makePlan } from "./plan.ts";
 import { printResults } from "./print.ts";
 import { fullSize, quickSize, type Size } from "./size.ts";
 
+const PARTS_OF_LAB: ReadonlySet<Part> = new Set(LAB_PARTS);
 const ROOT = join(import.meta.dir, "..");
 
 type Options = {
@@ -56,7 +57,8 @@ function whole(text: string): number {
 const program = new Command("millrace bench")
   .description(
     "Measure millrace against the kernel's limit and against its peers, in one lab boot, and on " +
-      "this machine's own kernel. Takes about ten minutes in User Mode Linux; --quick a minute.",
+      "this machine's own kernel. Takes its time (a million flows, several rounds, every program); " +
+      "--quick shows in a minute or two that all of it works.",
   )
   .addArgument(
     new Argument("[PARTS...]", "what is measured").choices(["all", ...PARTS]).default(["all"]),
@@ -68,7 +70,7 @@ const program = new Command("millrace bench")
   .option("--quick", "little of everything, one round: shows that all of it works, proves nothing")
   .option(
     "--peers",
-    "fetch ovs-dpctl, libmnl and pyroute2, and build OVS's own library, where they are missing",
+    "fetch libmnl and pyroute2 too, and build OVS's own library, where they are missing",
   )
   .option("--json <FILE>", "write every run to FILE, a line of JSON each")
   .option("--from <FILE>", "measure nothing: print and draw what --json has written before")
@@ -88,7 +90,7 @@ try {
 }
 
 async function main(words: string[], options: Options): Promise<void> {
-  // Read before anything is measured: a file that is none costs no ten minutes.
+  // Read before anything is measured: a file that is none costs no measurement.
   const earlier = options.compare === undefined ? undefined : readResults(options.compare);
   const results =
     options.from === undefined ? await measure(words, options) : readResults(options.from);
@@ -116,7 +118,10 @@ async function measure(words: string[], options: Options): Promise<Results> {
     const out = options.json ?? join(folder, "runs.jsonl");
     writeFileSync(out, "");
     const size = options.quick ? quickSize({ ...options, rounds: 1 }) : fullSize(options);
-    const peers = await findPeers(folder, options.peers === true);
+    const peers = await findPeers(folder, {
+      dpctl: parts.some((part) => PARTS_OF_LAB.has(part)),
+      all: options.peers === true,
+    });
     const busy = loadAverage();
     if (busy > 0.5) console.error(`the machine is busy (load ${busy}): figures will scatter`);
     const skipped = [...peers.skipped];

@@ -25,11 +25,17 @@ export const NO_PEERS: Peers = {
   skipped: [],
 };
 
-/**
- * Compiles and finds the peers.
- * @param fetch get what is missing from Debian's packages, without root
- */
-export async function findPeers(folder: string, fetch: boolean): Promise<Peers> {
+/** Which peers are to be had by fetching them. */
+export type WantedPeers = {
+  /** Something that is measured in the lab is compared with ovs-dpctl. */
+  readonly dpctl: boolean;
+  /** libmnl, pyroute2 and OVS's own library as well. */
+  readonly all: boolean;
+};
+
+/** Compiles and finds the peers; what is missing comes from Debian's packages, without root. */
+export async function findPeers(folder: string, wanted: WantedPeers): Promise<Peers> {
+  const fetch = wanted.all;
   const skipped: string[] = [];
   const take = <T>(name: string, found: Found<T>): T | undefined => {
     if ("value" in found) return found.value;
@@ -39,16 +45,16 @@ export async function findPeers(folder: string, fetch: boolean): Promise<Peers> 
   const limit = take("the C program", buildLimit(folder));
   const mnl = take("libmnl", await buildMnl(folder, fetch));
   const pyroute = take("pyroute2", await findPyroute(fetch));
-  const dpctl = take("ovs-dpctl", await findDpctl(fetch));
+  const dpctl = wanted.dpctl ? take("ovs-dpctl", await findDpctl()) : undefined;
   const dpif = take("OVS's own library", await buildDpif(folder, fetch));
   return { limit, mnl, pyroute, dpif, dpctl: dpctl !== undefined, skipped };
 }
 
-async function findDpctl(fetch: boolean): Promise<Found<string>> {
+/** What users have today: fetched where it is missing, as the lab's kernel is. */
+async function findDpctl(): Promise<Found<string>> {
   const path = [process.env["PATH"] ?? "", ...cachedPeers()].join(":");
   const here = Bun.which("ovs-dpctl", { PATH: path });
   if (here !== null) return { value: here };
-  if (!fetch) return { missing: "it is not installed; --peers fetches it" };
   let why = "it cannot be had";
   const found = await peerPath(["ovs-dpctl"], { onProgress: (line) => (why = line) });
   return found === undefined ? { missing: why } : { value: found };

@@ -33,7 +33,7 @@ export async function runProgram(args: readonly string[], commands: CommandTable
       program.addCommand(new Command(name).description(summary).usage(""));
     }
   }
-  throwInsteadOfExit(program);
+  throwInsteadOfExit(program, "millrace");
   process.exitCode = Exit.ok;
   try {
     await program.parseAsync(args, { from: "user" });
@@ -44,12 +44,14 @@ export async function runProgram(args: readonly string[], commands: CommandTable
 }
 
 // Every subcommand reports its usage errors the same way, and leaves the exit to main.
-function throwInsteadOfExit(command: Command): void {
+function throwInsteadOfExit(command: Command, path: string): void {
   command
     .exitOverride()
-    .showHelpAfterError(`(see 'millrace --help')`)
+    .showHelpAfterError(`(see '${path} --help')`)
     .configureHelp({ helpWidth: 100 });
-  for (const subcommand of command.commands) throwInsteadOfExit(subcommand);
+  for (const subcommand of command.commands) {
+    throwInsteadOfExit(subcommand, `${path} ${subcommand.name()}`);
+  }
 }
 
 function statusOfFailure(error: unknown): number {

@@ -97,6 +97,7 @@ async function withLists(
 /** A line for people about what is going on. */
 export type Progress = (line: string) => void;
 
+/** How packages are fetched. */
 export type AptOptions = {
   readonly onProgress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -38,7 +38,7 @@ export function cacheCandidates(env: Record<string, string | undefined>): string
  *
  * Throws {@link LabError} where none of the candidates can be written.
  */
-export function cacheRoot(env: Record<string, string | undefined> = process.env): string {
+function cacheRoot(env: Record<string, string | undefined> = process.env): string {
   for (const path of cacheCandidates(env)) {
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });

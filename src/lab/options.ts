@@ -8,6 +8,7 @@ import type { OutputTarget } from "./streams.ts";
 /** A kernel to run in: `auto` is the host's where it has the datapath, else User Mode Linux. */
 export type LabKernel = "auto" | "host" | "uml" | "qemu";
 
+/** What the option `--kernel` takes. */
 export const LAB_KERNELS: readonly LabKernel[] = ["auto", "host", "uml", "qemu"];
 
 /** What runs in a lab, and how. Everything but the command may be left out. */

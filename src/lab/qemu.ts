@@ -52,6 +52,7 @@ export function kvmOpens(): boolean {
   }
 }
 
+/** What QEMU is started with. */
 export type QemuBoot = QemuPrograms & {
   readonly accelerator: Accelerator;
   readonly kernel: string;

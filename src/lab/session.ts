@@ -27,6 +27,7 @@ export type SessionOptions = {
   readonly onStart: ((release: string) => void) | undefined;
 };
 
+/** What became of a command in a guest. */
 export type SessionResult = {
   readonly exitCode: number;
   readonly timedOut: boolean;

@@ -8,6 +8,7 @@ export type ToolResult = {
   readonly stderr: string;
 };
 
+/** How a program of the host is run. */
 export type ToolOptions = {
   readonly cwd?: string | undefined;
   readonly env?: Record<string, string | undefined> | undefined;

@@ -22,6 +22,7 @@ const SKIPPED_INITCALLS = [
   "zswap_init",
 ];
 
+/** What User Mode Linux is started with. */
 export type UmlBoot = {
   readonly kernel: string;
   readonly mebibytes: number;

@@ -1,7 +1,7 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
-import { newFlowView } from "../ovs/flow.ts";
+import { type FlowView, newFlowView } from "../ovs/flow.ts";
 import { brokenRule } from "./explain.ts";
 import type { Account } from "./outcome.ts";
 import { decodeSent, pointedText } from "./reconcile.ts";
@@ -27,8 +27,12 @@ export class DryOutlet implements Outlet {
   readonly #messages = new FlowMessages(0, 0);
   readonly #view = newFlowView();
 
-  constructor(account: Account) {
+  readonly #onFlow: ((flow: FlowView) => void) | undefined;
+
+  /** @param onFlow is given each flow that is valid, as it would be sent; valid until it returns */
+  constructor(account: Account, onFlow?: (flow: FlowView) => void) {
     this.account = account;
+    this.#onFlow = onFlow;
   }
 
   begin(): void {
@@ -65,6 +69,7 @@ export class DryOutlet implements Outlet {
     const rule = brokenRule(this.#view);
     if (rule === undefined) {
       this.account.counts.encoded++;
+      this.#onFlow?.(this.#view);
       return;
     }
     this.account.exception(this.batch.tags[index] ?? 0, "refused", 0, () => ({

@@ -49,8 +49,8 @@ function isSameFlow(sent: FlowView, found: FlowView): boolean {
 
 /** Two flows match the same packets. */
 export function sameMatch(sent: FlowParts, found: FlowParts): boolean {
-  hashMatch(sent, 0);
-  hashMatch(found, UFID_SIZE);
+  hashMatch(sent, HASHES, 0);
+  hashMatch(found, HASHES, UFID_SIZE);
   const words = HASHES.length / 2;
   for (let i = 0; i < words; i++) if (HASHES[i] !== HASHES[words + i]) return false;
   return true;
@@ -59,12 +59,12 @@ export function sameMatch(sent: FlowParts, found: FlowParts): boolean {
 const RECORD = new KeyRecord();
 const HASHES = new Int32Array((2 * UFID_SIZE) / 4);
 
-// A UFID is the hash of what a flow matches, whatever UFID it was put with.
-function hashMatch(flow: FlowParts, at: number): void {
+/** Writes the hash of what a flow matches, 16 bytes at `at`: that is a UFID, whatever UFID it was put with. */
+export function hashMatch(flow: FlowParts, out: Int32Array, at: number): void {
   const maskStart = flow.mask.start < 0 ? NO_MASK : flow.mask.start;
   decodeKey(flow.bytes, flow.key.start, flow.key.end, maskStart, flow.mask.end, RECORD);
   normalize(RECORD);
-  writeUfid(RECORD, HASHES, at);
+  writeUfid(RECORD, out, at);
 }
 
 /** The flow of a request in text, and the character of it that a reason speaks of. */

@@ -10,9 +10,10 @@ const NOTE_BYTES_MAX = 2 << 10;
 const STATE = 0;
 const COUNT = 1;
 const NOTES = 2;
-const LINE = 3;
-const READ = 4;
-const WORDS = 8;
+// Behind them, in its doubles: an input may have more lines, and more bytes, than a word counts.
+const LINE = 2;
+const READ = 3;
+const CONTROL_BYTES = 32;
 
 /** Whose turn a slot is. */
 const EMPTY = 0;
@@ -37,7 +38,7 @@ export function shareSlot(messages: number, bytes: number): SharedSlot {
   return {
     messages,
     batch: shareBatchMemory(messages, bytes),
-    control: new SharedArrayBuffer(WORDS * 4),
+    control: new SharedArrayBuffer(CONTROL_BYTES),
     notes: new SharedArrayBuffer(NOTES_BYTES),
   };
 }
@@ -49,12 +50,14 @@ export function shareSlot(messages: number, bytes: number): SharedSlot {
 export class Slot {
   readonly batch: Batch;
   readonly #control: Int32Array;
+  readonly #counts: Float64Array;
   readonly #notes: Uint8Array;
   #notesLength = 0;
 
   constructor(shared: SharedSlot) {
     this.batch = new Batch(shared.messages, shared.batch);
     this.#control = new Int32Array(shared.control);
+    this.#counts = new Float64Array(shared.control);
     this.#notes = new Uint8Array(shared.notes);
   }
 
@@ -65,11 +68,11 @@ export class Slot {
 
   /** Number of the last line that was taken, and bytes read, when the slot was handed over. */
   get line(): number {
-    return this.#control[LINE] ?? 0;
+    return this.#counts[LINE] ?? 0;
   }
 
   get bytesRead(): number {
-    return (this.#control[READ] ?? 0) * 1024;
+    return this.#counts[READ] ?? 0;
   }
 
   /** Filler: waits at most `timeoutMs` for its turn. @returns whether it is */
@@ -88,8 +91,8 @@ export class Slot {
   handOver(line: number, bytesRead: number): void {
     this.#control[COUNT] = this.batch.count;
     this.#control[NOTES] = this.#notesLength;
-    this.#control[LINE] = line;
-    this.#control[READ] = Math.floor(bytesRead / 1024);
+    this.#counts[LINE] = line;
+    this.#counts[READ] = bytesRead;
     this.#notesLength = 0;
     this.#turn(FULL);
   }

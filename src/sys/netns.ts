@@ -1,4 +1,5 @@
 import { closeSync, openSync, statSync } from "node:fs";
+import { EIO, errnoNumber } from "./errno.ts";
 import { assert, MillraceError, SystemCallError } from "./errors.ts";
 import * as libc from "./libc.ts";
 
@@ -116,12 +117,16 @@ function openNamespace(path: string, label: string): number {
     return openSync(path, "r");
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : "";
-    if (code === "ENOENT" || code === "ESRCH") {
+    if (code === "ENOENT" || code === "ESRCH" || code === "ENOTDIR") {
       const message = `there is no network namespace "${label}" (${path})`;
       throw new MillraceError("NO_NAMESPACE", message, { cause: error });
     }
-    const message = `opening the network namespace "${label}" (${path}) is not permitted`;
-    throw new MillraceError("NO_PERMISSION", message, { cause: error });
+    if (code === "EACCES" || code === "EPERM") {
+      const message = `opening the network namespace "${label}" (${path}) is not permitted`;
+      throw new MillraceError("NO_PERMISSION", message, { cause: error });
+    }
+    const doing = `opening the network namespace "${label}" (${path})`;
+    throw new SystemCallError("open", errnoNumber(String(code)) ?? EIO, doing, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The thread of {@link file://./readiness.ts}: it sleeps in epoll_wait and says which descriptors are
- * ready. It owns nothing and ends with the process.
+ * ready, by their tokens; or, and then it ends, the errno that keeps it from that. It owns nothing and
+ * ends with the process.
  */
 import { epollWait } from "./libc.ts";
 import { PinnedMemory } from "./memory.ts";
@@ -16,7 +17,10 @@ self.addEventListener("message", ({ data }: MessageEvent<number>) => {
   const events = new PinnedMemory(EVENTS * EVENT_BYTES);
   for (;;) {
     const ready = epollWait(data, events.address, EVENTS, -1);
-    if (ready < 0) return;
+    if (ready < 0) {
+      self.postMessage(-ready, []);
+      return;
+    }
     const tokens: number[] = [];
     for (let i = 0; i < ready; i++) {
       tokens.push(events.view.getUint32(i * EVENT_BYTES + EVENT_DATA, true));

@@ -1,4 +1,4 @@
-import { assert, SystemCallError } from "./errors.ts";
+import { assert, MillraceError, SystemCallError } from "./errors.ts";
 import { epollControl, epollCreate, poll } from "./libc.ts";
 import { PinnedMemory } from "./memory.ts";
 
@@ -21,6 +21,11 @@ export type WaitOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
+const WATCHING = "watching sockets";
+
+/** Who waits, and is told once. */
+type Waiter = { readonly onReady: () => void; readonly onFailure: (error: MillraceError) => void };
+
 /**
  * Watches descriptors without blocking the event loop and without reading from them: Bun watches files
  * and sockets of its own, and a netlink socket is neither. One thread sleeps in epoll_wait for all of
@@ -34,17 +39,26 @@ class Watch {
   readonly #epoll: number;
   readonly #event = new PinnedMemory(16);
   readonly #thread: Worker;
-  readonly #waiters = new Map<number, () => void>();
+  readonly #waiters = new Map<number, Waiter>();
+  /** Why nothing will ever be ready again. */
+  #failure: MillraceError | undefined;
   #lastToken = 0;
 
   constructor() {
     const epoll = epollCreate(EPOLL_CLOEXEC);
-    if (epoll < 0) throw new SystemCallError("epoll_create1", -epoll, "watching sockets");
+    if (epoll < 0) throw new SystemCallError("epoll_create1", -epoll, WATCHING);
     this.#epoll = epoll;
     this.#thread = new Worker(new URL("readiness-thread.ts", import.meta.url).href);
     this.#thread.unref();
-    this.#thread.addEventListener("message", ({ data }: MessageEvent<readonly number[]>) => {
-      for (const token of data) this.#waiters.get(token)?.();
+    this.#thread.addEventListener(
+      "message",
+      ({ data }: MessageEvent<readonly number[] | number>) => {
+        if (typeof data === "number") this.#fail(new SystemCallError("epoll_wait", data, WATCHING));
+        else for (const token of data) this.#waiters.get(token)?.onReady();
+      },
+    );
+    this.#thread.addEventListener("error", ({ message }: ErrorEvent) => {
+      this.#fail(new MillraceError("WORKER", `${WATCHING}: the thread failed: ${message}`));
     });
     this.#thread.postMessage(epoll, []);
   }
@@ -66,14 +80,21 @@ class Watch {
     this.#control(EPOLL_CTL_DEL, fd, 0, 0);
   }
 
-  register(token: number, onReady: () => void): void {
+  register(token: number, waiter: Waiter): void {
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#waiters.size === 0) this.#thread.ref();
-    this.#waiters.set(token, onReady);
+    this.#waiters.set(token, waiter);
   }
 
   // What comes late finds nobody. The kernel's side stays armed until it fires or is armed again.
   unregister(token: number): void {
     if (this.#waiters.delete(token) && this.#waiters.size === 0) this.#thread.unref();
+  }
+
+  // Who waits without a time limit would wait for ever.
+  #fail(error: MillraceError): void {
+    this.#failure = error;
+    for (const { onFailure } of this.#waiters.values()) onFailure(error);
   }
 
   #control(operation: number, fd: number, events: number, token: number): void {
@@ -82,7 +103,7 @@ class Watch {
     view.setUint32(EVENT_DATA, token, true);
     view.setUint32(EVENT_DATA + 4, 0, true);
     const done = epollControl(this.#epoll, operation, fd, address);
-    if (done < 0) throw new SystemCallError("epoll_ctl", -done, "watching a socket");
+    if (done < 0) throw new SystemCallError("epoll_ctl", -done, WATCHING);
   }
 }
 
@@ -113,7 +134,7 @@ export class Readiness implements Disposable {
   /**
    * Waits until something can be read; it may wake up early. One wait at a time.
    * @returns false when the time is up, or when this is closed meanwhile
-   * @throws the reason of the signal
+   * @throws the reason of the signal; SystemCallError where nothing can be watched any more
    */
   async wait(options: WaitOptions = {}): Promise<boolean> {
     const { timeoutMs, signal } = options;
@@ -122,13 +143,13 @@ export class Readiness implements Disposable {
     assert(this.#end === undefined, "one wait at a time");
     watch ??= new Watch();
     if (this.#token === 0) this.#token = watch.takeToken();
-    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     this.#end = resolve;
     const onAbort = (): void => resolve(false);
     signal?.addEventListener("abort", onAbort, { once: true });
     const timer = timeoutMs === undefined ? undefined : setTimeout(() => resolve(false), timeoutMs);
     try {
-      watch.register(this.#token, () => resolve(true));
+      watch.register(this.#token, { onReady: () => resolve(true), onFailure: reject });
       this.#arm(watch);
       const ready = await promise;
       signal?.throwIfAborted();

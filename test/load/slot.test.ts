@@ -20,10 +20,12 @@ test("a slot carries messages and notes from one side to the other, in turns", (
   };
   filler.note({ kind: "refused", refusal });
   filler.note({ kind: "end", error: null });
-  filler.handOver(8, 5000);
+  // More lines than a word of 32 bits counts.
+  filler.handOver(3e9, 5000);
   expect(filler.waitEmpty(0)).toBe(false);
   expect(sender.waitFull(0)).toBe(true);
-  expect([sender.batch.count, sender.batch.tags[0], sender.line]).toEqual([1, 7, 8]);
+  expect([sender.batch.count, sender.batch.tags[0], sender.line]).toEqual([1, 7, 3e9]);
+  expect(sender.bytesRead).toBe(5000);
   expect(sender.batch.memory.u32[5]).toBe(42);
   expect(sender.notes()).toEqual([
     { kind: "refused", refusal: { ...refusal, text: "" } },

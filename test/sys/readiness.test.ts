@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
@@ -128,4 +129,29 @@ describe("Readiness", () => {
     const child = Bun.spawnSync([process.execPath, "-e", script], { timeout: 20_000 });
     expect([child.exitCode, child.stdout.toString().trim()]).toEqual([0, "false"]);
   });
+});
+
+test("who waits without a limit is told when nothing can be watched any more", () => {
+  // In a process of its own: its watch is broken for good.
+  const script = `
+    import { closeSync, readdirSync, readlinkSync, writeSync } from "node:fs";
+    import { Readiness } from "${join(import.meta.dir, "../../src/sys/readiness.ts")}";
+    const polls = () => readdirSync("/proc/self/fd").filter((fd) => {
+      try { return readlinkSync("/proc/self/fd/" + fd).includes("eventpoll"); } catch { return false; }
+    });
+    const before = new Set(polls());
+    const [one, other] = [new Readiness(), new Readiness()];
+    one.add(8); other.add(9);
+    const first = one.wait().catch(() => undefined);
+    const second = other.wait().catch((error) => console.log(error.code, error.call));
+    await Bun.sleep(50);
+    for (const fd of polls()) if (!before.has(fd)) closeSync(Number(fd));
+    writeSync(8, "x");
+    await first;
+    await second;
+    process.exit(0);`;
+  const shell = `cd "$(mktemp -d)" && mkfifo a b && exec 8<>a 9<>b && rm -r "$PWD" && cd / && exec "$1" -e "$2"`;
+  const words = ["bash", "-c", shell, "bash", process.execPath, script];
+  const { stdout, stderr } = Bun.spawnSync(words, { stdin: "ignore", timeout: 4000 });
+  expect([stderr.toString(), stdout.toString()]).toEqual(["", "EBADF epoll_wait\n"]);
 });

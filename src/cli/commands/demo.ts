@@ -8,7 +8,9 @@ import { sampleLine, writeSample } from "../../format/sample.ts";
 import { bytesSource, fileSource } from "../../format/source.ts";
 import { TextFeed } from "../../format/text-feed.ts";
 import type { LabKernel } from "../../lab/index.ts";
-import { load } from "../../load/load.ts";
+import { FlowDigest } from "../../load/digest.ts";
+import { DryOutlet } from "../../load/dry-run.ts";
+import { load, loadSync } from "../../load/load.ts";
 import { Account } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
 import { DEFAULT_SHAPE, Sender, type SenderShape } from "../../load/sender.ts";
@@ -101,10 +103,12 @@ async function demo(): Promise<void> {
         `${bytes(report.bytes)} of netlink\n`,
     );
 
-    const inKernel = readBack(channel, datapath);
-    step(`read back from the kernel: ${count(inKernel)} flows`);
+    const held = digestOfDatapath(channel, datapath);
+    const same = held.equals(digestOfFile(file));
+    const verdict = same ? "the very flows of the file" : pc.red("NOT the flows of the file");
+    step(`read back from the kernel, and compared: ${count(held.flows)} flows, ${verdict}`);
     compare(single, report);
-    if (report.applied !== FLOWS || inKernel !== FLOWS) process.exitCode = Exit.internal;
+    if (report.applied !== FLOWS || !same) process.exitCode = Exit.internal;
   } finally {
     if (created) deleteDatapath(channel, DATAPATH);
     rmSync(folder, { recursive: true, force: true });
@@ -131,10 +135,17 @@ async function loadFile(
   return load(feed, new Sender({ channel, datapath }, new Account()), { onProgress: bar.update });
 }
 
-function readBack(channel: OvsChannel, datapath: DatapathInfo): number {
-  let found = 0;
-  for (const view of dumpFlows(channel, datapath)) if (view.key.start >= 0) found++;
-  return found;
+function digestOfDatapath(channel: OvsChannel, datapath: DatapathInfo): FlowDigest {
+  const digest = new FlowDigest();
+  for (const flow of dumpFlows(channel, datapath)) digest.add(flow);
+  return digest;
+}
+
+function digestOfFile(file: string): FlowDigest {
+  const digest = new FlowDigest();
+  const outlet = new DryOutlet(new Account(), (flow) => digest.add(flow));
+  loadSync(new TextFeed(fileSource(file), { ufid: true }), outlet);
+  return digest;
 }
 
 function compare(single: LoadReport, packed: LoadReport): void {

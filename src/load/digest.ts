@@ -1,0 +1,36 @@
+import type { FlowParts } from "../flow/print.ts";
+import { UFID_SIZE } from "../flow/key/ufid.ts";
+import { hashMatch } from "./reconcile.ts";
+
+const FNV_PRIME = 0x01000193;
+const FNV_START = 0x811c9dc5 | 0;
+
+/**
+ * What a set of flows matches and does, in 128 bits, in whatever order they come: the sum of a hash of
+ * each. Keys and masks count by what they mean, actions byte by byte: the kernel dumps most of them as
+ * it got them.
+ */
+export class FlowDigest {
+  /** How many flows were added. */
+  flows = 0;
+  readonly #sums = new Int32Array(UFID_SIZE / 4);
+  readonly #hash = new Int32Array(UFID_SIZE / 4);
+
+  add(flow: FlowParts): void {
+    this.flows++;
+    hashMatch(flow, this.#hash, 0);
+    let actions = FNV_START;
+    for (let i = flow.actions.start; i < flow.actions.end; i++) {
+      actions = Math.imul(actions ^ (flow.bytes[i] ?? 0), FNV_PRIME);
+    }
+    for (let i = 0; i < this.#sums.length; i++) {
+      const word = (this.#hash[i] ?? 0) ^ actions;
+      this.#sums[i] = (this.#sums[i] ?? 0) + Math.imul(word ^ (word >>> 15), 0x2c1b3c6d);
+    }
+  }
+
+  /** Both hold the same flows. */
+  equals(other: FlowDigest): boolean {
+    return this.flows === other.flows && this.#sums.every((sum, i) => sum === other.#sums[i]);
+  }
+}

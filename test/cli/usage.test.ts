@@ -1,0 +1,19 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
+
+test.each([
+  [["load", "--nonsense"], "millrace load --help"],
+  [["lab", "run", "--nonsense"], "millrace lab run --help"],
+  [["--nonsense"], "millrace --help"],
+])("%p: a usage error names the help that helps", (args, help) => {
+  const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...args]);
+  expect(exitCode).toBe(2);
+  expect(stderr.toString()).toContain(`(see '${help}')`);
+});
+
+test("the help of load shows its defaults as people write them", () => {
+  const { stdout } = Bun.spawnSync([MILLRACE, "load", "--help"]);
+  expect(stdout.toString().replaceAll(/\s+/g, " ")).toContain("ENOENT of a delete (default: none)");
+});
