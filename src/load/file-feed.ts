@@ -4,7 +4,7 @@ import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import { detect, type FlowFormat } from "../format/detect.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { openFeed } from "../format/open-feed.ts";
-import { type ByteSource, pathSource } from "../format/source.ts";
+import type { ByteSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Outlet } from "./outlet.ts";
 import type { LoadTarget } from "./sender.ts";
@@ -32,24 +32,24 @@ export type FileFeedOptions = {
 };
 
 /** Opens flows that come from somewhere, in whatever format. Nothing is read yet. */
-export function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
+function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
   const { format = "auto" } = options;
   return openFeed({ source, format }, { ...options.line, ports: portNamesOf(options.ports) });
 }
 
 /**
- * Opens a file of flows: text is parsed in a thread of its own where there is a second CPU and enough to do.
+ * Opens flows: the text of a file is parsed in a thread of its own where there is a second CPU and enough to do.
+ * @param source which is the feed's from now on; that of a file has a size, and its path as its name
  * @param target undefined in a dry run, which parses where it is
  * @throws UnreadableInputError
  */
 export async function fileFeed(
-  path: string,
+  source: ByteSource,
   outlet: Outlet,
   target: LoadTarget | undefined,
   options: FileFeedOptions,
 ): Promise<FlowFeed> {
-  const source = pathSource(path);
-  const { size } = source;
+  const { size, name: path } = source;
   if (target === undefined || size === undefined || !wanted(options.workers, size)) {
     return sourceFeed(source, options);
   }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { FlowLineEncoder, type FlowLineOptions } from "../../src/flow/line.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { bytesSource, linesSource } from "../../src/format/source.ts";
+import { bytesSource, linesSource, pathSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load, type LoadOptions, loadSync } from "../../src/load/load.ts";
@@ -297,7 +297,7 @@ describe("load", () => {
       const senders = sendersOf(workers);
       const sender = new Sender(target, new Account(undefined, table), { senders });
       const options = { line: { ufid: true }, ports: [], workers };
-      const report = await load(await fileFeed(path, sender, target, options), sender);
+      const report = await load(await fileFeed(pathSource(path), sender, target, options), sender);
       expect(report).toMatchObject({ applied: 12_000, refused: 1, rejected: 1, lines: 12_002 });
       expect(report.senders).toBe(senders === 2 ? 2 : 1);
       expect(report.errors.map(({ line }) => line)).toEqual([9001, 12_002]);

@@ -3,7 +3,7 @@ import { colours as pc } from "../colour.ts";
 import { pathSource, standardInput } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { DryOutlet } from "../../load/dry-run.ts";
-import { fileFeed, sendersOf, sourceFeed, type WorkerCount } from "../../load/file-feed.ts";
+import { fileFeed, sendersOf, type WorkerCount } from "../../load/file-feed.ts";
 import { load, type LoadOptions } from "../../load/load.ts";
 import { Account, type FlowException } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
@@ -141,8 +141,9 @@ async function run(file: string, options: Options): Promise<void> {
   if (options.dp === undefined && options.dryRun === undefined) {
     throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
   }
-  // The input first: a missing file is found before anything is touched.
-  if (file !== "-") pathSource(file).close();
+  // The input first: a missing file is found before anything is touched. It is opened once: a pipe that
+  // is closed again has lost what was in it.
+  const source = file === "-" ? standardInput() : pathSource(file);
   using signals = new EndingSignals();
   using exceptions = openExceptionLog(options.errors, file);
   const account = new Account(exceptions?.write);
@@ -171,10 +172,7 @@ async function run(file: string, options: Options): Promise<void> {
   const line = { mode: options.mode, ufid: options.ufid };
   // A parsing thread fills batches of one size: the tuner wants to vary it.
   const workers = options.tune ? 0 : options.workers;
-  const feed =
-    file === "-"
-      ? sourceFeed(standardInput(), { line, ports, workers, format })
-      : await fileFeed(file, outlet, target, { line, ports, workers, format });
+  const feed = await fileFeed(source, outlet, target, { line, ports, workers, format });
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();
   if (options.json) printJson(report);
