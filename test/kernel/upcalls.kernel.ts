@@ -41,13 +41,19 @@ describe("upcalls", () => {
       if (HAS_DPCTL)
         expect(dp.ports().every((port) => port.upcallPortIds[0] === upcalls.portId)).toBe(true);
       const pinged = ping(net.machines[0] ?? "", addressOf(2), 2);
-      while (seen.length < 6) {
-        const packet = await upcalls.next({ timeoutMs: 20_000 });
-        if (packet.kind === "lost") throw new Error("nothing should be lost");
-        seen.push(packet);
-        dp.execute(packet, packet.inPort === 1 ? "2" : "up1v1");
+      // A slow machine asks for an address more than once: the end of the ping tells, no number.
+      const ended = new AbortController();
+      const received = pinged.finally(() => ended.abort());
+      while (!ended.signal.aborted) {
+        await upcalls.wait({ timeoutMs: 500 });
+        for (const packet of upcalls.read()) {
+          if (packet.kind === "lost") throw new Error("nothing should be lost");
+          seen.push(packet);
+          dp.execute(packet, packet.inPort === 1 ? "2" : "up1v1");
+        }
       }
-      expect(await pinged).toBe(2);
+      expect(await received).toBe(2);
+      expect(seen.length).toBeGreaterThanOrEqual(6);
       expect(upcalls.lost).toBe(0);
     }
     const [arp] = seen;
@@ -315,16 +321,11 @@ describe("upcalls", () => {
     const unknown = failure(() => dp.set({ userFeatures: 1 << 20 }));
     expect(unknown).toBeInstanceOf(NotSupportedError);
     expect(unknown?.message).toBe("this kernel has no datapath feature 0x100000");
-    // User Mode Linux is built without NET_TC_SKB_EXT; what is on already is not named.
+    // The kernels of both labs are built without NET_TC_SKB_EXT; what is on already is not named.
     dp.set({ features: ["vport-pids"] });
     const share = failure(() => dp.set({ features: ["vport-pids", "tc-recirc-sharing"] }));
-    if (IS_UML) {
-      expect(share).toBeInstanceOf(NotSupportedError);
-      expect(share?.message).toContain("no datapath feature tc-recirc-sharing (needs Linux 5.4 ");
-      expect(dp.info().features).toEqual(["vport-pids"]);
-    } else {
-      expect(share).toBeUndefined();
-      expect(dp.info().features).toEqual(["vport-pids", "tc-recirc-sharing"]);
-    }
+    expect(share).toBeInstanceOf(NotSupportedError);
+    expect(share?.message).toContain("no datapath feature tc-recirc-sharing (needs Linux 5.4 ");
+    expect(dp.info().features).toEqual(["vport-pids"]);
   });
 });
