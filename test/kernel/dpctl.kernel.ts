@@ -261,10 +261,10 @@ const still = (text: string): string =>
 
 // What ovs-dpctl says of an error comes first; why, follows.
 function expectSaid(said: string, { error: wanted, status }: Result, where: string): void {
-  // What ovs-dpctl only writes to its log.
+  // Ours alone: what ovs-dpctl writes to its log, and the text with a caret below the place.
   const lines = said
     .split("\n")
-    .filter((text) => text !== "" && !text.startsWith("millrace dpctl: warning: "));
+    .filter((text) => text !== "" && !/^(millrace dpctl: warning: | {4})/.test(text));
   const theirLines = wanted.split("\n").filter((text) => text !== "");
   for (const [index, text] of theirLines.entries()) {
     // In brackets after a colon stands OVS's parser's own reason, and ours in its place.
