@@ -7,13 +7,8 @@ import { type FlowSource, inputOf, synchronousInput } from "./flow-source.ts";
 import { load, type LoadOptions, loadSync } from "./load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
 import { LoadResult } from "./load/result.ts";
-import {
-  DEFAULT_SHAPE,
-  type LoadTarget,
-  Sender,
-  type SenderShape,
-  shapeForRate,
-} from "./load/sender.ts";
+import { type LoadTarget, Sender } from "./load/sender.ts";
+import { DEFAULT_SHAPE, type SenderShape, shapeForRate } from "./load/sender-shape.ts";
 import type { SenderCount } from "./load/sender-trial.ts";
 import type { FlowVerb } from "./ovs/flow-message.ts";
 import { datapathOwner, ownerText } from "./ovs/vswitchd.ts";

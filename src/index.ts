@@ -39,7 +39,7 @@ export type { LoadProgress } from "./load/load.ts";
 export type { FlowException, OutcomeState } from "./load/outcome.ts";
 export type { BatchLatency, LoadReport } from "./load/report.ts";
 export { LoadResult } from "./load/result.ts";
-export { DEFAULT_SHAPE, type SenderShape } from "./load/sender.ts";
+export { DEFAULT_SHAPE, type SenderShape } from "./load/sender-shape.ts";
 export type { SenderCount } from "./load/sender-trial.ts";
 export { type ExtendedAck, NetlinkError } from "./netlink/errors.ts";
 export { MulticastListener, type Overrun } from "./netlink/multicast.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeSample } from "../../src/format/sample.ts";
 import { appendLine, type ProgramReport, type Run } from "../model.ts";
 import type { Peers } from "../peers.ts";
-import { TEXT_FLOWS, textToBytes } from "./text-to-bytes.ts";
+import { TEXT_FLOWS } from "./text-to-bytes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const BUN = join(ROOT, "src/cli/bun");
@@ -61,12 +61,10 @@ function parsers(folder: string, out: string, rounds: number, dpif: string | und
   const file = join(folder, "parsed.txt");
   if (dpif !== undefined) writeSample(file, TEXT_FLOWS);
   for (let round = 0; round < rounds; round++) {
-    const { flows, seconds } = textToBytes();
+    const { flows, seconds } = reportOf([BUN, join(ROOT, "bench/native/text-to-bytes.ts")]);
     append(out, "text to netlink bytes, UFID, one thread", round, flows, seconds);
     if (dpif === undefined) continue;
-    const child = Bun.spawnSync([dpif, "parse", file], { stdout: "pipe", stderr: "inherit" });
-    if (child.exitCode !== 0) throw new Error(`OVS's own parser: exit ${child.exitCode}`);
-    const report: ProgramReport = JSON.parse(child.stdout.toString());
+    const report = reportOf([dpif, "parse", file]);
     append(out, "text to attributes by OVS's own parser", round, flows, report.seconds, {
       program: "libopenvswitch",
     });
@@ -91,6 +89,13 @@ function starts(folder: string, out: string, count: number): void {
       if (round >= 0) append(out, name, round, 0, (performance.now() - before) / 1e3);
     }
   }
+}
+
+/** What a fresh process prints as one document. */
+function reportOf(command: readonly string[]): ProgramReport & { readonly flows: number } {
+  const child = Bun.spawnSync([...command], { stdout: "pipe", stderr: "inherit" });
+  if (child.exitCode !== 0) throw new Error(`${command.join(" ")}: exit ${child.exitCode}`);
+  return JSON.parse(child.stdout.toString());
 }
 
 /** A tenth of the lines, and all: what memory the process comes to hold, and how the collector fares. */

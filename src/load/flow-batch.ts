@@ -20,7 +20,8 @@ import {
   OVS_FLOW_FAMILY,
 } from "../uapi/openvswitch.ts";
 import { Account, type FlowException } from "./outcome.ts";
-import { DEFAULT_SHAPE, type LoadTarget } from "./sender.ts";
+import type { LoadTarget } from "./sender.ts";
+import { DEFAULT_SHAPE } from "./sender-shape.ts";
 import { Settler } from "./settle.ts";
 
 /** Room for a plain flow, and for one of the greatest length: key, mask and actions, 64 KiB each. */

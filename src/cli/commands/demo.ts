@@ -13,7 +13,8 @@ import { DryOutlet } from "../../load/dry-run.ts";
 import { load, loadSync } from "../../load/load.ts";
 import { Account } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
-import { DEFAULT_SHAPE, Sender, type SenderShape } from "../../load/sender.ts";
+import { Sender } from "../../load/sender.ts";
+import { DEFAULT_SHAPE, type SenderShape } from "../../load/sender-shape.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import {
   createDatapath,

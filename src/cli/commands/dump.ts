@@ -22,7 +22,7 @@ type Options = {
 };
 
 /** Output goes out in pieces of this size. */
-const PIECE_BYTES = 64 << 10;
+const PIECE_BYTES = 256 << 10;
 
 /** `millrace dump`. */
 export function dumpCommand(): Command {

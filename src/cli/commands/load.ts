@@ -7,12 +7,9 @@ import { fileFeed, sendersOf, type WorkerCount } from "../../load/file-feed.ts";
 import { load, type LoadOptions } from "../../load/load.ts";
 import { Account, type FlowException } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
-import { DEFAULT_SHAPE, Sender, type SenderShape, shapeForRate } from "../../load/sender.ts";
+import { DEFAULT_SHAPE, type SenderShape, shapeForRate } from "../../load/sender-shape.ts";
 import type { AckMode, Transport } from "../../netlink/transactor.ts";
-import { OvsChannel } from "../../ovs/channel.ts";
-import { getDatapath } from "../../ovs/datapath.ts";
 import type { FlowVerb } from "../../ovs/flow-message.ts";
-import { listPorts } from "../../ovs/vport.ts";
 import { errnoNumber } from "../../sys/errno.ts";
 import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
@@ -21,7 +18,6 @@ import { openExceptionLog } from "../exception-log.ts";
 import { Exit, UsageError } from "../exit.ts";
 import { bytes, count, duration, printJson, writeOut } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { checkOwner } from "../ownership.ts";
 import { loadProgressBar } from "../progress.ts";
 
 type Options = {
@@ -147,7 +143,6 @@ async function run(file: string, options: Options): Promise<void> {
   using signals = new EndingSignals();
   using exceptions = openExceptionLog(options.errors, file);
   const account = new Account(exceptions?.write);
-  using channel = new OvsChannel();
   using bar = await loadProgressBar(options.json === undefined);
   const loadOptions: LoadOptions = {
     onError: options.onError,
@@ -155,23 +150,24 @@ async function run(file: string, options: Options): Promise<void> {
     onProgress: bar.update,
     ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
   };
-  const datapath = options.dp === undefined ? undefined : getDatapath(channel, options.dp);
-  const ports = datapath === undefined ? [] : listPorts(channel, datapath);
-  const target = datapath === undefined || options.dryRun ? undefined : { channel, datapath };
-  if (target !== undefined) checkOwner(channel, target.datapath, options.force === true);
+  const kernel = options.dp === undefined ? undefined : await import("../load-target.ts");
+  using place = kernel?.openTarget(options.dp ?? "");
+  const target = options.dryRun ? undefined : place?.target;
   const outlet =
-    target === undefined
+    kernel === undefined || target === undefined
       ? new DryOutlet(account)
-      : new Sender(target, account, {
+      : kernel.openSender(target, account, {
           shape: shapeOf(options),
           tolerate: options.tolerate,
           tune: options.tune === true,
           senders: sendersOf(options.workers),
+          force: options.force === true,
         });
   const { format } = options;
   const line = { mode: options.mode, ufid: options.ufid };
   // A parsing thread fills batches of one size: the tuner wants to vary it.
   const workers = options.tune ? 0 : options.workers;
+  const ports = place?.ports ?? [];
   const feed = await fileFeed(source, outlet, target, { line, ports, workers, format });
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();

@@ -46,8 +46,12 @@ export class TextSink {
     this.length = at;
   }
 
-  /** Any text, as UTF-8. Allocates: for names. */
+  /** Any text, as UTF-8. Allocates where it is more than ASCII. */
   unicode(text: string): void {
+    if (isAscii(text)) {
+      this.text(text);
+      return;
+    }
     const encoded = ENCODER.encode(text);
     this.copy(encoded, 0, encoded.length);
   }
@@ -221,3 +225,8 @@ export class TextSink {
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
