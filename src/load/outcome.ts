@@ -48,20 +48,35 @@ export type OutcomeCounts = {
   unknown: number;
 };
 
-/** What became of each flow: five bytes, and its line. Grows with the input; the library keeps one. */
+/** Flows of a chunk of a table, and how far to shift an index for its chunk. */
+const CHUNK_BITS = 16;
+const CHUNK = 1 << CHUNK_BITS;
+
+/**
+ * What became of each flow: a byte, an errno where one of its chunk has any, and its line where those of
+ * its chunk do not follow one another. Grows with the input, by chunks: fresh memory is dear, in some
+ * kernels dearer than the flow. The library keeps one.
+ */
 export class OutcomeTable {
   /** Flows so far. */
   count = 0;
-  #states = new Uint8Array(1024);
-  #errnos = new Int32Array(1024);
-  #lines = new Float64Array(1024);
+  readonly #states: Uint8Array[] = [];
+  readonly #errnos: (Int32Array | undefined)[] = [];
+  readonly #lines: (Float64Array | undefined)[] = [];
+  readonly #firstLines: number[] = [];
 
   /** Adds the flow of `line`, the lines going up. */
   add(line: number, state: OutcomeState, errno: number): void {
-    if (this.count === this.#states.length) this.#grow();
-    this.#states[this.count] = OUTCOME_STATES.indexOf(state);
-    this.#errnos[this.count] = errno;
-    this.#lines[this.count] = line;
+    const chunk = this.count >> CHUNK_BITS;
+    const at = this.count & (CHUNK - 1);
+    if (at === 0) {
+      this.#states.push(new Uint8Array(CHUNK));
+      this.#errnos.push(undefined);
+      this.#lines.push(undefined);
+      this.#firstLines.push(line);
+    }
+    this.#setLine(chunk, at, line);
+    this.#set(chunk, at, state, errno);
     this.count++;
   }
 
@@ -69,25 +84,27 @@ export class OutcomeTable {
   set(line: number, state: OutcomeState, errno: number): void {
     const index = this.indexOfLine(line);
     assert(index >= 0, `no flow of line ${line}`);
-    this.#states[index] = OUTCOME_STATES.indexOf(state);
-    this.#errnos[index] = errno;
+    this.#set(index >> CHUNK_BITS, index & (CHUNK - 1), state, errno);
   }
 
   /** State of flow `index`, counted from 0 in the order of the input. */
   stateOf(index: number): OutcomeState {
-    const state = OUTCOME_STATES[this.#states[index] ?? -1];
+    const state = OUTCOME_STATES[this.#states[index >> CHUNK_BITS]?.[index & (CHUNK - 1)] ?? -1];
     assert(index >= 0 && index < this.count && state !== undefined, `no flow ${index}`);
     return state;
   }
 
   /** Errno of flow `index`; 0 where there was none. */
   errnoOf(index: number): number {
-    return this.#errnos[index] ?? 0;
+    return this.#errnos[index >> CHUNK_BITS]?.[index & (CHUNK - 1)] ?? 0;
   }
 
-  /** Line of flow `index`. */
+  /** Line of flow `index`; 0 where there is no such flow. */
   lineOf(index: number): number {
-    return this.#lines[index] ?? 0;
+    if (index < 0 || index >= this.count) return 0;
+    const chunk = index >> CHUNK_BITS;
+    const at = index & (CHUNK - 1);
+    return this.#lines[chunk]?.[at] ?? (this.#firstLines[chunk] ?? 0) + at;
   }
 
   /** The flow of `line`, or -1. */
@@ -104,17 +121,26 @@ export class OutcomeTable {
     return -1;
   }
 
-  #grow(): void {
-    const size = this.count * 2;
-    const states = new Uint8Array(size);
-    const errnos = new Int32Array(size);
-    const lines = new Float64Array(size);
-    states.set(this.#states);
-    errnos.set(this.#errnos);
-    lines.set(this.#lines);
-    this.#states = states;
-    this.#errnos = errnos;
-    this.#lines = lines;
+  #set(chunk: number, at: number, state: OutcomeState, errno: number): void {
+    const states = this.#states[chunk];
+    assert(states !== undefined, "a chunk of the table");
+    states[at] = OUTCOME_STATES.indexOf(state);
+    if (errno === 0 && this.#errnos[chunk] === undefined) return;
+    const errnos = (this.#errnos[chunk] ??= new Int32Array(CHUNK));
+    errnos[at] = errno;
+  }
+
+  // Lines that follow one another, as those of a template do, take no room.
+  #setLine(chunk: number, at: number, line: number): void {
+    const first = this.#firstLines[chunk] ?? 0;
+    let lines = this.#lines[chunk];
+    if (lines === undefined) {
+      if (line === first + at) return;
+      lines = new Float64Array(CHUNK);
+      for (let i = 0; i < at; i++) lines[i] = first + i;
+      this.#lines[chunk] = lines;
+    }
+    lines[at] = line;
   }
 }
 

@@ -57,3 +57,23 @@ test("nobody's exceptions are not put into words", () => {
   }
   expect([account.failures, account.firstExceptions.length, described]).toEqual([5000, 100, 100]);
 });
+
+test("a table keeps states, errnos and lines over its chunks, whatever the gaps", () => {
+  const table = new OutcomeTable();
+  const lineAt = (i: number): number => i + 1 + (i > 70_000 ? 5 : 0) + Math.floor(i / 100_000) * 7;
+  const flows = 200_000;
+  for (let i = 0; i < flows; i++) {
+    table.add(lineAt(i), i % 1000 === 7 ? "rejected" : "applied", i % 1000 === 7 ? 17 : 0);
+  }
+  table.set(lineAt(150_000), "absent", 5);
+  expect(table.count).toBe(flows);
+  for (const i of [0, 7, 65_535, 65_536, 70_000, 70_001, 99_999, 100_007, 131_072, flows - 1]) {
+    expect([i, table.lineOf(i), table.indexOfLine(lineAt(i))]).toEqual([i, lineAt(i), i]);
+    expect(table.stateOf(i)).toBe(i % 1000 === 7 ? "rejected" : "applied");
+    expect(table.errnoOf(i)).toBe(i % 1000 === 7 ? 17 : 0);
+  }
+  expect([table.stateOf(150_000), table.errnoOf(150_000)]).toEqual(["absent", 5]);
+  expect(table.indexOfLine(70_003)).toBe(-1);
+  expect([table.lineOf(-1), table.lineOf(flows)]).toEqual([0, 0]);
+  expect(() => table.stateOf(flows)).toThrow();
+});
