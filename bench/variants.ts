@@ -17,7 +17,7 @@ const DATAGRAM_BYTES = 1 << 20;
 const OVS_SHAPE = { messages: 50, bytes: 3584 };
 
 /** What millrace uses by default; the C program takes it, and others. */
-export const BEST: Shape = { perDatagram: 1024, perCall: 4, transport: "sendmmsg", ack: "errors" };
+export const BEST: Shape = { perDatagram: 16, perCall: 256, transport: "sendmmsg", ack: "errors" };
 
 /** What the variants read, made when it is asked for. */
 export type Files = {
@@ -120,6 +120,7 @@ function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
     [1024, 1],
     [4096, 1],
     [1024, 4],
+    [16, 256],
   ] as const) {
     const transport = perCall > 1 ? "sendmmsg" : "send";
     const shape: Shape = { perDatagram, perCall, transport, ack: "errors" };
@@ -231,7 +232,7 @@ function fromTemplate(part: LabPart, flows: number, seed: number): Variant {
 function growth(size: Size, files: Files, peers: Peers): Variant[] {
   const { flows, textFlows, seed } = size;
   const file = files.packed(flows);
-  const single: Shape = { ...BEST, perCall: 1, transport: "send" };
+  const single: Shape = { ...BEST, perDatagram: 1024, perCall: 1, transport: "send" };
   const found = [
     ...limit("growth", file, flows, single, peers),
     ...limit("growth", file, flows, BEST, peers),

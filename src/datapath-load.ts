@@ -8,7 +8,7 @@ import { load, type LoadOptions, loadSync } from "./load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
 import { LoadResult } from "./load/result.ts";
 import { type LoadTarget, Sender } from "./load/sender.ts";
-import { DEFAULT_SHAPE, type SenderShape, shapeForRate } from "./load/sender-shape.ts";
+import { completeShape, type SenderShape, shapeForRate } from "./load/sender-shape.ts";
 import type { SenderCount } from "./load/sender-trial.ts";
 import type { FlowVerb } from "./ovs/flow-message.ts";
 import { datapathOwner, ownerText } from "./ovs/vswitchd.ts";
@@ -75,7 +75,7 @@ export function refuseOwned({ channel, datapath }: LoadTarget): void {
 
 function senderOf(target: LoadTarget, table: OutcomeTable, options: DatapathLoadOptions): Sender {
   const account = new Account(options.onException, table);
-  const shape = shapeForRate({ ...DEFAULT_SHAPE, ...options.shape }, options.maxRate);
+  const shape = shapeForRate(completeShape(options.shape), options.maxRate);
   const tolerate = new Set(options.tolerate);
   return new Sender(target, account, { shape, tolerate, senders: options.senders ?? "auto" });
 }

@@ -28,6 +28,9 @@ import { Settler } from "./settle.ts";
 const FLOW_BYTES = 256;
 const FLOW_BYTES_MAX = 200 << 10;
 
+/** Flows between two flushes, unless it is said otherwise. */
+const CAPACITY = 1024;
+
 /** How flows are collected. */
 export type FlowBatchOptions = {
   /** The most flows between two flushes; 1,024 by default. */
@@ -66,7 +69,7 @@ export class FlowBatch implements Disposable {
   #appliedBefore = 0;
 
   constructor(target: LoadTarget, options: FlowBatchOptions = {}) {
-    const capacity = options.capacity ?? DEFAULT_SHAPE.messagesPerDatagram;
+    const capacity = options.capacity ?? CAPACITY;
     assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
     this.#ports = options.ports;
     this.#account = new Account((exception) => this.#exceptions.push(exception));

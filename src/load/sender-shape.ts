@@ -6,17 +6,33 @@ export type SenderShape = BatchShape & {
   readonly datagramsPerCall: number;
 };
 
+/** Messages of one batch: more make no flow cheaper, and wait longer for their replies. */
+const MESSAGES_PER_BATCH = 4096;
+
 /**
- * What measured best: datagrams of 1,024 messages, as many as an iovec array holds, and four of them
- * a system call.
+ * What measured best: many small datagrams a system call. A datagram above a page is copied to memory
+ * that the kernel maps for it (`netlink_alloc_large_skb`), which costs more than its acks save.
  */
 export const DEFAULT_SHAPE: SenderShape = {
   ack: "errors",
   transport: "sendmmsg",
-  messagesPerDatagram: 1024,
+  messagesPerDatagram: 16,
   bytesPerDatagram: 256 << 10,
-  datagramsPerCall: 4,
+  datagramsPerCall: 256,
 };
+
+/** Messages of a datagram that is a system call of its own: as many as an iovec array holds. */
+const MESSAGES_PER_CALL = 1024;
+
+/** A whole shape: what is not given is what goes best with the rest. */
+export function completeShape(given: Partial<SenderShape> = {}): SenderShape {
+  const { transport = DEFAULT_SHAPE.transport } = given;
+  const messagesPerDatagram =
+    given.messagesPerDatagram ??
+    (transport === "sendmmsg" ? DEFAULT_SHAPE.messagesPerDatagram : MESSAGES_PER_CALL);
+  const datagramsPerCall = Math.max(1, Math.floor(MESSAGES_PER_BATCH / messagesPerDatagram));
+  return { ...DEFAULT_SHAPE, messagesPerDatagram, datagramsPerCall, ...given };
+}
 
 /** Batches a second that a rate is kept with. */
 const RATE_BATCHES = 20;
@@ -27,5 +43,6 @@ export function shapeForRate(shape: SenderShape, maxRate: number | undefined): S
   const messages = Math.max(1, Math.floor(maxRate / RATE_BATCHES));
   if (messages >= shape.messagesPerDatagram * shape.datagramsPerCall) return shape;
   const messagesPerDatagram = Math.min(shape.messagesPerDatagram, messages);
-  return { ...shape, messagesPerDatagram, datagramsPerCall: 1 };
+  const datagramsPerCall = Math.max(1, Math.floor(messages / messagesPerDatagram));
+  return { ...shape, messagesPerDatagram, datagramsPerCall };
 }

@@ -8,6 +8,7 @@ export type TunedCut = Cut & {
 };
 
 const CANDIDATES: readonly Cut[] = [
+  { messagesPerDatagram: 16, datagramsPerCall: 256 },
   { messagesPerDatagram: 128, datagramsPerCall: 8 },
   { messagesPerDatagram: 256, datagramsPerCall: 4 },
   { messagesPerDatagram: 512, datagramsPerCall: 2 },

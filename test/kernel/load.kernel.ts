@@ -9,7 +9,7 @@ import { load, type LoadOptions, loadSync } from "../../src/load/load.ts";
 import { Account, OutcomeTable } from "../../src/load/outcome.ts";
 import type { LoadReport } from "../../src/load/report.ts";
 import { Sender } from "../../src/load/sender.ts";
-import { DEFAULT_SHAPE, type SenderShape } from "../../src/load/sender-shape.ts";
+import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
 import { deleteDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
 import { Datapath } from "../../src/datapath.ts";
@@ -34,7 +34,7 @@ type Extra = LoadOptions &
 
 function loadText(dp: TestDatapath, text: string, extra: Extra = {}): Promise<LoadReport> {
   const account = new Account(undefined, extra.table);
-  const shape = { ...DEFAULT_SHAPE, ...extra.shape };
+  const shape = completeShape(extra.shape);
   const target = { channel: dp.channel, datapath: dp.info };
   return load(
     lines(text, extra),

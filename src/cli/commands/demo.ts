@@ -95,7 +95,9 @@ async function demo(): Promise<void> {
     rate(single);
 
     const report = await loadFile(channel, datapath, file);
-    step(`packed, ${count(DEFAULT_SHAPE.messagesPerDatagram)} flows a datagram:`);
+    step(
+      `packed, ${DEFAULT_SHAPE.messagesPerDatagram} flows a datagram, ${DEFAULT_SHAPE.datagramsPerCall} datagrams a system call:`,
+    );
     rate(report);
     const { p50, p99, max } = report.batchLatencyMicroseconds;
     writeOut(

@@ -7,7 +7,12 @@ import { fileFeed, sendersOf, type WorkerCount } from "../../load/file-feed.ts";
 import { load, type LoadOptions } from "../../load/load.ts";
 import { Account, type FlowException } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
-import { DEFAULT_SHAPE, type SenderShape, shapeForRate } from "../../load/sender-shape.ts";
+import {
+  completeShape,
+  DEFAULT_SHAPE,
+  type SenderShape,
+  shapeForRate,
+} from "../../load/sender-shape.ts";
 import type { AckMode, Transport } from "../../netlink/transactor.ts";
 import type { FlowVerb } from "../../ovs/flow-message.ts";
 import { errnoNumber } from "../../sys/errno.ts";
@@ -28,7 +33,7 @@ type Options = {
   tolerate: ReadonlySet<number>;
   ack: AckMode;
   transport: Transport;
-  batchFlows: number;
+  batchFlows?: number;
   batchBytes: number;
   workers: WorkerCount;
   maxRate?: number;
@@ -104,9 +109,8 @@ export function loadCommand(): Command {
     )
     .option(
       "--batch-flows <N>",
-      `flows a datagram; at most ${iovMax()} with writev`,
+      `flows a datagram (default: 16 by sendmmsg, else 1024); at most ${iovMax()} with writev`,
       positive("--batch-flows", 1 << 16),
-      DEFAULT_SHAPE.messagesPerDatagram,
     )
     .option(
       "--batch-bytes <N>",
@@ -179,13 +183,12 @@ async function run(file: string, options: Options): Promise<void> {
 }
 
 function shapeOf(options: Options): SenderShape {
-  const shape = {
-    ...DEFAULT_SHAPE,
+  const shape = completeShape({
     ack: options.ack,
     transport: options.transport,
-    messagesPerDatagram: options.batchFlows,
     bytesPerDatagram: options.batchBytes,
-  };
+    ...(options.batchFlows === undefined ? {} : { messagesPerDatagram: options.batchFlows }),
+  });
   return shapeForRate(shape, options.maxRate);
 }
 
