@@ -26,7 +26,7 @@ export type Before = "empty" | "flows";
 /** One way to do the work: a program to be timed, in a process of its own. */
 export type Variant = {
   readonly part: LabPart;
-  /** Unique in a plan. */
+  /** Unique in its part of a plan. */
   readonly name: string;
   readonly program: Program;
   readonly command: readonly string[];

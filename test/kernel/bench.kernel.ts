@@ -41,7 +41,7 @@ test("every variant of the suite installs what it is to, and the same flows", ()
     .map((line): Run => JSON.parse(line));
   expect(runs.filter(({ failed }) => failed !== undefined)).toEqual([]);
   expect(new Set(runs.map(({ part }) => part))).toEqual(new Set(LAB_PARTS));
-  const own = new Set(runs.map(({ name }) => name));
+  const own = new Set(runs.map(({ part, name }) => `${part}: ${name}`));
   // One variant gives a run a verb; each of the others gives one.
   const verbs = plan.variants.filter(({ name }) => name === "millrace, verbs").length;
   expect(own.size).toBe(plan.variants.length - verbs + 5 * verbs);
