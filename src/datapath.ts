@@ -32,14 +32,7 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
-import {
-  clearFlow,
-  deleteFlow,
-  dumpFlows,
-  type FlowView,
-  flushFlows,
-  getFlow,
-} from "./ovs/flow.ts";
+import { clearFlow, deleteFlow, type FlowView, flushFlows, getFlow } from "./ovs/flow.ts";
 import {
   deleteMeter,
   getMeter,
@@ -49,6 +42,7 @@ import {
   type MeterOptions,
   setMeter,
 } from "./ovs/meter.ts";
+import { dumpToLoad } from "./ovs/ordered-dump.ts";
 import { executePacket, type PacketToExecute } from "./ovs/packet.ts";
 import { movePort } from "./ovs/port-move.ts";
 import type { TunnelOptions } from "./ovs/tunnel.ts";
@@ -256,7 +250,8 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * Every flow, one by one, with counters. Ending the loop early is fine.
+   * Every flow, one by one, with counters, in an order in which they can be loaded again: where they
+   * overlap a narrow one comes before a wide one. Ending the loop early is fine.
    * @param options `terse`: counters alone, by UFID, for a fraction of the time
    */
   flows(): Generator<Flow, void>;
@@ -266,7 +261,7 @@ export class Datapath implements Disposable {
   }
 
   *#flows(): Generator<Flow, void> {
-    for (const view of dumpFlows(this.#channel, this.#info)) yield Flow.fromParts(view);
+    for (const view of dumpToLoad(this.#channel, this.#info)) yield Flow.fromParts(view);
   }
 
   /**

@@ -63,10 +63,10 @@ same flow. It is printed otherwise where ovs-dpctl leaves out what a kernel want
 - \`eth_type(0/0)\` and \`in_port(0/0xffff0000)\`, which mean nothing, are left out, but for \`-m\`;
 - percentages have all digits, and bytes their leading zeros.
 
-Flows that overlap are the exception to the second load: a kernel takes a narrow flow first and a wide one
-after it, but not the other way round, and dumps both in the order of its hash table. Which of them has to come
-first can hang on every pair, so a dump, which is not held in memory, is not sorted. A flow refused for that is
-counted and told, with the flow that it overlaps; to bring both back, load the narrow one first.
+Flows that overlap are dumped in another order: a kernel takes a narrow flow first and a wide one after it,
+but not the other way round, and dumps both in the order of its hash table. A dump of millrace puts the narrow
+one first, so that both come back. A file of \`ovs-dpctl dump-flows\` may have it last: it is refused then,
+counted and told, with the flow that it overlaps.
 
 Some matches a kernel makes, but never shows: a \`ct_tuple4()\` or \`ct_tuple6()\` whose \`proto\` is 0 or not matched,
 \`geneve()\` without options, \`key32()\` of what is not IPv6, and whether a tunnel is one of IPv6 where no address

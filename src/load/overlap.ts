@@ -1,7 +1,7 @@
 import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
+import { overlaps } from "../flow/key/overlap.ts";
 import { printKey } from "../flow/key/print.ts";
-import { KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "../flow/key/record.ts";
-import { LEVELS, SLOT_ETHERNET, SLOT_UNKNOWN } from "../flow/key/slots.ts";
+import { KeyRecord } from "../flow/key/record.ts";
 import type { FlowParts } from "../flow/print.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { dumpFlows, type FlowView, getFlow, identityOf } from "../ovs/flow.ts";
@@ -59,27 +59,6 @@ function readInto({ bytes, key, mask }: FlowParts, record: KeyRecord): boolean {
     mask.end,
     record,
   );
-}
-
-/**
- * Whether a packet with the masked key of `flow`, zero in all that it does not match, is one of `held`:
- * so the kernel looks for an overlap (`ovs_flow_tbl_lookup` in `ovs_flow_cmd_new`).
- */
-function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
-  if (flow.has(0, SLOT_ETHERNET) !== held.has(0, SLOT_ETHERNET)) return false;
-  for (let level = 0; level < LEVELS; level++) {
-    for (let left = held.present[level]!; left !== 0; left &= left - 1) {
-      const slot = 31 - Math.clz32(left & -left);
-      if (slot === SLOT_UNKNOWN) continue;
-      const key = keyOffset(level, slot) >> 2;
-      const mask = maskOffset(level, slot) >> 2;
-      for (let i = 0; i < WORDS_OF_SLOT[slot]!; i++) {
-        const differ = flow.ints[key + i]! ^ held.ints[key + i]!;
-        if ((differ & held.ints[mask + i]!) !== 0) return false;
-      }
-    }
-  }
-  return true;
 }
 
 function textOf(record: KeyRecord): string {

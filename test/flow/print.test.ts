@@ -6,43 +6,10 @@ import { ACTION_WORDS } from "../../src/flow/action/table.ts";
 import { Flow } from "../../src/flow/flow.ts";
 import { flowJsonToLine, lineToFlowJson } from "../../src/flow/json.ts";
 import { KeyRecord } from "../../src/flow/key/record.ts";
-import { FlowLineEncoder } from "../../src/flow/line.ts";
 import { type FlowParts, type FlowPrintStyle, printFlow } from "../../src/flow/print.ts";
 import { TextSink } from "../../src/flow/text/sink.ts";
-import { AttributeReader } from "../../src/netlink/attribute-reader.ts";
-import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
-import { PinnedMemory } from "../../src/sys/memory.ts";
-import * as OVS from "../../src/uapi/openvswitch.ts";
-import { encoder as utf8, keyOf, normalized, PROPERTY, textOf, ufidOf } from "./harness.ts";
-
-const memory = new PinnedMemory(1 << 16);
-const writer = new AttributeWriter(memory);
-const NONE = { start: -1, end: -1 };
-
-/** A flow as a dump has it, made from a line. */
-function flowOf(text: string, more: Partial<FlowParts> = {}): FlowParts {
-  const line = utf8.encode(text);
-  writer.reset(0, memory.size);
-  new FlowLineEncoder({ ufid: true }).encode(line, 0, line.length, 1, writer);
-  const bytes = memory.u8.slice(0, writer.position);
-  const ranges = new Map<number, { start: number; end: number }>();
-  const reader = new AttributeReader().reset(bytes, 0, bytes.length);
-  while (reader.next()) {
-    ranges.set(reader.type, { start: reader.start, end: reader.start + reader.length });
-  }
-  return {
-    bytes,
-    ufid: ranges.get(OVS.OVS_FLOW_ATTR_UFID) ?? NONE,
-    key: ranges.get(OVS.OVS_FLOW_ATTR_KEY) ?? NONE,
-    mask: ranges.get(OVS.OVS_FLOW_ATTR_MASK) ?? NONE,
-    actions: ranges.get(OVS.OVS_FLOW_ATTR_ACTIONS) ?? NONE,
-    packets: 0,
-    byteCount: 0,
-    usedMs: 0,
-    tcpFlags: 0,
-    ...more,
-  };
-}
+import { flowOf } from "./dumped-flow.ts";
+import { keyOf, normalized, PROPERTY, textOf, ufidOf } from "./harness.ts";
 
 function printed(flow: FlowParts, style: Partial<FlowPrintStyle> = {}): string {
   const sink = new TextSink();
@@ -136,7 +103,9 @@ describe("a line of a dump", () => {
     const sink = new TextSink();
     const style = { verbose: false, statistics: true };
     const flow = flowOf(LINE);
-    expect(printFlow({ ...flow, actions: NONE }, new KeyRecord(), sink, style, 0)).toBe(false);
+    expect(
+      printFlow({ ...flow, actions: { start: -1, end: -1 } }, new KeyRecord(), sink, style, 0),
+    ).toBe(false);
     const broken = { ...flow, bytes: flow.bytes.slice() };
     broken.bytes.fill(0xff, flow.key.start, flow.key.end);
     expect(printFlow(broken, new KeyRecord(), sink, style, 0)).toBe(false);

@@ -68,13 +68,15 @@ export function failure(run: () => unknown): MillraceError | undefined {
   }
 }
 
+/** The program, as a user starts it. */
+export const MILLRACE: string = `${import.meta.dir}/../../src/cli/millrace`;
+
 /** Runs millrace as a user does. */
 export function millrace(
   args: readonly string[],
   input?: string,
 ): { exitCode: number; stdout: string; stderr: string } {
-  const program = `${import.meta.dir}/../../src/cli/millrace`;
-  const child = Bun.spawnSync([program, ...args], {
+  const child = Bun.spawnSync([MILLRACE, ...args], {
     stdin: input === undefined ? "ignore" : new TextEncoder().encode(input),
     stdout: "pipe",
     stderr: "pipe",

@@ -10,7 +10,7 @@ import { addPort, portNames } from "../../src/ovs/vport.ts";
 import { probeFeatures } from "../../src/ovs/features.ts";
 import { Random, randomFlow } from "../flow/rules/random.ts";
 import { verdict } from "../flow/rules/support.ts";
-import { HAS_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
+import { HAS_DPCTL, MILLRACE, millrace, TestDatapath, witness } from "./lab.ts";
 import { checkFlow } from "./language/check.ts";
 import { comparable, isSaid } from "./language/dpctl.ts";
 import { corpusLines, underPort } from "./language/lines.ts";
@@ -163,6 +163,41 @@ test("a refusal for an overlap names the flow that is in the way", () => {
   expect([again.applied, other.flows]).toEqual([2, 2]);
 });
 
+/** Every flow, as ovs-dpctl reads it where it is at hand. */
+function heldBy(other: TestDatapath): readonly string[] {
+  const dump = HAS_DPCTL
+    ? witness("ovs-dpctl", "dump-flows", "-m", other.name)
+    : millrace(["dump", "-m", "--dp", other.name]).stdout;
+  return dump.trim().split("\n").toSorted();
+}
+
+test("flows that overlap are dumped in an order in which they load again", () => {
+  using other = new TestDatapath("lang8");
+  using opened = Datapath.open(other.name);
+  const random = new Random(SEED);
+  const bits = (most: number): number => random.below(most);
+  // Of a few bits of three fields: many are refused for an overlap, and of those taken many overlap.
+  const lines = Array.from({ length: 600 }, (_, index) => {
+    const field = (): string => `0.0.0.${bits(64)}/0.0.0.${bits(64)}`;
+    const match = `ipv4(src=${field()},dst=${field()},tos=${bits(4)}/${bits(4)},frag=no)`;
+    return `in_port(1),eth(),eth_type(0x0800),${match} ${(index % 3) + 1}`;
+  });
+  opened.loadSync(lines);
+  for (const format of ["text", "jsonl", "msgpack"]) {
+    const file = join(folder, `overlapping.${format}`);
+    const before = heldBy(other);
+    witness("sh", "-c", `"${MILLRACE}" dump --format ${format} --dp ${other.name} >"${file}"`);
+    opened.flush();
+    const load = millrace(["load", file, "--dp", other.name, "--json"]);
+    expect([load.exitCode, JSON.parse(load.stdout)]).toMatchObject([0, { rejected: 0 }]);
+    expect(heldBy(other)).toEqual(before);
+  }
+  const flows = Array.from(opened.flows(), (flow) => flow.toString());
+  expect(flows.length).toBeGreaterThan(100);
+  opened.flush();
+  expect(opened.loadSync(flows).applied).toBe(flows.length);
+});
+
 test("a conntrack helper that the kernel lacks is what a bare EINVAL is put down to", () => {
   using other = new TestDatapath("lang7");
   using opened = Datapath.open(other.name);
@@ -225,6 +260,15 @@ test.skipIf(!HAS_DPCTL)(
   },
 );
 
+/** The lines of a dump, by the in_port that each has of its own: ours are in the order in which they load. */
+function byPort(dump: string): readonly string[] {
+  const portOf = (line: string): string => /in_port\([^)]*\)/.exec(line)?.[0] ?? line;
+  return dump
+    .trim()
+    .split("\n")
+    .toSorted((a, b) => (portOf(a) < portOf(b) ? -1 : 1));
+}
+
 describe.skipIf(!HAS_DPCTL)("what ovs-dpctl installs", () => {
   test("is dumped as ovs-dpctl dumps it, but for what would be lost", () => {
     using other = new TestDatapath("lang1");
@@ -234,12 +278,10 @@ describe.skipIf(!HAS_DPCTL)("what ovs-dpctl installs", () => {
     witness("ovs-dpctl", "add-flows", other.name, file);
     expect(other.flows).toBeGreaterThan(taken.length / 2);
     for (const style of [[], ["-m"]]) {
-      const theirs = witness("ovs-dpctl", "dump-flows", ...style, other.name)
-        .trim()
-        .split("\n");
+      const theirs = byPort(witness("ovs-dpctl", "dump-flows", ...style, other.name));
       const { exitCode, stdout } = millrace(["dump", ...style, "--dp", other.name]);
       expect(exitCode).toBe(0);
-      const ours = stdout.trim().split("\n");
+      const ours = byPort(stdout);
       expect(ours.length).toBe(theirs.length);
       const wrong: string[] = [];
       for (const [index, line] of ours.entries()) {

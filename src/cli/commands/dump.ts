@@ -6,7 +6,8 @@ import { TextSink } from "../../flow/text/sink.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
-import { dumpFlows, type FlowView } from "../../ovs/flow.ts";
+import type { FlowView } from "../../ovs/flow.ts";
+import { dumpToLoad } from "../../ovs/ordered-dump.ts";
 import { portNames } from "../../ovs/vport.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { UsageError } from "../exit.ts";
@@ -56,7 +57,7 @@ async function run(options: Options): Promise<void> {
   const names = options.names === true || options.more === true;
   const ports: PortNames | undefined = names ? portNames(channel, datapath) : undefined;
   const dump = await openDump(options, ports);
-  for (const view of dumpFlows(channel, datapath)) {
+  for (const view of dumpToLoad(channel, datapath)) {
     if (!dump.add(view)) {
       throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
     }

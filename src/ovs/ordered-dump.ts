@@ -1,0 +1,44 @@
+import { LoadOrder } from "../flow/load-order.ts";
+import { OVS_UFID_F_OMIT_ACTIONS } from "../uapi/openvswitch.ts";
+import type { OvsChannel } from "./channel.ts";
+import { type DatapathInfo, getDatapath } from "./datapath.ts";
+import { dumpFlows, type FlowView, type Range } from "./flow.ts";
+
+/**
+ * Every flow of a datapath, as {@link dumpFlows}, in an order in which a kernel takes them again. Where
+ * there is more than one mask that costs a second dump, for the masks, and a copy of each flow that may
+ * be in another one's way.
+ */
+export function* dumpToLoad(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+): Generator<FlowView, void> {
+  // Flows of one mask do not overlap.
+  const order =
+    getDatapath(channel, datapath.name).megaflow.masks > 1 ? new LoadOrder(keep) : undefined;
+  if (order !== undefined) {
+    const withoutActions = dumpFlows(channel, datapath, OVS_UFID_F_OMIT_ACTIONS);
+    for (const view of withoutActions) order.learn(view);
+  }
+  for (const view of dumpFlows(channel, datapath)) {
+    if (order === undefined || order.admit(view)) yield view;
+  }
+  if (order !== undefined) yield* order.rest();
+}
+
+/** A copy of a flow and of its bytes alone. */
+function keep(view: FlowView): FlowView {
+  const there = [view.ufid, view.key, view.mask, view.actions].filter(({ start }) => start >= 0);
+  const first = Math.min(...there.map(({ start }) => start));
+  const end = Math.max(...there.map((range) => range.end));
+  const moved = (range: Range): Range =>
+    range.start < 0 ? { ...range } : { start: range.start - first, end: range.end - first };
+  return {
+    ...view,
+    bytes: view.bytes.slice(first, end),
+    ufid: moved(view.ufid),
+    key: moved(view.key),
+    mask: moved(view.mask),
+    actions: moved(view.actions),
+  };
+}
