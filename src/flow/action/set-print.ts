@@ -14,6 +14,7 @@ import { decodeKey, NO_MASK } from "../key/decode.ts";
 import { printKeyAttribute } from "../key/print.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
 import { SLOT_ENCAP, SLOT_IN_PORT, SLOT_TUNNEL, SLOT_UNKNOWN } from "../key/slots.ts";
+import { KEY_BY_SLOT } from "../key/table.ts";
 import { TUNNEL_F_FULL, TUNNEL_FLAGS } from "../key/tunnel-fields.ts";
 import type { PortNames } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
@@ -50,6 +51,8 @@ export function printSet(
   if (!(masked ? decodeMasked(bytes, start, length) : decodeWhole(bytes, start, end))) return false;
   const slot = RECORD.order[0]!;
   if (RECORD.count[0] !== 1 || slot === SLOT_UNKNOWN) return false;
+  // Text refuses what no kernel sets.
+  if (KEY_BY_SLOT[slot]?.where === "userspace") return false;
   // Text knows ports of 16 bits; no kernel writes one.
   if (slot === SLOT_IN_PORT && u32At(RECORD.bytes, keyOffset(0, slot)) > 0xffff) return false;
   if (!comesBack(bytes, start, end, slot, masked)) return false;

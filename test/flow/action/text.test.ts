@@ -91,6 +91,8 @@ describe("what is read but printed otherwise", () => {
     ["clone(push_vlan(vid=1,pcp=0)2)", "clone(push_vlan(vid=1,pcp=0),2)"],
     ["set(udp(src=81/0xff00))", "set(udp(src=0/0xff00))"],
     ["action7(05 00 00 00)", "recirc(0x5)"],
+    // Of a packet_type, which text does not set.
+    ["action3(08 00 1d 00 00 00 00 00)", "action3(08 00 1d 00 00 00 00 00)"],
   ];
   test.each(cases)("%s", (text, printed) => {
     expect(actionsText(encodeActions(text))).toBe(printed);
