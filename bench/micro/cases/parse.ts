@@ -26,6 +26,12 @@ function forms(count: number): readonly (readonly [string, (i: number) => string
         `tunnel(tun_id=0x${(i + 1).toString(16)},src=${ip(i + 1)},dst=10.0.0.2,ttl=64,flags(df|key)),` +
         `in_port(3),eth(dst=02:00:00:00:00:02),eth_type(0x0800),ipv4(dst=${ip(i)}) ${port(i) % 9}`,
     ],
+    ["ports", (i) => sampleLine(i * 7919).replace(/ 2$/, ` ${port(i)},${port(i + 1)},${i % 7}`)],
+    [
+      "twelve forms of",
+      (i) =>
+        sampleLine(i * 7919).replace("tos=0", `tos=${i % 12}/0x${((i % 12) + 3).toString(16)}`),
+    ],
   ];
 }
 

@@ -1,18 +1,32 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import type { Shape } from "./shape.ts";
 
-/** Shapes that are kept; the one used last is tried first. */
-const SHAPES_MAX = 6;
+/** Shapes that are kept at first, and at most: there are more where those that go were of use. */
+const SHAPES_FIRST = 8;
+const SHAPES_MAX = 64;
 
 /** The most lines that go the slow way before another shape is made. */
 const PAUSE_MAX = 4096;
+
+type Entry<Of> = {
+  readonly shape: Shape;
+  readonly of: Of;
+  /** Lines that it has encoded, and which line that was last. */
+  hits: number;
+  usedAt: number;
+  /** What encoded the line after the last one of this: forms often come in turns. */
+  next: Entry<Of> | undefined;
+};
 
 /**
  * The shapes of the lines that came last. Where lines have nothing in common, making shapes does not
  * pay: the pause between two grows each time one goes that encoded nothing.
  */
 export class ShapeCache<Of> {
-  readonly #shapes: { readonly shape: Shape; readonly of: Of }[] = [];
+  readonly #entries: Entry<Of>[] = [];
+  #most = SHAPES_FIRST;
+  #last: Entry<Of> | undefined;
+  #lines = 0;
   #pause = 0;
   #missed = 0;
 
@@ -21,16 +35,18 @@ export class ShapeCache<Of> {
    * @returns what was stored with the shape, or undefined where none matches: nothing was written
    */
   encode(bytes: Uint8Array, start: number, end: number, writer: AttributeWriter): Of | undefined {
-    const shapes = this.#shapes;
-    for (let i = 0; i < shapes.length; i++) {
-      const entry = shapes[i]!;
-      if (!entry.shape.encode(bytes, start, end, writer)) continue;
-      entry.shape.hits++;
+    const likely = this.#last?.next;
+    if (likely?.shape.encode(bytes, start, end, writer) === true) return this.#use(likely);
+    const entries = this.#entries;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!;
+      if (entry === likely || !entry.shape.encode(bytes, start, end, writer)) continue;
+      // Those that are found by looking come to the front.
       if (i > 0) {
-        shapes.copyWithin(1, 0, i);
-        shapes[0] = entry;
+        entries.copyWithin(1, 0, i);
+        entries[0] = entry;
       }
-      return entry.of;
+      return this.#use(entry);
     }
     return undefined;
   }
@@ -42,11 +58,32 @@ export class ShapeCache<Of> {
 
   add(shape: Shape, of: Of): void {
     this.#missed = 0;
-    if (this.#shapes.length === SHAPES_MAX) {
-      const gone = this.#shapes.pop();
-      const used = gone !== undefined && gone.shape.hits > 0;
-      this.#pause = used ? 0 : Math.min(PAUSE_MAX, this.#pause * 2 + 1);
+    const entries = this.#entries;
+    if (entries.length === this.#most) this.#makeRoom();
+    const entry = { shape, of, hits: 0, usedAt: 0, next: undefined };
+    entries.unshift(entry);
+    this.#use(entry);
+    entry.hits = 0;
+  }
+
+  // Lets the one go that was used longest ago; where that was of use, all may stay.
+  #makeRoom(): void {
+    const entries = this.#entries;
+    const oldest = entries.reduce((a, b) => (b.usedAt < a.usedAt ? b : a));
+    if (oldest.hits > 0 && this.#most < SHAPES_MAX) {
+      this.#most++;
+      return;
     }
-    this.#shapes.unshift({ shape, of });
+    entries.splice(entries.indexOf(oldest), 1);
+    for (const entry of entries) if (entry.next === oldest) entry.next = undefined;
+    this.#pause = oldest.hits > 0 ? 0 : Math.min(PAUSE_MAX, this.#pause * 2 + 1);
+  }
+
+  #use(entry: Entry<Of>): Of {
+    entry.hits++;
+    entry.usedAt = ++this.#lines;
+    if (this.#last !== undefined) this.#last.next = entry;
+    this.#last = entry;
+    return entry.of;
   }
 }

@@ -20,6 +20,7 @@ import {
   SLOT_VLAN,
 } from "../key/slots.ts";
 import { TYPE_OF_SLOT } from "../key/table.ts";
+import type { ByteRange } from "../print.ts";
 import { TUNNEL_FIELDS, TUNNEL_FIELD_TYPES } from "../key/tunnel-fields.ts";
 import { hashedWords, UFID_SIZE } from "../key/ufid.ts";
 import type { Cursor } from "../text/cursor.ts";
@@ -64,6 +65,9 @@ export type FoundHole = {
   readonly apart: boolean;
 };
 
+const OPEN = 0x28;
+const CLOSE = 0x29;
+const COMMA = 0x2c;
 const EMPTY = new Int32Array(0);
 const PORT_NUMBER_MAX = 0xffff;
 const VLAN_CFI = 0x10;
@@ -94,8 +98,7 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
     const [start = 0, end = 0] = line.statistics.subarray(i, i + 2);
     found.push(keyless(line, start, end, H.HOLE_SKIP, 0, 0));
   }
-  const output = outputHole(line);
-  if (output !== undefined) found.push(output);
+  found.push(...outputHoles(line));
   return found;
 }
 
@@ -308,16 +311,42 @@ function addBytes(bytes: HashedBytes[], sources: Int32Array, of: FoundHole): voi
   }
 }
 
-/** Actions that are one port. */
-function outputHole(line: EncodedLine): FoundHole | undefined {
-  const { bytes, actionsStart, actionsEnd, message } = line;
-  if (!isPlain(bytes, actionsStart, actionsEnd, H.HOLE_LE32)) return undefined;
+/** Ports that are actions by themselves, not within others. */
+function outputHoles(line: EncodedLine): FoundHole[] {
+  const ports = portTokens(line);
+  const places = outputPlaces(line.message);
+  // Each such port is an OUTPUT, and in order; where there are others, this is another notation.
+  if (ports.length !== places.length) return [];
+  return ports.map(({ start, end }, i) =>
+    keyless(line, start, end, H.HOLE_LE32, places[i] ?? 0, 4),
+  );
+}
+
+/** Where the actions that are plain numbers are in the text, outside all parentheses. */
+function portTokens({ bytes, actionsStart, actionsEnd }: EncodedLine): ByteRange[] {
+  const found: ByteRange[] = [];
+  let depth = 0;
+  let start = actionsStart;
+  for (let at = actionsStart; at <= actionsEnd; at++) {
+    const byte = at < actionsEnd ? bytes[at]! : COMMA;
+    if (byte === OPEN) depth++;
+    else if (byte === CLOSE) depth--;
+    if (byte !== COMMA || depth > 0) continue;
+    if (isPlain(bytes, start, at, H.HOLE_LE32)) found.push({ start, end: at });
+    start = at + 1;
+  }
+  return found;
+}
+
+/** Where the port of each OUTPUT is in the message, those within other actions left out. */
+function outputPlaces(message: Uint8Array): number[] {
+  const found: number[] = [];
   const reader = new AttributeReader().reset(message, 0, message.length);
   while (reader.next()) {
-    if (reader.type !== OVS_FLOW_ATTR_ACTIONS || reader.length !== 8) continue;
-    const action = new AttributeReader().reset(message, reader.start, reader.start + 8);
-    if (!action.next() || action.type !== OVS_ACTION_ATTR_OUTPUT) return undefined;
-    return keyless(line, actionsStart, actionsEnd, H.HOLE_LE32, action.start, 4);
+    if (reader.type !== OVS_FLOW_ATTR_ACTIONS) continue;
+    const action = new AttributeReader();
+    action.reset(message, reader.start, reader.start + reader.length);
+    while (action.next()) if (action.type === OVS_ACTION_ATTR_OUTPUT) found.push(action.start);
   }
-  return undefined;
+  return found;
 }

@@ -18,9 +18,6 @@ const BITS = new Uint8Array(BITS_WORD.buffer);
  * encoded the slow way, and reused for as long as it matches.
  */
 export class Shape {
-  /** Lines that it has encoded. */
-  hits = 0;
-
   readonly #layout: Layout;
   /** The text between the holes, and where each piece of it ends. */
   readonly #text: Uint8Array;
@@ -52,6 +49,11 @@ export class Shape {
     const first = this.#textEnd.length > 0 ? this.#textEnd[0]! : this.#text.length;
     if (end - start < first) return false;
     for (let i = 0; i < first; i++) if (bytes[start + i] !== this.#text[i]) return false;
+    // Or at their end: the actions.
+    const tail = this.#textEnd.length > 0 ? this.#textEnd[this.#textEnd.length - 1]! : first;
+    for (let i = this.#text.length - 1, at = end - 1; i >= tail; i--, at--) {
+      if (bytes[at] !== this.#text[i]) return false;
+    }
     const base = this.#layout.place(writer);
     if (base < 0 || !this.#match(bytes, start + first, end, writer.memory.u8, base)) return false;
     this.#layout.finish(writer, base);
