@@ -97,6 +97,9 @@ const TEMPLATES = [
   "in_port(1),eth(),eth_type(0x8847),mpls(label={label},tc={bits},ttl={byte},bos={bit},label={label},bos={bit}) {out}",
   "tunnel(tun_id={wide},src={ip},dst={ip},tos={byte},ttl={byte},tp_src={port},tp_dst={port},flags(df|key)),in_port({port}),eth() {out}",
   "tunnel(tun_id={wide},ipv6_src={ip6},ipv6_dst={ip6},ttl=64,geneve({class=0x102,type=0x80,len=4,0x0a0b0c0d/0xffffffff}),flags(csum)),in_port(1),eth() {out}",
+  "in_port(1),eth(src={mac}) {port},{word},push_vlan(vid={vid},pcp=1),{port}",
+  "in_port(1),eth() sample(sample=50%,actions({port},{port})),{port},clone({port}) {out}",
+  "in_port(1),eth() {out}{port} , {port},{out}",
 ];
 
 function lineOf(template: string): fc.Arbitrary<string> {
