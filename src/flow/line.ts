@@ -3,6 +3,7 @@ import { LineParser, type LineParserOptions, type LineVerb } from "./line-parser
 import { ShapeCache } from "./shape/cache.ts";
 import { findHoles, type FoundHole, layOut } from "./shape/compile.ts";
 import { Shape } from "./shape/shape.ts";
+import { HASH } from "./text/ascii.ts";
 
 export type { LineVerb } from "./line-parser.ts";
 
@@ -11,8 +12,6 @@ export type FlowLineOptions = LineParserOptions & {
   /** Lines of one shape share the work (the default); the bytes are the same either way. */
   readonly shapes?: boolean;
 };
-
-const HASH = 0x23;
 
 /**
  * Turns lines of text into the attributes of flow requests. It is reused for all lines of a load, by

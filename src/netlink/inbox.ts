@@ -4,7 +4,8 @@ import { PinnedMemory } from "../sys/memory.ts";
 import { Readiness, type WaitOptions } from "../sys/readiness.ts";
 import { MessageVector } from "../sys/vectors.ts";
 import { MessageReader } from "./message.ts";
-import { MSG_DONTWAIT, MSG_TRUNC, type NetlinkSocket } from "./socket.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
 /** How an inbox reads: memory that is never written to is never touched, so long slots cost nothing. */
 export type InboxShape = {

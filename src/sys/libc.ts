@@ -173,6 +173,11 @@ export function sendmmsg(fd: number, headers: number, count: number, flags: numb
   }
 }
 
+/** recvmmsg: do not wait. */
+export const MSG_DONTWAIT = 0x40;
+/** A received message was longer than its slot. */
+export const MSG_TRUNC = 0x20;
+
 /** recvmmsg(2) without its own time limit. Returns how many messages came. */
 export function recvmmsg(fd: number, headers: number, count: number, flags: number): number {
   assert(isInt32(fd) && isInt32(count) && count > 0 && isInt32(flags), "recvmmsg arguments");

@@ -6,6 +6,7 @@ import { parseKey } from "../../src/flow/key/parse.ts";
 import { printKey } from "../../src/flow/key/print.ts";
 import { KeyRecord } from "../../src/flow/key/record.ts";
 import { writeUfid } from "../../src/flow/key/ufid.ts";
+import type { FlowLineOptions } from "../../src/flow/line.ts";
 import { Cursor } from "../../src/flow/text/cursor.ts";
 import { TextSink } from "../../src/flow/text/sink.ts";
 import { FlowSyntaxError } from "../../src/flow/text/syntax-error.ts";
@@ -22,6 +23,15 @@ function propertyOptions(): { numRuns: number; seed?: number } {
 }
 
 export const encoder: TextEncoder = new TextEncoder();
+
+/** Options of encoders that make other bytes of the same line. */
+export const LINE_OPTIONS: readonly Pick<FlowLineOptions, "ufid" | "mode">[] = [
+  { ufid: true },
+  { ufid: false },
+  { ufid: true, mode: "modify" },
+  { ufid: true, mode: "delete" },
+  { ufid: false, mode: "delete" },
+];
 
 /** A key from text; the whole text has to be one. */
 export function keyOf(text: string, record: KeyRecord = new KeyRecord()): KeyRecord {

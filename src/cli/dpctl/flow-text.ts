@@ -15,8 +15,8 @@ import type { PortNames } from "../../flow/ports.ts";
 import { type FlowParts, printStatistics } from "../../flow/print.ts";
 import type { TextSink } from "../../flow/text/sink.ts";
 import { printUuid } from "../../flow/text/uuid.ts";
+import { COMMA } from "../../flow/text/ascii.ts";
 
-const COMMA = 0x2c;
 const UFID_SIZE = 16;
 const EMPTY_ETHERNET = new TextEncoder().encode("eth(),");
 
