@@ -11,7 +11,7 @@ import { DOT } from "./text/ascii.ts";
 export type ByteRange = { readonly start: number; readonly end: number };
 
 /** What a flow has seen. */
-export type FlowStatistics = {
+type FlowStatistics = {
   readonly packets: number;
   readonly byteCount: number;
   /** Monotonic milliseconds at the last packet; 0 for never. */

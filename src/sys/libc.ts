@@ -7,7 +7,6 @@ const SYMBOLS = {
   __errno_location: { args: [], returns: FFIType.ptr },
   socket: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   close: { args: [FFIType.i32], returns: FFIType.i32 },
-  bind: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
   connect: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
   getsockname: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   setsockopt: {
@@ -104,11 +103,6 @@ export function socket(domain: number, type: number, protocol: number): number {
 export function close(fd: number): number {
   assert(isInt32(fd), "file descriptor");
   return result(libc().symbols.close(fd));
-}
-
-/** bind(2). */
-export function bind(fd: number, address: number, length: number): number {
-  return result(libc().symbols.bind(fd, pointer(address), length));
 }
 
 /** connect(2). */

@@ -1,5 +1,5 @@
 import { expect } from "bun:test";
-import { decodeKey, NO_MASK } from "../../src/flow/key/decode.ts";
+import { decodeKey } from "../../src/flow/key/decode.ts";
 import { writeKey, writeMask } from "../../src/flow/key/encode.ts";
 import { normalize } from "../../src/flow/key/normal-form.ts";
 import { parseKey } from "../../src/flow/key/parse.ts";
@@ -61,7 +61,7 @@ export function contentOf(record: KeyRecord): unknown {
 }
 
 /** Key and mask as netlink attributes. */
-export type Encoded = { bytes: Uint8Array; keyEnd: number; maskEnd: number };
+type Encoded = { bytes: Uint8Array; keyEnd: number; maskEnd: number };
 
 const memory = new PinnedMemory(1 << 18);
 const writer = new AttributeWriter(memory);
@@ -79,13 +79,6 @@ export function encoded(record: KeyRecord): Encoded {
 export function decoded({ bytes, keyEnd, maskEnd }: Encoded): KeyRecord {
   const record = new KeyRecord();
   expect(decodeKey(bytes, 0, keyEnd, keyEnd, maskEnd, record)).toBe(true);
-  return record;
-}
-
-/** As the kernel takes a key without a mask. */
-export function decodedExact({ bytes, keyEnd }: Encoded): KeyRecord {
-  const record = new KeyRecord();
-  expect(decodeKey(bytes, 0, keyEnd, NO_MASK, NO_MASK, record)).toBe(true);
   return record;
 }
 

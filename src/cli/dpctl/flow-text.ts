@@ -34,7 +34,7 @@ const DROPPED_SLOTS: readonly number[] = KEYS.filter(
 ).map(({ slot }) => slot);
 
 /** How {@link printDpctlFlow} prints. */
-export type DpctlFlowStyle = { readonly verbose: boolean; readonly ports: PortNames | undefined };
+type DpctlFlowStyle = { readonly verbose: boolean; readonly ports: PortNames | undefined };
 
 /**
  * Reads the key of a flow into `record`, for {@link printDpctlFlow} and filters.

@@ -23,11 +23,7 @@ import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 /** The bit of `nla_type` that says nest (linux/netlink.h). */
 
 /** Reads a list of actions up to the closing parenthesis, which stays next. */
-export type ListParser = (
-  cursor: Cursor,
-  writer: AttributeWriter,
-  ports: PortNames | undefined,
-) => void;
+type ListParser = (cursor: Cursor, writer: AttributeWriter, ports: PortNames | undefined) => void;
 
 /** Reads what may follow the name of a nested action into the nest `type`, members in any order. */
 export function parseNest(

@@ -11,7 +11,7 @@ import { isName, isNoMask, printLabels } from "./value.ts";
 import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 /** Prints a list of actions. @returns false where it is none. */
-export type ListPrinter = (
+type ListPrinter = (
   bytes: Uint8Array,
   start: number,
   end: number,

@@ -110,7 +110,7 @@ function indexMask(bytes: Uint8Array, start: number, end: number, level: number)
  * @param exact there is no mask: every bit is matched
  * @param maskAt where the mask's payload is, or {@link NO_MASK}: no bit is matched
  */
-export function decodeAttribute(
+function decodeAttribute(
   bytes: Uint8Array,
   slot: number,
   at: number,

@@ -42,7 +42,7 @@ import { type Refusal, refuse } from "./refusal.ts";
 import { checkSet } from "./set.ts";
 
 /** Deepest nest of lists (`OVS_COPY_ACTIONS_MAX_DEPTH`). */
-export const ACTIONS_DEPTH_MAX = 16;
+const ACTIONS_DEPTH_MAX = 16;
 
 /** Least bytes that trunc() leaves (`ETH_HLEN`). */
 const ETH_HLEN = 14;

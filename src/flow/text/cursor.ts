@@ -3,7 +3,7 @@ import { syntaxErrorAt } from "./syntax-error.ts";
 import { COLON, COMMA, HEX_VALUE } from "./ascii.ts";
 
 /** Deepest nesting of parentheses (`MAX_ODP_NESTED` in OVS's lib/odp-util.c). */
-export const NESTING_MAX = 32;
+const NESTING_MAX = 32;
 
 const TWO_32 = 0x1_0000_0000;
 
