@@ -104,7 +104,7 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
 }
 
 /** The least that C with bytes encoded before took: the limit is given its best shape. */
-export function bestLimit(figures: Figures, part: string): Figure | undefined {
+function bestLimit(figures: Figures, part: string): Figure | undefined {
   return figures.all
     .filter((figure) => figure.part === part && figure.name.startsWith("C, encoded before"))
     .toSorted((a, b) => a.each - b.each)[0];
@@ -165,7 +165,7 @@ function dumpSeconds(figures: Figures, program: string): number | undefined {
 }
 
 /** The last tenth against the first. */
-export function growthOf(figure: Figure | undefined): number | undefined {
+function growthOf(figure: Figure | undefined): number | undefined {
   const tenths = figure?.tenths;
   return ratio(tenths?.at(-1), tenths?.[0]);
 }

@@ -6,7 +6,7 @@ import { median } from "./statistics.ts";
 const LEAST_CHANGE = 0.05;
 
 /** What one variant came to in both runs of the suite. */
-export type Comparison = {
+type Comparison = {
   readonly part: Part;
   readonly name: string;
   /** Microseconds a flow, medians. */
@@ -18,7 +18,7 @@ export type Comparison = {
   readonly verdict: "slower" | "faster" | "same" | "few";
 };
 
-export type ComparedRuns = {
+type ComparedRuns = {
   readonly rows: readonly Comparison[];
   /** By how much the programs that are not millrace have changed: it is the machine. */
   readonly drift: ReadonlyMap<Part, number>;

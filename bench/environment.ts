@@ -2,19 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import manifest from "../package.json";
-import type { Environment, Part } from "./model.ts";
+import type { Environment } from "./model.ts";
 
 /** What the command line and the plan know of a run. */
-export type RunFacts = {
-  readonly lab: string;
-  readonly labKernel: string;
-  readonly flows: number;
-  readonly textFlows: number;
-  readonly rounds: number;
-  readonly seed: number;
-  readonly parts: readonly Part[];
-  readonly skipped: readonly string[];
-};
+type RunFacts = Pick<
+  Environment,
+  "lab" | "labKernel" | "flows" | "textFlows" | "rounds" | "seed" | "parts" | "skipped"
+>;
 
 /** Where and with what the suite runs. */
 export function describeEnvironment(facts: RunFacts): Environment {

@@ -25,10 +25,10 @@ export type Figure = {
 };
 
 /** A variant none or not all of whose rounds count, and why. */
-export type Failure = { readonly name: string; readonly why: string };
+type Failure = { readonly name: string; readonly why: string };
 
 /** Variants that were to install the same flows, and whether they did. */
-export type Proof = {
+type Proof = {
   readonly work: string;
   readonly hash: string;
   readonly variants: number;

@@ -21,7 +21,7 @@ export type Shape = {
 };
 
 /** What the kernel is to hold when a program starts. */
-export type Before = "empty" | "flows";
+type Before = "empty" | "flows";
 
 /** One way to do the work: a program to be timed, in a process of its own. */
 export type Variant = {

@@ -26,7 +26,7 @@ export const NO_PEERS: Peers = {
 };
 
 /** Which peers are to be had by fetching them. */
-export type WantedPeers = {
+type WantedPeers = {
   /** Something that is measured in the lab is compared with ovs-dpctl. */
   readonly dpctl: boolean;
   /** libmnl, pyroute2 and OVS's own library as well. */

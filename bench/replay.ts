@@ -11,7 +11,7 @@ const TIMED_FLOWS_MAX = 200_000;
 const TENTHS = 10;
 
 /** How messages of a file are sent. */
-export type Replay = {
+type Replay = {
   readonly file: string;
   readonly socket: NetlinkSocket;
   /** Second word of every header: type and flags. */

@@ -9,7 +9,7 @@ export type Size = {
   readonly peerFlows: number;
   /** Flows of a run of the sweep and of a number of masks. */
   readonly sweepFlows: number;
-  /** ovs-dpctl takes 400 µs a flow, constantly: a part of the flows tells its cost. */
+  /** What a flow costs ovs-dpctl is constant: a part of the flows tells it. */
   readonly dpctlFlows: number;
   readonly pyrouteFlows: number;
   readonly rounds: number;

@@ -21,7 +21,7 @@ export function maskedLine(index: number, masks: number): string {
 }
 
 /** How the messages of a file are made. */
-export type Encoding = {
+type Encoding = {
   readonly flows: number;
   /** The first flow of the sample. */
   readonly first: number;

@@ -14,7 +14,7 @@ const SHAPE = {
   bytesPerDatagram: 256 << 10,
 } as const;
 
-export type SendResult = { readonly seconds: number; readonly errors: number };
+type SendResult = { readonly seconds: number; readonly errors: number };
 
 /**
  * Sends the messages of a packed file, as the command and with the flags that stand in it.

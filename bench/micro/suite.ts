@@ -9,7 +9,7 @@ import { templateCases } from "./cases/template.ts";
 import { ufidCases } from "./cases/ufid.ts";
 
 /** How much is measured. */
-export type MicroOptions = {
+type MicroOptions = {
   /** Flows, attributes or calls of one run of a case. */
   readonly count: number;
   /** Time for each case, in milliseconds; more where so many runs take longer. */

@@ -10,7 +10,7 @@ const BUN = join(ROOT, "src/cli/bun");
 const MILLRACE = join(ROOT, "src/cli/millrace");
 
 /** How much the part `native` does. */
-export type NativeSize = {
+type NativeSize = {
   readonly rounds: number;
   readonly routes: number;
   /** Starts of a process, the median of which is taken. */

@@ -2,7 +2,7 @@ import type { Figure, Figures } from "../figures.ts";
 import { PROGRAM_COLOURS, TRANSPORT_COLOURS } from "./palette.ts";
 
 /** A line of a plot; null where there is no point. */
-export type Series = {
+type Series = {
   readonly label: string;
   readonly colours: readonly [light: string, dark: string];
   readonly dash?: readonly number[];

@@ -3,7 +3,7 @@ import { isatty } from "node:tty";
 type Style = (text: string) => string;
 
 /** The colours that output is in: plain where standard output is no terminal, or NO_COLOR is set. */
-export type Colours = {
+type Colours = {
   readonly red: Style;
   readonly green: Style;
   readonly yellow: Style;

@@ -3,7 +3,7 @@ import type { FlowException } from "../load/outcome.ts";
 import { UsageError } from "./exit.ts";
 
 /** Takes every exception of a load as it comes, so that memory does not grow with them. */
-export type ExceptionLog = Disposable & { readonly write: (exception: FlowException) => void };
+type ExceptionLog = Disposable & { readonly write: (exception: FlowException) => void };
 
 /** Lines are collected up to this, and no longer than this: a system call a line would be slow. */
 const BUFFER_BYTES = 64 << 10;

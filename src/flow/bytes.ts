@@ -23,3 +23,14 @@ export function isZero(bytes: Uint8Array, at: number, size: number): boolean {
   for (let i = 0; i < size; i++) if (bytes[at + i] !== 0) return false;
   return true;
 }
+
+/** Copies few bytes: a loop is faster than a view and its `set`. */
+export function copyBytes(
+  from: Uint8Array,
+  at: number,
+  to: Uint8Array,
+  start: number,
+  length: number,
+): void {
+  for (let i = 0; i < length; i++) to[start + i] = from[at + i]!;
+}

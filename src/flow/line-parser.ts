@@ -17,6 +17,7 @@ import type { EncodedLine } from "./shape/compile.ts";
 import { Cursor } from "./text/cursor.ts";
 import { parseUuid } from "./text/uuid.ts";
 import { WordTable } from "./text/words.ts";
+import { COLON, COMMA, HASH } from "./text/ascii.ts";
 
 /** What is done with a flow: what its line says, else what the whole load does. */
 export type LineVerb = "put" | "add" | "modify" | "delete";
@@ -31,10 +32,6 @@ export type LineParserOptions = {
   /** A delete has all that may name its flow, UFID, KEY and MASK: who keeps it may choose later. */
   readonly whole?: boolean;
 };
-
-const HASH = 0x23;
-const COLON = 0x3a;
-const COMMA = 0x2c;
 
 const VERBS: readonly LineVerb[] = ["add", "modify", "delete"];
 const VERB_BYTES: readonly Uint8Array[] = VERBS.map((verb) => new TextEncoder().encode(verb));

@@ -3,6 +3,7 @@ import { LineParser, type LineParserOptions, type LineVerb } from "./line-parser
 import { ShapeCache } from "./shape/cache.ts";
 import { findHoles, type FoundHole, layOut } from "./shape/compile.ts";
 import { Shape } from "./shape/shape.ts";
+import { HASH } from "./text/ascii.ts";
 
 export type { LineVerb } from "./line-parser.ts";
 
@@ -11,8 +12,6 @@ export type FlowLineOptions = LineParserOptions & {
   /** Lines of one shape share the work (the default); the bytes are the same either way. */
   readonly shapes?: boolean;
 };
-
-const HASH = 0x23;
 
 /**
  * Turns lines of text into the attributes of flow requests. It is reused for all lines of a load, by
@@ -40,8 +39,8 @@ export class FlowLineEncoder {
    * - `[add|modify|delete] [ufid:UUID] KEY [ACTIONS]`, the verb or any prefix of it
    * - `[ufid:UUID, ]KEY[, packets:N][, bytes:N][, used:T][, flags:F]…, actions:ACTIONS`, of a dump
    *
-   * A delete appends the UFID alone, or the KEY where there is none, unless it is to be whole. Where the writer has no room it
-   * is left failed.
+   * A delete appends the UFID alone, or the KEY where there is none, unless the options want it whole.
+   * A writer without room is left failed.
    * @returns false for a blank line or a comment: nothing was written
    * @throws FlowSyntaxError with the writer rolled back
    */

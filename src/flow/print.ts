@@ -5,12 +5,13 @@ import type { KeyRecord } from "./key/record.ts";
 import type { PrintStyle } from "./text/field-print.ts";
 import type { TextSink } from "./text/sink.ts";
 import { printUuid } from "./text/uuid.ts";
+import { DOT } from "./text/ascii.ts";
 
 /** Where the payload of an attribute is; `start` is -1 where there is none. */
 export type ByteRange = { readonly start: number; readonly end: number };
 
 /** What a flow has seen. */
-export type FlowStatistics = {
+type FlowStatistics = {
   readonly packets: number;
   readonly byteCount: number;
   /** Monotonic milliseconds at the last packet; 0 for never. */
@@ -96,7 +97,7 @@ function printUsed(out: TextSink, usedMs: number, nowMs: number): void {
   const seconds = Math.floor(elapsed / 1000);
   const thousandths = elapsed - seconds * 1000;
   out.dec(seconds);
-  out.byte(0x2e);
+  out.byte(DOT);
   if (thousandths < 100) out.byte(0x30);
   if (thousandths < 10) out.byte(0x30);
   out.dec(thousandths);

@@ -91,7 +91,7 @@ export class TemplateFill {
 }
 
 /** Why a row is no flow. */
-export type RowRefusal = {
+type RowRefusal = {
   readonly column: number;
   readonly reason: string;
   readonly text: string;

@@ -1,5 +1,6 @@
 import { looksLikeFlowSet } from "./flow-set-layout.ts";
 import type { ByteSource } from "./source.ts";
+import { OPEN_BRACE } from "../flow/text/ascii.ts";
 
 /** How flows lie in a file: text lines, an object of JSON a line, or a flow set. */
 export type FlowFormat = "text" | "jsonl" | "msgpack";
@@ -12,14 +13,12 @@ export type DetectedSource = { readonly format: FlowFormat; readonly source: Byt
 /** Enough for the header of a flow set, and for the blank lines before the first object. */
 const LOOK_BYTES = 4096;
 
-const OPENING_BRACE = 0x7b;
-
 /** The format of an input that begins with `first`; text is what is nothing else. */
 export function formatOf(first: Uint8Array): FlowFormat {
   if (looksLikeFlowSet(first)) return "msgpack";
   const from = isByteOrderMark(first) ? 3 : 0;
   const visible = first.subarray(from).find((byte) => byte > 0x20);
-  return visible === OPENING_BRACE ? "jsonl" : "text";
+  return visible === OPEN_BRACE ? "jsonl" : "text";
 }
 
 /**

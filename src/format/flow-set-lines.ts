@@ -12,7 +12,7 @@ const NUMBERS_ONCE = 0x1000_0000;
 const NUMBERS_TWICE = 0x2000_0000;
 
 /** What became of a line: why it was refused, or that it holds no flow. */
-export type FlowSetLine = "added" | "blank" | { readonly code: string; readonly reason: string };
+type FlowSetLine = "added" | "blank" | { readonly code: string; readonly reason: string };
 
 /** Adds flows to a flow set, a line each. */
 export class FlowSetLines {

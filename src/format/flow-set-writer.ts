@@ -22,7 +22,7 @@ export type PortUse = {
 };
 
 /** What a flow is, beyond its attributes. */
-export type FlowSetEntry = {
+type FlowSetEntry = {
   readonly verb: LineVerb;
   /** Above that of the flow before it. */
   readonly line: number;

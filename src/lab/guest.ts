@@ -7,7 +7,7 @@ import { shellQuote } from "./tool.ts";
  * A User Mode Linux serial line reads its input a byte at a time (chan_interrupt), 1 MB/s; pieces
  * are ten times as fast. Output has no such limit.
  */
-export type GuestInput = "ignore" | { readonly spool: string } | { readonly file: string };
+type GuestInput = "ignore" | { readonly spool: string } | { readonly file: string };
 
 /** What a guest runs, as its scripts need it. */
 export type GuestJob = {

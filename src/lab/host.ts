@@ -7,7 +7,7 @@ import { lastLines, runTool } from "./tool.ts";
 export type HostRoute = { readonly enter: readonly string[]; readonly release: string };
 
 /** What the host's kernel offers: a route, or the reason why there is none. */
-export type HostProbe = { readonly route?: HostRoute; readonly reason: string };
+type HostProbe = { readonly route?: HostRoute; readonly reason: string };
 
 /** Asks the kernel for the datapath's netlink family, which also makes it load the module. */
 const PROBE = `if command -v genl >/dev/null; then genl ctrl get name ovs_datapath >/dev/null 2>&1

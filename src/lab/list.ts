@@ -17,7 +17,7 @@ export type KernelOffer = {
 };
 
 /** Something that the lab keeps on disk. */
-export type Cached = { readonly name: string; readonly bytes: number };
+type Cached = { readonly name: string; readonly bytes: number };
 
 /** What {@link listLabs} finds. */
 export type LabList = {

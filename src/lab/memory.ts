@@ -12,7 +12,7 @@ export const LEAST_MIB = 512;
 const RESERVE_MIB = 256;
 
 /** A folder that could hold the guest's memory. */
-export type MemoryPlace = {
+type MemoryPlace = {
   readonly path: string;
   readonly freeMiB: number;
   /** A guest executes its memory: a folder mounted noexec cannot hold it. */
@@ -20,7 +20,7 @@ export type MemoryPlace = {
 };
 
 /** How much memory a guest gets, and the folder that holds it. */
-export type MemoryPlan = { readonly mebibytes: number; readonly folder: string };
+type MemoryPlan = { readonly mebibytes: number; readonly folder: string };
 
 /** What `MemAvailable` of /proc/meminfo says, in MiB. */
 export function parseMemAvailable(meminfo: string): number {

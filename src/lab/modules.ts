@@ -5,7 +5,7 @@ import { join } from "node:path";
 export const EAGER_MODULES: readonly string[] = ["openvswitch"];
 
 /** Which files to load for a module or an alias of it, in order, the module itself last. */
-export type ModuleIndex = ReadonlyMap<string, readonly string[]>;
+type ModuleIndex = ReadonlyMap<string, readonly string[]>;
 
 /** The name of a module from its file: the kernel writes `_` where a file may have `-`. */
 function moduleName(path: string): string {

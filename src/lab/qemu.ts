@@ -53,7 +53,7 @@ export function kvmOpens(): boolean {
 }
 
 /** What QEMU is started with. */
-export type QemuBoot = QemuPrograms & {
+type QemuBoot = QemuPrograms & {
   readonly accelerator: Accelerator;
   readonly kernel: string;
   readonly mebibytes: number;

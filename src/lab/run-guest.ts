@@ -21,7 +21,7 @@ import { terminalSize } from "./terminal.ts";
 import { startVm } from "./vm.ts";
 
 /** A kernel that can be booted, whose guest sees the host's files. */
-export type GuestKernel = {
+type GuestKernel = {
   readonly kind: "uml" | "qemu";
   /** For people. */
   readonly title: string;

@@ -8,7 +8,7 @@ import { lastLines } from "./tool.ts";
 import type { Vm } from "./vm.ts";
 
 /** How a booted kernel is spoken with. */
-export type SessionOptions = {
+type SessionOptions = {
   /** The run's folder, where the kernel's log is. */
   readonly folder: string;
   readonly kernel: string;

@@ -9,7 +9,7 @@ export type ToolResult = {
 };
 
 /** How a program of the host is run. */
-export type ToolOptions = {
+type ToolOptions = {
   readonly cwd?: string | undefined;
   readonly env?: Record<string, string | undefined> | undefined;
   /** Milliseconds after which the program is killed; its exit code is then 124. */

@@ -23,7 +23,7 @@ const SKIPPED_INITCALLS = [
 ];
 
 /** What User Mode Linux is started with. */
-export type UmlBoot = {
+type UmlBoot = {
   readonly kernel: string;
   readonly mebibytes: number;
   /** The run's folder: it holds init, and the kernel's own files. */

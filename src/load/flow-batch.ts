@@ -32,7 +32,7 @@ const FLOW_BYTES_MAX = 200 << 10;
 const CAPACITY = 1024;
 
 /** How flows are collected. */
-export type FlowBatchOptions = {
+type FlowBatchOptions = {
   /** The most flows between two flushes; 1,024 by default. */
   readonly capacity?: number;
   readonly ports?: PortNames;

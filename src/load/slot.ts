@@ -20,7 +20,7 @@ const EMPTY = 0;
 const FULL = 1;
 
 /** A flow that was refused, or the end of the input. */
-export type SlotNote =
+type SlotNote =
   | { readonly kind: "refused"; readonly refusal: FlowRefusal }
   /** The last note of the last slot; `error` where the input could not be read further. */
   | { readonly kind: "end"; readonly error: string | null };

@@ -1,5 +1,5 @@
 /** A way to cut flows into datagrams and system calls. */
-export type Cut = { readonly messagesPerDatagram: number; readonly datagramsPerCall: number };
+type Cut = { readonly messagesPerDatagram: number; readonly datagramsPerCall: number };
 
 /** What a load found best while it ran. */
 export type TunedCut = Cut & {

@@ -4,10 +4,11 @@ import { PinnedMemory } from "../sys/memory.ts";
 import { Readiness, type WaitOptions } from "../sys/readiness.ts";
 import { MessageVector } from "../sys/vectors.ts";
 import { MessageReader } from "./message.ts";
-import { MSG_DONTWAIT, MSG_TRUNC, type NetlinkSocket } from "./socket.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
 /** How an inbox reads: memory that is never written to is never touched, so long slots cost nothing. */
-export type InboxShape = {
+type InboxShape = {
   /** Datagrams a system call. */
   readonly slots: number;
   /** The longest datagram; what is longer counts as lost. */
@@ -15,7 +16,7 @@ export type InboxShape = {
 };
 
 /** What an inbox does with what comes. */
-export type InboxHandler = {
+type InboxHandler = {
   /** A message; its bytes are valid until the handler returns. */
   readonly onMessage: (memory: PinnedMemory, message: MessageReader) => void;
   /** Messages were lost here: after all that were given before, before all that follow. */

@@ -19,7 +19,7 @@ import { NetlinkSocket } from "./socket.ts";
 const IFINFOMSG_BYTES = 16;
 
 /** An interface as rtnetlink describes it. */
-export type LinkInfo = {
+type LinkInfo = {
   readonly index: number;
   readonly up: boolean;
   /** struct rtnl_link_stats64; undefined where the kernel sent none. */

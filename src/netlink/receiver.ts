@@ -3,7 +3,8 @@ import { MillraceError, SystemCallError } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import { MessageVector } from "../sys/vectors.ts";
 import { MessageReader } from "./message.ts";
-import { MSG_DONTWAIT, MSG_TRUNC, type NetlinkSocket } from "./socket.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
 /**
  * A dump's chunk is as long as the largest buffer that the socket was ever read with, up to 32 KiB

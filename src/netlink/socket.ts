@@ -24,11 +24,6 @@ const SK_MEMINFO_DROPS = 8;
 const SOCKADDR_NL_SIZE = 12;
 const POLLIN = 1;
 
-/** recvmmsg: do not wait. */
-export const MSG_DONTWAIT = 0x40;
-/** A received message was longer than its slot. */
-export const MSG_TRUNC = 0x20;
-
 /**
  * What a socket asks for. The kernel doubles it (`sk_rcvbuf`), and an ack costs 768 to 896 bytes of
  * that: 4 MiB hold more than 9,000 replies.

@@ -9,7 +9,8 @@ import { ackErrno } from "./ack.ts";
 import { type Batch, MessageState } from "./batch.ts";
 import { addFlags, MessageReader, setLength, setSequence } from "./message.ts";
 import { measureReplyCost, REPLY_COST_BYTES } from "./reply-cost.ts";
-import { MSG_DONTWAIT, MSG_TRUNC, type NetlinkSocket } from "./socket.ts";
+import type { NetlinkSocket } from "./socket.ts";
+import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
 /** `errors`: an ack on the last message of each datagram, and errors. `each`: an ack a message. */
 export type AckMode = "errors" | "each";

@@ -16,7 +16,7 @@ import { OVS_HEADER_SIZE } from "../uapi/openvswitch.ts";
 export const OVS_PREFIX: number = GENL_HEADER + OVS_HEADER_SIZE;
 
 /** A command to one of the families. */
-export type OvsRequest = {
+type OvsRequest = {
   readonly family: string;
   readonly version: number;
   readonly command: number;
@@ -149,7 +149,7 @@ export class OvsChannel implements Disposable {
 }
 
 /** A message as it lies in the receive buffer, valid until the next. */
-export type Reply = { readonly memory: PinnedMemory; readonly message: MessageReader };
+type Reply = { readonly memory: PinnedMemory; readonly message: MessageReader };
 
 /** One message of a family: its attributes are `bytes[start..end)`. */
 export type OvsMessage = {
@@ -187,7 +187,7 @@ function explain(error: unknown, doing: string): unknown {
 }
 
 /** The kernel wants CAP_NET_ADMIN for what was tried. */
-export function noPermission(doing: string, cause?: unknown): MillraceError {
+function noPermission(doing: string, cause?: unknown): MillraceError {
   return new MillraceError(
     "NO_PERMISSION",
     `${doing}: the kernel wants CAP_NET_ADMIN: run it with sudo, or in a network namespace of your ` +

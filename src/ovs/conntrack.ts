@@ -2,7 +2,7 @@ import { AttributeReader, decodeString } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { putWord } from "../netlink/message.ts";
 import * as C from "../uapi/conntrack.ts";
-import { NETLINK_NETFILTER } from "../uapi/netlink.ts";
+import { NETLINK_NETFILTER, NLA_F_NESTED } from "../uapi/netlink.ts";
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../uapi/packet.ts";
 import type { OvsChannel } from "./channel.ts";
 
@@ -123,8 +123,6 @@ function putHeader(writer: AttributeWriter, family: number): void {
 }
 
 /** Netfilter asks for the flag on its nests (nla_parse_nested). */
-const NLA_F_NESTED = 0x8000;
-
 function putTuple(writer: AttributeWriter, tuple: ConnectionTuple): void {
   const { family, protocol, icmp } = tuple;
   const whole = writer.nest(C.CTA_TUPLE_ORIG | NLA_F_NESTED);

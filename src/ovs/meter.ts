@@ -80,7 +80,8 @@ export function meterFeatures(channel: OvsChannel, datapath: DatapathInfo): Mete
 
 /**
  * Makes a meter, or changes it.
- * @throws MillraceError `USAGE` for a number beyond 32 bits; NetlinkError: EINVAL for a rate of 0 or a second band, EFBIG above the most meters
+ * @throws MillraceError `USAGE` for a number beyond 32 bits; NetlinkError: EINVAL for a rate of 0 or a
+ *   second band, EFBIG above the most meters
  */
 export function setMeter(
   channel: OvsChannel,

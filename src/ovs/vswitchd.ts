@@ -10,7 +10,7 @@ const VSWITCHD = "ovs-vswitchd";
 const ITS_DATAPATH = "ovs-system";
 
 /** The process that runs a datapath: it makes its flows, and deletes those that it does not know. */
-export type DatapathOwner = {
+type DatapathOwner = {
   readonly pid: number;
   /**
    * Its sockets get the packets that miss. Otherwise it runs, and the datapath has the name of its own:

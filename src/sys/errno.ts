@@ -175,4 +175,3 @@ export const ENOBUFS = 105;
 export const ETIMEDOUT = 110;
 export const EOVERFLOW = 75;
 export const ENOPROTOOPT = 92;
-export const EPIPE = 32;

@@ -7,7 +7,6 @@ const SYMBOLS = {
   __errno_location: { args: [], returns: FFIType.ptr },
   socket: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   close: { args: [FFIType.i32], returns: FFIType.i32 },
-  bind: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
   connect: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
   getsockname: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   setsockopt: {
@@ -106,11 +105,6 @@ export function close(fd: number): number {
   return result(libc().symbols.close(fd));
 }
 
-/** bind(2). */
-export function bind(fd: number, address: number, length: number): number {
-  return result(libc().symbols.bind(fd, pointer(address), length));
-}
-
 /** connect(2). */
 export function connect(fd: number, address: number, length: number): number {
   return result(libc().symbols.connect(fd, pointer(address), length));
@@ -172,6 +166,11 @@ export function sendmmsg(fd: number, headers: number, count: number, flags: numb
     if (sent !== -EINTR) return sent;
   }
 }
+
+/** recvmmsg: do not wait. */
+export const MSG_DONTWAIT = 0x40;
+/** A received message was longer than its slot. */
+export const MSG_TRUNC = 0x20;
 
 /** recvmmsg(2) without its own time limit. Returns how many messages came. */
 export function recvmmsg(fd: number, headers: number, count: number, flags: number): number {

@@ -1,5 +1,5 @@
 /** The thread of {@link file://./send-thread.ts}: it waits for a call, makes it, and waits again. */
-import { recvmmsg, sendmmsg } from "./libc.ts";
+import { MSG_DONTWAIT, recvmmsg, sendmmsg } from "./libc.ts";
 import {
   SEND_COUNT,
   SEND_FD,
@@ -11,8 +11,6 @@ import {
   SEND_STATE,
   SendState,
 } from "./send-thread.ts";
-
-const MSG_DONTWAIT = 0x40;
 
 declare const self: Worker;
 

@@ -4,7 +4,7 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /** A signal that asks a program to end. */
-export type EndingSignal = (typeof ENDING)[number];
+type EndingSignal = (typeof ENDING)[number];
 
 /**
  * Turns SIGINT, SIGTERM and SIGHUP into an abort while it lives; the default action is back after

@@ -27,6 +27,9 @@ export const NLMSG_DONE = 3;
 export const NLMSG_OVERRUN = 4;
 export const NLMSG_MIN_TYPE = 0x10;
 
+// Flags of an attribute's type.
+export const NLA_F_NESTED = 0x8000;
+
 // Socket options (level SOL_NETLINK).
 export const NETLINK_ADD_MEMBERSHIP = 1;
 export const NETLINK_DROP_MEMBERSHIP = 2;

@@ -1,4 +1,4 @@
-/** The constants of linux/rtnetlink.h, linux/if_link.h and linux/if.h that are used here, with the kernel's own names. */
+/** Constants of linux/rtnetlink.h, linux/if_link.h and linux/if.h, with the kernel's own names. */
 
 export const RTM_NEWLINK = 16;
 export const RTM_DELLINK = 17;

@@ -1,11 +1,12 @@
 import { expect } from "bun:test";
-import { decodeKey, NO_MASK } from "../../src/flow/key/decode.ts";
+import { decodeKey } from "../../src/flow/key/decode.ts";
 import { writeKey, writeMask } from "../../src/flow/key/encode.ts";
 import { normalize } from "../../src/flow/key/normal-form.ts";
 import { parseKey } from "../../src/flow/key/parse.ts";
 import { printKey } from "../../src/flow/key/print.ts";
 import { KeyRecord } from "../../src/flow/key/record.ts";
 import { writeUfid } from "../../src/flow/key/ufid.ts";
+import type { FlowLineOptions } from "../../src/flow/line.ts";
 import { Cursor } from "../../src/flow/text/cursor.ts";
 import { TextSink } from "../../src/flow/text/sink.ts";
 import { FlowSyntaxError } from "../../src/flow/text/syntax-error.ts";
@@ -22,6 +23,15 @@ function propertyOptions(): { numRuns: number; seed?: number } {
 }
 
 export const encoder: TextEncoder = new TextEncoder();
+
+/** Options of encoders that make other bytes of the same line. */
+export const LINE_OPTIONS: readonly Pick<FlowLineOptions, "ufid" | "mode">[] = [
+  { ufid: true },
+  { ufid: false },
+  { ufid: true, mode: "modify" },
+  { ufid: true, mode: "delete" },
+  { ufid: false, mode: "delete" },
+];
 
 /** A key from text; the whole text has to be one. */
 export function keyOf(text: string, record: KeyRecord = new KeyRecord()): KeyRecord {
@@ -51,7 +61,7 @@ export function contentOf(record: KeyRecord): unknown {
 }
 
 /** Key and mask as netlink attributes. */
-export type Encoded = { bytes: Uint8Array; keyEnd: number; maskEnd: number };
+type Encoded = { bytes: Uint8Array; keyEnd: number; maskEnd: number };
 
 const memory = new PinnedMemory(1 << 18);
 const writer = new AttributeWriter(memory);
@@ -69,13 +79,6 @@ export function encoded(record: KeyRecord): Encoded {
 export function decoded({ bytes, keyEnd, maskEnd }: Encoded): KeyRecord {
   const record = new KeyRecord();
   expect(decodeKey(bytes, 0, keyEnd, keyEnd, maskEnd, record)).toBe(true);
-  return record;
-}
-
-/** As the kernel takes a key without a mask. */
-export function decodedExact({ bytes, keyEnd }: Encoded): KeyRecord {
-  const record = new KeyRecord();
-  expect(decodeKey(bytes, 0, keyEnd, NO_MASK, NO_MASK, record)).toBe(true);
   return record;
 }
 

@@ -20,10 +20,7 @@ describe("meters", () => {
     expect(features.maxMeters).toBeGreaterThan(1000);
     expect(dp.getMeter(5)).toBeUndefined();
     dp.setMeter(5, { unit: "packets", bands: [{ rate: 1, burst: 1 }] });
-    dp.put("in_port(1),eth(),eth_type(0x0806),arp() 2");
-    dp.put("in_port(2),eth(),eth_type(0x0806),arp() 1");
-    dp.put("in_port(1),eth(),eth_type(0x0800),ipv4() meter(5),2");
-    dp.put("in_port(2),eth(),eth_type(0x0800),ipv4() 1");
+    net.connect("meter(5),");
     // -i would want root of ping; three at a time from one machine come faster than one a second.
     const received = await Promise.all(
       Array.from({ length: 8 }, async () => ping(net.machines[0] ?? "", addressOf(2), 1)),
@@ -82,10 +79,7 @@ describe("conntrack limits", () => {
   test("a limit holds: connections above it are dropped", async () => {
     using net = new TestNetwork("ct2", 2);
     const { dp } = net;
-    dp.put("in_port(1),eth(),eth_type(0x0806),arp() 2");
-    dp.put("in_port(2),eth(),eth_type(0x0806),arp() 1");
-    dp.put("in_port(1),eth(),eth_type(0x0800),ipv4() ct(commit),2");
-    dp.put("in_port(2),eth(),eth_type(0x0800),ipv4() ct(commit),1");
+    net.connect("ct(commit),", "ct(commit),");
     dp.setCtLimits([{ zone: 0, limit: 2 }]);
     try {
       let answered = 0;
@@ -205,10 +199,7 @@ describe("ports", () => {
   test("counters are those of the interface", async () => {
     using net = new TestNetwork("pc1", 2);
     const { dp } = net;
-    dp.put("in_port(1),eth(),eth_type(0x0806),arp() 2");
-    dp.put("in_port(2),eth(),eth_type(0x0806),arp() 1");
-    dp.put("in_port(1),eth(),eth_type(0x0800),ipv4() 2");
-    dp.put("in_port(2),eth(),eth_type(0x0800),ipv4() 1");
+    net.connect();
     expect(await ping(net.machines[0] ?? "", addressOf(2), 2)).toBe(2);
     const [link] = JSON.parse(witness("ip", "-s", "-j", "link", "show", "pc1v1"));
     const port = dp.ports()[1];

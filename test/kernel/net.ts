@@ -39,6 +39,14 @@ export class TestNetwork implements Disposable {
     return this.#dp;
   }
 
+  /** Lets machines 1 and 2 talk: ARP as it is, IPv4 through actions before the output. */
+  connect(forth = "", back = ""): void {
+    this.dp.put("in_port(1),eth(),eth_type(0x0806),arp() 2");
+    this.dp.put("in_port(2),eth(),eth_type(0x0806),arp() 1");
+    this.dp.put(`in_port(1),eth(),eth_type(0x0800),ipv4() ${forth}2`);
+    this.dp.put(`in_port(2),eth(),eth_type(0x0800),ipv4() ${back}1`);
+  }
+
   [Symbol.dispose](): void {
     this.#dp?.delete();
     for (const each of this.interfaces) witness("ip", "link", "del", each);

@@ -5,7 +5,7 @@ import { runInLab, type LabOptions, type LabResult } from "../../src/lab/index.t
 /** The launcher, as a user's shell finds it. */
 export const MILLRACE: string = join(import.meta.dir, "../../src/cli/millrace");
 
-export type Said = LabResult & { readonly out: string; readonly err: string };
+type Said = LabResult & { readonly out: string; readonly err: string };
 
 /** Runs a command in a lab and collects what it says. */
 export async function inLab(

@@ -8,13 +8,10 @@ import * as ports from "./ports.ts";
 import type { DpctlSession } from "./session.ts";
 
 /** Runs a command with its arguments. @returns the exit status */
-export type DpctlHandler = (
-  session: DpctlSession,
-  args: readonly string[],
-) => number | Promise<number>;
+type DpctlHandler = (session: DpctlSession, args: readonly string[]) => number | Promise<number>;
 
 /** A row of `all_commands` in OVS's lib/dpctl.c. */
-export type DpctlCommand = {
+type DpctlCommand = {
   readonly name: string;
   readonly usage: string;
   readonly min: number;

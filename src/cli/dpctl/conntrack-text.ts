@@ -89,7 +89,7 @@ const STATUS = [
 ];
 
 /** How {@link connectionText} prints. */
-export type ConnectionStyle = { readonly verbose: boolean; readonly statistics: boolean };
+type ConnectionStyle = { readonly verbose: boolean; readonly statistics: boolean };
 
 /** A connection as a line of `ovs-dpctl dump-conntrack` (`ct_dpif_format_entry`), without a newline. */
 export function connectionText(connection: Connection, style: ConnectionStyle): string {

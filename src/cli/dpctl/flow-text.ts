@@ -15,8 +15,8 @@ import type { PortNames } from "../../flow/ports.ts";
 import { type FlowParts, printStatistics } from "../../flow/print.ts";
 import type { TextSink } from "../../flow/text/sink.ts";
 import { printUuid } from "../../flow/text/uuid.ts";
+import { COMMA } from "../../flow/text/ascii.ts";
 
-const COMMA = 0x2c;
 const UFID_SIZE = 16;
 const EMPTY_ETHERNET = new TextEncoder().encode("eth(),");
 
@@ -34,7 +34,7 @@ const DROPPED_SLOTS: readonly number[] = KEYS.filter(
 ).map(({ slot }) => slot);
 
 /** How {@link printDpctlFlow} prints. */
-export type DpctlFlowStyle = { readonly verbose: boolean; readonly ports: PortNames | undefined };
+type DpctlFlowStyle = { readonly verbose: boolean; readonly ports: PortNames | undefined };
 
 /**
  * Reads the key of a flow into `record`, for {@link printDpctlFlow} and filters.

@@ -42,7 +42,7 @@ export type DpctlOptions = {
 };
 
 /** The options and what is left: the command and its arguments. */
-export type ParsedArguments = { readonly options: DpctlOptions; readonly rest: readonly string[] };
+type ParsedArguments = { readonly options: DpctlOptions; readonly rest: readonly string[] };
 
 /**
  * Reads a command line as getopt_long does: options anywhere, short ones together, long ones by any

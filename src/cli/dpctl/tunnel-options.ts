@@ -15,7 +15,7 @@ const OF_TYPE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** What is said of a tunnel's options: the port can be made all the same, or it cannot. */
-export type TunnelVerdict = { readonly warnings: readonly string[]; readonly problem?: string };
+type TunnelVerdict = { readonly warnings: readonly string[]; readonly problem?: string };
 
 /** Looks at the options of a tunnel as OVS does: most of what is wrong with them is only warned of. */
 export function judgeTunnel(type: string, options: ReadonlyMap<string, string>): TunnelVerdict {

@@ -13,7 +13,7 @@ const SINGLE_READS_MAX = 256;
 export type TopSort = "packets" | "bytes";
 
 /** A flow among the busiest. Rates are of the last interval. */
-export type BusyFlow = {
+type BusyFlow = {
   readonly ufid: string | undefined;
   readonly packetsPerSecond: number;
   readonly bytesPerSecond: number;

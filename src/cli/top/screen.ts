@@ -3,7 +3,7 @@ import { bytes, count } from "../output.ts";
 import type { TopSample, TopSort } from "./sampler.ts";
 
 /** What the screen shows beside the sample. */
-export type ScreenState = {
+type ScreenState = {
   readonly sort: TopSort;
   readonly filter: string;
   /** The filter that is being typed; undefined while none is. */

@@ -29,3 +29,15 @@ export function findAttribute(bytes: Uint8Array, start: number, end: number, typ
   }
   return -1;
 }
+
+/** Offset of the last one of a type, or -1: it counts where the kernel parses into a table. */
+export function lastAttribute(bytes: Uint8Array, start: number, end: number, type: number): number {
+  let found = -1;
+  for (let at = start; at < end;) {
+    const length = attributeLength(bytes, at, end);
+    if (length === 0) break;
+    if (attributeType(bytes, at) === type) found = at;
+    at = nextAttribute(at, length, end);
+  }
+  return found;
+}

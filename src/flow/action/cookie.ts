@@ -12,6 +12,7 @@ import {
   setField,
   StructFields,
 } from "./struct.ts";
+import { CLOSE, COMMA } from "../text/ascii.ts";
 
 /** Bytes of `struct user_action_cookie` (OVS's lib/odp-util.h), the user data of OVS's own upcalls. */
 export const COOKIE_SIZE = 48;
@@ -173,7 +174,7 @@ function parseReasons(cursor: Cursor, bytes: Uint8Array, base: number): void {
   const allowed = (1 << SLOW_PATH_REASONS.length) - 1;
   let reasons = 0;
   cursor.skipSeparators();
-  while (cursor.peek() !== 0x29) {
+  while (cursor.peek() !== CLOSE) {
     const at = cursor.position;
     if (cursor.word() > 0) {
       const bit = SLOW_PATH_REASONS.indexOf(cursor.wordText());
@@ -194,7 +195,7 @@ function printReasons(reasons: number, out: TextSink): void {
   let first = true;
   for (let bit = 0; bit < SLOW_PATH_REASONS.length; bit++) {
     if ((reasons & (1 << bit)) === 0) continue;
-    if (!first) out.byte(0x2c);
+    if (!first) out.byte(COMMA);
     first = false;
     out.text(SLOW_PATH_REASONS[bit]!);
   }

@@ -12,7 +12,7 @@ import type { CookieForm } from "./cookie.ts";
  * - `name`: a word, closed by a zero byte; `mark`, `labels`: `=V/M`, value and mask
  * - `nat`: the nested nat()
  */
-export type MemberKind =
+type MemberKind =
   | "flag"
   | "none"
   | "u16"

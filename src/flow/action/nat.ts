@@ -16,15 +16,17 @@ import { WordTable } from "../text/words.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
 import { u16At } from "../bytes.ts";
 import { endOfPair } from "./struct.ts";
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COLON = 0x3a;
-const DASH = 0x2d;
-const DOT = 0x2e;
-const EQUALS = 0x3d;
-const BRACKET = 0x5b;
-const BRACKET_CLOSE = 0x5d;
+import {
+  CLOSE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  DASH,
+  DOT,
+  EQUALS,
+  OPEN,
+  OPEN_BRACKET,
+} from "../text/ascii.ts";
 
 /** The words of nat(), in the order in which they are printed. */
 const WORDS = new WordTable(["src", "dst", "persistent", "hash", "random"]);
@@ -107,9 +109,9 @@ function parseRange(cursor: Cursor, writer: AttributeWriter): void {
 
 /** Reads an address into ADDRESSES. @returns its size, 4 or 16. */
 function parseAddress(cursor: Cursor, at: number): number {
-  if (cursor.take(BRACKET)) {
+  if (cursor.take(OPEN_BRACKET)) {
     cursor.ipv6(ADDRESSES, at);
-    cursor.expect(BRACKET_CLOSE, '"]"');
+    cursor.expect(CLOSE_BRACKET, '"]"');
     return 16;
   }
   for (let i = cursor.position; i < cursor.end; i++) {
@@ -158,7 +160,7 @@ export function printNat(bytes: Uint8Array, start: number, end: number, out: Tex
   printRange(bytes, addressSize, out);
   for (let word = 2; word < FLAG_ATTRIBUTES.length; word++) {
     if (FOUND[FLAG_ATTRIBUTES[word]!]! < 0) continue;
-    out.byte(0x2c);
+    out.byte(COMMA);
     out.text(WORDS.words[word]!);
   }
   out.byte(CLOSE);
@@ -220,9 +222,9 @@ function printAddress(
     out.ipv4(bytes, at);
     return;
   }
-  if (bracket) out.byte(BRACKET);
+  if (bracket) out.byte(OPEN_BRACKET);
   out.ipv6(bytes, at);
-  if (bracket) out.byte(BRACKET_CLOSE);
+  if (bracket) out.byte(CLOSE_BRACKET);
 }
 
 /** Offset of the payload of each attribute of the nat() that is printed, or -1. */

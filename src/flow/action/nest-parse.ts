@@ -17,21 +17,13 @@ import {
   parseLabels,
   parseName,
 } from "./value.ts";
+import { CLOSE, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
+import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 
 /** The bit of `nla_type` that says nest (linux/netlink.h). */
-const NLA_F_NESTED = 0x8000;
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const EQUALS = 0x3d;
-const SLASH = 0x2f;
 
 /** Reads a list of actions up to the closing parenthesis, which stays next. */
-export type ListParser = (
-  cursor: Cursor,
-  writer: AttributeWriter,
-  ports: PortNames | undefined,
-) => void;
+type ListParser = (cursor: Cursor, writer: AttributeWriter, ports: PortNames | undefined) => void;
 
 /** Reads what may follow the name of a nested action into the nest `type`, members in any order. */
 export function parseNest(

@@ -8,15 +8,10 @@ import type { Member, Members } from "./member.ts";
 import { printNat } from "./nat.ts";
 import { printPercent } from "./percent.ts";
 import { isName, isNoMask, printLabels } from "./value.ts";
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
-const EQUALS = 0x3d;
-const SLASH = 0x2f;
+import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 /** Prints a list of actions. @returns false where it is none. */
-export type ListPrinter = (
+type ListPrinter = (
   bytes: Uint8Array,
   start: number,
   end: number,

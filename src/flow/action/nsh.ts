@@ -15,9 +15,7 @@ import { isZero } from "../bytes.ts";
 import { tokenEnd } from "./port.ts";
 import { be, endOfPair, fillFields, parseField, printFields, StructFields } from "./struct.ts";
 import { parseHexBytes } from "./value.ts";
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
+import { CLOSE, OPEN } from "../text/ascii.ts";
 
 /** `struct ovs_nsh_key_base` and, behind it, `struct ovs_nsh_key_md1`. */
 const BASE_SIZE = 8;

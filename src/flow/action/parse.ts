@@ -17,9 +17,8 @@ import { parseSet } from "./set.ts";
 import { parseFields, type StructFields } from "./struct.ts";
 import { ACTION_OF_WORD, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from "./table.ts";
 import { parseBytes } from "./value.ts";
+import { CLOSE, OPEN } from "../text/ascii.ts";
 
-const OPEN = 0x28;
-const CLOSE = 0x29;
 const EXPECTED_ACTION = "an action";
 const EXPECTED_SEPARATOR = '"," or the end of the actions';
 const EXPECTED_NUMBER = "a number of 32 bits";

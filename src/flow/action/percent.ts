@@ -1,5 +1,6 @@
 import type { Cursor } from "../text/cursor.ts";
 import type { TextSink } from "../text/sink.ts";
+import { DOT } from "../text/ascii.ts";
 
 /** A probability of 1 (`OVS_SAMPLE_ATTR_PROBABILITY`). */
 const CERTAIN = 0xffff_ffff;
@@ -20,7 +21,7 @@ export function parsePercent(cursor: Cursor): number {
   let any = false;
   for (;;) {
     const next = cursor.peek();
-    if (next === 0x2e && !point) {
+    if (next === DOT && !point) {
       point = true;
     } else if (next >= 0x30 && next <= 0x39) {
       any = true;

@@ -14,10 +14,7 @@ import { printPushNsh } from "./nsh.ts";
 import { printSet } from "./set-print.ts";
 import { coversStruct, printFields } from "./struct.ts";
 import { ACTION_OF_TYPE, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from "./table.ts";
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
+import { CLOSE, COMMA, OPEN } from "../text/ascii.ts";
 
 /** Deepest nest of lists printed as such: more than the 16 of a kernel, and what a Cursor reads back. */
 const DEPTH_MAX = 28;

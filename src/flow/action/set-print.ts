@@ -21,8 +21,7 @@ import type { TextSink } from "../text/sink.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
 import { u32At } from "../bytes.ts";
 import { isExact, writeSet } from "./set.ts";
-
-const CLOSE = 0x29;
+import { CLOSE } from "../text/ascii.ts";
 
 /** Longest payload that is looked at: a tunnel's with all of its options is shorter. */
 const PAYLOAD_MAX = 512;

@@ -14,8 +14,7 @@ import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "../key/table.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { failUserspaceOnly } from "../userspace-only.ts";
-
-const SLASH = 0x2f;
+import { SLASH } from "../text/ascii.ts";
 
 /** Bytes of `struct ovs_nsh_key_base`; `struct ovs_nsh_key_md1` follows it in a record. */
 const NSH_BASE_SIZE = 8;

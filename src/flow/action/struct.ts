@@ -1,13 +1,9 @@
 import { type PortNames, printPort } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
-import { HEX_VALUE } from "../text/cursor.ts";
 import type { TextSink } from "../text/sink.ts";
 import { WordTable } from "../text/words.ts";
 import { parsePort } from "./port.ts";
-
-const COMMA = 0x2c;
-const EQUALS = 0x3d;
-const CLOSE = 0x29;
+import { CLOSE, COMMA, EQUALS, HEX_VALUE } from "../text/ascii.ts";
 
 /** A value of a C struct: its name in text, and where it lies. */
 export type StructField = {

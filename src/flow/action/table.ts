@@ -12,7 +12,7 @@ import { be, host, StructFields as Fields } from "./struct.ts";
  * - `struct`: named fields of a struct; `nest`: members in attributes; `actions`: a list
  * - `hash`, `nsh`, `set`, `drop`: forms of their own
  */
-export type ActionForm =
+type ActionForm =
   | { readonly kind: "output" | "flag" | "actions" | "hash" | "set" | "drop" }
   | { readonly kind: "number"; readonly hex: boolean; readonly about: string }
   | { readonly kind: "struct" | "nsh"; readonly fields: StructFields }

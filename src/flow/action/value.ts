@@ -1,14 +1,12 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
 import type { Cursor } from "../text/cursor.ts";
-import { HEX_VALUE } from "../text/cursor.ts";
 import { parseLabel } from "../text/field-parse.ts";
 import { printLabel } from "../text/field-print.ts";
 import type { TextSink } from "../text/sink.ts";
 import { isZero } from "../bytes.ts";
 import { tokenEnd } from "./port.ts";
-
-const SLASH = 0x2f;
+import { CLOSE, COMMA, HASH, HEX_VALUE, OPEN, SLASH } from "../text/ascii.ts";
 
 /** Least bytes of user data that OVS sends: kernels before 3.10 wanted exactly these. */
 const USERDATA_MIN = 8;
@@ -92,7 +90,7 @@ export function parseBytes(
   const start = cursor.position;
   let end = start;
   let digits = 0;
-  for (; end < cursor.end && cursor.bytes[end] !== 0x29; end++) {
+  for (; end < cursor.end && cursor.bytes[end] !== CLOSE; end++) {
     const byte = cursor.bytes[end]!;
     if (HEX_VALUE[byte]! < 16) digits++;
     else if (byte !== 0x20 && byte !== 0x09) break;
@@ -141,7 +139,7 @@ export function isName(bytes: Uint8Array, at: number, length: number, max: numbe
   for (let i = 0; i < length - 1; i++) {
     const byte = bytes[at + i]!;
     if (byte <= 0x20 || byte >= 0x7f) return false;
-    if (byte === 0x23 || byte === 0x28 || byte === 0x29 || byte === 0x2c) return false;
+    if (byte === HASH || byte === OPEN || byte === CLOSE || byte === COMMA) return false;
   }
   return true;
 }

@@ -5,7 +5,7 @@ const SHOWN_BEFORE = 60;
 const SHOWN_AFTER = 40;
 
 /** What {@link FlowJsonError} is made of. */
-export type FlowJsonErrorFacts = {
+type FlowJsonErrorFacts = {
   /** The flow, not trusted. */
   readonly json?: unknown;
   /** What stands for the flow where it is no JSON. */

@@ -1,18 +1,20 @@
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from "../text/ascii.ts";
+
 /** A number or a string of some JSON: where its text is, without the quotes of a string. */
 export type JsonLeaf = {
   readonly start: number;
   readonly end: number;
   readonly quoted: boolean;
 };
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const OPEN_LIST = 0x5b;
-const CLOSE_LIST = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
-const COMMA = 0x2c;
-const COLON = 0x3a;
 
 /**
  * Finds the numbers and strings of JSON in UTF-8 by their paths, `.key.ipv4.ttl` or `.actions[0]`.
@@ -37,15 +39,15 @@ class Scanner {
 
   value(path: string): void {
     const first = this.#peek();
-    if (first === OPEN_OBJECT) {
-      this.#each(CLOSE_OBJECT, () => {
+    if (first === OPEN_BRACE) {
+      this.#each(CLOSE_BRACE, () => {
         const name = this.#string();
         this.#take(COLON);
         this.value(`${path}.${this.#text(name)}`);
       });
-    } else if (first === OPEN_LIST) {
+    } else if (first === OPEN_BRACKET) {
       let index = 0;
-      this.#each(CLOSE_LIST, () => this.value(`${path}[${index++}]`));
+      this.#each(CLOSE_BRACKET, () => this.value(`${path}[${index++}]`));
     } else {
       this.#keep(path, first === QUOTE ? this.#string() : this.#word());
     }
@@ -92,7 +94,7 @@ class Scanner {
     const start = this.#at;
     for (; this.#at < this.#bytes.length; this.#at++) {
       const byte = this.#bytes[this.#at]!;
-      if (byte <= 0x20 || byte === COMMA || byte === CLOSE_LIST || byte === CLOSE_OBJECT) break;
+      if (byte <= 0x20 || byte === COMMA || byte === CLOSE_BRACKET || byte === CLOSE_BRACE) break;
     }
     return { start, end: this.#at, quoted: false };
   }

@@ -13,7 +13,8 @@ export class FlowJsonLineEncoder {
   readonly #shapes: FlowJsonShapes | undefined;
 
   /**
-   * @param encoder what reads the text of the flows; its `verb`, `hasActions` and `ownUfid` are those of the last line
+   * @param encoder what reads the text of the flows; its `verb`, `hasActions` and `ownUfid` are those of
+   *   the last line
    * @param shapes lines of one form share the work (the default); the bytes are the same either way
    */
   constructor(encoder: FlowLineEncoder, shapes = true) {

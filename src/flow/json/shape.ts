@@ -45,7 +45,7 @@ export type Shape =
     };
 
 /** A member of a shape: `name=value`, `name(value)` or, for a flag, `name`. */
-export type ShapeMember = {
+type ShapeMember = {
   readonly shape: Shape;
   /** The value stands in parentheses, not after `=`. */
   readonly group: boolean;

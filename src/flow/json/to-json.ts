@@ -46,11 +46,6 @@ function readStatistic(
   else if (name === "flags") json.flags = value;
 }
 
-/** The actions of a printed list. */
-export function textToActionsJson(text: string): readonly ActionJson[] {
-  return new Reader(text).actions(true);
-}
-
 /** Reads printed text, which is well formed, into the tree of its JSON. */
 class Reader {
   readonly #text: string;

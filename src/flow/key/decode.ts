@@ -1,4 +1,5 @@
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
+import { copyBytes } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
 import { IN_PORT_WILD } from "./normal-form.ts";
 import type { KeyRecord } from "./record.ts";
@@ -109,7 +110,7 @@ function indexMask(bytes: Uint8Array, start: number, end: number, level: number)
  * @param exact there is no mask: every bit is matched
  * @param maskAt where the mask's payload is, or {@link NO_MASK}: no bit is matched
  */
-export function decodeAttribute(
+function decodeAttribute(
   bytes: Uint8Array,
   slot: number,
   at: number,
@@ -131,10 +132,10 @@ export function decodeAttribute(
     return decodeNsh(bytes, at, length, exact, maskAt, maskLength, record, level);
   }
   if (slot === SLOT_MPLS) record.mplsEntries[level] = length >> 2;
-  copy(bytes, at, record.bytes, keyOffset(level, slot), length);
+  copyBytes(bytes, at, record.bytes, keyOffset(level, slot), length);
   if (exact) record.setExact(level, slot);
   else if (maskAt >= 0) {
-    copy(bytes, maskAt, record.bytes, maskOffset(level, slot), Math.min(length, maskLength));
+    copyBytes(bytes, maskAt, record.bytes, maskOffset(level, slot), Math.min(length, maskLength));
   }
   return true;
 }
@@ -156,7 +157,8 @@ function decodeUnknown(
   if (!exact) {
     const reader = READERS[level * 2 + 1]!.reset(bytes, maskStart, maskEnd);
     while (reader.next()) {
-      if (reader.type === type) copy(bytes, reader.start, mask, 0, Math.min(length, reader.length));
+      if (reader.type === type)
+        copyBytes(bytes, reader.start, mask, 0, Math.min(length, reader.length));
     }
   }
   record.unknown.push({ level, type, key, mask });
@@ -178,13 +180,9 @@ function decodeMaskOnly(bytes: Uint8Array, record: KeyRecord, level: number): vo
     if (at < 0 || MASK_LENGTH[level * TYPES + type] !== size) continue;
     if (slot === SLOT_IN_PORT && readContainer(bytes, at, 4, false) === IN_PORT_WILD) continue;
     record.add(level, slot);
-    copy(bytes, at, record.bytes, maskOffset(level, slot), size);
+    copyBytes(bytes, at, record.bytes, maskOffset(level, slot), size);
     if (slot === SLOT_IN_PORT) {
       writeContainer(record.bytes, keyOffset(level, slot), 4, false, NO_PORT);
     }
   }
-}
-
-function copy(from: Uint8Array, at: number, to: Uint8Array, start: number, length: number): void {
-  for (let i = 0; i < length; i++) to[start + i] = from[at + i]!;
 }

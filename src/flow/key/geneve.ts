@@ -8,11 +8,7 @@ import { areBytesWhole, be16, getField, isFieldWhole, setField, u8 } from "../te
 import { FieldSet } from "../text/field-set.ts";
 import type { TextSink } from "../text/sink.ts";
 import { TUNNEL_OPTIONS_MAX } from "./slots.ts";
-
-const OPEN = 0x7b;
-const CLOSE = 0x7d;
-const COMMA = 0x2c;
-const SLASH = 0x2f;
+import { CLOSE_BRACE, COMMA, EQUALS, OPEN_BRACE, SLASH } from "../text/ascii.ts";
 
 /** Bytes of `struct geneve_opt`: class, type, then three reserved bits and the length in words. */
 const HEADER = 4;
@@ -33,11 +29,11 @@ const EXPECTED_DATA = "data of at most len bytes";
  */
 export function parseGeneve(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): number {
   let at = 0;
-  while (cursor.take(OPEN)) {
+  while (cursor.take(OPEN_BRACE)) {
     if (at + HEADER > TUNNEL_OPTIONS_MAX) cursor.fail("at most 255 bytes of options");
     at +=
       HEADER + parseOption(cursor, bytes, key + at, mask + at, TUNNEL_OPTIONS_MAX - at - HEADER);
-    cursor.expect(CLOSE, "a closing }");
+    cursor.expect(CLOSE_BRACE, "a closing }");
   }
   return at;
 }
@@ -53,7 +49,7 @@ function parseOption(
   let seen = 0;
   let size = 0;
   let data = false;
-  if (cursor.peek() === CLOSE) return 0;
+  if (cursor.peek() === CLOSE_BRACE) return 0;
   do {
     if (cursor.word() === 0) {
       if (data) cursor.fail("data once");
@@ -66,7 +62,7 @@ function parseOption(
     if (((seen >>> index) & 1) === 1) cursor.fail("each field once", start);
     if (data) cursor.fail("the fields before the data", start);
     seen |= 1 << index;
-    cursor.expect(0x3d, "=");
+    cursor.expect(EQUALS, "=");
     if (index < 2) {
       parseField(cursor, index === 0 ? CLASS : TYPE, bytes, key, mask, undefined);
       continue;
@@ -123,7 +119,7 @@ export function printGeneve(
   let at = 0;
   while (at + HEADER <= length) {
     const size = Math.min(getField(bytes, key + at, LENGTH) * 4, length - at - HEADER);
-    out.byte(OPEN);
+    out.byte(OPEN_BRACE);
     printHeader(out, bytes, key + at, mask + at, size, style);
     const data = at + HEADER;
     if (size > 0 && (style.verbose || !isZero(bytes, mask + data, size))) {
@@ -134,7 +130,7 @@ export function printGeneve(
         printHex(out, bytes, mask + data, size);
       }
     }
-    out.byte(CLOSE);
+    out.byte(CLOSE_BRACE);
     at += HEADER + size;
   }
 }
@@ -151,7 +147,7 @@ function printHeader(
   for (const of of [CLASS, TYPE]) {
     if (!style.verbose && getField(bytes, mask, of) === 0) continue;
     out.text(of.name);
-    out.byte(0x3d);
+    out.byte(EQUALS);
     printField(out, of, bytes, key, mask, style);
     out.byte(COMMA);
   }

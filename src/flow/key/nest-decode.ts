@@ -1,4 +1,5 @@
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
+import { copyBytes } from "../bytes.ts";
 import {
   OVS_NSH_KEY_ATTR_BASE,
   OVS_NSH_KEY_ATTR_MD1,
@@ -90,7 +91,7 @@ function decodeHalf(
       const of = T.TUNNEL_FIELDS[field]!;
       if (size !== of.size) return -1;
       present |= 1 << field;
-      copy(bytes, start, out, base + of.offset, size);
+      copyBytes(bytes, start, out, base + of.offset, size);
     } else if (flag !== 0) {
       present |= T.TUNNEL_HAS_FLAGS;
       out[base + T.TUNNEL_FLAGS] = out[base + T.TUNNEL_FLAGS]! | flag;
@@ -123,20 +124,20 @@ function decodeOptions(
       // The key says how long options are, for the mask too.
       const length = key < 0 ? size : readContainer(out, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
       if (key < 0) writeContainer(out, base + T.TUNNEL_OPTIONS_LENGTH, 2, false, size);
-      copy(bytes, start, out, base + T.TUNNEL_OPTIONS, Math.min(size, length));
+      copyBytes(bytes, start, out, base + T.TUNNEL_OPTIONS, Math.min(size, length));
       return key < 0 || length > 0 ? T.TUNNEL_HAS_GENEVE : 0;
     }
     case OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS: {
       const reader = INNER.reset(bytes, start, start + size);
       while (reader.next()) {
         if (reader.type === OVS_VXLAN_EXT_GBP && reader.length === 4)
-          copy(bytes, reader.start, out, base + T.TUNNEL_GBP, 4);
+          copyBytes(bytes, reader.start, out, base + T.TUNNEL_GBP, 4);
       }
       return reader.malformed ? -1 : T.TUNNEL_HAS_VXLAN;
     }
     case OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS:
       if (size !== T.ERSPAN_SIZE) return -1;
-      copy(bytes, start, out, base + T.TUNNEL_OPTIONS, size);
+      copyBytes(bytes, start, out, base + T.TUNNEL_OPTIONS, size);
       return T.TUNNEL_HAS_ERSPAN;
     default:
       return 0;
@@ -190,11 +191,7 @@ function decodeNshHalf(
     const isBase = reader.type === OVS_NSH_KEY_ATTR_BASE;
     if (!isBase && reader.type !== OVS_NSH_KEY_ATTR_MD1) continue;
     if (reader.length !== (isBase ? 8 : 16)) return false;
-    copy(bytes, reader.start, out, isBase ? base : base + 8, reader.length);
+    copyBytes(bytes, reader.start, out, isBase ? base : base + 8, reader.length);
   }
   return !reader.malformed;
-}
-
-function copy(from: Uint8Array, at: number, to: Uint8Array, start: number, length: number): void {
-  for (let i = 0; i < length; i++) to[start + i] = from[at + i]!;
 }

@@ -18,12 +18,7 @@ import {
 import type { KeySpec } from "./spec.ts";
 import { KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
 import { parseTunnel } from "./tunnel-parse.ts";
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
-const SLASH = 0x2f;
-const EQUALS = 0x3d;
+import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 const KEY_WORDS: WordTable = new WordTable(KEYS.map((key) => key.name));
 

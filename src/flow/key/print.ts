@@ -19,12 +19,7 @@ import {
 import type { KeySpec } from "./spec.ts";
 import { KEY_BY_SLOT } from "./table.ts";
 import { printTunnel } from "./tunnel-print.ts";
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
-const EQUALS = 0x3d;
-const SLASH = 0x2f;
+import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 /**
  * Prints a key as ovs-dpctl does, in the order in which its attributes came. Without `verbose`, what

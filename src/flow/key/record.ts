@@ -116,7 +116,7 @@ export type UnknownKey = {
 };
 
 /** A word that no kernel knows, and where it stands in its text. */
-export type UserspaceWord = {
+type UserspaceWord = {
   readonly name: string;
   readonly kind: UserspaceKind;
   readonly level: number;

@@ -30,7 +30,7 @@ export type KeySpec = {
 };
 
 /** What may be said of a row beyond its place. */
-export type RowOptions = {
+type RowOptions = {
   form?: KeyForm;
   where?: "kernel" | "userspace";
   keep?: boolean;

@@ -17,9 +17,9 @@ import {
 import * as S from "./slots.ts";
 import type { KeySpec } from "./spec.ts";
 import { row } from "./spec.ts";
-
-export type { KeyForm, KeySpec } from "./spec.ts";
 import { TUNNEL_SIZE } from "./tunnel-fields.ts";
+
+export type { KeySpec } from "./spec.ts";
 
 const CT_STATE_NAMES = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
 const TCP_FLAG_NAMES = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", undefined];

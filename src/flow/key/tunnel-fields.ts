@@ -24,7 +24,7 @@ export const TUNNEL_OPTIONS_LENGTH = 4;
 export const TUNNEL_FIELDS_START = 8;
 export const TUNNEL_FLAGS = 62;
 export const TUNNEL_GBP = 64;
-export const TUNNEL_GTPU = 68;
+const TUNNEL_GTPU = 68;
 export const TUNNEL_OPTIONS = 72;
 export const TUNNEL_SIZE = 328;
 

@@ -8,11 +8,7 @@ import { parseGeneve } from "./geneve.ts";
 import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
-const EQUALS = 0x3d;
+import { CLOSE, COMMA, EQUALS, OPEN } from "../text/ascii.ts";
 
 const FIELDS: FieldSet = new FieldSet(T.TUNNEL_FIELDS);
 const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);

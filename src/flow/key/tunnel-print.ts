@@ -6,10 +6,7 @@ import { printFlagBits } from "../text/flags.ts";
 import type { TextSink } from "../text/sink.ts";
 import { printGeneve } from "./geneve.ts";
 import * as T from "./tunnel-fields.ts";
-
-const CLOSE = 0x29;
-const COMMA = 0x2c;
-const EQUALS = 0x3d;
+import { CLOSE, COMMA, EQUALS } from "../text/ascii.ts";
 
 const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
 const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);

@@ -1,6 +1,11 @@
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
+import {
+  attributeLength,
+  attributeType,
+  lastAttribute,
+  nextAttribute,
+} from "../action/attributes.ts";
 import { be16At, u32At } from "../bytes.ts";
 import { ACTION_OF_TYPE } from "../action/table.ts";
 import { checkCt } from "./ct.ts";
@@ -37,7 +42,7 @@ import { type Refusal, refuse } from "./refusal.ts";
 import { checkSet } from "./set.ts";
 
 /** Deepest nest of lists (`OVS_COPY_ACTIONS_MAX_DEPTH`). */
-export const ACTIONS_DEPTH_MAX = 16;
+const ACTIONS_DEPTH_MAX = 16;
 
 /** Least bytes that trunc() leaves (`ETH_HLEN`). */
 const ETH_HLEN = 14;
@@ -198,7 +203,7 @@ function checkAction(
   }
 }
 
-/** Checks the list in the last attribute of a type: with the kernel's parser the last one counts. */
+/** Checks the list in the attribute of a type. */
 function checkLists(
   facts: MatchFacts,
   bytes: Uint8Array,
@@ -208,13 +213,7 @@ function checkLists(
   depth: number,
   type: number,
 ): Refusal | undefined {
-  let found = -1;
-  for (let at = start; at < end;) {
-    const length = attributeLength(bytes, at, end);
-    if (length === 0) break;
-    if (attributeType(bytes, at) === type) found = at;
-    at = nextAttribute(at, length, end);
-  }
+  const found = lastAttribute(bytes, start, end, type);
   if (found < 0) return undefined;
   const listEnd = found + attributeLength(bytes, found, end);
   return checkNested(facts, bytes, found + NLA_HEADER, listEnd, features, depth);

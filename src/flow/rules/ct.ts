@@ -5,7 +5,7 @@ import { isZero } from "../bytes.ts";
 import { type MatchFacts } from "./facts.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../uapi/packet.ts";
 import type { KernelFeatures } from "./features.ts";
-import { FEATURE } from "./lacking.ts";
+import { FEATURE, type Lacking } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** Bytes of a helper's and of a timeout policy's name, the closing zero counted. */
@@ -70,28 +70,13 @@ function checkMember(
     case uapi.OVS_CT_ATTR_FORCE_COMMIT:
       return size === 0 ? undefined : refuse(RULE, "ct: commit has no value");
     case uapi.OVS_CT_ATTR_ZONE:
-      if (!features.ctZones)
-        return refuse(
-          RULE,
-          "ct(zone=…): this kernel was built without conntrack zones",
-          FEATURE.ctZones,
-        );
+      if (!features.ctZones) return refuseLacking("zone", FEATURE.ctZones);
       return size === 2 ? undefined : refuse(RULE, "ct: zone has 16 bits");
     case uapi.OVS_CT_ATTR_MARK:
-      if (!features.ctMark)
-        return refuse(
-          RULE,
-          "ct(mark=…): this kernel was built without conntrack marks",
-          FEATURE.ctMark,
-        );
+      if (!features.ctMark) return refuseLacking("mark", FEATURE.ctMark);
       return checkMasked(bytes, at, size, 4, "mark");
     case uapi.OVS_CT_ATTR_LABELS:
-      if (!features.ctLabels)
-        return refuse(
-          RULE,
-          "ct(label=…): this kernel was built without conntrack labels",
-          FEATURE.ctLabels,
-        );
+      if (!features.ctLabels) return refuseLacking("label", FEATURE.ctLabels);
       return checkMasked(bytes, at, size, 16, "label");
     case uapi.OVS_CT_ATTR_EVENTMASK:
       return size === 4 ? undefined : refuse(RULE, "ct: eventmask has 32 bits");
@@ -101,12 +86,7 @@ function checkMember(
         checkHelper(bytes, at, size, ipProto, features)
       );
     case uapi.OVS_CT_ATTR_TIMEOUT:
-      if (!features.ctTimeout)
-        return refuse(
-          RULE,
-          "ct(timeout=…): this kernel was built without timeout policies",
-          FEATURE.ctTimeout,
-        );
+      if (!features.ctTimeout) return refuseLacking("timeout", FEATURE.ctTimeout);
       return checkName(bytes, at, size, TIMEOUT_MAX, "timeout");
     case uapi.OVS_CT_ATTR_NAT:
       return features.nat
@@ -115,6 +95,11 @@ function checkMember(
     default:
       return refuse(RULE, `ct: attribute ${type} is one that the kernel does not know`);
   }
+}
+
+function refuseLacking(member: string, lacking: Lacking): Refusal {
+  const text = `ct(${member}=…): this kernel was built without ${lacking.feature}`;
+  return refuse(RULE, text, lacking);
 }
 
 function checkMasked(

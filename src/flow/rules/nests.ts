@@ -1,16 +1,19 @@
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
+import {
+  attributeLength,
+  attributeType,
+  lastAttribute,
+  nextAttribute,
+} from "../action/attributes.ts";
 import { u16At, u32At } from "../bytes.ts";
 import type { KernelFeatures } from "./features.ts";
 import { FEATURE } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
+import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 
 /** Most bytes of NSH metadata (`NSH_CTX_HDRS_MAX_LEN`). */
 const NSH_METADATA_MAX = 244;
-
-/** The bit of `nla_type` that a nest may carry; of all nests, psample's must. */
-const NLA_F_NESTED = 0x80;
 
 /**
  * `validate_userspace()`: the last PID counts, and must not be 0. The kernel parses it liberally:
@@ -39,7 +42,7 @@ export function checkSample(bytes: Uint8Array, start: number, end: number): Refu
   const max = uapi.OVS_SAMPLE_ATTR_ACTIONS;
   const seen = attributesOf(bytes, start, end, max, false);
   if (seen < 0) return refuse("action.sample", "sample: an attribute twice, or one unknown");
-  const probability = lastOf(bytes, start, end, uapi.OVS_SAMPLE_ATTR_PROBABILITY);
+  const probability = lastAttribute(bytes, start, end, uapi.OVS_SAMPLE_ATTR_PROBABILITY);
   if (probability < 0 || attributeLength(bytes, probability, end) !== NLA_HEADER + 4)
     return refuse("action.sample", "sample() needs sample=P%");
   if (((seen >>> uapi.OVS_SAMPLE_ATTR_ACTIONS) & 1) === 0)
@@ -76,11 +79,11 @@ export function checkCheckPktLen(
     if (!fits) return refuse(rule, "check_pkt_len: an attribute that is too short");
     at = nextAttribute(at, length, end);
   }
-  const size = lastOf(bytes, start, end, uapi.OVS_CHECK_PKT_LEN_ATTR_PKT_LEN);
+  const size = lastAttribute(bytes, start, end, uapi.OVS_CHECK_PKT_LEN_ATTR_PKT_LEN);
   if (size < 0 || u16At(bytes, size + NLA_HEADER) === 0)
     return refuse(rule, "check_pkt_len needs size=N, from 1");
-  const greater = lastOf(bytes, start, end, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
-  const less = lastOf(bytes, start, end, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
+  const greater = lastAttribute(bytes, start, end, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
+  const less = lastAttribute(bytes, start, end, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
   if (greater < 0 || less < 0) return refuse(rule, "check_pkt_len needs both gt() and le()");
   return undefined;
 }
@@ -95,7 +98,7 @@ export function checkPsample(
   const rule = "action.psample";
   if (!features.psample)
     return refuse(rule, "this kernel was built without psample", FEATURE.psample);
-  if ((bytes[at + 3]! & NLA_F_NESTED) === 0)
+  if ((bytes[at + 3]! & (NLA_F_NESTED >> 8)) === 0)
     return refuse(rule, "psample: the attribute must carry NLA_F_NESTED");
   const end = at + length;
   let group = false;
@@ -176,16 +179,4 @@ function attributesOf(
     length = attributeLength(bytes, at, end);
   }
   return at === end ? seen : -1;
-}
-
-/** Offset of the last attribute of a type, or -1: where the kernel parses into a table, it counts. */
-function lastOf(bytes: Uint8Array, start: number, end: number, type: number): number {
-  let found = -1;
-  for (let at = start; at < end;) {
-    const length = attributeLength(bytes, at, end);
-    if (length === 0) break;
-    if (attributeType(bytes, at) === type) found = at;
-    at = nextAttribute(at, length, end);
-  }
-  return found;
 }

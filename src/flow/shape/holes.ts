@@ -12,6 +12,7 @@ import {
 import { KEY_BY_SLOT } from "../key/table.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { Field } from "../text/field.ts";
+import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 /** A value in the text of a key: which field it is, and where. */
 export type KeyValue = {
@@ -29,11 +30,6 @@ export type KeyValue = {
 };
 
 const MPLS_ENTRY = 4;
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
-const SLASH = 0x2f;
-const EQUALS = 0x3d;
 
 /** Their parts have rules of their own, or are none of a kernel's: they stay text. */
 const FIXED_SLOTS = (1 << SLOT_NSH) | (1 << SLOT_PACKET_TYPE) | (1 << SLOT_ND_EXTENSIONS);

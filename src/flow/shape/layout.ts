@@ -16,7 +16,7 @@ export type HashedBytes = {
 };
 
 /** What a layout is made of. */
-export type LayoutParts = {
+type LayoutParts = {
   readonly holes: readonly Hole[];
   /** UFID, KEY, MASK and ACTIONS of one flow. */
   readonly message: Int32Array;

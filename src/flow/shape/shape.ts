@@ -1,10 +1,10 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { readAddress6 } from "../text/address6.ts";
-import { HEX_VALUE } from "../text/cursor.ts";
+import { readAddress6 } from "../text/address.ts";
 import { readUuid } from "../text/uuid.ts";
 import type { Hole } from "./hole.ts";
 import * as H from "./hole.ts";
 import { type Layout, SPECIAL_DECIMAL } from "./layout.ts";
+import { HEX_VALUE } from "../text/ascii.ts";
 
 const TWO_32 = 0x1_0000_0000;
 

@@ -8,7 +8,10 @@ import { bytesOf, isBytes, numberOf, type TemplateValue } from "./values.ts";
 /** Rows that are made ready together. */
 export const STAGE_ROWS = 1024;
 
-/** Values of one hole, a row each, in an array or a typed array; of MAC and IPv6 addresses also bytes back to back. */
+/**
+ * Values of one hole, a row each, in an array or a typed array; of MAC and IPv6 addresses also bytes back
+ * to back.
+ */
 export type TemplateColumn = readonly TemplateValue[] | TypedColumn;
 
 type TypedColumn =

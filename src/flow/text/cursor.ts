@@ -1,13 +1,11 @@
-import { readAddress6 } from "./address6.ts";
+import { readAddress4, readAddress6 } from "./address.ts";
 import { syntaxErrorAt } from "./syntax-error.ts";
+import { COLON, COMMA, HEX_VALUE } from "./ascii.ts";
 
 /** Deepest nesting of parentheses (`MAX_ODP_NESTED` in OVS's lib/odp-util.c). */
-export const NESTING_MAX = 32;
+const NESTING_MAX = 32;
 
 const TWO_32 = 0x1_0000_0000;
-
-/** Value of a hexadecimal digit by its byte; 255 for what is none. */
-export const HEX_VALUE: Uint8Array = hexValues();
 
 /** A byte of a word; a separator between attributes (`, \t\r\n`); a blank (one of these but the comma). */
 const CLASS_WORD = 1;
@@ -239,7 +237,7 @@ export class Cursor {
     let from = start;
     for (let i = 0; i < 6; i++) {
       if (i > 0) {
-        if (from >= end || bytes[from] !== 0x3a) this.fail(EXPECTED_MAC, start);
+        if (from >= end || bytes[from] !== COLON) this.fail(EXPECTED_MAC, start);
         from++;
       }
       let value = from < end ? HEX_VALUE[bytes[from]!]! : 255;
@@ -257,27 +255,9 @@ export class Cursor {
 
   /** Reads a dotted IPv4 address into four bytes of `out`. */
   ipv4(out: Uint8Array, at: number): void {
-    const bytes = this.bytes;
-    const end = this.end;
-    const start = this.position;
-    let from = start;
-    for (let i = 0; i < 4; i++) {
-      if (i > 0) {
-        if (from >= end || bytes[from] !== 0x2e) this.fail(EXPECTED_IPV4, start);
-        from++;
-      }
-      const digits = from;
-      let value = 0;
-      while (from < end && from - digits < 4) {
-        const digit = bytes[from]! - 0x30;
-        if (digit < 0 || digit > 9) break;
-        value = value * 10 + digit;
-        from++;
-      }
-      if (from === digits || from - digits > 3 || value > 255) this.fail(EXPECTED_IPV4, start);
-      out[at + i] = value;
-    }
-    this.position = from;
+    const after = readAddress4(this.bytes, this.position, this.end, out, at);
+    if (after < 0) this.fail("an IPv4 address such as 10.0.0.1");
+    this.position = after;
   }
 
   /** Reads an IPv6 address, as inet_pton does, into sixteen bytes of `out`. */
@@ -324,17 +304,6 @@ export class Cursor {
 const EMPTY = new Uint8Array(0);
 const DECODER = new TextDecoder();
 const EXPECTED_MAC = "a MAC address such as 00:11:22:33:44:55";
-const EXPECTED_IPV4 = "an IPv4 address such as 10.0.0.1";
-
-function hexValues(): Uint8Array {
-  const values = new Uint8Array(256).fill(255);
-  for (let i = 0; i < 10; i++) values[0x30 + i] = i;
-  for (let i = 0; i < 6; i++) {
-    values[0x41 + i] = 10 + i;
-    values[0x61 + i] = 10 + i;
-  }
-  return values;
-}
 
 function byteClasses(): Uint8Array {
   const classes = new Uint8Array(256);
@@ -343,7 +312,7 @@ function byteClasses(): Uint8Array {
     if (letter || i === 0x5f || (i >= 0x30 && i <= 0x39)) classes[i] = CLASS_WORD;
     if (i === 0x20 || i === 0x09 || i === 0x0a || i === 0x0d)
       classes[i] = CLASS_BLANK | CLASS_SEPARATOR;
-    if (i === 0x2c) classes[i] = CLASS_SEPARATOR;
+    if (i === COMMA) classes[i] = CLASS_SEPARATOR;
   }
   return classes;
 }

@@ -1,14 +1,10 @@
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "./cursor.ts";
-import { HEX_VALUE } from "./cursor.ts";
 import type { Field } from "./field.ts";
 import { rangeTo, setField, setFull } from "./field.ts";
 import { parseFlags } from "./flags.ts";
+import { CLOSE, COLON, DOT, HEX_VALUE, SLASH } from "./ascii.ts";
 
-const SLASH = 0x2f;
-const DOT = 0x2e;
-const COLON = 0x3a;
-const CLOSE = 0x29;
 const ODPP_NONE = 0xffff_ffff;
 
 /**

@@ -4,8 +4,7 @@ import type { Field, Radix } from "./field.ts";
 import { getField } from "./field.ts";
 import { printFlags } from "./flags.ts";
 import type { TextSink } from "./sink.ts";
-
-const SLASH = 0x2f;
+import { SLASH } from "./ascii.ts";
 
 /** How a flow is printed. */
 export type PrintStyle = {

@@ -6,9 +6,7 @@ import { isWild, printField } from "./field-print.ts";
 import type { Field } from "./field.ts";
 import type { TextSink } from "./sink.ts";
 import { WordTable } from "./words.ts";
-
-const EQUALS = 0x3d;
-const COMMA = 0x2c;
+import { COMMA, EQUALS } from "./ascii.ts";
 
 /** The fields `name=value` of one attribute, and how their names are looked up. */
 export class FieldSet {

@@ -9,7 +9,7 @@
  * - `port`: a port number, or a name where a datapath is at hand
  * - `hex`: bytes with blanks between them
  */
-export type FieldKind =
+type FieldKind =
   "number" | "number64" | "number128" | "mac" | "ipv4" | "ipv6" | "frag" | "flags" | "port" | "hex";
 
 /**
@@ -49,7 +49,7 @@ export type Field = {
 };
 
 /** What may be said about a field beyond its place; the rest follows from the kind. */
-export type FieldOptions = {
+type FieldOptions = {
   aliases?: readonly string[];
   radix?: Radix;
   maskRadix?: Radix;

@@ -1,17 +1,9 @@
 import type { Cursor } from "./cursor.ts";
-import { HEX_VALUE } from "./cursor.ts";
 import type { Field } from "./field.ts";
 import { getField, rangeTo, setField } from "./field.ts";
 import type { TextSink } from "./sink.ts";
 import { WordTable } from "./words.ts";
-
-const PLUS = 0x2b;
-const MINUS = 0x2d;
-const BAR = 0x7c;
-const SLASH = 0x2f;
-const OPEN = 0x5b;
-const CLOSE = 0x5d;
-const CLOSE_PARENTHESIS = 0x29;
+import { BAR, CLOSE, CLOSE_BRACKET, DASH, HEX_VALUE, OPEN_BRACKET, PLUS, SLASH } from "./ascii.ts";
 
 const TABLES = new WeakMap<Field, WordTable>();
 
@@ -37,13 +29,13 @@ export function parseFlags(
 ): void {
   const start = cursor.position;
   const next = cursor.peek();
-  if (next === PLUS || next === MINUS) {
+  if (next === PLUS || next === DASH) {
     parseSigned(cursor, of, bytes, keyBase, maskBase);
     return;
   }
   let value = 0;
   let mask = of.full;
-  if (next !== CLOSE_PARENTHESIS) {
+  if (next !== CLOSE) {
     do {
       const digit = HEX_VALUE[cursor.peek()] ?? 255;
       if (digit < 10) {
@@ -84,7 +76,7 @@ function parseSigned(
   let mask = 0;
   for (;;) {
     const next = cursor.peek();
-    if (next !== PLUS && next !== MINUS) break;
+    if (next !== PLUS && next !== DASH) break;
     cursor.position++;
     const at = cursor.position;
     const bit = parseFlag(cursor, of);
@@ -99,14 +91,14 @@ function parseSigned(
 /** One flag: its name, or `[hex]` for a bit that has none. @returns its bit */
 function parseFlag(cursor: Cursor, of: Field): number {
   const start = cursor.position;
-  if (cursor.take(OPEN)) {
+  if (cursor.take(OPEN_BRACKET)) {
     let value = 0;
     while ((HEX_VALUE[cursor.peek()] ?? 255) < 16) {
       value = value * 16 + (HEX_VALUE[cursor.peek()] ?? 0);
       cursor.position++;
       if (value > of.max) cursor.fail("a bit of this field", start);
     }
-    cursor.expect(CLOSE, "a closing ]");
+    cursor.expect(CLOSE_BRACKET, "a closing ]");
     const single = value !== 0 && (value & (value - 1)) === 0;
     if (!single || 31 - Math.clz32(value) >= of.flags.length) {
       cursor.fail("a bit of this field", start);
@@ -150,7 +142,7 @@ export function printFlagBits(out: TextSink, of: Field, value: number, mask: num
   }
   for (let left = mask; left !== 0; left &= left - 1) {
     const bit = 31 - Math.clz32(left & -left);
-    out.byte(((value >>> bit) & 1) === 1 ? PLUS : MINUS);
+    out.byte(((value >>> bit) & 1) === 1 ? PLUS : DASH);
     printFlag(out, of, bit);
   }
 }
@@ -161,8 +153,8 @@ function printFlag(out: TextSink, of: Field, bit: number): void {
     out.text(name);
     return;
   }
-  out.byte(OPEN);
+  out.byte(OPEN_BRACKET);
   const value = 2 ** bit;
   out.hexDigits(value, Math.floor(bit / 4) + 1);
-  out.byte(CLOSE);
+  out.byte(CLOSE_BRACKET);
 }

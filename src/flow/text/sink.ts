@@ -1,3 +1,5 @@
+import { COLON, DOT } from "./ascii.ts";
+
 const HEX = new TextEncoder().encode("0123456789abcdef");
 const TWO_32 = 0x1_0000_0000;
 
@@ -166,7 +168,7 @@ export class TextSink {
     let to = this.length;
     for (let i = 0; i < 6; i++) {
       const value = source[at + i]!;
-      if (i > 0) bytes[to++] = 0x3a;
+      if (i > 0) bytes[to++] = COLON;
       bytes[to++] = HEX[value >>> 4]!;
       bytes[to++] = HEX[value & 15]!;
     }
@@ -176,7 +178,7 @@ export class TextSink {
   /** Four bytes as `10.0.0.1`. */
   ipv4(source: Uint8Array, at: number): void {
     for (let i = 0; i < 4; i++) {
-      if (i > 0) this.byte(0x2e);
+      if (i > 0) this.byte(DOT);
       this.dec(source[at + i]!);
     }
   }
@@ -201,12 +203,12 @@ export class TextSink {
         (bestLength === 5 && source[at + 10] === 0xff && source[at + 11] === 0xff));
     for (let group = 0; group < 8; group++) {
       if (group === best) {
-        this.byte(0x3a);
-        if (group + bestLength === 8) this.byte(0x3a);
+        this.byte(COLON);
+        if (group + bestLength === 8) this.byte(COLON);
         group += bestLength - 1;
         continue;
       }
-      if (group > 0) this.byte(0x3a);
+      if (group > 0) this.byte(COLON);
       if (dotted && group === 6) {
         this.ipv4(source, at + 12);
         return;

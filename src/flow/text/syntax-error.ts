@@ -5,7 +5,7 @@ const SHOWN_BEFORE = 60;
 const SHOWN_AFTER = 40;
 
 /** What {@link FlowSyntaxError} is made of. */
-export type FlowSyntaxErrorFacts = {
+type FlowSyntaxErrorFacts = {
   /** 1-based. */
   line: number;
   /** 1-based, in bytes. */

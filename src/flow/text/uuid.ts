@@ -1,10 +1,9 @@
 import type { Cursor } from "./cursor.ts";
-import { HEX_VALUE } from "./cursor.ts";
 import type { TextSink } from "./sink.ts";
+import { DASH, HEX_VALUE } from "./ascii.ts";
 
 /** Characters of `12345678-1234-1234-1234-123456789abc`. */
 const UUID_LENGTH = 36;
-const DASH = 0x2d;
 
 /**
  * Reads a UUID into 16 bytes of `out`. As OVS does: four 32-bit numbers in host order, so that the

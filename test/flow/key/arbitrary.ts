@@ -3,7 +3,7 @@ import type { Field } from "../../../src/flow/text/field.ts";
 import { KEYS } from "../../../src/flow/key/table.ts";
 
 /** Text of one field's value with one of its mask forms. */
-export function fieldText(of: Field): fc.Arbitrary<string> {
+function fieldText(of: Field): fc.Arbitrary<string> {
   switch (of.kind) {
     case "mac":
       return masked(macText(), macText());

@@ -230,7 +230,7 @@ describe("what a kernel lacks", () => {
     [`${IPV4} ct(zone=1)`, { ctZones: false }, "without conntrack zones"],
     [`${IPV4} ct(commit,mark=1)`, { ctMark: false }, "without conntrack marks"],
     [`${IPV4} ct(commit,label=1)`, { ctLabels: false }, "without conntrack labels"],
-    [`${IPV4} ct(timeout=a)`, { ctTimeout: false }, "without timeout policies"],
+    [`${IPV4} ct(timeout=a)`, { ctTimeout: false }, "without conntrack timeout policies"],
     [`${IPV4} ct(nat)`, { nat: false }, "without NAT"],
     [`${TCP} ct(helper=ftp)`, { ctHelpers: new Set(["ftp/17"]) }, "no conntrack helper ftp"],
     [`ct_zone(1),${IPV4} 1`, { ctZones: false }, "without conntrack zones"],

@@ -4,7 +4,7 @@ import { FlowLineEncoder } from "../../../src/flow/line.ts";
 import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../../src/sys/memory.ts";
-import { encoder as utf8, PROPERTY } from "../harness.ts";
+import { encoder as utf8, LINE_OPTIONS, PROPERTY } from "../harness.ts";
 
 const memory = new PinnedMemory(1 << 16);
 const writer = new AttributeWriter(memory);
@@ -124,17 +124,9 @@ const lines = fc
     ),
   );
 
-const OPTIONS = [
-  { ufid: true },
-  { ufid: false },
-  { ufid: true, mode: "modify" },
-  { ufid: true, mode: "delete" },
-  { ufid: false, mode: "delete" },
-] as const;
-
 test("a line that matches a shape has the bytes that it has without", () => {
   fc.assert(
-    fc.property(fc.constantFrom(...OPTIONS), lines, (options, texts) => {
+    fc.property(fc.constantFrom(...LINE_OPTIONS), lines, (options, texts) => {
       const shaped = new FlowLineEncoder(options);
       const plain = new FlowLineEncoder({ ...options, shapes: false });
       for (const text of [...texts, ...texts])

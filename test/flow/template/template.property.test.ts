@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { FlowTemplate, type TemplateValue } from "../../../src/flow/template.ts";
-import { PROPERTY } from "../harness.ts";
+import { LINE_OPTIONS, PROPERTY } from "../harness.ts";
 import { lineBytes, rowBytes } from "./support.ts";
 
 /** A value as it is in a line, and the ways to hand it to a template. */
@@ -66,14 +66,6 @@ const TEMPLATES = [
   "ufid:12345678-1234-1234-1234-123456789abc in_port({port}),eth() drop",
 ];
 
-const OPTIONS = [
-  { ufid: true },
-  { ufid: false },
-  { ufid: true, mode: "modify" },
-  { ufid: true, mode: "delete" },
-  { ufid: false, mode: "delete" },
-] as const;
-
 const namesIn = (template: string): readonly string[] => [
   ...new Set([...template.matchAll(/\{(\w+)\}/g)].map((match) => match[1] ?? "")),
 ];
@@ -89,7 +81,7 @@ const rows = (template: string): fc.Arbitrary<readonly Readonly<Record<string, V
 test("a filled template has the bytes of the line with these values", () => {
   fc.assert(
     fc.property(
-      fc.constantFrom(...OPTIONS),
+      fc.constantFrom(...LINE_OPTIONS),
       fc.constantFrom(...TEMPLATES).chain((text) => fc.tuple(fc.constant(text), rows(text))),
       (options, [text, values]) => {
         const expected = values.map((row) =>

@@ -1,21 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { Cursor } from "../../../src/flow/text/cursor.ts";
-import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import { WordTable } from "../../../src/flow/text/words.ts";
+import { syntaxError } from "../harness.ts";
 
 function over(text: string): Cursor {
   const bytes = new TextEncoder().encode(text);
   return new Cursor().reset(bytes, 0, bytes.length, 1);
-}
-
-function failure(run: () => unknown): FlowSyntaxError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof FlowSyntaxError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
 }
 
 describe("integer", () => {
@@ -39,7 +29,9 @@ describe("integer", () => {
   test.each(["", "x", "-1", "+1", "0x", "0xg", "08", "256", "0x100", "0400"])(
     "%p is no number up to 255",
     (text) => {
-      expect(failure(() => over(text).integer(255, "a number")).expected).toMatch(/number|octal/);
+      expect(syntaxError(() => over(text).integer(255, "a number")).expected).toMatch(
+        /number|octal/,
+      );
     },
   );
 });
@@ -61,7 +53,7 @@ describe("integer64", () => {
   test.each(["", "0x", "18446744073709551616", "0x10000000000000000", "09", "-1"])(
     "%p is none",
     (text) => {
-      failure(() => over(text).integer64("a number"));
+      syntaxError(() => over(text).integer64("a number"));
     },
   );
 });
@@ -75,7 +67,7 @@ describe("addresses", () => {
   test.each(["", "00:11:22:33:44", "00:11:22:33:44:", "g0:11:22:33:44:55", "001122334455"])(
     "mac refuses %p",
     (text) => {
-      failure(() => over(text).mac(new Uint8Array(6), 0));
+      syntaxError(() => over(text).mac(new Uint8Array(6), 0));
     },
   );
   test("ipv4", () => {
@@ -88,7 +80,7 @@ describe("addresses", () => {
   test.each(["", "10.0.0", "10.0.0.256", "10..0.1", "1000.1.1.1", "a.b.c.d"])(
     "ipv4 refuses %p",
     (text) => {
-      failure(() => over(text).ipv4(new Uint8Array(4), 0));
+      syntaxError(() => over(text).ipv4(new Uint8Array(4), 0));
     },
   );
   const six: readonly (readonly [string, string])[] = [
@@ -121,7 +113,7 @@ describe("addresses", () => {
     "1:2:3:4:5:6:7:1.2.3.4",
     "1:2:3:4:5:6:7::8",
   ])("ipv6 refuses %p", (text) => {
-    failure(() => over(text).ipv6(new Uint8Array(16), 0));
+    syntaxError(() => over(text).ipv6(new Uint8Array(16), 0));
   });
 });
 
@@ -129,8 +121,8 @@ test("hexBytes reads whole bytes, and no more than there is room for", () => {
   const out = new Uint8Array(3);
   expect(over("0aFF)").hexBytes(out, 1, 2)).toBe(2);
   expect([...out]).toEqual([0, 10, 255]);
-  failure(() => over("0a1)").hexBytes(out, 0, 3));
-  failure(() => over("00000000").hexBytes(out, 0, 3));
+  syntaxError(() => over("0a1)").hexBytes(out, 0, 3));
+  syntaxError(() => over("00000000").hexBytes(out, 0, 3));
 });
 
 test("words are found by their bytes, and misspelt ones have a nearest", () => {
@@ -154,7 +146,7 @@ test("words are found by their bytes, and misspelt ones have a nearest", () => {
 test("an error tells its place and draws it", () => {
   const bytes = new TextEncoder().encode("first\nin_port(1),ipv5()\n");
   const cursor = new Cursor().reset(bytes, 6, bytes.length - 1, 2);
-  const error = failure(() => cursor.fail("a key", 17, "ipv4"));
+  const error = syntaxError(() => cursor.fail("a key", 17, "ipv4"));
   expect(error).toMatchObject({
     code: "FLOW_SYNTAX",
     line: 2,
@@ -172,19 +164,19 @@ test("an error tells its place and draws it", () => {
 
 test("a long line is shortened around the column", () => {
   const text = `${"a".repeat(200)}\t!${"b".repeat(200)}`;
-  const error = failure(() => over(text).fail("nothing", 201));
+  const error = syntaxError(() => over(text).fail("nothing", 201));
   expect(error.found).toBe('"!"');
   expect(error.text.length).toBeLessThan(110);
   const [shown, caret] = error.caret().split("\n");
   expect(shown?.[caret?.indexOf("^") ?? -1]).toBe("!");
-  expect(failure(() => over("ab").fail("more", 2)).found).toBe("the end of the line");
+  expect(syntaxError(() => over("ab").fail("more", 2)).found).toBe("the end of the line");
 });
 
 test("characters of several bytes are shown whole, and the caret stands below them", () => {
-  expect(failure(() => over("€(1)").fail("a key", 0)).found).toBe('"€"');
+  expect(syntaxError(() => over("€(1)").fail("a key", 0)).found).toBe('"€"');
   const text = `${"€".repeat(40)}!${"€".repeat(40)}`;
-  const error = failure(() => over(text).fail("nothing", 120));
+  const error = syntaxError(() => over(text).fail("nothing", 120));
   expect(error.text).toBe(`…${"€".repeat(20)}!${"€".repeat(13)}…`);
-  const wide = failure(() => over("# 漢字 x").fail("nothing", 9));
+  const wide = syntaxError(() => over("# 漢字 x").fail("nothing", 9));
   expect(wide.caret()).toBe(`# 漢字 x\n${" ".repeat(7)}^`);
 });

@@ -3,7 +3,7 @@ import { sameActions } from "../../../src/flow/action/same.ts";
 import { flowOf, type HeldFlow, type OneFlow } from "./one-flow.ts";
 
 /** What became of a line: refused by the parser or the kernel, or held, with all that is not as it should be. */
-export type Checked = {
+type Checked = {
   readonly refused: string | undefined;
   readonly wrong: readonly string[];
 };

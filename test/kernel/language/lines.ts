@@ -5,7 +5,7 @@ const CORPUS = join(import.meta.dir, "../../flow/corpus");
 const CONFORMANCE = join(import.meta.dir, "../../../../shared/conformance");
 
 /** A line of a corpus, and the whole flows that are made of it: a kernel takes some of these. */
-export type SourceLine = { readonly source: string; readonly flows: readonly string[] };
+type SourceLine = { readonly source: string; readonly flows: readonly string[] };
 
 /** What has to stand before and after a key for a kernel to take it. */
 const AROUND_KEY: readonly (readonly [string, string])[] = [

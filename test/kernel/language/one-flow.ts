@@ -26,7 +26,7 @@ import { PinnedMemory } from "../../../src/sys/memory.ts";
 import type { TestDatapath } from "../lab.ts";
 
 /** A flow's attributes, in hexadecimal: two flows are the same to a kernel where these are. */
-export type RawFlow = {
+type RawFlow = {
   readonly ufid: string;
   readonly key: string;
   readonly mask: string;
@@ -47,7 +47,7 @@ export function flowOf(line: string, ports?: PortNames): RawFlow {
 }
 
 /** What millrace makes of key and mask: their normal form, what a kernel dumps of it, and its UFID. */
-export function recomputed(view: FlowParts): RawFlow {
+function recomputed(view: FlowParts): RawFlow {
   const record = new KeyRecord();
   const { bytes, key, mask } = view;
   if (!decodeKey(bytes, key.start, key.end, mask.start, mask.end, record)) {

@@ -1,65 +1,10 @@
-/**
- * Reads an IPv6 address as inet_pton does: eight groups of up to four hexadecimal digits, one `::`
- * for a run of zeros, the last two groups dotted if one likes.
- * @returns the offset after it, or -1 where `bytes` at `start` is no IPv6 address.
- */
-export function readAddress6(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  out: Uint8Array,
-  at: number,
-): number {
-  let from = start;
-  let written = 0;
-  let gap = -1;
-  if (from + 1 < end && bytes[from] === COLON && bytes[from + 1] === COLON) {
-    gap = 0;
-    from += 2;
-  }
-  while (written < 16) {
-    const digits = from;
-    let value = 0;
-    while (from < end && from - digits < 5) {
-      const digit = hexDigit(bytes[from]!);
-      if (digit < 0) break;
-      value = (value << 4) | digit;
-      from++;
-    }
-    if (from === digits) {
-      // Only straight after `::` may a group be missing.
-      if (gap !== written) return -1;
-      break;
-    }
-    if (from < end && bytes[from] === DOT) {
-      if (written > 12) return -1;
-      from = readDotted(bytes, digits, end, out, at + written);
-      if (from < 0) return -1;
-      written += 4;
-      break;
-    }
-    if (from - digits > 4) return -1;
-    out[at + written] = value >>> 8;
-    out[at + written + 1] = value & 0xff;
-    written += 2;
-    if (written === 16 || from >= end || bytes[from] !== COLON) break;
-    from++;
-    if (from < end && bytes[from] === COLON) {
-      if (gap >= 0) return -1;
-      gap = written;
-      from++;
-    }
-  }
-  if (gap < 0) return written === 16 ? from : -1;
-  if (written === 16) return -1;
-  const tail = written - gap;
-  out.copyWithin(at + 16 - tail, at + gap, at + written);
-  out.fill(0, at + gap, at + 16 - tail);
-  return from;
-}
+import { COLON, DOT, HEX_VALUE } from "./ascii.ts";
 
-/** The dotted last four bytes. @returns the offset after them, or -1. */
-function readDotted(
+/**
+ * Reads a dotted IPv4 address.
+ * @returns the offset after it, or -1 where `bytes` at `start` is none
+ */
+export function readAddress4(
   bytes: Uint8Array,
   start: number,
   end: number,
@@ -83,11 +28,62 @@ function readDotted(
   return from;
 }
 
-function hexDigit(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const lower = byte | 0x20;
-  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+/**
+ * Reads an IPv6 address as inet_pton does: eight groups of up to four hexadecimal digits, one `::`
+ * for a run of zeros, the last two groups dotted if one likes.
+ * @returns the offset after it, or -1 where `bytes` at `start` is no IPv6 address.
+ */
+export function readAddress6(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  at: number,
+): number {
+  let from = start;
+  let written = 0;
+  let gap = -1;
+  if (from + 1 < end && bytes[from] === COLON && bytes[from + 1] === COLON) {
+    gap = 0;
+    from += 2;
+  }
+  while (written < 16) {
+    const digits = from;
+    let value = 0;
+    while (from < end && from - digits < 5) {
+      const digit = HEX_VALUE[bytes[from]!]!;
+      if (digit > 15) break;
+      value = (value << 4) | digit;
+      from++;
+    }
+    if (from === digits) {
+      // Only straight after `::` may a group be missing.
+      if (gap !== written) return -1;
+      break;
+    }
+    if (from < end && bytes[from] === DOT) {
+      if (written > 12) return -1;
+      from = readAddress4(bytes, digits, end, out, at + written);
+      if (from < 0) return -1;
+      written += 4;
+      break;
+    }
+    if (from - digits > 4) return -1;
+    out[at + written] = value >>> 8;
+    out[at + written + 1] = value & 0xff;
+    written += 2;
+    if (written === 16 || from >= end || bytes[from] !== COLON) break;
+    from++;
+    if (from < end && bytes[from] === COLON) {
+      if (gap >= 0) return -1;
+      gap = written;
+      from++;
+    }
+  }
+  if (gap < 0) return written === 16 ? from : -1;
+  if (written === 16) return -1;
+  const tail = written - gap;
+  out.copyWithin(at + 16 - tail, at + gap, at + written);
+  out.fill(0, at + gap, at + 16 - tail);
+  return from;
 }
-
-const COLON = 0x3a;
-const DOT = 0x2e;

@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, normalize } from "node:path";
+
+const ROOT = join(import.meta.dir, "..");
+
+/** The rooms of docs/architecture.md, from the top: each imports only those above it. */
+const ROOMS: readonly string[] = [
+  ...readFileSync(join(ROOT, "docs/architecture.md"), "utf8").matchAll(
+    /^\| `(src|bench)\/(.*?)`/gm,
+  ),
+].map(([, top = "", room = ""]) => (top === "src" ? room : `${top}/`));
+
+/** Where a file of src or bench is in that list; -1 where it is in no room. */
+function roomOf(file: string): number {
+  const [top = "", folder = "", ...rest] = file.split("/");
+  if (top === "bench") return ROOMS.indexOf("bench/");
+  return ROOMS.indexOf(rest.length > 0 ? `${folder}/` : "*.ts");
+}
+
+const FILES: readonly string[] = ["src", "bench"].flatMap((top) =>
+  readdirSync(join(ROOT, top), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => join(top, file)),
+);
+
+/** What a file imports by a relative path, dynamic imports included. */
+function importsOf(file: string): readonly string[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+\.ts)"/g)].map(([, path = ""]) =>
+    normalize(join(file, "..", path)),
+  );
+}
+
+test("every file is in a room that docs/architecture.md names", () => {
+  expect(FILES.length).toBeGreaterThan(100);
+  expect(FILES.filter((file) => roomOf(file) < 0)).toEqual([]);
+});
+
+test("each room imports only rooms above it", () => {
+  const wrong = FILES.flatMap((file) =>
+    importsOf(file)
+      .filter((path) => roomOf(path) > roomOf(file))
+      .map((path) => `${file} imports ${path}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test("the lab imports no other room", () => {
+  const lab = FILES.filter((file) => file.startsWith("src/lab/"));
+  expect(lab.flatMap(importsOf).filter((path) => !path.startsWith("src/lab/"))).toEqual([]);
+});
+
+test("bun:ffi is imported in src/sys alone", () => {
+  const importers = FILES.filter((file) =>
+    /from "bun:ffi"/.test(readFileSync(join(ROOT, file), "utf8")),
+  );
+  expect(importers.filter((file) => !file.startsWith("src/sys/"))).toEqual([]);
+});
