@@ -13,7 +13,7 @@ import { KeyRecord } from "./key/record.ts";
 import { UFID_SIZE, writeUfid } from "./key/ufid.ts";
 import { failUserspaceKey } from "./key/userspace-only.ts";
 import type { PortNames } from "./ports.ts";
-import type { EncodedLine } from "./shape/compile.ts";
+import type { EncodedLine } from "./shape/found-hole.ts";
 import { Cursor } from "./text/cursor.ts";
 import { parseUuid } from "./text/uuid.ts";
 import { WordTable } from "./text/words.ts";

@@ -1,7 +1,8 @@
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { LineParser, type LineParserOptions, type LineVerb } from "./line-parser.ts";
 import { ShapeCache } from "./shape/cache.ts";
-import { findHoles, type FoundHole, layOut } from "./shape/compile.ts";
+import { findHoles, layOut } from "./shape/compile.ts";
+import type { FoundHole } from "./shape/found-hole.ts";
 import { Shape } from "./shape/shape.ts";
 import { HASH } from "./text/ascii.ts";
 

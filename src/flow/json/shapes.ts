@@ -1,7 +1,7 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import type { FlowLineEncoder, LineFacts } from "../line.ts";
 import { ShapeCache } from "../shape/cache.ts";
-import type { FoundHole } from "../shape/compile.ts";
+import type { FoundHole } from "../shape/found-hole.ts";
 import { HOLE_SKIP_JSON, type SkippedJson, skippedHole } from "../shape/hole.ts";
 import { type JsonLeaf, leavesOf } from "./leaves.ts";
 import type { LineText } from "./line-text.ts";

@@ -1,8 +1,6 @@
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import {
-  OVS_ACTION_ATTR_OUTPUT,
-  OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
   OVS_FLOW_ATTR_UFID,
   OVS_KEY_ATTR_ENCAP,
@@ -20,11 +18,12 @@ import {
   SLOT_VLAN,
 } from "../key/slots.ts";
 import { TYPE_OF_SLOT } from "../key/table.ts";
-import type { ByteRange } from "../print.ts";
 import { TUNNEL_FIELDS, TUNNEL_FIELD_TYPES } from "../key/tunnel-fields.ts";
 import { hashedWords, UFID_SIZE } from "../key/ufid.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { Field } from "../text/field.ts";
+import { actionHoles } from "./action-holes.ts";
+import { type EncodedLine, type FoundHole, isPlain, keyless, kindOf } from "./found-hole.ts";
 import type { KeyValue } from "./holes.ts";
 import { findValues } from "./holes.ts";
 import * as H from "./hole.ts";
@@ -32,42 +31,6 @@ import type { Hole } from "./hole.ts";
 import type { HashedBytes, HashedWord } from "./layout.ts";
 import { Layout } from "./layout.ts";
 
-/** A line that was encoded on its own: what a layout is made from. */
-export type EncodedLine = {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  /** Where its `ufid:` names one; -1 where it does not. */
-  readonly ufidStart: number;
-  readonly ufidEnd: number;
-  readonly keyStart: number;
-  /** Start and end of each counter of a dump. */
-  readonly statistics: Int32Array;
-  /** Where its actions are; both equal where it has none. */
-  readonly actionsStart: number;
-  readonly actionsEnd: number;
-  /** Key and mask, in normal form. */
-  readonly record: KeyRecord;
-  /** UFID, KEY, MASK and ACTIONS, all that apply; the KEY of a delete even where it is not appended. */
-  readonly message: Uint8Array;
-  /** How much of the message the line is. */
-  readonly length: number;
-};
-
-/** A hole, and what it is. */
-export type FoundHole = {
-  readonly hole: Hole;
-  /** The field of the key; undefined outside the key. */
-  readonly field: Field | undefined;
-  /** Where its bytes are in the record; -1 outside the key. */
-  readonly recordAt: number;
-  /** They lie otherwise in the record than in the message. */
-  readonly apart: boolean;
-};
-
-const OPEN = 0x28;
-const CLOSE = 0x29;
-const COMMA = 0x2c;
 const EMPTY = new Int32Array(0);
 const PORT_NUMBER_MAX = 0xffff;
 const VLAN_CFI = 0x10;
@@ -98,7 +61,7 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
     const [start = 0, end = 0] = line.statistics.subarray(i, i + 2);
     found.push(keyless(line, start, end, H.HOLE_SKIP, 0, 0));
   }
-  found.push(...outputHoles(line));
+  found.push(...actionHoles(line, cursor));
   return found;
 }
 
@@ -126,30 +89,6 @@ export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
     hashedWords: ofHash ? hashed : [],
     hashedBytes: ofHash ? hashedBytes : [],
   });
-}
-
-/** A hole that is no field of the key. */
-export function keyless(
-  line: EncodedLine,
-  start: number,
-  end: number,
-  kind: number,
-  at: number,
-  size: number,
-): FoundHole {
-  const hole: Hole = {
-    kind,
-    textStart: start - line.start,
-    textEnd: end - line.start,
-    at,
-    size,
-    max: 0xffff_ffff,
-    shift: 0,
-    mask: undefined,
-    nonzero: false,
-    decimal: false,
-  };
-  return { hole, field: undefined, recordAt: -1, apart: false };
 }
 
 /** The other fields' bits stay; those of the hole are put in. */
@@ -262,30 +201,6 @@ function isAbsentAsZero(field: Field, slot: number): boolean {
   }
 }
 
-function kindOf(value: KeyValue): number {
-  const { field } = value;
-  if (field.kind === "ipv4") return H.HOLE_IPV4;
-  if (field.kind === "ipv6") return H.HOLE_IPV6;
-  if (field.kind === "mac") return H.HOLE_MAC;
-  if (field.kind === "number64") return H.HOLE_BE64;
-  if (field.kind !== "number" && field.kind !== "port") return -1;
-  if (value.shared) return field.size === 2 ? H.HOLE_BITS16 : H.HOLE_BITS32;
-  if (field.size === 1) return H.HOLE_U8;
-  if (field.size === 2) return field.bigEndian ? H.HOLE_BE16 : H.HOLE_LE16;
-  if (field.size === 4) return field.bigEndian ? H.HOLE_BE32 : H.HOLE_LE32;
-  return -1;
-}
-
-const DECIMAL = /^(0|[1-9][0-9]{0,14})$/;
-const HEXADECIMAL = /^0x[0-9a-fA-F]{1,13}$/;
-
-/** A number that is not octal; addresses are looked at when they are read. */
-function isPlain(bytes: Uint8Array, start: number, end: number, kind: number): boolean {
-  if (kind >= H.HOLE_IPV4 && kind !== H.HOLE_BE64) return true;
-  const text = String.fromCharCode(...bytes.subarray(start, end));
-  return DECIMAL.test(text) || HEXADECIMAL.test(text);
-}
-
 /** The hashed words that a hole is in: their bytes lie in the message as in the record. */
 function addWords(words: HashedWord[], sources: Int32Array, of: FoundHole): void {
   const { at, size } = of.hole;
@@ -309,44 +224,4 @@ function addBytes(bytes: HashedBytes[], sources: Int32Array, of: FoundHole): voi
     }
     i += count;
   }
-}
-
-/** Ports that are actions by themselves, not within others. */
-function outputHoles(line: EncodedLine): FoundHole[] {
-  const ports = portTokens(line);
-  const places = outputPlaces(line.message);
-  // Each such port is an OUTPUT, and in order; where there are others, this is another notation.
-  if (ports.length !== places.length) return [];
-  return ports.map(({ start, end }, i) =>
-    keyless(line, start, end, H.HOLE_LE32, places[i] ?? 0, 4),
-  );
-}
-
-/** Where the actions that are plain numbers are in the text, outside all parentheses. */
-function portTokens({ bytes, actionsStart, actionsEnd }: EncodedLine): ByteRange[] {
-  const found: ByteRange[] = [];
-  let depth = 0;
-  let start = actionsStart;
-  for (let at = actionsStart; at <= actionsEnd; at++) {
-    const byte = at < actionsEnd ? bytes[at]! : COMMA;
-    if (byte === OPEN) depth++;
-    else if (byte === CLOSE) depth--;
-    if (byte !== COMMA || depth > 0) continue;
-    if (isPlain(bytes, start, at, H.HOLE_LE32)) found.push({ start, end: at });
-    start = at + 1;
-  }
-  return found;
-}
-
-/** Where the port of each OUTPUT is in the message, those within other actions left out. */
-function outputPlaces(message: Uint8Array): number[] {
-  const found: number[] = [];
-  const reader = new AttributeReader().reset(message, 0, message.length);
-  while (reader.next()) {
-    if (reader.type !== OVS_FLOW_ATTR_ACTIONS) continue;
-    const action = new AttributeReader();
-    action.reset(message, reader.start, reader.start + reader.length);
-    while (action.next()) if (action.type === OVS_ACTION_ATTR_OUTPUT) found.push(action.start);
-  }
-  return found;
 }

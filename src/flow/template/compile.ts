@@ -2,8 +2,9 @@ import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
 import { OVS_ACTION_ATTR_OUTPUT } from "../../uapi/openvswitch.ts";
 import { LineParser, type LineParserOptions, type LineVerb } from "../line-parser.ts";
-import type { EncodedLine, FoundHole } from "../shape/compile.ts";
-import { findHoles, keyless, layOut } from "../shape/compile.ts";
+import { type EncodedLine, type FoundHole, keyless } from "../shape/found-hole.ts";
+import { findHoles, layOut } from "../shape/compile.ts";
+import { findSetValues } from "../shape/action-holes.ts";
 import { HOLE_LE32, HOLE_SKIP } from "../shape/hole.ts";
 import { findValues, type KeyValue } from "../shape/holes.ts";
 import type { Layout } from "../shape/layout.ts";
@@ -73,9 +74,10 @@ export function compileTemplate(text: string, options: LineParserOptions): Compi
   };
 }
 
-const EXPECTED_VALUE = "holes only for values that a key matches, and for output ports";
+const EXPECTED_VALUE =
+  "holes only for values that a key matches or a set() writes, and for output ports";
 
-/** The field of each hole that is a value in the key; whether there really is one, the parser says. */
+/** The field of each hole that is a value in the key, or in a set(); whether there really is one, the parser says. */
 function fieldsOf(
   template: Uint8Array,
   holes: readonly NamedHole[],
@@ -84,6 +86,8 @@ function fieldsOf(
   const { cursor, ...parser } = parserAt(template, options);
   const values: KeyValue[] = [];
   if (parser.hasKey) findValues(cursor, 0, values);
+  cursor.skipBlanks();
+  findSetValues(template, cursor.position, template.length, cursor, values);
   return holes.map(({ start, end }) => {
     const value = values.find((of) => of.start === start && of.end === end);
     return value?.field;

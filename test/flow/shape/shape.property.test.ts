@@ -100,6 +100,9 @@ const TEMPLATES = [
   "in_port(1),eth(src={mac}) {port},{word},push_vlan(vid={vid},pcp=1),{port}",
   "in_port(1),eth() sample(sample=50%,actions({port},{port})),{port},clone({port}) {out}",
   "in_port(1),eth() {out}{port} , {port},{out}",
+  "in_port(1),eth() set(eth(dst={mac})),{port},set(eth(src={mac},dst={mac})),set(ipv4(src={ip},ttl={byte})) {out}",
+  "in_port(1),eth() set(ipv6(dst={ip6},label={label})),set(udp(src={port},dst={port})),set(tunnel(dst={ip},ttl=64)),{port}",
+  "in_port({port}),eth() set(skb_mark({word})),clone(set(tcp(src={port})),{port}),set(mpls(label={label})),{port}",
 ];
 
 function lineOf(template: string): fc.Arbitrary<string> {

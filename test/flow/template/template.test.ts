@@ -86,12 +86,29 @@ test("columns are looked at when the template is filled", () => {
   expect(() => mac.fill({ mac: new Uint8Array(13) })).toThrow("ends within an address");
 });
 
+test("what a set() writes may be a hole", () => {
+  const template = FlowTemplate.compile(
+    "in_port(1),eth(src={src}) set(eth(src={src},dst={dst})),set(ipv4(ttl={ttl})),{out}",
+  );
+  const rows = [
+    { src: "02:00:00:00:00:01", dst: "02:00:00:00:00:02", ttl: 64, out: 2 },
+    { src: "02:00:00:00:00:03", dst: "02:00:00:00:00:04", ttl: 0, out: 3 },
+  ];
+  const lines = rows.map(
+    ({ src, dst, ttl, out }) =>
+      `in_port(1),eth(src=${src}) set(eth(src=${src},dst=${dst})),set(ipv4(ttl=${ttl})),${out}`,
+  );
+  expect(rowBytes(template.fill(rows))).toEqual(
+    lines.map((line) => lineBytes(line, { ufid: true })),
+  );
+});
+
 test("a hole that is none is an error with its place", () => {
   const error = (text: string): [number, string] => {
     const { column, expected } = syntaxError(() => FlowTemplate.compile(text));
     return [column, expected];
   };
-  const holes = "holes only for values that a key matches, and for output ports";
+  const holes = "holes only for values that a key matches or a set() writes, and for output ports";
   expect(error("in_port(1),eth(),eth_type(0x800),ipv4(src=10.0.0.0/{mask}) 2")).toEqual([
     52,
     holes,

@@ -1,0 +1,136 @@
+import { AttributeReader } from "../../netlink/attribute-reader.ts";
+import {
+  OVS_ACTION_ATTR_OUTPUT,
+  OVS_ACTION_ATTR_SET,
+  OVS_ACTION_ATTR_SET_MASKED,
+  OVS_FLOW_ATTR_ACTIONS,
+} from "../../uapi/openvswitch.ts";
+import {
+  SLOT_ARP,
+  SLOT_ETHERNET,
+  SLOT_IPV4,
+  SLOT_IPV6,
+  SLOT_PRIORITY,
+  SLOT_SCTP,
+  SLOT_SKB_MARK,
+  SLOT_TCP,
+  SLOT_UDP,
+} from "../key/slots.ts";
+import type { ByteRange } from "../print.ts";
+import { CLOSE, COMMA, OPEN } from "../text/ascii.ts";
+import type { Cursor } from "../text/cursor.ts";
+import { type EncodedLine, type FoundHole, isPlain, keyless, kindOf } from "./found-hole.ts";
+import { HOLE_LE32 } from "./hole.ts";
+import { findValues, type KeyValue } from "./holes.ts";
+
+/** Keys whose fields lie in a SET as in a key, one beside the other, whatever their values are. */
+const PLAIN_SLOTS: ReadonlySet<number> = new Set([
+  SLOT_ARP,
+  SLOT_ETHERNET,
+  SLOT_IPV4,
+  SLOT_IPV6,
+  SLOT_PRIORITY,
+  SLOT_SCTP,
+  SLOT_SKB_MARK,
+  SLOT_TCP,
+  SLOT_UDP,
+]);
+
+const SET = new TextEncoder().encode("set(");
+
+/**
+ * The values in a line's actions that may be others in lines of the same form, in their order: ports and
+ * the fields of set(), not those within other actions.
+ */
+export function actionHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
+  const found: FoundHole[] = [];
+  const places = placesOf(line.message);
+  const texts = actionTexts(line.bytes, line.actionsStart, line.actionsEnd);
+  const ports = texts.filter(({ start, end }) => isPlain(line.bytes, start, end, HOLE_LE32));
+  const sets = texts.filter((text) => isSet(line.bytes, text));
+  // Each such port is an OUTPUT, each set() a SET, in order; where there are others, this is another notation.
+  if (ports.length === places.outputs.length) {
+    for (const [i, { start, end }] of ports.entries()) {
+      found.push(keyless(line, start, end, HOLE_LE32, places.outputs[i] ?? 0, 4));
+    }
+  }
+  if (sets.length === places.sets.length) {
+    for (const [i, text] of sets.entries()) {
+      found.push(...setHoles(line, text, places.sets[i] ?? 0, cursor));
+    }
+  }
+  return found.toSorted((one, other) => one.hole.textStart - other.hole.textStart);
+}
+
+/** The values of `set(KEY)`, whose attribute's payload is at `at`. */
+function setHoles(line: EncodedLine, text: ByteRange, at: number, cursor: Cursor): FoundHole[] {
+  const values: KeyValue[] = [];
+  cursor.reset(line.bytes, text.start + SET.length, text.end, 1);
+  findValues(cursor, 0, values);
+  const found: FoundHole[] = [];
+  for (const value of values) {
+    const { field, slot, start, end, masked } = value;
+    const kind = kindOf(value);
+    if (masked || kind < 0 || !PLAIN_SLOTS.has(slot) || !isPlain(line.bytes, start, end, kind)) {
+      continue;
+    }
+    const { hole } = keyless(line, start, end, kind, at + field.offset, field.size);
+    found.push({ hole: { ...hole, max: field.limit }, field, recordAt: -1, apart: false });
+  }
+  return found;
+}
+
+/** Lists the values in the set() of the actions between `start` and `end`; the cursor is used. */
+export function findSetValues(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  cursor: Cursor,
+  found: KeyValue[],
+): void {
+  for (const text of actionTexts(bytes, start, end)) {
+    if (!isSet(bytes, text)) continue;
+    cursor.reset(bytes, text.start + SET.length, text.end, 1);
+    findValues(cursor, 0, found);
+  }
+}
+
+function isSet(bytes: Uint8Array, { start }: ByteRange): boolean {
+  return SET.every((byte, i) => bytes[start + i] === byte);
+}
+
+/** Where each action is in the text: what stands between commas outside parentheses. */
+function actionTexts(bytes: Uint8Array, from: number, to: number): ByteRange[] {
+  const found: ByteRange[] = [];
+  let depth = 0;
+  let start = from;
+  for (let at = from; at <= to; at++) {
+    const byte = at < to ? bytes[at]! : COMMA;
+    if (byte === OPEN) depth++;
+    else if (byte === CLOSE) depth--;
+    if (byte !== COMMA || depth > 0) continue;
+    found.push({ start, end: at });
+    start = at + 1;
+  }
+  return found;
+}
+
+/** Where the port of each OUTPUT and the value of each SET is in the message, those within other actions left out. */
+function placesOf(message: Uint8Array): { outputs: number[]; sets: number[] } {
+  const outputs: number[] = [];
+  const sets: number[] = [];
+  const reader = new AttributeReader().reset(message, 0, message.length);
+  while (reader.next()) {
+    if (reader.type !== OVS_FLOW_ATTR_ACTIONS) continue;
+    const action = new AttributeReader();
+    action.reset(message, reader.start, reader.start + reader.length);
+    while (action.next()) {
+      if (action.type === OVS_ACTION_ATTR_OUTPUT) outputs.push(action.start);
+      if (action.type !== OVS_ACTION_ATTR_SET && action.type !== OVS_ACTION_ATTR_SET_MASKED)
+        continue;
+      const key = new AttributeReader().reset(message, action.start, action.start + action.length);
+      if (key.next()) sets.push(key.start);
+    }
+  }
+  return { outputs, sets };
+}
