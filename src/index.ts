@@ -34,6 +34,7 @@ export { UserspaceOnlyError } from "./flow/userspace-only.ts";
 export { UnreadableInputError } from "./format/source.ts";
 export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
 export type { KernelFeatures } from "./flow/rules/features.ts";
+export type { Lacking } from "./flow/rules/lacking.ts";
 export { FlowBatch, type FlowBatchResult } from "./load/flow-batch.ts";
 export type { LoadProgress } from "./load/load.ts";
 export type { FlowException, OutcomeState } from "./load/outcome.ts";

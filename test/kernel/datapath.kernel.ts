@@ -9,8 +9,11 @@ import {
   NotSupportedError,
 } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
+import { EINVAL } from "../../src/sys/errno.ts";
 import { OVS_ACTION_ATTR_DROP } from "../../src/uapi/openvswitch.ts";
 import { failure, HAS_DPCTL, IS_UML, TestDatapath, witness } from "./lab.ts";
+
+const IPV4 = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)";
 
 function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
@@ -170,7 +173,7 @@ describe("Datapath", () => {
     // User Mode Linux 6.1 has none of them, Debian's 6.12 has all.
     expect(cases.map(([, has]) => has)).toEqual(cases.map(() => !IS_UML));
     for (const [actions, has, since] of cases) {
-      const line = `in_port(1),eth(),eth_type(0x0800),ipv4(frag=no) ${actions}`;
+      const line = `${IPV4} ${actions}`;
       for (const send of [() => dp.add(line), () => dp.put(line), () => dp.modify(line)]) {
         const error = failure(send);
         if (has) expect(error).toBeUndefined();
@@ -181,6 +184,25 @@ describe("Datapath", () => {
       }
       expect(dp.remove(line)).toBe(has);
     }
+    // A load says the same of each of them, and names the line.
+    const lines = cases.map(([actions]) => `${IPV4} ${actions}`);
+    const result = dp.loadSync(["in_port(1),eth() 2", ...lines, "in_port(1),eth() 70000"]);
+    for (const [at, [, has, since]] of cases.entries()) {
+      const error = result.errorOf(at + 1);
+      if (has) expect(error).toBeUndefined();
+      else {
+        expect(error).toBeInstanceOf(NotSupportedError);
+        expect(error?.message).toStartWith(`line ${at + 2}: this kernel has no `);
+        expect(error).toMatchObject({ since, cause: { code: "EINVAL", errno: EINVAL } });
+        expect(result.report.errors[at]).toMatchObject({
+          code: "NOT_SUPPORTED",
+          errno: EINVAL,
+          reason: expect.stringContaining(`(needs Linux ${since})`),
+          lacking: { since },
+        });
+      }
+    }
+    expect(result.errorOf(cases.length + 1)).toBeInstanceOf(FlowRejectedError);
     // What no kernel takes is still a rejection.
     expect(failure(() => dp.put("in_port(1),eth(),eth_type(0x0800),ipv4() 70000"))).toBeDefined();
     expect(failure(() => dp.put("in_port(1),eth() set(ipv4(ttl=3))"))).toBeInstanceOf(
