@@ -5,6 +5,7 @@ import type { KernelFeatures } from "./flow/rules/features.ts";
 import { TextSink } from "./flow/text/sink.ts";
 import { printUuid } from "./flow/text/uuid.ts";
 import { explainRejection } from "./load/explain.ts";
+import { OverlapSearch } from "./load/overlap.ts";
 import { rejectionError } from "./load/rejection.ts";
 import { replaceHeld } from "./load/replace.ts";
 import type { LoadTarget } from "./load/sender.ts";
@@ -87,7 +88,8 @@ export function sendOne(
     if (isHeld && replaceHeld(channel, datapath, parts)) return;
     const features = (): KernelFeatures => featuresOf(channel, datapath);
     const { errno } = error;
-    const { reason, lacking } = explainRejection(verb, errno, parts, features);
+    const why = explainRejection(verb, errno, parts, features);
+    const { reason, lacking } = new OverlapSearch(target).nameIn(why, verb, errno, parts);
     throw rejectionError({ errno, reason, text, lacking, cause: error });
   }
 }

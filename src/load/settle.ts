@@ -102,9 +102,7 @@ export class Settler {
   // The kernel's reason in words, and the flow that is in the way.
   #explain(verb: FlowVerb, errno: number, sent: FlowView): Rejection {
     const why = explainRejection(verb, errno, sent, this.#features);
-    const met = (verb === "put" && errno === ENOENT) || (verb === "add" && errno === EEXIST);
-    const other = met && !this.#abandoned ? this.#overlaps.find(sent) : undefined;
-    return other === undefined ? why : { ...why, reason: `${why.reason}: ${other}` };
+    return this.#abandoned ? why : this.#overlaps.nameIn(why, verb, errno, sent);
   }
 
   // What is there is as asked for, or it is not: EIO stands for that.
