@@ -36,6 +36,7 @@ export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
 export type { KernelFeatures } from "./flow/rules/features.ts";
 export type { Lacking } from "./flow/rules/lacking.ts";
 export { FlowBatch, type FlowBatchResult } from "./load/flow-batch.ts";
+export type { WorkerCount } from "./load/file-feed.ts";
 export type { LoadProgress } from "./load/load.ts";
 export type { FlowException, OutcomeState } from "./load/outcome.ts";
 export type { BatchLatency, LoadReport } from "./load/report.ts";
