@@ -4,6 +4,7 @@ import type { FlowFeed } from "./format/feed.ts";
 import { type FlowInput, openFeed } from "./format/open-feed.ts";
 import { TemplateFeed } from "./format/template-feed.ts";
 import { type FlowSource, inputOf, synchronousInput } from "./flow-source.ts";
+import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./load/file-feed.ts";
 import { load, type LoadOptions, loadSync } from "./load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
 import { LoadResult } from "./load/result.ts";
@@ -12,7 +13,7 @@ import { completeShape, type SenderShape, shapeForRate } from "./load/sender-sha
 import type { SenderCount } from "./load/sender-trial.ts";
 import type { FlowVerb } from "./ovs/flow-message.ts";
 import { datapathOwner, ownerText } from "./ovs/vswitchd.ts";
-import { portNames } from "./ovs/vport.ts";
+import { listPorts, portNames } from "./ovs/vport.ts";
 import { MillraceError } from "./sys/errors.ts";
 
 /** How the library loads. */
@@ -22,7 +23,13 @@ export type DatapathLoadOptions = LoadOptions & {
   /** Flows get a UFID, the hash of their key and mask; true by default. */
   readonly ufid?: boolean;
   readonly shape?: Partial<SenderShape>;
-  /** Sockets that send: 1, 2 (another thread sends half of each batch), or `auto`, what measures faster. */
+  /**
+   * Threads beside the caller's: 0, none; 1 parses the text of a file (a `Bun.file`, a URL); 2, another one
+   * sends half of each batch, too; `auto`, the default: each where it pays. A load without yielding parses
+   * where it is.
+   */
+  readonly workers?: WorkerCount;
+  /** Sockets that send: 1, 2, or `auto`, what measures faster; what `workers` says by default. */
   readonly senders?: SenderCount;
   /** Errnos that count as applied: EEXIST where the very same flow is there, ENOENT of a delete. */
   readonly tolerate?: readonly number[];
@@ -42,11 +49,12 @@ export async function loadInto(
   options: DatapathLoadOptions,
 ): Promise<LoadResult> {
   const table = new OutcomeTable();
-  const feed =
+  const sender = senderOf(target, table, options);
+  const feed = await openFor(sender, () =>
     source instanceof TemplateFill
       ? new TemplateFeed(source.reader(options))
-      : feedOf(target, inputOf(source), options);
-  const sender = senderOf(target, table, options);
+      : feedOf(target, inputOf(source), sender, options),
+  );
   return new LoadResult(await load(feed, sender, options), table, sender.account);
 }
 
@@ -60,7 +68,10 @@ export function loadIntoSync(
   const feed =
     source instanceof TemplateFill
       ? new TemplateFeed(source.reader(options))
-      : feedOf(target, synchronousInput(source), options);
+      : openFeed(synchronousInput(source), {
+          ...lineOptions(options),
+          ports: portNames(target.channel, target.datapath),
+        });
   const sender = senderOf(target, table, options);
   return new LoadResult(loadSync(feed, sender, options), table, sender.account);
 }
@@ -77,14 +88,34 @@ function senderOf(target: LoadTarget, table: OutcomeTable, options: DatapathLoad
   const account = new Account(options.onException, table);
   const shape = shapeForRate(completeShape(options.shape), options.maxRate);
   const tolerate = new Set(options.tolerate);
-  return new Sender(target, account, { shape, tolerate, senders: options.senders ?? "auto" });
+  const senders = options.senders ?? sendersOf(options.workers ?? "auto");
+  return new Sender(target, account, { shape, tolerate, senders });
+}
+
+/** Opens what is to be loaded; the sender is closed where that fails. */
+async function openFor(
+  sender: Sender,
+  open: () => FlowFeed | Promise<FlowFeed>,
+): Promise<FlowFeed> {
+  try {
+    return await open();
+  } catch (error) {
+    sender[Symbol.dispose]();
+    throw error;
+  }
 }
 
 function feedOf(
-  { channel, datapath }: LoadTarget,
-  input: FlowInput,
+  target: LoadTarget,
+  { source, format }: FlowInput,
+  sender: Sender,
   options: DatapathLoadOptions,
-): FlowFeed {
-  const ports = portNames(channel, datapath);
-  return openFeed(input, { ufid: options.ufid ?? true, mode: options.mode ?? "put", ports });
+): Promise<FlowFeed> {
+  const ports = listPorts(target.channel, target.datapath);
+  const { workers = "auto" } = options;
+  return fileFeed(source, sender, target, { line: lineOptions(options), ports, workers, format });
+}
+
+function lineOptions({ ufid = true, mode = "put" }: DatapathLoadOptions): FileFeedOptions["line"] {
+  return { ufid, mode };
 }

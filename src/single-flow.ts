@@ -1,11 +1,12 @@
 import { Flow, notOneFlow } from "./flow/flow.ts";
 import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
-import { FlowRejectedError } from "./flow/rules/errors.ts";
 import type { KernelFeatures } from "./flow/rules/features.ts";
 import { TextSink } from "./flow/text/sink.ts";
 import { printUuid } from "./flow/text/uuid.ts";
-import { explainRejection, lackingFor } from "./load/explain.ts";
+import { explainRejection } from "./load/explain.ts";
+import { OverlapSearch } from "./load/overlap.ts";
+import { rejectionError } from "./load/rejection.ts";
 import { replaceHeld } from "./load/replace.ts";
 import type { LoadTarget } from "./load/sender.ts";
 import { NetlinkError } from "./netlink/errors.ts";
@@ -14,7 +15,6 @@ import { dumpFlows, type FlowView, identityOf, TERSE } from "./ovs/flow.ts";
 import { type FlowVerb, sendFlow } from "./ovs/flow-message.ts";
 import { portNames } from "./ovs/vport.ts";
 import { ENOENT } from "./sys/errno.ts";
-import { NotSupportedError } from "./sys/errors.ts";
 import { OVS_FLOW_ATTR_CLEAR } from "./uapi/openvswitch.ts";
 
 /**
@@ -87,10 +87,9 @@ export function sendOne(
     const isHeld = verb === "put" && error.errno === ENOENT;
     if (isHeld && replaceHeld(channel, datapath, parts)) return;
     const features = (): KernelFeatures => featuresOf(channel, datapath);
-    const reason = explainRejection(verb, error.errno, parts, features);
-    const rejected = new FlowRejectedError(reason, error.errno, text, { cause: error });
-    const lacking = lackingFor(error.errno, parts, features);
-    if (lacking === undefined) throw rejected;
-    throw new NotSupportedError(lacking.feature, lacking.since, { cause: rejected });
+    const { errno } = error;
+    const why = explainRejection(verb, errno, parts, features);
+    const { reason, lacking } = new OverlapSearch(target).nameIn(why, verb, errno, parts);
+    throw rejectionError({ errno, reason, text, lacking, cause: error });
   }
 }

@@ -8,6 +8,8 @@ export type ByteSource = {
   readonly name: string;
   /** Bytes in all, where that is known beforehand. */
   readonly size: number | undefined;
+  /** Of a file of the disk, which another thread can open as well; absent for all else. */
+  readonly path?: string;
   /**
    * Reads into `buffer` from `offset` to its end.
    * @returns how many bytes came, a promise where that takes waiting; 0 at the end
@@ -110,6 +112,7 @@ function regularSource(name: string, fd: number, size: number, close: () => void
   return {
     name,
     size,
+    path: name,
     read: (buffer, offset) => {
       const room = buffer.length - offset;
       const count = attempt(name, () => readSync(fd, buffer, offset, room, position));

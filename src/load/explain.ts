@@ -16,6 +16,7 @@ import {
   EOVERFLOW,
   EPERM,
   ERANGE,
+  errnoName,
   errnoText,
 } from "../sys/errno.ts";
 
@@ -37,21 +38,18 @@ export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal 
   return validateFlow(RECORD, bytes, start, Math.max(0, actions.end), features);
 }
 
-/**
- * What the kernel lacks that the flow asks for; undefined where it is wrong for every kernel, or for none
- * that is known.
- */
-export function lackingFor(
-  errno: number,
-  sent: FlowParts,
-  features: () => KernelFeatures,
-): Lacking | undefined {
-  if (errno !== EINVAL || brokenRule(sent) !== undefined) return undefined;
-  return brokenRule(sent, features())?.lacking;
-}
+/** Why the kernel rejected a flow. */
+export type Rejection = {
+  /** The name of its errno; `NOT_SUPPORTED` where it lacks what the flow asks for. */
+  readonly code: string;
+  /** In words. */
+  readonly reason: string;
+  /** What it lacks; absent where the flow is wrong for every kernel, or for none that is known. */
+  readonly lacking?: Lacking;
+};
 
 /**
- * Why the kernel rejected a flow, in words. Open vSwitch puts no text into its acks (the kernel log
+ * Why the kernel rejected a flow. Open vSwitch puts no text into its acks (the kernel log
  * alone says why), so this is from what net/openvswitch/datapath.c does, and for a flow that is wrong
  * in itself from the rules.
  * @param features asked only where the flow breaks no rule of every kernel
@@ -61,15 +59,29 @@ export function explainRejection(
   errno: number,
   sent?: FlowParts,
   features?: () => KernelFeatures,
-): string {
-  if (errno !== EEXIST && errno !== ENOENT && errno !== ENODEV && errno !== EPERM) {
-    const rule =
-      sent === undefined ? undefined : (brokenRule(sent) ?? brokenRule(sent, features?.()));
-    if (rule !== undefined) return rule.reason;
-    // A helper is there when its module is, which nobody can ask: what is left to blame may be it.
-    const helper = sent === undefined ? undefined : brokenRule(sent, NO_HELPERS);
-    if (errno === EINVAL && helper !== undefined) return `it may be that ${helper.reason}`;
+): Rejection {
+  const code = errnoName(errno);
+  if (sent === undefined || SAYS_ENOUGH.has(errno))
+    return { code, reason: plainReason(verb, errno) };
+  const rule = brokenRule(sent);
+  if (rule !== undefined) return { code, reason: rule.reason };
+  const unsupported = brokenRule(sent, features?.());
+  if (unsupported !== undefined) {
+    const { lacking, reason } = unsupported;
+    if (lacking === undefined || errno !== EINVAL) return { code, reason };
+    return { code: "NOT_SUPPORTED", reason, lacking };
   }
+  // A helper is there when its module is, which nobody can ask: what is left to blame may be it.
+  const helper = errno === EINVAL ? brokenRule(sent, NO_HELPERS) : undefined;
+  if (helper !== undefined) return { code, reason: `it may be that ${helper.reason}` };
+  return { code, reason: plainReason(verb, errno) };
+}
+
+/** Errnos that are not for what the flow is. */
+const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, EPERM]);
+
+/** What an errno stands for, whatever the flow. */
+function plainReason(verb: FlowVerb, errno: number): string {
   switch (errno) {
     case EEXIST:
       return "a flow that matches this key is there already, the same one or a wider one that overlaps it";

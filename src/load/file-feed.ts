@@ -39,7 +39,7 @@ function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
 
 /**
  * Opens flows: the text of a file is parsed in a thread of its own where there is a second CPU and enough to do.
- * @param source which is the feed's from now on; that of a file has a size, and its path as its name
+ * @param source which is the feed's from now on; it is closed where this throws
  * @param target undefined in a dry run, which parses where it is
  * @throws UnreadableInputError
  */
@@ -49,14 +49,12 @@ export async function fileFeed(
   target: LoadTarget | undefined,
   options: FileFeedOptions,
 ): Promise<FlowFeed> {
-  const { size, name: path } = source;
-  if (target === undefined || size === undefined || !wanted(options.workers, size)) {
+  const { size, path } = source;
+  if (target === undefined || path === undefined || !wanted(options.workers, size ?? 0)) {
     return sourceFeed(source, options);
   }
-  const { format = "auto" } = options;
-  // Its size is known, so it is a file: a look at it does not wait.
-  const found = format === "auto" ? await detect(source) : { format, source };
-  if (found.format !== "text") return sourceFeed(source, { ...options, format: found.format });
+  const format = await formatOfFile(source, options.format);
+  if (format !== "text") return sourceFeed(source, { ...options, format });
   source.close();
   const order = {
     path,
@@ -68,6 +66,20 @@ export async function fileFeed(
   // Loaded where it is wanted: threads take 8 ms to import.
   const { WorkerFeed } = await import("./worker-feed.ts");
   return new WorkerFeed(order, size, outlet.batchShape);
+}
+
+// It is a file: a look at it does not wait.
+async function formatOfFile(
+  source: ByteSource,
+  format: FlowFormat | "auto" = "auto",
+): Promise<FlowFormat> {
+  if (format !== "auto") return format;
+  try {
+    return (await detect(source)).format;
+  } catch (error) {
+    source.close();
+    throw error;
+  }
 }
 
 function wanted(workers: WorkerCount, bytes: number): boolean {

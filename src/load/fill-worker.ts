@@ -69,9 +69,9 @@ function run(): void {
     sink.slot = slot;
     return Atomics.load(stop, 0) === 0;
   };
-  if (!take()) return;
   let error: string | null = null;
   try {
+    if (!take()) return;
     for (;;) {
       if (feed.pump(sink)) {
         sink.slot.handOver(feed.line, feed.bytesRead);

@@ -1,4 +1,5 @@
 import type { FlowRefusal } from "../format/feed.ts";
+import type { Lacking } from "../flow/rules/lacking.ts";
 import { assert } from "../sys/errors.ts";
 
 /**
@@ -26,7 +27,10 @@ export type FlowException = {
   readonly state: Exclude<OutcomeState, "applied">;
   /** 0 where the kernel was not asked, or its reply was lost and all is as asked; EIO where it is not. */
   readonly errno: number;
-  /** `EEXIST`; `FLOW_SYNTAX` and the like where the kernel was not asked. */
+  /**
+   * The name of the errno, such as `EEXIST`; `NOT_SUPPORTED` where the kernel lacks what the flow asks for;
+   * `LOST_REPLY`; `FLOW_SYNTAX` and the like where the kernel was not asked.
+   */
   readonly code: string;
   /** In words. */
   readonly reason: string;
@@ -34,6 +38,8 @@ export type FlowException = {
   readonly text: string;
   /** Which character of the text the reason speaks of; absent where none is known. */
   readonly caret?: number;
+  /** What this kernel lacks, and the first Linux with it; only with `NOT_SUPPORTED`. */
+  readonly lacking?: Lacking;
 };
 
 /** What became of all flows, counted. */
@@ -190,7 +196,7 @@ export class Account {
     line: number,
     state: FlowException["state"],
     errno: number,
-    describe: () => Pick<FlowException, "code" | "reason" | "text">,
+    describe: () => Pick<FlowException, "code" | "reason" | "text" | "caret" | "lacking">,
   ): void {
     this.#count(state);
     if ((state === "present" || state === "absent") && errno !== 0)

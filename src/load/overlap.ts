@@ -4,7 +4,10 @@ import { printKey } from "../flow/key/print.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import type { FlowParts } from "../flow/print.ts";
 import { TextSink } from "../flow/text/sink.ts";
-import { dumpFlows, type FlowView, getFlow, identityOf } from "../ovs/flow.ts";
+import { dumpFlows, getFlow, identityOf } from "../ovs/flow.ts";
+import type { FlowVerb } from "../ovs/flow-message.ts";
+import { EEXIST, ENOENT } from "../sys/errno.ts";
+import type { Rejection } from "./explain.ts";
 import type { LoadTarget } from "./sender.ts";
 
 /** Searches of a load, and flows that each of them looks at: it is waited for. */
@@ -29,11 +32,15 @@ export class OverlapSearch {
     this.#target = target;
   }
 
-  /**
-   * The key of the flow that `refused` overlaps, in text; undefined where that is the very flow, none was
-   * found, or the search has been made often enough.
-   */
-  find(refused: FlowView): string | undefined {
+  /** Names the flow that is in the way in a rejection, where an overlap is what it was for and one is found. */
+  nameIn(why: Rejection, verb: FlowVerb, errno: number, refused: FlowParts): Rejection {
+    const met = (verb === "put" && errno === ENOENT) || (verb === "add" && errno === EEXIST);
+    const other = met ? this.#find(refused) : undefined;
+    return other === undefined ? why : { ...why, reason: `${why.reason}: ${other}` };
+  }
+
+  // The key in text; undefined where it is the very flow, none was found, or there were searches enough.
+  #find(refused: FlowParts): string | undefined {
     if (this.#searches === SEARCHES_MAX || this.#looks === LOOKS_MAX) return undefined;
     const { channel, datapath } = this.#target;
     this.#looks++;

@@ -1,6 +1,8 @@
 import { errnoName } from "../sys/errno.ts";
-import { FlowRefusedError, FlowRejectedError } from "../flow/rules/errors.ts";
+import { FlowRefusedError, type FlowRejectedError } from "../flow/rules/errors.ts";
+import type { NotSupportedError } from "../sys/errors.ts";
 import type { Account, FlowException, OutcomeState, OutcomeTable } from "./outcome.ts";
+import { rejectionError } from "./rejection.ts";
 import type { LoadReport } from "./report.ts";
 
 /**
@@ -45,8 +47,11 @@ export class LoadResult {
     return this.#table.lineOf(index);
   }
 
-  /** Why flow `index` was not applied; undefined where it was. */
-  errorOf(index: number): FlowRejectedError | FlowRefusedError | undefined {
+  /**
+   * Why flow `index` was not applied; undefined where it was. The words are there for the first hundred.
+   * What this kernel lacks is a `NotSupportedError`, with the rejection as its cause.
+   */
+  errorOf(index: number): FlowRejectedError | FlowRefusedError | NotSupportedError | undefined {
     const state = this.stateOf(index);
     const errno = this.#table.errnoOf(index);
     const readBack = state === "present" || state === "absent";
@@ -54,8 +59,10 @@ export class LoadResult {
     const line = this.lineOf(index);
     const known = this.#exceptions.get(line);
     const why = known?.reason ?? (errno === 0 ? state : `${state} with ${errnoName(errno)}`);
-    const reason = `line ${line}: ${why}`;
-    if (state === "refused") return new FlowRefusedError({ rule: known?.code ?? "", reason });
-    return new FlowRejectedError(reason, errno, known?.text ?? "");
+    const where = `line ${line}`;
+    if (state === "refused")
+      return new FlowRefusedError({ rule: known?.code ?? "", reason: `${where}: ${why}` });
+    const { text = "", lacking } = known ?? {};
+    return rejectionError({ errno, reason: why, text, lacking, where });
   }
 }

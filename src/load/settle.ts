@@ -5,7 +5,7 @@ import { type FlowView, newFlowView } from "../ovs/flow.ts";
 import { type FlowVerb, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
-import { explainRejection } from "./explain.ts";
+import { explainRejection, type Rejection } from "./explain.ts";
 import type { Account } from "./outcome.ts";
 import { OverlapSearch } from "./overlap.ts";
 import { decodeSent, pointedText, reconcile } from "./reconcile.ts";
@@ -91,20 +91,18 @@ export class Settler {
       return;
     }
     this.#account.exception(batch.tags[index] ?? 0, "rejected", errno, () => {
-      const reason =
+      const why =
         state === MessageState.unsent
-          ? `it could not be sent: ${errnoName(errno)}`
-          : this.#reasonOf(verbOf(batch, index), errno, sent);
-      return { code: errnoName(errno), reason, ...pointedText(reason, sent) };
+          ? unsent(errno)
+          : this.#explain(verbOf(batch, index), errno, sent);
+      return { ...why, ...pointedText(why.reason, sent) };
     });
   }
 
   // The kernel's reason in words, and the flow that is in the way.
-  #reasonOf(verb: FlowVerb, errno: number, sent: FlowView): string {
-    const reason = explainRejection(verb, errno, sent, this.#features);
-    const met = (verb === "put" && errno === ENOENT) || (verb === "add" && errno === EEXIST);
-    const other = met && !this.#abandoned ? this.#overlaps.find(sent) : undefined;
-    return other === undefined ? reason : `${reason}: ${other}`;
+  #explain(verb: FlowVerb, errno: number, sent: FlowView): Rejection {
+    const why = explainRejection(verb, errno, sent, this.#features);
+    return this.#abandoned ? why : this.#overlaps.nameIn(why, verb, errno, sent);
   }
 
   // What is there is as asked for, or it is not: EIO stands for that.
@@ -146,4 +144,9 @@ export class Settler {
       throw error;
     }
   }
+}
+
+function unsent(errno: number): Rejection {
+  const code = errnoName(errno);
+  return { code, reason: `it could not be sent: ${code}` };
 }

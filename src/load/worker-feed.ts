@@ -95,9 +95,9 @@ export class WorkerFeed implements FlowFeed {
   }
 
   close(): void {
+    // It ends by itself, at the next slot that it takes: cut off, it would leave its file open.
     Atomics.store(this.#stop, 0, 1);
-    this.#sending?.giveBack();
+    for (const slot of this.#slots) slot.giveBack();
     this.#worker.unref();
-    void this.#worker.terminate();
   }
 }

@@ -1,4 +1,5 @@
 import type { FlowIdentity } from "../flow/identity.ts";
+import type { FlowParts } from "../flow/print.ts";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
@@ -69,7 +70,7 @@ export function newFlowView(): FlowView {
 }
 
 /** What names the flow that a view shows: its UFID, or its key where it has none. Copies the bytes. */
-export function identityOf(view: FlowView): FlowIdentity {
+export function identityOf(view: Pick<FlowParts, "bytes" | "ufid" | "key">): FlowIdentity {
   const { bytes, ufid, key } = view;
   return ufid.start < 0
     ? { key: bytes.slice(key.start, key.end) }

@@ -45,6 +45,11 @@ export class SystemCallError extends MillraceError {
   }
 }
 
+/** Which kernel has what this one lacks, as the end of a sentence; empty where none is known. */
+export function needsLinux(since: string | undefined): string {
+  return since === undefined ? "" : ` (needs Linux ${since})`;
+}
+
 /** The running kernel lacks a feature. */
 export class NotSupportedError extends MillraceError {
   override readonly name: string = "NotSupportedError";
@@ -56,9 +61,15 @@ export class NotSupportedError extends MillraceError {
    */
   readonly since: string | undefined;
 
-  constructor(feature: string, since: string | undefined, options?: ErrorOptions) {
-    const needs = since === undefined ? "" : ` (needs Linux ${since})`;
-    super("NOT_SUPPORTED", `this kernel has no ${feature}${needs}`, options);
+  /** @param options `where`: what the message begins with, such as the line of an input */
+  constructor(
+    feature: string,
+    since: string | undefined,
+    options: ErrorOptions & { readonly where?: string } = {},
+  ) {
+    const { where, ...rest } = options;
+    const place = where === undefined ? "" : `${where}: `;
+    super("NOT_SUPPORTED", `${place}this kernel has no ${feature}${needsLinux(since)}`, rest);
     this.feature = feature;
     this.since = since;
   }

@@ -28,6 +28,7 @@ describe("the words that complete a line", () => {
     expect(words("load", "")).toEqual([":files"]);
     expect(words("completion", "")).toEqual(["bash", "zsh", "fish"]);
     expect(words("load", "--transport=sen")).toEqual(["--transport=sendmmsg", "--transport=send"]);
+    expect(words("load", "--errors=fl")).toEqual([":files"]);
     expect(words("load", "--transport=send", "--dry")).toEqual(["--dry-run"]);
     expect(words("dpctl", "-m", "dump-f")).toEqual(["dump-flows"]);
     expect(words("dpctl", "--re")).toEqual(["--read-only"]);
@@ -52,21 +53,32 @@ describe.skipIf(Bun.which("bash") === null)("bash", () => {
         cd ${folder}; PATH=${folder}:$PATH
         eval "$(millrace completion bash)"
         complete -p millrace
-        at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _millrace; printf '%s|' "\${COMPREPLY[@]}"; echo; }
+        at() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _millrace; printf '%s\\n' "\${COMPREPLY[@]}" | sort | tr '\\n' '|'; echo; }
         at millrace dum
         at millrace load --transport se
         at millrace load flo
         at millrace load --on-error = st
         at millrace load --transport =
-        at millrace load --on-error ''`;
+        at millrace load --on-error ''
+        at millrace load --errors = flo
+        at millrace load --errors =
+        at millrace load --errors = none
+        COMP_WORDBREAKS=\${COMP_WORDBREAKS//=}
+        at millrace load --errors=flo
+        at millrace load --on-error=st`;
       expect(run("bash", "--norc", "-c", script).split("\n")).toEqual([
         "complete -F _millrace millrace",
         "dump|",
-        "sendmmsg|send|",
+        "send|sendmmsg|",
         "flows one.txt|",
         "stop|",
-        "sendmmsg|send|writev|",
+        "send|sendmmsg|writev|",
         "continue|stop|",
+        "flows one.txt|",
+        "flows one.txt|millrace|",
+        "|",
+        "--errors=flows one.txt|",
+        "--on-error=stop|",
         "",
       ]);
     } finally {
@@ -81,6 +93,7 @@ const LINES = [
   ["load", "--transport=se"],
   ["load", "flo"],
   ["load", "--on-error", ""],
+  ["load", "--errors=flo"],
 ] as const;
 
 // What each shell shows for these lines, the descriptions left out.
@@ -90,6 +103,7 @@ const SHOWN = [
   ["--transport=send", "--transport=sendmmsg"],
   ["flows one.txt"],
   ["continue", "stop"],
+  ["--errors=flows one.txt"],
 ];
 
 /** Runs a script in a folder with one file in it, with millrace on the path. */
@@ -123,9 +137,10 @@ test.skipIf(Bun.which("zsh") === null)("zsh asks and understands the answer", ()
   const script = `
     compdef() { : }
     _describe() { local -a all; all=("\${(@P)2}"); print -rl -- "\${all[@]%%:*}" }
-    _files() { print -rl -- *one* }
+    compset() { before="\${words[CURRENT]%%=*}=" }
+    _files() { local name; for name in *one*; do print -r -- "$before$name"; done }
     eval "$(millrace completion zsh)"
-    at() { words=("$@"); CURRENT=$#; _millrace; echo "==" }
+    at() { words=("$@"); CURRENT=$#; before=; _millrace; echo "==" }
     ${LINES.map((line) => `at millrace ${line.map((word) => `'${word}'`).join(" ")}`).join("\n")}
   `;
   expect(inFolder(["zsh", "-f"], script)).toEqual(SHOWN);

@@ -17,3 +17,18 @@ test("the help of load shows its defaults as people write them", () => {
   const { stdout } = Bun.spawnSync([MILLRACE, "load", "--help"]);
   expect(stdout.toString().replaceAll(/\s+/g, " ")).toContain("ENOENT of a delete (default: none)");
 });
+
+test("dump --json is a format, and cannot be with another one", () => {
+  const dump = (...args: readonly string[]): string => {
+    const { stderr, exitCode } = Bun.spawnSync([MILLRACE, "dump", "--dp", "none-such", ...args]);
+    return `${exitCode}: ${stderr.toString()}`;
+  };
+  for (const format of ["text", "msgpack"]) {
+    const said = dump("--json", "--format", format);
+    expect(said).toContain(`2: millrace: dump: --json is --format jsonl`);
+    expect(said).toContain(`--format ${format}`);
+  }
+  // These get as far as the datapath.
+  for (const args of [["--json"], ["--json", "--format", "jsonl"]])
+    expect(dump(...args)).not.toStartWith("2:");
+});

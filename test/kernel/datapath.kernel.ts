@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import {
   Datapath,
   Flow,
@@ -9,11 +9,39 @@ import {
   NotSupportedError,
 } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
+import { EINVAL } from "../../src/sys/errno.ts";
 import { OVS_ACTION_ATTR_DROP } from "../../src/uapi/openvswitch.ts";
 import { failure, HAS_DPCTL, IS_UML, TestDatapath, witness } from "./lab.ts";
 
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
+const IPV4 = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)";
+
+/** What is open but for the event loops of threads, which Bun frees some time after they have ended. */
+function openFilesAndSockets(): string[] {
+  const names = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // The descriptor by which the folder was read.
+      return "";
+    }
+  });
+  return names.filter((name) => name !== "" && !name.startsWith("anon_inode:")).toSorted();
+}
+
+/** Workers of this process, once they are gone: one that ends takes a moment. */
+async function workersLeft(): Promise<number> {
+  const names = (): string[] =>
+    readdirSync("/proc/self/task").map((thread) => {
+      try {
+        return readFileSync(`/proc/self/task/${thread}/comm`, "utf8").trim();
+      } catch {
+        // It ended meanwhile.
+        return "";
+      }
+    });
+  const count = (): number => names().filter((name) => name === "Worker").length;
+  for (let i = 0; i < 100 && count() > 0; i++) await Bun.sleep(100);
+  return count();
 }
 
 describe("Datapath", () => {
@@ -170,7 +198,7 @@ describe("Datapath", () => {
     // User Mode Linux 6.1 has none of them, Debian's 6.12 has all.
     expect(cases.map(([, has]) => has)).toEqual(cases.map(() => !IS_UML));
     for (const [actions, has, since] of cases) {
-      const line = `in_port(1),eth(),eth_type(0x0800),ipv4(frag=no) ${actions}`;
+      const line = `${IPV4} ${actions}`;
       for (const send of [() => dp.add(line), () => dp.put(line), () => dp.modify(line)]) {
         const error = failure(send);
         if (has) expect(error).toBeUndefined();
@@ -181,6 +209,25 @@ describe("Datapath", () => {
       }
       expect(dp.remove(line)).toBe(has);
     }
+    // A load says the same of each of them, and names the line.
+    const lines = cases.map(([actions]) => `${IPV4} ${actions}`);
+    const result = dp.loadSync(["in_port(1),eth() 2", ...lines, "in_port(1),eth() 70000"]);
+    for (const [at, [, has, since]] of cases.entries()) {
+      const error = result.errorOf(at + 1);
+      if (has) expect(error).toBeUndefined();
+      else {
+        expect(error).toBeInstanceOf(NotSupportedError);
+        expect(error?.message).toStartWith(`line ${at + 2}: this kernel has no `);
+        expect(error).toMatchObject({ since, cause: { code: "EINVAL", errno: EINVAL } });
+        expect(result.report.errors[at]).toMatchObject({
+          code: "NOT_SUPPORTED",
+          errno: EINVAL,
+          reason: expect.stringContaining(`(needs Linux ${since})`),
+          lacking: { since },
+        });
+      }
+    }
+    expect(result.errorOf(cases.length + 1)).toBeInstanceOf(FlowRejectedError);
     // What no kernel takes is still a rejection.
     expect(failure(() => dp.put("in_port(1),eth(),eth_type(0x0800),ipv4() 70000"))).toBeDefined();
     expect(failure(() => dp.put("in_port(1),eth() set(ipv4(ttl=3))"))).toBeInstanceOf(
@@ -240,15 +287,62 @@ describe("Datapath", () => {
     expect([...dp.flows()].length).toBe(4);
   });
 
+  test("a thread that parses a file gives the same account, ends when told to, and is gone then", async () => {
+    using made = new TestDatapath("flows4");
+    using dp = Datapath.open(made.name);
+    const lines = Array.from({ length: 30_000 }, (_, i) => sampleLine(i));
+    lines[7000] = "bad line";
+    lines[7001] = "# a comment";
+    lines[9000] = sampleLine(3).replace("udp(", "tcp(");
+    const path = `${process.env["TMPDIR"] ?? "/tmp"}/many.txt`;
+    await Bun.write(path, lines.join("\n"));
+    const file = Bun.file(path);
+    const accounts: unknown[] = [];
+    for (const workers of [0, 1, "auto"] as const) {
+      const result = await dp.load(file, { workers });
+      const { applied, rejected, refused, errors, report } = { ...result.report, report: result };
+      const messages = [6999, 7000, 8999].map((index) => report.errorOf(index)?.message);
+      accounts.push([applied, rejected, refused, errors, report.length, messages]);
+      expect([applied, made.flows]).toEqual([29_997, 29_997]);
+      expect(errors.map(({ line }) => line)).toEqual([7001, 9001]);
+      dp.flush();
+    }
+    expect([accounts[1], accounts[2]]).toEqual([accounts[0], accounts[0]]);
+    expect(await workersLeft()).toBe(0);
+    const descriptors = openFilesAndSockets();
+    for (let i = 0; i < 3; i++) {
+      const controller = new AbortController();
+      const { report } = await dp.load(file, {
+        workers: 1,
+        signal: controller.signal,
+        onProgress: ({ flows }) => {
+          if (flows > 0) controller.abort();
+        },
+      });
+      expect(report.ended).toBe("interrupted");
+      expect(report.lines).toBeLessThan(30_000);
+      const settled = report.applied + report.rejected + report.refused;
+      expect([made.flows, report.lines - settled]).toEqual([
+        report.applied,
+        report.lines > 7001 ? 1 : 0,
+      ]);
+      dp.flush();
+    }
+    for (const unreadable of ["/none-such", "/"])
+      expect(dp.load(Bun.file(unreadable), { workers: 1 })).rejects.toThrow("cannot read");
+    expect(await workersLeft()).toBe(0);
+    expect(openFilesAndSockets()).toEqual(descriptors);
+  });
+
   test("a dump ended early, and everything else, leaves no descriptor open", async () => {
     using made = new TestDatapath("flows3");
-    const before = openDescriptors();
+    const before = openFilesAndSockets();
     for (let i = 0; i < 20; i++) {
       using dp = Datapath.open(made.name);
       await dp.load(Array.from({ length: 400 }, (_, n) => sampleLine(n)));
       for (const _ of dp.flows()) break;
       dp.flush();
     }
-    expect(openDescriptors()).toBe(before);
+    expect(openFilesAndSockets()).toEqual(before);
   });
 });

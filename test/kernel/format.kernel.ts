@@ -158,6 +158,9 @@ describe("millrace", () => {
       expect([again.exitCode, again.stderr]).toEqual([0, ""]);
       expect(flowsOf(dp)).toEqual(wanted);
     }
+    const dump = (...style: readonly string[]): Uint8Array =>
+      millrace(["dump", "--dp", of.name, "--no-stats", ...style]).output;
+    expect(dump("--json")).toEqual(dump("--format", "jsonl"));
   });
 
   test("loads nothing of a damaged set that is a file, exit 2", () => {

@@ -6,7 +6,7 @@ import { EINVAL, ENOMEM } from "../../src/sys/errno.ts";
 const UDP = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp()";
 
 function reason(line: string, errno = EINVAL): string {
-  return explainRejection("put", errno, Flow.parse(line).parts);
+  return explainRejection("put", errno, Flow.parse(line).parts).reason;
 }
 
 test("a rule that the flow breaks is the reason", () => {

@@ -17,6 +17,7 @@ import { outputEnded, writeOut } from "../output.ts";
 type Options = {
   dp: string;
   format: FlowFormat;
+  json?: true;
   more?: true;
   names?: true;
   stats: boolean;
@@ -41,6 +42,7 @@ export function dumpCommand(): Command {
           .choices(FLOW_FORMATS)
           .default("text"),
       )
+      .option("--json", "the same as --format jsonl: an object a line")
       .option("-m, --more", "UFIDs, and wildcarded fields too; implies --names")
       .option("--names", "names of ports instead of numbers")
       .option(
@@ -51,7 +53,8 @@ export function dumpCommand(): Command {
   );
 }
 
-async function run(options: Options): Promise<void> {
+async function run(given: Options, command: Command): Promise<void> {
+  const options = given.json ? { ...given, format: jsonFormat(given, command) } : given;
   using channel = new OvsChannel();
   const datapath = getDatapath(channel, options.dp);
   const names = options.names === true || options.more === true;
@@ -64,6 +67,14 @@ async function run(options: Options): Promise<void> {
     if (outputEnded()) return;
   }
   dump.finish();
+}
+
+/** @throws UsageError where `--format` asks for something else than `--json` does */
+function jsonFormat({ format }: Options, command: Command): FlowFormat {
+  if (command.getOptionValueSource("format") !== "default" && format !== "jsonl") {
+    throw new UsageError(`dump: --json is --format jsonl, and cannot be with --format ${format}`);
+  }
+  return "jsonl";
 }
 
 /** Writes flows to standard output. */

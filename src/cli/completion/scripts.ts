@@ -13,7 +13,7 @@ export const FILES_LINE = ":files";
 
 const BASH = `# millrace: completion for bash. In ~/.bashrc: eval "$(millrace completion bash)"
 _millrace() {
-  local current=\${COMP_WORDS[COMP_CWORD]} line word glue= option=
+  local current=\${COMP_WORDS[COMP_CWORD]} line word glue= option= whole=
   local -a args=()
   COMPREPLY=()
   # bash takes --dp=lab0 for three words, and replaces the last one of them.
@@ -22,11 +22,15 @@ _millrace() {
     elif [ -n "$glue" ]; then args[-1]+=$word; glue=
     else args+=("$word"); fi
   done
-  if [[ \${args[-1]} == --*=* ]]; then option=\${args[-1]%%=*}=; fi
+  if [[ \${args[-1]} == --*=* ]]; then
+    option=\${args[-1]%%=*}= current=\${args[-1]#*=}
+    # Unless it was told not to: then it replaces the whole.
+    [[ $COMP_WORDBREAKS == *=* ]] || { whole=$option; option=; }
+  fi
   while IFS= read -r line; do
     if [ "$line" = "${FILES_LINE}" ]; then
       compopt -o filenames 2>/dev/null
-      while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$current")
+      while IFS= read -r line; do COMPREPLY+=("$whole$line"); done < <(compgen -f -- "$current")
     else
       line=\${line%%$'\\t'*}
       COMPREPLY+=("\${line#"$option"}")
@@ -46,7 +50,11 @@ _millrace() {
     found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
   done < <("\${words[1]}" completion --words -- "\${(@)words[2,CURRENT]}" 2>/dev/null)
   (( \${#found} )) && _describe millrace found
-  (( files )) && _files
+  # The name of the file begins behind the = of --option=FILE.
+  if (( files )); then
+    [[ $words[CURRENT] == --*=* ]] && compset -P 1 '*='
+    _files
+  fi
   return 0
 }
 compdef _millrace millrace
@@ -57,7 +65,15 @@ function __millrace_complete
   set -l words (commandline -opc) (commandline -ct)
   for line in ($words[1] completion --words -- $words[2..-1] 2>/dev/null)
     if test "$line" = "${FILES_LINE}"
-      __fish_complete_path (commandline -ct)
+      # The name of the file begins behind the = of --option=FILE.
+      set -l parts (string match -r '^(--[^=]*=)(.*)$' -- (commandline -ct))
+      if set -q parts[3]
+        for path in (__fish_complete_path $parts[3])
+          echo $parts[2]$path
+        end
+      else
+        __fish_complete_path (commandline -ct)
+      end
     else
       echo $line
     end

@@ -102,12 +102,12 @@ function completeCommand(
   if (waiting !== undefined) return optionValues(waiting, words);
   const one = joined(command, current);
   if (one !== undefined) {
-    const { candidates } = optionValues(one.option, words);
+    const { candidates, files } = optionValues(one.option, words);
     const whole = candidates.map(({ word, description }) => ({
       word: one.start + word,
       description,
     }));
-    return { candidates: whole, files: false };
+    return { candidates: whole, files };
   }
   if (current.startsWith("-")) return { candidates: optionsOf(command), files: false };
   if (command.commands.length > 0) {

@@ -107,7 +107,7 @@ function complainOfKernel(
   sent?: Flow,
 ): 1 {
   if (!(error instanceof NetlinkError)) return session.complainOf(message, error);
-  const reason = explainRejection(verb, error.errno, sent?.parts);
+  const { reason } = explainRejection(verb, error.errno, sent?.parts);
   return session.complain(message, error.errno, reason);
 }
 

@@ -225,7 +225,7 @@ function refuseUnknown(type: number, features: KernelFeatures): Refusal {
     return refuse("action.unknown", `action ${type}: the kernel knows 1 to ${features.actionMax}`);
   return refuse(
     "action.unsupported",
-    `this kernel does not have ${spec.name}: it came with Linux ${spec.since}`,
+    `this kernel does not have ${spec.name}`,
     lackingAction(spec.name, spec.since),
   );
 }
@@ -240,9 +240,7 @@ function checkHash(algorithm: number, features: KernelFeatures): Refusal | undef
   if (algorithm !== uapi.OVS_HASH_ALG_SYM_L4)
     return refuse("action.hash", `hash algorithm ${algorithm}: the kernel knows l4 and sym_l4`);
   if (features.hashSymL4) return undefined;
-  const { hashSymL4 } = FEATURE;
-  const text = `this kernel has hash(l4()) only: sym_l4 came with Linux ${hashSymL4.since}`;
-  return refuse("action.hash", text, hashSymL4);
+  return refuse("action.hash", "this kernel has hash(l4()) only", FEATURE.hashSymL4);
 }
 
 /** The actions that put headers on and take them off, and change what holds for those after them. */

@@ -83,7 +83,7 @@ function checkKnown(record: KeyRecord, features: KernelFeatures): Refusal | unde
     if (((present >>> S.SLOT_IPV6_EXTHDRS) & 1) === 1 && features.keyMax < exthdrs.type)
       return refuse(
         "key.unsupported",
-        `key${exthdrs.type}() came with Linux ${EXTHDRS.since}`,
+        `key${exthdrs.type}(): this kernel has no ${EXTHDRS.feature}`,
         EXTHDRS,
       );
   }

@@ -1,3 +1,4 @@
+import { needsLinux } from "../../sys/errors.ts";
 import type { Lacking } from "./lacking.ts";
 
 /** Why a kernel will not take a flow. */
@@ -10,7 +11,11 @@ export type Refusal = {
   readonly lacking?: Lacking;
 };
 
-/** Builds a refusal. Called only where a flow is refused: a good flow allocates nothing. */
+/**
+ * Builds a refusal. Called only where a flow is refused: a good flow allocates nothing.
+ * @param reason which kernel has what is lacking is added
+ */
 export function refuse(rule: string, reason: string, lacking?: Lacking): Refusal {
-  return lacking === undefined ? { rule, reason } : { rule, reason, lacking };
+  if (lacking === undefined) return { rule, reason };
+  return { rule, reason: reason + needsLinux(lacking.since), lacking };
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ALL_FEATURES } from "../../../src/flow/rules/features.ts";
 import { lackingOf } from "../../../src/flow/rules/lacking.ts";
-import { lackingFor } from "../../../src/load/explain.ts";
+import { explainRejection, type Rejection } from "../../../src/load/explain.ts";
 import { Flow } from "../../../src/flow/flow.ts";
 import { EINVAL, ENOENT } from "../../../src/sys/errno.ts";
 
@@ -37,7 +37,13 @@ test.each([
   ["set(udp(src=1)),drop(1)", undefined],
 ])("%s: %s", (actions, feature) => {
   const { parts } = Flow.parse(`${IPV4} ${actions}`);
-  expect(lackingFor(EINVAL, parts, () => OLD)?.feature).toBe(feature);
-  expect(lackingFor(EINVAL, parts, () => ALL_FEATURES)).toBeUndefined();
-  expect(lackingFor(ENOENT, parts, () => OLD)).toBeUndefined();
+  const explain = (errno: number, features = OLD): Rejection =>
+    explainRejection("put", errno, parts, () => features);
+  const { code, lacking, reason } = explain(EINVAL);
+  expect(lacking?.feature).toBe(feature);
+  expect(code).toBe(feature === undefined ? "EINVAL" : "NOT_SUPPORTED");
+  if (lacking !== undefined) expect(reason).toEndWith(`(needs Linux ${lacking.since})`);
+  expect(explain(EINVAL, ALL_FEATURES)).toMatchObject({ code: "EINVAL" });
+  expect(explain(EINVAL, ALL_FEATURES).lacking).toBeUndefined();
+  expect(explain(ENOENT).lacking).toBeUndefined();
 });

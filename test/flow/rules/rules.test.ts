@@ -222,10 +222,10 @@ describe("the kernel refuses", () => {
 
 describe("what a kernel lacks", () => {
   const cases: readonly (readonly [string, Partial<typeof ALL_FEATURES>, string])[] = [
-    [`${IPV4} drop(1)`, { actionMax: 23 }, "does not have drop: it came with Linux 6.7"],
+    [`${IPV4} drop(1)`, { actionMax: 23 }, "does not have drop (needs Linux 6.7)"],
     [`${IPV4} psample(group=1)`, { actionMax: 24 }, "does not have psample"],
     [`${IPV4} psample(group=1)`, { psample: false }, "without psample"],
-    [`${IPV4} hash(sym_l4(0))`, { hashSymL4: false }, "came with Linux 6.6"],
+    [`${IPV4} hash(sym_l4(0))`, { hashSymL4: false }, "hash(l4()) only (needs Linux 6.6)"],
     [`${IPV4} ct`, { ct: false }, "without connection tracking"],
     [`${IPV4} ct(zone=1)`, { ctZones: false }, "without conntrack zones"],
     [`${IPV4} ct(commit,mark=1)`, { ctMark: false }, "without conntrack marks"],
@@ -235,7 +235,11 @@ describe("what a kernel lacks", () => {
     [`${TCP} ct(helper=ftp)`, { ctHelpers: new Set(["ftp/17"]) }, "no conntrack helper ftp"],
     [`ct_zone(1),${IPV4} 1`, { ctZones: false }, "without conntrack zones"],
     [`ct_state(+trk),${IPV4} 1`, { ct: false }, "without connection tracking"],
-    [`${IPV6},key32(00 01/00 01) 1`, { keyMax: 31 }, "came with Linux 5.18"],
+    [
+      `${IPV6},key32(00 01/00 01) 1`,
+      { keyMax: 31 },
+      "key32(): this kernel has no IPv6 extension headers in keys (needs Linux 5.18)",
+    ],
   ];
   test.each(cases)("%s", (line, lacks, reason) => {
     expect(verdict(line)).toBeUndefined();
