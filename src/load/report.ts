@@ -41,6 +41,8 @@ export type LoadReport = OutcomeCounts & {
   readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable";
   /** Why, in words, where it is `fatal` or `unreadable`; empty otherwise. */
   readonly endReason: string;
+  /** What was thrown where the input is `unreadable`, by a script's rows say. For scripts: `--json` has the reason. */
+  readonly endCause?: unknown;
   /** The first hundred. */
   readonly errors: readonly FlowException[];
 };

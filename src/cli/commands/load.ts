@@ -175,7 +175,8 @@ async function run(file: string, options: Options): Promise<void> {
   const feed = await fileFeed(source, outlet, target, { line, ports, workers, format });
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();
-  if (options.json) printJson(report);
+  // A thrown value is none for JSON, and the reason says what it was.
+  if (options.json) printJson({ ...report, endCause: undefined });
   else printReport(report, file, options);
   // What says why stands beside the report, in whatever form that is.
   if (report.endReason !== "") console.error(`millrace: ${report.endReason}`);

@@ -20,6 +20,7 @@ export type RowSource = {
   /**
    * Puts the next rows, at most STAGE_ROWS, into the stage.
    * @returns how many; 0 at the end, a promise where they have to be waited for
+   * @throws what the rows throw, once those before are taken
    */
   take(stage: Stage): number | Promise<number>;
   /** The value of a hole in one of the rows taken last, for messages. */
@@ -116,19 +117,33 @@ function failColumns(reason: string): never {
 function iterableSource(rows: Iterable<TemplateRow>, template: CompiledTemplate): RowSource {
   const iterator = rows[Symbol.iterator]();
   const taken: TemplateRow[] = [];
+  let failure: { readonly cause: unknown } | undefined;
+  // An iterator that throws has ended, too: it is not to be left, then.
+  let ended = false;
   return {
     take: (stage) => {
+      if (failure !== undefined) throw failure.cause;
       taken.length = 0;
-      while (taken.length < STAGE_ROWS) {
-        const next = iterator.next();
-        if (next.done === true) break;
-        stageRow(stage, template, taken.length, next.value);
-        taken.push(next.value);
+      try {
+        while (taken.length < STAGE_ROWS) {
+          ended = true;
+          const next = iterator.next();
+          if (next.done === true) break;
+          ended = false;
+          stageRow(stage, template, taken.length, next.value);
+          taken.push(next.value);
+        }
+      } catch (cause) {
+        if (taken.length === 0) throw cause;
+        // The rows before are good: they go out first.
+        failure = { cause };
       }
       return taken.length;
     },
     valueOf: (hole, row) => valueOf(template, taken[row], hole),
-    close: () => iterator.return?.(),
+    close: () => {
+      if (!ended) iterator.return?.();
+    },
   };
 }
 
