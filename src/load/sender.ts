@@ -12,7 +12,7 @@ import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_SHAPE, type SenderShape } from "./sender-shape.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import { Settler } from "./settle.ts";
-import { type TunedCut, Tuner } from "./tuner.ts";
+import { type Cut, type TunedCut, Tuner } from "./tuner.ts";
 
 /** Where a load goes. */
 export type LoadTarget = { readonly channel: OvsChannel; readonly datapath: DatapathInfo };
@@ -23,7 +23,7 @@ export type SenderOptions = {
   readonly shape?: SenderShape;
   /** Errnos that count as applied; see {@link Settler}. */
   readonly tolerate?: ReadonlySet<number>;
-  /** Find the best cut into datagrams while the load runs, instead of the shape's. */
+  /** Find the best cut into datagrams while the load runs, instead of the shape's: its batches are the longest. */
   readonly tune?: boolean;
   /** How many sockets send: `auto` by default, and always 1 with `tune` and by other transports than sendmmsg. */
   readonly senders?: SenderCount;
@@ -67,11 +67,13 @@ export class Sender implements Outlet {
       throw error;
     }
     // A batch is one window: all replies to it fit the receive buffer.
-    const wanted = tune ? Tuner.messagesMax : shape.messagesPerDatagram * shape.datagramsPerCall;
+    const wanted = shape.messagesPerDatagram * shape.datagramsPerCall;
     const messages = Math.min(this.#transactor.windowMessages, wanted);
     this.batchShape = { messages, bytes: arenaBytes(messages, shape) };
     this.batch = new Batch(messages, this.batchShape.bytes);
-    this.#tuner = tune ? new Tuner(messages) : undefined;
+    const { messagesPerDatagramMax: messagesPerDatagram, datagramsPerCallMax: datagramsPerCall } =
+      this.#transactor;
+    this.#tuner = tune ? new Tuner({ messages, messagesPerDatagram, datagramsPerCall }) : undefined;
     this.#cut();
   }
 
@@ -121,6 +123,8 @@ export class Sender implements Outlet {
   }
 
   #send(batch: Batch): void {
+    const { counters } = this.#transactor;
+    const datagramsBefore = counters.datagrams;
     const before = performance.now();
     if (this.batches === 0) this.firstSendAt = before;
     const by = this.#execute(batch);
@@ -129,7 +133,12 @@ export class Sender implements Outlet {
     this.lastReplyAt = after;
     this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
     this.batches++;
-    this.#tuner?.record(batch.count, (this.lastReplyAt - before) * 1000);
+    const microseconds = (after - before) * 1e3;
+    this.#tuner?.record(
+      batch.count,
+      this.#cutOf(batch.count, counters.datagrams - datagramsBefore),
+      microseconds,
+    );
     this.account.applied(batch.count - batch.failures);
   }
 
@@ -145,6 +154,14 @@ export class Sender implements Outlet {
     }
     this.#transactor.execute(batch);
     return 1;
+  }
+
+  // How a batch was cut that left as so many datagrams; none did where the kernel took none.
+  #cutOf(messages: number, datagrams: number): Cut {
+    return {
+      messagesPerDatagram: Math.ceil(messages / Math.max(1, datagrams)),
+      datagramsPerCall: Math.min(Math.max(1, datagrams), this.#transactor.datagramsPerCallMax),
+    };
   }
 
   #cut(): void {

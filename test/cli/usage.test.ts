@@ -17,3 +17,12 @@ test("the help of load shows its defaults as people write them", () => {
   const { stdout } = Bun.spawnSync([MILLRACE, "load", "--help"]);
   expect(stdout.toString().replaceAll(/\s+/g, " ")).toContain("ENOENT of a delete (default: none)");
 });
+
+test.each([
+  [["--tune", "--batch-flows", "64"], "--tune finds what --batch-flows would say: one of them"],
+  [["--tune", "--workers", "1"], "--tune varies batches, which --workers 1 cannot: one of them"],
+  [["--tune", "--workers", "2"], "--tune varies batches, which --workers 2 cannot: one of them"],
+])("load %p: options that contradict one another are a usage error", (args, message) => {
+  const { exitCode, stderr } = Bun.spawnSync([MILLRACE, "load", "none.txt", "--dp", "x", ...args]);
+  expect([exitCode, stderr.toString()]).toEqual([2, expect.stringContaining(message)]);
+});
