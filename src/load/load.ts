@@ -113,6 +113,7 @@ class LoadRun implements FlowSink, Disposable {
     this.#outlet = outlet;
     this.#account = outlet.account;
     this.#options = options;
+    if (options.maxRate !== undefined) outlet.paced();
   }
 
   get batch(): Batch {

@@ -5,6 +5,7 @@ import { Transactor } from "../netlink/transactor.ts";
 import type { OvsChannel } from "../ovs/channel.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
+import { MillraceError } from "../sys/errors.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
@@ -25,7 +26,10 @@ export type SenderOptions = {
   readonly tolerate?: ReadonlySet<number>;
   /** Find the best cut into datagrams while the load runs, instead of the shape's: its batches are the longest. */
   readonly tune?: boolean;
-  /** How many sockets send: `auto` by default, and always 1 with `tune` and by other transports than sendmmsg. */
+  /**
+   * How many sockets send. `auto` by default, which is 1 with `tune`, by other transports than sendmmsg,
+   * and where the load keeps to a rate; 2 is an error with the first two.
+   */
   readonly senders?: SenderCount;
 };
 
@@ -51,6 +55,7 @@ export class Sender implements Outlet {
   /** Made when the trial first wants it. */
   #second: SecondSender | undefined;
 
+  /** @throws MillraceError `USAGE` where two sockets are asked for and cannot send */
   constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
     const { shape = DEFAULT_SHAPE, tolerate = new Set(), tune = false } = options;
     const { channel, datapath } = target;
@@ -82,7 +87,7 @@ export class Sender implements Outlet {
   }
 
   get senders(): 1 | 2 {
-    return this.#trial.chosen ?? 1;
+    return this.#trial.senders;
   }
 
   get tuned(): TunedCut | undefined {
@@ -118,6 +123,10 @@ export class Sender implements Outlet {
     return true;
   }
 
+  paced(): void {
+    this.#trial.giveUp();
+  }
+
   abandon(): void {
     this.#settler.abandon();
   }
@@ -129,6 +138,7 @@ export class Sender implements Outlet {
     if (this.batches === 0) this.firstSendAt = before;
     const by = this.#execute(batch);
     const after = performance.now();
+    this.#trial.sent(by);
     if (this.batches > 0) this.#trial.record(by, ((after - this.lastReplyAt) * 1e3) / batch.count);
     this.lastReplyAt = after;
     this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
@@ -183,7 +193,11 @@ function sendersFor({
   tune = false,
   senders = "auto",
 }: SenderOptions): SenderCount {
-  if (tune || shape.transport !== "sendmmsg") return 1;
+  if (tune || shape.transport !== "sendmmsg") {
+    if (senders !== 2) return 1;
+    const what = tune ? "while the cut is tuned" : `by ${shape.transport}`;
+    throw new MillraceError("USAGE", `two sockets cannot send ${what}: by sendmmsg alone`);
+  }
   return senders === "auto" && availableParallelism() < 2 ? 1 : senders;
 }
 

@@ -22,6 +22,8 @@ test.each([
   [["--tune", "--batch-flows", "64"], "--tune finds what --batch-flows would say: one of them"],
   [["--tune", "--workers", "1"], "--tune varies batches, which --workers 1 cannot: one of them"],
   [["--tune", "--workers", "2"], "--tune varies batches, which --workers 2 cannot: one of them"],
+  [["--workers", "2", "--transport", "send"], "sends by sendmmsg, not by --transport send"],
+  [["--workers", "2", "--transport", "writev"], "sends by sendmmsg, not by --transport writev"],
 ])("load %p: options that contradict one another are a usage error", (args, message) => {
   const { exitCode, stderr } = Bun.spawnSync([MILLRACE, "load", "none.txt", "--dp", "x", ...args]);
   expect([exitCode, stderr.toString()]).toEqual([2, expect.stringContaining(message)]);

@@ -185,7 +185,8 @@ async function run(file: string, options: Options): Promise<void> {
 }
 
 /** @throws UsageError where options contradict one another, or the goal is missing */
-function refuseConflicts({ dp, dryRun, tune, batchFlows, workers }: Options): void {
+function refuseConflicts(options: Options): void {
+  const { dp, dryRun, tune, batchFlows, workers, transport } = options;
   if (dp === undefined && dryRun === undefined) {
     throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
   }
@@ -197,6 +198,9 @@ function refuseConflicts({ dp, dryRun, tune, batchFlows, workers }: Options): vo
     throw new UsageError(
       `load: --tune varies batches, which --workers ${workers} cannot: one of them`,
     );
+  }
+  if (workers === 2 && transport !== "sendmmsg") {
+    throw new UsageError(`load: --workers 2 sends by sendmmsg, not by --transport ${transport}`);
   }
 }
 
