@@ -1,5 +1,6 @@
 import type { TemplateReader } from "../flow/template.ts";
 import type { FlowFeed, FlowSink } from "./feed.ts";
+import { UnreadableInputError } from "./source.ts";
 
 const TOO_LONG = {
   column: 1,
@@ -47,10 +48,23 @@ export class TemplateFeed implements FlowFeed {
   }
 
   fill(): boolean | Promise<boolean> {
-    return this.#reader.fill();
+    try {
+      const more = this.#reader.fill();
+      return typeof more === "boolean" ? more : more.catch(this.#fail);
+    } catch (cause) {
+      return this.#fail(cause);
+    }
   }
 
   close(): void {
     this.#reader.close();
   }
+
+  // Rows that throw are an input that breaks off: those before are loaded and accounted for.
+  readonly #fail = (cause: unknown): never => {
+    if (cause instanceof UnreadableInputError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const row = this.#reader.row + 1;
+    throw new UnreadableInputError(`cannot read row ${row} of the template: ${reason}`, { cause });
+  };
 }

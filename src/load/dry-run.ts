@@ -59,6 +59,10 @@ export class DryOutlet implements Outlet {
     return true;
   }
 
+  paced(): void {
+    // Nothing is measured here.
+  }
+
   abandon(): void {
     // A dry run asks nobody: every flush is whole.
   }

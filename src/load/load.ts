@@ -103,6 +103,7 @@ class LoadRun implements FlowSink, Disposable {
   readonly #startedAt = performance.now();
   #ended: LoadReport["ended"] = "whole";
   #endReason = "";
+  #endCause: unknown;
   /** Flows of the batch are still to be settled. */
   #unsettled = false;
   #patienceEnd: number | undefined;
@@ -112,6 +113,7 @@ class LoadRun implements FlowSink, Disposable {
     this.#outlet = outlet;
     this.#account = outlet.account;
     this.#options = options;
+    if (options.maxRate !== undefined) outlet.paced();
   }
 
   get batch(): Batch {
@@ -250,6 +252,7 @@ class LoadRun implements FlowSink, Disposable {
       ...(outlet.tuned === undefined ? {} : { tuned: outlet.tuned }),
       ended: this.#ended,
       endReason: this.#endReason,
+      ...(this.#endCause === undefined ? {} : { endCause: this.#endCause }),
       errors: this.#account.firstExceptions,
     };
   }
@@ -287,6 +290,7 @@ class LoadRun implements FlowSink, Disposable {
     if (!(error instanceof UnreadableInputError) || this.#feed.line === 0) throw error;
     this.#ended = "unreadable";
     this.#endReason = error.message;
+    this.#endCause = error.cause;
   }
 
   // Whether the load ends here, and why.

@@ -27,6 +27,8 @@ export type Outlet = Disposable & {
    * @returns false where flows are still to be settled: flush again, and put nothing into the batch
    */
   flush(due: number): boolean;
+  /** Said before the first flush where the load rests to keep a rate: the time from batch to batch means nothing. */
+  paced(): void;
   /** The kernel is asked no more about the flows that are still to be settled. */
   abandon(): void;
   /** Milliseconds as performance.now() counts them; 0 before the first flush. */
@@ -37,7 +39,7 @@ export type Outlet = Disposable & {
   readonly bytes: number;
   /** Nanoseconds of each batch, first send to last reply. */
   readonly latency: RecordableHistogram;
-  /** Sockets that send; 1 while it is found out whether two are faster. */
+  /** Sockets that sent at the end; 1 while it is found out whether two are faster. */
   readonly senders: 1 | 2;
   /** The cut that was found best, where the load looked for it. */
   readonly tuned: TunedCut | undefined;

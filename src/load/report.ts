@@ -27,7 +27,7 @@ export type LoadReport = OutcomeCounts & {
   readonly batchLatencyMicroseconds: BatchLatency;
   /** The most memory that the process has held (VmHWM). */
   readonly peakResidentBytes: number;
-  /** Sockets that sent at the end: two where that was found faster, or asked for. */
+  /** Sockets that sent at the end: two where that was found faster, or asked for, and the flows let them. */
   readonly senders: 1 | 2;
   /** The batch shape that `tune` found best; absent where it was not asked for, or the load too short. */
   readonly tuned?: TunedCut;
@@ -41,6 +41,8 @@ export type LoadReport = OutcomeCounts & {
   readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable";
   /** Why, in words, where it is `fatal` or `unreadable`; empty otherwise. */
   readonly endReason: string;
+  /** What was thrown where the input is `unreadable`, by a script's rows say. For scripts: `--json` has the reason. */
+  readonly endCause?: unknown;
   /** The first hundred. */
   readonly errors: readonly FlowException[];
 };

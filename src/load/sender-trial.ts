@@ -18,6 +18,8 @@ export class SenderTrial {
   readonly #times = { one: new Array<number>(), two: new Array<number>() };
   #batch = 0;
   #chosen: 1 | 2 | undefined;
+  /** Batches that two have sent since they were chosen. */
+  #byTwo = 0;
 
   /** @param count `auto`, or what is chosen without a trial */
   constructor(count: SenderCount) {
@@ -29,14 +31,29 @@ export class SenderTrial {
     return this.#chosen;
   }
 
+  /** How many send: two only where they are chosen and really did. */
+  get senders(): 1 | 2 {
+    return this.#byTwo > 0 ? 2 : 1;
+  }
+
+  /** Ends a trial that goes on with one: what it measures means nothing. */
+  giveUp(): void {
+    this.#chosen ??= 1;
+  }
+
   /** How many sockets are to send the next batch. */
   get next(): 1 | 2 {
     if (this.#chosen !== undefined) return this.#chosen;
     return this.#batch >= BEFORE && this.#run % 2 === 1 ? 2 : 1;
   }
 
+  /** A batch was sent by so many, to be counted. */
+  sent(by: 1 | 2): void {
+    if (by === 2 && this.#chosen === 2) this.#byTwo++;
+  }
+
   /**
-   * A batch was sent.
+   * How long a batch took.
    * @param by how many sockets; 1 where two were to and could not
    * @param microseconds from the end of the batch before to its own, for each flow
    */

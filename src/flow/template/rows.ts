@@ -1,14 +1,16 @@
 import { MillraceError } from "../../sys/errors.ts";
-import { HOLE_BE64 } from "../shape/hole.ts";
 import type { CompiledTemplate } from "./compile.ts";
-import { type Stage, STAGE_ROWS, type TemplateColumn } from "./stage.ts";
-import { isBytes, type TemplateValue } from "./values.ts";
+import { packedBytes, type Stage, STAGE_ROWS, type TemplateColumn } from "./stage.ts";
+import type { TemplateValue } from "./values.ts";
 
 /** Values of one flow: by name of the hole, or in the order in which the names come first. */
 export type TemplateRow<Name extends string = string> =
   Readonly<Record<Name, TemplateValue>> | readonly TemplateValue[];
 
-/** A column for each hole, all of the same number of rows: the fastest way. */
+/**
+ * A column for each hole, all of the same number of rows: the fastest way. A `Uint8Array` for addresses
+ * holds their bytes back to back: 4 a row for IPv4, 6 for MAC, 16 for IPv6.
+ */
 export type TemplateColumns<Name extends string = string> = Readonly<Record<Name, TemplateColumn>>;
 
 /** What a template is filled from. */
@@ -20,6 +22,7 @@ export type RowSource = {
   /**
    * Puts the next rows, at most STAGE_ROWS, into the stage.
    * @returns how many; 0 at the end, a promise where they have to be waited for
+   * @throws what the rows throw, once those before are taken
    */
   take(stage: Stage): number | Promise<number>;
   /** The value of a hole in one of the rows taken last, for messages. */
@@ -74,7 +77,8 @@ function columnSource(
       }
       return count;
     },
-    valueOf: (hole, row) => columns[template.places[hole]?.name ?? ""]?.[first + row],
+    valueOf: (hole, row) =>
+      columnValue(template, hole, columns[template.places[hole]?.name ?? ""], first + row),
     close: () => undefined,
   };
 }
@@ -104,9 +108,22 @@ function checkColumns(
 
 /** Elements of a column that are one value. */
 function valuesARow(template: CompiledTemplate, hole: number, column: TemplateColumn): number {
-  const kind = template.layout.kind[hole] ?? 0;
-  const isAddress = isBytes(kind) && kind !== HOLE_BE64;
-  return isAddress && column instanceof Uint8Array ? (template.layout.size[hole] ?? 1) : 1;
+  const { layout, places } = template;
+  const kind = layout.kind[hole] ?? 0;
+  return Math.max(1, packedBytes(column, kind, layout.size[hole] ?? 1, places[hole]));
+}
+
+/** The value of a hole in one row of its column. */
+function columnValue(
+  template: CompiledTemplate,
+  hole: number,
+  column: TemplateColumn | undefined,
+  row: number,
+): unknown {
+  if (column === undefined) return undefined;
+  const values = valuesARow(template, hole, column);
+  if (values === 1 || !(column instanceof Uint8Array)) return column[row];
+  return column.subarray(row * values, (row + 1) * values);
 }
 
 function failColumns(reason: string): never {
@@ -116,19 +133,33 @@ function failColumns(reason: string): never {
 function iterableSource(rows: Iterable<TemplateRow>, template: CompiledTemplate): RowSource {
   const iterator = rows[Symbol.iterator]();
   const taken: TemplateRow[] = [];
+  let failure: { readonly cause: unknown } | undefined;
+  // An iterator that throws has ended, too: it is not to be left, then.
+  let ended = false;
   return {
     take: (stage) => {
+      if (failure !== undefined) throw failure.cause;
       taken.length = 0;
-      while (taken.length < STAGE_ROWS) {
-        const next = iterator.next();
-        if (next.done === true) break;
-        stageRow(stage, template, taken.length, next.value);
-        taken.push(next.value);
+      try {
+        while (taken.length < STAGE_ROWS) {
+          ended = true;
+          const next = iterator.next();
+          if (next.done === true) break;
+          ended = false;
+          stageRow(stage, template, taken.length, next.value);
+          taken.push(next.value);
+        }
+      } catch (cause) {
+        if (taken.length === 0) throw cause;
+        // The rows before are good: they go out first.
+        failure = { cause };
       }
       return taken.length;
     },
     valueOf: (hole, row) => valueOf(template, taken[row], hole),
-    close: () => iterator.return?.(),
+    close: () => {
+      if (!ended) iterator.return?.();
+    },
   };
 }
 

@@ -9,8 +9,9 @@ import { bytesOf, isBytes, numberOf, type TemplateValue } from "./values.ts";
 export const STAGE_ROWS = 1024;
 
 /**
- * Values of one hole, a row each, in an array or a typed array; of MAC and IPv6 addresses also bytes back
- * to back.
+ * Values of one hole, a row each, in an array or a typed array. A `Uint8Array` for addresses holds their
+ * bytes back to back, in network order: 6 a row for MAC, 16 for IPv6, 4 for IPv4 (whose numbers come in
+ * a `Uint32Array`).
  */
 export type TemplateColumn = readonly TemplateValue[] | TypedColumn;
 
@@ -67,10 +68,12 @@ export class Stage {
   setColumn(hole: number, column: TemplateColumn, first: number, count: number): void {
     const at = hole * STAGE_ROWS;
     const kind = this.#layout.kind[hole]!;
-    if (!isBytes(kind) && isNumeric(column)) {
+    const packed = packedBytes(column, kind, this.#layout.size[hole]!, this.#places[hole]);
+    if (column instanceof Uint8Array && packed > 0) {
+      if (isBytes(kind)) this.#setBytes(at, column, packed, first, count);
+      else this.#setWords(at, column, first, count);
+    } else if (!isBytes(kind) && isNumeric(column)) {
       this.#numbers.set(column.subarray(first, first + count), at);
-    } else if (column instanceof Uint8Array && isBytes(kind) && kind !== HOLE_BE64) {
-      this.#setBytes(at, column, this.#layout.size[hole]!, first, count);
     } else {
       for (let row = 0; row < count; row++) this.set(hole, row, column[first + row]);
     }
@@ -100,6 +103,26 @@ export class Stage {
       this.#numbers[at + row] = 0;
     }
   }
+
+  // IPv4 addresses, which are numbers here.
+  #setWords(at: number, column: Uint8Array, first: number, count: number): void {
+    const view = new DataView(column.buffer, column.byteOffset, column.byteLength);
+    for (let row = 0; row < count; row++) {
+      this.#numbers[at + row] = view.getUint32((first + row) * 4);
+    }
+  }
+}
+
+/** Bytes a row of a column that holds addresses back to back; 0 where an element is a value. */
+export function packedBytes(
+  column: TemplateColumn,
+  kind: number,
+  size: number,
+  place: Place | undefined,
+): number {
+  if (!(column instanceof Uint8Array)) return 0;
+  if (place?.field?.kind === "ipv4") return 4;
+  return isBytes(kind) && kind !== HOLE_BE64 ? size : 0;
 }
 
 function isNumeric(

@@ -84,6 +84,28 @@ test("columns are looked at when the template is filled", () => {
   expect(() => web.fill({ src, port: src, prot: src })).toThrow('"prot" is none of the holes');
   const mac: FlowTemplate = FlowTemplate.compile("in_port(1),eth(src={mac}) 2");
   expect(() => mac.fill({ mac: new Uint8Array(13) })).toThrow("ends within an address");
+  expect(() => web.fill({ src: new Uint8Array(6), port: src })).toThrow("ends within an address");
+  expect(() => web.fill({ src: new Uint8Array(8), port: [80] })).toThrow("has 1 rows");
+});
+
+test("the bytes of addresses lie back to back in a column, those of IPv4 as well", () => {
+  const web = FlowTemplate.compile(WEB);
+  // As a part of a longer buffer, at an odd place, and beyond the rows made ready together.
+  const rows = 1500;
+  const src = new Uint8Array(rows * 4 + 3).subarray(3);
+  const numbers = Uint32Array.from({ length: rows }, (_, i) => 0xfe00_0000 + i);
+  const view = new DataView(src.buffer, src.byteOffset);
+  for (const [i, number] of numbers.entries()) view.setUint32(i * 4, number);
+  const port = new Uint16Array(rows).fill(80);
+  const packed = rowBytes(web.fill({ src, port }));
+  expect(packed.length).toBe(rows);
+  expect(packed).toEqual(rowBytes(web.fill({ src: numbers, port })));
+  expect(rowBytes(web.fill({ src: Uint8Array.of(10, 0, 0, 1), port: [80] }))).toEqual([
+    lineBytes(WEB.replace("{src}", "10.0.0.1").replace("{port}", "80"), { ufid: true }),
+  ]);
+  const tunnel = FlowTemplate.compile("tunnel(dst={dst},ttl=1),in_port(1),eth() 2");
+  const [, second] = rowBytes(tunnel.fill({ dst: Uint8Array.of(1, 2, 3, 4, 0, 0, 0, 0) }));
+  expect(second).toStartWith("row 2: {dst} is 4 bytes, expected an IPv4 address");
 });
 
 test("what a set() writes may be a hole", () => {
