@@ -72,7 +72,6 @@ function runOnce(variant: Variant, round: number): Run[] {
     flows: variant.flows,
     wholeSeconds,
     seconds: wholeSeconds,
-    peakResidentBytes: child.resourceUsage?.maxRSS ?? 0,
     ...(variant.shape === undefined ? {} : { shape: variant.shape }),
     ...(variant.masks === undefined ? {} : { masks: variant.masks }),
   };
@@ -95,8 +94,8 @@ function runOnce(variant: Variant, round: number): Run[] {
 
 /** What a report says beyond the suite's own figures is dropped: `load --json` lists much more. */
 function pick(report: ProgramReport): ProgramReport {
-  const { seconds, systemCalls, datagrams, bytes, batchLatencyMicroseconds, tenths, steps } =
-    report;
+  const { seconds, systemCalls, datagrams, bytes } = report;
+  const { batchLatencyMicroseconds, tenths, peakResidentBytes, steps } = report;
   return {
     seconds,
     ...(systemCalls === undefined ? {} : { systemCalls }),
@@ -104,6 +103,8 @@ function pick(report: ProgramReport): ProgramReport {
     ...(bytes === undefined ? {} : { bytes }),
     ...(batchLatencyMicroseconds === undefined ? {} : { batchLatencyMicroseconds }),
     ...(tenths === undefined ? {} : { tenths }),
+    // Its own VmHWM: what the kernel tells the parent of a child is at least the parent's own peak.
+    ...(peakResidentBytes === undefined || peakResidentBytes === 0 ? {} : { peakResidentBytes }),
     ...(steps === undefined ? {} : { steps }),
   };
 }
