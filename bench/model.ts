@@ -10,7 +10,7 @@ export const PARTS: readonly Part[] = [...LAB_PARTS, "native", "micro"];
 
 /** Who sends. */
 export type Program =
-  "C" | "millrace" | "ovs-dpctl" | "libopenvswitch" | "libmnl" | "pyroute2" | "ip";
+  "C" | "millrace" | "ovs-dpctl" | "libopenvswitch" | "libmnl" | "pyroute2" | "ip" | "bun";
 
 /** How a batch is cut and sent, for the variants that have a choice. */
 export type Shape = {
