@@ -30,6 +30,8 @@ export type Variant = {
   readonly name: string;
   readonly program: Program;
   readonly command: readonly string[];
+  /** The same program on a few flows, for one that does not warm itself: runs before, does not count. */
+  readonly warmUp?: readonly string[];
   /** Flows that its figures are for. */
   readonly flows: number;
   /** Flows in the kernel when it has ended; another count is a failed run. */

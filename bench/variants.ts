@@ -19,6 +19,9 @@ const OVS_SHAPE = { messages: 50, bytes: 3584 };
 /** What millrace uses by default; the C program takes it, and others. */
 export const BEST: Shape = { perDatagram: 16, perCall: 256, transport: "sendmmsg", ack: "errors" };
 
+/** Lines of a warm-up: ovs-dpctl takes hundreds of µs for each. */
+const WARM_UP_FLOWS = 1000;
+
 /** What the variants read, made when it is asked for. */
 export type Files = {
   /** Messages, back to back, with UFIDs. */
@@ -41,6 +44,11 @@ function shapeName({ perDatagram, perCall, transport, ack }: Shape): string {
 function words(shape: Shape): string[] {
   const { perDatagram, perCall, ack } = shape;
   return [String(perDatagram), String(DATAGRAM_BYTES), String(perCall), ack];
+}
+
+/** How many of `flows` a warm-up takes. */
+function few(flows: number): number {
+  return Math.min(flows, WARM_UP_FLOWS);
 }
 
 function sample(flows: number): string {
@@ -149,27 +157,36 @@ function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
   if (peers.dpctl) {
     const text = files.text(dpctlFlows);
     const name = `millrace load, from text, ${dpctlFlows} lines, no UFID`;
-    const same = fromFile("peers", name, text, dpctlFlows);
-    const few = { ...base, program: "ovs-dpctl" as const, flows: dpctlFlows, reports: false };
+    const same = fromFile("peers", name, files.text, dpctlFlows, ["--no-ufid"]);
+    const theirs = { ...base, program: "ovs-dpctl" as const, flows: dpctlFlows, reports: false };
     found.push(
       {
-        ...few,
+        ...theirs,
         name: "ovs-dpctl add-flows",
         command: ["ovs-dpctl", "add-flows", DATAPATH, text],
+        warmUp: ["ovs-dpctl", "add-flows", DATAPATH, files.text(few(dpctlFlows))],
         leaves: dpctlFlows,
         work: sample(dpctlFlows),
       },
       // The same set by millrace: the hashes of the two are to be the same.
-      { ...same, command: [...same.command, "--no-ufid"] },
+      same,
       start("peers", "ovs-dpctl, its start", "ovs-dpctl", ["ovs-dpctl", "--version"]),
     );
   }
   if (peers.pyroute !== undefined) {
+    const program = peers.pyroute;
+    const pyroute = (count: number): string[] => [
+      ...program,
+      DATAPATH,
+      String(count),
+      String(size.seed),
+    ];
     found.push({
       ...base,
       name: "pyroute2, a message a flow",
       program: "pyroute2",
-      command: [...peers.pyroute, DATAPATH, String(pyrouteFlows), String(size.seed)],
+      command: pyroute(pyrouteFlows),
+      warmUp: pyroute(few(pyrouteFlows)),
       flows: pyrouteFlows,
       leaves: pyrouteFlows,
       work: sample(pyrouteFlows),
@@ -186,6 +203,7 @@ function byLibrary(dpif: string, size: Size, files: Files): Variant[] {
     ...base,
     name,
     command: [dpif, mode, DATAPATH, files.text(flows)],
+    warmUp: [dpif, mode, DATAPATH, files.text(few(flows))],
     flows,
     leaves: flows,
     work: sample(flows),
@@ -201,12 +219,23 @@ function start(part: LabPart, name: string, program: Program, command: readonly 
 }
 
 /** What a user does: a file, a new process. */
-function fromFile(part: LabPart, name: string, file: string, flows: number): Variant {
+function fromFile(
+  part: LabPart,
+  name: string,
+  file: (flows: number) => string,
+  flows: number,
+  options: readonly string[] = [],
+): Variant {
+  const load = (count: number): string[] => {
+    const input = file(count);
+    return [MILLRACE, "load", input, "--dp", DATAPATH, "--json", ...options];
+  };
   return {
     part,
     name,
     program: "millrace",
-    command: [MILLRACE, "load", file, "--dp", DATAPATH, "--json"],
+    command: load(flows),
+    warmUp: load(few(flows)),
     flows,
     leaves: flows,
     work: sample(flows),
@@ -238,8 +267,8 @@ function growth(size: Size, files: Files, peers: Peers): Variant[] {
     ...limit("growth", file, flows, BEST, peers),
     ours("growth", `millrace, encoded before, ${shapeName(BEST)}`, file, flows, BEST),
     fromTemplate("growth", flows, seed),
-    fromFile("growth", "millrace load, compiled file", files.compiled(textFlows), textFlows),
-    fromFile("growth", "millrace load, from text", files.text(textFlows), textFlows),
+    fromFile("growth", "millrace load, compiled file", files.compiled, textFlows),
+    fromFile("growth", "millrace load, from text", files.text, textFlows),
   ];
   // Names are unique in a plan: these stand beside those of the peers.
   return found.map((variant) => ({ ...variant, name: `${variant.name}, ${variant.flows} flows` }));
@@ -279,6 +308,7 @@ function verbs(size: Size, files: Files, peers: Peers): Variant[] {
     name: "ovs-dpctl del-flows, flow by flow",
     program: "ovs-dpctl",
     command: ["sh", "-c", DPCTL_DELETE, DATAPATH, files.text(dpctlFlows), files.keys(dpctlFlows)],
+    warmUp: ["ovs-dpctl", "add-flows", DATAPATH, files.text(few(dpctlFlows))],
     flows: dpctlFlows,
     leaves: 0,
     reports: true,

@@ -16,6 +16,7 @@ import {
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { appendLine, type Plan, type ProgramReport, type Run, type Variant } from "../model.ts";
+import { readReport, runProgram } from "../program.ts";
 import { installPacked } from "./install.ts";
 import { workHash } from "./work-hash.ts";
 
@@ -29,7 +30,9 @@ addPort(channel, datapath(), "bench1", "internal");
 addPort(channel, datapath(), "bench2", "internal");
 console.error(`kernel ${release()}`);
 try {
-  runOnce(plan.warmUp, -1);
+  const failed = runOnce(plan.warmUp, -1).find((run) => run.failed !== undefined)?.failed;
+  // What cannot even be warmed up measures nothing.
+  if (failed !== undefined) throw new Error(`the warm-up failed: ${failed}`);
   for (let round = 0; round < plan.rounds; round++) {
     const order = round % 2 === 0 ? plan.variants : plan.variants.toReversed();
     for (const variant of order) {
@@ -57,11 +60,19 @@ function prepare(variant: Variant): void {
   }
 }
 
+/** Runs a program that does not warm itself on a few flows. @returns why it failed */
+function warmUp({ warmUp: command }: Variant): string | undefined {
+  if (command === undefined) return undefined;
+  flushFlows(channel, datapath());
+  const { failed } = runProgram(command, { stdout: "ignore" });
+  flushFlows(channel, datapath());
+  return failed;
+}
+
 function runOnce(variant: Variant, round: number): Run[] {
+  const cold = warmUp(variant);
   prepare(variant);
-  const startedAt = performance.now();
-  const child = Bun.spawnSync([...variant.command], { stdout: "pipe", stderr: "inherit" });
-  const wholeSeconds = (performance.now() - startedAt) / 1000;
+  const { wholeSeconds, stdout, failed: broken } = runProgram(variant.command);
   const { flows } = datapath().stats;
   const base = {
     kind: "run" as const,
@@ -75,8 +86,12 @@ function runOnce(variant: Variant, round: number): Run[] {
     ...(variant.shape === undefined ? {} : { shape: variant.shape }),
     ...(variant.masks === undefined ? {} : { masks: variant.masks }),
   };
-  if (child.exitCode !== 0 || flows !== variant.leaves) {
-    const failed = `exit ${child.exitCode}, ${flows} flows of ${variant.leaves} in the kernel`;
+  const report = variant.reports ? readReport(stdout) : undefined;
+  const failed =
+    (cold === undefined ? broken : `warm-up: ${cold}`) ??
+    (flows === variant.leaves ? undefined : `${flows} flows of ${variant.leaves} in the kernel`) ??
+    (variant.reports && report === undefined ? "it prints no report" : undefined);
+  if (failed !== undefined) {
     console.error(`${variant.name}: ${failed}`);
     return [{ ...base, failed }];
   }
@@ -85,8 +100,7 @@ function runOnce(variant: Variant, round: number): Run[] {
     variant.work === undefined || round !== 0
       ? {}
       : { work: variant.work, workHash: workHash(channel, datapath()) };
-  if (!variant.reports) return [say({ ...base, ...proof })];
-  const report: ProgramReport = JSON.parse(child.stdout.toString());
+  if (report === undefined) return [say({ ...base, ...proof })];
   const { steps, ...figures } = pick(report);
   if (steps === undefined) return [say({ ...base, ...figures, ...proof })];
   return steps.map((step) => say({ ...base, ...step, ...proof }));
