@@ -1,5 +1,3 @@
-import { appendFileSync, readFileSync } from "node:fs";
-
 /** The parts of the suite that are measured in a kernel with the datapath. */
 export const LAB_PARTS = ["sweep", "peers", "growth", "masks", "verbs", "dump"] as const;
 export type LabPart = (typeof LAB_PARTS)[number];
@@ -128,34 +126,18 @@ export type Environment = {
   readonly parts: readonly Part[];
   /** What was left out, and why. */
   readonly skipped: readonly string[];
+  /** It stands first in the file, and once more, without this, when all has been measured. */
+  readonly unfinished?: true;
+  /** CPUs of the lab's kernel, which may have fewer than the machine. */
+  readonly labCpus?: number;
+};
+
+/** What the inside of the lab says of itself before it measures. */
+export type LabFacts = {
+  readonly kind: "lab";
+  readonly labKernel: string;
+  readonly labCpus: number;
 };
 
 /** All of one run of the suite. */
 export type Results = { readonly environment: Environment; readonly runs: readonly Run[] };
-
-export function appendLine(file: string, value: Run | Environment): void {
-  appendFileSync(file, `${JSON.stringify(value)}\n`);
-}
-
-/** A file that holds no results of the suite. */
-export class ResultsError extends Error {
-  override readonly name: string = "ResultsError";
-}
-
-/** Reads what {@link appendLine} wrote. @throws ResultsError where FILE is no such file */
-export function readResults(file: string): Results {
-  let environment: Environment | undefined;
-  const runs: Run[] = [];
-  try {
-    for (const line of readFileSync(file, "utf8").split("\n")) {
-      if (line === "") continue;
-      const value: Run | Environment = JSON.parse(line);
-      if (value.kind === "environment") environment = value;
-      else runs.push(value);
-    }
-  } catch (cause) {
-    throw new ResultsError(`${file} cannot be read: ${String(cause)}`, { cause });
-  }
-  if (environment === undefined) throw new ResultsError(`${file} holds no results of the suite`);
-  return { environment, runs };
-}

@@ -5,7 +5,7 @@
  *   bun bench/lab/main.ts PLAN.json OUT.jsonl
  */
 import { readFileSync } from "node:fs";
-import { release } from "node:os";
+import { cpus, release } from "node:os";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import {
   createDatapath,
@@ -15,7 +15,8 @@ import {
 } from "../../src/ovs/datapath.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { addPort } from "../../src/ovs/vport.ts";
-import { appendLine, type Plan, type ProgramReport, type Run, type Variant } from "../model.ts";
+import { type Plan, type ProgramReport, type Run, type Variant } from "../model.ts";
+import { appendLine } from "../results-file.ts";
 import { readReport, runProgram } from "../program.ts";
 import { installPacked } from "./install.ts";
 import { workHash } from "./work-hash.ts";
@@ -29,6 +30,7 @@ createDatapath(channel, name);
 addPort(channel, datapath(), "bench1", "internal");
 addPort(channel, datapath(), "bench2", "internal");
 console.error(`kernel ${release()}`);
+appendLine(out, { kind: "lab", labKernel: release(), labCpus: cpus().length });
 try {
   const failed = runOnce(plan.warmUp, -1).find((run) => run.failed !== undefined)?.failed;
   // What cannot even be warmed up measures nothing.
