@@ -80,7 +80,15 @@ export type ProgramReport = {
   /** VmHWM. */
   readonly peakResidentBytes?: number;
   /** Several figures of one process, each by a name of its own. */
-  readonly steps?: readonly (ProgramReport & { readonly name: string; readonly flows: number })[];
+  readonly steps?: readonly Step[];
+};
+
+/** A figure of a process that has several, and perhaps what the kernel held behind it. */
+export type Step = ProgramReport & {
+  readonly name: string;
+  readonly flows: number;
+  readonly work?: string;
+  readonly workHash?: string;
 };
 
 /** One timed run. */
