@@ -182,7 +182,10 @@ function growth(limit: Figure | undefined, own: Figure | undefined): Bar {
 /** Both were started in turn: the median of the pairs' ratios. */
 function starts(runs: readonly Run[], what: string): number | undefined {
   const of = (word: string): Run[] =>
-    runs.filter((run) => run.name.startsWith("start of") && run.name.includes(word));
+    runs.filter(
+      ({ name, failed }) =>
+        failed === undefined && name.startsWith("start of") && name.includes(word),
+    );
   const bare = new Map(of("bun -e 0").map((run) => [run.round, run.seconds]));
   const ratios = of(what).map((run) => run.seconds / (bare.get(run.round) ?? Number.NaN));
   return ratios.length === 0 ? undefined : median(ratios);

@@ -1,27 +1,39 @@
 import { count, printTable, writeOut } from "../src/cli/output.ts";
-import type { Environment, Part, Results, Run } from "./model.ts";
+import { type Environment, LAB_PARTS, type Part, type Results, type Run } from "./model.ts";
 import { median } from "./statistics.ts";
+import {
+  type Drift,
+  driftOf,
+  NO_DRIFT,
+  type Pair,
+  ratioOf,
+  thresholdOf,
+  type Verdict,
+  verdictOf,
+} from "./verdict.ts";
 
-/** A change below it is called none, however steady the figures are. */
-const LEAST_CHANGE = 0.05;
+/** What is timed: from the first send to the last reply, or the whole process. */
+export type Measure = "sending" | "whole";
 
 /** What one variant came to in both runs of the suite. */
 type Comparison = {
   readonly part: Part;
   readonly name: string;
-  /** Microseconds a flow, medians. */
+  readonly measure: Measure;
+  /** Microseconds a flow, medians; of the whole process where it takes no flows. */
   readonly before: number;
   readonly after: number;
   /** How many times the time it takes now, less the drift of the machine. */
   readonly ratio: number;
-  /** `few`: with one round on a side, noise cannot be told. */
-  readonly verdict: "slower" | "faster" | "same" | "few";
+  /** What noise and drift may change it by. */
+  readonly threshold: number;
+  readonly verdict: Verdict;
 };
 
 type ComparedRuns = {
   readonly rows: readonly Comparison[];
-  /** By how much the programs that are not millrace have changed: it is the machine. */
-  readonly drift: ReadonlyMap<Part, number>;
+  /** By how much the programs that stand for the machine have changed, by what they were taken off. */
+  readonly drift: ReadonlyMap<string, Drift>;
   /** In which of the two each variant was measured alone. */
   readonly onlyBefore: readonly string[];
   readonly onlyAfter: readonly string[];
@@ -30,65 +42,114 @@ type ComparedRuns = {
 };
 
 /**
- * Tells a regression from noise. Figures of two runs differ because the machine does: what the other
- * programs of a part have gained or lost by the median is taken off millrace's own figures. What is left
- * is a change where it is at least {@link LEAST_CHANGE}, and every round of the one run is on the same
- * side of every round of the other.
+ * Tells a regression from noise. Figures of two runs differ because the machine does: what the C program
+ * has gained or lost by the median, and bare Bun where processes are started, is taken off millrace's own
+ * figures. Other peers are no measure of a machine: another release of theirs may be another program.
  */
 export function compareRuns(before: Results, after: Results): ComparedRuns {
   const old = roundsOf(before.runs);
   const now = roundsOf(after.runs);
-  const both = [...now].filter(([key]) => old.has(key));
-  const drift = new Map<Part, number>();
-  for (const [part, pairs] of Map.groupBy(both, ([, { part: of }]) => of)) {
-    const others = pairs.filter(([, { program }]) => program !== "millrace");
-    const ratios = others.map(([key, { each }]) => median(each) / median(old.get(key)?.each ?? []));
-    if (ratios.length > 0) drift.set(part, median(ratios));
-  }
+  const both = [...now].flatMap(([key, rounds]): Both[] => {
+    const earlier = old.get(key);
+    return earlier === undefined
+      ? []
+      : [{ ...rounds, pair: { before: earlier.each, after: rounds.each } }];
+  });
+  const drifts = new Map<string, Drift>();
   const rows = both
-    .filter(([, { program }]) => program === "millrace")
-    .map(([key, rounds]): Comparison => {
-      const { part, name } = rounds;
-      const earlier = old.get(key)?.each ?? [];
-      const later = rounds.each.map((each) => each / (drift.get(part) ?? 1));
-      const ratio = median(later) / median(earlier);
-      const verdict = verdictOf(earlier, later, ratio);
-      return { part, name, before: median(earlier), after: median(rounds.each), ratio, verdict };
+    .filter(({ program }) => program === "millrace")
+    .map((own): Comparison => {
+      const { part, name, measure, pair } = own;
+      const group = isStart(own) ? `${part}, starts` : part;
+      const drift = drifts.get(group) ?? driftOf(referencesOf(own, both));
+      if (drift !== undefined) drifts.set(group, drift);
+      const taken = drift ?? NO_DRIFT;
+      return {
+        part,
+        name,
+        measure,
+        before: median(pair.before),
+        after: median(pair.after),
+        ratio: ratioOf(pair) / taken.by,
+        threshold: thresholdOf(pair, taken),
+        verdict: samePlace(part, before.environment, after.environment)
+          ? verdictOf(pair, taken)
+          : "elsewhere",
+      };
     });
   return {
     rows,
-    drift,
+    drift: drifts,
     onlyBefore: namesMissing(old, now),
     onlyAfter: namesMissing(now, old),
     differences: differencesOf(before.environment, after.environment),
   };
 }
 
-type Rounds = Pick<Run, "part" | "name" | "program"> & { readonly each: readonly number[] };
+type Rounds = Pick<Run, "part" | "name" | "program" | "flows"> & {
+  readonly measure: Measure;
+  readonly each: readonly number[];
+};
+type Both = Rounds & { readonly pair: Pair };
+
+/** What a user waits for is a process, not the part of it that sends. */
+function isWaitedFor({ name, flows }: Run): boolean {
+  return name.startsWith("millrace load") && flows > 0;
+}
+
+function isStart({ part, flows }: Rounds): boolean {
+  return part === "native" && flows === 0;
+}
 
 // What failed does not count; what takes no flows is timed whole.
 function roundsOf(runs: readonly Run[]): Map<string, Rounds> {
   const good = runs.filter(({ failed }) => failed === undefined);
   const found = new Map<string, Rounds>();
-  for (const [key, same] of Map.groupBy(good, ({ part, name }) => `${part}: ${name}`)) {
+  const keyOf = ({ part, name, flows }: Run): string => `${part}: ${name} (${count(flows)} flows)`;
+  for (const [key, same] of Map.groupBy(good, keyOf)) {
     const [first] = same;
     if (first === undefined) continue;
-    const each = same.map(({ seconds, flows }) => (seconds * 1e6) / Math.max(1, flows));
-    found.set(key, { part: first.part, name: first.name, program: first.program, each });
+    const { part, name, program, flows } = first;
+    const of = (measure: Measure, seconds: (run: Run) => number): Rounds => {
+      const each = same.map((run) => (seconds(run) * 1e6) / Math.max(1, flows));
+      return { part, name, program, flows, measure, each };
+    };
+    found.set(
+      key,
+      of("sending", (run) => run.seconds),
+    );
+    if (!isWaitedFor(first)) continue;
+    found.set(
+      `${key}, whole process`,
+      of("whole", (run) => run.wholeSeconds),
+    );
   }
   return found;
 }
 
-function verdictOf(
-  before: readonly number[],
-  after: readonly number[],
-  ratio: number,
-): Comparison["verdict"] {
-  if (Math.abs(ratio - 1) < LEAST_CHANGE) return "same";
-  if (before.length < 2 || after.length < 2) return "few";
-  if (Math.min(...after) > Math.max(...before)) return "slower";
-  if (Math.max(...after) < Math.min(...before)) return "faster";
-  return "same";
+/** What tells of the machine: C in the same part; else wherever it ran on the same kernel; bare Bun for starts. */
+function referencesOf(own: Rounds, both: readonly Both[]): Pair[] {
+  const of = (which: (other: Both) => boolean): Pair[] =>
+    both.filter(which).map(({ pair }) => pair);
+  const bun = of(({ program }) => program === "bun");
+  if (isStart(own) && bun.length > 0) return bun;
+  const same = of(({ program, part }) => program === "C" && part === own.part);
+  if (same.length > 0) return same;
+  return of(({ program, part }) => program === "C" && inLab(part) === inLab(own.part));
+}
+
+const PARTS_OF_LAB: ReadonlySet<Part> = new Set(LAB_PARTS);
+
+function inLab(part: Part): boolean {
+  return PARTS_OF_LAB.has(part);
+}
+
+/** Whether two runs of a part can be held against each other at all. */
+function samePlace(part: Part, before: Environment, after: Environment): boolean {
+  const facts = inLab(part)
+    ? (["cpu", "cpus", "lab", "labKernel"] as const)
+    : (["cpu", "cpus", "hostKernel"] as const);
+  return facts.every((fact) => before[fact] === after[fact]);
 }
 
 function namesMissing(
@@ -109,22 +170,27 @@ function differencesOf(before: Environment, after: Environment): string[] {
 export function printComparison(compared: ComparedRuns): boolean {
   const { rows, drift, onlyBefore, onlyAfter, differences } = compared;
   writeOut("\nagainst the earlier run (µs a flow; below 1 is faster)\n");
-  const words = { slower: "SLOWER", faster: "faster", same: "", few: "one round: unknown" };
+  const words: Readonly<Record<Verdict, string>> = {
+    slower: "SLOWER",
+    faster: "faster",
+    same: "",
+    few: "too few rounds: unknown",
+    elsewhere: "another CPU or kernel: no verdict",
+  };
   printTable([
-    ["PROGRAM", "PART", "THEN", "NOW", "RATIO", ""],
-    ...rows.map(({ part, name, before, after, ratio, verdict }) => [
-      name,
+    ["PROGRAM", "PART", "THEN", "NOW", "RATIO", "NOISE", ""],
+    ...rows.map(({ part, name, measure, before, after, ratio, threshold, verdict }) => [
+      measure === "whole" ? `${name}, whole process` : name,
       part,
       before.toFixed(3),
       after.toFixed(3),
       ratio.toFixed(3),
+      `± ${(threshold * 100).toFixed(0)} %`,
       words[verdict],
     ]),
   ]);
-  for (const [part, by] of drift) {
-    writeOut(
-      `taken off in ${part}: × ${by.toFixed(3)}, by which the other programs have changed\n`,
-    );
+  for (const [group, { by }] of drift) {
+    writeOut(`taken off in ${group}: × ${by.toFixed(3)}, by which C has changed, or bare Bun\n`);
   }
   for (const line of differences) writeOut(`not the same: ${line}\n`);
   if (onlyBefore.length > 0) writeOut(`only then: ${onlyBefore.join("; ")}\n`);

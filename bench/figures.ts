@@ -98,11 +98,13 @@ function figureOf(first: Run, runs: readonly Run[]): Figure {
   };
 }
 
+// One variant alone proves nothing of the others; rounds of one variant are no variants.
 function proofsOf(runs: readonly Run[]): Proof[] {
   const proven = runs.filter((run) => run.work !== undefined && run.workHash !== undefined);
-  return [...Map.groupBy(proven, (run) => run.work ?? "")].map(([work, same]) => {
+  return [...Map.groupBy(proven, (run) => run.work ?? "")].flatMap(([work, same]): Proof[] => {
     const hash = same[0]?.workHash ?? "";
+    const variants = new Set(same.map(({ part, name }) => `${part}: ${name}`)).size;
     const differing = same.filter((run) => run.workHash !== hash).map((run) => run.name);
-    return { work, hash, variants: same.length, differing };
+    return variants < 2 ? [] : [{ work, hash, variants, differing }];
   });
 }

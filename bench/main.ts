@@ -13,21 +13,14 @@ import { barsOf } from "./bars.ts";
 import { compareRuns, printComparison } from "./compare.ts";
 import { describeEnvironment, loadAverage } from "./environment.ts";
 import { figuresOf } from "./figures.ts";
-import {
-  appendLine,
-  LAB_PARTS,
-  type LabPart,
-  type Part,
-  PARTS,
-  readResults,
-  type Results,
-  ResultsError,
-} from "./model.ts";
+import { LAB_PARTS, type LabPart, type Part, PARTS, type Results, type Run } from "./model.ts";
 import type { MicroResult } from "./micro/suite.ts";
 import { measureNative } from "./native/main.ts";
 import { findPeers, type Peers } from "./peers.ts";
 import { makePlan } from "./plan.ts";
 import { printResults } from "./print.ts";
+import { runProgram } from "./program.ts";
+import { appendLine, readResults, ResultsError } from "./results-file.ts";
 import { fullSize, quickSize, type Size } from "./size.ts";
 
 const PARTS_OF_LAB: ReadonlySet<Part> = new Set(LAB_PARTS);
@@ -125,14 +118,16 @@ async function measure(words: string[], options: Options): Promise<Results> {
     const busy = loadAverage();
     if (busy > 0.5) console.error(`the machine is busy (load ${busy}): figures will scatter`);
     const skipped = [...peers.skipped];
+    const { textFlows, rounds, flows, seed } = size;
+    const facts = { flows, textFlows, rounds, seed, parts, skipped };
+    const wanted = parts.some((part) => PARTS_OF_LAB.has(part));
+    const unknown = { lab: wanted ? options.kernel : "none", labKernel: "" };
+    // First, so that a run that is broken off can be read as far as it came.
+    appendLine(out, { ...describeEnvironment({ ...unknown, ...facts }), unfinished: true });
     if (parts.includes("native")) skipped.push(...native(folder, out, size, peers, options));
     const lab = await measureInLab(parts, folder, out, size, peers, options.kernel);
     if (parts.includes("micro")) micro(folder, out, options.quick === true);
-    const { textFlows, rounds, flows, seed } = size;
-    appendLine(
-      out,
-      describeEnvironment({ ...lab, flows, textFlows, rounds, seed, parts, skipped }),
-    );
+    appendLine(out, describeEnvironment({ ...lab, ...facts }));
     return readResults(out);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -189,14 +184,25 @@ function micro(folder: string, out: string, quick: boolean): void {
   const file = join(folder, "micro.json");
   const script = join(ROOT, "bench/micro/main.ts");
   const few = quick ? ["--milliseconds", "20"] : [];
-  const child = Bun.spawnSync([process.execPath, script, "--json", file, ...few], {
-    stdio: ["ignore", "ignore", "inherit"],
+  const base = { kind: "run", part: "micro", program: "millrace", round: 0 } as const;
+  const { failed } = runProgram([process.execPath, script, "--json", file, ...few], {
+    stdout: "ignore",
   });
-  if (child.exitCode !== 0) throw new Error(`the micro-benchmarks ended with ${child.exitCode}`);
+  if (failed !== undefined) {
+    const name = "micro-benchmarks";
+    appendLine(out, { ...base, name, flows: 0, seconds: 0, wholeSeconds: 0, failed });
+    return;
+  }
   const report: { results: readonly MicroResult[] } = JSON.parse(readFileSync(file, "utf8"));
   for (const { group, name, median } of report.results) {
     const seconds = median / 1e9;
-    const base = { kind: "run", part: "micro", program: "millrace", round: 0, flows: 1 } as const;
-    appendLine(out, { ...base, name: `${group}: ${name}`, seconds, wholeSeconds: seconds });
+    const run: Run = {
+      ...base,
+      name: `${group}: ${name}`,
+      flows: 1,
+      seconds,
+      wholeSeconds: seconds,
+    };
+    appendLine(out, run);
   }
 }

@@ -1,5 +1,3 @@
-import { appendFileSync, readFileSync } from "node:fs";
-
 /** The parts of the suite that are measured in a kernel with the datapath. */
 export const LAB_PARTS = ["sweep", "peers", "growth", "masks", "verbs", "dump"] as const;
 export type LabPart = (typeof LAB_PARTS)[number];
@@ -10,7 +8,7 @@ export const PARTS: readonly Part[] = [...LAB_PARTS, "native", "micro"];
 
 /** Who sends. */
 export type Program =
-  "C" | "millrace" | "ovs-dpctl" | "libopenvswitch" | "libmnl" | "pyroute2" | "ip";
+  "C" | "millrace" | "ovs-dpctl" | "libopenvswitch" | "libmnl" | "pyroute2" | "ip" | "bun";
 
 /** How a batch is cut and sent, for the variants that have a choice. */
 export type Shape = {
@@ -30,6 +28,8 @@ export type Variant = {
   readonly name: string;
   readonly program: Program;
   readonly command: readonly string[];
+  /** The same program on a few flows, for one that does not warm itself: runs before, does not count. */
+  readonly warmUp?: readonly string[];
   /** Flows that its figures are for. */
   readonly flows: number;
   /** Flows in the kernel when it has ended; another count is a failed run. */
@@ -80,7 +80,15 @@ export type ProgramReport = {
   /** VmHWM. */
   readonly peakResidentBytes?: number;
   /** Several figures of one process, each by a name of its own. */
-  readonly steps?: readonly (ProgramReport & { readonly name: string; readonly flows: number })[];
+  readonly steps?: readonly Step[];
+};
+
+/** A figure of a process that has several, and perhaps what the kernel held behind it. */
+export type Step = ProgramReport & {
+  readonly name: string;
+  readonly flows: number;
+  readonly work?: string;
+  readonly workHash?: string;
 };
 
 /** One timed run. */
@@ -126,34 +134,18 @@ export type Environment = {
   readonly parts: readonly Part[];
   /** What was left out, and why. */
   readonly skipped: readonly string[];
+  /** It stands first in the file, and once more, without this, when all has been measured. */
+  readonly unfinished?: true;
+  /** CPUs of the lab's kernel, which may have fewer than the machine. */
+  readonly labCpus?: number;
+};
+
+/** What the inside of the lab says of itself before it measures. */
+export type LabFacts = {
+  readonly kind: "lab";
+  readonly labKernel: string;
+  readonly labCpus: number;
 };
 
 /** All of one run of the suite. */
 export type Results = { readonly environment: Environment; readonly runs: readonly Run[] };
-
-export function appendLine(file: string, value: Run | Environment): void {
-  appendFileSync(file, `${JSON.stringify(value)}\n`);
-}
-
-/** A file that holds no results of the suite. */
-export class ResultsError extends Error {
-  override readonly name: string = "ResultsError";
-}
-
-/** Reads what {@link appendLine} wrote. @throws ResultsError where FILE is no such file */
-export function readResults(file: string): Results {
-  let environment: Environment | undefined;
-  const runs: Run[] = [];
-  try {
-    for (const line of readFileSync(file, "utf8").split("\n")) {
-      if (line === "") continue;
-      const value: Run | Environment = JSON.parse(line);
-      if (value.kind === "environment") environment = value;
-      else runs.push(value);
-    }
-  } catch (cause) {
-    throw new ResultsError(`${file} cannot be read: ${String(cause)}`, { cause });
-  }
-  if (environment === undefined) throw new ResultsError(`${file} holds no results of the suite`);
-  return { environment, runs };
-}

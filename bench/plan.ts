@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { writeSample } from "../src/format/sample.ts";
+import { sampleLine, writeSample } from "../src/format/sample.ts";
 import type { LabPart, Plan } from "./model.ts";
 import type { Peers } from "./peers.ts";
 import type { Size } from "./size.ts";
 import { BEST, DATAPATH, type Files, MILLRACE, ours, PART_VARIANTS } from "./variants.ts";
-import { maskedLine, writePacked } from "./work.ts";
+import { maskedLine, otherActions, writePacked } from "./work.ts";
 
 /** Makes the files in `folder` that the wanted parts read, and says what is to be run. */
 export function makePlan(
@@ -43,8 +43,9 @@ export function makePlan(
       }),
     verbs: (flows) => {
       for (const verb of ["add", "put", "modify", "delete"] as const) {
+        const line = verb === "modify" ? otherActions : sampleLine;
         once(`${verb}.packed`, (path) =>
-          writePacked(path, { flows, first: seed, ufid: true, verb }),
+          writePacked(path, { flows, first: seed, ufid: true, verb, line }),
         );
       }
       return folder;

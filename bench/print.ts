@@ -9,9 +9,11 @@ export function printResults(
   figures: Figures,
   bars: readonly Bar[],
 ): void {
-  const { lab, labKernel, hostKernel, cpu, cpus, bun, millrace, commit } = environment;
+  const { lab, labKernel, labCpus, hostKernel, cpu, cpus, bun, millrace, commit } = environment;
   writeOut(`millrace ${millrace} ${commit}, Bun ${bun}, ${cpus} × ${cpu}, host ${hostKernel}\n`);
-  writeOut(`lab: ${lab}${labKernel === "" ? "" : `, kernel ${labKernel}`}\n`);
+  const own = labCpus === undefined ? "" : `, CPUs ${labCpus}`;
+  writeOut(`lab: ${lab}${labKernel === "" ? "" : `, kernel ${labKernel}`}${own}\n`);
+  if (environment.unfinished) writeOut("the run did not come to its end: what it had measured\n");
   for (const part of PARTS) {
     const found = figures.all.filter((figure) => figure.part === part && !isStart(figure));
     if (found.length === 0) continue;
@@ -65,7 +67,7 @@ function row(figure: Figure): string[] {
     figure.name,
     count(figure.flows),
     figure.each.toFixed(figure.each < 1 ? 4 : 2),
-    `${(figure.spread * 100).toFixed(0)} %`,
+    figure.rounds > 1 ? `${(figure.spread * 100).toFixed(0)} %` : "–",
     count(Math.round(1e6 / figure.each)),
     callsPerFlow === undefined ? "-" : callsPerFlow.toFixed(4),
     bytesPerFlow === undefined ? "-" : bytesPerFlow.toFixed(0),

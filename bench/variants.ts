@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { DEFAULT_SHAPE } from "../src/load/sender-shape.ts";
 import type { LabPart, Program, Shape, Variant } from "./model.ts";
 import type { Peers } from "./peers.ts";
 import type { Size } from "./size.ts";
@@ -17,7 +18,18 @@ const DATAGRAM_BYTES = 1 << 20;
 const OVS_SHAPE = { messages: 50, bytes: 3584 };
 
 /** What millrace uses by default; the C program takes it, and others. */
-export const BEST: Shape = { perDatagram: 16, perCall: 256, transport: "sendmmsg", ack: "errors" };
+export const BEST: Shape = {
+  perDatagram: DEFAULT_SHAPE.messagesPerDatagram,
+  perCall: DEFAULT_SHAPE.datagramsPerCall,
+  transport: DEFAULT_SHAPE.transport,
+  ack: DEFAULT_SHAPE.ack,
+};
+
+/** A sweep of many variants is not to take as many rounds as what is held against a bar. */
+const SWEEP_ROUNDS = 2;
+
+/** Lines of a warm-up: ovs-dpctl takes hundreds of µs for each. */
+const WARM_UP_FLOWS = 1000;
 
 /** What the variants read, made when it is asked for. */
 export type Files = {
@@ -41,6 +53,11 @@ function shapeName({ perDatagram, perCall, transport, ack }: Shape): string {
 function words(shape: Shape): string[] {
   const { perDatagram, perCall, ack } = shape;
   return [String(perDatagram), String(DATAGRAM_BYTES), String(perCall), ack];
+}
+
+/** How many of `flows` a warm-up takes. */
+function few(flows: number): number {
+  return Math.min(flows, WARM_UP_FLOWS);
 }
 
 function sample(flows: number): string {
@@ -101,13 +118,14 @@ function sweep(size: Size, files: Files, peers: Peers): Variant[] {
         const flows = Math.min(size.sweepFlows, perDatagram * perCall * 2000);
         const file = files.packed(flows);
         const name = `millrace, encoded before, ${shapeName(shape)}`;
-        found.push({ ...ours("sweep", name, file, flows, shape), rounds: 1 });
+        found.push(ours("sweep", name, file, flows, shape));
         if (transport === "writev") continue;
-        found.push(...limit("sweep", file, flows, shape, peers).map((v) => ({ ...v, rounds: 1 })));
+        found.push(...limit("sweep", file, flows, shape, peers));
       }
     }
   }
-  return found;
+  const rounds = Math.min(size.rounds, SWEEP_ROUNDS);
+  return found.map((variant) => ({ ...variant, rounds }));
 }
 
 function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
@@ -120,7 +138,7 @@ function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
     [1024, 1],
     [4096, 1],
     [1024, 4],
-    [16, 256],
+    [BEST.perDatagram, BEST.perCall],
   ] as const) {
     const transport = perCall > 1 ? "sendmmsg" : "send";
     const shape: Shape = { perDatagram, perCall, transport, ack: "errors" };
@@ -149,31 +167,43 @@ function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
   if (peers.dpctl) {
     const text = files.text(dpctlFlows);
     const name = `millrace load, from text, ${dpctlFlows} lines, no UFID`;
-    const same = fromFile("peers", name, text, dpctlFlows);
-    const few = { ...base, program: "ovs-dpctl" as const, flows: dpctlFlows, reports: false };
+    const same = fromFile("peers", name, files.text, dpctlFlows, ["--no-ufid"]);
+    const theirs = { ...base, program: "ovs-dpctl" as const, flows: dpctlFlows, reports: false };
     found.push(
       {
-        ...few,
+        ...theirs,
         name: "ovs-dpctl add-flows",
         command: ["ovs-dpctl", "add-flows", DATAPATH, text],
+        warmUp: ["ovs-dpctl", "add-flows", DATAPATH, files.text(few(dpctlFlows))],
         leaves: dpctlFlows,
         work: sample(dpctlFlows),
       },
       // The same set by millrace: the hashes of the two are to be the same.
-      { ...same, command: [...same.command, "--no-ufid"] },
+      same,
       start("peers", "ovs-dpctl, its start", "ovs-dpctl", ["ovs-dpctl", "--version"]),
     );
   }
   if (peers.pyroute !== undefined) {
+    const program = peers.pyroute;
+    const pyroute = (count: number): string[] => [
+      ...program,
+      DATAPATH,
+      String(count),
+      String(size.seed),
+    ];
     found.push({
       ...base,
       name: "pyroute2, a message a flow",
       program: "pyroute2",
-      command: [...peers.pyroute, DATAPATH, String(pyrouteFlows), String(size.seed)],
+      command: pyroute(pyrouteFlows),
+      warmUp: pyroute(few(pyrouteFlows)),
       flows: pyrouteFlows,
       leaves: pyrouteFlows,
       work: sample(pyrouteFlows),
     });
+    // Again the same set by millrace.
+    const name = `millrace load, from text, the ${pyrouteFlows} lines of pyroute2, no UFID`;
+    found.push(fromFile("peers", name, files.text, pyrouteFlows, ["--no-ufid"]));
   }
   return found;
 }
@@ -186,6 +216,7 @@ function byLibrary(dpif: string, size: Size, files: Files): Variant[] {
     ...base,
     name,
     command: [dpif, mode, DATAPATH, files.text(flows)],
+    warmUp: [dpif, mode, DATAPATH, files.text(few(flows))],
     flows,
     leaves: flows,
     work: sample(flows),
@@ -201,12 +232,23 @@ function start(part: LabPart, name: string, program: Program, command: readonly 
 }
 
 /** What a user does: a file, a new process. */
-function fromFile(part: LabPart, name: string, file: string, flows: number): Variant {
+function fromFile(
+  part: LabPart,
+  name: string,
+  file: (flows: number) => string,
+  flows: number,
+  options: readonly string[] = [],
+): Variant {
+  const load = (count: number): string[] => {
+    const input = file(count);
+    return [MILLRACE, "load", input, "--dp", DATAPATH, "--json", ...options];
+  };
   return {
     part,
     name,
     program: "millrace",
-    command: [MILLRACE, "load", file, "--dp", DATAPATH, "--json"],
+    command: load(flows),
+    warmUp: load(few(flows)),
     flows,
     leaves: flows,
     work: sample(flows),
@@ -232,14 +274,17 @@ function fromTemplate(part: LabPart, flows: number, seed: number): Variant {
 function growth(size: Size, files: Files, peers: Peers): Variant[] {
   const { flows, textFlows, seed } = size;
   const file = files.packed(flows);
-  const single: Shape = { ...BEST, perDatagram: 1024, perCall: 1, transport: "send" };
+  const single: Shape = { ...BEST, perCall: 1, transport: "send" };
   const found = [
-    ...limit("growth", file, flows, single, peers),
+    // The best size of a batch differs from kernel to kernel: the limit is given its own.
+    ...[128, 512, 1024].flatMap((perDatagram) =>
+      limit("growth", file, flows, { ...single, perDatagram }, peers),
+    ),
     ...limit("growth", file, flows, BEST, peers),
     ours("growth", `millrace, encoded before, ${shapeName(BEST)}`, file, flows, BEST),
     fromTemplate("growth", flows, seed),
-    fromFile("growth", "millrace load, compiled file", files.compiled(textFlows), textFlows),
-    fromFile("growth", "millrace load, from text", files.text(textFlows), textFlows),
+    fromFile("growth", "millrace load, compiled file", files.compiled, textFlows),
+    fromFile("growth", "millrace load, from text", files.text, textFlows),
   ];
   // Names are unique in a plan: these stand beside those of the peers.
   return found.map((variant) => ({ ...variant, name: `${variant.name}, ${variant.flows} flows` }));
@@ -255,7 +300,8 @@ function masks(size: Size, files: Files, peers: Peers): Variant[] {
       ...limit("masks", file, flows, BEST, peers).map((v) => ({ ...v, name: `C, ${count} masks` })),
     ];
     const work = `${count} masks, ${flows}`;
-    return found.map((variant) => ({ ...variant, masks: count, work, rounds: 1 }));
+    const rounds = Math.min(size.rounds, SWEEP_ROUNDS);
+    return found.map((variant) => ({ ...variant, masks: count, work, rounds }));
   });
 }
 
@@ -279,6 +325,7 @@ function verbs(size: Size, files: Files, peers: Peers): Variant[] {
     name: "ovs-dpctl del-flows, flow by flow",
     program: "ovs-dpctl",
     command: ["sh", "-c", DPCTL_DELETE, DATAPATH, files.text(dpctlFlows), files.keys(dpctlFlows)],
+    warmUp: ["ovs-dpctl", "add-flows", DATAPATH, files.text(few(dpctlFlows))],
     flows: dpctlFlows,
     leaves: 0,
     reports: true,

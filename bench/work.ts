@@ -20,6 +20,11 @@ export function maskedLine(index: number, masks: number): string {
   );
 }
 
+/** The flow of the sample with another port to go to. */
+export function otherActions(index: number): string {
+  return sampleLine(index).replace(/ 2$/, " 1");
+}
+
 /** How the messages of a file are made. */
 type Encoding = {
   readonly flows: number;

@@ -5,7 +5,7 @@
  *   bun bench/lab/main.ts PLAN.json OUT.jsonl
  */
 import { readFileSync } from "node:fs";
-import { release } from "node:os";
+import { cpus, release } from "node:os";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import {
   createDatapath,
@@ -15,7 +15,9 @@ import {
 } from "../../src/ovs/datapath.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { addPort } from "../../src/ovs/vport.ts";
-import { appendLine, type Plan, type ProgramReport, type Run, type Variant } from "../model.ts";
+import { type Plan, type ProgramReport, type Run, type Variant } from "../model.ts";
+import { appendLine } from "../results-file.ts";
+import { readReport, runProgram } from "../program.ts";
 import { installPacked } from "./install.ts";
 import { workHash } from "./work-hash.ts";
 
@@ -28,8 +30,11 @@ createDatapath(channel, name);
 addPort(channel, datapath(), "bench1", "internal");
 addPort(channel, datapath(), "bench2", "internal");
 console.error(`kernel ${release()}`);
+appendLine(out, { kind: "lab", labKernel: release(), labCpus: cpus().length });
 try {
-  runOnce(plan.warmUp, -1);
+  const failed = runOnce(plan.warmUp, -1).find((run) => run.failed !== undefined)?.failed;
+  // What cannot even be warmed up measures nothing.
+  if (failed !== undefined) throw new Error(`the warm-up failed: ${failed}`);
   for (let round = 0; round < plan.rounds; round++) {
     const order = round % 2 === 0 ? plan.variants : plan.variants.toReversed();
     for (const variant of order) {
@@ -57,11 +62,19 @@ function prepare(variant: Variant): void {
   }
 }
 
+/** Runs a program that does not warm itself on a few flows. @returns why it failed */
+function warmUp({ warmUp: command }: Variant): string | undefined {
+  if (command === undefined) return undefined;
+  flushFlows(channel, datapath());
+  const { failed } = runProgram(command, { stdout: "ignore" });
+  flushFlows(channel, datapath());
+  return failed;
+}
+
 function runOnce(variant: Variant, round: number): Run[] {
+  const cold = warmUp(variant);
   prepare(variant);
-  const startedAt = performance.now();
-  const child = Bun.spawnSync([...variant.command], { stdout: "pipe", stderr: "inherit" });
-  const wholeSeconds = (performance.now() - startedAt) / 1000;
+  const { wholeSeconds, stdout, failed: broken } = runProgram(variant.command);
   const { flows } = datapath().stats;
   const base = {
     kind: "run" as const,
@@ -72,12 +85,15 @@ function runOnce(variant: Variant, round: number): Run[] {
     flows: variant.flows,
     wholeSeconds,
     seconds: wholeSeconds,
-    peakResidentBytes: child.resourceUsage?.maxRSS ?? 0,
     ...(variant.shape === undefined ? {} : { shape: variant.shape }),
     ...(variant.masks === undefined ? {} : { masks: variant.masks }),
   };
-  if (child.exitCode !== 0 || flows !== variant.leaves) {
-    const failed = `exit ${child.exitCode}, ${flows} flows of ${variant.leaves} in the kernel`;
+  const report = variant.reports ? readReport(stdout) : undefined;
+  const failed =
+    (cold === undefined ? broken : `warm-up: ${cold}`) ??
+    (flows === variant.leaves ? undefined : `${flows} flows of ${variant.leaves} in the kernel`) ??
+    (variant.reports && report === undefined ? "it prints no report" : undefined);
+  if (failed !== undefined) {
     console.error(`${variant.name}: ${failed}`);
     return [{ ...base, failed }];
   }
@@ -86,8 +102,7 @@ function runOnce(variant: Variant, round: number): Run[] {
     variant.work === undefined || round !== 0
       ? {}
       : { work: variant.work, workHash: workHash(channel, datapath()) };
-  if (!variant.reports) return [say({ ...base, ...proof })];
-  const report: ProgramReport = JSON.parse(child.stdout.toString());
+  if (report === undefined) return [say({ ...base, ...proof })];
   const { steps, ...figures } = pick(report);
   if (steps === undefined) return [say({ ...base, ...figures, ...proof })];
   return steps.map((step) => say({ ...base, ...step, ...proof }));
@@ -95,8 +110,8 @@ function runOnce(variant: Variant, round: number): Run[] {
 
 /** What a report says beyond the suite's own figures is dropped: `load --json` lists much more. */
 function pick(report: ProgramReport): ProgramReport {
-  const { seconds, systemCalls, datagrams, bytes, batchLatencyMicroseconds, tenths, steps } =
-    report;
+  const { seconds, systemCalls, datagrams, bytes } = report;
+  const { batchLatencyMicroseconds, tenths, peakResidentBytes, steps } = report;
   return {
     seconds,
     ...(systemCalls === undefined ? {} : { systemCalls }),
@@ -104,6 +119,8 @@ function pick(report: ProgramReport): ProgramReport {
     ...(bytes === undefined ? {} : { bytes }),
     ...(batchLatencyMicroseconds === undefined ? {} : { batchLatencyMicroseconds }),
     ...(tenths === undefined ? {} : { tenths }),
+    // Its own VmHWM: what the kernel tells the parent of a child is at least the parent's own peak.
+    ...(peakResidentBytes === undefined || peakResidentBytes === 0 ? {} : { peakResidentBytes }),
     ...(steps === undefined ? {} : { steps }),
   };
 }

@@ -8,13 +8,13 @@ import { join } from "node:path";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { getDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
+import type { Step } from "../model.ts";
 import { installPacked } from "./install.ts";
+import { workHash } from "./work-hash.ts";
 
 const [name = "", folder = ""] = process.argv.slice(2);
 using channel = new OvsChannel();
 const datapath = getDatapath(channel, name);
-
-type Step = { name: string; flows: number; seconds: number };
 
 function verb(what: string, flows: number): Step {
   const { seconds, errors } = installPacked(channel, datapath, join(folder, `${what}.packed`));
@@ -33,14 +33,24 @@ function dump(): Step {
   };
 }
 
-function all(): Step[] {
+/** What the kernel holds now: it is to be what the variants of that set leave. */
+type Prove = () => Pick<Step, "work" | "workHash">;
+
+function all(prove: Prove): Step[] {
   const flows = (): number => getDatapath(channel, name).stats.flows;
   const add = verb("add", 0);
   const count = flows();
+  const added = prove();
+  const put = verb("put", count);
+  const same = prove();
+  const modify = verb("modify", count);
+  // Other actions, so that the kernel has something to change.
+  const { workHash: changed } = prove();
+  if (changed !== undefined && changed === same.workHash) throw new Error("modify changed nothing");
   const steps = [
-    { ...add, flows: count },
-    { ...verb("put", count), name: "millrace, put over the same flows" },
-    verb("modify", count),
+    { ...add, flows: count, ...added },
+    { ...put, name: "millrace, put over the same flows", ...same },
+    modify,
     dump(),
     verb("delete", count),
   ];
@@ -48,7 +58,13 @@ function all(): Step[] {
   return steps;
 }
 
-// Once before it counts.
-all();
-const steps = all();
+// Once before it counts, and with the dumps that prove what was done.
+const proven = all(() => {
+  const hash = workHash(channel, datapath);
+  return { work: `sample ${hash.split(":")[0]}`, workHash: hash };
+});
+const steps = all(() => ({})).map((step, i) => {
+  const { work, workHash: hash } = proven[i] ?? {};
+  return work === undefined || hash === undefined ? step : { ...step, work, workHash: hash };
+});
 console.log(JSON.stringify({ seconds: 0, steps }));

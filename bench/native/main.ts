@@ -1,8 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeSample } from "../../src/format/sample.ts";
-import { appendLine, type ProgramReport, type Run } from "../model.ts";
+import { type Program, type Run } from "../model.ts";
+import { appendLine } from "../results-file.ts";
 import type { Peers } from "../peers.ts";
+import { readReport, runProgram } from "../program.ts";
 import { TEXT_FLOWS } from "./text-to-bytes.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -56,18 +58,28 @@ function append(
   });
 }
 
+/** A run that does not count, and why. */
+function appendFailed(
+  out: string,
+  name: string,
+  round: number,
+  failed: string,
+  program: Program = "millrace",
+): void {
+  console.error(`${name}: ${failed}`);
+  append(out, name, round, 0, 0, { program, failed });
+}
+
 /** The same lines, in turn, by millrace to whole messages and by OVS's own parser to attributes. */
 function parsers(folder: string, out: string, rounds: number, dpif: string | undefined): void {
   const file = join(folder, "parsed.txt");
   if (dpif !== undefined) writeSample(file, TEXT_FLOWS);
+  const own = [BUN, join(ROOT, "bench/native/text-to-bytes.ts")];
   for (let round = 0; round < rounds; round++) {
-    const { flows, seconds } = reportOf([BUN, join(ROOT, "bench/native/text-to-bytes.ts")]);
-    append(out, "text to netlink bytes, UFID, one thread", round, flows, seconds);
+    reported(out, "text to netlink bytes, UFID, one thread", round, own, "millrace");
     if (dpif === undefined) continue;
-    const report = reportOf([dpif, "parse", file]);
-    append(out, "text to attributes by OVS's own parser", round, flows, report.seconds, {
-      program: "libopenvswitch",
-    });
+    const theirs = [dpif, "parse", file];
+    reported(out, "text to attributes by OVS's own parser", round, theirs, "libopenvswitch");
   }
 }
 
@@ -75,27 +87,39 @@ function parsers(folder: string, out: string, rounds: number, dpif: string | und
 function starts(folder: string, out: string, count: number): void {
   const one = join(folder, "one.txt");
   writeSample(one, 1);
-  const programs: readonly (readonly [string, readonly string[]])[] = [
-    ["start of bun -e 0", [process.execPath, "-e", "0"]],
-    ["start of millrace --version", [MILLRACE, "--version"]],
-    ["start of millrace load --dry-run, one flow", [MILLRACE, "load", one, "--dry-run"]],
+  const programs: readonly (readonly [string, Program, readonly string[]])[] = [
+    // Not millrace: what this one gains or loses from run to run is the machine's, or Bun's.
+    ["start of bun -e 0", "bun", [process.execPath, "-e", "0"]],
+    ["start of millrace --version", "millrace", [MILLRACE, "--version"]],
+    [
+      "start of millrace load --dry-run, one flow",
+      "millrace",
+      [MILLRACE, "load", one, "--dry-run"],
+    ],
   ];
   for (let round = -1; round < count; round++) {
-    for (const [name, command] of programs) {
-      const before = performance.now();
-      const child = Bun.spawnSync([...command], { stdout: "ignore", stderr: "inherit" });
-      if (child.exitCode !== 0) throw new Error(`${name}: exit ${child.exitCode}`);
+    for (const [name, program, command] of programs) {
+      const { wholeSeconds, failed } = runProgram(command, { stdout: "ignore" });
+      if (failed !== undefined) appendFailed(out, name, round, failed, program);
       // The first one reads the files from disk.
-      if (round >= 0) append(out, name, round, 0, (performance.now() - before) / 1e3);
+      else if (round >= 0) append(out, name, round, 0, wholeSeconds, { program });
     }
   }
 }
 
-/** What a fresh process prints as one document. */
-function reportOf(command: readonly string[]): ProgramReport & { readonly flows: number } {
-  const child = Bun.spawnSync([...command], { stdout: "pipe", stderr: "inherit" });
-  if (child.exitCode !== 0) throw new Error(`${command.join(" ")}: exit ${child.exitCode}`);
-  return JSON.parse(child.stdout.toString());
+/** A run of a fresh process that prints its figures as one document. */
+function reported(
+  out: string,
+  name: string,
+  round: number,
+  command: readonly string[],
+  program: Program,
+): void {
+  const { stdout, failed } = runProgram(command);
+  const report = readReport(stdout);
+  if (failed !== undefined || report === undefined) {
+    appendFailed(out, name, round, failed ?? "it prints no report", program);
+  } else append(out, name, round, report.flows ?? 0, report.seconds, { program });
 }
 
 /** A tenth of the lines, and all: what memory the process comes to hold, and how the collector fares. */
@@ -109,20 +133,20 @@ function longRuns(folder: string, out: string, lines: number): void {
     [1, `cat '${file}'`],
     [10, `sh '${all}'`],
   ] as const) {
-    const before = performance.now();
+    const name = `dry run of ${tenth * times} lines`;
     const script = `${input} | '${MILLRACE}' load /dev/stdin --dry-run --json`;
-    const child = Bun.spawnSync(["sh", "-c", script], {
-      stdout: "pipe",
-      stderr: "pipe",
-      env: { ...process.env, BUN_JSC_logGC: "1" },
-    });
-    const seconds = (performance.now() - before) / 1e3;
-    if (child.exitCode !== 0) throw new Error(`dry run: ${child.stderr.toString().slice(-500)}`);
-    const report: ProgramReport = JSON.parse(child.stdout.toString());
-    const pauses = collectorPauses(child.stderr.toString());
-    append(out, `dry run of ${tenth * times} lines`, 0, tenth * times, seconds, {
-      peakResidentBytes: report.peakResidentBytes ?? 0,
+    const env = { ...process.env, BUN_JSC_logGC: "1" };
+    const ended = runProgram(["sh", "-c", script], { stderr: "pipe", env });
+    const report = readReport(ended.stdout);
+    if (ended.failed !== undefined || report === undefined) {
+      appendFailed(out, name, 0, ended.failed ?? "it prints no report");
+      continue;
+    }
+    const { peakResidentBytes } = report;
+    const pauses = collectorPauses(ended.stderr);
+    append(out, name, 0, tenth * times, ended.wholeSeconds, {
       collectorPausesMs: pauses,
+      ...(peakResidentBytes === undefined ? {} : { peakResidentBytes }),
     });
   }
 }
@@ -133,10 +157,11 @@ function collectorPauses(log: string): number[] {
 }
 
 function routes(folder: string, out: string, size: NativeSize, peers: Peers): string[] {
+  if (Bun.which("ip") === null) return ["routes on the host's kernel: there is no ip (iproute2)"];
+  if (Bun.which("unshare") === null) return ["routes on the host's kernel: there is no unshare"];
   const script = join(ROOT, "bench/native/routes.ts");
   const numbers = [String(size.routes), String(size.rounds)];
   const inside = [BUN, script, out, folder, ...numbers, peers.limit ?? ""];
-  if (Bun.which("ip") === null) return ["routes on the host's kernel: there is no ip (iproute2)"];
   // Root needs no user namespace, and keeps the right to large buffers.
   const flags = process.getuid?.() === 0 ? "-n" : "-rn";
   const trial = Bun.spawnSync(["unshare", flags, "true"], { stderr: "pipe" });
@@ -146,6 +171,10 @@ function routes(folder: string, out: string, size: NativeSize, peers: Peers): st
     ];
   }
   const child = Bun.spawnSync(["unshare", flags, ...inside], { stderr: "pipe" });
-  if (child.exitCode === 0) return [];
-  return [`routes on the host's kernel: ${child.stderr.toString().trim().split("\n").at(-1)}`];
+  // What can be run and breaks is no part that is left out.
+  if (child.exitCode !== 0) {
+    const why = child.stderr.toString().trim().split("\n").at(-1) ?? "";
+    appendFailed(out, "routes on the host's kernel", 0, `exit ${child.exitCode}: ${why}`);
+  }
+  return [];
 }

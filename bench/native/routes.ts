@@ -6,7 +6,9 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { appendLine, type Program, type ProgramReport } from "../model.ts";
+import { type Program } from "../model.ts";
+import { appendLine } from "../results-file.ts";
+import { readReport, runProgram } from "../program.ts";
 import { routeAddress, writeRoutes } from "./route-message.ts";
 
 const [out = "", folder = "", routes = "0", rounds = "1", limit = ""] = process.argv.slice(2);
@@ -15,13 +17,9 @@ const packed = join(folder, "routes.packed");
 const text = join(folder, "routes.txt");
 
 function call(command: readonly string[]): { out: string; seconds: number } {
-  const before = performance.now();
-  const child = Bun.spawnSync([...command], { stdout: "pipe", stderr: "pipe" });
-  const seconds = (performance.now() - before) / 1e3;
-  if (child.exitCode !== 0) {
-    throw new Error(`${command.join(" ")}: exit ${child.exitCode}: ${child.stderr.toString()}`);
-  }
-  return { out: child.stdout.toString(), seconds };
+  const { stdout, wholeSeconds, failed } = runProgram(command, { stderr: "pipe" });
+  if (failed !== undefined) throw new Error(`${command.join(" ")}: ${failed}`);
+  return { out: stdout, seconds: wholeSeconds };
 }
 
 call(["ip", "link", "set", "lo", "up"]);
@@ -63,7 +61,8 @@ for (let round = 0; round < Number(rounds); round++) {
   for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
     const { out: said, seconds } = call(variant.command);
     const { name, program, reports } = variant;
-    const report: ProgramReport = reports ? JSON.parse(said) : { seconds };
+    const report = reports ? readReport(said) : { seconds };
+    if (report === undefined) throw new Error(`${name}: it prints no report`);
     appendLine(out, {
       kind: "run",
       part: "native",

@@ -12,13 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "dpif.h"
 #include "odp-util.h"
 #include "openvswitch/ofpbuf.h"
 #include "util.h"
+
+#include "peak.h"
 
 #define FAIL(what, why) (fprintf(stderr, "%s: %s\n", what, why), exit(1))
 /* Operations handed over at a time; the library cuts them into transactions of at most 50. */
@@ -162,9 +163,7 @@ int main(int argc, char **argv) {
   FILE *file = fopen(argv[argc - 1], "r");
   if (!file) FAIL(argv[argc - 1], "cannot be opened");
   double seconds = parsing ? parse_all(file) : install_file(argv[2], file, with_text);
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   printf("{\"flows\":%ld,\"seconds\":%.6f,\"errors\":%ld,\"peakResidentBytes\":%ld}\n", count,
-         seconds, errors, usage.ru_maxrss * 1024);
+         seconds, errors, peak_resident_bytes());
   return errors ? 1 : 0;
 }

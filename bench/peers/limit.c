@@ -22,10 +22,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "peak.h"
 
 #define FAIL(what) (perror(what), exit(1))
 #define REPLY_SLOTS 1024
@@ -256,11 +257,9 @@ int main(int argc, char **argv) {
   long calls = system_calls, sent = datagrams_sent, bytes = bytes_sent, failed = errors;
   if (route) reset(file);
   qsort(latencies, batches, sizeof *latencies, compare);
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   printf("{\"flows\":%ld,\"seconds\":%.6f,\"systemCalls\":%ld,\"datagrams\":%ld,\"bytes\":%ld,"
          "\"errors\":%ld,\"peakResidentBytes\":%ld,\"tenths\":[",
-         total, seconds, calls, sent, bytes, failed, usage.ru_maxrss * 1024);
+         total, seconds, calls, sent, bytes, failed, peak_resident_bytes());
   for (int i = 0; i < TENTHS; i++) printf("%s%.6f", i ? "," : "", tenths[i]);
   printf("]");
   if (batches)

@@ -13,19 +13,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
+
+#include "peak.h"
 
 #define FAIL(what) (perror(what), exit(1))
 #define PIECE_BYTES (4 << 20)
-#define BATCH_BYTES 8192
 
 static struct mnl_socket *nl;
 static unsigned port;
 static int family, datapath;
 static long system_calls, datagrams, bytes_sent, errors, flows;
 static unsigned sequence = 1;
-static char room[BATCH_BYTES * 2], reply[BATCH_BYTES * 8];
+static char *room, *reply;
+static size_t reply_bytes;
 
 static double now(void) {
   struct timespec t;
@@ -66,7 +67,7 @@ static void send_batch(struct mnl_nlmsg_batch *batch, struct nlmsghdr *final) {
   datagrams++;
   bytes_sent += mnl_nlmsg_batch_size(batch);
   for (int done = 0; !done;) {
-    int length = mnl_socket_recvfrom(nl, reply, sizeof reply);
+    int length = mnl_socket_recvfrom(nl, reply, reply_bytes);
     system_calls++;
     if (length < 0) FAIL("recv");
     for (struct nlmsghdr *header = (void *)reply; mnl_nlmsg_ok(header, length);
@@ -79,7 +80,7 @@ static void send_batch(struct mnl_nlmsg_batch *batch, struct nlmsghdr *final) {
 }
 
 static double install(FILE *file, char *data) {
-  struct mnl_nlmsg_batch *batch = mnl_nlmsg_batch_start(room, BATCH_BYTES);
+  struct mnl_nlmsg_batch *batch = mnl_nlmsg_batch_start(room, MNL_SOCKET_BUFFER_SIZE);
   double spent = 0;
   size_t kept = 0;
   rewind(file);
@@ -127,7 +128,7 @@ static void flush(void) {
     int datapath;
   } request = {{sizeof request, family, NLM_F_REQUEST | NLM_F_ACK, 1, 0}, {2, 1, 0}, datapath};
   if (mnl_socket_sendto(nl, &request, sizeof request) < 0 ||
-      mnl_socket_recvfrom(nl, reply, sizeof reply) < 0)
+      mnl_socket_recvfrom(nl, reply, reply_bytes) < 0)
     FAIL("flush");
 }
 
@@ -137,6 +138,10 @@ int main(int argc, char **argv) {
   datapath = if_nametoindex(argv[1]);
   if (!file || !datapath) FAIL(argv[2]);
   setvbuf(file, NULL, _IONBF, 0);
+  /* A message may go over the limit of a batch: there is room for it. */
+  room = malloc(2 * MNL_SOCKET_BUFFER_SIZE);
+  reply_bytes = 8 * MNL_SOCKET_BUFFER_SIZE;
+  reply = malloc(reply_bytes);
   nl = mnl_socket_open(NETLINK_GENERIC);
   if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0) FAIL("socket");
   port = mnl_socket_get_portid(nl);
@@ -145,10 +150,8 @@ int main(int argc, char **argv) {
   install(file, data);
   flush();
   double seconds = install(file, data);
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   printf("{\"flows\":%ld,\"seconds\":%.6f,\"systemCalls\":%ld,\"datagrams\":%ld,\"bytes\":%ld,"
          "\"errors\":%ld,\"peakResidentBytes\":%ld}\n",
-         flows, seconds, system_calls, datagrams, bytes_sent, errors, usage.ru_maxrss * 1024);
+         flows, seconds, system_calls, datagrams, bytes_sent, errors, peak_resident_bytes());
   return errors ? 1 : 0;
 }

@@ -81,6 +81,13 @@ def flow(index, datapath):
     return message
 
 
+def peak_resident_bytes():
+    """VmHWM: ru_maxrss keeps the parent's peak over exec."""
+    with open('/proc/self/status') as status:
+        found = [int(line.split()[1]) for line in status if line.startswith('VmHWM:')]
+    return found[0] * 1024 if found else 0
+
+
 def main():
     datapath = socket.if_nametoindex(sys.argv[1])
     count = int(sys.argv[2])
@@ -92,7 +99,8 @@ def main():
         for index in range(first, first + count):
             route.nlm_request(flow(index, datapath), msg_type=route.prid, msg_flags=flags)
         seconds = time.monotonic() - started
-    print(json.dumps({'flows': count, 'seconds': seconds}))
+    report = {'flows': count, 'seconds': seconds, 'peakResidentBytes': peak_resident_bytes()}
+    print(json.dumps(report))
 
 
 main()

@@ -12,6 +12,7 @@ export const PROGRAM_COLOURS: Readonly<Record<Program, readonly [light: string, 
   libmnl: ["#7a3f96", "#c99ae0"],
   pyroute2: ["#8a6d00", "#dfc04a"],
   ip: ["#8a6d00", "#dfc04a"],
+  bun: ["#8a6d00", "#dfc04a"],
 };
 
 /** Colours of the transports of one program. */

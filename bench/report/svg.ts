@@ -95,14 +95,16 @@ export function peerRows(figures: Figures): Row[] {
 
 /** Where it was measured, in a line. */
 export function where(environment: Environment): string {
-  const { lab, labKernel, cpu, cpus, flows } = environment;
+  const { lab, labKernel, labCpus, cpu, cpus, flows } = environment;
   const kernel = labKernel === "" ? "" : ` ${labKernel}`;
   const names: Readonly<Record<string, string>> = {
     uml: "User Mode Linux",
     qemu: "QEMU",
     host: "Linux",
   };
-  return `${names[lab] ?? lab}${kernel}, ${cpus} × ${cpu}, ${flows.toLocaleString("en-US")} flows`;
+  // A guest has CPUs of its own, and User Mode Linux but one.
+  const own = labCpus === undefined ? "" : ` (${labCpus} CPU${labCpus === 1 ? "" : "s"})`;
+  return `${names[lab] ?? lab}${kernel}${own}, ${cpus} × ${cpu}, ${flows.toLocaleString("en-US")} flows`;
 }
 
 function micro(each: number): string {

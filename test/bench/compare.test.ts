@@ -32,13 +32,84 @@ describe("a comparison", () => {
 
   test("takes off what the machine has lost", () => {
     const compared = compareRuns(before, both([2, 2.2, 2.1], [2, 2, 2]));
-    expect(compared.drift.get("growth")).toBe(2);
+    expect(compared.drift.get("growth")?.by).toBe(2);
     expect(compared.rows).toMatchObject([{ name: "millrace", ratio: 1, verdict: "same" }]);
     expect(verdict(before, both([2.4, 2.6, 2.5], [2, 2, 2]))).toBe("slower");
   });
 
-  test("says of one round that it tells nothing", () => {
-    expect(verdict(both([1], [1]), both([2], [1]))).toBe("few");
+  test("says of few rounds that they tell nothing, but of a gap beyond any noise", () => {
+    expect(verdict(both([1], [1]), both([1.4], [1]))).toBe("few");
+    expect(verdict(both([1], [1]), both([2], [1]))).toBe("slower");
+    expect(verdict(both([1, 1, 1], [1]), both([1.2, 1.2], [1]))).toBe("few");
+    expect(verdict(both([1], [1]), both([1.01], [1]))).toBe("same");
+  });
+
+  test("wants more than the rounds scatter, however they lie", () => {
+    expect(verdict(both([1, 1.1, 1.2], [1, 1, 1]), both([1.25, 1.35, 1.45], [1, 1, 1]))).toBe(
+      "same",
+    );
+  });
+
+  test("wants more than C's own variants disagree by", () => {
+    const with2 = (own: number, c: number): ReturnType<typeof results> =>
+      results(
+        ...[0, 1, 2].flatMap((round) => [
+          run("millrace", round, own),
+          run("C, one", round, 1),
+          run("C, two", round, c),
+        ]),
+      );
+    expect(verdict(with2(1, 1), with2(1.2, 1))).toBe("slower");
+    expect(verdict(with2(1, 1), with2(1.4, 1.3))).toBe("same");
+  });
+
+  test("takes no other peer for the machine", () => {
+    const beside = (seconds: number): ReturnType<typeof results> =>
+      results(run("millrace", 0, 1), run("other", 0, seconds, { program: "libmnl" }));
+    const compared = compareRuns(beside(1), beside(3));
+    expect(compared.drift.size).toBe(0);
+    expect(compared.rows).toMatchObject([{ ratio: 1, verdict: "same" }]);
+  });
+
+  test("holds starts against bare Bun, which is none of millrace's", () => {
+    const native = { part: "native", flows: 0 } as const;
+    const starts = (own: number, bun: number): ReturnType<typeof results> =>
+      results(
+        ...[0, 1, 2].flatMap((round) => [
+          run("start of millrace --version", round, own, native),
+          run("start of bun -e 0", round, bun, { ...native, program: "bun" }),
+        ]),
+      );
+    const compared = compareRuns(starts(1, 1), starts(3, 3));
+    expect(compared.rows).toMatchObject([{ name: "start of millrace --version", ratio: 1 }]);
+    expect(verdict(starts(1, 1), starts(1.5, 1))).toBe("slower");
+  });
+
+  test("holds the whole process of a load as well: its start may be what became slower", () => {
+    const load = (wholeSeconds: number): ReturnType<typeof results> =>
+      results(
+        ...[0, 1, 2].map((round) => run("millrace load, from text", round, 1, { wholeSeconds })),
+      );
+    expect(compareRuns(load(2), load(3)).rows).toMatchObject([
+      { measure: "sending", verdict: "same" },
+      { measure: "whole", ratio: 1.5, verdict: "slower" },
+    ]);
+  });
+
+  test("does not compare another number of flows", () => {
+    const compared = compareRuns(before, results(run("millrace", 0, 1, { flows: 10 })));
+    expect(compared.rows).toEqual([]);
+    expect(compared.onlyAfter).toEqual(["growth: millrace (10 flows)"]);
+  });
+
+  test("has no verdict between two machines or kernels", () => {
+    const after = both([9, 9, 9], [1, 1, 1]);
+    for (const other of [{ cpu: "another" }, { labKernel: "6.2" }]) {
+      const moved = { ...after, environment: { ...ENVIRONMENT, ...other } };
+      expect(verdict(before, moved)).toBe("elsewhere");
+    }
+    const host = { ...after, environment: { ...ENVIRONMENT, hostKernel: "6.2" } };
+    expect(verdict(before, host)).toBe("slower");
   });
 
   test("leaves failed runs out, and names what was measured once", () => {
@@ -49,8 +120,8 @@ describe("a comparison", () => {
     );
     const compared = compareRuns(before, after);
     expect(compared.rows).toEqual([]);
-    expect(compared.onlyBefore).toEqual(["growth: millrace"]);
-    expect(compared.onlyAfter).toEqual(["growth: millrace, more"]);
+    expect(compared.onlyBefore).toEqual(["growth: millrace (1,000 flows)"]);
+    expect(compared.onlyAfter).toEqual(["growth: millrace, more (1,000 flows)"]);
   });
 
   test("says what differs of the machines", () => {

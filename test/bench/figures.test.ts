@@ -25,6 +25,10 @@ describe("figures", () => {
         run("a", 0, 1, { work: "w", workHash: "1:aa" }),
         run("b", 0, 1, { work: "w", workHash: "1:bb" }),
         run("c", 0, 1, { work: "other", workHash: "1:bb" }),
+        run("d", 0, 1, { work: "other", workHash: "1:bb" }),
+        // Rounds of one variant prove nothing.
+        run("e", 0, 1, { work: "alone", workHash: "1:cc" }),
+        run("e", 1, 1, { work: "alone", workHash: "1:cc" }),
       ),
     );
     expect(proofs.map(({ work, differing }) => [work, differing])).toEqual([

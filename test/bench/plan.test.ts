@@ -30,3 +30,15 @@ test("a peer that is missing has no variant", () => {
   const { variants } = makePlan(folder, ["peers"], size, NO_PEERS);
   expect(new Set(variants.map(({ program }) => program))).toEqual(new Set(["millrace"]));
 });
+
+test("what does not warm itself has a warm-up of few flows by the same program", () => {
+  const peers = { ...NO_PEERS, dpif: "/dpif", pyroute: ["/py"], limit: "/limit", dpctl: true };
+  const { variants } = makePlan(folder, ["peers", "growth"], size, peers);
+  expect(new Set(variants.map(({ part, name }) => `${part} ${name}`)).size).toBe(variants.length);
+  const cold = variants.filter(({ warmUp, flows }) => warmUp === undefined && flows > 0);
+  // The C program and millrace's own scripts send their flows before the clock runs.
+  expect(new Set(cold.map(({ command }) => command[0]))).toEqual(
+    new Set(["/limit", join(import.meta.dir, "../../src/cli/bun")]),
+  );
+  for (const { command, warmUp = command } of variants) expect(warmUp[0]).toBe(command[0] ?? "");
+});

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LAB_PARTS, type Plan, type Run } from "../../bench/model.ts";
+import { LAB_PARTS, type LabFacts, type Plan, type Run } from "../../bench/model.ts";
 import { NO_PEERS } from "../../bench/peers.ts";
 import { makePlan } from "../../bench/plan.ts";
 import { quickSize } from "../../bench/size.ts";
@@ -38,7 +38,8 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   const runs = readFileSync(out, "utf8")
     .trim()
     .split("\n")
-    .map((line): Run => JSON.parse(line));
+    .map((line): Run | LabFacts => JSON.parse(line))
+    .filter((line): line is Run => line.kind === "run");
   expect(runs.filter(({ failed }) => failed !== undefined)).toEqual([]);
   expect(new Set(runs.map(({ part }) => part))).toEqual(new Set(LAB_PARTS));
   const own = new Set(runs.map(({ part, name }) => `${part}: ${name}`));

@@ -1,0 +1,87 @@
+import { appendFileSync, readFileSync } from "node:fs";
+import { type Environment, type LabFacts, PARTS, type Results, type Run } from "./model.ts";
+
+/** A line of a file of results. */
+export type Line = Run | Environment | LabFacts;
+
+export function appendLine(file: string, value: Line): void {
+  appendFileSync(file, `${JSON.stringify(value)}\n`);
+}
+
+/** A file that holds no results of the suite. */
+export class ResultsError extends Error {
+  override readonly name: string = "ResultsError";
+}
+
+/** Reads what {@link appendLine} wrote. @throws ResultsError where FILE is no such file */
+export function readResults(file: string): Results {
+  let environment: Environment | undefined;
+  let facts: LabFacts | undefined;
+  const runs: Run[] = [];
+  for (const [index, line] of linesOf(file).entries()) {
+    if (line === "") continue;
+    const value = parse(line);
+    if (isRun(value)) runs.push(value);
+    else if (isEnvironment(value)) environment = value;
+    else if (isLabFacts(value)) facts = value;
+    else throw new ResultsError(`${file}:${index + 1}: not a line of results of the suite`);
+  }
+  if (environment === undefined) throw new ResultsError(`${file} holds no results of the suite`);
+  if (facts === undefined) return { environment, runs };
+  const { labKernel, labCpus } = facts;
+  return { environment: { ...environment, labKernel, labCpus }, runs };
+}
+
+function linesOf(file: string): string[] {
+  try {
+    return readFileSync(file, "utf8").split("\n");
+  } catch (cause) {
+    throw new ResultsError(`${file} cannot be read: ${String(cause)}`, { cause });
+  }
+}
+
+/** The document of a line; undefined where it is none. */
+function parse(line: string): unknown {
+  try {
+    const value: unknown = JSON.parse(line);
+    return value;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRun(value: unknown): value is Run {
+  return (
+    is(value, "run", ["name", "program"], ["round", "flows", "seconds", "wholeSeconds"]) &&
+    "part" in value &&
+    PARTS.some((part) => part === value.part)
+  );
+}
+
+function isEnvironment(value: unknown): value is Environment {
+  return (
+    is(value, "environment", ["cpu", "hostKernel", "lab", "labKernel"], ["cpus", "flows"]) &&
+    "skipped" in value &&
+    Array.isArray(value.skipped)
+  );
+}
+
+function isLabFacts(value: unknown): value is LabFacts {
+  return is(value, "lab", ["labKernel"], ["labCpus"]);
+}
+
+/** Whether it is an object of a kind, with words and numbers by these names. */
+function is(
+  value: unknown,
+  kind: string,
+  words: readonly string[],
+  numbers: readonly string[],
+): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const all = new Map<string, unknown>(Object.entries(value));
+  return (
+    all.get("kind") === kind &&
+    words.every((name) => typeof all.get(name) === "string") &&
+    numbers.every((name) => typeof all.get(name) === "number")
+  );
+}
