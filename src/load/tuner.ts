@@ -1,7 +1,7 @@
 import { DEFAULT_SHAPE } from "./sender-shape.ts";
 
 /** A way to cut flows into datagrams and system calls. */
-type Cut = { readonly messagesPerDatagram: number; readonly datagramsPerCall: number };
+export type Cut = { readonly messagesPerDatagram: number; readonly datagramsPerCall: number };
 
 /** What a load found best while it ran: how its batches were really cut. */
 export type TunedCut = Cut & {
