@@ -32,7 +32,8 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
-import { clearFlow, deleteFlow, type FlowView, flushFlows, getFlow } from "./ovs/flow.ts";
+import { clearFlow, deleteFlow, flushFlows, getFlow } from "./ovs/flow.ts";
+import { type FlowView } from "./ovs/flow-view.ts";
 import {
   deleteMeter,
   getMeter,

@@ -1,7 +1,7 @@
 import { align } from "../netlink/align.ts";
 import { NLA_HEADER } from "../netlink/attribute-writer.ts";
 import { NLMSG_HEADER } from "../netlink/message.ts";
-import { OVS_PREFIX } from "../ovs/channel.ts";
+import { OVS_PREFIX } from "../ovs/message.ts";
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST } from "../uapi/netlink.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,

@@ -1,10 +1,10 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
-import { type FlowView, newFlowView } from "../ovs/flow.ts";
+import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
 import { brokenRule } from "./explain.ts";
 import type { Account } from "./outcome.ts";
-import { decodeSent, pointedText } from "./reconcile.ts";
+import { decodeSent, pointedText } from "./sent.ts";
 import type { Outlet } from "./outlet.ts";
 
 const MESSAGES = 1024;

@@ -1,7 +1,7 @@
 import { align } from "../netlink/align.ts";
 import type { Batch } from "../netlink/batch.ts";
 import { NLMSG_HEADER } from "../netlink/message.ts";
-import { OVS_PREFIX } from "../ovs/channel.ts";
+import { OVS_PREFIX } from "../ovs/message.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK, OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.ts";
 
 /** Slots for each message: few of them collide. */

@@ -3,23 +3,11 @@ import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { normalize } from "../flow/key/normal-form.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
-import { type FlowParts, printFlow } from "../flow/print.ts";
-import { placeOf } from "../flow/rules/place.ts";
-import { TextSink } from "../flow/text/sink.ts";
-import { printUuid } from "../flow/text/uuid.ts";
-import type { Batch } from "../netlink/batch.ts";
-import { NLMSG_HEADER } from "../netlink/message.ts";
-import { type OvsChannel, OVS_PREFIX } from "../ovs/channel.ts";
+import type { FlowParts } from "../flow/print.ts";
+import { type OvsChannel } from "../ovs/channel.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
-import { decodeFlow, type FlowView, getFlow, identityOf } from "../ovs/flow.ts";
-
-/** Finds the parts of request `index` in a batch; the bytes stay the batch's. */
-export function decodeSent(batch: Batch, index: number, into: FlowView): FlowView {
-  const { u8, view } = batch.memory;
-  const start = (batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX;
-  decodeFlow({ bytes: u8, view, datapath: 0, start, end: batch.starts[index + 1] ?? 0 }, into);
-  return into;
-}
+import { getFlow } from "../ovs/flow.ts";
+import { type FlowView, identityOf } from "../ovs/flow-view.ts";
 
 /**
  * Reads back the flow that a request names. Nothing is sent again: the kernel may have carried it out.
@@ -65,24 +53,4 @@ export function hashMatch(flow: FlowParts, out: Int32Array, at: number): void {
   decodeKey(flow.bytes, flow.key.start, flow.key.end, maskStart, flow.mask.end, RECORD);
   normalize(RECORD);
   writeUfid(RECORD, out, at);
-}
-
-/** The flow of a request in text, and the character of it that a reason speaks of. */
-export function pointedText(reason: string, sent: FlowView): { text: string; caret?: number } {
-  const text = textOf(sent);
-  const caret = placeOf(reason, text);
-  return caret === undefined ? { text } : { text, caret };
-}
-
-/** The flow of a request in text; a delete by UFID has no more than that. */
-function textOf(sent: FlowView): string {
-  const out = new TextSink(512);
-  if (sent.key.start < 0) {
-    out.text("ufid:");
-    printUuid(out, sent.bytes, sent.ufid.start);
-    return out.toString();
-  }
-  const style = { verbose: false, statistics: false };
-  printFlow(sent, new KeyRecord(), out, style, 0);
-  return out.toString();
 }

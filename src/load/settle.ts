@@ -1,14 +1,15 @@
 import type { KernelFeatures } from "../flow/rules/features.ts";
 import { type Batch, MessageState } from "../netlink/batch.ts";
 import { featuresOf } from "../ovs/features.ts";
-import { type FlowView, newFlowView } from "../ovs/flow.ts";
+import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
 import { type FlowVerb, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { explainRejection, type Rejection } from "./explain.ts";
 import type { Account } from "./outcome.ts";
 import { OverlapSearch } from "./overlap.ts";
-import { decodeSent, pointedText, reconcile } from "./reconcile.ts";
+import { reconcile } from "./reconcile.ts";
+import { decodeSent, pointedText } from "./sent.ts";
 import { isOvertaken, replaceHeld } from "./replace.ts";
 import type { LoadTarget } from "./sender.ts";
 

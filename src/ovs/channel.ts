@@ -10,10 +10,7 @@ import { SocketPool } from "../netlink/pool.ts";
 import { NetlinkSocket, type SocketOptions } from "../netlink/socket.ts";
 import type { OnReply, Request } from "../netlink/request.ts";
 import { NETLINK_GENERIC } from "../uapi/netlink.ts";
-import { OVS_HEADER_SIZE } from "../uapi/openvswitch.ts";
-
-/** Bytes between the netlink header and the attributes of an Open vSwitch message. */
-export const OVS_PREFIX: number = GENL_HEADER + OVS_HEADER_SIZE;
+import { OVS_PREFIX } from "./message.ts";
 
 /** A command to one of the families. */
 type OvsRequest = {

@@ -24,6 +24,7 @@ import {
   OVS_DP_F_VPORT_PIDS,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { counter } from "./message.ts";
 import { checkName, checkNumber, isName, U32_MAX, usage } from "./check.ts";
 
 /** What can be switched on for a datapath (OVS_DP_F_*). */
@@ -292,9 +293,4 @@ export function putPortIds(
 /** Reads an array of netlink port ids (u32). */
 export function decodePortIds(view: DataView, start: number, length: number): number[] {
   return Array.from({ length: length >> 2 }, (_, i) => view.getUint32(start + i * 4, true));
-}
-
-/** A 64-bit counter as a number, exact up to 2^53. No BigInt: it would be allocated. */
-export function counter(view: DataView, offset: number): number {
-  return view.getUint32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
 }

@@ -10,9 +10,10 @@ import {
   OVS_VPORT_FAMILY,
   OVS_VPORT_MCGROUP,
 } from "../uapi/openvswitch.ts";
-import { type OvsChannel, type OvsMessage, OVS_PREFIX } from "./channel.ts";
+import { type OvsChannel, type OvsMessage } from "./channel.ts";
+import { OVS_PREFIX } from "./message.ts";
 import { type DatapathInfo, decodeDatapath } from "./datapath.ts";
-import { decodeFlow, newFlowView } from "./flow.ts";
+import { decodeFlow, newFlowView } from "./flow-view.ts";
 import { decodePort, type PortInfo } from "./vport.ts";
 
 /** What changes can be listened to. */

@@ -31,7 +31,8 @@ import {
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkName, checkNumber, isName, usage } from "./check.ts";
-import { counter, type DatapathInfo, decodePortIds, putPortIds } from "./datapath.ts";
+import { type DatapathInfo, decodePortIds, putPortIds } from "./datapath.ts";
+import { counter } from "./message.ts";
 import {
   checkTunnel,
   decodeTunnel,

@@ -6,7 +6,7 @@ import { TextSink } from "../../flow/text/sink.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
-import type { FlowView } from "../../ovs/flow.ts";
+import type { FlowView } from "../../ovs/flow-view.ts";
 import { dumpToLoad } from "../../ovs/ordered-dump.ts";
 import { portNames } from "../../ovs/vport.ts";
 import { MillraceError } from "../../sys/errors.ts";

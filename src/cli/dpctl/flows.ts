@@ -11,14 +11,8 @@ import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { onMessage } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
-import {
-  decodeFlow,
-  dumpFlows as dumpAll,
-  type FlowView,
-  getFlow as readFlow,
-  newFlowView,
-  putIdentity,
-} from "../../ovs/flow.ts";
+import { dumpFlows as dumpAll, getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
+import { decodeFlow, type FlowView, newFlowView } from "../../ovs/flow-view.ts";
 import { EINVAL, ENOENT } from "../../sys/errno.ts";
 import { assert, MillraceError } from "../../sys/errors.ts";
 import { NLM_F_CREATE, NLM_F_ECHO } from "../../uapi/netlink.ts";

@@ -3,7 +3,8 @@ import type { FlowIdentity } from "../../flow/identity.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
-import { dumpFlows, type FlowView, getFlow, identityOf, TERSE } from "../../ovs/flow.ts";
+import { dumpFlows, getFlow, TERSE } from "../../ovs/flow.ts";
+import { type FlowView, identityOf } from "../../ovs/flow-view.ts";
 import { portNames } from "../../ovs/vport.ts";
 
 /** So many flows that are new to a filter are read one by one; more, with one whole dump. */

@@ -1,0 +1,37 @@
+import { KeyRecord } from "../flow/key/record.ts";
+import { printFlow } from "../flow/print.ts";
+import { placeOf } from "../flow/rules/place.ts";
+import { TextSink } from "../flow/text/sink.ts";
+import { printUuid } from "../flow/text/uuid.ts";
+import type { Batch } from "../netlink/batch.ts";
+import { NLMSG_HEADER } from "../netlink/message.ts";
+import { decodeFlow, type FlowView } from "../ovs/flow-view.ts";
+import { OVS_PREFIX } from "../ovs/message.ts";
+
+/** Finds the parts of request `index` in a batch; the bytes stay the batch's. */
+export function decodeSent(batch: Batch, index: number, into: FlowView): FlowView {
+  const { u8, view } = batch.memory;
+  const start = (batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX;
+  decodeFlow({ bytes: u8, view, datapath: 0, start, end: batch.starts[index + 1] ?? 0 }, into);
+  return into;
+}
+
+/** The flow of a request in text, and the character of it that a reason speaks of. */
+export function pointedText(reason: string, sent: FlowView): { text: string; caret?: number } {
+  const text = textOf(sent);
+  const caret = placeOf(reason, text);
+  return caret === undefined ? { text } : { text, caret };
+}
+
+/** The flow of a request in text; a delete by UFID has no more than that. */
+function textOf(sent: FlowView): string {
+  const out = new TextSink(512);
+  if (sent.key.start < 0) {
+    out.text("ufid:");
+    printUuid(out, sent.bytes, sent.ufid.start);
+    return out.toString();
+  }
+  const style = { verbose: false, statistics: false };
+  printFlow(sent, new KeyRecord(), out, style, 0);
+  return out.toString();
+}
