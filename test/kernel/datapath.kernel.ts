@@ -211,7 +211,7 @@ describe("Datapath", () => {
     }
     // A load says the same of each of them, and names the line.
     const lines = cases.map(([actions]) => `${IPV4} ${actions}`);
-    const result = dp.loadSync(["in_port(1),eth() 2", ...lines, "in_port(1),eth() 70000"]);
+    const result = dp.loadSync(["in_port(2),eth() 2", ...lines, "in_port(1),eth() 70000"]);
     for (const [at, [, has, since]] of cases.entries()) {
       const error = result.errorOf(at + 1);
       if (has) expect(error).toBeUndefined();
