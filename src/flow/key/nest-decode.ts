@@ -120,7 +120,8 @@ function decodeOptions(
 ): number {
   switch (type) {
     case OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS: {
-      if (size > TUNNEL_OPTIONS_MAX) return -1;
+      // Of whole words, as the kernel wants them (`genev_tun_opt_from_nlattr`).
+      if (size > TUNNEL_OPTIONS_MAX || (size & 3) !== 0) return -1;
       // The key says how long options are, for the mask too.
       const length = key < 0 ? size : readContainer(out, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
       if (key < 0) writeContainer(out, base + T.TUNNEL_OPTIONS_LENGTH, 2, false, size);

@@ -41,6 +41,8 @@ const ETHERTYPE_ANY_L3 = 0xffff;
 export function normalize(record: KeyRecord): void {
   for (let level = 0; level < LEVELS; level++) {
     if (record.has(level, SLOT_PACKET_TYPE)) normalizePacketType(record, level);
+    // Before it is asked what is wildcarded: that may be all there is of a mask.
+    dropBits(record, level);
   }
   removeNeedless(record);
   // Inside first: what is around a tag depends on whether anything is left in it.
@@ -55,7 +57,6 @@ export function normalize(record: KeyRecord): void {
 
 function normalizeAttribute(record: KeyRecord, level: number, slot: number): void {
   const mask = maskOffset(level, slot);
-  const bytes = record.bytes;
   switch (slot) {
     case SLOT_TUNNEL:
       normalizeTunnel(record);
@@ -75,18 +76,6 @@ function normalizeAttribute(record: KeyRecord, level: number, slot: number): voi
     case SLOT_ETHERTYPE:
       normalizeEtherType(record, level);
       return;
-    case SLOT_TCP_FLAGS:
-      bytes[mask] = bytes[mask]! & 0x0f;
-      break;
-    case SLOT_IPV6:
-      // The label has 20 bits.
-      bytes[mask + 32] = 0;
-      bytes[mask + 33] = bytes[mask + 33]! & 0x0f;
-      break;
-    case SLOT_ARP:
-      // The kernel keeps the low byte of the opcode alone.
-      bytes[mask + 8] = 0;
-      break;
     case SLOT_MPLS:
       if (record.isWild(level, slot)) record.mplsEntries[level] = 1;
       break;
@@ -99,6 +88,19 @@ function normalizeAttribute(record: KeyRecord, level: number, slot: number): voi
       }
   }
   maskKey(record, level, slot);
+}
+
+/** Bits of a mask that the kernel does not keep. */
+function dropBits(record: KeyRecord, level: number): void {
+  const { bytes } = record;
+  const flags = maskOffset(level, SLOT_TCP_FLAGS);
+  bytes[flags] = bytes[flags]! & 0x0f;
+  // The label has 20 bits.
+  const label = maskOffset(level, SLOT_IPV6) + 32;
+  bytes[label] = 0;
+  bytes[label + 1] = bytes[label + 1]! & 0x0f;
+  // It keeps the low byte of the opcode alone.
+  bytes[maskOffset(level, SLOT_ARP) + 8] = 0;
 }
 
 function maskKey(record: KeyRecord, level: number, slot: number): void {
