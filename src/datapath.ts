@@ -33,7 +33,7 @@ import {
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
 import { clearFlow, deleteFlow, flushFlows, getFlow } from "./ovs/flow.ts";
-import { type FlowView } from "./ovs/flow-view.ts";
+import type { FlowView } from "./ovs/flow-view.ts";
 import {
   deleteMeter,
   getMeter,

@@ -15,7 +15,7 @@ import {
 } from "../../src/ovs/datapath.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { addPort } from "../../src/ovs/vport.ts";
-import { type Plan, type ProgramReport, type Run, type Variant } from "../model.ts";
+import type { Plan, ProgramReport, Run, Variant } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import { readReport, runProgram } from "../program.ts";
 import { installPacked } from "./install.ts";

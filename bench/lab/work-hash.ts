@@ -1,7 +1,7 @@
 import type { OvsChannel } from "../../src/ovs/channel.ts";
 import type { DatapathInfo } from "../../src/ovs/datapath.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
-import { type Range } from "../../src/ovs/flow-view.ts";
+import type { Range } from "../../src/ovs/flow-view.ts";
 
 const FNV_PRIME = 0x01000193;
 const FNV_START = 0x811c9dc5 | 0;

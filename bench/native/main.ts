@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeSample } from "../../src/format/sample.ts";
-import { type Program, type Run } from "../model.ts";
+import type { Program, Run } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import type { Peers } from "../peers.ts";
 import { readReport, runProgram } from "../program.ts";

@@ -6,7 +6,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Program } from "../model.ts";
+import type { Program } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import { readReport, runProgram } from "../program.ts";
 import { routeAddress, writeRoutes } from "./route-message.ts";

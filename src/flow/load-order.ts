@@ -1,7 +1,6 @@
 import { haveSameMask, maskHash, mayOverlapOne, overlaps } from "./key/overlap.ts";
-import { decodeKey, NO_MASK } from "./key/decode.ts";
 import { KeyRecord } from "./key/record.ts";
-import type { FlowParts } from "./print.ts";
+import { type FlowParts, readMatch } from "./parts.ts";
 
 /** Flows of one mask, which never overlap each other. */
 type MaskClass<Flow> = {
@@ -34,7 +33,7 @@ export class LoadOrder<Flow extends FlowParts> {
 
   /** Shows a flow, for its mask. */
   learn(flow: FlowParts): void {
-    if (readKey(flow, this.#record)) this.#classOf(flow);
+    if (readMatch(flow, this.#record)) this.#classOf(flow);
   }
 
   /**
@@ -44,7 +43,7 @@ export class LoadOrder<Flow extends FlowParts> {
   admit(flow: Flow): boolean {
     const record = this.#record;
     // What cannot be read cannot be compared: whoever gets it will say so.
-    if (!readKey(flow, record)) return true;
+    if (!readMatch(flow, record)) return true;
     const own = this.#classOf(flow);
     let waits = false;
     for (const other of this.#all) {
@@ -79,7 +78,7 @@ export class LoadOrder<Flow extends FlowParts> {
     const known = found?.find(({ like }) => haveSameMask(like, this.#record));
     if (known !== undefined) return known;
     const like = new KeyRecord();
-    readKey(flow, like);
+    readMatch(flow, like);
     const made: MaskClass<Flow> = { like, waiting: [], before: new Set() };
     if (found === undefined) this.#classes.set(hash, [made]);
     else found.push(made);
@@ -132,16 +131,11 @@ function* earlierThan<Flow extends FlowParts>(
 ): Generator<Member<Flow>, void> {
   const held = new KeyRecord();
   const other = new KeyRecord();
-  readKey(flow, held);
+  readMatch(flow, held);
   for (const earlier of classes) {
     if (!of.before.has(earlier)) continue;
     for (const member of earlier.waiting) {
-      if (readKey(member, other) && overlaps(other, held)) yield { flow: member, of: earlier };
+      if (readMatch(member, other) && overlaps(other, held)) yield { flow: member, of: earlier };
     }
   }
-}
-
-function readKey({ bytes, key, mask }: FlowParts, record: KeyRecord): boolean {
-  const maskStart = mask.start < 0 ? NO_MASK : mask.start;
-  return decodeKey(bytes, key.start, key.end, maskStart, mask.end, record);
 }

@@ -1,32 +1,12 @@
 import { printActions } from "./action/print.ts";
-import { decodeKey, NO_MASK } from "./key/decode.ts";
 import { printKey } from "./key/print.ts";
 import type { KeyRecord } from "./key/record.ts";
+import { UFID_SIZE } from "./key/ufid.ts";
+import { type FlowParts, type FlowStatistics, readMatch } from "./parts.ts";
 import type { PrintStyle } from "./text/field-print.ts";
 import type { TextSink } from "./text/sink.ts";
 import { printUuid } from "./text/uuid.ts";
 import { DOT } from "./text/ascii.ts";
-
-/** Where the payload of an attribute is; `start` is -1 where there is none. */
-export type ByteRange = { readonly start: number; readonly end: number };
-
-/** What a flow has seen. */
-type FlowStatistics = {
-  readonly packets: number;
-  readonly byteCount: number;
-  /** Monotonic milliseconds at the last packet; 0 for never. */
-  readonly usedMs: number;
-  readonly tcpFlags: number;
-};
-
-/** A flow as the kernel dumps it: where its attributes' payloads are in `bytes`. */
-export type FlowParts = FlowStatistics & {
-  readonly bytes: Uint8Array;
-  readonly ufid: ByteRange;
-  readonly key: ByteRange;
-  readonly mask: ByteRange;
-  readonly actions: ByteRange;
-};
 
 /** How a line of a dump is printed. */
 export type FlowPrintStyle = PrintStyle & {
@@ -34,7 +14,6 @@ export type FlowPrintStyle = PrintStyle & {
   readonly statistics: boolean;
 };
 
-const UFID_SIZE = 16;
 const TCP_FLAG_LETTERS = "FSRP.UEC";
 
 /**
@@ -52,10 +31,9 @@ export function printFlow(
   style: FlowPrintStyle,
   nowMs: number,
 ): boolean {
-  const { bytes, ufid, key, mask, actions } = flow;
+  const { bytes, ufid, actions } = flow;
   if (actions.start < 0) return false;
-  const maskStart = mask.start < 0 ? NO_MASK : mask.start;
-  if (!decodeKey(bytes, key.start, key.end, maskStart, mask.end, record)) return false;
+  if (!readMatch(flow, record)) return false;
   if (style.verbose && ufid.start >= 0 && ufid.end - ufid.start === UFID_SIZE) {
     out.text("ufid:");
     printUuid(out, bytes, ufid.start);

@@ -1,9 +1,8 @@
-import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
-import { normalize } from "../flow/key/normal-form.ts";
 import { KeyRecord } from "../flow/key/record.ts";
-import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
+import { UFID_SIZE } from "../flow/key/ufid.ts";
 import type { PortNames } from "../flow/ports.ts";
-import { type FlowParts, printFlow } from "../flow/print.ts";
+import { type FlowParts, hashMatch } from "../flow/parts.ts";
+import { printFlow } from "../flow/print.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { printUuid } from "../flow/text/uuid.ts";
 import { FlowSetLines } from "./flow-set-lines.ts";
@@ -49,12 +48,9 @@ export class FlowSetDump {
   }
 
   #isGiven(flow: FlowParts): boolean {
-    const { bytes, ufid, key, mask } = flow;
+    const { bytes, ufid } = flow;
     if (ufid.start < 0 || ufid.end - ufid.start !== UFID_SIZE) return false;
-    const maskStart = mask.start < 0 ? NO_MASK : mask.start;
-    if (!decodeKey(bytes, key.start, key.end, maskStart, mask.end, this.#record)) return false;
-    normalize(this.#record);
-    writeUfid(this.#record, this.#hash, 0);
+    if (!hashMatch(flow, this.#hash, 0)) return false;
     const hash = new Uint8Array(this.#hash.buffer);
     return hash.some((byte, i) => byte !== bytes[ufid.start + i]);
   }

@@ -1,6 +1,5 @@
-import type { FlowParts } from "../flow/print.ts";
 import { UFID_SIZE } from "../flow/key/ufid.ts";
-import { hashMatch } from "./reconcile.ts";
+import { type FlowParts, hashMatch } from "../flow/parts.ts";
 
 const FNV_PRIME = 0x01000193;
 const FNV_START = 0x811c9dc5 | 0;

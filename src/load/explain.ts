@@ -1,10 +1,9 @@
-import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../flow/rules/features.ts";
 import type { Lacking } from "../flow/rules/lacking.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { validateFlow } from "../flow/rules/validate.ts";
-import type { FlowParts } from "../flow/print.ts";
+import { type FlowParts, readMatch } from "../flow/parts.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
 import {
   EEXIST,
@@ -30,10 +29,8 @@ const NO_HELPERS: KernelFeatures = { ...ALL_FEATURES, ctHelpers: new Set() };
  * @param features of the kernel that it is for; a kernel that can do everything where nobody asked
  */
 export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal | undefined {
-  const { bytes, key, mask, actions } = sent;
-  if (key.start < 0) return undefined;
-  const maskStart = mask.start < 0 ? NO_MASK : mask.start;
-  if (!decodeKey(bytes, key.start, key.end, maskStart, mask.end, RECORD)) return undefined;
+  const { bytes, key, actions } = sent;
+  if (key.start < 0 || !readMatch(sent, RECORD)) return undefined;
   const start = Math.max(0, actions.start);
   return validateFlow(RECORD, bytes, start, Math.max(0, actions.end), features);
 }

@@ -1,8 +1,7 @@
-import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { overlaps } from "../flow/key/overlap.ts";
 import { printKey } from "../flow/key/print.ts";
 import { KeyRecord } from "../flow/key/record.ts";
-import type { FlowParts } from "../flow/print.ts";
+import { type FlowParts, readMatch } from "../flow/parts.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { dumpFlows, getFlow } from "../ovs/flow.ts";
 import { identityOf } from "../ovs/flow-view.ts";
@@ -46,27 +45,16 @@ export class OverlapSearch {
     const { channel, datapath } = this.#target;
     this.#looks++;
     if (getFlow(channel, datapath, identityOf(refused), () => {})) return undefined;
-    if (!readInto(refused, this.#refused)) return undefined;
+    if (!readMatch(refused, this.#refused)) return undefined;
     this.#searches++;
     let seen = 0;
     for (const view of dumpFlows(channel, datapath)) {
-      if (readInto(view, this.#held) && overlaps(this.#refused, this.#held))
+      if (readMatch(view, this.#held) && overlaps(this.#refused, this.#held))
         return textOf(this.#held);
       if (++seen === FLOWS_MAX) break;
     }
     return undefined;
   }
-}
-
-function readInto({ bytes, key, mask }: FlowParts, record: KeyRecord): boolean {
-  return decodeKey(
-    bytes,
-    key.start,
-    key.end,
-    mask.start < 0 ? NO_MASK : mask.start,
-    mask.end,
-    record,
-  );
 }
 
 function textOf(record: KeyRecord): string {

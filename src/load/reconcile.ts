@@ -1,10 +1,7 @@
 import { sameActions } from "../flow/action/same.ts";
-import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
-import { normalize } from "../flow/key/normal-form.ts";
-import { KeyRecord } from "../flow/key/record.ts";
-import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
-import type { FlowParts } from "../flow/print.ts";
-import { type OvsChannel } from "../ovs/channel.ts";
+import { UFID_SIZE } from "../flow/key/ufid.ts";
+import { type FlowParts, hashMatch } from "../flow/parts.ts";
+import type { OvsChannel } from "../ovs/channel.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
 import { getFlow } from "../ovs/flow.ts";
 import { type FlowView, identityOf } from "../ovs/flow-view.ts";
@@ -44,13 +41,4 @@ export function sameMatch(sent: FlowParts, found: FlowParts): boolean {
   return true;
 }
 
-const RECORD = new KeyRecord();
 const HASHES = new Int32Array((2 * UFID_SIZE) / 4);
-
-/** Writes the hash of what a flow matches, 16 bytes at `at`: that is a UFID, whatever UFID it was put with. */
-export function hashMatch(flow: FlowParts, out: Int32Array, at: number): void {
-  const maskStart = flow.mask.start < 0 ? NO_MASK : flow.mask.start;
-  decodeKey(flow.bytes, flow.key.start, flow.key.end, maskStart, flow.mask.end, RECORD);
-  normalize(RECORD);
-  writeUfid(RECORD, out, at);
-}

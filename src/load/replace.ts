@@ -1,8 +1,8 @@
-import type { ByteRange, FlowParts } from "../flow/print.ts";
+import type { ByteRange, FlowParts } from "../flow/parts.ts";
 import { type Batch, MessageState } from "../netlink/batch.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { NLMSG_HEADER } from "../netlink/message.ts";
-import { type OvsChannel } from "../ovs/channel.ts";
+import type { OvsChannel } from "../ovs/channel.ts";
 import { OVS_PREFIX } from "../ovs/message.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
 import { getFlow } from "../ovs/flow.ts";

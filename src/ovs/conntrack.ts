@@ -122,7 +122,7 @@ function putHeader(writer: AttributeWriter, family: number): void {
   putWord(writer, family | (C.NFNETLINK_V0 << 8));
 }
 
-/** Netfilter asks for the flag on its nests (nla_parse_nested). */
+// Netfilter asks for NLA_F_NESTED on its nests (nla_parse_nested).
 function putTuple(writer: AttributeWriter, tuple: ConnectionTuple): void {
   const { family, protocol, icmp } = tuple;
   const whole = writer.nest(C.CTA_TUPLE_ORIG | NLA_F_NESTED);

@@ -10,7 +10,7 @@ import {
   OVS_VPORT_FAMILY,
   OVS_VPORT_MCGROUP,
 } from "../uapi/openvswitch.ts";
-import { type OvsChannel, type OvsMessage } from "./channel.ts";
+import type { OvsChannel, OvsMessage } from "./channel.ts";
 import { OVS_PREFIX } from "./message.ts";
 import { type DatapathInfo, decodeDatapath } from "./datapath.ts";
 import { decodeFlow, newFlowView } from "./flow-view.ts";

@@ -13,7 +13,7 @@ import {
   OVS_FLOW_FAMILY,
   OVS_FLOW_VERSION,
 } from "../uapi/openvswitch.ts";
-import { type OvsChannel } from "./channel.ts";
+import type { OvsChannel } from "./channel.ts";
 import { OVS_PREFIX } from "./message.ts";
 import type { DatapathInfo } from "./datapath.ts";
 

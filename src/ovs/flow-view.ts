@@ -1,5 +1,5 @@
 import type { FlowIdentity } from "../flow/identity.ts";
-import type { FlowParts } from "../flow/print.ts";
+import type { FlowParts } from "../flow/parts.ts";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,

@@ -26,7 +26,7 @@ import {
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkNumber, U32_MAX } from "./check.ts";
-import { type DatapathInfo } from "./datapath.ts";
+import type { DatapathInfo } from "./datapath.ts";
 import { counter } from "./message.ts";
 
 /** What the kernel's meters can do. */

@@ -3,7 +3,7 @@ import { OVS_UFID_F_OMIT_ACTIONS } from "../uapi/openvswitch.ts";
 import type { OvsChannel } from "./channel.ts";
 import { type DatapathInfo, getDatapath } from "./datapath.ts";
 import { dumpFlows } from "./flow.ts";
-import { type FlowView, type Range } from "./flow-view.ts";
+import type { FlowView, Range } from "./flow-view.ts";
 
 /**
  * Every flow of a datapath, as {@link dumpFlows}, in an order in which a kernel takes them again. Where

@@ -6,7 +6,7 @@ import { MillraceError } from "../sys/errors.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
 import { NETLINK_GENERIC } from "../uapi/netlink.ts";
 import { OVS_DP_F_DISPATCH_UPCALL_PER_CPU, OVS_PACKET_FAMILY } from "../uapi/openvswitch.ts";
-import { type OvsChannel } from "./channel.ts";
+import type { OvsChannel } from "./channel.ts";
 import { OVS_PREFIX } from "./message.ts";
 import { usage } from "./check.ts";
 import { type DatapathInfo, setDatapath } from "./datapath.ts";

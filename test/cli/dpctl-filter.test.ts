@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { FlowFilter } from "../../src/cli/dpctl/filter.ts";
-import { readKey } from "../../src/cli/dpctl/flow-text.ts";
+import { readMatch } from "../../src/flow/parts.ts";
 import { Flow } from "../../src/flow/flow.ts";
 import { KeyRecord } from "../../src/flow/key/record.ts";
 import { portNamesOf } from "../../src/flow/ports.ts";
@@ -9,7 +9,7 @@ const PORTS = portNamesOf([{ number: 7, name: "eth7" }]);
 
 function passes(filter: string, key: string): boolean {
   const record = new KeyRecord();
-  expect(readKey(Flow.parse(`${key} 1`).parts, record)).toBe(true);
+  expect(readMatch(Flow.parse(`${key} 1`).parts, record)).toBe(true);
   return new FlowFilter(filter, PORTS).passes(record);
 }
 

@@ -1,5 +1,5 @@
 import { FlowLineEncoder } from "../../src/flow/line.ts";
-import type { FlowParts } from "../../src/flow/print.ts";
+import type { FlowParts } from "../../src/flow/parts.ts";
 import { AttributeReader } from "../../src/netlink/attribute-reader.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";

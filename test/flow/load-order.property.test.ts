@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { LoadOrder } from "../../src/flow/load-order.ts";
-import type { FlowParts } from "../../src/flow/print.ts";
+import type { FlowParts } from "../../src/flow/parts.ts";
 import { flowOf } from "./dumped-flow.ts";
 import { PROPERTY } from "./harness.ts";
 

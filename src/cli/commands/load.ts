@@ -109,7 +109,8 @@ export function loadCommand(): Command {
     )
     .option(
       "--batch-flows <N>",
-      `flows a datagram (default: 16 by sendmmsg, else 1024); at most ${iovMax()} with writev`,
+      `flows a datagram (default: ${completeShape().messagesPerDatagram} by sendmmsg, else ` +
+        `${completeShape({ transport: "send" }).messagesPerDatagram}); at most ${iovMax()} with writev`,
       positive("--batch-flows", 1 << 16),
     )
     .option(

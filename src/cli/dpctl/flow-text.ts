@@ -1,5 +1,4 @@
 import { printActions } from "../../flow/action/print.ts";
-import { decodeKey, NO_MASK } from "../../flow/key/decode.ts";
 import { printKey } from "../../flow/key/print.ts";
 import type { KeyRecord } from "../../flow/key/record.ts";
 import {
@@ -12,7 +11,8 @@ import {
 } from "../../flow/key/slots.ts";
 import { KEYS } from "../../flow/key/table.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { type FlowParts, printStatistics } from "../../flow/print.ts";
+import type { FlowParts } from "../../flow/parts.ts";
+import { printStatistics } from "../../flow/print.ts";
 import type { TextSink } from "../../flow/text/sink.ts";
 import { printUuid } from "../../flow/text/uuid.ts";
 import { COMMA } from "../../flow/text/ascii.ts";
@@ -35,22 +35,6 @@ const DROPPED_SLOTS: readonly number[] = KEYS.filter(
 
 /** How {@link printDpctlFlow} prints. */
 type DpctlFlowStyle = { readonly verbose: boolean; readonly ports: PortNames | undefined };
-
-/**
- * Reads the key of a flow into `record`, for {@link printDpctlFlow} and filters.
- * @returns false where it is not well formed
- */
-export function readKey(flow: FlowParts, record: KeyRecord): boolean {
-  const { bytes, key, mask } = flow;
-  return decodeKey(
-    bytes,
-    key.start,
-    key.end,
-    mask.start < 0 ? NO_MASK : mask.start,
-    mask.end,
-    record,
-  );
-}
 
 /**
  * Prints a flow byte for byte as `ovs-dpctl dump-flows` does (`odp_flow_format` in lib/odp-util.c),

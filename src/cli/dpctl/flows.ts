@@ -3,6 +3,7 @@ import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
 import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
+import { readMatch } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { TextSink } from "../../flow/text/sink.ts";
@@ -25,7 +26,7 @@ import {
   OVS_FLOW_VERSION,
 } from "../../uapi/openvswitch.ts";
 import { FlowFilter } from "./filter.ts";
-import { printDpctlFlow, readKey } from "./flow-text.ts";
+import { printDpctlFlow } from "./flow-text.ts";
 import { CommandFailed, type DpctlSession } from "./session.ts";
 
 /** `ufid:` and a UUID. */
@@ -256,7 +257,7 @@ class FlowPrinter {
   }
 
   print(view: FlowView): void {
-    if (!readKey(view, this.#record)) {
+    if (!readMatch(view, this.#record)) {
       throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
     }
     if (this.#filter?.passes(this.#record) === false) return;

@@ -20,8 +20,6 @@ import {
 import { CLOSE, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 
-/** The bit of `nla_type` that says nest (linux/netlink.h). */
-
 /** Reads a list of actions up to the closing parenthesis, which stays next. */
 type ListParser = (cursor: Cursor, writer: AttributeWriter, ports: PortNames | undefined) => void;
 

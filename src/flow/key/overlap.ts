@@ -7,6 +7,20 @@ import { LEVELS, SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_UNKNOWN } from "./slots.ts"
  * `ovs_flow_cmd_new`).
  */
 export function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
+  return agree(flow, held, false);
+}
+
+/**
+ * Whether a flow with the mask of `like`, and any key but another EtherType, might overlap `held`: not so
+ * where `held` wants something else than zero of what that mask leaves out.
+ */
+export function mayOverlapOne(like: KeyRecord, held: KeyRecord): boolean {
+  for (let level = 0; level < LEVELS; level++) if (haveOtherTypes(like, held, level)) return false;
+  return agree(like, held, true);
+}
+
+/** Whether all that `held` wants is so in `flow`; with `anyKey`, whatever stands in the bits that it matches. */
+function agree(flow: KeyRecord, held: KeyRecord, anyKey: boolean): boolean {
   if (flow.has(0, SLOT_ETHERNET) !== held.has(0, SLOT_ETHERNET)) return false;
   for (let level = 0; level < LEVELS; level++) {
     for (let left = held.present[level]!; left !== 0; left &= left - 1) {
@@ -16,29 +30,8 @@ export function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
       const mask = maskOffset(level, slot) >> 2;
       for (let i = 0; i < WORDS_OF_SLOT[slot]!; i++) {
         const differ = flow.ints[key + i]! ^ held.ints[key + i]!;
-        if ((differ & held.ints[mask + i]!) !== 0) return false;
-      }
-    }
-  }
-  return true;
-}
-
-/**
- * Whether a flow with the mask of `like`, and any key but another EtherType, might overlap `held`: not so
- * where `held` wants something else than zero of what that mask leaves out.
- */
-export function mayOverlapOne(like: KeyRecord, held: KeyRecord): boolean {
-  if (like.has(0, SLOT_ETHERNET) !== held.has(0, SLOT_ETHERNET)) return false;
-  for (let level = 0; level < LEVELS; level++) {
-    if (haveOtherTypes(like, held, level)) return false;
-    for (let left = held.present[level]!; left !== 0; left &= left - 1) {
-      const slot = lowestSlot(left);
-      if (slot === SLOT_UNKNOWN) continue;
-      const key = keyOffset(level, slot) >> 2;
-      const mask = maskOffset(level, slot) >> 2;
-      for (let i = 0; i < WORDS_OF_SLOT[slot]!; i++) {
-        const wanted = held.ints[key + i]! & held.ints[mask + i]!;
-        if ((wanted & ~like.ints[mask + i]!) !== 0) return false;
+        const free = anyKey ? flow.ints[mask + i]! : 0;
+        if ((differ & held.ints[mask + i]! & ~free) !== 0) return false;
       }
     }
   }
@@ -51,9 +44,9 @@ export function haveSameMask(one: KeyRecord, other: KeyRecord): boolean {
     if (one.present[level] !== other.present[level]) return false;
     for (let left = one.present[level]!; left !== 0; left &= left - 1) {
       const slot = lowestSlot(left);
-      const from = slot === SLOT_ETHERTYPE ? keyOffset(level, slot) : maskOffset(level, slot);
-      const end = (maskOffset(level, slot) >> 2) + WORDS_OF_SLOT[slot]!;
-      for (let i = from >> 2; i < end; i++) if (one.ints[i] !== other.ints[i]) return false;
+      const end = endWord(level, slot);
+      for (let i = firstWord(level, slot); i < end; i++)
+        if (one.ints[i] !== other.ints[i]) return false;
     }
   }
   return true;
@@ -65,10 +58,9 @@ export function maskHash(record: KeyRecord): number {
   for (let level = 0; level < LEVELS; level++) {
     for (let left = record.present[level]!; left !== 0; left &= left - 1) {
       const slot = lowestSlot(left);
-      const from = slot === SLOT_ETHERTYPE ? keyOffset(level, slot) : maskOffset(level, slot);
-      const end = (maskOffset(level, slot) >> 2) + WORDS_OF_SLOT[slot]!;
+      const end = endWord(level, slot);
       hash = Math.imul(hash ^ slot, 0x9e3779b1);
-      for (let i = from >> 2; i < end; i++) {
+      for (let i = firstWord(level, slot); i < end; i++) {
         hash = Math.imul(hash ^ record.ints[i]!, 0x85ebca6b);
         hash ^= hash >>> 15;
       }
@@ -83,6 +75,15 @@ function haveOtherTypes(one: KeyRecord, other: KeyRecord, level: number): boolea
   const mask = maskOffset(level, SLOT_ETHERTYPE) >> 2;
   const both = one.ints[mask]! & other.ints[mask]!;
   return ((one.ints[key]! ^ other.ints[key]!) & both) !== 0;
+}
+
+// The words in which flows of one mask are the same: the mask's, of an EtherType the key's before it, too.
+function firstWord(level: number, slot: number): number {
+  return (slot === SLOT_ETHERTYPE ? keyOffset(level, slot) : maskOffset(level, slot)) >> 2;
+}
+
+function endWord(level: number, slot: number): number {
+  return (maskOffset(level, slot) >> 2) + WORDS_OF_SLOT[slot]!;
 }
 
 function lowestSlot(bits: number): number {

@@ -2,7 +2,7 @@ import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
 import { isZero } from "../bytes.ts";
-import { type MatchFacts } from "./facts.ts";
+import type { MatchFacts } from "./facts.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../uapi/packet.ts";
 import type { KernelFeatures } from "./features.ts";
 import { FEATURE, type Lacking } from "./lacking.ts";

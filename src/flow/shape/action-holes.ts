@@ -16,7 +16,7 @@ import {
   SLOT_TCP,
   SLOT_UDP,
 } from "../key/slots.ts";
-import type { ByteRange } from "../print.ts";
+import type { ByteRange } from "../parts.ts";
 import { CLOSE, COMMA, OPEN } from "../text/ascii.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { type EncodedLine, type FoundHole, isPlain, keyless, kindOf } from "./found-hole.ts";

@@ -11,8 +11,9 @@ const PAUSE_MAX = 4096;
 type Entry<Of> = {
   readonly shape: Shape;
   readonly of: Of;
-  /** Lines that it has encoded, and which line that was last. */
-  hits: number;
+  /** It has encoded a line since it was made. */
+  isOfUse: boolean;
+  /** The line that it was used for last, or made of. */
   usedAt: number;
   /** What encoded the line after the last one of this: forms often come in turns. */
   next: Entry<Of> | undefined;
@@ -60,30 +61,33 @@ export class ShapeCache<Of> {
     this.#missed = 0;
     const entries = this.#entries;
     if (entries.length === this.#most) this.#makeRoom();
-    const entry = { shape, of, hits: 0, usedAt: 0, next: undefined };
+    const entry = { shape, of, isOfUse: false, usedAt: 0, next: undefined };
     entries.unshift(entry);
-    this.#use(entry);
-    entry.hits = 0;
+    this.#follow(entry);
   }
 
   // Lets the one go that was used longest ago; where that was of use, all may stay.
   #makeRoom(): void {
     const entries = this.#entries;
     const oldest = entries.reduce((a, b) => (b.usedAt < a.usedAt ? b : a));
-    if (oldest.hits > 0 && this.#most < SHAPES_MAX) {
+    if (oldest.isOfUse && this.#most < SHAPES_MAX) {
       this.#most++;
       return;
     }
     entries.splice(entries.indexOf(oldest), 1);
     for (const entry of entries) if (entry.next === oldest) entry.next = undefined;
-    this.#pause = oldest.hits > 0 ? 0 : Math.min(PAUSE_MAX, this.#pause * 2 + 1);
+    this.#pause = oldest.isOfUse ? 0 : Math.min(PAUSE_MAX, this.#pause * 2 + 1);
   }
 
   #use(entry: Entry<Of>): Of {
-    entry.hits++;
+    entry.isOfUse = true;
+    this.#follow(entry);
+    return entry.of;
+  }
+
+  #follow(entry: Entry<Of>): void {
     entry.usedAt = ++this.#lines;
     if (this.#last !== undefined) this.#last.next = entry;
     this.#last = entry;
-    return entry.of;
   }
 }
