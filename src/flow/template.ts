@@ -1,4 +1,5 @@
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import type { Batch } from "../netlink/batch.ts";
 import type { LineVerb } from "./line-parser.ts";
 import { type NumberedPort, portNamesOf } from "./ports.ts";
 import { type CompiledTemplate, compileTemplate, namesOf } from "./template/compile.ts";
@@ -148,6 +149,24 @@ export class TemplateReader {
   encode(writer: AttributeWriter): boolean {
     this.#bad = this.#stage.put(this.#at, writer);
     return this.#bad < 0;
+  }
+
+  /**
+   * Puts rows behind the current one into copies of a message that {@link encode} made and that was
+   * framed since; the last of them becomes the current row.
+   * @param base where its UFID, or its key, is in the message
+   * @returns how many: none where the message is not one to be copied, or no row is at hand that fits
+   */
+  encodeCopies(batch: Batch, message: Int32Array, base: number): number {
+    const next = this.#at + 1;
+    if (next >= this.#count || !this.#template.layout.isWhole) return 0;
+    const stride = message.length * 4;
+    const start = batch.bytes + base;
+    const laid = batch.layCopies(message, this.#count - next);
+    const good = this.#stage.putCopies(next, laid, batch.memory, start, stride);
+    this.#at += good;
+    this.row += good;
+    return good;
   }
 
   /** Why {@link encode} returned false. */

@@ -46,6 +46,13 @@ export type FlowSink = {
    */
   commitReady(bytes: number, verb: LineVerb, line: number): void;
   /**
+   * Keeps copies of a message that was committed here, laid behind those of the batch and changed; see
+   * `Batch.commitCopies`.
+   * @param bytes of each
+   * @param line of the first one; the others' follow
+   */
+  commitCopies(count: number, bytes: number, line: number): void;
+  /**
    * Takes a batch that was filled elsewhere instead of its own; {@link FlowFeed.pump} returns true
    * then, and may use the batch again when it is called the next time.
    * @param refusals of the same part of the input, by line

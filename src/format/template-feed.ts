@@ -1,4 +1,5 @@
 import type { TemplateReader } from "../flow/template.ts";
+import type { Batch } from "../netlink/batch.ts";
 import type { FlowFeed, FlowSink } from "./feed.ts";
 import { UnreadableInputError } from "./source.ts";
 
@@ -18,6 +19,9 @@ export class TemplateFeed implements FlowFeed {
   readonly #reader: TemplateReader;
   /** The current row found no room and is still to be encoded. */
   #again = false;
+  /** A message as it is sent, and where its attributes begin. */
+  #message: Int32Array | undefined;
+  #base = 0;
 
   constructor(reader: TemplateReader) {
     this.#reader = reader;
@@ -30,13 +34,18 @@ export class TemplateFeed implements FlowFeed {
 
   pump(sink: FlowSink): boolean {
     const reader = this.#reader;
-    const { verb } = reader;
-    while (this.#again || reader.next()) {
+    for (;;) {
+      this.#copy(sink);
+      if (sink.batch.full) return true;
+      if (!this.#again && !reader.next()) return false;
       this.#again = false;
       sink.begin();
+      const base = sink.batch.writer.position - sink.batch.bytes;
       if (!reader.encode(sink.batch.writer)) {
         sink.refuse({ line: reader.row, code: "FLOW_VALUE", ...reader.refusal });
-      } else if (!sink.commit(verb, reader.row)) {
+      } else if (sink.commit(reader.verb, reader.row)) {
+        this.#learn(sink.batch, base);
+      } else {
         // An empty arena without room for one flow: it is longer than netlink carries.
         if (sink.batch.count > 0) this.#again = true;
         else sink.refuse({ line: reader.row, ...TOO_LONG });
@@ -44,7 +53,6 @@ export class TemplateFeed implements FlowFeed {
       }
       if (sink.batch.full || sink.ended) return true;
     }
-    return false;
   }
 
   fill(): boolean | Promise<boolean> {
@@ -58,6 +66,22 @@ export class TemplateFeed implements FlowFeed {
 
   close(): void {
     this.#reader.close();
+  }
+
+  // A row that went the common way is what those behind it are copies of.
+  #learn(batch: Batch, base: number): void {
+    const start = batch.starts[batch.count - 1] ?? 0;
+    this.#message ??= batch.memory.i32.slice(start >> 2, batch.bytes >> 2);
+    this.#base = base;
+  }
+
+  // Up to the first row that does not fit, and goes the common way to be refused.
+  #copy(sink: FlowSink): void {
+    const message = this.#message;
+    if (message === undefined || this.#again) return;
+    const count = this.#reader.encodeCopies(sink.batch, message, this.#base);
+    if (count === 0) return;
+    sink.commitCopies(count, message.length * 4, this.#reader.row - count + 1);
   }
 
   // Rows that throw are an input that breaks off: those before are loaded and accounted for.

@@ -48,6 +48,10 @@ class SlotSink implements FlowSink {
     messages.commitReady(this.slot.batch, bytes, verb, line);
   }
 
+  commitCopies(): never {
+    throw new MillraceError("ASSERTION", "a file's flows are no copies");
+  }
+
   adopt(): never {
     throw new MillraceError("ASSERTION", "a filler's feed fills the slot itself");
   }

@@ -142,6 +142,11 @@ class LoadRun implements FlowSink, Disposable {
     for (let i = first; i < batch.count; i++) this.#account.sent(batch.tags[i] ?? 0);
   }
 
+  commitCopies(count: number, bytes: number, line: number): void {
+    this.batch.commitCopies(count, bytes, line);
+    this.#account.sentCopies(line, count);
+  }
+
   adopt(batch: Batch, refusals: readonly FlowRefusal[]): void {
     this.#outlet.batch = batch;
     let refused = 0;

@@ -8,7 +8,7 @@ import { assert } from "../sys/errors.ts";
  */
 export type OutcomeState = "applied" | "rejected" | "refused" | "present" | "absent" | "unknown";
 
-/** The states as the bytes of an {@link OutcomeTable}. */
+/** The states as the bytes of an {@link OutcomeTable}: 0 is applied. */
 export const OUTCOME_STATES: readonly OutcomeState[] = [
   "applied",
   "rejected",
@@ -58,59 +58,78 @@ export type OutcomeCounts = {
 const CHUNK_BITS = 16;
 const CHUNK = 1 << CHUNK_BITS;
 
+/** Some flows of a table. */
+type Chunk = {
+  readonly firstLine: number;
+  /** Missing while all of them are applied. */
+  states: Uint8Array | undefined;
+  /** Missing while none of them has one. */
+  errnos: Int32Array | undefined;
+  /** Missing while the lines follow one another. */
+  lines: Float64Array | undefined;
+};
+
 /**
- * What became of each flow: a byte, an errno where one of its chunk has any, and its line where those of
- * its chunk do not follow one another. Grows with the input, by chunks: fresh memory is dear, in some
- * kernels dearer than the flow. The library keeps one.
+ * What became of each flow: its state, its errno and its line, where a chunk of flows has any that is
+ * not what one would think. Grows with the input, by chunks: fresh memory is dear, in some kernels dearer
+ * than the flow. The library keeps one.
  */
 export class OutcomeTable {
   /** Flows so far. */
   count = 0;
-  readonly #states: Uint8Array[] = [];
-  readonly #errnos: (Int32Array | undefined)[] = [];
-  readonly #lines: (Float64Array | undefined)[] = [];
-  readonly #firstLines: number[] = [];
+  readonly #chunks: Chunk[] = [];
 
   /** Adds the flow of `line`, the lines going up. */
   add(line: number, state: OutcomeState, errno: number): void {
-    const chunk = this.count >> CHUNK_BITS;
     const at = this.count & (CHUNK - 1);
-    if (at === 0) {
-      this.#states.push(new Uint8Array(CHUNK));
-      this.#errnos.push(undefined);
-      this.#lines.push(undefined);
-      this.#firstLines.push(line);
-    }
-    this.#setLine(chunk, at, line);
-    this.#set(chunk, at, state, errno);
+    const chunk = this.#chunkOf(this.count, line);
+    setLine(chunk, at, line);
+    setState(chunk, at, state, errno);
     this.count++;
+  }
+
+  /** Adds `count` flows that are applied, of `line` and the lines behind it. */
+  addApplied(line: number, count: number): void {
+    for (let added = 0; added < count;) {
+      const at = this.count & (CHUNK - 1);
+      const chunk = this.#chunkOf(this.count, line + added);
+      const some = Math.min(count - added, CHUNK - at);
+      // A chunk whose lines follow one another has said all of these with the first.
+      setLine(chunk, at, line + added);
+      for (let i = 1; i < some && chunk.lines !== undefined; i++) {
+        setLine(chunk, at + i, line + added + i);
+      }
+      this.count += some;
+      added += some;
+    }
   }
 
   /** Changes what became of the flow of `line`. */
   set(line: number, state: OutcomeState, errno: number): void {
     const index = this.indexOfLine(line);
     assert(index >= 0, `no flow of line ${line}`);
-    this.#set(index >> CHUNK_BITS, index & (CHUNK - 1), state, errno);
+    const chunk = this.#chunks[index >> CHUNK_BITS];
+    if (chunk !== undefined) setState(chunk, index & (CHUNK - 1), state, errno);
   }
 
   /** State of flow `index`, counted from 0 in the order of the input. */
   stateOf(index: number): OutcomeState {
-    const state = OUTCOME_STATES[this.#states[index >> CHUNK_BITS]?.[index & (CHUNK - 1)] ?? -1];
-    assert(index >= 0 && index < this.count && state !== undefined, `no flow ${index}`);
-    return state;
+    assert(index >= 0 && index < this.count, `no flow ${index}`);
+    const states = this.#chunks[index >> CHUNK_BITS]?.states;
+    return OUTCOME_STATES[states?.[index & (CHUNK - 1)] ?? 0] ?? "applied";
   }
 
   /** Errno of flow `index`; 0 where there was none. */
   errnoOf(index: number): number {
-    return this.#errnos[index >> CHUNK_BITS]?.[index & (CHUNK - 1)] ?? 0;
+    return this.#chunks[index >> CHUNK_BITS]?.errnos?.[index & (CHUNK - 1)] ?? 0;
   }
 
   /** Line of flow `index`; 0 where there is no such flow. */
   lineOf(index: number): number {
     if (index < 0 || index >= this.count) return 0;
-    const chunk = index >> CHUNK_BITS;
+    const chunk = this.#chunks[index >> CHUNK_BITS];
     const at = index & (CHUNK - 1);
-    return this.#lines[chunk]?.[at] ?? (this.#firstLines[chunk] ?? 0) + at;
+    return chunk?.lines?.[at] ?? (chunk?.firstLine ?? 0) + at;
   }
 
   /** The flow of `line`, or -1. */
@@ -127,27 +146,30 @@ export class OutcomeTable {
     return -1;
   }
 
-  #set(chunk: number, at: number, state: OutcomeState, errno: number): void {
-    const states = this.#states[chunk];
-    assert(states !== undefined, "a chunk of the table");
-    states[at] = OUTCOME_STATES.indexOf(state);
-    if (errno === 0 && this.#errnos[chunk] === undefined) return;
-    const errnos = (this.#errnos[chunk] ??= new Int32Array(CHUNK));
-    errnos[at] = errno;
+  /** The chunk of flow `index`, whose line is `line` where it is the first of one. */
+  #chunkOf(index: number, line: number): Chunk {
+    const empty = { states: undefined, errnos: undefined, lines: undefined };
+    return (this.#chunks[index >> CHUNK_BITS] ??= { firstLine: line, ...empty });
   }
+}
 
-  // Lines that follow one another, as those of a template do, take no room.
-  #setLine(chunk: number, at: number, line: number): void {
-    const first = this.#firstLines[chunk] ?? 0;
-    let lines = this.#lines[chunk];
-    if (lines === undefined) {
-      if (line === first + at) return;
-      lines = new Float64Array(CHUNK);
-      for (let i = 0; i < at; i++) lines[i] = first + i;
-      this.#lines[chunk] = lines;
-    }
-    lines[at] = line;
+function setState(chunk: Chunk, at: number, state: OutcomeState, errno: number): void {
+  if (state !== "applied" || chunk.states !== undefined) {
+    chunk.states ??= new Uint8Array(CHUNK);
+    chunk.states[at] = OUTCOME_STATES.indexOf(state);
   }
+  if (errno === 0 && chunk.errnos === undefined) return;
+  chunk.errnos ??= new Int32Array(CHUNK);
+  chunk.errnos[at] = errno;
+}
+
+function setLine(chunk: Chunk, at: number, line: number): void {
+  if (chunk.lines === undefined) {
+    if (line === chunk.firstLine + at) return;
+    chunk.lines = new Float64Array(CHUNK);
+    for (let i = 0; i < at; i++) chunk.lines[i] = chunk.firstLine + i;
+  }
+  chunk.lines[at] = line;
 }
 
 /** How many exceptions an account keeps; whoever wants all of them listens. */
@@ -182,6 +204,11 @@ export class Account {
   /** A flow is on its way to the kernel; it counts when its batch is settled. */
   sent(line: number): void {
     this.table?.add(line, "applied", 0);
+  }
+
+  /** As {@link sent}, for `count` flows of `line` and the lines behind it. */
+  sentCopies(line: number, count: number): void {
+    this.table?.addApplied(line, count);
   }
 
   applied(count: number): void {

@@ -65,6 +65,10 @@ export class Batch {
   count = 0;
   /** Messages that are not {@link MessageState.accepted}; set by the transactor. */
   failures = 0;
+  /** Copies of this message lie in the arena, back to back, in words `#copiesStart` to `#copiesEnd`. */
+  #copied: Int32Array | undefined;
+  #copiesStart = 0;
+  #copiesEnd = 0;
 
   /**
    * @param capacity the most messages it holds
@@ -96,6 +100,7 @@ export class Batch {
   /** Begins a message; there must be room for one more (not {@link full}). */
   begin(type: number, flags: number): void {
     assert(this.count < this.capacity, "the batch is full");
+    this.#copied = undefined;
     this.writer.reset(this.bytes, this.memory.size);
     putHeader(this.writer, type, flags);
   }
@@ -125,6 +130,7 @@ export class Batch {
     const first = this.count;
     let start = this.bytes;
     const end = start + bytes;
+    this.#copied = undefined;
     assert(end <= this.memory.size, "ready messages fit the arena");
     while (start < end) {
       const length = this.memory.u32[start >> 2] ?? 0;
@@ -140,6 +146,48 @@ export class Batch {
       this.starts[this.count] = start;
     }
     return this.count - first;
+  }
+
+  /**
+   * Lays copies of a whole message behind the messages it holds, for the caller to change and to
+   * {@link commitCopies}. Those that were laid there before, and sent, are used again: the constant
+   * bytes of a batch of copies are written once. What a caller changes it must change in each of them.
+   * @param message its object says whether it is the same as before
+   * @returns how many of `count` there is room for
+   */
+  layCopies(message: Int32Array, count: number): number {
+    const { i32 } = this.memory;
+    const { length } = message;
+    const start = this.bytes >> 2;
+    const room = Math.floor((i32.length - start) / length);
+    const laid = Math.max(0, Math.min(count, this.limit - this.count, room));
+    const end = start + laid * length;
+    const inStep = start >= this.#copiesStart && (start - this.#copiesStart) % length === 0;
+    if (this.#copied !== message || !inStep || start > this.#copiesEnd) {
+      this.#copied = message;
+      this.#copiesStart = this.#copiesEnd = start;
+    }
+    for (let at = this.#copiesEnd; at < end; at += length) i32.set(message, at);
+    this.#copiesEnd = Math.max(this.#copiesEnd, end);
+    // The transactor adds flags.
+    const type = message[1]!; // a message has a header
+    for (let at = start; at < end; at += length) i32[at + 1] = type;
+    return laid;
+  }
+
+  /** Keeps the first `count` of the copies of `bytes` each that were laid last. */
+  commitCopies(count: number, bytes: number, firstTag: number): void {
+    const { tags, starts } = this;
+    const first = this.count;
+    let start = this.bytes;
+    assert(first + count <= this.capacity, "copies fit the batch");
+    assert(start + count * bytes <= this.#copiesEnd * 4, "copies were laid");
+    for (let i = 0; i < count; i++) {
+      tags[first + i] = firstTag + i;
+      starts[first + i + 1] = start += bytes;
+    }
+    this.states.fill(MessageState.pending, first, first + count);
+    this.count = first + count;
   }
 
   /** Takes over the first `count` messages, which another thread has committed in shared memory. */

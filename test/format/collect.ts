@@ -34,6 +34,7 @@ export async function collect(
     begin: () => framing.begin(batch),
     commit: (verb, line) => framing.commit(batch, verb, line),
     commitReady: (bytes, verb, line) => framing.commitReady(batch, bytes, verb, line),
+    commitCopies: (count, bytes, line) => batch.commitCopies(count, bytes, line),
     adopt: () => {
       throw new Error("no feed here fills a batch elsewhere");
     },

@@ -1,11 +1,13 @@
 import { FlowTemplate, type TemplateFill } from "../../../src/flow/template.ts";
-import { Arena, type MicroCase } from "./case.ts";
+import { TemplateFeed } from "../../../src/format/template-feed.ts";
+import type { MicroCase } from "./case.ts";
+import { NowhereSink } from "./nowhere.ts";
 
 const WEB =
   "in_port(1),eth(),eth_type(0x0800),ipv4(src={src},proto=6,frag=no)," +
   "tcp(src={port}),tcp_flags(0/0) 2";
 
-/** Templates to netlink bytes. */
+/** Templates to messages that could be sent. */
 export function templateCases(count: number): MicroCase[] {
   const src = Uint32Array.from({ length: count }, (_, i) => 0x0a00_0000 + i);
   const port = Uint16Array.from({ length: count }, (_, i) => i);
@@ -28,16 +30,7 @@ export function templateCases(count: number): MicroCase[] {
 }
 
 function fillCase(name: string, count: number, fill: TemplateFill): MicroCase {
-  const arena = new Arena();
-  const run = (): number => {
-    const reader = fill.reader();
-    while (reader.fill() === true) {
-      while (reader.next()) {
-        reader.encode(arena.writer);
-        arena.next();
-      }
-    }
-    return arena.take();
-  };
+  const sink = new NowhereSink();
+  const run = (): number => sink.drain(new TemplateFeed(fill.reader()));
   return { group: "template", name, unit: "flow", count, run };
 }

@@ -156,16 +156,35 @@ const C2 = 0xab0e9789 | 0;
 const C3 = 0x38b34ae5;
 const C4 = 0xa1e38b93 | 0;
 
+const SEED: Int32Array = new Int32Array(4).fill(UFID_VERSION);
+
+/** The state behind the first `count` words, a multiple of four: for many hashes that begin alike. */
+export function hashBegun(words: Int32Array, count: number): Int32Array {
+  const state = new Int32Array(4);
+  hashWords(words, count, state, 0, SEED, 0, true);
+  return state;
+}
+
 /**
  * MurmurHash3_x86_128 over whole words, `count` of them, with the version as its seed. Up to a multiple
  * of four, zeros must follow them: the count, mixed in at the end, tells these from words.
  * The result is four words at the byte offset `at` of `out`.
+ * @param begun what {@link hashBegun} gave for the words that come first, `before` of them
+ * @param open the result is the state so far
  */
-export function hashWords(words: Int32Array, count: number, out: Int32Array, at: number): void {
-  let h1 = UFID_VERSION;
-  let h2 = UFID_VERSION;
-  let h3 = UFID_VERSION;
-  let h4 = UFID_VERSION;
+export function hashWords(
+  words: Int32Array,
+  count: number,
+  out: Int32Array,
+  at: number,
+  begun: Int32Array = SEED,
+  before = 0,
+  open = false,
+): void {
+  let h1 = begun[0]!;
+  let h2 = begun[1]!;
+  let h3 = begun[2]!;
+  let h4 = begun[3]!;
   for (let i = 0; i < count; i += 4) {
     let k = Math.imul(words[i]!, C1);
     h1 ^= Math.imul((k << 15) | (k >>> 17), C2);
@@ -187,25 +206,30 @@ export function hashWords(words: Int32Array, count: number, out: Int32Array, at:
     h4 = (((h4 << 13) | (h4 >>> 19)) + h1) | 0;
     h4 = (Math.imul(h4, 5) + 0x32ac3b17) | 0;
   }
-  const length = count * 4;
-  h1 ^= length;
-  h2 ^= length;
-  h3 ^= length;
-  h4 ^= length;
-  h1 = (h1 + h2 + h3 + h4) | 0;
-  h2 = (h2 + h1) | 0;
-  h3 = (h3 + h1) | 0;
-  h4 = (h4 + h1) | 0;
-  h1 = finish(h1);
-  h2 = finish(h2);
-  h3 = finish(h3);
-  h4 = finish(h4);
-  h1 = (h1 + h2 + h3 + h4) | 0;
   const to = at >> 2;
+  if (!open) {
+    const length = (before + count) * 4;
+    h1 ^= length;
+    h2 ^= length;
+    h3 ^= length;
+    h4 ^= length;
+    h1 = (h1 + h2 + h3 + h4) | 0;
+    h2 = (h2 + h1) | 0;
+    h3 = (h3 + h1) | 0;
+    h4 = (h4 + h1) | 0;
+    h1 = finish(h1);
+    h2 = finish(h2);
+    h3 = finish(h3);
+    h4 = finish(h4);
+    h1 = (h1 + h2 + h3 + h4) | 0;
+    h2 = (h2 + h1) | 0;
+    h3 = (h3 + h1) | 0;
+    h4 = (h4 + h1) | 0;
+  }
   out[to] = h1;
-  out[to + 1] = (h2 + h1) | 0;
-  out[to + 2] = (h3 + h1) | 0;
-  out[to + 3] = (h4 + h1) | 0;
+  out[to + 1] = h2;
+  out[to + 2] = h3;
+  out[to + 3] = h4;
 }
 
 function finish(hash: number): number {

@@ -78,7 +78,7 @@ export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
   for (const of of found) {
     if (of.recordAt >= 0 && of.apart) addBytes(hashedBytes, sources, of);
     else if (of.recordAt >= 0) addWords(hashed, sources, of);
-    clearBits(bytes, of.hole);
+    clearHole(bytes, of.hole);
   }
   return new Layout({
     holes: found.map(({ hole }) => hole),
@@ -91,13 +91,9 @@ export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
   });
 }
 
-/** The other fields' bits stay; those of the hole are put in. */
-function clearBits(bytes: Uint8Array, hole: Hole): void {
-  if (hole.kind !== H.HOLE_BITS16 && hole.kind !== H.HOLE_BITS32) return;
-  const bits = hole.max << hole.shift;
-  for (let i = 0; i < hole.size; i++) {
-    bytes[hole.at + i] = bytes[hole.at + i]! & ~(bits >>> ((hole.size - 1 - i) * 8));
-  }
+/** The bits of the hole are put in; the others of its bytes are constant. */
+function clearHole(bytes: Uint8Array, { kind, at, size, max, shift }: Hole): void {
+  if (H.isBits(kind)) H.clearBits(bytes, at, size, max << shift);
 }
 
 /** Notes where the payload of each attribute of the key is, by level and type. */

@@ -68,6 +68,18 @@ export function skippedHole(
   };
 }
 
+/** Whether a hole is some bits of its bytes. */
+export function isBits(kind: number): boolean {
+  return kind === HOLE_BITS16 || kind === HOLE_BITS32;
+}
+
+/** Clears bits of a number of `size` bytes in network order: the other fields' bits stay. */
+export function clearBits(out: Uint8Array, at: number, size: number, bits: number): void {
+  for (let i = 0; i < size; i++) {
+    out[at + i] = out[at + i]! & ~(bits >>> ((size - 1 - i) * 8));
+  }
+}
+
 /** Writes a number of at most 32 bits where a hole is; of some bits, the others must be there already. */
 export function putNumber(
   out: Uint8Array,

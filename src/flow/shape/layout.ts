@@ -1,9 +1,10 @@
 import { align } from "../../netlink/align.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import { hashWords } from "../key/ufid.ts";
+import type { PinnedMemory } from "../../sys/memory.ts";
+import { hashBegun, hashWords } from "../key/ufid.ts";
 import type { Hole } from "./hole.ts";
-import { HOLE_BITS16, HOLE_BITS32, VALUE_MAX } from "./hole.ts";
+import { isBits, VALUE_MAX } from "./hole.ts";
 
 /** A word of the message that goes into the UFID. */
 export type HashedWord = { readonly messageWord: number; readonly hashWord: number };
@@ -59,6 +60,9 @@ export class Layout {
   readonly #hash: Int32Array;
   readonly #hashU8: Uint8Array;
   readonly #hashCount: number;
+  /** Words that come before those of {@link #hash}, and what hashing them comes to: no hole changes them. */
+  readonly #hashBefore: number;
+  readonly #hashBegun: Int32Array;
   readonly #wordFrom: Int32Array;
   readonly #wordTo: Int32Array;
   readonly #byteFrom: Int32Array;
@@ -79,7 +83,7 @@ export class Layout {
     this.special = Uint8Array.from(
       holes,
       (hole) =>
-        (hole.mask !== undefined && !isBits(hole) ? MASKED : 0) |
+        (hole.mask !== undefined && !isBits(hole.kind) ? MASKED : 0) |
         (hole.nonzero ? NONZERO : 0) |
         (hole.decimal ? SPECIAL_DECIMAL : 0),
     );
@@ -87,14 +91,26 @@ export class Layout {
     for (const [i, { mask }] of holes.entries()) {
       if (mask !== undefined) this.#mask.set(mask, i * VALUE_MAX);
     }
-    this.#hash = parts.hash;
-    this.#hashU8 = new Uint8Array(parts.hash.buffer);
-    this.#hashCount = parts.hashCount;
+    const changed = [
+      ...hashedWords.map((word) => word.hashWord),
+      ...hashedBytes.map((bytes) => bytes.hashAt >> 2),
+    ];
+    const before = Math.min(parts.hashCount, ...changed) & ~3;
+    this.#hashBefore = before;
+    this.#hashBegun = hashBegun(parts.hash, before);
+    this.#hash = parts.hash.slice(before);
+    this.#hashU8 = new Uint8Array(this.#hash.buffer);
+    this.#hashCount = parts.hashCount - before;
     this.#wordFrom = Int32Array.from(hashedWords, (word) => word.messageWord);
-    this.#wordTo = Int32Array.from(hashedWords, (word) => word.hashWord);
+    this.#wordTo = Int32Array.from(hashedWords, (word) => word.hashWord - before);
     this.#byteFrom = Int32Array.from(hashedBytes, (bytes) => bytes.messageAt);
-    this.#byteTo = Int32Array.from(hashedBytes, (bytes) => bytes.hashAt);
+    this.#byteTo = Int32Array.from(hashedBytes, (bytes) => bytes.hashAt - before * 4);
     this.#byteCount = Int32Array.from(hashedBytes, (bytes) => bytes.size);
+  }
+
+  /** All of the message is appended: another one that differs in its holes alone can be a copy. */
+  get isWhole(): boolean {
+    return align(this.length) === this.message.length * 4;
   }
 
   /** Copies the message to the writer's position. @returns that position, or -1 where it has no room */
@@ -133,6 +149,13 @@ export class Layout {
     writer.position = base + align(this.length);
   }
 
+  /** Writes the UFIDs of `count` copies, the first one at `base`, the next ones each `stride` bytes on. */
+  finishCopies(memory: PinnedMemory, base: number, stride: number, count: number): void {
+    if (!this.hasUfid) return;
+    const { i32, u8 } = memory;
+    for (let i = 0; i < count; i++) this.#writeUfid(i32, u8, base + i * stride);
+  }
+
   #writeUfid(out: Int32Array, u8: Uint8Array, base: number): void {
     const hash = this.#hash;
     const from = this.#wordFrom;
@@ -140,7 +163,8 @@ export class Layout {
     const first = base >> 2;
     for (let i = 0; i < from.length; i++) hash[to[i]!] = out[first + from[i]!]!;
     if (this.#byteFrom.length > 0) this.#copyBytes(u8, base);
-    hashWords(hash, this.#hashCount, out, base + NLA_HEADER);
+    const at = base + NLA_HEADER;
+    hashWords(hash, this.#hashCount, out, at, this.#hashBegun, this.#hashBefore);
   }
 
   #copyBytes(u8: Uint8Array, base: number): void {
@@ -153,12 +177,8 @@ export class Layout {
   }
 }
 
-function isBits(hole: Hole): boolean {
-  return hole.kind === HOLE_BITS16 || hole.kind === HOLE_BITS32;
-}
-
 function bitsOf(hole: Hole): number {
-  if (!isBits(hole) || hole.mask === undefined) return hole.max;
+  if (!isBits(hole.kind) || hole.mask === undefined) return hole.max;
   const container = hole.mask.reduce((sum, byte) => (sum << 8) | byte, 0);
   return (container >>> hole.shift) & hole.max;
 }

@@ -1,6 +1,7 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import type { PortNames } from "../ports.ts";
-import { HOLE_BE64, HOLE_SKIP, putNumber, VALUE_MAX } from "../shape/hole.ts";
+import type { PinnedMemory } from "../../sys/memory.ts";
+import { clearBits, HOLE_BE64, HOLE_SKIP, isBits, putNumber, VALUE_MAX } from "../shape/hole.ts";
 import type { Layout } from "../shape/layout.ts";
 import type { CompiledTemplate, Place } from "./compile.ts";
 import { bytesOf, isBytes, numberOf, type TemplateValue } from "./values.ts";
@@ -90,9 +91,57 @@ export class Stage {
       writer.failed = true;
       return -1;
     }
-    const bad = putValues(layout, this.#numbers, this.#bytes, row, writer.memory.u8, base);
-    if (bad < 0) layout.finish(writer, base);
-    return bad;
+    const holes = layout.kind.length;
+    for (let hole = 0; hole < holes; hole++) {
+      if (this.#putHole(hole, row, 1, writer.memory.u8, base, 0) === 0) return hole;
+    }
+    layout.finish(writer, base);
+    return -1;
+  }
+
+  /**
+   * Puts rows from `row` on into copies of the message, the first one at `base`, the next ones each
+   * `stride` bytes on: hole by hole, which is much faster than row by row.
+   * @returns how many of the `count` rows are good before the first one whose value does not fit
+   */
+  putCopies(
+    row: number,
+    count: number,
+    memory: PinnedMemory,
+    base: number,
+    stride: number,
+  ): number {
+    const layout = this.#layout;
+    const holes = layout.kind.length;
+    let good = count;
+    for (let hole = 0; hole < holes; hole++) {
+      good = this.#putHole(hole, row, good, memory.u8, base, stride);
+    }
+    layout.finishCopies(memory, base, stride, good);
+    return good;
+  }
+
+  #putHole(
+    hole: number,
+    row: number,
+    count: number,
+    out: Uint8Array,
+    base: number,
+    stride: number,
+  ): number {
+    if (this.#layout.kind[hole] === HOLE_SKIP) return count;
+    const from = hole * STAGE_ROWS + row;
+    return putColumn(
+      this.#layout,
+      hole,
+      this.#numbers,
+      this.#bytes,
+      from,
+      count,
+      out,
+      base,
+      stride,
+    );
   }
 
   #setBytes(at: number, column: Uint8Array, size: number, first: number, count: number): void {
@@ -135,33 +184,45 @@ function isNumeric(
   );
 }
 
-/** Puts the values of a row into the copy of the message at `base`. @returns -1, or the hole that does not fit */
-function putValues(
+/**
+ * Puts the values of one hole, from index `from` of the stage on, into `count` copies.
+ * @returns how many are good before the first one that does not fit
+ */
+function putColumn(
   layout: Layout,
+  hole: number,
   numbers: Float64Array,
   bytes: Uint8Array,
-  row: number,
+  from: number,
+  count: number,
   out: Uint8Array,
   base: number,
+  stride: number,
 ): number {
-  const { kind: kinds, at: places, size: sizes, max, bits, shift, special } = layout;
-  const holes = kinds.length;
-  for (let hole = 0; hole < holes; hole++) {
-    const kind = kinds[hole]!;
-    if (kind === HOLE_SKIP) continue;
-    const from = hole * STAGE_ROWS + row;
-    const value = numbers[from]!;
+  const kind = layout.kind[hole]!;
+  const at = layout.at[hole]!;
+  const size = layout.size[hole]!;
+  const max = layout.max[hole]!;
+  const bits = layout.bits[hole]!;
+  const shift = layout.shift[hole]!;
+  const special = layout.special[hole]!;
+  // What is there now is another row's.
+  const cleared = isBits(kind) ? max << shift : 0;
+  let copy = base;
+  for (let i = 0; i < count; i++) {
+    const value = numbers[from + i]!;
     // Not so for NaN; whole, since what is cut off is nothing.
-    if (!(value >= 0 && value <= max[hole]!) || value >>> 0 !== value) return hole;
-    const target = base + places[hole]!;
+    if (!(value >= 0 && value <= max) || value >>> 0 !== value) return i;
+    const target = copy + at;
     if (kind >= HOLE_BE64) {
-      const size = sizes[hole]!;
-      const source = from * VALUE_MAX;
-      for (let i = 0; i < size; i++) out[target + i] = bytes[source + i]!;
+      const source = (from + i) * VALUE_MAX;
+      for (let k = 0; k < size; k++) out[target + k] = bytes[source + k]!;
     } else {
-      putNumber(out, target, kind, value & bits[hole]!, shift[hole]!);
+      if (cleared !== 0) clearBits(out, target, size, cleared);
+      putNumber(out, target, kind, value & bits, shift);
     }
-    if (special[hole] !== 0 && !layout.settle(hole, out, base)) return hole;
+    if (special !== 0 && !layout.settle(hole, out, copy)) return i;
+    copy += stride;
   }
-  return -1;
+  return count;
 }
