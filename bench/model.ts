@@ -43,6 +43,8 @@ export type Variant = {
   readonly shape?: Shape;
   /** Number of masks, of the part `masks`. */
   readonly masks?: number;
+  /** Its garbage collector tells of its pauses, in a run that is there for them. */
+  readonly watched?: true;
   /** Rounds, where they are fewer than the plan's. */
   readonly rounds?: number;
 };

@@ -1,6 +1,7 @@
 import { count, printTable, writeOut } from "../src/cli/output.ts";
 import type { Bar } from "./bars.ts";
 import type { Figure, Figures } from "./figures.ts";
+import { MEMORY_HEADS, memoryRows } from "./memory.ts";
 import { type Environment, PARTS } from "./model.ts";
 
 /** Prints what a run of the suite found, for people. */
@@ -33,6 +34,11 @@ export function printResults(
       ],
       ...found.map(row),
     ]);
+  }
+  const memory = memoryRows(figures);
+  if (memory.length > 0) {
+    writeOut("\nmemory, and pauses of the garbage collector\n");
+    printTable([MEMORY_HEADS.map((head) => head.toUpperCase()), ...memory]);
   }
   writeOut("\nthe bars\n");
   printTable([

@@ -285,6 +285,16 @@ function growth(size: Size, files: Files, peers: Peers): Variant[] {
     fromTemplate("growth", flows, seed),
     fromFile("growth", "millrace load, compiled file", files.compiled, textFlows),
     fromFile("growth", "millrace load, from text", files.text, textFlows),
+    {
+      ...fromFile(
+        "growth",
+        "garbage collection of millrace load, from text",
+        files.text,
+        textFlows,
+      ),
+      watched: true as const,
+      rounds: 1,
+    },
   ];
   // Names are unique in a plan: these stand beside those of the peers.
   return found.map((variant) => ({ ...variant, name: `${variant.name}, ${variant.flows} flows` }));

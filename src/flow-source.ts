@@ -2,13 +2,8 @@ import type { Flow } from "./flow/flow.ts";
 import type { TemplateFill } from "./flow/template.ts";
 import { formatOf } from "./format/detect.ts";
 import type { FlowInput } from "./format/open-feed.ts";
-import {
-  bytesSource,
-  type ByteSource,
-  linesSource,
-  pathSource,
-  streamSource,
-} from "./format/source.ts";
+import { linesSource } from "./format/lines-source.ts";
+import { bytesSource, type ByteSource, pathSource, streamSource } from "./format/source.ts";
 
 /** What flows can be loaded from. */
 export type FlowSource =

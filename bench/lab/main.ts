@@ -15,6 +15,7 @@ import {
 } from "../../src/ovs/datapath.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { addPort } from "../../src/ovs/vport.ts";
+import { collectorPauses, WATCHED } from "../collector.ts";
 import type { Plan, ProgramReport, Run, Variant } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import { readReport, runProgram } from "../program.ts";
@@ -74,7 +75,9 @@ function warmUp({ warmUp: command }: Variant): string | undefined {
 function runOnce(variant: Variant, round: number): Run[] {
   const cold = warmUp(variant);
   prepare(variant);
-  const { wholeSeconds, stdout, failed: broken } = runProgram(variant.command);
+  const ended = runProgram(variant.command, variant.watched ? WATCHED : {});
+  const { wholeSeconds, stdout, failed: broken } = ended;
+  const pauses = variant.watched ? collectorPauses(ended.stderr) : undefined;
   const { flows } = datapath().stats;
   const base = {
     kind: "run" as const,
@@ -87,12 +90,14 @@ function runOnce(variant: Variant, round: number): Run[] {
     seconds: wholeSeconds,
     ...(variant.shape === undefined ? {} : { shape: variant.shape }),
     ...(variant.masks === undefined ? {} : { masks: variant.masks }),
+    ...(pauses === undefined ? {} : { collectorPausesMs: pauses }),
   };
   const report = variant.reports ? readReport(stdout) : undefined;
   const failed =
     (cold === undefined ? broken : `warm-up: ${cold}`) ??
     (flows === variant.leaves ? undefined : `${flows} flows of ${variant.leaves} in the kernel`) ??
-    (variant.reports && report === undefined ? "it prints no report" : undefined);
+    (variant.reports && report === undefined ? "it prints no report" : undefined) ??
+    (variant.watched && pauses === undefined ? "its collector tells nothing" : undefined);
   if (failed !== undefined) {
     console.error(`${variant.name}: ${failed}`);
     return [{ ...base, failed }];

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeSample } from "../../src/format/sample.ts";
+import { collectorPauses, WATCHED } from "../collector.ts";
 import type { Program, Run } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import type { Peers } from "../peers.ts";
@@ -135,25 +136,20 @@ function longRuns(folder: string, out: string, lines: number): void {
   ] as const) {
     const name = `dry run of ${tenth * times} lines`;
     const script = `${input} | '${MILLRACE}' load /dev/stdin --dry-run --json`;
-    const env = { ...process.env, BUN_JSC_logGC: "1" };
-    const ended = runProgram(["sh", "-c", script], { stderr: "pipe", env });
+    const ended = runProgram(["sh", "-c", script], WATCHED);
     const report = readReport(ended.stdout);
-    if (ended.failed !== undefined || report === undefined) {
-      appendFailed(out, name, 0, ended.failed ?? "it prints no report");
+    const pauses = collectorPauses(ended.stderr);
+    if (ended.failed !== undefined || report === undefined || pauses === undefined) {
+      const silent = report === undefined ? "it prints no report" : "its collector tells nothing";
+      appendFailed(out, name, 0, ended.failed ?? silent);
       continue;
     }
     const { peakResidentBytes } = report;
-    const pauses = collectorPauses(ended.stderr);
     append(out, name, 0, tenth * times, ended.wholeSeconds, {
       collectorPausesMs: pauses,
       ...(peakResidentBytes === undefined ? {} : { peakResidentBytes }),
     });
   }
-}
-
-/** The pauses that BUN_JSC_logGC tells of, in milliseconds. */
-function collectorPauses(log: string): number[] {
-  return [...log.matchAll(/\bp=([\d.]+)ms/g)].map((match) => Number(match[1]));
 }
 
 function routes(folder: string, out: string, size: NativeSize, peers: Peers): string[] {

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bar } from "../bars.ts";
 import type { Figure, Figures } from "../figures.ts";
+import { MEMORY_HEADS, memoryRows } from "../memory.ts";
 import { type Environment, PARTS, type Results } from "../model.ts";
 import { isStart, verdict } from "../print.ts";
 import { type Chart, chartsOf } from "./charts.ts";
@@ -29,6 +30,7 @@ export function writeReport(
     barsSection(bars),
     peersSection(environment, figures),
     ...charts.map(chartSection),
+    memorySection(figures),
     figuresSection(figures),
     proofSection(figures),
     environmentSection(environment),
@@ -98,6 +100,14 @@ function chartSection(chart: Chart): string {
   )}</details>`;
 }
 
+function memorySection(figures: Figures): string {
+  const rows = memoryRows(figures);
+  if (rows.length === 0) return "";
+  return `<h2>Memory, and pauses of the garbage collector</h2>
+<p>Of long loads, in runs of their own: a collector that tells of its pauses takes longer.</p>
+${table(MEMORY_HEADS, rows)}`;
+}
+
 function figuresSection(figures: Figures): string {
   const parts = PARTS.map((part): string => {
     const found = figures.all.filter((figure) => figure.part === part && !isStart(figure));
@@ -111,7 +121,7 @@ function figuresSection(figures: Figures): string {
       "calls a flow",
       "bytes a flow",
     ];
-    const more = ["p50", "p90", "p99", "p99.9", "max µs", "peak MB", "worst GC pause ms"];
+    const more = ["p50", "p90", "p99", "p99.9", "max µs", "peak MB"];
     return `<details${part === "sweep" ? "" : " open"}><summary>${part}</summary>${table([...heads, ...more], found.map(figureRow))}</details>`;
   });
   return `<h2>All figures</h2>
@@ -119,7 +129,7 @@ function figuresSection(figures: Figures): string {
 }
 
 function figureRow(figure: Figure): string[] {
-  const { latency, pausesMs, peakBytes } = figure;
+  const { latency, peakBytes } = figure;
   return [
     figure.name,
     whole(figure.flows),
@@ -134,7 +144,6 @@ function figureRow(figure: Figure): string[] {
     number(latency?.p999),
     number(latency?.max),
     peakBytes === undefined || peakBytes === 0 ? "–" : (peakBytes / 1e6).toFixed(0),
-    pausesMs === undefined ? "–" : Math.max(0, ...pausesMs).toFixed(1),
   ];
 }
 

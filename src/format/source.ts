@@ -169,57 +169,6 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   };
 }
 
-/** Lines from a script, one flow each; the newline is added. */
-export function linesSource(
-  name: string,
-  lines: Iterable<string> | AsyncIterable<string>,
-): ByteSource {
-  const encoder = new TextEncoder();
-  const iterator = Symbol.asyncIterator in lines ? lines[Symbol.asyncIterator]() : undefined;
-  const synchronous = Symbol.iterator in lines ? lines[Symbol.iterator]() : undefined;
-  let left: Uint8Array = new Uint8Array(0);
-  const take = (buffer: Uint8Array, offset: number): number => {
-    const count = Math.min(left.length, buffer.length - offset);
-    buffer.set(left.subarray(0, count), offset);
-    left = left.subarray(count);
-    return count;
-  };
-  let ended = false;
-  const accept = (next: IteratorResult<string>): boolean => {
-    ended = next.done === true;
-    if (next.done === true) return false;
-    const line = next.value.replace(/\r?\n$/, "");
-    if (line.includes("\n")) {
-      throw new UnreadableInputError(`cannot read ${name}: a newline within the flow "${line}"`);
-    }
-    left = encoder.encode(`${line}\n`);
-    return true;
-  };
-  return {
-    name,
-    size: undefined,
-    read: (buffer, offset) => {
-      if (iterator !== undefined) {
-        if (left.length > 0) return take(buffer, offset);
-        return iterator.next().then((next) => (accept(next) ? take(buffer, offset) : 0));
-      }
-      // As many lines as fit: a read a line would be slow.
-      let filled = 0;
-      while (offset + filled < buffer.length) {
-        if (left.length === 0 && (synchronous === undefined || !accept(synchronous.next()))) break;
-        filled += take(buffer, offset + filled);
-      }
-      return filled;
-    },
-    // As a loop that is left: the generator's own clean-up runs.
-    close: () => {
-      if (ended) return;
-      synchronous?.return?.();
-      void iterator?.return?.().catch(() => undefined);
-    },
-  };
-}
-
 function attempt<T>(path: string, run: () => T): T {
   try {
     return run();

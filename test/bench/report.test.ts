@@ -26,6 +26,7 @@ const found = results(
     tenths: Array.from({ length: 10 }, () => 1),
   }),
   run("millrace, 4 masks", 0, 1, { part: "masks", masks: 4 }),
+  run("watched", 0, 1, { collectorPausesMs: [1.25, 0.5], peakResidentBytes: 64e6 }),
 );
 const file = join(folder, "report.html");
 const figures = figuresOf(found);
@@ -36,6 +37,8 @@ test("the report needs nothing but itself, and says what was measured", () => {
   expect(html).not.toMatch(/(src|href)="(?!data:)/);
   expect(html).not.toContain("</script><b>");
   expect(html).toContain("a &lt;CPU&gt;");
+  const memory = ["watched", "1,000", "64", "2", "1.8", "1.3"];
+  expect(html).toContain(memory.map((cell) => `<td>${cell}</td>`).join(""));
 });
 
 const chromium = Bun.which("chromium");

@@ -1,12 +1,8 @@
 import { expect, test } from "bun:test";
 import { sampleLine } from "../../src/format/sample.ts";
+import { linesSource } from "../../src/format/lines-source.ts";
 import { openFeed } from "../../src/format/open-feed.ts";
-import {
-  bytesSource,
-  linesSource,
-  streamSource,
-  UnreadableInputError,
-} from "../../src/format/source.ts";
+import { bytesSource, streamSource, UnreadableInputError } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { DryOutlet } from "../../src/load/dry-run.ts";
 import { load, loadSync } from "../../src/load/load.ts";

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { FlowTemplate } from "../../src/flow/template.ts";
 import { sampleLine } from "../../src/format/sample.ts";
+import { linesSource } from "../../src/format/lines-source.ts";
 import { bytesSource, UnreadableInputError } from "../../src/format/source.ts";
 import { TemplateFeed } from "../../src/format/template-feed.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
@@ -102,6 +103,44 @@ test("rows that throw midway: those before are loaded, and the report says why i
   expect(await load(feed(laterRowsThatThrow(3, cause)), outlet())).toMatchObject(broken(4));
   for (const rows of [rowsThatThrow(0, cause), laterRowsThatThrow(0, cause)]) {
     const error = await load(feed(rows), outlet()).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnreadableInputError);
+    expect(error).toHaveProperty("cause", cause);
+  }
+});
+
+function* linesThatThrow(count: number, cause: unknown): Generator<string> {
+  for (let i = 0; i < count; i++) yield i === 1 ? "nonsense" : sampleLine(i);
+  throw cause;
+}
+
+async function* laterLinesThatThrow(count: number, cause: unknown): AsyncGenerator<string> {
+  for (const line of linesThatThrow(count, cause)) {
+    await Bun.sleep(0);
+    yield line;
+  }
+}
+
+test("lines of a script that throws midway: those before are loaded, and the report says why it ended", async () => {
+  const cause = new RangeError("the database is gone");
+  const feed = (lines: Iterable<string> | AsyncIterable<string>): TextFeed =>
+    new TextFeed(linesSource("flows", lines), { ufid: true });
+  const outlet = (): DryOutlet => new DryOutlet(new Account());
+  const broken = (lines: number): object => ({
+    encoded: lines - (lines > 1 ? 1 : 0),
+    refused: lines > 1 ? 1 : 0,
+    lines,
+    ended: "unreadable",
+    endReason: `cannot read line ${lines + 1} of flows: the database is gone`,
+    endCause: cause,
+  });
+  // 2,500 lines are more than the buffer that they are read through.
+  for (const lines of [1, 3, 1024, 2500]) {
+    expect(await load(feed(linesThatThrow(lines, cause)), outlet())).toMatchObject(broken(lines));
+    expect(loadSync(feed(linesThatThrow(lines, cause)), outlet())).toMatchObject(broken(lines));
+  }
+  expect(await load(feed(laterLinesThatThrow(3, cause)), outlet())).toMatchObject(broken(3));
+  for (const lines of [linesThatThrow(0, cause), laterLinesThatThrow(0, cause)]) {
+    const error = await load(feed(lines), outlet()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UnreadableInputError);
     expect(error).toHaveProperty("cause", cause);
   }

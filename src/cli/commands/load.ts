@@ -121,7 +121,8 @@ export function loadCommand(): Command {
     )
     .option(
       "--tune",
-      "find the best batch shape while the load runs, and say what it was; not with --batch-flows",
+      "find the best batch shape while the load runs, and say what it was; " +
+        "not with --batch-flows or --dry-run",
     )
     .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
     .addOption(
@@ -191,6 +192,9 @@ function refuseConflicts(options: Options): void {
   if (dp === undefined && dryRun === undefined) {
     throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
   }
+  if (tune && dryRun) {
+    throw new UsageError("load: --tune tries what a kernel takes, and --dry-run sends it nothing");
+  }
   if (tune && batchFlows !== undefined) {
     throw new UsageError("load: --tune finds what --batch-flows would say: one of them");
   }
@@ -246,7 +250,7 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   const goal = options.dryRun ? "dry run, nothing sent" : options.dp;
   writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${count(report.lines)} lines\n`);
   if (report.batches > 0 && !options.dryRun) printFigures(report);
-  if (options.tune && !options.dryRun) printTuned(report, options.transport);
+  if (options.tune) printTuned(report, options.transport);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
   if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");
 }
