@@ -2,7 +2,7 @@
  * The benchmark suite: the same flows by millrace and by its peers, each a process of its own, in one boot
  * of the lab; and what needs no datapath on the host's own kernel.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
@@ -161,7 +161,9 @@ async function measureInLab(
   const wanted: LabPart[] = LAB_PARTS.filter((part) => parts.includes(part));
   if (wanted.length === 0) return { lab: "none", labKernel: "" };
   console.error("encoding flows");
-  const plan = makePlan(folder, wanted, size, peers);
+  const data = join(folder, "data");
+  mkdirSync(data);
+  const plan = makePlan(data, wanted, size, peers);
   writeFileSync(join(folder, "plan.json"), JSON.stringify(plan));
   const inside = [join(ROOT, "bench/lab/main.ts"), join(folder, "plan.json"), resolve(out)];
   // Whoever ends the suite ends the guest with it.

@@ -52,6 +52,8 @@ export type Variant = {
 /** What a lab boot is to measure. */
 export type Plan = {
   readonly datapath: string;
+  /** Folder of all files that the programs read. */
+  readonly data: string;
   readonly rounds: number;
   /** Runs before anything counts: the guest's memory is touched. */
   readonly warmUp: Variant;

@@ -55,6 +55,7 @@ export function makePlan(
   const most = Math.max(...variants.map(({ flows }) => flows));
   return {
     datapath: DATAPATH,
+    data: folder,
     rounds: size.rounds,
     // As many flows as any variant installs: the kernel has had all its memory once.
     warmUp: ours("sweep", "warm-up", files.packed(most), most, BEST),

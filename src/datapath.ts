@@ -9,6 +9,7 @@ import {
 import type { FlowSource } from "./flow-source.ts";
 import { FlowBatch } from "./load/flow-batch.ts";
 import type { LoadResult } from "./load/result.ts";
+import { RigShelf } from "./load/rig.ts";
 import type { LoadTarget } from "./load/sender.ts";
 import type { KernelFeatures } from "./flow/rules/features.ts";
 import { type ProbeOptions, probeFeatures } from "./ovs/features.ts";
@@ -76,11 +77,12 @@ export type NamespaceOption = {
  * A datapath of the kernel: its ports, and its flows. Close it, or let `using` close it: it holds sockets.
  *
  * Calls are synchronous but for {@link load}; one load at a time a process is best, the kernel has one
- * lock for all.
+ * lock for all. What a load was sent with, a socket and about 1.5 MiB, is kept for the next one.
  */
 export class Datapath implements Disposable {
   readonly name: string;
   readonly #channel: OvsChannel;
+  readonly #rigs = new RigShelf();
   readonly #namespace: NetworkNamespace | undefined;
   readonly #info: DatapathInfo;
   /** Listeners to misses, who want those of later ports too. */
@@ -347,6 +349,7 @@ export class Datapath implements Disposable {
   close(): void {
     for (const upcalls of this.#upcalls) upcalls.close();
     this.#upcalls.clear();
+    this.#rigs[Symbol.dispose]();
     this.#channel[Symbol.dispose]();
     this.#namespace?.close();
   }
@@ -356,7 +359,7 @@ export class Datapath implements Disposable {
   }
 
   get #target(): LoadTarget {
-    return { channel: this.#channel, datapath: this.#info };
+    return { channel: this.#channel, datapath: this.#info, rigs: this.#rigs };
   }
 
   // Once: it reads all of /proc.

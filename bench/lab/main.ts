@@ -19,11 +19,14 @@ import { collectorPauses, WATCHED } from "../collector.ts";
 import type { Plan, ProgramReport, Run, Variant } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import { readReport, runProgram } from "../program.ts";
+import { PlanInMemory } from "./data.ts";
 import { installPacked } from "./install.ts";
 import { workHash } from "./work-hash.ts";
 
 const [planFile = "", out = ""] = process.argv.slice(2);
-const plan: Plan = JSON.parse(readFileSync(planFile, "utf8"));
+const written: Plan = JSON.parse(readFileSync(planFile, "utf8"));
+using input = new PlanInMemory(written);
+const { plan } = input;
 const { datapath: name } = plan;
 
 using channel = new OvsChannel();

@@ -8,8 +8,7 @@ import { FlowLineEncoder } from "../flow/line.ts";
 import type { PortNames } from "../flow/ports.ts";
 import { Cursor } from "../flow/text/cursor.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
-import { Batch } from "../netlink/batch.ts";
-import { Transactor } from "../netlink/transactor.ts";
+import type { Batch } from "../netlink/batch.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
 import { assert, MillraceError } from "../sys/errors.ts";
 import {
@@ -20,13 +19,10 @@ import {
   OVS_FLOW_FAMILY,
 } from "../uapi/openvswitch.ts";
 import { Account, type FlowException } from "./outcome.ts";
+import { Rig } from "./rig.ts";
 import type { LoadTarget } from "./sender.ts";
 import { DEFAULT_SHAPE } from "./sender-shape.ts";
 import { Settler } from "./settle.ts";
-
-/** Room for a plain flow, and for one of the greatest length: key, mask and actions, 64 KiB each. */
-const FLOW_BYTES = 256;
-const FLOW_BYTES_MAX = 200 << 10;
 
 /** Flows between two flushes, unless it is said otherwise. */
 const CAPACITY = 1024;
@@ -56,7 +52,7 @@ type Keyed = { readonly bytes: Uint8Array; readonly keyStart: number; readonly k
 export class FlowBatch implements Disposable {
   readonly #batch: Batch;
   readonly #messages: FlowMessages;
-  readonly #transactor: Transactor;
+  readonly #rig: Rig;
   readonly #settler: Settler;
   readonly #account: Account;
   readonly #lines: FlowLineEncoder;
@@ -78,13 +74,10 @@ export class FlowBatch implements Disposable {
     const { channel, datapath } = target;
     this.#settler = new Settler(target, this.#account, new Set());
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
-    this.#transactor = new Transactor(channel.openSocket(), {
-      ...DEFAULT_SHAPE,
-      transport: "send",
-      messagesPerDatagram: capacity,
-    });
-    const most = Math.min(capacity, this.#transactor.windowMessages);
-    this.#batch = new Batch(most, Math.max(most * FLOW_BYTES, FLOW_BYTES_MAX));
+    const datagramsPerCall = Math.ceil(capacity / DEFAULT_SHAPE.messagesPerDatagram);
+    this.#rig = new Rig(channel, { ...DEFAULT_SHAPE, datagramsPerCall });
+    this.#batch = this.#rig.batch;
+    this.#batch.limit = Math.min(capacity, this.#batch.capacity);
   }
 
   /** Flows that wait for {@link flush}. */
@@ -130,14 +123,14 @@ export class FlowBatch implements Disposable {
 
   /** Drops what was not flushed. */
   [Symbol.dispose](): void {
-    this.#transactor.socket.close();
+    this.#rig.close();
   }
 
   // No clock is read here: that is a system call in some kernels.
   #send(): void {
     const batch = this.#batch;
     if (batch.count === 0) return;
-    this.#transactor.execute(batch);
+    this.#rig.transactor.execute(batch);
     this.#account.applied(batch.count - batch.failures);
     if (batch.failures > 0) this.#settler.settle(batch, Number.POSITIVE_INFINITY);
     batch.clear();

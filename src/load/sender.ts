@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
-import { Batch } from "../netlink/batch.ts";
-import { Transactor } from "../netlink/transactor.ts";
+import type { Batch } from "../netlink/batch.ts";
+import type { Transactor, TransactorCounters } from "../netlink/transactor.ts";
 import type { OvsChannel } from "../ovs/channel.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
@@ -9,6 +9,7 @@ import { MillraceError } from "../sys/errors.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
+import { Rig, type RigShelf } from "./rig.ts";
 import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_SHAPE, type SenderShape } from "./sender-shape.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
@@ -16,7 +17,12 @@ import { Settler } from "./settle.ts";
 import { type Cut, type TunedCut, Tuner } from "./tuner.ts";
 
 /** Where a load goes. */
-export type LoadTarget = { readonly channel: OvsChannel; readonly datapath: DatapathInfo };
+export type LoadTarget = {
+  readonly channel: OvsChannel;
+  readonly datapath: DatapathInfo;
+  /** Of whoever loads into it more than once. */
+  readonly rigs?: RigShelf;
+};
 
 /** How a load is sent. */
 export type SenderOptions = {
@@ -44,7 +50,11 @@ export class Sender implements Outlet {
   batches = 0;
   fatalErrno = 0;
 
+  readonly #rig: Rig;
+  readonly #rigs: RigShelf | undefined;
   readonly #transactor: Transactor;
+  /** What it had done before: other loads may have used it. */
+  readonly #before: TransactorCounters;
   readonly #messages: FlowMessages;
   readonly #settler: Settler;
   /** Finds the best cut while the load runs; undefined where the shape is given. */
@@ -64,18 +74,13 @@ export class Sender implements Outlet {
     this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
     this.#settler = new Settler(target, account, tolerate);
-    const socket = channel.openSocket();
-    try {
-      this.#transactor = new Transactor(socket, shape);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
-    // A batch is one window: all replies to it fit the receive buffer.
-    const wanted = shape.messagesPerDatagram * shape.datagramsPerCall;
-    const messages = Math.min(this.#transactor.windowMessages, wanted);
-    this.batchShape = { messages, bytes: arenaBytes(messages, shape) };
-    this.batch = new Batch(messages, this.batchShape.bytes);
+    this.#rigs = target.rigs;
+    this.#rig = target.rigs?.take(channel, shape) ?? new Rig(channel, shape);
+    this.#transactor = this.#rig.transactor;
+    this.#before = { ...this.#transactor.counters };
+    this.batch = this.#rig.batch;
+    const messages = this.batch.capacity;
+    this.batchShape = { messages, bytes: this.batch.memory.size };
     const { messagesPerDatagramMax: messagesPerDatagram, datagramsPerCallMax: datagramsPerCall } =
       this.#transactor;
     this.#tuner = tune ? new Tuner({ messages, messagesPerDatagram, datagramsPerCall }) : undefined;
@@ -83,7 +88,8 @@ export class Sender implements Outlet {
   }
 
   get systemCalls(): number {
-    return this.#transactor.counters.systemCalls + (this.#second?.systemCalls ?? 0);
+    const { systemCalls } = this.#transactor.counters;
+    return systemCalls - this.#before.systemCalls + (this.#second?.systemCalls ?? 0);
   }
 
   get senders(): 1 | 2 {
@@ -95,7 +101,8 @@ export class Sender implements Outlet {
   }
 
   get bytes(): number {
-    return this.#transactor.counters.bytes + (this.#second?.bytes ?? 0);
+    const { bytes } = this.#transactor.counters;
+    return bytes - this.#before.bytes + (this.#second?.bytes ?? 0);
   }
 
   begin(): void {
@@ -183,7 +190,9 @@ export class Sender implements Outlet {
 
   [Symbol.dispose](): void {
     this.#second?.[Symbol.dispose]();
-    this.#transactor.socket.close();
+    // Where the kernel took no more, replies may still be on their way.
+    if (this.#rigs !== undefined && this.fatalErrno === 0) this.#rigs.give(this.#rig);
+    else this.#rig.close();
   }
 }
 
@@ -200,12 +209,3 @@ function sendersFor({
   }
   return senders === "auto" && availableParallelism() < 2 ? 1 : senders;
 }
-
-/** Room for a batch of plain flows (under 256 bytes each), and for one of the greatest length. */
-function arenaBytes(messages: number, shape: SenderShape): number {
-  const wanted = Math.min(messages * 256, shape.bytesPerDatagram * shape.datagramsPerCall);
-  return Math.max(wanted, MESSAGE_BYTES_MAX);
-}
-
-/** Key, mask and actions, 64 KiB each, and the headers. */
-const MESSAGE_BYTES_MAX = 200 << 10;

@@ -1,0 +1,54 @@
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Plan, Variant } from "../model.ts";
+
+/** Memory of the kernel that runs: a file there is read from no disk and from no host. */
+const MEMORY = "/dev/shm";
+
+/**
+ * The plan with its input files in memory. A guest that reads the host's files may keep none of them in its
+ * page cache (hostfs does not), and asks the host for every page in every run: no tool's own time.
+ */
+export class PlanInMemory implements Disposable {
+  readonly plan: Plan;
+  readonly #folder: string | undefined;
+
+  constructor(plan: Plan) {
+    this.#folder = copyToMemory(plan.data);
+    this.plan = this.#folder === undefined ? plan : moved(plan, plan.data, this.#folder);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** @returns the folder of the copy; undefined where there is no room, or no such memory */
+function copyToMemory(folder: string): string | undefined {
+  let copy: string | undefined;
+  try {
+    copy = mkdtempSync(join(MEMORY, "millrace-bench-"));
+    cpSync(folder, copy, { recursive: true });
+    return copy;
+  } catch (error) {
+    console.error(`input stays where it is: ${String(error)}`);
+    if (copy !== undefined) rmSync(copy, { recursive: true });
+    return undefined;
+  }
+}
+
+function moved(plan: Plan, from: string, to: string): Plan {
+  const path = (word: string): string => word.replaceAll(from, to);
+  const command = (variant: Variant): Variant => ({
+    ...variant,
+    command: variant.command.map(path),
+    ...(variant.warmUp === undefined ? {} : { warmUp: variant.warmUp.map(path) }),
+  });
+  return {
+    ...plan,
+    data: to,
+    warmUp: command(plan.warmUp),
+    flowsFile: path(plan.flowsFile),
+    variants: plan.variants.map(command),
+  };
+}
