@@ -1,5 +1,6 @@
 import type { LineVerb } from "../flow/line.ts";
 import type { PortNames } from "../flow/ports.ts";
+import { Batch } from "../netlink/batch.ts";
 import { assert } from "../sys/errors.ts";
 import type { FlowFeed, FlowSink } from "./feed.ts";
 import { LINE_AT, MessageCopier, wholeRun } from "./flow-set-messages.ts";
@@ -17,8 +18,8 @@ export type FlowSetOptions = {
 };
 
 /**
- * Flows that were encoded beforehand: whole runs of messages are copied into the batch at once, and
- * stamped there. An input that can be read twice is checked to its end before its first flow is given
+ * Flows that were encoded beforehand: a chunk is stamped and sent where it was read to. What goes
+ * otherwise than it lies, without its UFID or as a delete, is copied into the sink's own batch. An input that can be read twice is checked to its end before its first flow is given
  * out; of any other one, what comes before a damaged chunk is.
  */
 export class FlowSetFeed implements FlowFeed {
@@ -30,6 +31,9 @@ export class FlowSetFeed implements FlowFeed {
   /** Most messages go as they lie. */
   readonly #whole: boolean;
   #checking: boolean;
+  /** The sink's own batch, and one over the reader's memory. */
+  #own: Batch | undefined;
+  #chunk: Batch | undefined;
   /** The next message of the current chunk. */
   #at = 0;
   /** Flows of the current chunk that name a port that is not there, and how many were passed. */
@@ -59,6 +63,7 @@ export class FlowSetFeed implements FlowFeed {
   }
 
   pump(sink: FlowSink): boolean {
+    this.#own ??= sink.batch;
     if (this.#checking) return false;
     const reader = this.#reader;
     for (;;) {
@@ -131,23 +136,21 @@ export class FlowSetFeed implements FlowFeed {
       this.#refuse(sink, "FLOW_SYNTAX", reason, unknown.name);
       return true;
     }
-    const { batch } = sink;
+    const stop = unknown?.at ?? end;
+    if (this.#whole) {
+      const whole = wholeRun(words, this.#at, stop, sink.batch.limit);
+      if (whole > this.#at) {
+        // What was copied before goes first.
+        if (sink.batch.count === 0) this.#takeAsItLies(sink, whole);
+        return false;
+      }
+    }
+    const batch = this.#ownBatch(sink);
     const { i32 } = batch.memory;
     const out = batch.bytes >> 2;
-    const room = i32.length - out;
-    const countMax = batch.limit - batch.count;
-    const stop = unknown?.at ?? end;
-    const whole = this.#whole ? wholeRun(words, this.#at, stop, room, countMax) : this.#at;
-    let position: number;
-    if (whole > this.#at) {
-      i32.set(words.subarray(this.#at, whole), out);
-      position = out + whole - this.#at;
-      this.#at = whole;
-    } else {
-      const most = this.#whole ? 1 : countMax;
-      position = this.#copier.copy(words, this.#at, stop, i32, out, i32.length, most);
-      this.#at = this.#copier.at;
-    }
+    const most = this.#whole ? 1 : batch.limit - batch.count;
+    const position = this.#copier.copy(words, this.#at, stop, i32, out, i32.length, most);
+    this.#at = this.#copier.at;
     if (position === out) {
       // An empty arena without room for one flow: it is longer than netlink carries.
       if (batch.count > 0) return false;
@@ -157,6 +160,26 @@ export class FlowSetFeed implements FlowFeed {
     sink.commitReady((position - out) * 4, this.#mode, facts.line);
     this.line = batch.tags[batch.count - 1] ?? this.line;
     return true;
+  }
+
+  // Up to word `end` of the chunk.
+  #takeAsItLies(sink: FlowSink, end: number): void {
+    const { memory, facts } = this.#reader;
+    const { capacity, limit } = sink.batch;
+    if (this.#chunk?.memory !== memory) this.#chunk = new Batch(capacity, memory);
+    const batch = this.#chunk;
+    batch.limit = limit;
+    batch.restart(this.#at * 4);
+    sink.adopt(batch, []);
+    sink.commitReady((end - this.#at) * 4, this.#mode, facts.line);
+    this.#at = end;
+    this.line = batch.tags[batch.count - 1] ?? this.line;
+  }
+
+  #ownBatch(sink: FlowSink): Batch {
+    const own = this.#own ?? sink.batch;
+    if (sink.batch !== own) sink.adopt(own, []);
+    return own;
   }
 
   // The flow at hand is not sent.

@@ -21,8 +21,11 @@ export const RECORD_PREFIX = 16;
 /** A record is no longer: what claims to be is damaged. */
 export const RECORD_BYTES_MAX: number = 4 << 20;
 
-/** A chunk is ended behind so many bytes of messages: they stay in the cache from checksum to send. */
-export const CHUNK_BYTES: number = 256 << 10;
+/** A chunk is ended behind so many flows: it is sent as it lies, so it is as large as a batch that goes best. */
+export const CHUNK_FLOWS = 4096;
+
+/** Or behind so many bytes of messages. */
+export const CHUNK_BYTES: number = 1 << 20;
 
 /** Where the checksum begins to look: behind itself. */
 export const CHECKED_FROM = 6;

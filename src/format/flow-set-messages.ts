@@ -128,21 +128,13 @@ export function hasOwnUfid(words: Int32Array, at: number): boolean {
 /**
  * Finds the messages from `at` on that are sent as they lie, but for their headers: all up to a DEL.
  * @param end word where the last one ends
- * @param wordsMax room for them
  * @returns the word behind the last one; `at` for none
  */
-export function wholeRun(
-  words: Int32Array,
-  at: number,
-  end: number,
-  wordsMax: number,
-  countMax: number,
-): number {
+export function wholeRun(words: Int32Array, at: number, end: number, countMax: number): number {
   let next = at;
   for (let count = 0; next < end && count < countMax; count++) {
-    const length = words[next]! >> 2;
-    if (next + length - at > wordsMax || words[next + GENERIC_AT] === GENERIC_DEL) break;
-    next += length;
+    if (words[next + GENERIC_AT] === GENERIC_DEL) break;
+    next += words[next]! >> 2;
   }
   return next;
 }

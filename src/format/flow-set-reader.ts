@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { assert } from "../sys/errors.ts";
+import { PinnedMemory } from "../sys/memory.ts";
 import { chunkFacts, endFacts, headerFault, unpackFacts } from "./flow-set-facts.ts";
 import {
   ARRAY_5,
@@ -13,7 +14,7 @@ import {
 import { countMessages, LINE_AT } from "./flow-set-messages.ts";
 import { type ByteSource, UnreadableInputError } from "./source.ts";
 
-/** Some chunks: reading is by system calls, checking wants a warm cache. */
+/** A chunk of plain flows; one that is longer makes it grow. */
 const BUFFER_BYTES = 1 << 20;
 
 const NO_CHUNK: FlowSetChunkFacts = { flows: 0, line: 0 };
@@ -24,7 +25,9 @@ const NO_CHUNK: FlowSetChunkFacts = { flows: 0, line: 0 };
  */
 export class FlowSetReader {
   readonly source: ByteSource;
-  /** The current chunk's messages are words `start` to `end`, the caller's to change until {@link fill}. */
+  /** It holds one record at a time, and is another one after a record that was too long for it. */
+  memory: PinnedMemory;
+  /** Of the memory: the current chunk's messages are `start` to `end`, the caller's to change until {@link fill}. */
   words: Int32Array;
   start = 0;
   end = 0;
@@ -49,10 +52,10 @@ export class FlowSetReader {
 
   constructor(source: ByteSource) {
     this.source = source;
-    const buffer = new ArrayBuffer(BUFFER_BYTES);
-    this.words = new Int32Array(buffer);
-    this.#bytes = new Uint8Array(buffer);
-    this.#view = new DataView(buffer);
+    this.memory = new PinnedMemory(BUFFER_BYTES);
+    this.words = this.memory.i32;
+    this.#bytes = this.memory.u8;
+    this.#view = this.memory.view;
   }
 
   /** Starts again at the first byte of a source that can. */
@@ -93,14 +96,16 @@ export class FlowSetReader {
   fill(): boolean | Promise<boolean> {
     if (this.#sourceEnded) return false;
     const rest = this.#filled - this.#position;
-    if (this.#position === 0 && rest === this.#bytes.length) this.#grow();
     // Records are multiples of eight bytes: their messages stay aligned.
     this.#bytes.copyWithin(0, this.#position, this.#filled);
     this.#before += this.#position;
     this.#position = 0;
     this.#filled = rest;
     this.start = this.end = 0;
-    const read = this.source.read(this.#bytes, rest);
+    // A record, and the beginning of the next one, which tells its length: no more is moved later.
+    const wanted = RECORD_PREFIX + (rest < RECORD_PREFIX ? 0 : this.#recordSize(0));
+    while (wanted > this.#bytes.length) this.#grow();
+    const read = this.source.read(this.#bytes.subarray(0, wanted), rest);
     return typeof read === "number"
       ? this.#accept(read)
       : read.then((count) => this.#accept(count));
@@ -191,11 +196,11 @@ export class FlowSetReader {
   // A record that is longer than the buffer, but not too long.
   #grow(): void {
     assert(this.#bytes.length < RECORD_BYTES_MAX * 2, "a record is not too long");
-    const buffer = new ArrayBuffer(this.#bytes.length * 2);
-    const longer = new Uint8Array(buffer);
-    longer.set(this.#bytes);
-    this.words = new Int32Array(buffer);
-    this.#bytes = longer;
-    this.#view = new DataView(buffer);
+    const longer = new PinnedMemory(this.#bytes.length * 2);
+    longer.u8.set(this.#bytes);
+    this.memory = longer;
+    this.words = longer.i32;
+    this.#bytes = longer.u8;
+    this.#view = longer.view;
   }
 }

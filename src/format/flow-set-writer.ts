@@ -8,9 +8,6 @@ import { assert } from "../sys/errors.ts";
 import * as L from "./flow-set-layout.ts";
 import { countMessages, keyWords, LINE_AT, MARKS_AT, sendsAnyPort } from "./flow-set-messages.ts";
 
-/** A flow of the smallest size has a header, a UFID, a key and a mask. */
-const FLOWS_MAX = 4096;
-
 /** Key, mask and actions, 64 KiB each, and the headers. */
 const MESSAGE_BYTES_MAX = 200 << 10;
 
@@ -41,7 +38,7 @@ export class FlowSetWriter {
   readonly #write: (bytes: Uint8Array) => void;
   readonly #packr = new Packr({ useRecords: false, variableMapSize: true });
   readonly #messages = new FlowMessages(0, 0);
-  readonly #batch = new Batch(FLOWS_MAX, L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
+  readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
   #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
   #names: string[] = [];
   #ports: number[] = [];

@@ -72,15 +72,18 @@ export class Batch {
 
   /**
    * @param capacity the most messages it holds
-   * @param bytes length of the arena; or memory that two threads share, of whom one fills the batch
-   *   and the other one sends it
+   * @param arena its length in bytes; or memory that two threads share, of whom one fills the batch and
+   *   the other one sends it; or memory of the caller's, who puts messages there: see {@link restart}
    */
-  constructor(capacity: number, bytes: number | SharedBatchMemory) {
+  constructor(capacity: number, arena: number | SharedBatchMemory | PinnedMemory) {
     assert(capacity > 0 && capacity <= 1 << 20, `batch capacity ${capacity}`);
-    const shared = typeof bytes === "number" ? undefined : bytes;
+    const shared = typeof arena === "object" && "arena" in arena ? arena : undefined;
     this.capacity = capacity;
     this.limit = capacity;
-    this.memory = new PinnedMemory(typeof bytes === "number" ? bytes : bytes.arena);
+    this.memory =
+      arena instanceof PinnedMemory
+        ? arena
+        : new PinnedMemory(typeof arena === "number" ? arena : arena.arena);
     this.writer = new AttributeWriter(this.memory);
     this.starts = shared ? new Uint32Array(shared.starts) : new Uint32Array(capacity + 1);
     this.tags = shared ? new Float64Array(shared.tags) : new Float64Array(capacity);
@@ -196,6 +199,13 @@ export class Batch {
     this.states.fill(MessageState.pending, 0, count);
     this.count = count;
     this.failures = 0;
+  }
+
+  /** Empties the batch, for messages that lie from byte `at` of the arena on; a multiple of four. */
+  restart(at: number): void {
+    this.clear();
+    this.#copied = undefined;
+    this.starts[0] = at;
   }
 
   /** Empties the batch; the arena is used again. */

@@ -27,17 +27,17 @@ export async function collect(
   into: Collected = { messages: [], refusals: [] },
 ): Promise<Collected> {
   const framing = new FlowMessages(0x1234, 77);
-  const batch = new Batch(capacity, 1 << 18);
+  let batch = new Batch(capacity, 1 << 18);
   const sink: FlowSink = {
-    batch,
+    get batch() {
+      return batch;
+    },
     ended: false,
     begin: () => framing.begin(batch),
     commit: (verb, line) => framing.commit(batch, verb, line),
     commitReady: (bytes, verb, line) => framing.commitReady(batch, bytes, verb, line),
     commitCopies: (count, bytes, line) => batch.commitCopies(count, bytes, line),
-    adopt: () => {
-      throw new Error("no feed here fills a batch elsewhere");
-    },
+    adopt: (other) => void (batch = other),
     refuse: ({ line, code, reason }: FlowRefusal) =>
       void into.refusals.push(`${line} ${code} ${reason}`),
   };

@@ -6,7 +6,7 @@ const MESSAGES = 4096;
 
 /** Where feeds go: messages are framed as a load frames them, and dropped. */
 export class NowhereSink implements FlowSink {
-  readonly batch: Batch = new Batch(MESSAGES, 1 << 20);
+  batch: Batch = new Batch(MESSAGES, 1 << 20);
   readonly ended = false;
   readonly #messages = new FlowMessages(30, 1);
 
@@ -26,8 +26,8 @@ export class NowhereSink implements FlowSink {
     this.batch.commitCopies(count, bytes, line);
   }
 
-  adopt(): void {
-    throw new Error("no thread fills batches here");
+  adopt(batch: Batch): void {
+    this.batch = batch;
   }
 
   refuse({ reason }: Parameters<FlowSink["refuse"]>[0]): void {
