@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
 import { Transactor } from "../netlink/transactor.ts";
@@ -198,7 +197,7 @@ function sendersFor({
     const what = tune ? "while the cut is tuned" : `by ${shape.transport}`;
     throw new MillraceError("USAGE", `two sockets cannot send ${what}: by sendmmsg alone`);
   }
-  return senders === "auto" && availableParallelism() < 2 ? 1 : senders;
+  return senders === "auto" && navigator.hardwareConcurrency < 2 ? 1 : senders;
 }
 
 /** Room for a batch of plain flows (under 256 bytes each), and for one of the greatest length. */
