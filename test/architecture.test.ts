@@ -57,3 +57,24 @@ test("bun:ffi is imported in src/sys alone", () => {
   );
   expect(importers.filter((file) => !file.startsWith("src/sys/"))).toEqual([]);
 });
+
+/** What a file imports at its start, types left out. */
+function loadedWith(file: string): readonly string[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return [...text.matchAll(/^(?:import|export) (?!type\b)[^;]*?"([^"]+)";$/gm)].map(
+    ([, path = ""]) => (path.startsWith(".") ? normalize(join(file, "..", path)) : path),
+  );
+}
+
+test("a load starts without what only some loads want, and without Node's streams", () => {
+  const loaded = new Set(["program", "commands/load", "load-target"].map((n) => `src/cli/${n}.ts`));
+  for (const file of loaded) {
+    if (file.startsWith("src/")) for (const path of loadedWith(file)) loaded.add(path);
+  }
+  expect(loaded).toContain("src/flow/line.ts");
+  expect(loaded).toContain("src/load/sender.ts");
+  expect(loaded).toContain("node:fs");
+  const wanted = ["settle", "explain", "dry-run", "worker-feed"].map((n) => `src/load/${n}.ts`);
+  const heavy = ["node:tty", "node:zlib", "node:stream", "node:worker_threads", "msgpackr/unpack"];
+  for (const late of [...wanted, ...heavy]) expect(loaded).not.toContain(late);
+});

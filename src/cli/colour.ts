@@ -1,4 +1,4 @@
-import { isatty } from "node:tty";
+import { isatty } from "../sys/libc.ts";
 
 type Style = (text: string) => string;
 

@@ -1,5 +1,5 @@
-import { isatty } from "node:tty";
 import type { LoadProgress } from "../load/load.ts";
+import { isatty } from "../sys/libc.ts";
 import { count } from "./output.ts";
 
 /** A progress bar on standard error, or nothing where that is no terminal. */

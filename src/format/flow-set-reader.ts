@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import { assert } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import { chunkFacts, endFacts, headerFault, unpackFacts } from "./flow-set-facts.ts";
@@ -142,7 +141,7 @@ export class FlowSetReader {
   // Takes a whole record. Returns whether it is a chunk.
   #take(start: number, end: number): boolean {
     const bytes = this.#bytes;
-    this.#checksum = crc32(bytes.subarray(start + CHECKED_FROM, end), this.#checksum);
+    this.#checksum = Bun.hash.crc32(bytes.subarray(start + CHECKED_FROM, end), this.#checksum);
     if (this.#checksum !== this.#view.getUint32(start + 2)) {
       this.#fail(`${this.#place()} is damaged: its checksum does not match`);
     }

@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import { Packr } from "msgpackr/pack";
 import type { LineVerb } from "../flow/line.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
@@ -137,7 +136,7 @@ export class FlowSetWriter {
     record.set(packed, L.RECORD_PREFIX + messageBytes);
     record[unpadded - 1] = L.PADDING | (size - unpadded);
     record.fill(0x20, unpadded, size);
-    this.#checksum = crc32(record.subarray(L.CHECKED_FROM, size), this.#checksum);
+    this.#checksum = Bun.hash.crc32(record.subarray(L.CHECKED_FROM, size), this.#checksum);
     view.setUint32(2, this.#checksum);
     this.bytes += size;
     this.#write(record.subarray(0, size));

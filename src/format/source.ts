@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { isatty } from "node:tty";
 import { MillraceError } from "../sys/errors.ts";
+import { isatty } from "../sys/libc.ts";
 
 /** Bytes that come piece by piece. */
 export type ByteSource = {

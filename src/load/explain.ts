@@ -104,11 +104,3 @@ function plainReason(verb: FlowVerb, errno: number): string {
       return errnoText(errno);
   }
 }
-
-/** Why a load ends at an errno after which the kernel takes no flow any more, in words. */
-export function explainEnd(errno: number): string {
-  if (errno === ENODEV) return "the datapath was deleted while flows were loaded";
-  if (errno === EPERM)
-    return "the kernel wants CAP_NET_ADMIN: run it with sudo, or in 'unshare -rn'";
-  return `the kernel takes no more flows: ${errnoText(errno)}`;
-}

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import type { FlowLineOptions } from "../flow/line.ts";
 import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import { detect, type FlowFormat } from "../format/detect.ts";
@@ -84,5 +83,5 @@ async function formatOfFile(
 
 function wanted(workers: WorkerCount, bytes: number): boolean {
   if (workers !== "auto") return workers > 0;
-  return availableParallelism() > 1 && bytes >= BYTES_MIN;
+  return navigator.hardwareConcurrency > 1 && bytes >= BYTES_MIN;
 }

@@ -2,8 +2,8 @@ import type { FlowFeed, FlowRefusal, FlowSink } from "../format/feed.ts";
 import { UnreadableInputError } from "../format/source.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
+import { ENODEV, EPERM, errnoText } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
-import { explainEnd } from "./explain.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
 import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
@@ -309,4 +309,12 @@ class LoadRun implements FlowSink, Disposable {
     else if (this.aborted) this.#ended = "interrupted";
     return this.#ended !== "whole";
   }
+}
+
+// Why a load ends at an errno after which the kernel takes no flow any more.
+function explainEnd(errno: number): string {
+  if (errno === ENODEV) return "the datapath was deleted while flows were loaded";
+  if (errno === EPERM)
+    return "the kernel wants CAP_NET_ADMIN: run it with sudo, or in 'unshare -rn'";
+  return `the kernel takes no more flows: ${errnoText(errno)}`;
 }

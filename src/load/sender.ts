@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import type { Batch } from "../netlink/batch.ts";
 import type { Transactor, TransactorCounters } from "../netlink/transactor.ts";
@@ -13,7 +12,7 @@ import { Rig, type RigShelf } from "./rig.ts";
 import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_SHAPE, type SenderShape } from "./sender-shape.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
-import { Settler } from "./settle.ts";
+import type { Settler } from "./settle.ts";
 import { type Cut, type TunedCut, Tuner } from "./tuner.ts";
 
 /** Where a load goes. */
@@ -56,11 +55,13 @@ export class Sender implements Outlet {
   /** What it had done before: other loads may have used it. */
   readonly #before: TransactorCounters;
   readonly #messages: FlowMessages;
-  readonly #settler: Settler;
+  /** Made when a flow first fails. */
+  #settler: Settler | undefined;
   /** Finds the best cut while the load runs; undefined where the shape is given. */
   readonly #tuner: Tuner | undefined;
 
-  readonly #channel: OvsChannel;
+  readonly #target: LoadTarget;
+  readonly #tolerate: ReadonlySet<number>;
   readonly #trial: SenderTrial;
   /** Made when the trial first wants it. */
   #second: SecondSender | undefined;
@@ -70,10 +71,10 @@ export class Sender implements Outlet {
     const { shape = DEFAULT_SHAPE, tolerate = new Set(), tune = false } = options;
     const { channel, datapath } = target;
     this.account = account;
-    this.#channel = channel;
+    this.#target = target;
+    this.#tolerate = tolerate;
     this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
-    this.#settler = new Settler(target, account, tolerate);
     this.#rigs = target.rigs;
     this.#rig = target.rigs?.take(channel, shape) ?? new Rig(channel, shape);
     this.#transactor = this.#rig.transactor;
@@ -120,8 +121,9 @@ export class Sender implements Outlet {
   flush(due: number): boolean {
     const { batch } = this;
     if (batch.count === 0) return true;
-    if (!this.#settler.busy) this.#send(batch);
+    if (this.#settler?.busy !== true) this.#send(batch);
     if (batch.failures > 0) {
+      this.#settler ??= newSettler(this.#target, this.account, this.#tolerate);
       if (!this.#settler.settle(batch, due)) return false;
       this.fatalErrno = this.#settler.fatalErrno;
     }
@@ -135,7 +137,7 @@ export class Sender implements Outlet {
   }
 
   abandon(): void {
-    this.#settler.abandon();
+    this.#settler?.abandon();
   }
 
   #send(batch: Batch): void {
@@ -163,7 +165,7 @@ export class Sender implements Outlet {
   #execute(batch: Batch): 1 | 2 {
     if (this.#trial.next === 2) {
       this.#second ??= new SecondSender(
-        this.#channel,
+        this.#target.channel,
         this.#transactor.shape,
         this.batchShape.messages,
       );
@@ -196,6 +198,13 @@ export class Sender implements Outlet {
   }
 }
 
+// Most loads have nothing to settle, and reasons and rules are a fifth of all modules: they are loaded when a
+// flow fails, without waiting.
+function newSettler(...args: ConstructorParameters<typeof Settler>): Settler {
+  const { Settler }: typeof import("./settle.ts") = require("./settle.ts");
+  return new Settler(...args);
+}
+
 // The tuner changes the cut from batch to batch, and a thread knows sendmmsg alone.
 function sendersFor({
   shape = DEFAULT_SHAPE,
@@ -207,5 +216,5 @@ function sendersFor({
     const what = tune ? "while the cut is tuned" : `by ${shape.transport}`;
     throw new MillraceError("USAGE", `two sockets cannot send ${what}: by sendmmsg alone`);
   }
-  return senders === "auto" && availableParallelism() < 2 ? 1 : senders;
+  return senders === "auto" && navigator.hardwareConcurrency < 2 ? 1 : senders;
 }

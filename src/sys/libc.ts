@@ -34,6 +34,7 @@ const SYMBOLS = {
     args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.i32],
     returns: FFIType.i32,
   },
+  isatty: { args: [FFIType.i32], returns: FFIType.i32 },
   sysconf: { args: [FFIType.i32], returns: FFIType.i32 },
   setns: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   unshare: { args: [FFIType.i32], returns: FFIType.i32 },
@@ -228,4 +229,10 @@ const IOV_MAX_PROMISED = 16;
 /** How many iovecs one writev takes (`max_iovs`): sysconf's word, never under 16. */
 export function iovMax(): number {
   return Math.max(IOV_MAX_PROMISED, libc().symbols.sysconf(SC_UIO_MAXIOV));
+}
+
+/** isatty(3): whether a descriptor is a terminal. `node:tty` tells it, too, but brings all of Node's streams. */
+export function isatty(fd: number): boolean {
+  assert(isInt32(fd), "file descriptor");
+  return libc().symbols.isatty(fd) === 1;
 }

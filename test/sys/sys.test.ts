@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { closeSync, openSync } from "node:fs";
 import { EAGAIN, EBADF, errnoName, errnoNumber, errnoText } from "../../src/sys/errno.ts";
 import { assert, SystemCallError } from "../../src/sys/errors.ts";
 import * as libc from "../../src/sys/libc.ts";
@@ -22,6 +23,17 @@ describe("libc", () => {
 
   test("max_iovs is what POSIX promises at least", () => {
     expect(libc.iovMax()).toBeGreaterThanOrEqual(16);
+  });
+
+  test.each([
+    ["/dev/ptmx", true],
+    ["/dev/null", false],
+    [import.meta.path, false],
+  ])("%s is a terminal: %p", (path, terminal) => {
+    const fd = openSync(path, "r");
+    expect(libc.isatty(fd)).toBe(terminal);
+    closeSync(fd);
+    expect(libc.isatty(fd)).toBe(false);
   });
 });
 

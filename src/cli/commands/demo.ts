@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isatty } from "node:tty";
 import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
 import { sampleLine, writeSample } from "../../format/sample.ts";
@@ -24,6 +23,7 @@ import {
 } from "../../ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../ovs/flow.ts";
 import { addPort } from "../../ovs/vport.ts";
+import { isatty } from "../../sys/libc.ts";
 import { Exit } from "../exit.ts";
 import { bytes, count, duration, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";

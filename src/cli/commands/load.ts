@@ -2,10 +2,10 @@ import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
 import { pathSource, standardInput } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
-import { DryOutlet } from "../../load/dry-run.ts";
 import { fileFeed, sendersOf, type WorkerCount } from "../../load/file-feed.ts";
 import { load, type LoadOptions } from "../../load/load.ts";
 import { Account, type FlowException } from "../../load/outcome.ts";
+import type { Outlet } from "../../load/outlet.ts";
 import type { LoadReport } from "../../load/report.ts";
 import {
   completeShape,
@@ -162,7 +162,7 @@ async function run(file: string, options: Options): Promise<void> {
   const target = options.dryRun ? undefined : place?.target;
   const outlet =
     kernel === undefined || target === undefined
-      ? new DryOutlet(account)
+      ? dryOutlet(account)
       : kernel.openSender(target, account, {
           shape: shapeOf(options),
           tolerate: options.tolerate,
@@ -184,6 +184,12 @@ async function run(file: string, options: Options): Promise<void> {
   // What says why stands beside the report, in whatever form that is.
   if (report.endReason !== "") console.error(`millrace: ${report.endReason}`);
   process.exitCode = statusOf(report);
+}
+
+// A load that sends wants the rules of the kernel only for flows that it rejects.
+function dryOutlet(account: Account): Outlet {
+  const { DryOutlet }: typeof import("../../load/dry-run.ts") = require("../../load/dry-run.ts");
+  return new DryOutlet(account);
 }
 
 /** @throws UsageError where options contradict one another, or the goal is missing */

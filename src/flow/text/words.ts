@@ -7,40 +7,27 @@ import type { Cursor } from "./cursor.ts";
 export class WordTable {
   readonly words: readonly string[];
 
-  readonly #bytes: readonly Uint8Array[];
-  readonly #hashes: Int32Array;
-  /** Open addressing: index + 1 of the word, 0 for an empty place. */
-  readonly #places: Uint16Array;
-  readonly #mask: number;
+  #layout: Layout | undefined;
 
   constructor(words: readonly string[]) {
     this.words = words;
-    const encoder = new TextEncoder();
-    this.#bytes = words.map((word) => encoder.encode(word));
-    this.#hashes = Int32Array.from(this.#bytes, hashOf);
-    let size = 16;
-    while (size < words.length * 4) size *= 2;
-    this.#mask = size - 1;
-    this.#places = new Uint16Array(size);
-    for (let index = 0; index < words.length; index++) {
-      let place = spread(this.#hashes[index] ?? 0) & this.#mask;
-      while (this.#places[place] !== 0) place = (place + 1) & this.#mask;
-      this.#places[place] = index + 1;
-    }
   }
 
   /** The index of the word that `cursor.word()` has just found, or -1. */
   find(cursor: Cursor): number {
+    // Laid out when first asked: most tables are of words that a file does not have.
+    const { bytes, hashes, places } = (this.#layout ??= layOut(this.words));
+    const mask = places.length - 1;
     const hash = cursor.wordHash;
     const length = cursor.wordEnd - cursor.wordStart;
-    let place = spread(hash) & this.#mask;
+    let place = spread(hash) & mask;
     for (;;) {
-      const index = this.#places[place]! - 1;
+      const index = places[place]! - 1;
       if (index < 0) return -1;
-      if (this.#hashes[index] === hash && this.#bytes[index]!.length === length) {
-        if (sameBytes(this.#bytes[index]!, cursor.bytes, cursor.wordStart)) return index;
+      if (hashes[index] === hash && bytes[index]!.length === length) {
+        if (sameBytes(bytes[index]!, cursor.bytes, cursor.wordStart)) return index;
       }
-      place = (place + 1) & this.#mask;
+      place = (place + 1) & mask;
     }
   }
 
@@ -48,6 +35,29 @@ export class WordTable {
   nearest(text: string): string | undefined {
     return nearestWord(this.words, text);
   }
+}
+
+/** The words of a table as bytes, and where they are found. */
+type Layout = {
+  readonly bytes: readonly Uint8Array[];
+  readonly hashes: Int32Array;
+  /** Open addressing, a power of two: index + 1 of the word, 0 for an empty place. */
+  readonly places: Uint16Array;
+};
+
+function layOut(words: readonly string[]): Layout {
+  const encoder = new TextEncoder();
+  const bytes = words.map((word) => encoder.encode(word));
+  const hashes = Int32Array.from(bytes, hashOf);
+  let size = 16;
+  while (size < words.length * 4) size *= 2;
+  const places = new Uint16Array(size);
+  for (let index = 0; index < words.length; index++) {
+    let place = spread(hashes[index] ?? 0) & (size - 1);
+    while (places[place] !== 0) place = (place + 1) & (size - 1);
+    places[place] = index + 1;
+  }
+  return { bytes, hashes, places };
 }
 
 /** The word nearest to a misspelt one, or undefined where none is near. */
