@@ -5,6 +5,8 @@ import { FlowSetCompiler, type LineFormat } from "../../src/format/flow-set-comp
 import { FlowSetWriter } from "../../src/format/flow-set-writer.ts";
 import { bytesSource, type ByteSource } from "../../src/format/source.ts";
 import { Batch } from "../../src/netlink/batch.ts";
+import { NLM_F_ACK } from "../../src/uapi/netlink.ts";
+import { addFlags } from "../../src/netlink/message.ts";
 import { FlowMessages } from "../../src/ovs/flow-message.ts";
 
 /** Ports that the tests' flows may name. */
@@ -46,6 +48,8 @@ export async function collect(
       const message = batch.memory.u8.slice(batch.starts[i], batch.starts[i + 1]);
       // The sequence number is that of the transactor.
       message.fill(0, 8, 12);
+      // So are the flags that it adds.
+      addFlags(batch.memory, batch.starts[i] ?? 0, NLM_F_ACK);
       into.messages.push(`${batch.tags[i]} ${Buffer.from(message).toString("hex")}`);
     }
     batch.clear();
