@@ -11,7 +11,7 @@ import { TestDatapath } from "./lab.ts";
 const folder = mkdtempSync(join(tmpdir(), "format-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const SAMPLE = Array.from({ length: 4000 }, (_, i) => sampleLine(i)).join("\n");
+const SAMPLE = Array.from({ length: 6000 }, (_, i) => sampleLine(i)).join("\n");
 
 /** Every verb, UFIDs of their own, names of ports: each as its line says. */
 const MIXED = (dp: string): string =>
@@ -101,12 +101,12 @@ describe("a compiled flow set", () => {
     using dp = Datapath.open(of.name);
     const { bytes } = await compile(SAMPLE);
     for (const ufid of [true, false]) {
-      expect(dp.loadSync(bytes, { ufid, mode: "modify" }).rejected).toBe(4000);
-      expect(dp.loadSync(bytes, { ufid, mode: "add" }).applied).toBe(4000);
+      expect(dp.loadSync(bytes, { ufid, mode: "modify" }).rejected).toBe(6000);
+      expect(dp.loadSync(bytes, { ufid, mode: "add" }).applied).toBe(6000);
       const again = dp.loadSync(bytes, { ufid, mode: "add" });
-      expect([again.rejected, again.report.errors[5]?.line]).toEqual([4000, 6]);
-      expect(dp.loadSync(bytes, { ufid }).applied).toBe(4000);
-      expect(dp.loadSync(bytes, { ufid, mode: "delete" }).applied).toBe(4000);
+      expect([again.rejected, again.report.errors[5]?.line]).toEqual([6000, 6]);
+      expect(dp.loadSync(bytes, { ufid }).applied).toBe(6000);
+      expect(dp.loadSync(bytes, { ufid, mode: "delete" }).applied).toBe(6000);
       expect(of.flows).toBe(0);
     }
   });
@@ -143,7 +143,7 @@ describe("millrace", () => {
     using of = new TestDatapath("set3");
     using dp = Datapath.open(of.name);
     const loaded = millrace(["load", set, "--dp", of.name]);
-    expect([loaded.exitCode, loaded.stderr, of.flows]).toEqual([0, "", 4000]);
+    expect([loaded.exitCode, loaded.stderr, of.flows]).toEqual([0, "", 6000]);
     dp.flush();
     dp.loadSync(SAMPLE.split("\n").slice(0, 300));
     dp.put("ufid:00112233-4455-6677-8899-aabbccddeeff,in_port(1),eth(),eth_type(0x88cc) 2");
@@ -178,9 +178,9 @@ describe("millrace", () => {
     const { exitCode, stdout } = millrace(["load", "-", "--dp", of.name, "--json"], input);
     expect(exitCode).toBe(2);
     const report = JSON.parse(stdout);
-    expect(report).toMatchObject({ applied: 1490, lines: 1490, ended: "unreadable" });
+    expect(report).toMatchObject({ applied: 4096, lines: 4096, ended: "unreadable" });
     expect(report.endReason).toContain("chunk 2, at byte");
-    expect(of.flows).toBe(1490);
+    expect(of.flows).toBe(4096);
   });
 
   test("leaves no set behind where a line is refused, unless told to go on", () => {
