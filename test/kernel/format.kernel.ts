@@ -131,7 +131,7 @@ describe("millrace", () => {
     const { exitCode, stdout } = millrace(["compile", text, "-o", set]);
     expect([exitCode, stdout.slice(stdout.lastIndexOf(": "))]).toEqual([
       0,
-      expect.stringContaining("4,000 flows of 4,000 lines"),
+      expect.stringContaining("6,000 flows of 6,000 lines"),
     ]);
     const bytes = new Uint8Array(readFileSync(set));
     starts = recordStarts(bytes);
