@@ -18,9 +18,10 @@ export type FlowSetOptions = {
 };
 
 /**
- * Flows that were encoded beforehand: a chunk is stamped and sent where it was read to. What goes
- * otherwise than it lies, without its UFID or as a delete, is copied into the sink's own batch. An input that can be read twice is checked to its end before its first flow is given
- * out; of any other one, what comes before a damaged chunk is.
+ * Flows that were encoded beforehand: a chunk is stamped and sent where it was read to. What goes otherwise
+ * than it lies, without its UFID or as a delete, is copied into the sink's own batch. An input that can be
+ * read twice is checked to its end before its first flow is given out; of any other one, what comes before a
+ * damaged chunk is.
  */
 export class FlowSetFeed implements FlowFeed {
   line = 0;
