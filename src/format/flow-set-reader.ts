@@ -26,8 +26,7 @@ export class FlowSetReader {
   readonly source: ByteSource;
   /** It holds one record at a time, and is another one after a record that was too long for it. */
   memory: PinnedMemory;
-  /** Of the memory: the current chunk's messages are `start` to `end`, the caller's to change until {@link fill}. */
-  words: Int32Array;
+  /** The current chunk's messages are {@link words} `start` to `end`, the caller's to change until {@link fill}. */
   start = 0;
   end = 0;
   facts: FlowSetChunkFacts = NO_CHUNK;
@@ -36,8 +35,6 @@ export class FlowSetReader {
   /** Bytes taken from the source so far. */
   bytesRead = 0;
 
-  #bytes: Uint8Array;
-  #view: DataView;
   #position = 0;
   #filled = 0;
   /** Bytes of all records before the buffer's first one. */
@@ -52,9 +49,11 @@ export class FlowSetReader {
   constructor(source: ByteSource) {
     this.source = source;
     this.memory = new PinnedMemory(BUFFER_BYTES);
-    this.words = this.memory.i32;
-    this.#bytes = this.memory.u8;
-    this.#view = this.memory.view;
+  }
+
+  /** The memory in words. */
+  get words(): Int32Array {
+    return this.memory.i32;
   }
 
   /** Starts again at the first byte of a source that can. */
@@ -96,22 +95,25 @@ export class FlowSetReader {
     if (this.#sourceEnded) return false;
     const rest = this.#filled - this.#position;
     // Records are multiples of eight bytes: their messages stay aligned.
-    this.#bytes.copyWithin(0, this.#position, this.#filled);
+    this.memory.u8.copyWithin(0, this.#position, this.#filled);
     this.#before += this.#position;
     this.#position = 0;
     this.#filled = rest;
     this.start = this.end = 0;
     // A record, and the beginning of the next one, which tells its length: no more is moved later.
     const wanted = RECORD_PREFIX + (rest < RECORD_PREFIX ? 0 : this.#recordSize(0));
-    while (wanted > this.#bytes.length) this.#grow();
-    const read = this.source.read(this.#bytes.subarray(0, wanted), rest);
+    while (wanted > this.memory.u8.length) this.#grow();
+    const read = this.source.read(this.memory.u8.subarray(0, wanted), rest);
     return typeof read === "number"
       ? this.#accept(read)
       : read.then((count) => this.#accept(count));
   }
 
   #accept(count: number): boolean {
-    assert(count >= 0 && this.#filled + count <= this.#bytes.length, "a source overran the buffer");
+    assert(
+      count >= 0 && this.#filled + count <= this.memory.u8.length,
+      "a source overran the buffer",
+    );
     this.bytesRead += count;
     this.#filled += count;
     if (count > 0) return true;
@@ -123,9 +125,9 @@ export class FlowSetReader {
 
   // Bytes of the record at `start`, whose prefix is at hand.
   #recordSize(start: number): number {
-    const bytes = this.#bytes;
-    const size = this.#view.getUint32(start + 7);
-    const messages = this.#view.getUint32(start + 12);
+    const bytes = this.memory.u8;
+    const size = this.memory.view.getUint32(start + 7);
+    const messages = this.memory.view.getUint32(start + 12);
     const framed =
       bytes[start] === ARRAY_5 &&
       bytes[start + 1] === UINT_32 &&
@@ -140,13 +142,13 @@ export class FlowSetReader {
 
   // Takes a whole record. Returns whether it is a chunk.
   #take(start: number, end: number): boolean {
-    const bytes = this.#bytes;
+    const bytes = this.memory.u8;
     this.#checksum = Bun.hash.crc32(bytes.subarray(start + CHECKED_FROM, end), this.#checksum);
-    if (this.#checksum !== this.#view.getUint32(start + 2)) {
+    if (this.#checksum !== this.memory.view.getUint32(start + 2)) {
       this.#fail(`${this.#place()} is damaged: its checksum does not match`);
     }
     const first = start + RECORD_PREFIX;
-    const last = first + this.#view.getUint32(start + 12);
+    const last = first + this.memory.view.getUint32(start + 12);
     const facts = unpackFacts(bytes.subarray(last, end)) ?? this.#failOrder();
     if (this.#records === 0) {
       const fault = headerFault(facts);
@@ -166,15 +168,16 @@ export class FlowSetReader {
   #takeChunk(facts: FlowSetChunkFacts, first: number, last: number): void {
     const start = first >> 2;
     const end = last >> 2;
-    const count = (last & 3) === 0 ? countMessages(this.words, start, end) : -1;
+    const { words } = this;
+    const count = (last & 3) === 0 ? countMessages(words, start, end) : -1;
     if (count !== facts.flows || facts.line <= this.#line) this.#failOrder();
     this.start = start;
     this.end = end;
     this.facts = facts;
     this.#flows += count;
     let at = start;
-    for (let next = start; next < end; next += (this.words[next] ?? 0) >> 2) at = next;
-    this.#line = facts.line + (this.words[at + LINE_AT] ?? 0);
+    for (let next = start; next < end; next += (words[next] ?? 0) >> 2) at = next;
+    this.#line = facts.line + (words[at + LINE_AT] ?? 0);
   }
 
   #place(): string {
@@ -194,12 +197,9 @@ export class FlowSetReader {
 
   // A record that is longer than the buffer, but not too long.
   #grow(): void {
-    assert(this.#bytes.length < RECORD_BYTES_MAX * 2, "a record is not too long");
-    const longer = new PinnedMemory(this.#bytes.length * 2);
-    longer.u8.set(this.#bytes);
+    assert(this.memory.u8.length < RECORD_BYTES_MAX * 2, "a record is not too long");
+    const longer = new PinnedMemory(this.memory.u8.length * 2);
+    longer.u8.set(this.memory.u8);
     this.memory = longer;
-    this.words = longer.i32;
-    this.#bytes = longer.u8;
-    this.#view = longer.view;
   }
 }

@@ -1,4 +1,4 @@
-import { type ByteSource, UnreadableInputError } from "./source.ts";
+import { brokenOff, type ByteSource, UnreadableInputError } from "./source.ts";
 
 /**
  * Lines from a script, one flow each; the newline is added. What they throw is thrown, as the input that breaks
@@ -114,11 +114,6 @@ class LineStage {
 
   /** What it is that the script threw instead of the next line. */
   unreadable(cause: unknown): UnreadableInputError {
-    if (cause instanceof UnreadableInputError) return cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const line = this.#lines + 1;
-    return new UnreadableInputError(`cannot read line ${line} of ${this.name}: ${reason}`, {
-      cause,
-    });
+    return brokenOff(`line ${this.#lines + 1} of ${this.name}`, cause);
   }
 }

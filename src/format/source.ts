@@ -177,6 +177,13 @@ function attempt<T>(path: string, run: () => T): T {
   }
 }
 
+/** What a script threw instead of `what` it was to give: an input that breaks off there. */
+export function brokenOff(what: string, cause: unknown): UnreadableInputError {
+  if (cause instanceof UnreadableInputError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new UnreadableInputError(`cannot read ${what}: ${reason}`, { cause });
+}
+
 function unreadable(name: string, cause: unknown): UnreadableInputError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const reason = REASONS[code] ?? (cause instanceof Error ? cause.message : String(cause));

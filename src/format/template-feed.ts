@@ -1,7 +1,7 @@
 import type { TemplateReader } from "../flow/template.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowFeed, FlowSink } from "./feed.ts";
-import { UnreadableInputError } from "./source.ts";
+import { brokenOff } from "./source.ts";
 
 const TOO_LONG = {
   column: 1,
@@ -86,9 +86,6 @@ export class TemplateFeed implements FlowFeed {
 
   // Rows that throw are an input that breaks off: those before are loaded and accounted for.
   readonly #fail = (cause: unknown): never => {
-    if (cause instanceof UnreadableInputError) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const row = this.#reader.row + 1;
-    throw new UnreadableInputError(`cannot read row ${row} of the template: ${reason}`, { cause });
+    throw brokenOff(`row ${this.#reader.row + 1} of the template`, cause);
   };
 }

@@ -50,7 +50,6 @@ export class Sender implements Outlet {
   fatalErrno = 0;
 
   readonly #rig: Rig;
-  readonly #rigs: RigShelf | undefined;
   readonly #transactor: Transactor;
   /** What it had done before: other loads may have used it. */
   readonly #before: TransactorCounters;
@@ -75,7 +74,6 @@ export class Sender implements Outlet {
     this.#tolerate = tolerate;
     this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
-    this.#rigs = target.rigs;
     this.#rig = target.rigs?.take(channel, shape) ?? new Rig(channel, shape);
     this.#transactor = this.#rig.transactor;
     this.#before = { ...this.#transactor.counters };
@@ -193,7 +191,8 @@ export class Sender implements Outlet {
   [Symbol.dispose](): void {
     this.#second?.[Symbol.dispose]();
     // Where the kernel took no more, replies may still be on their way.
-    if (this.#rigs !== undefined && this.fatalErrno === 0) this.#rigs.give(this.#rig);
+    const { rigs } = this.#target;
+    if (rigs !== undefined && this.fatalErrno === 0) rigs.give(this.#rig);
     else this.#rig.close();
   }
 }
