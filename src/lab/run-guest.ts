@@ -32,7 +32,8 @@ type GuestKernel = {
   readonly bootTimeoutMs: number;
   /** What starts the kernel, for a run whose files lie in `folder`, with `init` as its init. */
   readonly command: (folder: string, init: string) => string[];
-  readonly env: Readonly<Record<string, string>>;
+  /** The environment of the kernel's own process, for a run whose files lie in `folder`. */
+  readonly env: (folder: string) => Readonly<Record<string, string>>;
 };
 
 /** Boots a kernel, runs a command in its guest, and takes the guest down. */
@@ -55,7 +56,7 @@ export async function runInGuest(
       stdin: source === "ignore" ? source : file === undefined ? { spool } : { file },
       terminal: options.terminal ? terminalSize() : undefined,
     });
-    const vm = startVm(kernel.command(folder, init), folder, kernel.env);
+    const vm = startVm(kernel.command(folder, init), folder, kernel.env(folder));
     return await converse(vm, {
       ...options,
       folder,

@@ -62,7 +62,7 @@ async function boot(
           folder,
           init,
         }),
-      env: { PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" },
+      env: () => ({ PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" }),
     },
     options,
   );

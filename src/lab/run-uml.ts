@@ -22,7 +22,7 @@ export async function runInUml(options: ResolvedOptions): Promise<SessionResult>
       channels: UML_CHANNELS,
       bootTimeoutMs: BOOT_TIMEOUT_MS,
       command: (folder, init) => umlCommand({ kernel: tree.kernel, mebibytes, folder, init }),
-      env: umlEnvironment(memory.folder),
+      env: (folder) => umlEnvironment(memory.folder, folder),
     },
     options,
   );

@@ -1,5 +1,8 @@
-import { VM_FD } from "./vm.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { GuestChannels } from "./guest.ts";
+import { VM_FD } from "./vm.ts";
+import { wantsXstateShim, xstateShim } from "./xstate-shim.ts";
 
 /** The serial lines of a User Mode Linux guest, by what they carry. */
 export const UML_CHANNELS: GuestChannels = {
@@ -62,7 +65,15 @@ export function umlCommand(boot: UmlBoot): string[] {
   ];
 }
 
-/** The folder for the guest's memory is told to the kernel by TMPDIR, and by nothing else. */
-export function umlEnvironment(memoryFolder: string): Record<string, string> {
-  return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", TMPDIR: memoryFolder };
+/**
+ * The environment of the kernel's process. The folder for the guest's memory is told to it by TMPDIR, and by
+ * nothing else. None of it reaches the guest.
+ * @param folder of the run: where the processor wants {@link xstateShim}, it is written there
+ */
+export function umlEnvironment(memoryFolder: string, folder: string): Record<string, string> {
+  const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", TMPDIR: memoryFolder };
+  if (!wantsXstateShim(readFileSync("/proc/cpuinfo", "utf8"))) return env;
+  const shim = join(folder, "xstate.so");
+  writeFileSync(shim, xstateShim());
+  return { ...env, LD_PRELOAD: shim };
 }
