@@ -1,7 +1,7 @@
 import { parseActions } from "../flow/action/parse.ts";
-import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { writeKey, writeMask } from "../flow/key/encode.ts";
 import { normalize } from "../flow/key/normal-form.ts";
+import { decodePacketKey } from "../flow/key/packet-key.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
 import { FlowLineEncoder } from "../flow/line.ts";
@@ -102,7 +102,7 @@ export class FlowBatch implements Disposable {
     const list = this.#actionsOf(actions);
     const { bytes, keyStart, keyEnd } = upcall;
     const record = this.#record;
-    if (!decodeKey(bytes, keyStart, keyEnd, NO_MASK, 0, record)) {
+    if (!decodePacketKey(bytes, keyStart, keyEnd, record)) {
       throw new MillraceError("MALFORMED", "the kernel's key is malformed");
     }
     normalize(record);
