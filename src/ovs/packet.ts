@@ -149,7 +149,8 @@ export class Upcall implements PacketToExecute {
   get inPort(): number | undefined {
     const reader = READER.reset(this.bytes, this.keyStart, this.keyEnd);
     while (reader.next()) {
-      if (reader.type === OVS_KEY_ATTR_IN_PORT) return littleEndian(this.bytes, reader.start, 4);
+      if (reader.type !== OVS_KEY_ATTR_IN_PORT || reader.length < 4) continue;
+      return littleEndian(this.bytes, reader.start, 4);
     }
     return undefined;
   }
