@@ -13,7 +13,7 @@ import { completeShape, type SenderShape, shapeForRate } from "./load/sender-sha
 import type { SenderCount } from "./load/sender-trial.ts";
 import type { FlowVerb } from "./ovs/flow-message.ts";
 import { datapathOwner, ownerText } from "./ovs/vswitchd.ts";
-import { listPorts, portNames } from "./ovs/vport.ts";
+import { listPorts, type PortInfo, portNames } from "./ovs/vport.ts";
 import { MillraceError } from "./sys/errors.ts";
 
 /** How the library loads. */
@@ -111,9 +111,16 @@ function feedOf(
   sender: Sender,
   options: DatapathLoadOptions,
 ): Promise<FlowFeed> {
-  const ports = listPorts(target.channel, target.datapath);
+  const readPorts = (): readonly PortInfo[] => listPorts(target.channel, target.datapath);
   const { workers = "auto" } = options;
-  return fileFeed(source, sender, target, { line: lineOptions(options), ports, workers, format });
+  const line = lineOptions(options);
+  return fileFeed(source, sender, target, {
+    line,
+    ports: readPorts(),
+    readPorts,
+    workers,
+    format,
+  });
 }
 
 function lineOptions({ ufid = true, mode = "put" }: DatapathLoadOptions): FileFeedOptions["line"] {

@@ -55,7 +55,6 @@ import {
   lazyPortNames,
   listPorts,
   type PortInfo,
-  portNames,
   type PortType,
 } from "./ovs/vport.ts";
 import {
@@ -299,10 +298,12 @@ export class Datapath implements Disposable {
     executePacket(this.#channel, this.#info, packet, actions, ports);
   }
 
-  /** Collects flows, to send many at once; close it. @param capacity the most flows at once, 1,024 */
+  /**
+   * Collects flows, to send many at once; close it. Names of ports mean what they mean when they are sent.
+   * @param capacity the most flows at once, 1,024
+   */
   batch(capacity?: number): FlowBatch {
-    const ports = portNames(this.#channel, this.#info);
-    return new FlowBatch(this.#target, { ports, ...(capacity === undefined ? {} : { capacity }) });
+    return new FlowBatch(this.#target, capacity === undefined ? {} : { capacity });
   }
 
   /** Changes of this datapath, its ports and flows, from now on; see {@link Datapath.changes}. */

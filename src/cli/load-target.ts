@@ -10,15 +10,19 @@ import { checkOwner } from "./ownership.ts";
 export type OpenTarget = Disposable & {
   readonly target: LoadTarget;
   readonly ports: readonly NumberedPort[];
+  /** Reads them again. */
+  readonly readPorts: () => readonly NumberedPort[];
 };
 
 /** @throws MillraceError `NO_DATAPATH`, `NO_MODULE` */
 export function openTarget(name: string): OpenTarget {
   const channel = new OvsChannel();
   const datapath = getDatapath(channel, name);
+  const readPorts = (): readonly NumberedPort[] => listPorts(channel, datapath);
   return {
     target: { channel, datapath },
-    ports: listPorts(channel, datapath),
+    ports: readPorts(),
+    readPorts,
     [Symbol.dispose]: () => channel[Symbol.dispose](),
   };
 }

@@ -9,6 +9,7 @@ import {
 } from "../uapi/openvswitch.ts";
 import type { FlowIdentity } from "./identity.ts";
 import { KeyRecord } from "./key/record.ts";
+import { UFID_SIZE } from "./key/ufid.ts";
 import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
 import type { ByteRange, FlowParts } from "./parts.ts";
@@ -126,10 +127,10 @@ export class Flow {
     });
   }
 
-  /** The UFID as a UUID; undefined for a flow that is identified by its key. */
+  /** The UFID as a UUID; undefined for a flow that is identified by its key, or by fewer than 16 bytes. */
   get ufid(): string | undefined {
     const { bytes, ufid } = this.#parts;
-    if (ufid.start < 0) return undefined;
+    if (ufid.start < 0 || ufid.end - ufid.start !== UFID_SIZE) return undefined;
     const out = new TextSink(64);
     printUuid(out, bytes, ufid.start);
     return out.toString();

@@ -1,4 +1,4 @@
-import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { type AttributeWriter, NLA_HEADER } from "../netlink/attribute-writer.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
@@ -49,6 +49,8 @@ const DUMP_WORDS: WordTable = new WordTable([
 ]);
 const DUMP_ACTIONS = 6;
 const DUMP_EXTRA: Uint8Array = new TextEncoder().encode(", dp-extra-info:");
+
+const EXPECTED_NAME = "a key that names a flow: nothing of this one is matched";
 
 /** The most values of a dump's statistics that are noted. */
 const STATISTICS_MAX = 16;
@@ -112,8 +114,14 @@ export class LineParser {
     const isDelete = this.verb === "delete";
     const isBare = isDelete && !this.#whole;
     if (this.#writeUfid(writer) && isBare) return true;
+    const key = writer.position;
     this.#writeKey(writer);
-    if (isBare) return true;
+    if (isBare) {
+      // As a request it would be a flush.
+      if (!writer.failed && writer.position - key <= NLA_HEADER)
+        cursor.fail(EXPECTED_NAME, this.#keyStart);
+      return true;
+    }
     const mask = writer.nest(OVS_FLOW_ATTR_MASK);
     writeMask(this.#record, writer);
     writer.endNest(mask);

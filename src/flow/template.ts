@@ -4,7 +4,8 @@ import type { LineVerb } from "./line-parser.ts";
 import { type NumberedPort, portNamesOf } from "./ports.ts";
 import { type CompiledTemplate, compileTemplate, namesOf } from "./template/compile.ts";
 import { checkRows, type RowSource, rowSource, type TemplateRows } from "./template/rows.ts";
-import { Stage } from "./template/stage.ts";
+import { RowText } from "./template/row-text.ts";
+import { PUT_AS_TEXT, Stage } from "./template/stage.ts";
 import { expectedOf } from "./template/values.ts";
 
 export type { TemplateColumns, TemplateRow, TemplateRows } from "./template/rows.ts";
@@ -110,7 +111,9 @@ export class TemplateReader {
   /** Where the current row is in the stage, and rows in it. */
   #at = -1;
   #count = 0;
-  #bad = -1;
+  #put = -1;
+  /** Made when a row first wants it. */
+  #rowText: RowText | undefined;
 
   constructor(
     text: string,
@@ -147,8 +150,16 @@ export class TemplateReader {
    * @returns false where a value does not fit its hole: nothing was written, {@link refusal} says why
    */
   encode(writer: AttributeWriter): boolean {
-    this.#bad = this.#stage.put(this.#at, writer);
-    return this.#bad < 0;
+    this.#put = this.#stage.put(this.#at, writer);
+    if (this.#put !== PUT_AS_TEXT) return this.#put < 0;
+    this.#rowText ??= new RowText(this.#template);
+    this.#rowText.encode(this.#stage, this.#at, writer);
+    return true;
+  }
+
+  /** The row that was encoded last has the form of the template's layout: others may be copies of it. */
+  get isLaidOut(): boolean {
+    return this.#put === -1;
   }
 
   /**
@@ -172,12 +183,11 @@ export class TemplateReader {
   /** Why {@link encode} returned false. */
   get refusal(): RowRefusal {
     const { layout, places } = this.#template;
-    const hole = Math.max(this.#bad, 0);
+    const hole = Math.max(this.#put, 0);
     const place = places[hole];
     const value = this.#source.valueOf(hole, this.#at);
-    const what =
+    const expected =
       place === undefined ? "" : expectedOf(place, layout.kind[hole] ?? 0, layout.max[hole] ?? 0);
-    const expected = layout.isNonzero(hole) ? `${what}, not zero` : what;
     const reason =
       value === undefined
         ? `row ${this.row}: no value for {${place?.name}}`

@@ -8,6 +8,8 @@ import { type NamelessPort, resolvePorts } from "./flow-set-ports.ts";
 import { FlowSetReader } from "./flow-set-reader.ts";
 import { type ByteSource, UnreadableInputError } from "./source.ts";
 
+const NO_KEY = "a delete without a key would flush: it names no flow";
+
 /** What a load makes of a flow set. */
 export type FlowSetOptions = {
   /** Flows keep the UFID that is the hash of their key and mask. */
@@ -152,6 +154,10 @@ export class FlowSetFeed implements FlowFeed {
     const most = this.#whole ? 1 : batch.limit - batch.count;
     const position = this.#copier.copy(words, this.#at, stop, i32, out, i32.length, most);
     this.#at = this.#copier.at;
+    if (position === out && this.#copier.namesNoFlow(words, this.#at)) {
+      this.#refuse(sink, "NO_KEY", NO_KEY, "");
+      return true;
+    }
     if (position === out) {
       // An empty arena without room for one flow: it is longer than netlink carries.
       if (batch.count > 0) return false;

@@ -139,6 +139,18 @@ export function wholeRun(words: Int32Array, at: number, end: number, countMax: n
   return next;
 }
 
+/** Whether the message at `at` is a delete, or becomes one where those that put are `deletes`. */
+function becomesDelete(words: Int32Array, at: number, deletes: boolean): boolean {
+  const generic = words[at + GENERIC_AT]!;
+  if (generic === GENERIC_DEL) return true;
+  return deletes && generic === GENERIC_NEW && words[at + TYPE_AT] === TYPE_REQUEST;
+}
+
+/** What is left of an attribute that names a flow: its header and no more. A UFID is longer. */
+function isEmptyKey(words: number): boolean {
+  return words <= 1;
+}
+
 /** Copies messages as their verb and their identity want them, leaving out the rest. */
 export class MessageCopier {
   /** The word behind the last message that was copied. */
@@ -155,9 +167,17 @@ export class MessageCopier {
     this.#deletes = deletes;
   }
 
+  /** The message at `at` would be a delete by a key that is empty: a flush. */
+  namesNoFlow(words: Int32Array, at: number): boolean {
+    if (this.#ufid || hasOwnUfid(words, at) || !becomesDelete(words, at, this.#deletes))
+      return false;
+    return keyWords(words, at) === 0;
+  }
+
   /**
    * Copies messages from `at` on, up to `end` of `words`, to `out` and no further than `limit` of `to`.
-   * @returns the word behind the last one in `to`; `out` where there was no room for one
+   * @returns the word behind the last one in `to`; `out` where there was no room for one, or it
+   *   {@link namesNoFlow}
    */
   copy(
     words: Int32Array,
@@ -174,10 +194,7 @@ export class MessageCopier {
     let position = out;
     for (let count = 0; from < end && count < countMax; count++) {
       const next = from + (words[from]! >> 2);
-      const generic = words[from + GENERIC_AT]!;
-      const isDelete =
-        generic === GENERIC_DEL ||
-        (deletes && generic === GENERIC_NEW && words[from + TYPE_AT] === TYPE_REQUEST);
+      const isDelete = becomesDelete(words, from, deletes);
       const marks = words[from + MARKS_AT]!;
       const keep = ufid || (marks & MARK_OWN_UFID) !== 0;
       const cut = !keep && (marks & MARK_ANY_PORT) !== 0 ? PORT_WORDS : 0;
@@ -185,7 +202,7 @@ export class MessageCopier {
       let first = from + (keep ? UFID_AT : KEY_AT);
       const last = !isDelete ? next : keep ? from + KEY_AT : keyEnd(words, from);
       const size = HEADER_WORDS + last - first - cut;
-      if (position + size > limit) break;
+      if (position + size > limit || (isDelete && isEmptyKey(last - first - cut))) break;
       to[position] = size << 2;
       for (let i = 1; i < HEADER_WORDS; i++) to[position + i] = words[from + i]!;
       position += HEADER_WORDS;

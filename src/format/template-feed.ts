@@ -44,7 +44,7 @@ export class TemplateFeed implements FlowFeed {
       if (!reader.encode(sink.batch.writer)) {
         sink.refuse({ line: reader.row, code: "FLOW_VALUE", ...reader.refusal });
       } else if (sink.commit(reader.verb, reader.row)) {
-        this.#learn(sink.batch, base);
+        if (reader.isLaidOut) this.#learn(sink.batch, base);
       } else {
         // An empty arena without room for one flow: it is longer than netlink carries.
         if (sink.batch.count > 0) this.#again = true;

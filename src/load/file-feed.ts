@@ -1,5 +1,5 @@
 import type { FlowLineOptions } from "../flow/line.ts";
-import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
+import { type NumberedPort, type PortNames, portNamesOf } from "../flow/ports.ts";
 import { detect, type FlowFormat } from "../format/detect.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { openFeed } from "../format/open-feed.ts";
@@ -25,6 +25,8 @@ const BYTES_MIN = 4 << 20;
 export type FileFeedOptions = {
   readonly line: Omit<FlowLineOptions, "ports">;
   readonly ports: readonly NumberedPort[];
+  /** Reads them again, for a stream; absent where no datapath is at hand. */
+  readonly readPorts?: () => readonly NumberedPort[];
   readonly workers: WorkerCount;
   /** `auto`: as its first bytes tell. */
   readonly format?: FlowFormat | "auto";
@@ -32,8 +34,47 @@ export type FileFeedOptions = {
 
 /** Opens flows that come from somewhere, in whatever format. Nothing is read yet. */
 function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
-  const { format = "auto" } = options;
-  return openFeed({ source, format }, { ...options.line, ports: portNamesOf(options.ports) });
+  const { format = "auto", line, ports, readPorts } = options;
+  if (readPorts === undefined || source.rewind !== undefined) {
+    return openFeed({ source, format }, { ...line, ports: portNamesOf(ports) });
+  }
+  const recent = withRecentNames(source, ports, readPorts);
+  return openFeed({ source: recent.source, format }, { ...line, ports: recent.ports });
+}
+
+/** How old the names of ports are at most when a piece of a stream comes. */
+const NAMES_AGE_MS = 1000;
+
+/** A stream may last for days, and ports are renumbered meanwhile: their names are read again as it goes on. */
+function withRecentNames(
+  source: ByteSource,
+  ports: readonly NumberedPort[],
+  read: () => readonly NumberedPort[],
+): { source: ByteSource; ports: PortNames } {
+  let names: PortNames | undefined = portNamesOf(ports);
+  let readAt = performance.now();
+  const current = (): PortNames => {
+    if (names !== undefined) return names;
+    readAt = performance.now();
+    return (names = portNamesOf(read()));
+  };
+  const came = (count: number): number => {
+    if (performance.now() - readAt >= NAMES_AGE_MS) names = undefined;
+    return count;
+  };
+  return {
+    source: {
+      ...source,
+      read: (buffer, offset) => {
+        const count = source.read(buffer, offset);
+        return typeof count === "number" ? came(count) : count.then(came);
+      },
+    },
+    ports: {
+      numberOf: (name) => current().numberOf(name),
+      nameOf: (number) => current().nameOf(number),
+    },
+  };
 }
 
 /**

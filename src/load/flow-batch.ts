@@ -1,15 +1,17 @@
 import { parseActions } from "../flow/action/parse.ts";
-import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { writeKey, writeMask } from "../flow/key/encode.ts";
 import { normalize } from "../flow/key/normal-form.ts";
+import { decodePacketKey } from "../flow/key/packet-key.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
 import { FlowLineEncoder } from "../flow/line.ts";
-import type { PortNames } from "../flow/ports.ts";
 import { Cursor } from "../flow/text/cursor.ts";
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import { refusalOfSyntax } from "../format/feed.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import type { Batch } from "../netlink/batch.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
+import { portNames } from "../ovs/vport.ts";
 import { assert, MillraceError } from "../sys/errors.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
@@ -23,6 +25,7 @@ import { Rig } from "./rig.ts";
 import type { LoadTarget } from "./sender.ts";
 import { DEFAULT_SHAPE } from "./sender-shape.ts";
 import { Settler } from "./settle.ts";
+import { WaitingNames } from "./waiting-names.ts";
 
 /** Flows between two flushes, unless it is said otherwise. */
 const CAPACITY = 1024;
@@ -31,7 +34,6 @@ const CAPACITY = 1024;
 type FlowBatchOptions = {
   /** The most flows between two flushes; 1,024 by default. */
   readonly capacity?: number;
-  readonly ports?: PortNames;
 };
 
 /** What became of the flows of one {@link FlowBatch.flush}. */
@@ -40,6 +42,12 @@ export type FlowBatchResult = {
   /** Those that were not simply applied; `line` counts the flows since the batch was made, from 1. */
   readonly exceptions: readonly FlowException[];
 };
+
+/** Encodes a flow once more into the batch's writer. @throws FlowSyntaxError */
+type Again = () => FlowVerb;
+
+/** Actions that were parsed before. */
+type KnownActions = { readonly list: Uint8Array; readonly namesPort: boolean };
 
 /** Where the key of a packet is: an upcall. */
 type Keyed = { readonly bytes: Uint8Array; readonly keyStart: number; readonly keyEnd: number };
@@ -56,10 +64,12 @@ export class FlowBatch implements Disposable {
   readonly #settler: Settler;
   readonly #account: Account;
   readonly #lines: FlowLineEncoder;
-  readonly #ports: PortNames | undefined;
+  readonly #ports: WaitingNames;
   readonly #record = new KeyRecord();
   readonly #cursor = new Cursor();
-  readonly #actions = new Map<string, Uint8Array>();
+  readonly #actions = new Map<string, KnownActions>();
+  /** The flows of the batch that name ports, by index: numbers may change before they are sent. */
+  readonly #named = new Map<number, Again>();
   #exceptions: FlowException[] = [];
   #flows = 0;
   #appliedBefore = 0;
@@ -67,11 +77,10 @@ export class FlowBatch implements Disposable {
   constructor(target: LoadTarget, options: FlowBatchOptions = {}) {
     const capacity = options.capacity ?? CAPACITY;
     assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
-    this.#ports = options.ports;
-    this.#account = new Account((exception) => this.#exceptions.push(exception));
-    const { ports } = options;
-    this.#lines = new FlowLineEncoder({ ufid: true, ...(ports === undefined ? {} : { ports }) });
     const { channel, datapath } = target;
+    this.#ports = new WaitingNames(() => portNames(channel, datapath));
+    this.#account = new Account((exception) => this.#exceptions.push(exception));
+    this.#lines = new FlowLineEncoder({ ufid: true, ports: this.#ports });
     this.#settler = new Settler(target, this.#account, new Set());
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
     const datagramsPerCall = Math.ceil(capacity / DEFAULT_SHAPE.messagesPerDatagram);
@@ -88,9 +97,14 @@ export class FlowBatch implements Disposable {
   /** Adds a flow as text, or a `Flow`; a verb of its line wins. @throws FlowSyntaxError */
   add(flow: string | { toString(): string }): void {
     const line = ENCODER.encode(flow.toString());
-    do {
-      this.#lines.encode(line, 0, line.length, this.#flows + 1, this.#begin());
-    } while (!this.#keep(this.#lines.verb));
+    const number = this.#flows + 1;
+    const encode = (): FlowVerb => {
+      this.#lines.encode(line, 0, line.length, number, this.#begin());
+      return this.#lines.verb;
+    };
+    const { lookups } = this.#ports;
+    while (!this.#keep(encode()));
+    if (this.#ports.lookups > lookups) this.#named.set(this.#batch.count - 1, encode);
   }
 
   /**
@@ -99,16 +113,25 @@ export class FlowBatch implements Disposable {
    * @throws FlowSyntaxError in the actions
    */
   answer(upcall: Keyed, actions: string): void {
-    const list = this.#actionsOf(actions);
     const { bytes, keyStart, keyEnd } = upcall;
     const record = this.#record;
-    if (!decodeKey(bytes, keyStart, keyEnd, NO_MASK, 0, record)) {
-      throw new MillraceError("MALFORMED", "the kernel's key is malformed");
-    }
-    normalize(record);
+    readPacketKey(bytes, keyStart, keyEnd, record);
+    let known: KnownActions;
     do {
-      writeFlow(this.#begin(), record, list);
+      // Before they are looked up: ports that were renumbered are noticed when flows are sent.
+      if (this.#batch.full) this.#send();
+      known = this.#actionsOf(actions);
+      writeFlow(this.#begin(), record, known.list);
     } while (!this.#keep("put"));
+    if (!known.namesPort) return;
+    const key = bytes.slice(keyStart, keyEnd);
+    this.#named.set(this.#batch.count - 1, () => {
+      const { list } = this.#actionsOf(actions);
+      const own = new KeyRecord();
+      readPacketKey(key, 0, key.length, own);
+      writeFlow(this.#begin(), own, list);
+      return "put";
+    });
   }
 
   /** Sends what was added, and waits for what became of it. */
@@ -130,10 +153,46 @@ export class FlowBatch implements Disposable {
   #send(): void {
     const batch = this.#batch;
     if (batch.count === 0) return;
+    if (this.#named.size > 0) {
+      if (this.#ports.haveMoved()) this.#nameAnew();
+      this.#named.clear();
+    }
     this.#rig.transactor.execute(batch);
     this.#account.applied(batch.count - batch.failures);
     if (batch.failures > 0) this.#settler.settle(batch, Number.POSITIVE_INFINITY);
     batch.clear();
+  }
+
+  // Ports were renumbered while flows that name them waited: these are encoded once more, in their places.
+  #nameAnew(): void {
+    const batch = this.#batch;
+    const { count } = batch;
+    const before = batch.memory.u8.slice(0, batch.bytes);
+    const starts = batch.starts.slice(0, count + 1);
+    const lines = batch.tags.slice(0, count);
+    this.#actions.clear();
+    batch.clear();
+    for (const [i, line] of lines.entries()) {
+      const again = this.#named.get(i);
+      if (again !== undefined) {
+        this.#commitOrRefuse(line, again);
+        continue;
+      }
+      const message = before.subarray(starts[i], starts[i + 1]);
+      batch.memory.u8.set(message, batch.bytes);
+      batch.commitReady(message.length, line);
+    }
+  }
+
+  // A name may mean no port any more.
+  #commitOrRefuse(line: number, again: Again): void {
+    try {
+      const kept = this.#messages.commit(this.#batch, again(), line);
+      assert(kept, "a flow with another port is as long as before");
+    } catch (error) {
+      if (!(error instanceof FlowSyntaxError)) throw error;
+      this.#account.refused(refusalOfSyntax(line, error));
+    }
   }
 
   // Keeps what was written since the message began, or makes room for it to be written again.
@@ -156,19 +215,21 @@ export class FlowBatch implements Disposable {
     return this.#batch.writer;
   }
 
-  #actionsOf(text: string): Uint8Array {
+  #actionsOf(text: string): KnownActions {
     const known = this.#actions.get(text);
     if (known !== undefined) return known;
     const bytes = ENCODER.encode(text);
     // The batch's writer has room to parse into; nothing of that is committed.
     const writer = this.#begin();
     const start = writer.position;
+    const { lookups } = this.#ports;
     parseActions(this.#cursor.reset(bytes, 0, bytes.length, 1), writer, this.#ports);
     if (writer.failed) throw new MillraceError("TOO_LONG", "the actions are too long");
     const list = writer.memory.u8.slice(start, writer.position);
+    const actions = { list, namesPort: this.#ports.lookups > lookups };
     if (this.#actions.size >= ACTIONS_KEPT) this.#actions.clear();
-    this.#actions.set(text, list);
-    return list;
+    this.#actions.set(text, actions);
+    return actions;
   }
 }
 
@@ -176,6 +237,14 @@ const ENCODER = new TextEncoder();
 
 /** Action lists that are remembered: as many as a switch has ports, and more. */
 const ACTIONS_KEPT = 4096;
+
+/** Reads the key of a packet into `record`, in normal form. */
+function readPacketKey(bytes: Uint8Array, start: number, end: number, record: KeyRecord): void {
+  if (!decodePacketKey(bytes, start, end, record)) {
+    throw new MillraceError("MALFORMED", "the kernel's key is malformed");
+  }
+  normalize(record);
+}
 
 function writeFlow(writer: AttributeWriter, record: KeyRecord, actions: Uint8Array): void {
   const ufid = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);

@@ -75,8 +75,17 @@ export async function load(
  */
 export function loadSync(feed: FlowFeed, outlet: Outlet, options: LoadOptions = {}): LoadReport {
   using run = new LoadRun(feed, outlet, options);
-  while (run.step(Number.POSITIVE_INFINITY) === "starved" && run.refillSync());
-  run.flush(Number.POSITIVE_INFINITY);
+  for (;;) {
+    const state = run.step(Number.POSITIVE_INFINITY);
+    if (state === "done" || (state === "starved" && !run.refillSync())) break;
+    // A load that keeps to a rate rests between its batches: that is not its end.
+    for (;;) {
+      const restMs = run.restMs(performance.now());
+      if (restMs <= 0) break;
+      Bun.sleepSync(restMs);
+    }
+  }
+  while (!run.flush(Number.POSITIVE_INFINITY));
   return run.finish();
 }
 
@@ -90,7 +99,7 @@ function visitEventLoop(restMs: number): Promise<void> {
 type StepState =
   /** Nothing of the input is at hand. */
   | "starved"
-  /** The slice of time is used up. */
+  /** The slice of time is used up, or the load is to rest. */
   | "due"
   /** Nothing more is to be done. */
   | "done";

@@ -82,7 +82,6 @@ export class Conntrack {
       write: (writer: AttributeWriter) => putHeader(writer, 0),
     };
     for (const { memory, message } of this.#channel.dumpWith(NETLINK_NETFILTER, request)) {
-      if (message.end < message.payload + NFGENMSG_BYTES) continue;
       const found = decodeConnection(memory.u8, memory.view, message.payload, message.end);
       if (found !== undefined && (zone === undefined || found.zone === zone)) yield found;
     }
@@ -154,12 +153,17 @@ function attributesOf(bytes: Uint8Array, start: number, end: number): Attributes
   return found;
 }
 
-function decodeConnection(
+/**
+ * Reads a connection from the payload of a ctnetlink message, `bytes[start..end)`.
+ * @returns undefined for what is none: without its header, or without a tuple of both directions
+ */
+export function decodeConnection(
   bytes: Uint8Array,
   view: DataView,
   start: number,
   end: number,
 ): Connection | undefined {
+  if (end - start < NFGENMSG_BYTES) return undefined;
   const family = view.getUint8(start);
   const all = new Nest(bytes, view, start + NFGENMSG_BYTES, end);
   const original = tupleOf(all.nest(C.CTA_TUPLE_ORIG), family);

@@ -44,7 +44,9 @@ export function setCtLimits(channel: OvsChannel, limits: readonly CtLimit[]): vo
 export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []): CtLimitInfo[] {
   const found: CtLimitInfo[] = [];
   const wanted = zones.map((zone) => ({ zone, limit: 0 }));
-  transact(channel, OVS_CT_LIMIT_CMD_GET, "reading", wanted, (message) => decode(message, found));
+  transact(channel, OVS_CT_LIMIT_CMD_GET, "reading", wanted, (message) =>
+    decodeCtLimits(message, found),
+  );
   return found;
 }
 
@@ -99,7 +101,8 @@ function transact(
   }
 }
 
-function decode({ bytes, view, start, end }: OvsMessage, into: CtLimitInfo[]): void {
+/** Reads limits from a message of the family ovs_ct_limit, and appends them to `into`. */
+export function decodeCtLimits({ bytes, view, start, end }: OvsMessage, into: CtLimitInfo[]): void {
   const reader = new AttributeReader().reset(bytes, start, end);
   while (reader.next()) {
     if (reader.type !== OVS_CT_LIMIT_ATTR_ZONE_LIMIT) continue;

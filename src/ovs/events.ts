@@ -84,7 +84,8 @@ export function listenToChanges(
   );
 }
 
-function decodeChange(
+/** Reads a change from a message of one of the families; undefined for what is none, or is not wanted. */
+export function decodeChange(
   memory: PinnedMemory,
   reader: MessageReader,
   kind: ChangeKind | undefined,

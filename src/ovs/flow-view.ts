@@ -64,6 +64,7 @@ const READER = new AttributeReader();
 export function decodeFlow(message: OvsMessage, into: FlowView): void {
   into.bytes = message.bytes;
   into.ufid.start = into.key.start = into.mask.start = into.actions.start = -1;
+  into.ufid.end = into.key.end = into.mask.end = into.actions.end = -1;
   into.packets = into.byteCount = into.usedMs = into.tcpFlags = 0;
   const reader = READER.reset(message.bytes, message.start, message.end);
   while (reader.next()) {

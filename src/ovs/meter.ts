@@ -74,7 +74,7 @@ export type MeterInfo = {
 export function meterFeatures(channel: OvsChannel, datapath: DatapathInfo): MeterFeatures {
   let found: MeterFeatures = { maxMeters: 0, maxBands: 0, bandTypes: [] };
   transact(channel, datapath, OVS_METER_CMD_FEATURES, "asking for its features", undefined, (m) => {
-    found = decodeFeatures(m);
+    found = decodeMeterFeatures(m);
   });
   return found;
 }
@@ -185,19 +185,20 @@ function transact(
   }
 }
 
-function decodeFeatures({ bytes, view, start, end }: OvsMessage): MeterFeatures {
+/** Reads what meters can do from a message of the family ovs_meter. */
+export function decodeMeterFeatures({ bytes, view, start, end }: OvsMessage): MeterFeatures {
   let maxMeters = 0;
   let maxBands = 0;
   const bandTypes: string[] = [];
   const reader = new AttributeReader().reset(bytes, start, end);
   while (reader.next()) {
-    if (reader.type === OVS_METER_ATTR_MAX_METERS) maxMeters = view.getUint32(reader.start, true);
-    else if (reader.type === OVS_METER_ATTR_MAX_BANDS) {
-      maxBands = view.getUint32(reader.start, true);
-    } else if (reader.type === OVS_METER_ATTR_BANDS) {
-      forEachBand(bytes, reader, (type, at, length) => {
-        if (type !== OVS_BAND_ATTR_TYPE || length < 4) return;
-        const band = view.getUint32(at, true);
+    const { type, start: at, length } = reader;
+    if (type === OVS_METER_ATTR_MAX_METERS && length >= 4) maxMeters = view.getUint32(at, true);
+    else if (type === OVS_METER_ATTR_MAX_BANDS && length >= 4) maxBands = view.getUint32(at, true);
+    else if (type === OVS_METER_ATTR_BANDS) {
+      forEachBand(bytes, reader, (inner, from, size) => {
+        if (inner !== OVS_BAND_ATTR_TYPE || size < 4) return;
+        const band = view.getUint32(from, true);
         bandTypes.push(band === OVS_METER_BAND_TYPE_DROP ? "drop" : `type ${band}`);
       });
     }
@@ -205,7 +206,8 @@ function decodeFeatures({ bytes, view, start, end }: OvsMessage): MeterFeatures 
   return { maxMeters, maxBands, bandTypes };
 }
 
-function decodeMeter({ bytes, view, start, end }: OvsMessage): MeterInfo {
+/** Reads a meter from a message of the family ovs_meter. */
+export function decodeMeter({ bytes, view, start, end }: OvsMessage): MeterInfo {
   let id = 0;
   let stats = { packets: 0, bytes: 0 };
   let usedMs = 0;

@@ -1,7 +1,7 @@
 import { parseActions } from "../flow/action/parse.ts";
-import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { writeKey } from "../flow/key/encode.ts";
 import { normalize } from "../flow/key/normal-form.ts";
+import { decodePacketKey } from "../flow/key/packet-key.ts";
 import { parseWholeKey } from "../flow/key/parse.ts";
 import { printKey } from "../flow/key/print.ts";
 import { KeyRecord } from "../flow/key/record.ts";
@@ -149,7 +149,8 @@ export class Upcall implements PacketToExecute {
   get inPort(): number | undefined {
     const reader = READER.reset(this.bytes, this.keyStart, this.keyEnd);
     while (reader.next()) {
-      if (reader.type === OVS_KEY_ATTR_IN_PORT) return littleEndian(this.bytes, reader.start, 4);
+      if (reader.type !== OVS_KEY_ATTR_IN_PORT || reader.length < 4) continue;
+      return littleEndian(this.bytes, reader.start, 4);
     }
     return undefined;
   }
@@ -161,7 +162,7 @@ export class Upcall implements PacketToExecute {
 
   /** @param ports names for port numbers */
   keyText(ports?: PortNames): string {
-    if (!decodeKey(this.bytes, this.keyStart, this.keyEnd, NO_MASK, 0, RECORD)) {
+    if (!decodePacketKey(this.bytes, this.keyStart, this.keyEnd, RECORD)) {
       throw new MillraceError("MALFORMED", "the kernel's key is malformed");
     }
     const style = { verbose: false, ...(ports === undefined ? {} : { ports }) };

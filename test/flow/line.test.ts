@@ -201,3 +201,19 @@ describe("names of ports", () => {
     ]);
   });
 });
+
+test("a delete by a key of which nothing is matched names no flow", () => {
+  for (const [text, mode] of [
+    ["delete skb_mark(0/0)", "put"],
+    ["skb_mark(0/0x0),ct_mark(1/0) 2", "delete"],
+  ] as const) {
+    const { expected } = syntaxError(() => encode(text, { ufid: false, mode }));
+    expect(expected).toBe("a key that names a flow: nothing of this one is matched");
+    // By UFID it does, and a writer without room is something else.
+    expect(encode(text, { ufid: true, mode }).types).toEqual([UFID]);
+    writer.reset(0, 4);
+    const bytes = utf8.encode("delete in_port(1),eth()");
+    new FlowLineEncoder({ ufid: false }).encode(bytes, 0, bytes.length, 1, writer);
+    expect(writer.failed).toBe(true);
+  }
+});

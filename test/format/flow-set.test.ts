@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { Packr } from "msgpackr/pack";
 import { Unpackr } from "msgpackr/unpack";
 import { crc32 } from "node:zlib";
 import { FlowSetFeed, type FlowSetOptions } from "../../src/format/flow-set-feed.ts";
@@ -174,6 +175,23 @@ describe("a flow set", () => {
     expect((await load(bytesSource("set", bytes), { ufid: false })).messages.length).toBe(1);
   });
 
+  test("is not loaded as deletes that name no flow", async () => {
+    const { bytes } = await compile(
+      `${sampleLine(1)}\nskb_mark(0/0) 2\nadd skb_mark(0/0) 2\n${sampleLine(2)}`,
+    );
+    for (const capacity of [1, 1000]) {
+      const source = bytesSource("set", bytes);
+      const found = await load(source, { ufid: false, mode: "delete" }, capacity);
+      expect(found.messages.map((message) => message.split(" ")[0])).toEqual(["1", "3", "4"]);
+      expect(found.refusals).toEqual([
+        "2 NO_KEY a delete without a key would flush: it names no flow",
+      ]);
+    }
+    // With its UFID a flow is named.
+    const named = await load(bytesSource("set", bytes), { ufid: true, mode: "delete" });
+    expect([named.messages.length, named.refusals]).toEqual([4, []]);
+  });
+
   test("refuses flows of ports that are not there, and goes on", async () => {
     const text = `${sampleLine(1)}\n${KEY} nowhere\nin_port(gone),eth(),eth_type(0x0806) p1\n${KEY} p2,nowhere\n${sampleLine(2)}`;
     const { bytes } = await compile(text);
@@ -283,6 +301,38 @@ describe("a damaged flow set", () => {
     }
   });
 
+  test("is noticed where what it says of itself is not so, be its checksums right", async () => {
+    const { bytes } = await compile(
+      Array.from({ length: 5000 }, (_, i) => sampleLine(i)).join("\n"),
+    );
+    const facts = factsOf(bytes);
+    expect(facts.slice(1)).toEqual([
+      { flows: 4096, line: 1 },
+      { flows: 904, line: 4097 },
+      { chunks: 2, flows: 5000, lines: 5000 },
+    ]);
+    const [header = {}, one = {}, two = {}, end = {}] = facts;
+    const whole = await load(bytesSource("set", withFacts(bytes, facts)), { ufid: true });
+    expect(whole.messages.length).toBe(5000);
+    const order = /is not what a flow set has there$/;
+    for (const bad of [
+      // Totals.
+      [header, one, two, { ...end, flows: 4999 }],
+      [header, one, two, { ...end, flows: 5001 }],
+      [header, one, two, { ...end, chunks: 1 }],
+      [header, one, two, { ...end, chunks: 3 }],
+      [header, { ...one, flows: 4095 }, two, end],
+      [header, { ...one, flows: 4097 }, two, { ...end, flows: 5001 }],
+      // The second chunk begins at or before the last line of the first one.
+      [header, one, { ...two, line: 4096 }, end],
+      [header, one, { ...two, line: 1 }, end],
+    ]) {
+      const { reason, collected } = await failure(bytesSource("set", withFacts(bytes, bad)));
+      expect(reason).toMatch(order);
+      expect(collected.messages).toEqual([]);
+    }
+  });
+
   test("of another version, or for another byte order, is said to be so", async () => {
     const { bytes } = await compile(sampleLine(1));
     const version = Buffer.from(bytes).indexOf("version") + 7;
@@ -337,6 +387,41 @@ describe("a damaged flow set", () => {
     expect(given).toBeGreaterThan(3000);
   });
 });
+
+type Facts = Readonly<Record<string, unknown>>;
+
+/** What each record of a set says. */
+function factsOf(bytes: Uint8Array): Facts[] {
+  const records: unknown = new Unpackr({ useRecords: false }).unpackMultiple(bytes);
+  if (!Array.isArray(records)) throw new Error("records");
+  return records.map((record: unknown) => {
+    const facts: unknown = Array.isArray(record) ? record[3] : undefined;
+    if (typeof facts !== "object" || facts === null) throw new Error("facts");
+    return { ...facts };
+  });
+}
+
+/** The same set with other facts in its records; those of the header stay. */
+function withFacts(bytes: Uint8Array, facts: readonly Facts[]): Uint8Array {
+  const packr = new Packr({ useRecords: false, variableMapSize: true });
+  const starts = recordStarts(bytes);
+  const records = facts.map((of, i) => {
+    const record = bytes.subarray(starts[i], starts[i + 1]);
+    if (i === 0) return record;
+    const messages = Buffer.from(record).readUInt32BE(12);
+    const packed = packr.pack(of);
+    const unpadded = 16 + messages + packed.length + 1;
+    const made = Buffer.alloc((unpadded + 7) & ~7, 0x20);
+    made.set(record.subarray(0, 16 + messages));
+    made.set(packed, 16 + messages);
+    made[unpadded - 1] = 0xa0 | (made.length - unpadded);
+    made.writeUInt32BE(made.length, 7);
+    return made;
+  });
+  const set = new Uint8Array(Buffer.concat(records));
+  reseal(set);
+  return set;
+}
 
 /** Whether a request begins with a UFID of 16 bytes, or with a key that is not empty. */
 function namesOneFlow(message: string): boolean {

@@ -57,6 +57,21 @@ test("a load visits the event loop while its flows are settled in slices", async
   expect(loadSync(flows(3000), new SlowOutlet(4))).toMatchObject({ encoded: 3000, lines: 3000 });
 });
 
+test("a load that keeps to a rate rests, and loads every flow: yielding or not", async () => {
+  const LINES = 2600; // two whole batches and a part: it rests twice at least
+  const text = Array.from({ length: LINES }, (_, i) => sampleLine(i));
+  const feed = (): TextFeed => new TextFeed(linesSource("flows", text), { ufid: true });
+  for (const maxRate of [20_000, 1e9]) {
+    const whole = { encoded: LINES, lines: LINES, ended: "whole" };
+    const sync = loadSync(feed(), new DryOutlet(new Account()), { maxRate });
+    expect(sync).toMatchObject(whole);
+    expect(await load(feed(), new DryOutlet(new Account()), { maxRate })).toMatchObject(whole);
+    // Two batches of 1,024 flows are rested for, the third is the last.
+    if (maxRate === 20_000) expect(sync.wholeSeconds).toBeGreaterThanOrEqual(2048 / maxRate);
+  }
+  expect(loadSync(feed(), new SlowOutlet(3), { maxRate: 1e9 })).toMatchObject({ encoded: LINES });
+});
+
 test("an abort does not wait for flows that are settled without end", async () => {
   const outlet = new SlowOutlet(Number.POSITIVE_INFINITY);
   const startedAt = performance.now();

@@ -175,7 +175,8 @@ async function run(file: string, options: Options): Promise<void> {
   // A parsing thread fills batches of one size: the tuner wants to vary it.
   const workers = options.tune ? 0 : options.workers;
   const ports = place?.ports ?? [];
-  const feed = await fileFeed(source, outlet, target, { line, ports, workers, format });
+  const again = place === undefined ? {} : { readPorts: place.readPorts };
+  const feed = await fileFeed(source, outlet, target, { line, ports, ...again, workers, format });
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();
   // A thrown value is none for JSON, and the reason says what it was.

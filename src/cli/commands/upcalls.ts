@@ -53,14 +53,26 @@ async function run(options: Options): Promise<void> {
     takeOver: options.takeOver === true,
     ...(options.port === undefined ? {} : { ports: options.port }),
   });
-  const names = portNamesOf(dp.ports());
+  const names = recentNames(dp);
   console.error("listening");
   const open = (signal: AbortSignal) => upcalls.events({ signal });
   await showLive(open, options, (event) => {
-    if (options.json) printJsonLine(jsonOf(event, names));
-    else writeOut(`${textOf(event, names, options.packets === true)}\n`);
+    if (options.json) printJsonLine(jsonOf(event, names()));
+    else writeOut(`${textOf(event, names(), options.packets === true)}\n`);
     if (event.kind !== "lost" && options.execute !== undefined) dp.execute(event, options.execute);
   });
+}
+
+/** Names of the ports, which may change while the command runs; at most so old. */
+function recentNames(dp: Datapath, ageMs = 1000): () => PortNames {
+  let names = portNamesOf(dp.ports());
+  let readAt = performance.now();
+  return () => {
+    const now = performance.now();
+    if (now - readAt < ageMs) return names;
+    readAt = now;
+    return (names = portNamesOf(dp.ports()));
+  };
 }
 
 function textOf(event: UpcallEvent, names: PortNames, packets: boolean): string {

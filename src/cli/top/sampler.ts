@@ -1,11 +1,11 @@
 import { Flow } from "../../flow/flow.ts";
 import type { FlowIdentity } from "../../flow/identity.ts";
-import type { PortNames } from "../../flow/ports.ts";
+import { type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
 import { dumpFlows, getFlow, TERSE } from "../../ovs/flow.ts";
 import { type FlowView, identityOf } from "../../ovs/flow-view.ts";
-import { portNames } from "../../ovs/vport.ts";
+import { listPorts } from "../../ovs/vport.ts";
 
 /** So many flows that are new to a filter are read one by one; more, with one whole dump. */
 const SINGLE_READS_MAX = 256;
@@ -56,7 +56,9 @@ type Seen = {
 export class FlowSampler {
   readonly #channel: OvsChannel;
   readonly #datapath: DatapathInfo;
-  readonly #ports: PortNames;
+  /** As they were at the last sample. */
+  #ports: readonly NumberedPort[] = [];
+  #names: PortNames = portNamesOf([]);
   readonly #seen = new Map<string, Seen>();
   #filter = "";
   #samples = 0;
@@ -65,7 +67,6 @@ export class FlowSampler {
   constructor(channel: OvsChannel, name: string) {
     this.#channel = channel;
     this.#datapath = getDatapath(channel, name);
-    this.#ports = portNames(channel, this.#datapath);
   }
 
   get filter(): string {
@@ -75,7 +76,7 @@ export class FlowSampler {
   /** Only flows whose text holds this; empty for all. */
   set filter(text: string) {
     this.#filter = text;
-    for (const seen of this.#seen.values()) seen.passes = undefined;
+    this.#forgetJudgements();
   }
 
   /** Reads the counters. The first time there are no rates yet. */
@@ -84,6 +85,7 @@ export class FlowSampler {
     const seconds = this.#samples === 0 ? 0 : (startedAt - this.#readAt) / 1000;
     this.#readAt = startedAt;
     this.#samples++;
+    this.#readPorts();
     const totals = this.#read(seconds);
     const readMilliseconds = performance.now() - startedAt;
     const rate = (seen: Seen): number => (sort === "packets" ? seen.packetRate : seen.byteRate);
@@ -99,6 +101,21 @@ export class FlowSampler {
       readMilliseconds,
       busiest,
     };
+  }
+
+  // A text names ports: where they changed it is another one.
+  #readPorts(): void {
+    const ports = listPorts(this.#channel, this.#datapath);
+    const isSame = ({ name, number }: NumberedPort, i: number): boolean =>
+      this.#ports[i]?.name === name && this.#ports[i]?.number === number;
+    if (ports.length === this.#ports.length && ports.every(isSame)) return;
+    this.#ports = ports;
+    this.#names = portNamesOf(ports);
+    this.#forgetJudgements();
+  }
+
+  #forgetJudgements(): void {
+    for (const seen of this.#seen.values()) seen.passes = undefined;
   }
 
   #read(seconds: number): { active: Seen[]; packetRate: number; byteRate: number } {
@@ -196,7 +213,7 @@ export class FlowSampler {
   }
 
   #textOf(flow: Flow): string {
-    return flow.toString({ ports: this.#ports });
+    return flow.toString({ ports: this.#names });
   }
 }
 

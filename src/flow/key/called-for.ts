@@ -1,4 +1,6 @@
 import {
+  ETH_P_8021AD,
+  ETH_P_8021Q,
   ETH_P_ARP,
   ETH_P_IP,
   ETH_P_IPV6,
@@ -72,4 +74,9 @@ export function transportSlots(network: number, proto: number): number {
 /** Whether a type of ICMPv6 calls for nd(). */
 export function isNdType(type: number): boolean {
   return type === NDISC_NEIGHBOUR_SOLICITATION || type === NDISC_NEIGHBOUR_ADVERTISEMENT;
+}
+
+/** Whether an Ethernet type is that of a tag (`eth_type_vlan()`), and calls for vlan() and encap(). */
+export function isVlan(etherType: number): boolean {
+  return etherType === ETH_P_8021Q || etherType === ETH_P_8021AD;
 }

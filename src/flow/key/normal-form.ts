@@ -1,4 +1,5 @@
 import { readContainer, writeContainer } from "../text/field.ts";
+import { isVlan } from "./called-for.ts";
 import { removeNeedless } from "./needless.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
@@ -124,10 +125,11 @@ function normalizeEtherType(record: KeyRecord, level: number): void {
 }
 
 /**
- * A tag of zero with nothing inside is how the kernel takes a truncated tag: it keeps no tag of it,
- * and the type of an 802.2 frame.
+ * A tag of zero with nothing inside, behind the type of a tag, is how the kernel takes a truncated tag: it
+ * keeps no tag of it, and the type of an 802.2 frame. Behind another type it is not a tag, and is refused.
  */
 function normalizeVlan(record: KeyRecord, level: number): void {
+  if (!isVlan(readContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true))) return;
   const tag = readContainer(record.bytes, keyOffset(level, SLOT_VLAN), VLAN_TCI_BYTES, true);
   const mask = readContainer(record.bytes, maskOffset(level, SLOT_VLAN), VLAN_TCI_BYTES, true);
   if ((tag & mask) !== 0) return;
@@ -135,9 +137,7 @@ function normalizeVlan(record: KeyRecord, level: number): void {
   if (inside !== 0 || !record.has(level, SLOT_ENCAP)) return;
   record.remove(level, SLOT_VLAN);
   record.remove(level, SLOT_ENCAP);
-  if (record.has(level, SLOT_ETHERTYPE)) {
-    writeContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
-  }
+  writeContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
 }
 
 /** The kernel has no packet type: Ethernet is its default, and of an L3 packet the Ethernet type. */

@@ -8,15 +8,9 @@ import {
 } from "../action/attributes.ts";
 import { be16At, u32At } from "../bytes.ts";
 import { ACTION_OF_TYPE } from "../action/table.ts";
+import { isVlan } from "../key/called-for.ts";
 import { checkCt } from "./ct.ts";
-import {
-  DP_MAX_PORTS,
-  etherTypeText,
-  isMpls,
-  isVlan,
-  type MatchFacts,
-  VLAN_CFI_MASK,
-} from "./facts.ts";
+import { DP_MAX_PORTS, etherTypeText, isMpls, type MatchFacts, VLAN_CFI_MASK } from "./facts.ts";
 import {
   ETH_P_8021AD,
   ETH_P_8021Q,

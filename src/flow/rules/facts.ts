@@ -1,4 +1,4 @@
-import { ETH_P_8021AD, ETH_P_8021Q, ETH_P_MPLS_MC, ETH_P_MPLS_UC } from "../../uapi/packet.ts";
+import { ETH_P_MPLS_MC, ETH_P_MPLS_UC } from "../../uapi/packet.ts";
 
 /** The bit of a VLAN tag that says it is there (`VLAN_CFI_MASK`). */
 export const VLAN_CFI_MASK = 0x1000;
@@ -34,11 +34,6 @@ export function newFacts(): MatchFacts {
     nshNp: 0,
     mplsLabels: 0,
   };
-}
-
-/** `eth_type_vlan()`. */
-export function isVlan(etherType: number): boolean {
-  return etherType === ETH_P_8021Q || etherType === ETH_P_8021AD;
 }
 
 /** `eth_p_mpls()`. */

@@ -1,9 +1,10 @@
+import { isVlan } from "../key/called-for.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
 import * as S from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
 import { be16At } from "../bytes.ts";
-import { etherTypeText, isMpls, isVlan, type MatchFacts, VLAN_CFI_MASK } from "./facts.ts";
+import { etherTypeText, isMpls, type MatchFacts, VLAN_CFI_MASK } from "./facts.ts";
 import { ETH_P_802_2, ETH_P_802_3_MIN } from "../../uapi/packet.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 

@@ -175,6 +175,11 @@ function checkValues(record: KeyRecord, headers: Headers): Refusal | undefined {
   }
   if (hasKey(headers, S.SLOT_ARP) && keyByte(record, headers, S.SLOT_ARP, 8) !== 0)
     return refuse("key.arp", "arp(op=…) is below 256");
+  if (hasKey(headers, S.SLOT_MPLS) && record.mplsEntries[headers.level[S.SLOT_MPLS]!] === 0)
+    return refuse(
+      "key.mpls",
+      "mpls() has one label at least: no flow matches a packet that ends before it",
+    );
   if (hasKey(headers, S.SLOT_NSH) && keyByte(record, headers, S.SLOT_NSH, 2) !== NSH_M_TYPE1) {
     const context = keyOffset(headers.level[S.SLOT_NSH]!, S.SLOT_NSH) + NSH_CONTEXT;
     if (!isZero(record.bytes, context, NSH_CONTEXT_SIZE))

@@ -6,6 +6,7 @@ import {
   OVS_KEY_ATTR_ENCAP,
   OVS_KEY_ATTR_TUNNEL,
 } from "../../uapi/openvswitch.ts";
+import { isZero } from "../bytes.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
 import {
@@ -171,8 +172,14 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
 function decidesForm({ field, level, slot }: KeyValue, record: KeyRecord): boolean {
   const byType = slot === SLOT_ETHERTYPE || slot === SLOT_ICMPV6 || field.name === "proto";
   if (byType && record.headersByType) return true;
+  if (slot === SLOT_ETHERTYPE && hasNoTag(record, level)) return true;
   if (field.name !== "proto" || (slot !== SLOT_CT_TUPLE4 && slot !== SLOT_CT_TUPLE6)) return false;
   return record.bytes[keyOffset(level, slot) + field.offset] === 0;
+}
+
+/** A tag of zero, which is none behind the type of a tag; see `normalize`. */
+function hasNoTag(record: KeyRecord, level: number): boolean {
+  return record.has(level, SLOT_VLAN) && isZero(record.bytes, keyOffset(level, SLOT_VLAN), 2);
 }
 
 /** A tag of zero with nothing inside is no tag; see `normalize`. */

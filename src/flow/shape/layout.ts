@@ -138,11 +138,6 @@ export class Layout {
     return false;
   }
 
-  /** Whether zero makes another message of it. */
-  isNonzero(hole: number): boolean {
-    return (this.special[hole]! & NONZERO) !== 0;
-  }
-
   /** Writes the UFID of the copy at `base`, and moves the writer behind it. */
   finish(writer: AttributeWriter, base: number): void {
     if (this.hasUfid) this.#writeUfid(writer.memory.i32, writer.memory.u8, base);

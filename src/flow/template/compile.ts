@@ -36,6 +36,9 @@ export type CompiledTemplate = {
   readonly layout: Layout;
   readonly places: readonly Place[];
   readonly verb: LineVerb;
+  /** The text before, between and behind the holes. */
+  readonly pieces: readonly string[];
+  readonly options: LineParserOptions;
 };
 
 /** The names of a template's holes, in the order in which they come first. */
@@ -71,7 +74,15 @@ export function compileTemplate(text: string, options: LineParserOptions): Compi
       return { name, index: names.indexOf(name), field, column: start + 1 };
     }),
     verb: parser.verb,
+    pieces: piecesOf(template, holes),
+    options,
   };
+}
+
+function piecesOf(template: Uint8Array, holes: readonly NamedHole[]): string[] {
+  const starts = [0, ...holes.map(({ end }) => end)];
+  const ends = [...holes.map(({ start }) => start), template.length];
+  return starts.map((start, i) => new TextDecoder().decode(template.subarray(start, ends[i])));
 }
 
 const EXPECTED_VALUE =
@@ -148,9 +159,10 @@ function findOutput(
   line: EncodedLine,
 ): FoundHole | undefined {
   const first = fillText(template, holes, values).starts[index] ?? 0;
-  if (first < line.actionsStart || !isWholeAction(line.bytes, first, line)) return undefined;
+  if (first < line.actionsStart) return undefined;
   // A delete has no actions: whatever is there, nothing comes of it.
   if (parser.verb === "delete") return keyless(line, first, first + 1, HOLE_SKIP, 0, 0);
+  if (!isWholeAction(line.bytes, first, line)) return undefined;
   const others = values.map((value, i) => (i === index ? "2" : value));
   const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
   const other = encode(parser, writer, template, fillText(template, holes, others)).message;

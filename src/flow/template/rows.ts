@@ -77,8 +77,8 @@ function columnSource(
       }
       return count;
     },
-    valueOf: (hole, row) =>
-      columnValue(template, hole, columns[template.places[hole]?.name ?? ""], first + row),
+    // Addresses back to back fit always: whoever asks wants an element.
+    valueOf: (hole, row) => columns[template.places[hole]?.name ?? ""]?.[first + row],
     close: () => undefined,
   };
 }
@@ -111,19 +111,6 @@ function valuesARow(template: CompiledTemplate, hole: number, column: TemplateCo
   const { layout, places } = template;
   const kind = layout.kind[hole] ?? 0;
   return Math.max(1, packedBytes(column, kind, layout.size[hole] ?? 1, places[hole]));
-}
-
-/** The value of a hole in one row of its column. */
-function columnValue(
-  template: CompiledTemplate,
-  hole: number,
-  column: TemplateColumn | undefined,
-  row: number,
-): unknown {
-  if (column === undefined) return undefined;
-  const values = valuesARow(template, hole, column);
-  if (values === 1 || !(column instanceof Uint8Array)) return column[row];
-  return column.subarray(row * values, (row + 1) * values);
 }
 
 function failColumns(reason: string): never {

@@ -1,10 +1,22 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import type { PortNames } from "../ports.ts";
 import type { PinnedMemory } from "../../sys/memory.ts";
-import { clearBits, HOLE_BE64, HOLE_SKIP, isBits, putNumber, VALUE_MAX } from "../shape/hole.ts";
+import {
+  clearBits,
+  HOLE_BE64,
+  HOLE_IPV4,
+  HOLE_MAC,
+  HOLE_SKIP,
+  isBits,
+  putNumber,
+  VALUE_MAX,
+} from "../shape/hole.ts";
 import type { Layout } from "../shape/layout.ts";
 import type { CompiledTemplate, Place } from "./compile.ts";
 import { bytesOf, isBytes, numberOf, type TemplateValue } from "./values.ts";
+
+/** Of {@link Stage.put}: the row is a flow, but with a zero that makes another message of it. */
+export const PUT_AS_TEXT = -2;
 
 /** Rows that are made ready together. */
 export const STAGE_ROWS = 1024;
@@ -82,7 +94,7 @@ export class Stage {
 
   /**
    * Appends the flow of a row to the writer; where that has no room it is left failed.
-   * @returns -1, or the hole whose value does not fit: nothing is appended then
+   * @returns -1; or, with nothing appended, the hole whose value does not fit, or {@link PUT_AS_TEXT}
    */
   put(row: number, writer: AttributeWriter): number {
     const layout = this.#layout;
@@ -92,11 +104,31 @@ export class Stage {
       return -1;
     }
     const holes = layout.kind.length;
+    let asText = false;
     for (let hole = 0; hole < holes; hole++) {
-      if (this.#putHole(hole, row, 1, writer.memory.u8, base, 0) === 0) return hole;
+      if (this.#putHole(hole, row, 1, writer.memory.u8, base, 0) === 1) continue;
+      if (!fits(this.#numbers[hole * STAGE_ROWS + row]!, layout.max[hole]!)) return hole;
+      asText = true;
     }
+    if (asText) return PUT_AS_TEXT;
     layout.finish(writer, base);
     return -1;
+  }
+
+  /** The value of a hole in one row, which fits, as a line has it. */
+  textOf(hole: number, row: number): string {
+    const kind = this.#layout.kind[hole]!;
+    const at = hole * STAGE_ROWS + row;
+    // Anything goes there.
+    if (kind === HOLE_SKIP) return "0";
+    if (!isBytes(kind)) {
+      const number = this.#numbers[at]!;
+      return kind === HOLE_IPV4 ? ipv4Text(number) : String(number);
+    }
+    const from = at * VALUE_MAX;
+    const hex = this.#bytes.subarray(from, from + this.#layout.size[hole]!).toHex();
+    if (kind === HOLE_BE64) return `0x${hex}`;
+    return hex.replaceAll(kind === HOLE_MAC ? /..(?=.)/g : /.{4}(?=.)/g, "$&:");
   }
 
   /**
@@ -184,6 +216,15 @@ function isNumeric(
   );
 }
 
+/** Whether a number is what a hole takes. Not so for NaN; whole, since what is cut off is nothing. */
+function fits(value: number, max: number): boolean {
+  return value >= 0 && value <= max && value >>> 0 === value;
+}
+
+function ipv4Text(address: number): string {
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+}
+
 /**
  * Puts the values of one hole, from index `from` of the stage on, into `count` copies.
  * @returns how many are good before the first one that does not fit
@@ -211,8 +252,7 @@ function putColumn(
   let copy = base;
   for (let i = 0; i < count; i++) {
     const value = numbers[from + i]!;
-    // Not so for NaN; whole, since what is cut off is nothing.
-    if (!(value >= 0 && value <= max) || value >>> 0 !== value) return i;
+    if (!fits(value, max)) return i;
     const target = copy + at;
     if (kind >= HOLE_BE64) {
       const source = (from + i) * VALUE_MAX;

@@ -10,40 +10,44 @@ type Value = { readonly text: string; readonly value: TemplateValue };
 const both = (text: string, value: TemplateValue): fc.Arbitrary<Value> =>
   fc.constantFrom({ text, value }, { text, value: text });
 
-const number = (max: number, min = 0): fc.Arbitrary<Value> =>
+const number = (max: number): fc.Arbitrary<Value> =>
   fc
-    .oneof(fc.integer({ min, max }), fc.constantFrom(min, max))
+    .oneof(fc.nat({ max }), fc.constantFrom(0, max))
     .chain((value) => fc.oneof(both(String(value), value), both(`0x${value.toString(16)}`, value)));
 const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
 
-const ipv4 = (min: number): fc.Arbitrary<Value> =>
-  fc.integer({ min, max: 0xffff_ffff }).chain((value) => {
+const ipv4 = fc
+  .oneof(
+    { weight: 3, arbitrary: fc.nat({ max: 0xffff_ffff }) },
+    { weight: 1, arbitrary: fc.constant(0) },
+  )
+  .chain((value) => {
     const octets = [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
     const text = octets.join(".");
     return fc.oneof(both(text, value), both(text, Uint8Array.from(octets)));
   });
-const mac = bytes(6).chain((value) =>
-  both(Array.from(value, (byte) => byte.toString(16)).join(":"), value),
-);
-const ipv6 = bytes(16)
-  .filter((value) => value.some((byte) => byte !== 0))
+const mac = fc
+  .oneof(bytes(6), fc.constant(new Uint8Array(6)))
+  .chain((value) => both(Array.from(value, (byte) => byte.toString(16)).join(":"), value));
+const ipv6 = fc
+  .oneof(
+    { weight: 3, arbitrary: bytes(16) },
+    { weight: 1, arbitrary: fc.constant(new Uint8Array(16)) },
+  )
   .chain((value) => both(value.toHex().replaceAll(/(.{4})(?!$)/g, "$1:"), value));
 const wide = fc
-  .bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn })
+  .oneof(fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn }), fc.constant(0n))
   .chain((value) => fc.oneof(both(String(value), value), both(`0x${value.toString(16)}`, value)));
 
 /** Values by the first word of a hole's name. */
 const VALUES: Readonly<Record<string, fc.Arbitrary<Value>>> = {
-  ip: ipv4(0),
-  tip: ipv4(1),
+  ip: ipv4,
   ip6: ipv6,
   mac,
   port: number(65_535),
-  tport: number(65_535, 1),
-  type: number(65_535, 1),
+  proto: number(255),
   byte: number(255),
-  tos: number(255, 1),
   word: number(0xffff_ffff),
   label: number(0xfffff),
   vid: number(4095),
@@ -53,14 +57,17 @@ const VALUES: Readonly<Record<string, fc.Arbitrary<Value>>> = {
 };
 
 const TEMPLATES = [
-  "in_port({port}),eth(src={mac},dst={mac_2}),eth_type({type}),ipv4(src={ip},dst={ip_2}/255.255.0.0,proto=17,tos={byte}/0xfc,ttl=64,frag=no),udp(src={port},dst={port_2}/0xff00) 2",
+  "in_port({port}),eth(src={mac},dst={mac_2}),eth_type({port_3}),ipv4(src={ip},dst={ip_2}/255.255.0.0,proto=17,tos={byte}/0xfc,ttl=64,frag=no),udp(src={port},dst={port_2}/0xff00) 2",
   "recirc_id({word}),skb_mark({word}/0xf0f),in_port(1),ct_zone({port}),eth(),eth_type(0x0800),ipv4(src={ip}) {port}",
   "in_port(1),eth(),eth_type(0x86dd),ipv6(src={ip6},dst={ip6_2}/ffff::,label={label},proto=58,hlimit={byte}),icmpv6(type=135,code={byte_2}),nd(target={ip6},sll={mac}/ff:ff:00:00:00:00) 1,{port},3",
   "in_port(1),eth(),eth_type(0x0806),arp(sip={ip},tip={ip_2},op={byte},sha={mac}) push_vlan(vid=3,pcp=0),{port}",
   "in_port(1),eth(),eth_type(0x8100),vlan(vid={vid},pcp={bits}/5),encap(eth_type(0x8100),vlan(vid={vid_2}/0xff,cfi={bit}),encap(eth_type(0x800),ipv4(dst={ip}))) clone({port})",
   "in_port(1),eth(),eth_type(0x8847),mpls(label={label},tc={bits},ttl={byte}/0xf,bos={bit},label={label_2}) {port}",
-  "tunnel(tun_id={wide},src={tip},dst={tip_2},tos={tos},ttl={byte},tp_src={tport},tp_dst={tport_2},flags(df|key)),in_port({port}),eth() {port}",
+  "tunnel(tun_id={wide},src={ip},dst={ip_2},tos={byte_2},ttl={byte},tp_src={port_3},tp_dst={port_2},flags(df|key)),in_port({port}),eth() {port}",
   "tunnel(ipv6_src={ip6},ipv6_dst={ip6_2},ttl=64,geneve({class=0x102,type=0x80,len=4,0x0a0b0c0d/0xffffffff}),flags(csum)),in_port(1),eth() {port}",
+  "ct_tuple4(src={ip},proto={proto},tp_src={port}),in_port(1),eth(),eth_type(0x800),ipv4(tos=4) {port}",
+  "ct_tuple6(src={ip6},proto={proto}),in_port(1),eth(),eth_type(0x86dd),ipv6(hlimit=1) {port}",
+  "in_port(1),eth(),eth_type({port}/0xff) set(eth(src={mac},dst={mac_2})),set(skb_mark({word})),{port}",
   "modify in_port({port}),eth(src={mac})",
   "delete in_port({port}),eth(src={mac}),eth_type(0x800),ipv4(dst={ip}) {port_2}",
   "ufid:12345678-1234-1234-1234-123456789abc in_port({port}),eth() drop",

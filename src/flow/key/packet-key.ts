@@ -1,0 +1,128 @@
+import { isZero } from "../bytes.ts";
+import { readContainer, writeContainer } from "../text/field.ts";
+import { isNdType } from "./called-for.ts";
+import { decodeKey, NO_MASK } from "./decode.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import {
+  LEVELS,
+  SLOT_ENCAP,
+  SLOT_ETHERNET,
+  SLOT_ETHERTYPE,
+  SLOT_ICMPV6,
+  SLOT_IN_PORT,
+  SLOT_IPV6,
+  SLOT_IPV6_EXTHDRS,
+  SLOT_MPLS,
+  SLOT_ND,
+  SLOT_TUNNEL,
+  SLOT_UNKNOWN,
+} from "./slots.ts";
+import { TYPE_OF_SLOT } from "./table.ts";
+import {
+  TUNNEL_F_FULL,
+  TUNNEL_F_OAM,
+  TUNNEL_FLAGS,
+  TUNNEL_HAS_ID,
+  TUNNEL_PRESENT,
+} from "./tunnel-fields.ts";
+
+const NO_PORT = 0xffff_ffff;
+const EXACT_TYPE = 0xffff;
+
+/** In struct ovs_key_ipv6: the addresses, the label behind them, and proto, tclass, hlimit and frag. */
+const IPV6_ADDRESSES = 32;
+const IPV6_LABEL = 32;
+const IPV6_REST = 36;
+
+/**
+ * Reads the key of a packet, the payload of OVS_PACKET_ATTR_KEY, into `record`, which it clears first: a
+ * key and a mask that match just such packets. That is more than every attribute exact
+ * (`__ovs_nla_put_key`): the kernel leaves out the type of an 802.2 frame and the port of a packet that
+ * came from none, which as a mask would mean any; and it puts in what a packet has no value for,
+ * whatever lay in memory there. That a packet came through no tunnel its port says, nothing else; that a
+ * tunnel had no options cannot be said.
+ *
+ * No flow can match a packet that ends within its MPLS stack or its VLAN tag: the kernel refuses what
+ * this makes of it.
+ * @returns false where the bytes are not a key
+ */
+export function decodePacketKey(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  record: KeyRecord,
+): boolean {
+  if (!decodeKey(bytes, start, end, NO_MASK, 0, record)) return false;
+  if (!record.has(0, SLOT_IN_PORT)) {
+    record.add(0, SLOT_IN_PORT);
+    record.words[keyOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
+    record.words[maskOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
+  }
+  if (record.has(0, SLOT_TUNNEL)) matchMissingId(record);
+  const level = innermostLevel(record);
+  if (record.has(0, SLOT_ETHERNET) && !record.has(level, SLOT_ETHERTYPE)) {
+    record.add(level, SLOT_ETHERTYPE);
+    writeContainer(record.bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, EXACT_TYPE);
+  }
+  for (let each = 0; each < LEVELS; each++) {
+    if (record.has(each, SLOT_ND)) forgetMissingNd(record, each);
+    if (record.has(each, SLOT_IPV6)) forgetTruncatedIpv6(record, each);
+    if (record.has(each, SLOT_MPLS)) keepTruncatedMpls(record, each);
+  }
+  return true;
+}
+
+/** The level inside all tags. */
+function innermostLevel(record: KeyRecord): number {
+  let level = 0;
+  while (level + 1 < LEVELS && record.has(level, SLOT_ENCAP)) level++;
+  return level;
+}
+
+/**
+ * Not any id, but none: that is said by the flag `key`, where not every flag is matched. The one left out
+ * is Geneve's, which has an id always.
+ */
+function matchMissingId(record: KeyRecord): void {
+  const present = readContainer(record.bytes, keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT, 4, false);
+  if ((present & TUNNEL_HAS_ID) !== 0) return;
+  record.bytes[maskOffset(0, SLOT_TUNNEL) + TUNNEL_FLAGS] = TUNNEL_F_FULL & ~TUNNEL_F_OAM;
+}
+
+/** The kernel looks for it where the code is 0 (`parse_icmpv6`), and puts it into the key where it is not. */
+function forgetMissingNd(record: KeyRecord, level: number): void {
+  const at = keyOffset(level, SLOT_ICMPV6);
+  const [type, code] = [record.bytes[at]!, record.bytes[at + 1]!];
+  if (!record.has(level, SLOT_ICMPV6) || (isNdType(type) && code === 0)) return;
+  forget(record, level, SLOT_ND);
+}
+
+/**
+ * Of a header that is cut off all is 0 but the label and the extension headers, which were not set
+ * (`key_extract_l3l4`). A whole one is never all 0: 0 is an extension header, no protocol.
+ */
+function forgetTruncatedIpv6(record: KeyRecord, level: number): void {
+  const { bytes } = record;
+  const at = keyOffset(level, SLOT_IPV6);
+  if (!isZero(bytes, at, IPV6_ADDRESSES) || !isZero(bytes, at + IPV6_REST, 4)) return;
+  bytes.fill(0, at + IPV6_LABEL, at + IPV6_REST);
+  const mask = maskOffset(level, SLOT_IPV6);
+  bytes.fill(0, mask + IPV6_LABEL, mask + IPV6_REST);
+  if (record.has(level, SLOT_IPV6_EXTHDRS)) forget(record, level, SLOT_IPV6_EXTHDRS);
+}
+
+/** A stack of no label is none that a flow can have: it stays as it came, not a wildcard for any stack. */
+function keepTruncatedMpls(record: KeyRecord, level: number): void {
+  if (record.mplsEntries[level] !== 0) return;
+  const none = new Uint8Array(0);
+  record.remove(level, SLOT_MPLS);
+  record.unknown.push({ level, type: TYPE_OF_SLOT[SLOT_MPLS]!, key: none, mask: none });
+  if (!record.has(level, SLOT_UNKNOWN)) record.add(level, SLOT_UNKNOWN);
+}
+
+/** Makes an attribute match nothing. It stays: the kernel wants some of them. */
+function forget(record: KeyRecord, level: number, slot: number): void {
+  const from = keyOffset(level, slot);
+  record.bytes.fill(0, from, from + WORDS_OF_SLOT[slot]! * 8);
+}

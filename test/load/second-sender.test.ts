@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { SecondSender } from "../../src/load/second-sender.ts";
+import { Batch } from "../../src/netlink/batch.ts";
+import { NetlinkSocket } from "../../src/netlink/socket.ts";
+import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
+import { OvsChannel } from "../../src/ovs/channel.ts";
+import { FlowMessages } from "../../src/ovs/flow-message.ts";
+import { NETLINK_GENERIC } from "../../src/uapi/netlink.ts";
+import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK } from "../../src/uapi/openvswitch.ts";
+
+const SHAPE: BatchShape = {
+  ack: "errors",
+  transport: "sendmmsg",
+  messagesPerDatagram: 256,
+  bytesPerDatagram: 1 << 16,
+};
+const MESSAGES = 600;
+
+/** No family has this number: whatever is sent is ENOENT, and changes nothing. */
+const NO_FAMILY = 0xfff0;
+
+/** Fills a batch with flows of these keys. */
+function fill(batch: Batch, keyOf: (index: number) => number): void {
+  const messages = new FlowMessages(NO_FAMILY, 0);
+  batch.clear();
+  for (let i = 0; i < MESSAGES; i++) {
+    messages.begin(batch);
+    batch.writer.u32(OVS_FLOW_ATTR_KEY, keyOf(i));
+    batch.writer.u32(OVS_FLOW_ATTR_MASK, 0xffff_ffff);
+    expect(messages.commit(batch, "put", i)).toBe(true);
+  }
+}
+
+test("a batch whose flows depend on one another is left to one socket", async () => {
+  using channel = new OvsChannel();
+  using socket = new NetlinkSocket(NETLINK_GENERIC, {});
+  const first = new Transactor(socket, SHAPE);
+  using second = new SecondSender(channel, SHAPE, MESSAGES);
+  const batch = new Batch(MESSAGES, 1 << 20);
+  fill(batch, (i) => i);
+  // Its thread takes some milliseconds to start.
+  while (!second.execute(batch, first)) await Bun.sleep(1);
+  expect(batch.failures).toBe(MESSAGES);
+  const sent = [first.counters.systemCalls, second.systemCalls];
+  expect(sent.every((calls) => calls > 0)).toBe(true);
+  // The last key is in the first half, too.
+  fill(batch, (i) => (i === MESSAGES - 1 ? 5 : i));
+  expect(second.execute(batch, first)).toBe(false);
+  expect([first.counters.systemCalls, second.systemCalls]).toEqual(sent);
+  // So it is with the thread still at hand.
+  fill(batch, (i) => i);
+  expect(second.execute(batch, first)).toBe(true);
+});
