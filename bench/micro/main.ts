@@ -32,7 +32,7 @@ async function main(options: {
       of.name,
       of.median.toFixed(1),
       of.min.toFixed(1),
-      of.p99.toFixed(1),
+      of.p99 === null ? "-" : of.p99.toFixed(1),
       of.perSecond.toLocaleString("en-US"),
     ]),
   ]);

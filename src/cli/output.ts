@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import type { BatchLatency } from "../load/report.ts";
 import { SystemCallError } from "../sys/errors.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
 
@@ -62,6 +63,12 @@ export function duration(microseconds: number): string {
   if (microseconds < 1000) return `${microseconds} µs`;
   if (microseconds < 1_000_000) return `${(microseconds / 1000).toFixed(1)} ms`;
   return `${(microseconds / 1_000_000).toFixed(2)} s`;
+}
+
+/** Latencies of batches; a percentile that they are too few for is left out. */
+export function latencies({ p50, p99, max }: BatchLatency): string {
+  const tail = p99 === null ? "" : `, p99 ${duration(p99)}`;
+  return `p50 ${duration(p50)}${tail}, max ${duration(max)}`;
 }
 
 /** Bytes in the unit that suits them. */

@@ -54,6 +54,8 @@ describe("millrace load", () => {
       "p999",
       "max",
     ]);
+    // One batch tells no such percentile.
+    expect(report.batchLatencyMicroseconds).toMatchObject({ p99: null, p999: null });
     expect(report.peakResidentBytes).toBeGreaterThan(1 << 20);
     expect(report.errors[0]).toMatchObject({ line: 4, column: 1, state: "refused", errno: 0 });
   });

@@ -25,7 +25,7 @@ import { dumpFlows, flushFlows } from "../../ovs/flow.ts";
 import { addPort } from "../../ovs/vport.ts";
 import { isatty } from "../../sys/libc.ts";
 import { Exit } from "../exit.ts";
-import { bytes, count, duration, writeOut } from "../output.ts";
+import { bytes, count, latencies, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";
 
 const DATAPATH = "demo0";
@@ -99,10 +99,9 @@ async function demo(): Promise<void> {
       `packed, ${DEFAULT_SHAPE.messagesPerDatagram} flows a datagram, ${DEFAULT_SHAPE.datagramsPerCall} datagrams a system call:`,
     );
     rate(report);
-    const { p50, p99, max } = report.batchLatencyMicroseconds;
     writeOut(
       `    ${count(report.applied)} applied, ${report.rejected} rejected, ${report.refused} refused; ` +
-        `${count(report.batches)} batches, p50 ${duration(p50)}, p99 ${duration(p99)}, max ${duration(max)}; ` +
+        `${count(report.batches)} batches, ${latencies(report.batchLatencyMicroseconds)}; ` +
         `${bytes(report.bytes)} of netlink\n`,
     );
 
