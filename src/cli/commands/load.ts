@@ -263,10 +263,11 @@ function printReport(report: LoadReport, file: string, options: Options): void {
 
 function printFigures(report: LoadReport): void {
   const each = report.applied > 0 ? (report.seconds * 1e6) / report.applied : 0;
+  const sockets = report.senders === 1 ? "1 socket" : `${report.senders} sockets`;
   writeOut(
     `  rate     ${count(report.flowsPerSecond)} flows/s, ${each.toFixed(2)} µs a flow ` +
       `(${report.seconds.toFixed(3)} s; ${report.wholeSeconds.toFixed(3)} s with reading and parsing)\n` +
-      `  batches  ${count(report.batches)}; latency ` +
+      `  batches  ${count(report.batches)}, by ${sockets}; latency ` +
       `${latencies(report.batchLatencyMicroseconds)}\n` +
       `  calls    ${count(report.systemCalls)} system calls, ${bytes(report.bytes)} of netlink; ` +
       `peak memory ${bytes(report.peakResidentBytes)}\n`,
