@@ -50,14 +50,21 @@ export type Rejection = {
  * alone says why), so this is from what net/openvswitch/datapath.c does, and for a flow that is wrong
  * in itself from the rules.
  * @param features asked only where the flow breaks no rule of every kernel
+ * @param masks asked only for ENOMEM: the number of masks where there is room for no more
  */
 export function explainRejection(
   verb: FlowVerb,
   errno: number,
   sent?: FlowParts,
   features?: () => KernelFeatures,
+  masks?: () => number | undefined,
 ): Rejection {
   const code = errnoName(errno);
+  const full = errno === ENOMEM ? masks?.() : undefined;
+  if (full !== undefined) {
+    const reason = `the datapath has ${full} masks, all that the kernel has per-CPU counters for: a flow of another mask finds no room`;
+    return { code, reason };
+  }
   if (sent === undefined || SAYS_ENOUGH.has(errno))
     return { code, reason: plainReason(verb, errno) };
   const rule = brokenRule(sent);
