@@ -58,6 +58,11 @@ export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** How many of a thing there are: `1 line`, `2 lines`. @param one what one of them is called */
+export function counted(value: number, one: string, many: string = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
 /** Microseconds in the unit that suits them. */
 export function duration(microseconds: number): string {
   if (microseconds < 1000) return `${microseconds} µs`;

@@ -79,7 +79,7 @@ export class FlowSetReader {
       const start = this.#position;
       const left = this.#filled - start;
       if (this.lines !== undefined) {
-        if (left > 0) this.#fail(`${left} bytes or more follow the end of the flow set`);
+        if (left > 0) this.#fail(`more bytes follow the end of the flow set (${left} or more)`);
         return false;
       }
       if (left < RECORD_PREFIX || left < this.#recordSize(start)) return false;

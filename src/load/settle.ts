@@ -99,7 +99,7 @@ export class Settler {
         state === MessageState.unsent
           ? unsent(errno)
           : this.#explain(verbOf(batch, index), errno, sent);
-      return { ...why, ...pointedText(why.reason, sent) };
+      return { ...why, ...pointedText(why.broken, sent) };
     });
   }
 
@@ -121,7 +121,7 @@ export class Settler {
         : state === "unknown"
           ? "its reply was lost, and so was the one when it was read back"
           : `its reply was lost; read back, it is ${state}`;
-      return { code: "LOST_REPLY", reason, ...pointedText(reason, sent) };
+      return { code: "LOST_REPLY", reason, ...pointedText(undefined, sent) };
     });
   }
 

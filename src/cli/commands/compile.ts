@@ -10,7 +10,7 @@ import { SystemCallError } from "../../sys/errors.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { Exit, UsageError } from "../exit.ts";
-import { bytes, count, printJson, writeOut } from "../output.ts";
+import { bytes, count, counted, printJson, writeOut } from "../output.ts";
 
 type Options = {
   output: string;
@@ -181,7 +181,7 @@ function print(report: Report, file: string, options: Options): void {
   const from = file === "-" ? "standard input" : file;
   const to = toError ? "standard output" : options.output;
   const left = refused > 0 ? `, ${count(refused)} refused` : "";
-  write(`${from} → ${to}: ${count(flows)} flows${left} of ${count(lines)} lines, `);
+  write(`${from} → ${to}: ${counted(flows, "flow")}${left} of ${counted(lines, "line")}, `);
   write(`${bytes(report.bytes)} in ${seconds.toFixed(3)} s\n`);
   if (!report.written && !toError) write(`${to} was not written\n`);
 }

@@ -25,7 +25,7 @@ import { dumpFlows, flushFlows } from "../../ovs/flow.ts";
 import { addPort } from "../../ovs/vport.ts";
 import { isatty } from "../../sys/libc.ts";
 import { Exit } from "../exit.ts";
-import { bytes, count, latencies, writeOut } from "../output.ts";
+import { bytes, count, counted, latencies, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";
 
 const DATAPATH = "demo0";
@@ -101,14 +101,14 @@ async function demo(): Promise<void> {
     rate(report);
     writeOut(
       `    ${count(report.applied)} applied, ${report.rejected} rejected, ${report.refused} refused; ` +
-        `${count(report.batches)} batches, ${latencies(report.batchLatencyMicroseconds)}; ` +
+        `${counted(report.batches, "batch", "batches")}, ${latencies(report.batchLatencyMicroseconds)}; ` +
         `${bytes(report.bytes)} of netlink\n`,
     );
 
     const held = digestOfDatapath(channel, datapath);
     const same = held.equals(digestOfFile(file));
     const verdict = same ? "the very flows of the file" : pc.red("NOT the flows of the file");
-    step(`read back from the kernel, and compared: ${count(held.flows)} flows, ${verdict}`);
+    step(`read back from the kernel, and compared: ${counted(held.flows, "flow")}, ${verdict}`);
     compare(single, report);
     if (report.applied !== FLOWS || !same) process.exitCode = Exit.internal;
   } finally {
@@ -168,8 +168,8 @@ function barOf(name: string, seconds: number, longest: number): void {
 function rate(report: LoadReport): void {
   const each = (report.seconds * 1e6) / Math.max(1, report.applied);
   writeOut(
-    `    ${count(report.applied)} flows in ${report.seconds.toFixed(3)} s: ${each.toFixed(2)} µs a flow, ` +
-      `${count(report.flowsPerSecond)} a second, ${count(report.systemCalls)} system calls\n`,
+    `    ${counted(report.applied, "flow")} in ${report.seconds.toFixed(3)} s: ${each.toFixed(2)} µs a flow, ` +
+      `${count(report.flowsPerSecond)} a second, ${counted(report.systemCalls, "system call")}\n`,
   );
 }
 

@@ -21,7 +21,7 @@ import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { Exit, UsageError } from "../exit.ts";
-import { bytes, count, latencies, printJson, writeOut } from "../output.ts";
+import { bytes, count, counted, latencies, printJson, writeOut } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { loadProgressBar } from "../progress.ts";
 
@@ -254,7 +254,7 @@ function printReport(report: LoadReport, file: string, options: Options): void {
     report.unknown > 0 ? pc.red(`${count(report.unknown)} unknown`) : "",
   ].filter((part) => part !== "");
   const goal = options.dryRun ? "dry run, nothing sent" : options.dp;
-  writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${count(report.lines)} lines\n`);
+  writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${counted(report.lines, "line")}\n`);
   if (report.batches > 0 && !options.dryRun) printFigures(report);
   if (options.tune) printTuned(report, options.transport);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
@@ -263,13 +263,12 @@ function printReport(report: LoadReport, file: string, options: Options): void {
 
 function printFigures(report: LoadReport): void {
   const each = report.applied > 0 ? (report.seconds * 1e6) / report.applied : 0;
-  const sockets = report.senders === 1 ? "1 socket" : `${report.senders} sockets`;
   writeOut(
     `  rate     ${count(report.flowsPerSecond)} flows/s, ${each.toFixed(2)} µs a flow ` +
       `(${report.seconds.toFixed(3)} s; ${report.wholeSeconds.toFixed(3)} s with reading and parsing)\n` +
-      `  batches  ${count(report.batches)}, by ${sockets}; latency ` +
+      `  batches  ${count(report.batches)}, by ${counted(report.senders, "socket")}; latency ` +
       `${latencies(report.batchLatencyMicroseconds)}\n` +
-      `  calls    ${count(report.systemCalls)} system calls, ${bytes(report.bytes)} of netlink; ` +
+      `  calls    ${counted(report.systemCalls, "system call")}, ${bytes(report.bytes)} of netlink; ` +
       `peak memory ${bytes(report.peakResidentBytes)}\n`,
   );
 }
@@ -282,10 +281,10 @@ function printTuned({ tuned }: LoadReport, transport: Transport): void {
   const { messagesPerDatagram, datagramsPerCall, microsecondsPerFlow } = tuned;
   const calls =
     transport === "sendmmsg"
-      ? `${count(datagramsPerCall)} datagrams a system call`
+      ? `${counted(datagramsPerCall, "datagram")} a system call`
       : "a system call each";
   writeOut(
-    `  tuned    ${count(messagesPerDatagram)} flows a datagram, ${calls}: ` +
+    `  tuned    ${counted(messagesPerDatagram, "flow")} a datagram, ${calls}: ` +
       `${microsecondsPerFlow.toFixed(2)} µs a flow\n`,
   );
 }
