@@ -6,7 +6,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { Exit } from "../src/cli/exit.ts";
+import { Exit, UsageError } from "../src/cli/exit.ts";
+import { openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
 import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { barsOf } from "./bars.ts";
@@ -76,9 +77,10 @@ program.action(main);
 try {
   await program.parseAsync();
 } catch (error) {
-  const known = error instanceof LabError || error instanceof ResultsError;
+  const known =
+    error instanceof LabError || error instanceof ResultsError || error instanceof UsageError;
   console.error(`millrace bench: ${known ? error.message : String(error)}`);
-  if (error instanceof ResultsError) process.exitCode = Exit.usage;
+  if (error instanceof ResultsError || error instanceof UsageError) process.exitCode = Exit.usage;
   else process.exitCode = error instanceof LabError ? Exit.lab : Exit.internal;
 }
 
@@ -97,7 +99,7 @@ async function main(words: string[], options: Options): Promise<void> {
   }
   if (options.svg !== undefined) {
     const { peersSvg } = await import("./report/svg.ts");
-    writeFileSync(options.svg, peersSvg(results.environment, figures));
+    writeWholeFile(options.svg, "--svg", peersSvg(results.environment, figures));
   }
   const slower = earlier !== undefined && printComparison(compareRuns(earlier, results));
   const wrong = figures.proofs.some(({ differing }) => differing.length > 0);
@@ -109,7 +111,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
   const folder = mkdtempSync(join(tmpdir(), "millrace-bench-"));
   try {
     const out = options.json ?? join(folder, "runs.jsonl");
-    writeFileSync(out, "");
+    openOutputFile(out, "--json", "growing")[Symbol.dispose]();
     const size = options.quick ? quickSize({ ...options, rounds: 1 }) : fullSize(options);
     const peers = await findPeers(folder, {
       dpctl: parts.some((part) => PARTS_OF_LAB.has(part)),
