@@ -2,13 +2,13 @@
  * The benchmark suite: the same flows by millrace and by its peers, each a process of its own, in one boot
  * of the lab; and what needs no datapath on the host's own kernel.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { Exit, UsageError } from "../src/cli/exit.ts";
 import { openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
 import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
+import { temporaryFolder } from "../src/lab/trust.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { barsOf } from "./bars.ts";
 import { compareRuns, printComparison } from "./compare.ts";
@@ -108,7 +108,7 @@ async function main(words: string[], options: Options): Promise<void> {
 
 async function measure(words: string[], options: Options): Promise<Results> {
   const parts = words.includes("all") ? PARTS : PARTS.filter((part) => words.includes(part));
-  const folder = mkdtempSync(join(tmpdir(), "millrace-bench-"));
+  const folder = temporaryFolder("millrace-bench-");
   try {
     const out = options.json ?? join(folder, "runs.jsonl");
     openOutputFile(out, "--json", "growing")[Symbol.dispose]();

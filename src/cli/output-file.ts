@@ -9,7 +9,6 @@ import {
   fstatSync,
   fsyncSync,
   lstatSync,
-  mkdtempSync,
   openSync,
   readlinkSync,
   realpathSync,
@@ -19,8 +18,8 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { temporaryFolder } from "../lab/trust.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
 import { SystemCallError } from "../sys/errors.ts";
 import { UsageError } from "./exit.ts";
@@ -142,7 +141,7 @@ function newFile({ path: target, stat }: Target, path: string, naming: Naming): 
     // The file may be written all the same, but not be replaced.
     if (stat?.isFile() !== true || !isForbidden(error)) throw error;
     if (naming === "growing") return opened(openSync(target, "w"), path);
-    folder = mkdtempSync(join(tmpdir(), "millrace-"));
+    folder = temporaryFolder("millrace-");
     part = join(folder, "part");
     fd = create(part);
   }

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
@@ -7,6 +6,7 @@ import { sampleLine, writeSample } from "../../format/sample.ts";
 import { bytesSource, fileSource } from "../../format/source.ts";
 import { TextFeed } from "../../format/text-feed.ts";
 import type { LabKernel } from "../../lab/index.ts";
+import { temporaryFolder } from "../../lab/trust.ts";
 import { FlowDigest } from "../../load/digest.ts";
 import { DryOutlet } from "../../load/dry-run.ts";
 import { load, loadSync } from "../../load/load.ts";
@@ -76,7 +76,7 @@ async function demoInLab(kernel: LabKernel): Promise<void> {
 }
 
 async function demo(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "millrace-demo-"));
+  const folder = temporaryFolder("millrace-demo-");
   using channel = new OvsChannel();
   let created = false;
   try {
