@@ -19,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkManifest, hasManifest, writeManifest } from "../../src/lab/manifest.ts";
-import { folderFault, wayFault } from "../../src/lab/trust.ts";
+import { folderFault, temporaryFolder, wayFault } from "../../src/lab/trust.ts";
 
 const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
 const IS_ROOT = process.geteuid?.() === 0;
@@ -40,6 +40,21 @@ function made(name: string, mode = 0o700): string {
   chmodSync(path, mode);
   return path;
 }
+
+test("a temporary folder is made where nobody can replace it", () => {
+  const before = process.env["TMPDIR"];
+  try {
+    process.env["TMPDIR"] = made("open", 0o777);
+    expect(() => temporaryFolder("x-")).toThrow("others can replace what is in");
+    process.env["TMPDIR"] = made("sticky", 0o1777);
+    const path = temporaryFolder("x-");
+    expect(path).toStartWith(join(folder, "sticky/x-"));
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+  } finally {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+  }
+});
 
 describe("a folder", () => {
   test("of one's own, closed to others, is trusted, and one that is not there yet", () => {
@@ -115,7 +130,7 @@ function fakeTree(cache: string): string {
     writeFileSync(join(modules, name), "");
   writeFileSync(join(tree, "bin/busybox"), "#!/bin/sh\n", { mode: 0o755 });
   symlinkSync("../bin/busybox", join(tree, "applets/ls"));
-  writeFileSync(join(tree, "modules.index"), "");
+  writeFileSync(join(tree, "modules.index"), "index");
   const kernel = `#!/bin/sh\ntouch ${join(folder, "started")}\n`;
   writeFileSync(join(tree, "usr/bin/linux.uml"), kernel, { mode: 0o755 });
   writeManifest(tree);
@@ -222,6 +237,12 @@ describe("a manifest", () => {
     expect(after).not.toBe(before);
     checkManifest(copy, []);
     expect(readFileSync(join(copy, "manifest.json"), "utf8")).toBe(after);
+    // Whoever writes can set the time of that, but not the time of the change.
+    const index = join(tree, "modules.index");
+    const { mtime } = statSync(index);
+    writeFileSync(index, "xedni");
+    utimesSync(index, mtime, mtime);
+    expect(() => checkManifest(tree, [])).toThrow("modules.index was changed");
     // With all contents looked at, one that differs is found in any file.
     copyFileSync(join(tree, "modules.index"), join(copy, "bin/busybox"));
     expect(() => checkManifest(copy, [])).toThrow("bin/busybox was changed");
