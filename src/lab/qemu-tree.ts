@@ -12,7 +12,7 @@ import { linkApplets, unchanged } from "./uml-tree.ts";
 const KERNEL_PACKAGES = ["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"] as const;
 
 /** Module folders that a lab wants; the rest drives hardware. */
-const KEPT_FOLDERS = ["arch", "crypto", "lib", "net", "drivers/net"];
+const KEPT_FOLDERS = ["arch", "crypto", "fs/overlayfs", "lib", "net", "drivers/net"];
 
 /** Describes the tree in `folder`, or nothing where it is not whole. */
 function describe(folder: string): GuestTree | undefined {

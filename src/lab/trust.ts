@@ -28,6 +28,7 @@ export function folderFault(path: string): string | undefined {
   const fault = wayFault(dirname(resolve(path)));
   if (fault !== undefined) return fault;
   const stat = look(path);
+  if (stat === "hidden") return `no permission to look at ${path}`;
   if (stat === undefined) return undefined;
   if (stat.isSymbolicLink()) return `${path} is a link`;
   if (!stat.isDirectory()) return `${path} is no folder`;
@@ -43,6 +44,7 @@ export function wayFault(path: string): string | undefined {
   let at = "/";
   for (let links = 0; links <= LINKS_MAX;) {
     const stat = look(at);
+    if (stat === "hidden") return `no permission to look at ${at}`;
     if (stat === undefined) return undefined;
     if (stat.uid !== 0 && stat.uid !== self()) return `${at} belongs to user ${stat.uid}`;
     if (stat.isSymbolicLink()) {
@@ -81,6 +83,12 @@ function self(): number {
   return process.geteuid?.() ?? 0;
 }
 
-function look(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
+// What the caller may not even look at is hidden; undefined where nothing is there.
+function look(path: string): Stats | "hidden" | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EACCES") return "hidden";
+    throw error;
+  }
 }
