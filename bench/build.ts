@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { download, unpack } from "../src/lab/apt.ts";
 import { cacheFolder, publish, published, withLock } from "../src/lab/cache.ts";
 import { LabError } from "../src/lab/error.ts";
+import { checkManifest } from "../src/lab/manifest.ts";
 
 const PEERS = join(import.meta.dir, "peers");
 
@@ -79,7 +80,10 @@ export async function fromPackages(
   try {
     const parent = cacheFolder("bench", kind);
     const ready = published(parent)[0];
-    if (ready !== undefined) return { value: ready };
+    if (ready !== undefined) {
+      checkManifest(ready, []);
+      return { value: ready };
+    }
     if (!fetch) {
       const how = make === undefined ? "installed; --peers fetches" : "built; --peers builds";
       return { missing: `${packages[0]} is not ${how} it` };

@@ -68,8 +68,8 @@ function figureOf(first: Run, runs: readonly Run[]): Figure {
     ? {
         p50: middle((run) => run.batchLatencyMicroseconds?.p50) ?? 0,
         p90: middle((run) => run.batchLatencyMicroseconds?.p90) ?? 0,
-        p99: middle((run) => run.batchLatencyMicroseconds?.p99) ?? 0,
-        p999: middle((run) => run.batchLatencyMicroseconds?.p999) ?? 0,
+        p99: middle((run) => run.batchLatencyMicroseconds?.p99 ?? undefined) ?? null,
+        p999: middle((run) => run.batchLatencyMicroseconds?.p999 ?? undefined) ?? null,
         max: middle((run) => run.batchLatencyMicroseconds?.max) ?? 0,
       }
     : undefined;

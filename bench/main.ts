@@ -2,12 +2,13 @@
  * The benchmark suite: the same flows by millrace and by its peers, each a process of its own, in one boot
  * of the lab; and what needs no datapath on the host's own kernel.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { Exit } from "../src/cli/exit.ts";
+import { Exit, UsageError } from "../src/cli/exit.ts";
+import { openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
 import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
+import { temporaryFolder } from "../src/lab/trust.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { barsOf } from "./bars.ts";
 import { compareRuns, printComparison } from "./compare.ts";
@@ -76,9 +77,10 @@ program.action(main);
 try {
   await program.parseAsync();
 } catch (error) {
-  const known = error instanceof LabError || error instanceof ResultsError;
+  const known =
+    error instanceof LabError || error instanceof ResultsError || error instanceof UsageError;
   console.error(`millrace bench: ${known ? error.message : String(error)}`);
-  if (error instanceof ResultsError) process.exitCode = Exit.usage;
+  if (error instanceof ResultsError || error instanceof UsageError) process.exitCode = Exit.usage;
   else process.exitCode = error instanceof LabError ? Exit.lab : Exit.internal;
 }
 
@@ -97,7 +99,7 @@ async function main(words: string[], options: Options): Promise<void> {
   }
   if (options.svg !== undefined) {
     const { peersSvg } = await import("./report/svg.ts");
-    writeFileSync(options.svg, peersSvg(results.environment, figures));
+    writeWholeFile(options.svg, "--svg", peersSvg(results.environment, figures));
   }
   const slower = earlier !== undefined && printComparison(compareRuns(earlier, results));
   const wrong = figures.proofs.some(({ differing }) => differing.length > 0);
@@ -106,10 +108,10 @@ async function main(words: string[], options: Options): Promise<void> {
 
 async function measure(words: string[], options: Options): Promise<Results> {
   const parts = words.includes("all") ? PARTS : PARTS.filter((part) => words.includes(part));
-  const folder = mkdtempSync(join(tmpdir(), "millrace-bench-"));
+  const folder = temporaryFolder("millrace-bench-");
   try {
     const out = options.json ?? join(folder, "runs.jsonl");
-    writeFileSync(out, "");
+    openOutputFile(out, "--json", "growing")[Symbol.dispose]();
     const size = options.quick ? quickSize({ ...options, rounds: 1 }) : fullSize(options);
     const peers = await findPeers(folder, {
       dpctl: parts.some((part) => PARTS_OF_LAB.has(part)),

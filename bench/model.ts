@@ -1,3 +1,5 @@
+import type { BatchLatency } from "../src/load/report.ts";
+
 /** The parts of the suite that are measured in a kernel with the datapath. */
 export const LAB_PARTS = ["sweep", "peers", "growth", "masks", "verbs", "dump"] as const;
 export type LabPart = (typeof LAB_PARTS)[number];
@@ -62,13 +64,8 @@ export type Plan = {
   readonly variants: readonly Variant[];
 };
 
-export type Latency = {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-};
+/** Microseconds; null for a percentile that the batches are too few for. */
+export type Latency = BatchLatency;
 
 /** What a program says of its own run; `millrace load --json` says more. */
 export type ProgramReport = {

@@ -67,8 +67,8 @@ export function verdict(met: boolean | undefined): string {
 
 function row(figure: Figure): string[] {
   const { latency, callsPerFlow, bytesPerFlow } = figure;
-  const micro = (value: number | undefined): string =>
-    value === undefined ? "-" : value.toFixed(0);
+  const micro = (value: number | null | undefined): string =>
+    value === undefined || value === null ? "-" : value.toFixed(0);
   return [
     figure.name,
     count(figure.flows),

@@ -5,6 +5,7 @@ import type { KernelFeatures } from "./flow/rules/features.ts";
 import { TextSink } from "./flow/text/sink.ts";
 import { printUuid } from "./flow/text/uuid.ts";
 import { explainRejection } from "./load/explain.ts";
+import { fullOfMasks } from "./load/mask-limit.ts";
 import { OverlapSearch } from "./load/overlap.ts";
 import { rejectionError } from "./load/rejection.ts";
 import { replaceHeld } from "./load/replace.ts";
@@ -89,7 +90,8 @@ export function sendOne(
     if (isHeld && replaceHeld(channel, datapath, parts)) return;
     const features = (): KernelFeatures => featuresOf(channel, datapath);
     const { errno } = error;
-    const why = explainRejection(verb, errno, parts, features);
+    const masks = (): number | undefined => fullOfMasks(channel, datapath);
+    const why = explainRejection(verb, errno, parts, features, masks);
     const { reason, lacking } = new OverlapSearch(target).nameIn(why, verb, errno, parts);
     throw rejectionError({ errno, reason, text, lacking, cause: error });
   }

@@ -1,7 +1,7 @@
 /** The micro-benchmarks: what the parts of the path from text to the kernel cost, natively. */
-import { writeFileSync } from "node:fs";
 import { Command } from "commander";
 import { printTable } from "../../src/cli/output.ts";
+import { writeWholeFile } from "../../src/cli/output-file.ts";
 import { measureCase, microCases, type MicroResult } from "./suite.ts";
 
 const program = new Command("micro")
@@ -32,11 +32,11 @@ async function main(options: {
       of.name,
       of.median.toFixed(1),
       of.min.toFixed(1),
-      of.p99.toFixed(1),
+      of.p99 === null ? "-" : of.p99.toFixed(1),
       of.perSecond.toLocaleString("en-US"),
     ]),
   ]);
   if (options.json === undefined) return;
   const report = { version: 1, bun: Bun.version, count, milliseconds, results };
-  writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  writeWholeFile(options.json, "--json", `${JSON.stringify(report, null, 2)}\n`);
 }

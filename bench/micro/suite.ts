@@ -1,4 +1,5 @@
 import { do_not_optimize, measure } from "mitata";
+import { P99_OF } from "../../src/load/report.ts";
 import { attributeCases } from "./cases/attributes.ts";
 import type { MicroCase } from "./cases/case.ts";
 import { feedCases } from "./cases/feed.ts";
@@ -24,7 +25,8 @@ export type MicroResult = {
   readonly unit: string;
   readonly median: number;
   readonly min: number;
-  readonly p99: number;
+  /** Null where there were too few runs. */
+  readonly p99: number | null;
   readonly perSecond: number;
   readonly runs: number;
   /** Follows from all that a run did: the same in every run with the same count. */
@@ -61,7 +63,7 @@ export async function measureCase(one: MicroCase, options: MicroOptions): Promis
     unit,
     median,
     min: stats.min / count,
-    p99: stats.p99 / count,
+    p99: stats.samples.length < P99_OF ? null : stats.p99 / count,
     perSecond: Math.round(1e9 / median),
     runs: stats.samples.length,
     proof,

@@ -223,6 +223,17 @@ static double at(double part) {
   return latencies[index < batches ? index : batches - 1] / 1e3;
 }
 
+/* A percentile in JSON; null where there are fewer batches than tell it. */
+struct tail {
+  char text[32];
+};
+
+static struct tail tail(double part, long least) {
+  struct tail said = {"null"};
+  if (batches >= least) snprintf(said.text, sizeof said.text, "%.1f", at(part));
+  return said;
+}
+
 static void reset(FILE *file) {
   if (route) install(file, 0, 0, 1);
   else flush();
@@ -263,9 +274,10 @@ int main(int argc, char **argv) {
   for (int i = 0; i < TENTHS; i++) printf("%s%.6f", i ? "," : "", tenths[i]);
   printf("]");
   if (batches)
-    printf(",\"batchLatencyMicroseconds\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%.1f,\"p999\":%.1f,"
+    printf(",\"batchLatencyMicroseconds\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%s,\"p999\":%s,"
            "\"max\":%.1f}",
-           at(0.5), at(0.9), at(0.99), at(0.999), latencies[batches - 1] / 1e3);
+           at(0.5), at(0.9), tail(0.99, 100).text, tail(0.999, 1000).text,
+           latencies[batches - 1] / 1e3);
   printf("}\n");
   return failed ? 1 : 0;
 }

@@ -159,7 +159,7 @@ function distribution(figures: readonly Figure[]): Chart {
   return {
     id: "distribution",
     title: "Distribution of batch latency: send, an ack on the last message",
-    note: "From the median to the worst batch. Of few batches p99.9 is the worst one.",
+    note: "From the median to the worst batch. p99 is said of 100 batches and more, p99.9 of 1,000.",
     x: {
       label: "percentile",
       values: PERCENTILES.map((_, i) => i),

@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { writeWholeFile } from "../../src/cli/output-file.ts";
 import type { Bar } from "../bars.ts";
 import type { Figure, Figures } from "../figures.ts";
 import { MEMORY_HEADS, memoryRows } from "../memory.ts";
@@ -37,8 +38,9 @@ export function writeReport(
   ];
   // The page's own data must not end its script.
   const data = JSON.stringify(charts).replaceAll("<", "\\u003c");
-  writeFileSync(
+  writeWholeFile(
     file,
+    "--report",
     `<!doctype html>
 <html lang="en">
 <head>

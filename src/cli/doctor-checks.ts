@@ -9,7 +9,7 @@ import { MillraceError } from "../sys/errors.ts";
 import { iovMax } from "../sys/libc.ts";
 import { OVS_DATAPATH_FAMILY } from "../uapi/openvswitch.ts";
 import { checkFeatures } from "./doctor-features.ts";
-import { bytes, count } from "./output.ts";
+import { bytes, count, counted } from "./output.ts";
 
 /** What was looked at, what was found, and what to do where it is lacking. */
 export type Check = {
@@ -106,7 +106,7 @@ function checkSocket(): Check[] {
       what: "receive buffer",
       verdict: enough ? "ok" : "note",
       found:
-        `${bytes(socket.receiveBufferBytes)}: replies to ${count(replies)} flows a batch` +
+        `${bytes(socket.receiveBufferBytes)}: replies to ${counted(replies, "flow")} a batch` +
         (enough ? "" : ` (net.core.rmem_max is ${limit}); batches are smaller`),
       ...(enough ? {} : { remedy: "sudo sysctl net.core.rmem_max=4194304; or run as root" }),
     },

@@ -1,6 +1,6 @@
-import { closeSync, openSync, type Stats, statSync, writeSync } from "node:fs";
 import type { FlowException } from "../load/outcome.ts";
 import { UsageError } from "./exit.ts";
+import { isInput, openOutputFile } from "./output-file.ts";
 
 /** Takes every exception of a load as it comes, so that memory does not grow with them. */
 type ExceptionLog = Disposable & { readonly write: (exception: FlowException) => void };
@@ -19,8 +19,8 @@ export function openExceptionLog(
   input: string,
 ): ExceptionLog | undefined {
   if (path === undefined) return undefined;
-  if (isSameFile(path, input)) throw new UsageError(`--errors ${path}: it is the input itself`);
-  const fd = open(path);
+  if (isInput(path, input)) throw new UsageError(`--errors ${path}: it is the input itself`);
+  const file = openOutputFile(path, "--errors", "growing");
   let failed = false;
   let lines: string[] = [];
   let length = 0;
@@ -33,10 +33,10 @@ export function openExceptionLog(
     length = 0;
     if (failed || text === "") return;
     try {
-      writeAll(fd, Buffer.from(text));
+      file.write(Buffer.from(text));
     } catch (error) {
       failed = true;
-      console.error(`millrace: --errors ${path}: ${messageOf(error)}; no more is written to it`);
+      console.error(`millrace: --errors: ${messageOf(error)}; no more is written to it`);
     }
   };
   const write = (exception: FlowException): void => {
@@ -52,31 +52,9 @@ export function openExceptionLog(
     write,
     [Symbol.dispose]: () => {
       flush();
-      closeSync(fd);
+      file[Symbol.dispose]();
     },
   };
-}
-
-function open(path: string): number {
-  try {
-    return openSync(path, "w");
-  } catch (error) {
-    throw new UsageError(`--errors ${path}: ${messageOf(error)}`);
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
-}
-
-function isSameFile(path: string, input: string): boolean {
-  const one = look(path);
-  const other = input === "-" ? undefined : look(input);
-  return one !== undefined && one.ino === other?.ino && one.dev === other.dev && one.isFile();
-}
-
-function look(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
 }
 
 function messageOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import { writeSync } from "node:fs";
+import type { BatchLatency } from "../load/report.ts";
 import { SystemCallError } from "../sys/errors.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
 
@@ -57,11 +58,22 @@ export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** How many of a thing there are: `1 line`, `2 lines`. @param one what one of them is called */
+export function counted(value: number, one: string, many: string = `${one}s`): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
+}
+
 /** Microseconds in the unit that suits them. */
 export function duration(microseconds: number): string {
   if (microseconds < 1000) return `${microseconds} µs`;
   if (microseconds < 1_000_000) return `${(microseconds / 1000).toFixed(1)} ms`;
   return `${(microseconds / 1_000_000).toFixed(2)} s`;
+}
+
+/** Latencies of batches; a percentile that they are too few for is left out. */
+export function latencies({ p50, p99, max }: BatchLatency): string {
+  const tail = p99 === null ? "" : `, p99 ${duration(p99)}`;
+  return `p50 ${duration(p50)}${tail}, max ${duration(max)}`;
 }
 
 /** Bytes in the unit that suits them. */

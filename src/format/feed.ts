@@ -27,7 +27,7 @@ export function refusalOfSyntax(line: number, error: FlowSyntaxError): FlowRefus
 export type FlowSink = {
   /** Where the attributes of the flow that was begun are appended. */
   readonly batch: Batch;
-  /** The load ends here, after a flow that was refused: nothing more is to be pumped. */
+  /** The load ends here, or refusals wait to be told: the batch is to be sent before more is pumped. */
   readonly ended: boolean;
   /** Begins a flow's request; the batch is not full. */
   begin(): void;
@@ -86,5 +86,11 @@ export type FlowFeed = {
    * @throws UnreadableInputError
    */
   fill(): boolean | Promise<boolean>;
+  /**
+   * The bytes of a line whose flow is on its way, as it stands in the input, asked for in the order of the lines;
+   * valid until {@link pump}.
+   * @returns undefined where they are gone; absent where flows have no lines
+   */
+  lineText?(line: number): Uint8Array | undefined;
   close(): void;
 };

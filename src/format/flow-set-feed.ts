@@ -114,15 +114,9 @@ export class FlowSetFeed implements FlowFeed {
   }
 
   #open(): void {
-    const { words, start, end, facts, source } = this.#reader;
-    const unknown = facts.ports ? resolvePorts(words, start, end, facts, this.#ports) : [];
-    if (unknown === undefined) {
-      throw new UnreadableInputError(
-        `cannot read ${source.name}: a chunk names ports out of place`,
-      );
-    }
+    const { words, start, end, facts } = this.#reader;
     this.#at = start;
-    this.#unknown = unknown;
+    this.#unknown = facts.ports ? resolvePorts(words, start, end, facts, this.#ports) : [];
     this.#passed = 0;
   }
 

@@ -100,13 +100,24 @@ export function keyEnd(words: Int32Array, at: number): number {
   return at + KEY_AT + (align(words[at + KEY_AT]! & 0xffff) >> 2);
 }
 
+/** The word where the actions of the message at `at` begin, or -1 where it has none. */
+export function actionsAt(words: Int32Array, at: number): number {
+  const mask = keyEnd(words, at);
+  const actions = mask + (align(words[mask]! & 0xffff) >> 2);
+  return actions < at + (words[at]! >> 2) ? actions : -1;
+}
+
 /** Whether the message at `at` asks for any port by sending port 0: its mask has none. */
 export function sendsAnyPort(words: Int32Array, at: number): boolean {
   const mask = keyEnd(words, at);
   if (mask - at - KEY_AT - 1 < PORT_WORDS || !beginsWithPortZero(words, at)) return false;
   const end = mask + (align(words[mask]! & 0xffff) >> 2);
-  for (let i = mask + 1; i < end; i += align(words[i]! & 0xffff) >> 2) {
+  for (let i = mask + 1; i < end;) {
     if (words[i] === PORT_HEADER) return false;
+    const length = words[i]! & 0xffff;
+    // What is no attribute ends the list, as in the kernel (`nla_ok`).
+    if (length < NLA_HEADER) break;
+    i += align(length) >> 2;
   }
   return true;
 }

@@ -11,6 +11,7 @@ import {
   UINT_32,
 } from "./flow-set-layout.ts";
 import { countMessages, LINE_AT } from "./flow-set-messages.ts";
+import { placesArePorts } from "./flow-set-places.ts";
 import { type ByteSource, UnreadableInputError } from "./source.ts";
 
 /** A chunk of plain flows; one that is longer makes it grow. */
@@ -78,7 +79,7 @@ export class FlowSetReader {
       const start = this.#position;
       const left = this.#filled - start;
       if (this.lines !== undefined) {
-        if (left > 0) this.#fail(`${left} bytes or more follow the end of the flow set`);
+        if (left > 0) this.#fail(`more bytes follow the end of the flow set (${left} or more)`);
         return false;
       }
       if (left < RECORD_PREFIX || left < this.#recordSize(start)) return false;
@@ -171,6 +172,9 @@ export class FlowSetReader {
     const { words } = this;
     const count = (last & 3) === 0 ? countMessages(words, start, end) : -1;
     if (count !== facts.flows || facts.line <= this.#line) this.#failOrder();
+    if (facts.ports !== undefined && !placesArePorts(words, start, end, facts)) {
+      this.#fail(`${this.#place()} has ports out of place`);
+    }
     this.start = start;
     this.end = end;
     this.facts = facts;

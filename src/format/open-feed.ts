@@ -62,6 +62,10 @@ class DetectingFeed implements FlowFeed {
     return found instanceof Promise ? found.then((known) => this.#open(known)) : this.#open(found);
   }
 
+  lineText(line: number): Uint8Array | undefined {
+    return this.#feed?.lineText?.(line);
+  }
+
   close(): void {
     (this.#feed ?? this.#source).close();
   }

@@ -52,7 +52,13 @@ export class TextFeed implements FlowFeed {
     return this.#lines.line - (this.#again ? 1 : 0);
   }
 
+  lineText(line: number): Uint8Array | undefined {
+    return this.#lines.textOf(line);
+  }
+
   pump(sink: FlowSink): boolean {
+    // What became of the flows before is known, and was said.
+    if (sink.batch.count === 0) this.#lines.keepFrom(this.line);
     while (this.#again || this.#lines.next()) {
       this.#again = false;
       if (!this.#take(sink)) {

@@ -1,4 +1,5 @@
 import { assert } from "../sys/errors.ts";
+import { KeptLines } from "./kept-lines.ts";
 import { type ByteSource, UnreadableInputError } from "./source.ts";
 
 /** Small enough to stay in the cache, and cheap to touch for the first time. */
@@ -36,6 +37,12 @@ export class LineReader {
   #ended = false;
   /** The rest of an overlong line is being passed over. */
   #skipping = false;
+  readonly #kept = new KeptLines();
+  /** The first line that may be asked for again. */
+  #keptFrom = Number.POSITIVE_INFINITY;
+  /** The buffer's first line, and where it begins. */
+  #firstLine = 1;
+  #firstStart = 0;
 
   constructor(source: ByteSource) {
     this.source = source;
@@ -58,17 +65,28 @@ export class LineReader {
   fill(): boolean | Promise<boolean> {
     if (this.#ended) return false;
     const rest = this.#filled - this.#position;
-    if (rest < this.buffer.length) {
-      this.buffer.copyWithin(0, this.#position, this.#filled);
-      this.#filled = rest;
-    } else {
-      this.#grow();
-    }
-    this.#position = 0;
+    if (rest < this.buffer.length) this.#makeRoom(rest);
+    else this.#grow();
+    this.#position = this.#firstStart = 0;
+    this.#firstLine = this.line + 1;
     const read = this.source.read(this.buffer, this.#filled);
     return typeof read === "number"
       ? this.#accept(read)
       : read.then((count) => this.#accept(count));
+  }
+
+  /** Lines behind number `line` may be asked for again, and those up to it not any more. */
+  keepFrom(line: number): void {
+    this.#keptFrom = line + 1;
+    this.#kept.clear();
+  }
+
+  /** The bytes of a line that was read before, and may be asked for; undefined where they are gone. */
+  textOf(line: number): Uint8Array | undefined {
+    if (line < this.#keptFrom || line > this.line) return undefined;
+    const { buffer: bytes } = this;
+    const current = { bytes, start: this.#firstStart, end: this.#position, line: this.#firstLine };
+    return this.#kept.find(line, current);
   }
 
   close(): void {
@@ -82,7 +100,7 @@ export class LineReader {
     this.bytesRead += count;
     // A byte order mark, which some editors put first.
     if (first && isByteOrderMark(this.buffer, count)) {
-      this.#position = 3;
+      this.#position = this.#firstStart = 3;
     }
     this.#filled += count;
     if (count === 0) {
@@ -114,6 +132,20 @@ export class LineReader {
     this.overlong = this.#skipping;
     this.#skipping = false;
     this.line++;
+  }
+
+  // Moves the bytes that are not taken yet to the front, of another buffer where lines of this one are kept.
+  #makeRoom(rest: number): void {
+    const { buffer: bytes } = this;
+    if (this.line < Math.max(this.#keptFrom, this.#firstLine)) {
+      bytes.copyWithin(0, this.#position, this.#filled);
+    } else {
+      this.buffer = this.#kept.takeBuffer(bytes.length);
+      this.buffer.set(bytes.subarray(this.#position, this.#filled));
+      const end = this.#position;
+      this.#kept.add({ bytes, start: this.#firstStart, end, line: this.#firstLine });
+    }
+    this.#filled = rest;
   }
 
   // A whole buffer without a newline: a longer buffer, up to the limit; then its bytes are dropped.

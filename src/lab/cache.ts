@@ -12,6 +12,8 @@ import {
 import { userInfo, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { LabError } from "./error.ts";
+import { hasManifest, writeManifest } from "./manifest.ts";
+import { folderFault } from "./trust.ts";
 
 /** Folders that a guest covers with file systems of its own: nothing that it needs may lie there. */
 const COVERED = ["/dev", "/proc", "/run", "/sys", "/var/run"];
@@ -36,14 +38,16 @@ export function cacheCandidates(env: Record<string, string | undefined>): string
 /**
  * The folder that keeps kernels, peers and the state of running labs; made where it is missing.
  *
- * Throws {@link LabError} where none of the candidates can be written.
+ * Throws {@link LabError} where none of the candidates can be written, and by nobody else.
  */
 function cacheRoot(env: Record<string, string | undefined> = process.env): string {
   for (const path of cacheCandidates(env)) {
     try {
+      if (folderFault(path) !== undefined) continue;
       mkdirSync(path, { recursive: true, mode: 0o700 });
       accessSync(path, constants.W_OK | constants.X_OK);
-      return path;
+      // Somebody may have been faster.
+      if (folderFault(path) === undefined) return path;
     } catch {
       // The next candidate may do.
     }
@@ -53,10 +57,14 @@ function cacheRoot(env: Record<string, string | undefined> = process.env): strin
 
 /** That {@link cacheRoot} has nowhere to be, and what mends it. */
 export function noCache(env: Record<string, string | undefined> = process.env): LabError {
+  const tried = cacheCandidates(env);
+  // What is run is not taken from where others could put it.
+  const faults = tried.map((path) => folderFault(path)).filter((fault) => fault !== undefined);
+  const why = faults.length === 0 ? "" : `; not trusted: ${faults.join(", ")}`;
   return new LabError(
     "UNAVAILABLE",
-    `no folder for the lab's kernels can be written (tried ${cacheCandidates(env).join(", ")})`,
-    "set XDG_CACHE_HOME to a folder of yours",
+    `no folder for the lab's kernels can be written (tried ${tried.join(", ")}${why})`,
+    "set XDG_CACHE_HOME to a folder of yours that nobody else can write",
   );
 }
 
@@ -68,6 +76,7 @@ export function cachePlace(
   env: Record<string, string | undefined> = process.env,
 ): string | undefined {
   return cacheCandidates(env).find((path) => {
+    if (folderFault(path) !== undefined) return false;
     const there = nearestExisting(path);
     try {
       accessSync(there, constants.W_OK | constants.X_OK);
@@ -131,7 +140,8 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
 
 /**
  * Makes a folder in `parent` by `fill`, all or nothing: it is filled as a draft, then renamed to
- * the name that `fill` returns. Where that name is taken, the folder that is there stays.
+ * the name that `fill` returns, with a manifest of what is in it. Where that name is taken, the folder
+ * that is there stays, unless it has no manifest.
  *
  * Returns the folder's path. `fill` throws to have what it made removed. Call it under a lock.
  */
@@ -147,7 +157,10 @@ export async function publish(
   mkdirSync(draft, { mode: 0o700 });
   try {
     const path = join(parent, await fill(draft));
-    if (!existsSync(path)) renameSync(draft, path);
+    if (existsSync(path) && hasManifest(path)) return path;
+    writeManifest(draft);
+    rmSync(path, { recursive: true, force: true });
+    renameSync(draft, path);
     return path;
   } finally {
     rmSync(draft, { recursive: true, force: true });
@@ -157,12 +170,13 @@ export async function publish(
 const DRAFT = ".draft-";
 const collator = new Intl.Collator("en", { numeric: true });
 
-/** What {@link publish} has made in `parent`, the newest version first; nothing where there is none. */
+/** What {@link publish} has made in `parent`, the newest version first; nothing where there is none. What has no manifest it has not. */
 export function published(parent: string | undefined): string[] {
   if (parent === undefined) return [];
   return readdirSync(parent)
     .filter((name) => !name.startsWith(DRAFT))
     .sort(collator.compare)
     .reverse()
-    .map((name) => join(parent, name));
+    .map((name) => join(parent, name))
+    .filter(hasManifest);
 }

@@ -71,6 +71,24 @@ ln -s /proc/self/fd/2 /dev/stderr
 `;
 }
 
+/**
+ * Puts a file system in memory before the host's, which is mounted to be read only: what is written stays in the
+ * guest. The root of before is out of sight then, and so are the file systems of {@link mountScript}, which follows.
+ * @param files the module overlay and what it needs, in load order
+ */
+export function overlayScript(busybox: string, files: readonly string[]): string {
+  const own = shellQuote(busybox);
+  return `${own} mount -t proc proc /proc || exit 1
+mount -t tmpfs -o mode=755 run /run || exit 1
+mkdir /run/upper /run/work /run/root
+for file in ${files.map(shellQuote).join(" ")}; do insmod "$file" || exit 1; done
+mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work root /run/root || exit 1
+cd /run/root && mkdir .before && pivot_root . .before && cd / || exit 1
+${own} umount -l /.before
+${own} rmdir /.before
+`;
+}
+
 /** Brings up the network and the datapath. `files` are module files in load order. */
 export function networkScript(files: readonly string[], modprobe: string): string {
   return `for file in ${files.map(shellQuote).join(" ")}; do insmod "$file" || exit 1; done

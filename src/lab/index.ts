@@ -38,6 +38,13 @@ export async function runInLab(options: LabOptions): Promise<LabResult> {
 }
 
 async function onHost(options: ResolvedOptions): Promise<LabResult> {
+  if (options.readOnly) {
+    throw new LabError(
+      "USAGE",
+      "the host's own kernel cannot keep what is written from its disk",
+      "'--kernel uml' and '--kernel qemu' can",
+    );
+  }
   const { route, reason } = await probeHost(options.signal);
   if (route === undefined) {
     throw new LabError(
@@ -61,7 +68,9 @@ async function inQemu(options: ResolvedOptions): Promise<LabResult> {
 
 /** The host's kernel where it has the datapath, for it is the fastest; else User Mode Linux. */
 async function onAny(options: ResolvedOptions): Promise<LabResult> {
-  const { route, reason } = await probeHost(options.signal);
+  const { route, reason } = options.readOnly
+    ? { reason: "it writes to its disk" }
+    : await probeHost(options.signal);
   if (route !== undefined) {
     return { ...(await runOnHost(route, options, cachedPeers())), kernel: "host" };
   }

@@ -1,4 +1,4 @@
-import { existsSync, fstatSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, fstatSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { visibleInGuest } from "./cache.ts";
 
@@ -32,7 +32,9 @@ export function spoolSender(spool: string, control: Writable): InputSender {
       return !control.destroyed;
     },
     end: () => control.write("end\n"),
-    took: () => {
+    took: (name) => {
+      // The guest has removed it, or cannot: it may not write.
+      rmSync(`${spool}.${Number(name)}`, { force: true });
       count.taken += 1;
       room.resolve();
       room = Promise.withResolvers<void>();

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { cachePlace, nearestExisting, noCache } from "./cache.ts";
 import { LabError } from "./error.ts";
+import { wayFault } from "./trust.ts";
 
 const MIB = 1024 * 1024;
 /** What a guest gets where there is room and nothing else was asked for. */
@@ -108,7 +109,7 @@ function memoryPlaces(last: string): MemoryPlace[] {
   const paths = new Set(["/dev/shm", tmpdir(), "/tmp", last]);
   const places: MemoryPlace[] = [];
   for (const path of paths) {
-    if (!existsSync(path)) continue;
+    if (!existsSync(path) || wayFault(path) !== undefined) continue;
     const { bavail, bsize } = statfsSync(path);
     const options = mountOptions(mounts, path);
     places.push({

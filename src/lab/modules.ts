@@ -4,6 +4,9 @@ import { join } from "node:path";
 /** The modules that a guest loads before the command starts: what the datapath needs. */
 export const EAGER_MODULES: readonly string[] = ["openvswitch"];
 
+/** What a guest needs to keep what is written in its memory. */
+export const OVERLAY_MODULE = "overlay";
+
 /** Which files to load for a module or an alias of it, in order, the module itself last. */
 type ModuleIndex = ReadonlyMap<string, readonly string[]>;
 

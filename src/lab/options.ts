@@ -28,6 +28,11 @@ export type LabOptions = {
   readonly stderr?: OutputTarget | undefined;
   /** Lends this process's terminal to the command; the three streams are then unused. */
   readonly terminal?: boolean | undefined;
+  /**
+   * What the command writes to the host's disk goes to the guest's memory, and is gone with it. Default: false.
+   * Not on the host's own kernel.
+   */
+  readonly readOnly?: boolean | undefined;
   /** The guest's memory. Default: about 4 GiB, less where the machine has less free. */
   readonly memoryMiB?: number | undefined;
   /** Milliseconds for the command, the boot not counted. */
@@ -51,6 +56,7 @@ export type ResolvedOptions = {
   readonly stdout: OutputTarget;
   readonly stderr: OutputTarget;
   readonly terminal: boolean;
+  readonly readOnly: boolean;
   readonly memoryMiB: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly peers: readonly string[];
@@ -78,6 +84,7 @@ export function resolveOptions(options: LabOptions): ResolvedOptions {
     stdout: options.stdout ?? "inherit",
     stderr: options.stderr ?? "inherit",
     terminal: options.terminal ?? false,
+    readOnly: options.readOnly ?? false,
     memoryMiB: options.memoryMiB,
     timeoutMs: options.timeoutMs,
     peers: options.peers ?? [],

@@ -15,6 +15,7 @@ import { download, missingPackages, unpack, type AptOptions } from "./apt.ts";
 import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
 import { SYSTEM_FOLDERS } from "./environment.ts";
 import { LabError } from "./error.ts";
+import { checkManifest } from "./manifest.ts";
 import { runTool, shellQuote } from "./tool.ts";
 
 /** The Debian package of each program that the lab may want and a machine may lack. */
@@ -50,9 +51,15 @@ function programPath(): string {
   return [...(process.env["PATH"] ?? "").split(":"), ...SYSTEM_FOLDERS].join(":");
 }
 
-/** The folders of peers' programs that the cache holds, for PATH. Fetches nothing. */
+/**
+ * The folders of peers' programs that the cache holds, for PATH. Fetches nothing.
+ * @throws LabError where they are not as they were unpacked
+ */
 export function cachedPeers(): string[] {
-  return published(existingCacheFolder("peers")).map((folder) => join(folder, BIN));
+  return published(existingCacheFolder("peers")).map((folder) => {
+    checkManifest(folder, []);
+    return join(folder, BIN);
+  });
 }
 
 /**

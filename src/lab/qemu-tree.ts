@@ -6,13 +6,13 @@ import { LabError } from "./error.ts";
 import type { GuestTree } from "./guest.ts";
 import { indexText, readModuleIndex } from "./modules.ts";
 import { lastLines, runTool } from "./tool.ts";
-import { linkApplets } from "./uml-tree.ts";
+import { linkApplets, unchanged } from "./uml-tree.ts";
 
 /** Debian's kernels for virtual machines, by the packages that depend on the newest: 12, then 13. */
 const KERNEL_PACKAGES = ["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"] as const;
 
 /** Module folders that a lab wants; the rest drives hardware. */
-const KEPT_FOLDERS = ["arch", "crypto", "lib", "net", "drivers/net"];
+const KEPT_FOLDERS = ["arch", "crypto", "fs/overlayfs", "lib", "net", "drivers/net"];
 
 /** Describes the tree in `folder`, or nothing where it is not whole. */
 function describe(folder: string): GuestTree | undefined {
@@ -69,11 +69,11 @@ async function kernelPackage(options: AptOptions): Promise<string> {
 /** A kernel for QEMU: from the cache, else fetched from Debian as an ordinary user. */
 export async function qemuTree(options: AptOptions = {}): Promise<GuestTree> {
   const ready = cachedQemuTree();
-  if (ready !== undefined) return ready;
+  if (ready !== undefined) return unchanged(ready);
   return withLock("qemu", async () => {
     // Another process may have fetched it while this one waited.
     const fetched = cachedQemuTree();
-    if (fetched !== undefined) return fetched;
+    if (fetched !== undefined) return unchanged(fetched);
     const folder = await publish(cacheFolder("qemu"), async (draft) => {
       const image = await kernelPackage(options);
       const files = await download([image, "busybox-static"], draft, options);

@@ -61,6 +61,7 @@ type QemuBoot = QemuPrograms & {
   /** The run's folder. */
   readonly folder: string;
   readonly init: string;
+  readonly root: "ro" | "rw";
 };
 
 /**
@@ -93,7 +94,7 @@ export function qemuWords(boot: QemuBoot): string[] {
   const kernelWords = [
     "rootfstype=virtiofs",
     "root=host",
-    "rw",
+    boot.root,
     `init=${boot.init}`,
     "console=ttyS0",
     "quiet",

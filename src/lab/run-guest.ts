@@ -1,10 +1,12 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { guestEnvironment } from "./environment.ts";
+import { LabError } from "./error.ts";
 import {
   jobScript,
   mountScript,
   networkScript,
+  overlayScript,
   relayScript,
   type GuestChannels,
   type GuestJob,
@@ -12,7 +14,7 @@ import {
 } from "./guest.ts";
 import { inputFile, spoolSender } from "./input.ts";
 import { modprobeScript } from "./modprobe.ts";
-import { EAGER_MODULES, loadOrder, readModuleIndex } from "./modules.ts";
+import { EAGER_MODULES, loadOrder, OVERLAY_MODULE, readModuleIndex } from "./modules.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { cachedPeers } from "./peers.ts";
 import { makeRunFolder } from "./runs.ts";
@@ -30,8 +32,11 @@ type GuestKernel = {
   readonly tree: GuestTree;
   readonly channels: GuestChannels;
   readonly bootTimeoutMs: number;
-  /** What starts the kernel, for a run whose files lie in `folder`, with `init` as its init. */
-  readonly command: (folder: string, init: string) => string[];
+  /**
+   * What starts the kernel, for a run whose files lie in `folder`, with `init` as its init, and its root mounted
+   * as `root` says.
+   */
+  readonly command: (folder: string, init: string, root: "ro" | "rw") => string[];
   /** The environment of the kernel's own process, for a run whose files lie in `folder`. */
   readonly env: (folder: string) => Readonly<Record<string, string>>;
 };
@@ -55,8 +60,10 @@ export async function runInGuest(
       env: guestEnvironment(options.env, [programs], spare),
       stdin: source === "ignore" ? source : file === undefined ? { spool } : { file },
       terminal: options.terminal ? terminalSize() : undefined,
+      readOnly: options.readOnly,
     });
-    const vm = startVm(kernel.command(folder, init), folder, kernel.env(folder));
+    const root = options.readOnly ? "ro" : "rw";
+    const vm = startVm(kernel.command(folder, init, root), folder, kernel.env(folder));
     return await converse(vm, {
       ...options,
       folder,
@@ -74,21 +81,34 @@ export async function runInGuest(
 }
 
 /** Writes what the guest runs into the run's folder. Returns the path of init. */
-function writeScripts(folder: string, kernel: GuestKernel, job: GuestJob): string {
+function writeScripts(
+  folder: string,
+  kernel: GuestKernel,
+  job: GuestJob & { readonly readOnly: boolean },
+): string {
   const { tree, channels } = kernel;
   const modprobe = join(folder, "bin", "modprobe");
   const jobPath = join(folder, "job");
   const init = join(folder, "init");
-  const modules = loadOrder(readModuleIndex(tree.modules), EAGER_MODULES);
-  const files = modules.map((file) => join(tree.modules, file));
+  const index = readModuleIndex(tree.modules);
+  const filesOf = (names: readonly string[]): string[] =>
+    loadOrder(index, names).map((file) => join(tree.modules, file));
+  if (job.readOnly && !index.has(OVERLAY_MODULE)) {
+    throw new LabError(
+      "UNAVAILABLE",
+      `the kernel ${tree.release} comes without ${OVERLAY_MODULE}`,
+      `remove ${tree.folder}: it is fetched again`,
+    );
+  }
   const executable = { mode: 0o755 };
   mkdirSync(join(folder, "bin"));
   writeFileSync(modprobe, modprobeScript(tree.busybox, tree.index, tree.modules), executable);
   writeFileSync(jobPath, jobScript(job));
   const parts = [
     `#!${tree.busybox} sh\nPATH=${tree.applets}\n`,
+    job.readOnly ? overlayScript(tree.busybox, filesOf([OVERLAY_MODULE])) : "",
     mountScript(tree.busybox),
-    networkScript(files, modprobe),
+    networkScript(filesOf(EAGER_MODULES), modprobe),
     relayScript(job, channels, jobPath),
   ];
   writeFileSync(init, parts.join(""), executable);

@@ -1,7 +1,5 @@
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { Duplex, Readable, Writable } from "node:stream";
 import { guestEnvironment } from "./environment.ts";
 import { LabError } from "./error.ts";
@@ -11,6 +9,7 @@ import type { ResolvedOptions } from "./options.ts";
 import { TIMEOUT_STATUS, type SessionResult } from "./session.ts";
 import { carryOutput } from "./streams.ts";
 import { shellQuote } from "./tool.ts";
+import { temporaryFolder } from "./trust.ts";
 
 /** What runs first in the namespace. `mounts`: it has file systems of its own to be mounted. */
 function prepareScript(mounts: boolean): string {
@@ -47,7 +46,7 @@ export async function runOnHost(
   peers: readonly string[],
 ): Promise<SessionResult> {
   const began = performance.now();
-  const folder = mkdtempSync(join(tmpdir(), "millrace-lab-"));
+  const folder = temporaryFolder("millrace-lab-");
   try {
     const env = guestEnvironment(options.env, [], [...options.peers, ...peers]);
     const shared = options.stdin === "inherit" || options.terminal;

@@ -52,7 +52,7 @@ async function boot(
       tree,
       channels: QEMU_CHANNELS,
       bootTimeoutMs: BOOT_TIMEOUT_MS[accelerator],
-      command: (folder, init) =>
+      command: (folder, init, root) =>
         qemuCommand({
           ...programs,
           accelerator,
@@ -61,6 +61,7 @@ async function boot(
           processors: Math.min(PROCESSORS_MAX, cpus().length),
           folder,
           init,
+          root,
         }),
       env: () => ({ PATH: process.env["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin" }),
     },

@@ -21,7 +21,8 @@ export async function runInUml(options: ResolvedOptions): Promise<SessionResult>
       tree,
       channels: UML_CHANNELS,
       bootTimeoutMs: BOOT_TIMEOUT_MS,
-      command: (folder, init) => umlCommand({ kernel: tree.kernel, mebibytes, folder, init }),
+      command: (folder, init, root) =>
+        umlCommand({ kernel: tree.kernel, mebibytes, folder, init, root }),
       env: (folder) => umlEnvironment(memory.folder, folder),
     },
     options,

@@ -4,6 +4,7 @@ import { download, unpack, type AptOptions } from "./apt.ts";
 import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
 import { LabError } from "./error.ts";
 import type { GuestTree } from "./guest.ts";
+import { checkManifest } from "./manifest.ts";
 import { indexText, readModuleIndex } from "./modules.ts";
 import { lastLines, runTool } from "./tool.ts";
 
@@ -66,6 +67,12 @@ async function check(tree: GuestTree, signal: AbortSignal | undefined): Promise<
   }
 }
 
+/** A tree as it was unpacked. @throws LabError where it is not */
+export function unchanged(tree: GuestTree): GuestTree {
+  checkManifest(tree.folder, [tree.kernel, tree.busybox]);
+  return tree;
+}
+
 /**
  * A User Mode Linux kernel: from the cache, else fetched from Debian as an ordinary user.
  *
@@ -73,7 +80,7 @@ async function check(tree: GuestTree, signal: AbortSignal | undefined): Promise<
  */
 export async function umlTree(options: AptOptions = {}): Promise<GuestTree> {
   const ready = cachedUmlTree();
-  if (ready !== undefined) return ready;
+  if (ready !== undefined) return unchanged(ready);
   if (process.arch !== "x64") {
     throw new LabError(
       "UNAVAILABLE",
@@ -83,7 +90,7 @@ export async function umlTree(options: AptOptions = {}): Promise<GuestTree> {
   return withLock("uml", async () => {
     // Another process may have fetched it while this one waited.
     const fetched = cachedUmlTree();
-    if (fetched !== undefined) return fetched;
+    if (fetched !== undefined) return unchanged(fetched);
     const folder = await publish(cacheFolder("uml"), async (draft) => {
       const files = await download(PACKAGES, draft, options);
       for (const file of files) {

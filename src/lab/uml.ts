@@ -32,6 +32,7 @@ type UmlBoot = {
   /** The run's folder: it holds init, and the kernel's own files. */
   readonly folder: string;
   readonly init: string;
+  readonly root: "ro" | "rw";
 };
 
 /** The kernel's command line. The guest's root is the host's own tree. */
@@ -42,7 +43,7 @@ export function umlCommand(boot: UmlBoot): string[] {
     `mem=${boot.mebibytes}M`,
     "root=/dev/root",
     "rootfstype=hostfs",
-    "rw",
+    boot.root,
     `init=${boot.init}`,
     // Kernel messages go to the log alone.
     "con=null",

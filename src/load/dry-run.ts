@@ -79,7 +79,8 @@ export class DryOutlet implements Outlet {
     this.account.exception(this.batch.tags[index] ?? 0, "refused", 0, () => ({
       code: "FLOW_REFUSED",
       reason: rule.reason,
-      ...pointedText(rule.reason, this.#view),
+      broken: rule,
+      ...pointedText(rule, this.#view),
     }));
   }
 

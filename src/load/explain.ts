@@ -43,6 +43,8 @@ export type Rejection = {
   readonly reason: string;
   /** What it lacks; absent where the flow is wrong for every kernel, or for none that is known. */
   readonly lacking?: Lacking;
+  /** The rule that the flow breaks; absent where none is known. */
+  readonly broken?: Refusal;
 };
 
 /**
@@ -50,27 +52,35 @@ export type Rejection = {
  * alone says why), so this is from what net/openvswitch/datapath.c does, and for a flow that is wrong
  * in itself from the rules.
  * @param features asked only where the flow breaks no rule of every kernel
+ * @param masks asked only for ENOMEM: the number of masks where there is room for no more
  */
 export function explainRejection(
   verb: FlowVerb,
   errno: number,
   sent?: FlowParts,
   features?: () => KernelFeatures,
+  masks?: () => number | undefined,
 ): Rejection {
   const code = errnoName(errno);
+  const full = errno === ENOMEM ? masks?.() : undefined;
+  if (full !== undefined) {
+    const reason = `the datapath has ${full} masks, all that the kernel has per-CPU counters for: a flow of another mask finds no room`;
+    return { code, reason };
+  }
   if (sent === undefined || SAYS_ENOUGH.has(errno))
     return { code, reason: plainReason(verb, errno) };
   const rule = brokenRule(sent);
-  if (rule !== undefined) return { code, reason: rule.reason };
+  if (rule !== undefined) return { code, reason: rule.reason, broken: rule };
   const unsupported = brokenRule(sent, features?.());
   if (unsupported !== undefined) {
     const { lacking, reason } = unsupported;
-    if (lacking === undefined || errno !== EINVAL) return { code, reason };
-    return { code: "NOT_SUPPORTED", reason, lacking };
+    if (lacking === undefined || errno !== EINVAL) return { code, reason, broken: unsupported };
+    return { code: "NOT_SUPPORTED", reason, lacking, broken: unsupported };
   }
   // A helper is there when its module is, which nobody can ask: what is left to blame may be it.
   const helper = errno === EINVAL ? brokenRule(sent, NO_HELPERS) : undefined;
-  if (helper !== undefined) return { code, reason: `it may be that ${helper.reason}` };
+  if (helper !== undefined)
+    return { code, reason: `it may be that ${helper.reason}`, broken: helper };
   return { code, reason: plainReason(verb, errno) };
 }
 

@@ -1,4 +1,5 @@
 import { align } from "../netlink/align.ts";
+import { NLA_HEADER } from "../netlink/attribute-writer.ts";
 import type { Batch } from "../netlink/batch.ts";
 import { NLMSG_HEADER } from "../netlink/message.ts";
 import { OVS_PREFIX } from "../ovs/message.ts";
@@ -77,7 +78,10 @@ function find(u32: Uint32Array, start: number, end: number, type: number): numbe
   for (let at = start + FIRST_WORD; at < end;) {
     const header = u32[at]!; // below the end of the message
     if (header >>> 16 === type) return at;
-    at += align(header & 0xffff) >> 2;
+    const length = header & 0xffff;
+    // What is no attribute ends the list, as in the kernel (`nla_ok`).
+    if (length < NLA_HEADER) break;
+    at += align(length) >> 2;
   }
   return -1;
 }

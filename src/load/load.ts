@@ -1,10 +1,11 @@
+import type { Refusal } from "../flow/rules/refusal.ts";
 import type { FlowFeed, FlowRefusal, FlowSink } from "../format/feed.ts";
 import { UnreadableInputError } from "../format/source.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
 import { ENODEV, EPERM, errnoText } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
-import type { Account } from "./outcome.ts";
+import type { Account, QuotedLine } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
 import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
 
@@ -16,6 +17,9 @@ const PATIENCE_MS = 400;
 
 /** A source that has to be waited for: what is at hand is sent after this time. */
 const LINGER_MS = 20;
+
+/** Refused lines that wait for the flows before them; then those are sent, so that memory does not grow. */
+const WAITING_MAX = 1024;
 
 /** How a load is done. */
 export type LoadOptions = {
@@ -122,6 +126,7 @@ class LoadRun implements FlowSink, Disposable {
     this.#outlet = outlet;
     this.#account = outlet.account;
     this.#options = options;
+    this.#account.quote = (line, broken) => quoteLine(feed, line, broken);
     if (options.maxRate !== undefined) outlet.paced();
   }
 
@@ -130,7 +135,7 @@ class LoadRun implements FlowSink, Disposable {
   }
 
   get ended(): boolean {
-    return this.#options.onError === "stop" && this.#account.failures > 0;
+    return this.#stops || this.#account.waiting >= WAITING_MAX;
   }
 
   begin(): void {
@@ -169,7 +174,7 @@ class LoadRun implements FlowSink, Disposable {
   }
 
   refuse(refusal: FlowRefusal): void {
-    this.#account.refused(refusal);
+    this.#account.refused(refusal, this.batch.count > 0);
   }
 
   /** Works until nothing of the input is at hand, or a batch ended after `due`. */
@@ -241,12 +246,14 @@ class LoadRun implements FlowSink, Disposable {
       if (performance.now() >= this.#patienceEnd) outlet.abandon();
     }
     this.#unsettled = !outlet.flush(due);
+    if (!this.#unsettled) this.#account.tellRefusals();
     return !this.#unsettled;
   }
 
   /** Gives the account of what was flushed. */
   finish(): LoadReport {
     this.#over();
+    this.#account.tellRefusals();
     this.progress();
     const outlet = this.#outlet;
     const { counts } = this.#account;
@@ -272,12 +279,18 @@ class LoadRun implements FlowSink, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#account.quote = undefined;
     this.#outlet[Symbol.dispose]();
     this.#feed.close();
   }
 
+  // Asked for, and something failed.
+  get #stops(): boolean {
+    return this.#options.onError === "stop" && this.#account.failures > 0;
+  }
+
   #refuse(refusal: FlowRefusal | undefined): void {
-    if (refusal !== undefined) this.#account.refused(refusal);
+    if (refusal !== undefined) this.refuse(refusal);
   }
 
   // A source that lets wait: what is at hand is sent meanwhile, and an abort ends the wait.
@@ -314,10 +327,22 @@ class LoadRun implements FlowSink, Disposable {
     if (fatalErrno !== 0) {
       this.#ended = "fatal";
       this.#endReason = explainEnd(fatalErrno);
-    } else if (this.ended) this.#ended = "stopped";
+    } else if (this.#stops) this.#ended = "stopped";
     else if (this.aborted) this.#ended = "interrupted";
     return this.#ended !== "whole";
   }
+}
+
+// Loaded where a flow fails: most loads quote nothing.
+function quoteLine(
+  feed: FlowFeed,
+  line: number,
+  broken: Refusal | undefined,
+): QuotedLine | undefined {
+  const bytes = feed.lineText?.(line);
+  if (bytes === undefined) return undefined;
+  const { quote }: typeof import("./quote.ts") = require("./quote.ts");
+  return quote(bytes, broken);
 }
 
 // Why a load ends at an errno after which the kernel takes no flow any more.

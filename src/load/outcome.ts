@@ -1,5 +1,6 @@
 import type { FlowRefusal } from "../format/feed.ts";
 import type { Lacking } from "../flow/rules/lacking.ts";
+import type { Refusal } from "../flow/rules/refusal.ts";
 import { assert } from "../sys/errors.ts";
 
 /**
@@ -22,7 +23,7 @@ export const OUTCOME_STATES: readonly OutcomeState[] = [
 export type FlowException = {
   /** 1-based line of the input, or the number of the flow where there are no lines. */
   readonly line: number;
-  /** 1-based, in bytes. */
+  /** 1-based, in bytes; 1 as well where the flow as a whole is meant, or the input has no text. */
   readonly column: number;
   readonly state: Exclude<OutcomeState, "applied">;
   /** 0 where the kernel was not asked, or its reply was lost and all is as asked; EIO where it is not. */
@@ -34,12 +35,20 @@ export type FlowException = {
   readonly code: string;
   /** In words. */
   readonly reason: string;
-  /** The flow, or the part of the line around the column. */
+  /** The line as it stands in the input, or the part of it around the column; else the flow. */
   readonly text: string;
   /** Which character of the text the reason speaks of; absent where none is known. */
   readonly caret?: number;
   /** What this kernel lacks, and the first Linux with it; only with `NOT_SUPPORTED`. */
   readonly lacking?: Lacking;
+};
+
+/** A line of the input, and where in it a rule is broken. */
+export type QuotedLine = Pick<FlowException, "column" | "text" | "caret">;
+
+/** Why a flow was not simply applied, and the rule that it breaks where it is one. */
+type Described = Pick<FlowException, "code" | "reason" | "text" | "caret" | "lacking"> & {
+  readonly broken?: Refusal;
 };
 
 /** What became of all flows, counted. */
@@ -189,6 +198,10 @@ export class Account {
   readonly table: OutcomeTable | undefined;
   /** Flows that were not simply applied. */
   failures = 0;
+  /** Quotes the line that a flow came from; set by the load that reads the lines. */
+  quote: ((line: number, broken: Refusal | undefined) => QuotedLine | undefined) | undefined;
+  /** Refusals whose turn comes when flows of lines before them are settled. */
+  readonly #waiting: FlowRefusal[] = [];
   readonly #onException: ((exception: FlowException) => void) | undefined;
 
   constructor(onException?: (exception: FlowException) => void, table?: OutcomeTable) {
@@ -199,6 +212,11 @@ export class Account {
   /** Flows whose end is known. */
   get settled(): number {
     return this.counts.applied + this.counts.encoded + this.failures;
+  }
+
+  /** Refusals that wait to be told. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** A flow is on its way to the kernel; it counts when its batch is settled. */
@@ -223,24 +241,41 @@ export class Account {
     line: number,
     state: FlowException["state"],
     errno: number,
-    describe: () => Pick<FlowException, "code" | "reason" | "text" | "caret" | "lacking">,
+    describe: () => Described,
   ): void {
+    this.tellRefusals(line);
     this.#count(state);
     if ((state === "present" || state === "absent") && errno !== 0)
       this.counts.reconciled.contrary++;
     this.table?.set(line, state, errno);
-    this.#tell(() => ({ line, column: 1, state, errno, ...describe() }));
+    this.#tell(() => {
+      const { broken, text, caret, ...why } = describe();
+      const shown = caret === undefined ? { text } : { text, caret };
+      const quoted = this.quote?.(line, broken) ?? { column: 1, ...shown };
+      return { line, state, errno, ...why, ...quoted };
+    });
   }
 
-  /** A flow is not sent. */
-  refused(refusal: FlowRefusal): void {
+  /**
+   * A flow is not sent.
+   * @param waits flows of lines before it are on their way: it is told in its turn
+   */
+  refused(refusal: FlowRefusal, waits = false): void {
     this.#count("refused");
     this.table?.add(refusal.line, "refused", 0);
-    this.#tell(() => ({ ...refusal, state: "refused", errno: 0 }));
+    if (waits) this.#waiting.push(refusal);
+    else this.#tell(() => ({ ...refusal, state: "refused", errno: 0 }));
+  }
+
+  /** Tells the refusals that wait, of lines before `line`; all of them where the flows so far are settled. */
+  tellRefusals(line: number = Number.POSITIVE_INFINITY): void {
+    if (this.#waiting.length === 0) return;
+    const later = this.#waiting.findIndex((one) => one.line >= line);
+    const due = this.#waiting.splice(0, later < 0 ? this.#waiting.length : later);
+    for (const refusal of due) this.#tell(() => ({ ...refusal, state: "refused", errno: 0 }));
   }
 
   #tell(describe: () => FlowException): void {
-    this.failures++;
     const kept = this.firstExceptions.length < EXCEPTIONS_KEPT;
     if (!kept && this.#onException === undefined) return;
     const exception = describe();
@@ -248,7 +283,8 @@ export class Account {
     this.#onException?.(exception);
   }
 
-  #count(state: OutcomeState): void {
+  #count(state: Exclude<OutcomeState, "applied">): void {
+    this.failures++;
     if (state === "present" || state === "absent") this.counts.reconciled[state]++;
     else this.counts[state]++;
   }

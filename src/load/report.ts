@@ -3,12 +3,18 @@ import type { RecordableHistogram } from "node:perf_hooks";
 import type { TunedCut } from "./tuner.ts";
 import type { FlowException, OutcomeCounts } from "./outcome.ts";
 
-/** Time from a batch's first send to its last reply, in microseconds. */
+/** So many values tell a 99th percentile, and so many a 99.9th: of fewer it is no more than the greatest. */
+export const P99_OF = 100;
+const P999_OF = 1000;
+
+/** Time from a batch's first send to its last reply, in microseconds; 0 where there was no batch. */
 export type BatchLatency = {
   readonly p50: number;
   readonly p90: number;
-  readonly p99: number;
-  readonly p999: number;
+  /** Null where there were fewer than 100 batches. */
+  readonly p99: number | null;
+  /** Null where there were fewer than 1,000 batches. */
+  readonly p999: number | null;
   readonly max: number;
 };
 
@@ -49,13 +55,16 @@ export type LoadReport = OutcomeCounts & {
 
 /** Reads a histogram of nanoseconds. */
 export function batchLatency(histogram: RecordableHistogram): BatchLatency {
-  if (histogram.count === 0) return { p50: 0, p90: 0, p99: 0, p999: 0, max: 0 };
-  const at = (percentile: number): number => Math.round(histogram.percentile(percentile) / 1000);
+  const { count } = histogram;
+  if (count === 0) return { p50: 0, p90: 0, p99: null, p999: null, max: 0 };
+  // A percentile is the end of its bucket, which may lie above the greatest value.
+  const at = (percentile: number): number =>
+    Math.round(Math.min(histogram.percentile(percentile), histogram.max) / 1000);
   return {
     p50: at(50),
     p90: at(90),
-    p99: at(99),
-    p999: at(99.9),
+    p99: count < P99_OF ? null : at(99),
+    p999: count < P999_OF ? null : at(99.9),
     max: Math.round(histogram.max / 1000),
   };
 }

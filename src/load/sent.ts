@@ -1,6 +1,7 @@
 import { KeyRecord } from "../flow/key/record.ts";
 import { printFlow } from "../flow/print.ts";
 import { placeOf } from "../flow/rules/place.ts";
+import type { Refusal } from "../flow/rules/refusal.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { printUuid } from "../flow/text/uuid.ts";
 import type { Batch } from "../netlink/batch.ts";
@@ -16,11 +17,16 @@ export function decodeSent(batch: Batch, index: number, into: FlowView): FlowVie
   return into;
 }
 
-/** The flow of a request in text, and the character of it that a reason speaks of. */
-export function pointedText(reason: string, sent: FlowView): { text: string; caret?: number } {
+/** The flow of a request in text, and the character of it that breaks a rule. */
+export function pointedText(
+  broken: Refusal | undefined,
+  sent: FlowView,
+): { text: string; caret?: number } {
   const text = textOf(sent);
-  const caret = placeOf(reason, text);
-  return caret === undefined ? { text } : { text, caret };
+  const bytes = new TextEncoder().encode(text);
+  const at = broken === undefined ? undefined : placeOf(broken, bytes);
+  if (at === undefined) return { text };
+  return { text, caret: new TextDecoder().decode(bytes.subarray(0, at)).length };
 }
 
 /** The flow of a request in text; a delete by UFID has no more than that. */

@@ -6,6 +6,7 @@ import { type FlowVerb, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { explainRejection, type Rejection } from "./explain.ts";
+import { fullOfMasks } from "./mask-limit.ts";
 import type { Account } from "./outcome.ts";
 import { OverlapSearch } from "./overlap.ts";
 import { reconcile } from "./reconcile.ts";
@@ -30,6 +31,7 @@ export class Settler {
   readonly #account: Account;
   readonly #tolerate: ReadonlySet<number>;
   readonly #features: () => KernelFeatures;
+  readonly #masks: () => number | undefined;
   readonly #overlaps: OverlapSearch;
   readonly #view = newFlowView();
 
@@ -43,6 +45,7 @@ export class Settler {
     this.#tolerate = tolerate;
     this.#overlaps = new OverlapSearch(target);
     this.#features = () => featuresOf(target.channel, target.datapath);
+    this.#masks = () => fullOfMasks(target.channel, target.datapath);
   }
 
   /** A batch is settled in part: the next one to be settled is the same. */
@@ -96,13 +99,13 @@ export class Settler {
         state === MessageState.unsent
           ? unsent(errno)
           : this.#explain(verbOf(batch, index), errno, sent);
-      return { ...why, ...pointedText(why.reason, sent) };
+      return { ...why, ...pointedText(why.broken, sent) };
     });
   }
 
   // The kernel's reason in words, and the flow that is in the way.
   #explain(verb: FlowVerb, errno: number, sent: FlowView): Rejection {
-    const why = explainRejection(verb, errno, sent, this.#features);
+    const why = explainRejection(verb, errno, sent, this.#features, this.#masks);
     return this.#abandoned ? why : this.#overlaps.nameIn(why, verb, errno, sent);
   }
 
@@ -118,7 +121,7 @@ export class Settler {
         : state === "unknown"
           ? "its reply was lost, and so was the one when it was read back"
           : `its reply was lost; read back, it is ${state}`;
-      return { code: "LOST_REPLY", reason, ...pointedText(reason, sent) };
+      return { code: "LOST_REPLY", reason, ...pointedText(undefined, sent) };
     });
   }
 

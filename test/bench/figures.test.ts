@@ -13,6 +13,17 @@ describe("figures", () => {
     expect(all[0]?.spread).toBe(0.75);
   });
 
+  test("have the percentiles that the batches tell, and no others", () => {
+    const latency = { p50: 1, p90: 2, p99: 3, p999: null, max: 5 };
+    const of = (p99: number | null): object => ({
+      batchLatencyMicroseconds: { ...latency, p99 },
+    });
+    const found = figuresOf(results(run("a", 0, 1, of(3)), run("a", 1, 1, of(5))));
+    expect(found.all[0]?.latency).toEqual({ ...latency, p99: 4 });
+    const none = figuresOf(results(run("a", 0, 1, of(null))));
+    expect(none.all[0]?.latency?.p99).toBeNull();
+  });
+
   test("leave failed runs out, and say so", () => {
     const found = figuresOf(results(run("a", 0, 4), run("a", 1, 1, { failed: "exit 1" })));
     expect(found.all[0]?.each).toBe(4000);

@@ -34,7 +34,7 @@ describe("the input of a load", () => {
     writeFileSync(join(folder, "flows"), `${sampleLine(1)}\n${sampleLine(2)}\n`);
     const { exitCode, stdout, stderr } = shell(command);
     expect([exitCode, stderr]).toEqual([0, ""]);
-    expect(stdout).toContain(`${flows} valid of ${flows} lines`);
+    expect(stdout).toContain(`${flows} valid of ${flows} ${flows === 1 ? "line\n" : "lines\n"}`);
   });
 
   test.each([

@@ -1,4 +1,6 @@
+import { Packr } from "msgpackr/pack";
 import { crc32 } from "node:zlib";
+import { unpackFacts } from "../../src/format/flow-set-facts.ts";
 import type { PortNames } from "../../src/flow/ports.ts";
 import type { FlowFeed, FlowRefusal, FlowSink } from "../../src/format/feed.ts";
 import { FlowSetCompiler, type LineFormat } from "../../src/format/flow-set-compile.ts";
@@ -109,4 +111,25 @@ export function reseal(bytes: Uint8Array): void {
     checksum = crc32(bytes.subarray(start + 6, end), checksum);
     view.setUint32(start + 2, checksum);
   }
+}
+
+/** A set with other facts in its first chunk, and right checksums: the work of a hostile author. */
+export function withFacts(
+  bytes: Uint8Array,
+  change: (facts: Readonly<Record<string, unknown>>) => object,
+): Uint8Array<ArrayBuffer> {
+  const [, first = 0, next = 0] = recordStarts(bytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const facts = first + 16 + view.getUint32(first + 12);
+  const packr = new Packr({ useRecords: false, variableMapSize: true });
+  const packed = packr.pack(change(unpackFacts(bytes.subarray(facts, next)) ?? {}));
+  const unpadded = facts - first + packed.length + 1;
+  const size = (unpadded + 7) & ~7;
+  const padding = Buffer.alloc(size - unpadded + 1, 0x20);
+  padding[0] = 0xa0 | (size - unpadded);
+  const parts = [bytes.subarray(0, facts), packed, padding, bytes.subarray(next)];
+  const changed = new Uint8Array(Buffer.concat(parts));
+  new DataView(changed.buffer).setUint32(first + 7, size);
+  reseal(changed);
+  return changed;
 }

@@ -68,6 +68,24 @@ export function failure(run: () => unknown): MillraceError | undefined {
   }
 }
 
+/** Milliseconds of the start of millrace in User Mode Linux on a quiet machine. */
+const START_MS = 700;
+
+let slowness: number | undefined;
+
+/**
+ * Milliseconds that say that a test hangs, where they do in User Mode Linux: more where programs start more
+ * slowly, in an emulator or on a busy machine.
+ */
+export function patience(milliseconds: number): number {
+  if (slowness === undefined) {
+    const startedAt = performance.now();
+    millrace(["--version"]);
+    slowness = Math.max(1, (performance.now() - startedAt) / START_MS);
+  }
+  return milliseconds * slowness;
+}
+
 /** The program, as a user starts it. */
 export const MILLRACE: string = `${import.meta.dir}/../../src/cli/millrace`;
 

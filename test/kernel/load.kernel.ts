@@ -7,7 +7,7 @@ import { bytesSource, pathSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load, type LoadOptions, loadSync } from "../../src/load/load.ts";
-import { Account, OutcomeTable } from "../../src/load/outcome.ts";
+import { Account, type FlowException, OutcomeTable } from "../../src/load/outcome.ts";
 import type { LoadReport } from "../../src/load/report.ts";
 import { Sender, type SenderOptions } from "../../src/load/sender.ts";
 import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
@@ -60,7 +60,7 @@ describe("load", () => {
       [9999, "rejected"],
     ]);
     expect(report.errors[0]?.column).toBe((good[99]?.indexOf("seventeen") ?? 0) + 1);
-    expect(report.errors[2]).toMatchObject({ code: "EINVAL", errno: 22, column: 1 });
+    expect(report.errors[2]).toMatchObject({ code: "EINVAL", errno: 22, column: 40 });
     if (HAS_DPCTL) {
       const dump = witness("ovs-dpctl", "dump-flows", dp.name).trim().split("\n");
       expect(dump.length).toBe(9997);
@@ -310,6 +310,31 @@ describe("load", () => {
         "rejected",
       ]);
       expect(dp.flows).toBe(12_000);
+      flushFlows(dp.channel, dp.info);
+    }
+  });
+
+  test("lines that fail are told in their order, as they stand in the input", async () => {
+    using dp = new TestDatapath();
+    const target = { channel: dp.channel, datapath: dp.info };
+    const kinds = ["nonsense", "  add in_port(1),eth(),eth_type(0x0806),arp()  2,drop(7) 3 # why"];
+    const drop = kinds[1]?.indexOf("drop") ?? 0;
+    const flows = Array.from({ length: 6000 }, (_, i) =>
+      i % 3 > 0 ? kinds[i % 3 === 1 ? 0 : 1] : sampleLine(i),
+    );
+    const path = join(process.env["TMPDIR"] ?? "/tmp", "order.txt");
+    await Bun.write(path, `${flows.join("\n")}\n`);
+    const wrong = flows.flatMap((_, i) => (i % 3 > 0 ? [i + 1] : []));
+    for (const workers of [0, 1, 2] as const) {
+      const told: FlowException[] = [];
+      const account = new Account((exception) => told.push(exception));
+      const sender = new Sender(target, account, { senders: sendersOf(workers) });
+      const options = { line: { ufid: true }, ports: [], workers };
+      await load(await fileFeed(pathSource(path), sender, target, options), sender);
+      expect(told.map(({ line }) => line)).toEqual(wrong);
+      const rejected = told.filter(({ state }) => state === "rejected");
+      expect(rejected.length).toBe(2000);
+      for (const one of rejected) expect(one).toMatchObject({ text: kinds[1], column: drop + 1 });
       flushFlows(dp.channel, dp.info);
     }
   });

@@ -3,7 +3,7 @@ import { FlowSampler } from "../../src/cli/top/sampler.ts";
 import { Datapath } from "../../src/datapath.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { addPort } from "../../src/ovs/vport.ts";
-import { millrace, TestDatapath, witness } from "./lab.ts";
+import { millrace, patience, TestDatapath, witness } from "./lab.ts";
 
 // Two namespaces, each with one end of a veth pair in it; their other ends are ports 3 and 4.
 const dp = new TestDatapath("top0");
@@ -46,56 +46,68 @@ function ping(count: number): Bun.Subprocess {
   });
 }
 
-test("--once --json shows the flows that packets take, by their rate", async () => {
-  const child = ping(1500);
-  try {
-    const { exitCode, stdout, stderr } = millrace([
-      "top",
-      "--dp",
-      dp.name,
-      "--once",
-      "--json",
-      "--interval",
-      "2",
-      "--filter",
-      "ipv4",
-    ]);
-    expect([exitCode, stderr]).toEqual([0, ""]);
-    const sample = JSON.parse(stdout);
-    expect(sample).toMatchObject({ datapath: dp.name, flows: 4 });
-    expect(sample.seconds).toBeGreaterThan(1.9);
-    expect(sample.busiest.length).toBe(2);
-    for (const flow of sample.busiest) {
-      expect(flow.flow).toContain("ipv4(frag=no)");
-      expect(flow.packetsPerSecond).toBeGreaterThan(1);
-      expect(flow.packetsPerSecond).toBeLessThan(200);
-      // An echo has 98 bytes on the wire, and the datapath counts them all.
-      expect(flow.bytesPerSecond / flow.packetsPerSecond).toBeCloseTo(98, 0);
+test(
+  "--once --json shows the flows that packets take, by their rate",
+  async () => {
+    const child = ping(1500);
+    try {
+      const { exitCode, stdout, stderr } = millrace([
+        "top",
+        "--dp",
+        dp.name,
+        "--once",
+        "--json",
+        "--interval",
+        "2",
+        "--filter",
+        "ipv4",
+      ]);
+      expect([exitCode, stderr]).toEqual([0, ""]);
+      const sample = JSON.parse(stdout);
+      expect(sample).toMatchObject({ datapath: dp.name, flows: 4 });
+      expect(sample.seconds).toBeGreaterThan(1.9);
+      expect(sample.busiest.length).toBe(2);
+      for (const flow of sample.busiest) {
+        expect(flow.flow).toContain("ipv4(frag=no)");
+        expect(flow.packetsPerSecond).toBeGreaterThan(1);
+        expect(flow.packetsPerSecond).toBeLessThan(200);
+        // An echo has 98 bytes on the wire, and the datapath counts them all.
+        expect(flow.bytesPerSecond / flow.packetsPerSecond).toBeCloseTo(98, 0);
+      }
+      const text = millrace(["top", "--dp", dp.name, "--once", "--interval", "0.5"]).stdout;
+      expect(text).toMatch(/top0 {2}4 flows, \d busy/);
+      expect(text).toMatch(/packets\/s↓ +bytes\/s {2}flow/);
+    } finally {
+      child.kill();
+      await child.exited;
     }
-    const text = millrace(["top", "--dp", dp.name, "--once", "--interval", "0.5"]).stdout;
-    expect(text).toMatch(/top0 {2}4 flows, \d busy/);
-    expect(text).toMatch(/packets\/s↓ +bytes\/s {2}flow/);
-  } finally {
-    child.kill();
-    await child.exited;
-  }
-}, 60_000);
+  },
+  patience(60_000),
+);
 
-test("100,000 flows are looked at", async () => {
-  using many = new TestDatapath("top1");
-  using datapath = Datapath.open(many.name);
-  const lines = Array.from({ length: 100_000 }, (_, i) => sampleLine(i));
-  expect((await datapath.load(lines)).applied).toBe(100_000);
-  const sampler = new FlowSampler(many.channel, many.name);
-  sampler.sample("packets", 20);
-  expect(sampler.sample("bytes", 20)).toMatchObject({
-    flows: 100_000,
-    activeFlows: 0,
-    busiest: [],
-  });
-}, 120_000);
+test(
+  "100,000 flows are looked at",
+  async () => {
+    using many = new TestDatapath("top1");
+    using datapath = Datapath.open(many.name);
+    const lines = Array.from({ length: 100_000 }, (_, i) => sampleLine(i));
+    expect((await datapath.load(lines)).applied).toBe(100_000);
+    const sampler = new FlowSampler(many.channel, many.name);
+    sampler.sample("packets", 20);
+    expect(sampler.sample("bytes", 20)).toMatchObject({
+      flows: 100_000,
+      activeFlows: 0,
+      busiest: [],
+    });
+  },
+  patience(120_000),
+);
 
-test("wants a datapath and an interval that can be", () => {
-  expect(millrace(["top", "--dp", "absent", "--once"]).exitCode).toBe(3);
-  expect(millrace(["top", "--dp", dp.name, "--interval", "0"]).exitCode).toBe(2);
-}, 30_000);
+test(
+  "wants a datapath and an interval that can be",
+  () => {
+    expect(millrace(["top", "--dp", "absent", "--once"]).exitCode).toBe(3);
+    expect(millrace(["top", "--dp", dp.name, "--interval", "0"]).exitCode).toBe(2);
+  },
+  patience(30_000),
+);

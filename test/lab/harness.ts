@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { expect } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runInLab, type LabOptions, type LabResult } from "../../src/lab/index.ts";
 
@@ -49,3 +50,34 @@ export async function until(condition: () => boolean, limitMs = 20_000): Promise
 
 /** Whether User Mode Linux can exist here at all. */
 export const HAS_UML: boolean = process.arch === "x64" && existsSync("/usr/bin/apt-get");
+
+/** Runs a command that writes, changes and removes files of the host in a lab that may only read them. */
+export async function writesNothing(kernel: "uml" | "qemu", folder: string): Promise<void> {
+  const own = join(folder, "read only");
+  mkdirSync(join(own, "below"), { recursive: true });
+  for (const name of ["changed", "gone", "below/kept"]) writeFileSync(join(own, name), "host");
+  const script = `
+    set -e
+    cd "$1"; echo guest >changed; rm gone; rm -r below; mkdir new; echo guest >new/file; mv changed moved
+    echo guest >../written; cat moved new/file ../written; [ ! -e gone ] && [ ! -e below ]
+    touch "$TMPDIR/a"; cat | wc -c
+    ls -A /; grep -c hostfs /proc/mounts`;
+  // More than the guest is given ahead: what it has taken is gone from the host's side, too.
+  const stdin = new Uint8Array(9 << 20);
+  const said = await inLab(["sh", "-c", script, "sh", own], { kernel, readOnly: true, stdin });
+  const root = readdirSync("/").toSorted();
+  expect([said.err, ...said.out.trimEnd().split("\n").slice(0, 4)]).toEqual([
+    "",
+    "guest",
+    "guest",
+    "guest",
+    `${9 << 20}`,
+  ]);
+  // The host's root is not to be seen beside its own.
+  expect(said.out.trimEnd().split("\n").slice(4, -1).toSorted()).toEqual(root);
+  expect(said.out.trimEnd().split("\n").at(-1)).toBe("0");
+  expect(readdirSync(own).toSorted()).toEqual(["below", "changed", "gone"]);
+  for (const name of ["changed", "gone", "below/kept"])
+    expect(readFileSync(join(own, name), "utf8")).toBe("host");
+  expect(existsSync(join(folder, "written"))).toBe(false);
+}

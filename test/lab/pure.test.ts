@@ -84,11 +84,13 @@ test("User Mode Linux keeps to the run's folder, and its messages off the channe
     mebibytes: 700,
     folder: "/c/runs/1",
     init: "/c/runs/1/init",
+    root: "ro",
   });
   expect(words[0]).toBe("/k/linux");
   expect(words).toContain("mem=700M");
   expect(words).toContain("uml_dir=/c/runs/1/");
   expect(words).toContain("init=/c/runs/1/init");
+  expect([words.includes("ro"), words.includes("rw")]).toEqual([true, false]);
   expect(words.filter((word) => word.startsWith("ssl"))).toEqual([
     "ssl0=fd:5",
     "ssl1=null,fd:6",

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { qemuWords } from "../../src/lab/qemu.ts";
 import { runningLabs } from "../../src/lab/runs.ts";
-import { inLab } from "./harness.ts";
+import { inLab, writesNothing } from "./harness.ts";
 
 /** QEMU boots by emulation in 5–20 s: its tests run where they are asked for. */
 const WANTED = process.env["MILLRACE_TEST_QEMU"] === "1";
@@ -17,7 +17,8 @@ const boot = {
   processors: 2,
   folder: "/c/runs/1",
   init: "/c/runs/1/init",
-};
+  root: "rw",
+} as const;
 
 test("QEMU's command line keeps paths whole, and uses /dev/kvm only when told", () => {
   const words = qemuWords({ ...boot, accelerator: "tcg" });
@@ -60,6 +61,10 @@ describe.skipIf(!WANTED)("a command in QEMU", () => {
     expect(Buffer.from(said.stdout).equals(bytes)).toBe(true);
     expect(Buffer.from(said.stderr).equals(bytes)).toBe(true);
     expect(readFileSync(join(folder, "copy")).equals(bytes)).toBe(true);
+  }, 240_000);
+
+  test("leaves the disk as it is where it may only read", async () => {
+    await writesNothing("qemu", folder);
   }, 240_000);
 
   test("is ended at its time limit, and leaves nothing", async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LabError } from "../../src/lab/error.ts";
-import { HAS_UML, inLab } from "./harness.ts";
+import { HAS_UML, inLab, writesNothing } from "./harness.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -123,6 +123,13 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
     expect(inLab([])).rejects.toMatchObject({ code: "USAGE" });
     expect(inLab(["true"], { memoryMiB: 1e9 })).rejects.toMatchObject({ code: "MEMORY" });
     await panic.catch(() => undefined);
+  }, 60_000);
+
+  test("leaves the disk as it is where it may only read", async () => {
+    await writesNothing("uml", folder);
+    const onHost = inLab(["true"], { kernel: "host", readOnly: true });
+    expect(onHost).rejects.toMatchObject({ code: "USAGE" });
+    await onHost.catch(() => undefined);
   }, 60_000);
 
   test("runs the host route for an ordinary user inside", async () => {

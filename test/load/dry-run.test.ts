@@ -24,10 +24,10 @@ test("a dry run judges every line and sends nothing", async () => {
   const report = await load(feed(text), new DryOutlet(new Account()));
   expect(report).toMatchObject({ encoded: 2, applied: 0, refused: 2, lines: 6, systemCalls: 0 });
   expect(report.errors.map(({ line, code }) => [line, code])).toEqual([
-    [5, "FLOW_SYNTAX"],
     [4, "FLOW_REFUSED"],
+    [5, "FLOW_SYNTAX"],
   ]);
-  expect(report.errors[1]?.reason).toContain("tcp_flags()");
+  expect(report.errors[0]?.reason).toContain("tcp_flags()");
 });
 
 test("an empty input is a load of nothing", () => {

@@ -21,3 +21,13 @@ test("a helper that the kernel may lack is named where nothing else is wrong", (
   expect(reason(`${UDP} ct(commit),2`)).toContain("does not take");
   expect(reason(`${UDP} ct(commit,helper=ftp),2`, ENOMEM)).toContain("memory");
 });
+
+test("no room for more masks is no lack of memory", () => {
+  const { parts } = Flow.parse(`${UDP} 2`);
+  const full = explainRejection("put", ENOMEM, parts, undefined, () => 4096);
+  expect(full.reason).toStartWith("the datapath has 4096 masks, ");
+  expect(explainRejection("put", ENOMEM, parts, undefined, () => undefined).reason).toBe(
+    "the kernel is out of memory",
+  );
+  expect(reason(`${UDP} 2`, EINVAL)).not.toContain("4096");
+});

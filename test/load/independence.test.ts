@@ -3,6 +3,11 @@ import { FlowLineEncoder } from "../../src/flow/line.ts";
 import { Independence } from "../../src/load/independence.ts";
 import { Batch } from "../../src/netlink/batch.ts";
 import { FlowMessages } from "../../src/ovs/flow-message.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+} from "../../src/uapi/openvswitch.ts";
 
 function flow(src: string, actions = "2"): string {
   return `in_port(1),eth(),eth_type(0x0800),ipv4(src=${src},proto=17,frag=no),udp() ${actions}`;
@@ -66,4 +71,23 @@ test("a put and a delete of the same flow keep their order", () => {
   expect(independent([flow("10.0.0.1"), `delete ${flow("10.0.0.1").replace(/ 2$/, "")}`])).toBe(
     false,
   );
+});
+
+test("a length that no attribute has ends the search for one", () => {
+  const batch = new Batch(2, 4096);
+  const messages = new FlowMessages(30, 1);
+  for (const length of [3, 2, 1, 0]) {
+    batch.clear();
+    for (const key of [1, 2]) {
+      messages.begin(batch);
+      const { writer } = batch;
+      writer.u32(OVS_FLOW_ATTR_KEY, key);
+      // Behind the bytes that are no attribute stand masks, which the kernel never sees.
+      const at = writer.reserve(OVS_FLOW_ATTR_ACTIONS, 0) >> 2;
+      writer.u32(OVS_FLOW_ATTR_MASK, key);
+      writer.memory.u32[at - 1] = (OVS_FLOW_ATTR_ACTIONS << 16) | length;
+      expect(messages.commit(batch, "put", key)).toBe(true);
+    }
+    expect([length, new Independence(2).holds(batch, 1)]).toEqual([length, true]);
+  }
 });

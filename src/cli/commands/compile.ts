@@ -1,16 +1,14 @@
-import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { Command, Option } from "commander";
 import { detect, type FlowFormat } from "../../format/detect.ts";
 import type { FlowRefusal } from "../../format/feed.ts";
 import { FlowSetCompiler } from "../../format/flow-set-compile.ts";
 import { FlowSetWriter } from "../../format/flow-set-writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
-import { EIO, errnoNumber } from "../../sys/errno.ts";
-import { SystemCallError } from "../../sys/errors.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { Exit, UsageError } from "../exit.ts";
-import { bytes, count, printJson, writeOut } from "../output.ts";
+import { bytes, count, counted, printJson, writeOut } from "../output.ts";
+import { isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 
 type Options = {
   output: string;
@@ -66,7 +64,7 @@ async function run(file: string, options: Options): Promise<void> {
     if (errors.length < REPORTED_MAX) errors.push(refusal);
   };
   using signals = new EndingSignals();
-  using out = openOutput(options.output);
+  using out = openOutput(options.output, file);
   const writer = new FlowSetWriter(out.write);
   const compiler = new FlowSetCompiler(source, chosen, writer, refuse);
   await compileAll(compiler, signals.signal);
@@ -88,7 +86,7 @@ async function run(file: string, options: Options): Promise<void> {
     written,
     seconds,
   };
-  print({ ...report, errors }, file, options);
+  print({ ...report, errors }, file, options, out.isStandardOutput);
   if (interrupted) process.exitCode = Exit.interrupted;
   else process.exitCode = refused > 0 ? Exit.someFailed : Exit.ok;
 }
@@ -108,47 +106,16 @@ async function compileAll(compiler: FlowSetCompiler, signal: AbortSignal): Promi
   }
 }
 
-type Output = Disposable & {
-  readonly write: (bytes: Uint8Array) => void;
-  /** The output is whole. */
-  readonly keep: () => void;
-};
-
-// A file takes its name when it is whole: one that was there before is not lost to a bad line. What is
-// no file, a pipe or a device, is written as it is.
-function openOutput(path: string): Output {
-  if (path === "-") {
-    if (process.stdout.isTTY) throw new UsageError("compile: a flow set is not for a terminal");
-    return { write: writeOut, keep: () => undefined, [Symbol.dispose]: () => undefined };
+// A file takes its name when it is whole: one that was there before is not lost to a bad line.
+function openOutput(path: string, input: string): OutputFile {
+  if (path !== "-" && isInput(path, input)) {
+    throw new UsageError(`compile: --output ${path}: it is the input itself`);
   }
-  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
-  const part = isFile ? `${path}.part` : path;
-  let fd: number;
-  try {
-    fd = openSync(part, "w");
-  } catch (cause) {
-    throw new UsageError(`--output ${path}: ${cause instanceof Error ? cause.message : "no file"}`);
+  const out = openOutputFile(path === "-" ? "/dev/stdout" : path, "compile: --output", "whole");
+  if (out.isStandardOutput && process.stdout.isTTY) {
+    throw new UsageError("compile: a flow set is not for a terminal");
   }
-  let whole = false;
-  return {
-    write: (record) => {
-      try {
-        for (let at = 0; at < record.length;) at += writeSync(fd, record, at);
-      } catch (cause) {
-        const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-        throw new SystemCallError("write", errnoNumber(code) ?? EIO, `writing ${path}`, { cause });
-      }
-    },
-    keep: () => {
-      whole = true;
-    },
-    [Symbol.dispose]: () => {
-      closeSync(fd);
-      if (!isFile) return;
-      if (whole) renameSync(part, path);
-      else rmSync(part);
-    },
-  };
+  return out;
 }
 
 type Report = {
@@ -162,9 +129,8 @@ type Report = {
   readonly errors: readonly FlowRefusal[];
 };
 
-function print(report: Report, file: string, options: Options): void {
-  // Standard output may be the flow set itself.
-  const toError = options.output === "-";
+// Standard output may be the flow set itself.
+function print(report: Report, file: string, options: Options, toError: boolean): void {
   if (options.json) {
     if (toError) console.error(JSON.stringify(report, null, 2));
     else printJson(report);
@@ -181,7 +147,7 @@ function print(report: Report, file: string, options: Options): void {
   const from = file === "-" ? "standard input" : file;
   const to = toError ? "standard output" : options.output;
   const left = refused > 0 ? `, ${count(refused)} refused` : "";
-  write(`${from} → ${to}: ${count(flows)} flows${left} of ${count(lines)} lines, `);
+  write(`${from} → ${to}: ${counted(flows, "flow")}${left} of ${counted(lines, "line")}, `);
   write(`${bytes(report.bytes)} in ${seconds.toFixed(3)} s\n`);
   if (!report.written && !toError) write(`${to} was not written\n`);
 }

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
@@ -7,6 +6,7 @@ import { sampleLine, writeSample } from "../../format/sample.ts";
 import { bytesSource, fileSource } from "../../format/source.ts";
 import { TextFeed } from "../../format/text-feed.ts";
 import type { LabKernel } from "../../lab/index.ts";
+import { temporaryFolder } from "../../lab/trust.ts";
 import { FlowDigest } from "../../load/digest.ts";
 import { DryOutlet } from "../../load/dry-run.ts";
 import { load, loadSync } from "../../load/load.ts";
@@ -25,7 +25,7 @@ import { dumpFlows, flushFlows } from "../../ovs/flow.ts";
 import { addPort } from "../../ovs/vport.ts";
 import { isatty } from "../../sys/libc.ts";
 import { Exit } from "../exit.ts";
-import { bytes, count, duration, writeOut } from "../output.ts";
+import { bytes, count, counted, latencies, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";
 
 const DATAPATH = "demo0";
@@ -76,7 +76,7 @@ async function demoInLab(kernel: LabKernel): Promise<void> {
 }
 
 async function demo(): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "millrace-demo-"));
+  const folder = temporaryFolder("millrace-demo-");
   using channel = new OvsChannel();
   let created = false;
   try {
@@ -99,17 +99,16 @@ async function demo(): Promise<void> {
       `packed, ${DEFAULT_SHAPE.messagesPerDatagram} flows a datagram, ${DEFAULT_SHAPE.datagramsPerCall} datagrams a system call:`,
     );
     rate(report);
-    const { p50, p99, max } = report.batchLatencyMicroseconds;
     writeOut(
       `    ${count(report.applied)} applied, ${report.rejected} rejected, ${report.refused} refused; ` +
-        `${count(report.batches)} batches, p50 ${duration(p50)}, p99 ${duration(p99)}, max ${duration(max)}; ` +
+        `${counted(report.batches, "batch", "batches")}, ${latencies(report.batchLatencyMicroseconds)}; ` +
         `${bytes(report.bytes)} of netlink\n`,
     );
 
     const held = digestOfDatapath(channel, datapath);
     const same = held.equals(digestOfFile(file));
     const verdict = same ? "the very flows of the file" : pc.red("NOT the flows of the file");
-    step(`read back from the kernel, and compared: ${count(held.flows)} flows, ${verdict}`);
+    step(`read back from the kernel, and compared: ${counted(held.flows, "flow")}, ${verdict}`);
     compare(single, report);
     if (report.applied !== FLOWS || !same) process.exitCode = Exit.internal;
   } finally {
@@ -169,8 +168,8 @@ function barOf(name: string, seconds: number, longest: number): void {
 function rate(report: LoadReport): void {
   const each = (report.seconds * 1e6) / Math.max(1, report.applied);
   writeOut(
-    `    ${count(report.applied)} flows in ${report.seconds.toFixed(3)} s: ${each.toFixed(2)} µs a flow, ` +
-      `${count(report.flowsPerSecond)} a second, ${count(report.systemCalls)} system calls\n`,
+    `    ${counted(report.applied, "flow")} in ${report.seconds.toFixed(3)} s: ${each.toFixed(2)} µs a flow, ` +
+      `${count(report.flowsPerSecond)} a second, ${counted(report.systemCalls, "system call")}\n`,
   );
 }
 

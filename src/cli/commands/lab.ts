@@ -20,6 +20,7 @@ type RunOptions = {
   timeout?: number;
   quiet?: boolean;
   peers?: boolean;
+  readOnly?: boolean;
 };
 
 /** A positive number from the command line. */
@@ -30,18 +31,31 @@ function positive(text: string): number {
   return value;
 }
 
+const HELP_AFTER = `
+A command in a lab sees the host's disk, with the caller's rights, and what it writes there stays.
+With --read-only it stays in the guest's memory, and is gone with the guest. That is for accidents:
+a command is root in its guest, and one that means harm can mount the disk again.
+/run, /dev/shm and TMPDIR are the guest's own in any case.
+
+Examples:
+  millrace lab run --read-only -- sh setup.sh
+  millrace lab shell --read-only`;
+
 /** `millrace lab`: run a command, or a shell, on a kernel that has the datapath. */
 export function labCommand(): Command {
   const lab = new Command("lab").description("run on a throw-away kernel that has the datapath");
+  lab.addHelpText("after", HELP_AFTER);
   lab.enablePositionalOptions();
   withKernel(lab.command("run"))
     .description("run a command in a lab; the exit status is the command's")
     .argument("<command...>", "the command and its arguments, after --")
     .option("--timeout <seconds>", "end the command after so long (exit status 124)", positive)
     .passThroughOptions()
+    .addHelpText("after", HELP_AFTER)
     .action((command: string[], options: RunOptions) => inLab(command, options, false));
   withKernel(lab.command("shell"))
     .description("open a shell in a lab, on this terminal")
+    .addHelpText("after", HELP_AFTER)
     .action((options: RunOptions) => inLab([process.env["SHELL"] ?? "/bin/sh"], options, true));
   lab
     .command("list")
@@ -78,6 +92,10 @@ function withKernel(command: Command): Command {
   return command
     .addOption(kernel.default("auto"))
     .option("--memory <mib>", "the guest's memory in MiB (default: 4096, or what fits)", positive)
+    .option(
+      "--read-only",
+      "keep what is written to the disk in the guest's memory; not on the host's own kernel",
+    )
     .option("--peers", "fetch ovs-dpctl and other tools first, where they can be had")
     .option("--quiet", "say nothing of one's own");
 }
@@ -104,6 +122,7 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
       command,
       stdin: "inherit",
       terminal: shell && hasTerminal(),
+      readOnly: options.readOnly,
       memoryMiB: options.memory,
       timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
       signal: stop.signal,

@@ -5,7 +5,7 @@ import { deleteMeter, getMeter, meterFeatures, type MeterInfo, setMeter } from "
 import { Exit, UsageError } from "../exit.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
-import { count, printJson, printTable, writeOut } from "../output.ts";
+import { count, counted, printJson, printTable, writeOut } from "../output.ts";
 
 type Common = { dp: string; json?: true };
 type SetOptions = Common & { pps?: number; kbps?: number; burst?: number; clear?: true };
@@ -53,7 +53,7 @@ function features(options: Common): void {
   const found = meterFeatures(channel, getDatapath(channel, options.dp));
   if (options.json) return printJson(found);
   writeOut(
-    `${count(found.maxMeters)} meters, ${found.maxBands} band each: ${found.bandTypes.join(", ")}\n`,
+    `${counted(found.maxMeters, "meter")}, ${counted(found.maxBands, "band")} each: ${found.bandTypes.join(", ")}\n`,
   );
 }
 

@@ -5,7 +5,7 @@ import type { UpcallDispatch, UpcallEvent } from "../../ovs/upcalls.ts";
 import { type LiveOptions, showLive } from "../live.ts";
 import { positiveNumber } from "../number-option.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { printJsonLine, writeOut } from "../output.ts";
+import { counted, printJsonLine, writeOut } from "../output.ts";
 
 type Options = LiveOptions & {
   dp: string;
@@ -76,11 +76,11 @@ function recentNames(dp: Datapath, ageMs = 1000): () => PortNames {
 }
 
 function textOf(event: UpcallEvent, names: PortNames, packets: boolean): string {
-  if (event.kind === "lost") return `lost: ${event.count} packets`;
+  if (event.kind === "lost") return `lost: ${counted(event.count, "packet")}`;
   const { userdata } = event;
   const data = userdata === undefined ? "" : ` userdata(${userdata.toHex()})`;
   const bytes = packets ? ` packet(${event.packet.toHex()})` : "";
-  return `${event.kind} ${event.length} bytes${data}: ${event.keyText(names)}${bytes}`;
+  return `${event.kind} ${counted(event.length, "byte")}${data}: ${event.keyText(names)}${bytes}`;
 }
 
 function jsonOf(event: UpcallEvent, names: PortNames): object {

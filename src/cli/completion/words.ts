@@ -184,7 +184,7 @@ function datapaths(): Candidate[] {
   return asked((channel) =>
     listDatapaths(channel).map(({ name, stats }) => ({
       word: name,
-      description: `${stats.flows} flows`,
+      description: `${stats.flows} ${stats.flows === 1 ? "flow" : "flows"}`,
     })),
   );
 }

@@ -8,6 +8,7 @@ import { printStatistics } from "../../flow/print.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { explainRejection } from "../../load/explain.ts";
+import { fullOfMasks } from "../../load/mask-limit.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { onMessage } from "../../ovs/channel.ts";
@@ -73,7 +74,8 @@ function putFlow(
     if (!(error instanceof NetlinkError)) return session.complainOf("updating flow table", error);
     // The kernel gives no reason: the rule that the flow breaks is looked for.
     const sent = Flow.parse(new TextDecoder().decode(line), session.portNames(datapath));
-    return complainOfKernel(session, "updating flow table", mode, error, sent);
+    const masks = (): number | undefined => fullOfMasks(session.channel, datapath);
+    return complainOfKernel(session, "updating flow table", mode, error, sent, masks);
   }
 }
 
@@ -100,9 +102,10 @@ function complainOfKernel(
   verb: LineVerb,
   error: unknown,
   sent?: Flow,
+  masks?: () => number | undefined,
 ): 1 {
   if (!(error instanceof NetlinkError)) return session.complainOf(message, error);
-  const { reason } = explainRejection(verb, error.errno, sent?.parts);
+  const { reason } = explainRejection(verb, error.errno, sent?.parts, undefined, masks);
   return session.complain(message, error.errno, reason);
 }
 

@@ -1,5 +1,5 @@
 import { colours as pc } from "../colour.ts";
-import { bytes, count } from "../output.ts";
+import { bytes, count, counted } from "../output.ts";
 import type { TopSample, TopSort } from "./sampler.ts";
 
 /** What the screen shows beside the sample. */
@@ -38,7 +38,7 @@ export function screenText(sample: TopSample, state: ScreenState): string {
 export function sampleLines(sample: TopSample, state: ScreenState): string[] {
   const { sort, filter, typed, width, rows } = state;
   const head =
-    `${sample.datapath}  ${count(sample.flows)} flows, ${count(sample.activeFlows)} busy  ` +
+    `${sample.datapath}  ${counted(sample.flows, "flow")}, ${count(sample.activeFlows)} busy  ` +
     `${rate(sample.packetsPerSecond)} packets/s  ${bytes(Math.round(sample.bytesPerSecond))}/s`;
   const keys =
     typed === undefined

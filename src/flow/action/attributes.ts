@@ -14,9 +14,12 @@ export function attributeType(bytes: Uint8Array, at: number): number {
   return (bytes[at + 2]! | (bytes[at + 3]! << 8)) & NLA_TYPE_MASK;
 }
 
-/** Offset of the attribute after the one of `length` bytes at `at`. */
+/**
+ * Offset of the attribute after the one of `length` bytes at `at`. A length that no attribute has ends
+ * the list: no walk stands still.
+ */
 export function nextAttribute(at: number, length: number, end: number): number {
-  return Math.min(at + align(length), end);
+  return length < NLA_HEADER ? end : Math.min(at + align(length), end);
 }
 
 /** Offset of the first attribute of a type between `start` and `end`, or -1. */

@@ -1,4 +1,5 @@
-import { FlowSyntaxError } from "../text/syntax-error.ts";
+import { placesOf } from "./leaves.ts";
+import { FlowSyntaxError, syntaxFactsAt } from "../text/syntax-error.ts";
 
 /** Characters of the JSON shown before and after the place of an error. */
 const SHOWN_BEFORE = 60;
@@ -8,8 +9,8 @@ const SHOWN_AFTER = 40;
 type FlowJsonErrorFacts = {
   /** The flow, not trusted. */
   readonly json?: unknown;
-  /** What stands for the flow where it is no JSON. */
-  readonly text?: string;
+  /** The line that the flow came from, where it came from one. */
+  readonly raw?: Uint8Array | undefined;
   /** The place in it, such as `.key.ipv4.ttl`; `.` is the whole. */
   readonly path: string;
   /** 1-based line of the input, or number of the flow. */
@@ -27,21 +28,49 @@ export class FlowJsonError extends FlowSyntaxError {
   readonly path: string;
 
   constructor(facts: FlowJsonErrorFacts) {
-    const { json, path, line, found, expected, suggestion } = facts;
-    const text = facts.text ?? jsonText(json);
-    const at = Math.min(text.length, offsetOf(json, path));
-    const from = Math.max(0, at - SHOWN_BEFORE);
-    super({
-      line,
-      column: 1,
-      found,
-      expected: `${expected} at ${path}`,
-      suggestion,
-      before: (from > 0 ? "…" : "") + text.slice(from, at),
-      after: text.slice(at, at + SHOWN_AFTER) + (at + SHOWN_AFTER < text.length ? "…" : ""),
-    });
+    const { json, raw, path, line, found, suggestion } = facts;
+    const expected = `${facts.expected} at ${path}`;
+    const shown = raw === undefined ? shownOf(json, path) : shownIn(raw, path, found);
+    super({ line, found, expected, suggestion, ...shown });
     this.path = path;
   }
+}
+
+/** What is shown around a place, and its column. */
+type Shown = { readonly column: number; readonly before: string; readonly after: string };
+
+/** A value in the line that it came from, or its parent where there is no such value. */
+function shownIn(raw: Uint8Array, path: string, found: string): Shown {
+  const places = placesOf(raw);
+  let known = path === "." ? "" : path;
+  while (known !== "" && !places.has(known)) {
+    known = known.slice(0, Math.max(0, known.lastIndexOf("."), known.lastIndexOf("[")));
+  }
+  const value = places.get(known) ?? 0;
+  // Where it is the name that is wrong, it stands before its value.
+  const isName = found === JSON.stringify(path.replace(/^.*\./, ""));
+  const name = isName ? Buffer.from(raw).lastIndexOf(found, value) : -1;
+  const { column, before, after } = syntaxFactsAt(
+    raw,
+    0,
+    raw.length,
+    1,
+    name < 0 ? value : name,
+    "",
+  );
+  return { column, before, after };
+}
+
+/** A value in JSON that came from no line: it is written as one. */
+function shownOf(json: unknown, path: string): Shown {
+  const text = jsonText(json);
+  const at = Math.min(text.length, offsetOf(json, path));
+  const from = Math.max(0, at - SHOWN_BEFORE);
+  return {
+    column: 1,
+    before: (from > 0 ? "…" : "") + text.slice(from, at),
+    after: text.slice(at, at + SHOWN_AFTER) + (at + SHOWN_AFTER < text.length ? "…" : ""),
+  };
 }
 
 /** JSON as text; nothing for what is none, or is nested too deep to be written. */

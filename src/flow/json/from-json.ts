@@ -40,10 +40,11 @@ export class FlowJsonEncoder {
    * Appends the attributes of one flow, as `FlowLineEncoder.encode` does.
    * @param json a {@link FlowJson}, not trusted
    * @param line its number in the input, for errors
+   * @param raw the line as it stands there, where it came from one
    * @throws FlowJsonError with the writer rolled back
    */
-  encode(json: unknown, line: number, writer: AttributeWriter): void {
-    const text = this.text.clear(json, line);
+  encode(json: unknown, line: number, writer: AttributeWriter, raw?: Uint8Array): void {
+    const text = this.text.clear(json, line, raw);
     writeFlow(json, text);
     const bytes = ENCODER.encode(text.text);
     try {
@@ -52,7 +53,7 @@ export class FlowJsonEncoder {
       if (!(error instanceof FlowSyntaxError)) throw error;
       const path = text.pathAt(bytes, error.column - 1);
       const { found, expected, suggestion } = error;
-      throw new FlowJsonError({ json, path, line, found, expected, suggestion });
+      throw new FlowJsonError({ json, raw, path, line, found, expected, suggestion });
     }
   }
 }

@@ -27,11 +27,26 @@ export function leavesOf(bytes: Uint8Array): Map<string, JsonLeaf> | undefined {
   return scanner.plain ? scanner.leaves : undefined;
 }
 
+/**
+ * Finds the first byte of every value of JSON in UTF-8 by its path, the outermost ones first; `` is the whole.
+ * What is nested deeper than a flow can be is left out, and what follows bytes that are no JSON.
+ */
+export function placesOf(bytes: Uint8Array): ReadonlyMap<string, number> {
+  const scanner = new Scanner(bytes);
+  scanner.value("");
+  return scanner.places;
+}
+
+/** More levels than a flow has. */
+const DEPTH_MAX = 200;
+
 class Scanner {
   readonly leaves = new Map<string, JsonLeaf>();
+  readonly places = new Map<string, number>();
   plain = true;
   readonly #bytes: Uint8Array;
   #at = 0;
+  #depth = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -39,7 +54,11 @@ class Scanner {
 
   value(path: string): void {
     const first = this.#peek();
-    if (first === OPEN_BRACE) {
+    this.places.set(path, this.#at);
+    if (this.#depth > DEPTH_MAX) {
+      this.plain = false;
+      this.#at = this.#bytes.length;
+    } else if (first === OPEN_BRACE) {
       this.#each(CLOSE_BRACE, () => {
         const name = this.#string();
         this.#take(COLON);
@@ -60,12 +79,17 @@ class Scanner {
 
   // The members between brackets.
   #each(close: number, member: () => void): void {
+    this.#depth++;
     this.#at++;
     while (this.#at < this.#bytes.length && this.#peek() !== close) {
+      const before = this.#at;
       member();
       this.#take(COMMA);
+      // Bytes that are no JSON.
+      if (this.#at === before) this.#at = this.#bytes.length;
     }
     this.#at++;
+    this.#depth--;
   }
 
   // The next byte that is no white space.

@@ -5,14 +5,16 @@ import { FlowJsonError, jsonText } from "./error.ts";
 export class LineText {
   text = "";
   #json: unknown;
+  #raw: Uint8Array | undefined;
   #line = 1;
   readonly #offsets: number[] = [];
   readonly #paths: string[] = [];
 
-  /** @param json what the text is going to be made of */
-  clear(json: unknown, line: number): this {
+  /** @param json what the text is going to be made of; @param raw the line that it came from, if any */
+  clear(json: unknown, line: number, raw?: Uint8Array): this {
     this.text = "";
     this.#json = json;
+    this.#raw = raw;
     this.#line = line;
     this.#offsets.length = 0;
     this.#paths.length = 0;
@@ -52,6 +54,7 @@ export class LineText {
     const path = at === "" ? "." : at;
     throw new FlowJsonError({
       json: this.#json,
+      raw: this.#raw,
       path,
       line: this.#line,
       found,

@@ -45,20 +45,21 @@ export class FlowJsonLineEncoder {
       this.#encoder.recall(known);
       return true;
     }
-    const text = DECODER.decode(bytes.subarray(start, end));
+    const raw = bytes.subarray(start, end);
+    const text = DECODER.decode(raw);
     if (text.trim() === "") return false;
-    this.#json.encode(parse(text, line), line, writer);
+    this.#json.encode(parse(text, raw, line), line, writer, raw);
     this.#shapes?.learn(bytes.slice(start, end), this.#json.text, this.#encoder, writer);
     return true;
   }
 }
 
-function parse(text: string, line: number): unknown {
+function parse(text: string, raw: Uint8Array, line: number): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const found = `what is no JSON (${why})`;
-    throw new FlowJsonError({ text, path: ".", line, found, expected: "a flow" });
+    throw new FlowJsonError({ raw, path: ".", line, found, expected: "a flow" });
   }
 }

@@ -32,7 +32,7 @@ import {
   checkUserspace,
 } from "./nests.ts";
 import { FEATURE, lackingAction } from "./lacking.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import { type Refusal, refuse, refuseWithin } from "./refusal.ts";
 import { checkSet } from "./set.ts";
 
 /** Deepest nest of lists (`OVS_COPY_ACTIONS_MAX_DEPTH`). */
@@ -86,14 +86,17 @@ function checkList(
   if (depth > ACTIONS_DEPTH_MAX)
     return refuse("action.depth", `actions nest at most ${ACTIONS_DEPTH_MAX} deep in the kernel`);
   let at = start;
-  for (let length = attributeLength(bytes, at, end); length > 0;) {
+  let index = 0;
+  for (let length = attributeLength(bytes, at, end); length > 0; index++) {
     const next = nextAttribute(at, length, end);
     const refusal = checkAction(facts, bytes, at, length, next === end, features, depth);
-    if (refusal !== undefined) return refusal;
+    if (refusal !== undefined) return refuseWithin(refusal, index);
     at = next;
     length = attributeLength(bytes, at, end);
   }
-  return at === end ? undefined : refuse("action.bytes", `${end - at} bytes that are no action`);
+  return at === end
+    ? undefined
+    : refuse("action.bytes", `left-over bytes that are no action (${end - at})`);
 }
 
 /** Checks a list inside the action that is being looked at. */
@@ -132,7 +135,8 @@ function checkAction(
   const start = at + NLA_HEADER;
   const end = at + length;
   if (spec.payload >= 0 && length - NLA_HEADER !== spec.payload) {
-    const text = `${spec.name} has ${length - NLA_HEADER} bytes: the kernel wants ${spec.payload}`;
+    const size = length - NLA_HEADER;
+    const text = `${spec.name} has ${size} ${size === 1 ? "byte" : "bytes"}: the kernel wants ${spec.payload}`;
     return refuse("action.length", text);
   }
   const walk = WALKS[depth]!;
@@ -163,12 +167,21 @@ function checkAction(
     case uapi.OVS_ACTION_ATTR_SAMPLE:
       return (
         checkSample(bytes, start, end) ??
-        checkLists(facts, bytes, start, end, features, depth, uapi.OVS_SAMPLE_ATTR_ACTIONS)
+        checkLists(
+          facts,
+          bytes,
+          start,
+          end,
+          features,
+          depth,
+          uapi.OVS_SAMPLE_ATTR_ACTIONS,
+          "actions",
+        )
       );
     case uapi.OVS_ACTION_ATTR_DEC_TTL:
       return (
         checkDecTtl(bytes, start, end) ??
-        checkLists(facts, bytes, start, end, features, depth, uapi.OVS_DEC_TTL_ATTR_ACTION)
+        checkLists(facts, bytes, start, end, features, depth, uapi.OVS_DEC_TTL_ATTR_ACTION, "le_1")
       );
     case uapi.OVS_ACTION_ATTR_CHECK_PKT_LEN:
       return (
@@ -181,6 +194,7 @@ function checkAction(
           features,
           depth,
           uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL,
+          "le",
         ) ??
         checkLists(
           facts,
@@ -190,6 +204,7 @@ function checkAction(
           features,
           depth,
           uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER,
+          "gt",
         )
       );
     default:
@@ -197,7 +212,7 @@ function checkAction(
   }
 }
 
-/** Checks the list in the attribute of a type. */
+/** Checks the list in the attribute of a type. @param name what it is called in text */
 function checkLists(
   facts: MatchFacts,
   bytes: Uint8Array,
@@ -206,11 +221,13 @@ function checkLists(
   features: KernelFeatures,
   depth: number,
   type: number,
+  name: string,
 ): Refusal | undefined {
   const found = lastAttribute(bytes, start, end, type);
   if (found < 0) return undefined;
   const listEnd = found + attributeLength(bytes, found, end);
-  return checkNested(facts, bytes, found + NLA_HEADER, listEnd, features, depth);
+  const refusal = checkNested(facts, bytes, found + NLA_HEADER, listEnd, features, depth);
+  return refusal === undefined ? undefined : refuseWithin(refusal, name);
 }
 
 function refuseUnknown(type: number, features: KernelFeatures): Refusal {

@@ -168,7 +168,7 @@ function checkNat(
       return refuse(RULE_NAT, `nat: its addresses must be ${kind}`);
     }
     if (!address && size !== (port ? 2 : 0))
-      return refuse(RULE_NAT, `nat: attribute ${type} has ${size} bytes`);
+      return refuse(RULE_NAT, `nat: attribute ${type} is of length ${size}`);
     if (type === uapi.OVS_NAT_ATTR_SRC || type === uapi.OVS_NAT_ATTR_DST) {
       if (direction) return refuse(RULE_NAT, "nat: src or dst, not both");
       direction = true;

@@ -9,7 +9,15 @@ export type Refusal = {
   readonly reason: string;
   /** What this kernel lacks; a kernel that has it takes the flow. Absent where none does. */
   readonly lacking?: Lacking;
+  /**
+   * Which action it is about, where it is one: its number in its list, from 0. Inside another action that
+   * one's number comes first, and then the name of the list where that has one: `[2, "actions", 0]`.
+   */
+  readonly action?: ActionPath;
 };
+
+/** The way to an action through the lists of a flow. */
+export type ActionPath = readonly (number | string)[];
 
 /**
  * Builds a refusal. Called only where a flow is refused: a good flow allocates nothing.
@@ -18,4 +26,9 @@ export type Refusal = {
 export function refuse(rule: string, reason: string, lacking?: Lacking): Refusal {
   if (lacking === undefined) return { rule, reason };
   return { rule, reason: reason + needsLinux(lacking.since), lacking };
+}
+
+/** The refusal of something inside the action, or the list, that `step` leads to. */
+export function refuseWithin(refusal: Refusal, step: number | string): Refusal {
+  return { ...refusal, action: [step, ...(refusal.action ?? [])] };
 }

@@ -95,14 +95,36 @@ export function syntaxErrorAt(...place: Parameters<typeof syntaxFactsAt>): FlowS
   return new FlowSyntaxError(syntaxFactsAt(...place));
 }
 
-/** The word, the number or the one character at `at`, in quotes. */
+/** The word, the number, the address or the one character at `at`, in quotes. */
 function foundAt(bytes: Uint8Array, at: number, end: number): string {
   if (at >= end) return "the end of the line";
-  let to = at;
-  while (to < end && to - at < SHOWN_AFTER && isWordByte(bytes[to] ?? 0)) to++;
-  if (to === at) to = characterAt(bytes, at + 1, end);
-  return `"${readable(bytes, at, to)}"`;
+  const [word = ""] =
+    TOKEN.exec(LATIN1.decode(bytes.subarray(at, Math.min(end, at + 4 * SHOWN_AFTER)))) ?? [];
+  const to = at + word.length;
+  if (word === "") return `"${readable(bytes, at, characterAt(bytes, at + 1, end))}"`;
+  if (word.length <= SHOWN_AFTER) return `"${readable(bytes, at, to)}"`;
+  return `"${readable(bytes, at, characterAt(bytes, at + SHOWN_AFTER, end))}…"`;
 }
+
+// Characters that stand for a byte each: those of other alphabets are letters here.
+const LETTER = "[\\w\\x80-\\uffff]";
+
+/**
+ * What people take for one word: an address (of a MAC or IPv6, with colons; of IPv4, with dots), a number with a
+ * sign, a fraction or a percent sign, a name with hyphens and dots.
+ */
+const TOKEN: RegExp = new RegExp(
+  "^(?:" +
+    [
+      `:?:?(?:[0-9a-f]+:+)+(?:${LETTER}|[.:])*`,
+      `[+-]?\\d+%?(?:\\.?${LETTER}+)*%?`,
+      `${LETTER}+(?:[.-]+${LETTER}+)*`,
+    ].join("|") +
+    ")",
+  "i",
+);
+
+const LATIN1 = new TextDecoder("latin1");
 
 /** The offset at or after `at` where a character of UTF-8 begins. */
 function characterAt(bytes: Uint8Array, at: number, end: number): number {
@@ -111,15 +133,10 @@ function characterAt(bytes: Uint8Array, at: number, end: number): number {
   return next;
 }
 
-function isWordByte(byte: number): boolean {
-  const lower = byte | 0x20;
-  return (byte >= 0x30 && byte <= 0x39) || (lower >= 0x61 && lower <= 0x7a) || byte === 0x5f;
-}
-
 const DECODER = new TextDecoder();
 
 /** Text for people: one column for each control character, so that a caret stands right. */
-function readable(bytes: Uint8Array, start: number, end: number): string {
+export function readable(bytes: Uint8Array, start: number, end: number): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
   return DECODER.decode(bytes.subarray(start, end)).replaceAll(/[\u0000-\u001f\u007f]/g, " ");
 }

@@ -8,6 +8,7 @@ import { Flow } from "../../../src/flow/flow.ts";
 import {
   FlowJsonEncoder,
   FlowJsonError,
+  FlowJsonLineEncoder,
   flowJsonSchema,
   flowJsonToLine,
   type FlowJson,
@@ -295,4 +296,30 @@ test("the schema knows ranges, addresses and words", () => {
     { push_eth: { src: "x", dst: "x" } },
   ])
     expect([action, errorsOf(SCHEMA, { key: {}, actions: [action] })]).not.toEqual([action, []]);
+});
+
+test("an error in a line of JSON has its column there, in bytes", () => {
+  const encoder = new FlowJsonLineEncoder(new FlowLineEncoder({ ufid: true }));
+  for (const [line, at] of [
+    ['{"key":{"in_port":1, "ipv4": {"ttl":  300}}}', "300}"],
+    ['  {"key":{"eth":{}, "ip4":{}}}', '"ip4"'],
+    ['{"key":{"eth":{}},"actions":[{"output":1},{"push_vlan":{"vid":4096}}]}', "4096}"],
+    ['{"key":{"eth":{}},"actions":[{"output":1}, {"push_vlan":{"pcp":1}}]}', '{"pcp":1}'],
+    ['{"flags":"ö", "key":{"eth":{}},"packets":-1}', "-1}"],
+    ['{"actions":[]}', '{"actions"'],
+    ["nonsense", "nonsense"],
+    ["{]", "{]"],
+    ['[{"key":}', "[{"],
+  ] as const) {
+    const bytes = new TextEncoder().encode(`xx${line}`);
+    WRITER.reset(0, WRITER.memory.size);
+    const error = thrownBy(() => encoder.encode(bytes, 2, bytes.length, 3, WRITER));
+    if (!(error instanceof FlowJsonError)) throw error;
+    expect(
+      Buffer.from(line)
+        .subarray(error.column - 1)
+        .toString(),
+    ).toStartWith(at);
+    expect(error.text.slice(error.caretAt)).toStartWith(at);
+  }
 });

@@ -148,7 +148,7 @@ describe("the kernel refuses", () => {
     [`${ETH} clone(drop(1),1)`, "action.drop", "must be the last"],
     [`${ETH} action8(02 00 00 00 00 00 00 00)`, "action.hash", "algorithm 2"],
     [`${ETH} action26(00)`, "action.unknown", "knows 1 to 25"],
-    [`${ETH} action1(01)`, "action.length", "output has 1 bytes: the kernel wants 4"],
+    [`${ETH} action1(01)`, "action.length", "output has 1 byte: the kernel wants 4"],
     [`${ETH} userspace(pid=0)`, "action.userspace", "not be 0"],
     [`${ETH} action2()`, "action.userspace", "must be there"],
     [`${ETH} push_vlan(tpid=0x9100,vid=1,pcp=0)`, "action.push_vlan", "0x8100 or 0x88a8"],

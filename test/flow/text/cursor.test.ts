@@ -172,6 +172,27 @@ test("a long line is shortened around the column", () => {
   expect(syntaxError(() => over("ab").fail("more", 2)).found).toBe("the end of the line");
 });
 
+test("what is found is named whole: a number, an address, a name", () => {
+  for (const [text, found] of [
+    ["10.0.0.300,frag=no)", "10.0.0.300"],
+    ["10.0.0.300-10.0.0.9", "10.0.0.300"],
+    ["00:11:22:33:44:5z/ff:ff", "00:11:22:33:44:5z"],
+    ["fe80::1::2)", "fe80::1::2"],
+    ["::ffff:10.0.0.300", "::ffff:10.0.0.300"],
+    ["-17)", "-17"],
+    ["150.5%,actions", "150.5%"],
+    ["1x2)", "1x2"],
+    ["br-int.7)", "br-int.7"],
+    ["packetz:5", "packetz"],
+    ["10,2", "10"],
+    ["ünï-x(", "ünï-x"],
+    [")(", ")"],
+    ["a".repeat(50), `${"a".repeat(40)}…`],
+  ] as const) {
+    expect(() => over(text).fail("nothing")).toThrow(`found "${found}", expected nothing`);
+  }
+});
+
 test("characters of several bytes are shown whole, and the caret stands below them", () => {
   expect(syntaxError(() => over("€(1)").fail("a key", 0)).found).toBe('"€"');
   const text = `${"€".repeat(40)}!${"€".repeat(40)}`;

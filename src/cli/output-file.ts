@@ -1,0 +1,236 @@
+import { randomUUID } from "node:crypto";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { temporaryFolder } from "../lab/trust.ts";
+import { EIO, errnoNumber } from "../sys/errno.ts";
+import { SystemCallError } from "../sys/errors.ts";
+import { UsageError } from "./exit.ts";
+import { writeOut } from "./output.ts";
+
+/**
+ * When a file takes the name that it was given: `whole` at its end, so that one that was there before is not
+ * lost to a failure; `growing` at once, for those who watch it.
+ */
+type Naming = "whole" | "growing";
+
+/** A file that a user names on the command line, to be written. */
+export type OutputFile = Disposable & {
+  /** It is standard output by one of its names: nothing else is to be printed there. */
+  readonly isStandardOutput: boolean;
+  /** @throws SystemCallError */
+  readonly write: (bytes: Uint8Array) => void;
+  /** The file is whole. Without this, one that is named when it is whole is gone with the object. */
+  readonly keep: () => void;
+};
+
+/**
+ * Opens a file for output. It is a new one, of a name that nobody knows beforehand, in the folder of the one that
+ * it replaces: nobody's link is written through, and two that write to one name leave the work of one of them.
+ * What is no file, a pipe or a device, is written as it is.
+ * @param option that it was given with, for errors
+ * @throws UsageError where it cannot be written
+ */
+export function openOutputFile(path: string, option: string, naming: Naming): OutputFile {
+  try {
+    if (path === "") throw new Error("it names no file");
+    const target = resolveTarget(path);
+    if (typeof target === "number") return descriptor(target, path);
+    const { stat } = target;
+    if (stat?.isDirectory() === true || path.endsWith("/")) throw new Error("it is a folder");
+    // It may lead to a file of the caller's.
+    if (stat?.isSymbolicLink() === true) throw new Error("it is somebody else's link");
+    if (stat !== undefined && !stat.isFile()) {
+      return opened(openSync(target.path, constants.O_WRONLY), path);
+    }
+    return newFile(target, path, naming);
+  } catch (cause) {
+    throw new UsageError(`${option} ${path}: ${reasonOf(cause)}`);
+  }
+}
+
+/** Writes a file as a whole. @throws UsageError, SystemCallError; see {@link openOutputFile} */
+export function writeWholeFile(path: string, option: string, text: string): void {
+  using file = openOutputFile(path, option, "whole");
+  file.write(Buffer.from(text));
+  file.keep();
+}
+
+/** Whether a path names the file that is the input; `-` is standard input. */
+export function isInput(path: string, input: string): boolean {
+  try {
+    const one = statSync(path);
+    const other = input === "-" ? fstatSync(0) : statSync(input);
+    return one.ino === other.ino && one.dev === other.dev && one.isFile();
+  } catch {
+    // Whoever opens them says what is wrong.
+    return false;
+  }
+}
+
+/** A path without links that may be followed, and what is there. */
+type Target = { readonly path: string; readonly stat: Stats | undefined };
+
+/** As many as a kernel follows. */
+const LINKS_MAX = 40;
+
+/** Follows links, but not those of others. @returns a descriptor where the path is a name for one */
+function resolveTarget(path: string): Target | number {
+  let at = path;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    const fd = descriptorOf(resolve(at));
+    if (fd !== undefined) return fd;
+    const stat = lstatSync(at, { throwIfNoEntry: false });
+    const follows = stat?.isSymbolicLink() === true && [0, process.geteuid?.()].includes(stat.uid);
+    if (!follows) return { path: at, stat };
+    at = resolve(realpathSync(dirname(at)), readlinkSync(at));
+  }
+  throw new Error("too many links");
+}
+
+const STANDARD = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
+
+function descriptorOf(path: string): number | undefined {
+  const standard = STANDARD.indexOf(path);
+  if (standard >= 0) return standard;
+  const [, number] = /^\/(?:dev|proc\/(?:self|\d+))\/fd\/(\d+)$/.exec(path) ?? [];
+  return number === undefined ? undefined : Number(number);
+}
+
+function descriptor(fd: number, path: string): OutputFile {
+  fstatSync(fd);
+  const write = fd === 1 ? writeOut : (bytes: Uint8Array) => writeAll(fd, bytes, path);
+  const nothing = (): void => undefined;
+  return { isStandardOutput: fd === 1, write, keep: nothing, [Symbol.dispose]: nothing };
+}
+
+function opened(fd: number, path: string): OutputFile {
+  return {
+    isStandardOutput: false,
+    write: (bytes) => writeAll(fd, bytes, path),
+    keep: () => undefined,
+    [Symbol.dispose]: () => closeSync(fd),
+  };
+}
+
+function newFile({ path: target, stat }: Target, path: string, naming: Naming): OutputFile {
+  if (stat?.isFile() === true) accessSync(target, constants.W_OK);
+  let part = join(dirname(target), `.millrace-${randomUUID()}`);
+  let folder: string | undefined;
+  let fd: number;
+  try {
+    fd = create(part);
+  } catch (error) {
+    // The file may be written all the same, but not be replaced.
+    if (stat?.isFile() !== true || !isForbidden(error)) throw error;
+    if (naming === "growing") return opened(openSync(target, "w"), path);
+    folder = temporaryFolder("millrace-");
+    part = join(folder, "part");
+    fd = create(part);
+  }
+  const name = (): void => {
+    if (folder === undefined) renameSync(part, target);
+    else copyFileSync(part, target);
+  };
+  const close = (): void => {
+    closeSync(fd);
+    // A part that has its name is not there any more.
+    rmSync(folder ?? part, { recursive: true, force: true });
+  };
+  try {
+    if (stat?.isFile() === true) inherit(fd, stat);
+    if (naming === "growing") name();
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    isStandardOutput: false,
+    write: (bytes) => writeAll(fd, bytes, path),
+    keep: () => {
+      if (naming === "growing") return;
+      attempt(`writing ${path}`, () => {
+        fsyncSync(fd);
+        name();
+      });
+    },
+    [Symbol.dispose]: close,
+  };
+}
+
+function create(path: string): number {
+  return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666);
+}
+
+// As with a file that is written over: whose it is, and who may read it.
+function inherit(fd: number, { uid, gid, mode }: Stats): void {
+  const own = fstatSync(fd);
+  if (own.uid !== uid || own.gid !== gid) {
+    try {
+      fchownSync(fd, uid, gid);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+    }
+  }
+  fchmodSync(fd, mode & 0o777);
+}
+
+function writeAll(fd: number, bytes: Uint8Array, path: string): void {
+  attempt(`writing ${path}`, () => {
+    for (let at = 0; at < bytes.length;) {
+      try {
+        at += writeSync(fd, bytes, at);
+      } catch (error) {
+        // A pipe that is full, opened so by somebody else.
+        if (codeOf(error) !== "EAGAIN") throw error;
+        Bun.sleepSync(1);
+      }
+    }
+  });
+}
+
+function attempt(doing: string, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    throw new SystemCallError("write", errnoNumber(codeOf(cause)) ?? EIO, doing, { cause });
+  }
+}
+
+function isForbidden(error: unknown): boolean {
+  return ["EACCES", "EPERM", "EROFS"].includes(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such folder",
+  ENOTDIR: "a part of the path is no folder",
+  EACCES: "no permission to write it, or in its folder",
+  EPERM: "no permission to replace what is there",
+  EROFS: "it lies on a file system that is mounted to be read only",
+  EBADF: "it is not open for writing",
+};
+
+function reasonOf(cause: unknown): string {
+  return REASONS[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
+}
