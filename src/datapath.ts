@@ -33,8 +33,7 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
-import { clearFlow, deleteFlow, flushFlows, getFlow } from "./ovs/flow.ts";
-import type { FlowView } from "./ovs/flow-view.ts";
+import { flushFlows } from "./ovs/flow.ts";
 import {
   deleteMeter,
   getMeter,
@@ -58,10 +57,12 @@ import {
   type PortType,
 } from "./ovs/vport.ts";
 import {
+  clearOne,
   countersOfAll,
   type FlowCounters,
   type FlowName,
-  identitiesOfName,
+  readOne,
+  removeOne,
   sendOne,
 } from "./single-flow.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
@@ -230,25 +231,17 @@ export class Datapath implements Disposable {
 
   /** Deletes a flow. @returns false where there is none @throws FlowSyntaxError */
   remove(flow: FlowName): boolean {
-    const identities = identitiesOfName(this.#target, flow);
-    return identities.some((identity) => deleteFlow(this.#channel, this.#info, identity));
+    return removeOne(this.#target, flow);
   }
 
   /** Sets the counters of a flow to zero; its actions stay. @returns as {@link remove} */
   clear(flow: FlowName): boolean {
-    const identities = identitiesOfName(this.#target, flow);
-    return identities.some((identity) => clearFlow(this.#channel, this.#info, identity));
+    return clearOne(this.#target, flow);
   }
 
   /** Reads a flow with its counters; undefined where there is none. @throws FlowSyntaxError */
   get(flow: FlowName): Flow | undefined {
-    let found: Flow | undefined;
-    const use = (view: FlowView): void => {
-      found = Flow.fromParts(view);
-    };
-    const identities = identitiesOfName(this.#target, flow);
-    identities.some((identity) => getFlow(this.#channel, this.#info, identity, use));
-    return found;
+    return readOne(this.#target, flow);
   }
 
   /**

@@ -1,23 +1,33 @@
 import { Flow, notOneFlow } from "./flow/flow.ts";
 import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
-import type { KernelFeatures } from "./flow/rules/features.ts";
+import type { ByteRange, FlowParts } from "./flow/parts.ts";
+import type { PortNames } from "./flow/ports.ts";
 import { TextSink } from "./flow/text/sink.ts";
 import { printUuid } from "./flow/text/uuid.ts";
-import { explainRejection } from "./load/explain.ts";
-import { fullOfMasks } from "./load/mask-limit.ts";
-import { OverlapSearch } from "./load/overlap.ts";
+import { Account, type FlowException } from "./load/outcome.ts";
 import { rejectionError } from "./load/rejection.ts";
-import { replaceHeld } from "./load/replace.ts";
+import { Rig } from "./load/rig.ts";
+import { sameMatch } from "./load/same-flow.ts";
+import { DEFAULT_SHAPE } from "./load/sender-shape.ts";
 import type { LoadTarget } from "./load/sender.ts";
-import { NetlinkError } from "./netlink/errors.ts";
-import { featuresOf } from "./ovs/features.ts";
-import { dumpFlows, TERSE } from "./ovs/flow.ts";
+import { Settler } from "./load/settle.ts";
+import { AttributeWriter } from "./netlink/attribute-writer.ts";
+import { noPermission } from "./ovs/channel.ts";
+import { FlowMessages, type FlowVerb } from "./ovs/flow-message.ts";
+import { clearFlow, deleteFlow, dumpFlows, getFlow, TERSE } from "./ovs/flow.ts";
 import { type FlowView, identityOf } from "./ovs/flow-view.ts";
-import { type FlowVerb, sendFlow } from "./ovs/flow-message.ts";
 import { portNames } from "./ovs/vport.ts";
-import { ENOENT } from "./sys/errno.ts";
-import { OVS_FLOW_ATTR_CLEAR } from "./uapi/openvswitch.ts";
+import { ENOENT, EPERM } from "./sys/errno.ts";
+import { MillraceError } from "./sys/errors.ts";
+import { PinnedMemory } from "./sys/memory.ts";
+import {
+  OVS_FLOW_ATTR_CLEAR,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_FAMILY,
+} from "./uapi/openvswitch.ts";
 
 /**
  * What names a flow: `ufid:UUID`, its key, its line; or something that was read of it, a `Flow` or
@@ -38,12 +48,6 @@ export type FlowCounters = {
   readonly tcpFlags: number;
 };
 
-/** @throws FlowSyntaxError */
-export function identitiesOfName(target: LoadTarget, flow: FlowName): readonly FlowIdentity[] {
-  if (typeof flow !== "string") return [flow.identity];
-  return identitiesOf(flow, portNames(target.channel, target.datapath));
-}
-
 /** Counters of every flow, without keys and actions. */
 export function* countersOfAll({ channel, datapath }: LoadTarget): Generator<FlowCounters, void> {
   for (const view of dumpFlows(channel, datapath, TERSE)) yield countersOf(view);
@@ -62,9 +66,10 @@ function ufidOf({ bytes, ufid }: FlowView): string | undefined {
 }
 
 /**
- * Sends one flow, and waits for what the kernel says.
+ * Carries out one request, and waits for what the kernel says.
  * @param clear its counters begin at zero again; with `modify`
- * @throws FlowSyntaxError; NotSupportedError for what another kernel takes; FlowRejectedError
+ * @throws FlowSyntaxError; NotSupportedError for what another kernel takes; FlowRejectedError;
+ *   MillraceError `NO_PERMISSION`
  */
 export function sendOne(
   target: LoadTarget,
@@ -72,27 +77,127 @@ export function sendOne(
   verb: FlowVerb,
   clear = false,
 ): void {
-  const { channel, datapath } = target;
   const text = flow.toString();
-  const line = new TextEncoder().encode(text);
-  const ports = portNames(channel, datapath);
-  const encoder = new FlowLineEncoder({ ufid: true, mode: verb, ports });
-  try {
-    sendFlow(channel, datapath, verb, (writer) => {
-      const taken = encoder.encode(line, 0, line.length, 1, writer);
-      if (!taken || encoder.verb !== verb) throw notOneFlow(text);
-      if (clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
-    });
-  } catch (error) {
-    if (!(error instanceof NetlinkError)) throw error;
-    const { parts } = Flow.parse(text, ports);
-    const isHeld = verb === "put" && error.errno === ENOENT;
-    if (isHeld && replaceHeld(channel, datapath, parts)) return;
-    const features = (): KernelFeatures => featuresOf(channel, datapath);
-    const { errno } = error;
-    const masks = (): number | undefined => fullOfMasks(channel, datapath);
-    const why = explainRejection(verb, errno, parts, features, masks);
-    const { reason, lacking } = new OverlapSearch(target).nameIn(why, verb, errno, parts);
-    throw rejectionError({ errno, reason, text, lacking, cause: error });
+  const rejected = carryOut(target, verb, (writer) => {
+    const encoder = new FlowLineEncoder({ ufid: true, mode: verb, ports: namesOf(target) });
+    const line = new TextEncoder().encode(text);
+    const taken = encoder.encode(line, 0, line.length, 1, writer);
+    if (!taken || encoder.verb !== verb) throw notOneFlow(text);
+    if (clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+  });
+  if (rejected !== undefined) throw errorOf(rejected, text);
+}
+
+/** Deletes one flow. @returns false where there is none @throws as {@link sendOne} */
+export function removeOne(target: LoadTarget, flow: FlowName): boolean {
+  const named = findName(target, flow);
+  if (!("parts" in named)) return deleteFlow(target.channel, target.datapath, named.identity);
+  return isThere(carryOut(target, "delete", (writer) => writeName(writer, named.parts)));
+}
+
+/** Sets the counters of one flow to zero. @returns as {@link removeOne} */
+export function clearOne(target: LoadTarget, flow: FlowName): boolean {
+  const named = findName(target, flow);
+  if (!("parts" in named)) return clearFlow(target.channel, target.datapath, named.identity);
+  return isThere(
+    carryOut(target, "modify", (writer) => {
+      writeName(writer, named.parts);
+      writer.flag(OVS_FLOW_ATTR_CLEAR);
+    }),
+  );
+}
+
+/** Reads one flow. @returns undefined where there is none @throws FlowSyntaxError, NetlinkError */
+export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
+  const { channel, datapath } = target;
+  const named = findName(target, flow);
+  const parts = "parts" in named ? named.parts : undefined;
+  const ways: FlowIdentity[] = [named.identity];
+  if (parts !== undefined && "ufid" in named.identity && parts.key.end > parts.key.start) {
+    ways.push({ key: parts.bytes.slice(parts.key.start, parts.key.end) });
   }
+  let found: Flow | undefined;
+  for (const identity of ways) {
+    getFlow(channel, datapath, identity, (view) => {
+      if (parts === undefined || sameMatch(parts, view)) found = Flow.fromParts(view);
+    });
+    if (found !== undefined) break;
+  }
+  return found;
+}
+
+/** A flow to be looked for: what names it, and what it matches where that is known. */
+type NamedFlow = Flow | { readonly identity: FlowIdentity };
+
+// Text that is a UFID and no more, and counters of a dump, name a flow whatever it matches.
+function findName(target: LoadTarget, flow: FlowName): NamedFlow {
+  if (typeof flow !== "string") return flow;
+  const ports = namesOf(target);
+  const [identity, ...others] = identitiesOf(flow, ports);
+  if (identity !== undefined && others.length === 0) return { identity };
+  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+  const encoder = new FlowLineEncoder({ ufid: true, mode: "delete", ports });
+  const line = new TextEncoder().encode(flow.trim());
+  if (!encoder.encode(line, 0, line.length, 1, writer)) throw notOneFlow(flow);
+  return Flow.fromAttributes(writer.memory.u8, 0, writer.position);
+}
+
+/** Room for the longest name: a key and a mask. */
+const FLOW_BYTES_MAX = 200 << 10;
+
+function writeName(writer: AttributeWriter, { bytes, ufid, key, mask }: FlowParts): void {
+  const put = (type: number, { start, end }: ByteRange): void => {
+    if (start >= 0) writer.bytes(type, bytes, start, end);
+  };
+  put(OVS_FLOW_ATTR_UFID, ufid);
+  put(OVS_FLOW_ATTR_KEY, key);
+  put(OVS_FLOW_ATTR_MASK, mask);
+}
+
+function isThere(rejected: FlowException | undefined): boolean {
+  if (rejected === undefined) return true;
+  if (rejected.errno === ENOENT) return false;
+  throw errorOf(rejected, rejected.text);
+}
+
+function errorOf(rejected: FlowException, text: string): Error {
+  const { errno, reason, lacking } = rejected;
+  if (errno === EPERM) return noPermission("changing a flow");
+  return rejectionError({ errno, reason, text, lacking });
+}
+
+// A load of one request.
+function carryOut(
+  target: LoadTarget,
+  verb: FlowVerb,
+  write: (writer: AttributeWriter) => void,
+): FlowException | undefined {
+  const { channel, datapath, rigs } = target;
+  const rig = rigs?.take(channel, DEFAULT_SHAPE) ?? new Rig(channel, DEFAULT_SHAPE);
+  let done = false;
+  try {
+    const { batch, transactor } = rig;
+    const messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
+    const account = new Account();
+    const settler = new Settler(target, rig, account, {
+      tolerate: new Set(),
+      send: (of, first, end) => transactor.executePart(of, first, end),
+    });
+    messages.begin(batch);
+    write(batch.writer);
+    if (!messages.commit(batch, verb, 1)) {
+      throw new MillraceError("TOO_LONG", "the flow is longer than a request can be");
+    }
+    settler.begin(batch, false);
+    settler.settle(Number.POSITIVE_INFINITY);
+    done = true;
+    return account.firstExceptions[0];
+  } finally {
+    if (done && rigs !== undefined) rigs.give(rig);
+    else rig.close();
+  }
+}
+
+function namesOf({ channel, datapath }: LoadTarget): PortNames {
+  return portNames(channel, datapath);
 }

@@ -29,8 +29,6 @@ export type LineParserOptions = {
   /** The verb of a line that names none; `put` by default. */
   readonly mode?: LineVerb;
   readonly ports?: PortNames;
-  /** A delete has all that may name its flow, UFID, KEY and MASK: who keeps it may choose later. */
-  readonly whole?: boolean;
 };
 
 const VERBS: readonly LineVerb[] = ["add", "modify", "delete"];
@@ -70,7 +68,6 @@ export class LineParser {
   readonly #ufid: boolean;
   readonly #mode: LineVerb;
   readonly #ports: WatchedPorts | undefined;
-  readonly #whole: boolean;
   readonly #lineUfid: Uint8Array = new Uint8Array(UFID_SIZE);
   // Where the parts of the last line are.
   #ufidStart = -1;
@@ -85,7 +82,6 @@ export class LineParser {
     this.#ufid = options.ufid;
     this.#mode = options.mode ?? "put";
     this.#ports = options.ports === undefined ? undefined : new WatchedPorts(options.ports);
-    this.#whole = options.whole ?? false;
   }
 
   /** The last line had a `ufid:`. */
@@ -112,16 +108,12 @@ export class LineParser {
     this.#actionsStart = cursor.position;
     this.#actionsEnd = cursor.end;
     const isDelete = this.verb === "delete";
-    const isBare = isDelete && !this.#whole;
-    if (this.#writeUfid(writer) && isBare) return true;
+    const hasUfid = this.#writeUfid(writer);
     const key = writer.position;
     this.#writeKey(writer);
-    if (isBare) {
-      // As a request it would be a flush.
-      if (!writer.failed && writer.position - key <= NLA_HEADER)
-        cursor.fail(EXPECTED_NAME, this.#keyStart);
-      return true;
-    }
+    // As a request it would be a flush.
+    const isNameless = !hasUfid && !writer.failed && writer.position - key <= NLA_HEADER;
+    if (isDelete && isNameless) cursor.fail(EXPECTED_NAME, this.#keyStart);
     const mask = writer.nest(OVS_FLOW_ATTR_MASK);
     writeMask(this.#record, writer);
     writer.endNest(mask);
@@ -165,13 +157,7 @@ export class LineParser {
   ): EncodedLine | undefined {
     if (writer.failed) return undefined;
     const after = writer.position;
-    const hasUfid = this.#ufid || this.#ufidStart >= 0;
-    // A delete by UFID has no key, but the key is what its UFID is made from.
-    if (this.verb === "delete" && hasUfid && !this.#whole) this.#writeKey(writer);
-    const failed = writer.failed;
     const message = writer.memory.u8.slice(mark, writer.position);
-    writer.rollback(after);
-    if (failed) return undefined;
     return {
       bytes,
       start,
@@ -201,7 +187,7 @@ export class LineParser {
 
   #writeKey(writer: AttributeWriter): void {
     const key = writer.nest(OVS_FLOW_ATTR_KEY);
-    writeKey(this.#record, writer, this.#ufid || this.ownUfid);
+    writeKey(this.#record, writer);
     writer.endNest(key);
   }
 

@@ -40,7 +40,7 @@ export class FlowLineEncoder {
    * - `[add|modify|delete] [ufid:UUID] KEY [ACTIONS]`, the verb or any prefix of it
    * - `[ufid:UUID, ]KEY[, packets:N][, bytes:N][, used:T][, flags:F]…, actions:ACTIONS`, of a dump
    *
-   * A delete appends the UFID alone, or the KEY where there is none, unless the options want it whole.
+   * A delete has no ACTIONS, and a modify without them keeps those that are there.
    * A writer without room is left failed.
    * @returns false for a blank line or a comment: nothing was written
    * @throws FlowSyntaxError with the writer rolled back

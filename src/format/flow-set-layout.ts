@@ -13,7 +13,7 @@
 export const FLOW_SET_FORMAT = "millrace flow set";
 
 /** Another layout, or another hash for UFIDs, has another version. */
-export const FLOW_SET_VERSION = 1;
+export const FLOW_SET_VERSION = 2;
 
 /** Where the messages of a record begin. */
 export const RECORD_PREFIX = 16;
@@ -39,11 +39,6 @@ export const PADDING = 0xa0;
 
 /** Bit of `nlmsg_pid` in a file: the flow was given its UFID, which is no hash and is never left out. */
 export const MARK_OWN_UFID = 1;
-/**
- * Bit of `nlmsg_pid` in a file: the key begins with port 0 for any port, as only a request with a UFID
- * has it (`writeKey`); it is left out with the UFID.
- */
-export const MARK_ANY_PORT = 2;
 
 /** The first record. */
 export type FlowSetHeader = {

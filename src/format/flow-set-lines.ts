@@ -18,7 +18,7 @@ type FlowSetLine = "added" | "blank" | { readonly code: string; readonly reason:
 export class FlowSetLines {
   readonly #out: FlowSetWriter;
   readonly #names = new StandInNames();
-  readonly #flow = new FlowLineEncoder({ ufid: true, whole: true, ports: this.#names });
+  readonly #flow = new FlowLineEncoder({ ufid: true, ports: this.#names });
   readonly #encoder: LineEncoder;
 
   /** @param wrap what reads the lines, where it is not text: it hands them on to the encoder given */

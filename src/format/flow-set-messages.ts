@@ -12,9 +12,8 @@ import {
   OVS_FLOW_CMD_NEW,
   OVS_FLOW_CMD_SET,
   OVS_FLOW_VERSION,
-  OVS_KEY_ATTR_IN_PORT,
 } from "../uapi/openvswitch.ts";
-import { MARK_ANY_PORT, MARK_OWN_UFID } from "./flow-set-layout.ts";
+import { MARK_OWN_UFID } from "./flow-set-layout.ts";
 
 /*
  * A message of a flow set, in words of 32 bits. It is a request but for what only the load knows: the
@@ -39,13 +38,12 @@ const HEADER_WORDS = (NLMSG_HEADER + OVS_PREFIX) >> 2;
 const UFID_WORDS = KEY_AT - UFID_AT;
 
 const TYPE_REQUEST = NLM_F_REQUEST << 16;
+const TYPE_PUT = (NLM_F_REQUEST | NLM_F_CREATE) << 16;
 const TYPE_ADD = (NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL) << 16;
 const GENERIC_NEW = OVS_FLOW_CMD_NEW | (OVS_FLOW_VERSION << 8);
 const GENERIC_SET = OVS_FLOW_CMD_SET | (OVS_FLOW_VERSION << 8);
 const GENERIC_DEL = OVS_FLOW_CMD_DEL | (OVS_FLOW_VERSION << 8);
-const PORT_HEADER = (OVS_KEY_ATTR_IN_PORT << 16) | 8;
-const PORT_WORDS = 2;
-const MARKS = MARK_OWN_UFID | MARK_ANY_PORT;
+const MARKS = MARK_OWN_UFID;
 const UFID_HEADER = (OVS_FLOW_ATTR_UFID << 16) | (UFID_WORDS * 4);
 
 /**
@@ -65,18 +63,14 @@ export function countMessages(words: Int32Array, start: number, end: number): nu
     const type = words[at + TYPE_AT]!;
     const isNew = generic === GENERIC_NEW;
     const isVerb = isNew || generic === GENERIC_SET || generic === GENERIC_DEL;
-    if (!isVerb || (type !== TYPE_REQUEST && !(isNew && type === TYPE_ADD))) return -1;
+    const isType = isNew ? type === TYPE_PUT || type === TYPE_ADD : type === TYPE_REQUEST;
+    if (!isVerb || !isType) return -1;
     if (words[at + DATAPATH_AT] !== 0) return -1;
     const marks = words[at + MARKS_AT]!;
     if (words[at + UFID_AT] !== UFID_HEADER || (marks & ~MARKS) !== 0) return -1;
     const mask = attributeEnd(words, at + KEY_AT, next, OVS_FLOW_ATTR_KEY);
-    let inKey = mask - at - KEY_AT - 1;
-    if ((marks & MARK_ANY_PORT) !== 0) {
-      inKey -= PORT_WORDS;
-      if (inKey < 0 || !beginsWithPortZero(words, at)) return -1;
-    }
     // A DEL whose key is empty would be a flush.
-    if (mask < 0 || (generic === GENERIC_DEL && inKey === 0)) return -1;
+    if (mask < 0 || (generic === GENERIC_DEL && keyWords(words, at) === 0)) return -1;
     let after = attributeEnd(words, mask, next, OVS_FLOW_ATTR_MASK);
     if (after >= 0 && after < next) after = attributeEnd(words, after, next, OVS_FLOW_ATTR_ACTIONS);
     if (after !== next || words[at + LINE_AT]! <= line) return -1;
@@ -107,28 +101,9 @@ export function actionsAt(words: Int32Array, at: number): number {
   return actions < at + (words[at]! >> 2) ? actions : -1;
 }
 
-/** Whether the message at `at` asks for any port by sending port 0: its mask has none. */
-export function sendsAnyPort(words: Int32Array, at: number): boolean {
-  const mask = keyEnd(words, at);
-  if (mask - at - KEY_AT - 1 < PORT_WORDS || !beginsWithPortZero(words, at)) return false;
-  const end = mask + (align(words[mask]! & 0xffff) >> 2);
-  for (let i = mask + 1; i < end;) {
-    if (words[i] === PORT_HEADER) return false;
-    const length = words[i]! & 0xffff;
-    // What is no attribute ends the list, as in the kernel (`nla_ok`).
-    if (length < NLA_HEADER) break;
-    i += align(length) >> 2;
-  }
-  return true;
-}
-
-/** Words of the key of the message at `at`, as it is sent without a UFID. */
+/** Words of the attributes in the key of the message at `at`. */
 export function keyWords(words: Int32Array, at: number): number {
-  return keyEnd(words, at) - at - KEY_AT - 1 - (sendsAnyPort(words, at) ? PORT_WORDS : 0);
-}
-
-function beginsWithPortZero(words: Int32Array, at: number): boolean {
-  return words[at + KEY_AT + 1] === PORT_HEADER && words[at + KEY_AT + 2] === 0;
+  return keyEnd(words, at) - at - KEY_AT - 1;
 }
 
 /** Whether the message at `at` was given its UFID. */
@@ -154,12 +129,7 @@ export function wholeRun(words: Int32Array, at: number, end: number, countMax: n
 function becomesDelete(words: Int32Array, at: number, deletes: boolean): boolean {
   const generic = words[at + GENERIC_AT]!;
   if (generic === GENERIC_DEL) return true;
-  return deletes && generic === GENERIC_NEW && words[at + TYPE_AT] === TYPE_REQUEST;
-}
-
-/** What is left of an attribute that names a flow: its header and no more. A UFID is longer. */
-function isEmptyKey(words: number): boolean {
-  return words <= 1;
+  return deletes && generic === GENERIC_NEW && words[at + TYPE_AT] === TYPE_PUT;
 }
 
 /** Copies messages as their verb and their identity want them, leaving out the rest. */
@@ -208,19 +178,14 @@ export class MessageCopier {
       const isDelete = becomesDelete(words, from, deletes);
       const marks = words[from + MARKS_AT]!;
       const keep = ufid || (marks & MARK_OWN_UFID) !== 0;
-      const cut = !keep && (marks & MARK_ANY_PORT) !== 0 ? PORT_WORDS : 0;
-      // A delete names its flow and no more: by UFID, or by key.
-      let first = from + (keep ? UFID_AT : KEY_AT);
-      const last = !isDelete ? next : keep ? from + KEY_AT : keyEnd(words, from);
-      const size = HEADER_WORDS + last - first - cut;
-      if (position + size > limit || (isDelete && isEmptyKey(last - first - cut))) break;
+      const first = from + (keep ? UFID_AT : KEY_AT);
+      const actions = actionsAt(words, from);
+      const last = isDelete && actions >= 0 ? actions : next;
+      const size = HEADER_WORDS + last - first;
+      if (position + size > limit || this.namesNoFlow(words, from)) break;
       to[position] = size << 2;
       for (let i = 1; i < HEADER_WORDS; i++) to[position + i] = words[from + i]!;
       position += HEADER_WORDS;
-      if (cut > 0) {
-        to[position++] = words[first]! - cut * 4;
-        first += 1 + cut;
-      }
       for (let i = first; i < last; i++) to[position++] = words[i]!;
       from = next;
     }

@@ -5,7 +5,7 @@ import { Batch } from "../netlink/batch.ts";
 import { FlowMessages } from "../ovs/flow-message.ts";
 import { assert } from "../sys/errors.ts";
 import * as L from "./flow-set-layout.ts";
-import { countMessages, keyWords, LINE_AT, MARKS_AT, sendsAnyPort } from "./flow-set-messages.ts";
+import { countMessages, keyWords, LINE_AT, MARKS_AT } from "./flow-set-messages.ts";
 
 /** Key, mask and actions, 64 KiB each, and the headers. */
 const MESSAGE_BYTES_MAX = 200 << 10;
@@ -80,8 +80,7 @@ export class FlowSetWriter {
     for (const { word } of entry.ports) i32[first + word] = 0;
     if (!this.#messages.commit(batch, entry.verb, entry.line)) return false;
     i32[first + LINE_AT] = entry.line - (batch.tags[0] ?? 0);
-    const anyPort = !entry.ownUfid && sendsAnyPort(i32, first);
-    i32[first + MARKS_AT] = entry.ownUfid ? L.MARK_OWN_UFID : anyPort ? L.MARK_ANY_PORT : 0;
+    i32[first + MARKS_AT] = entry.ownUfid ? L.MARK_OWN_UFID : 0;
     for (const { word, name } of entry.ports) {
       let index = this.#names.indexOf(name);
       if (index < 0) index = this.#names.push(name) - 1;

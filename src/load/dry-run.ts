@@ -17,6 +17,7 @@ export class DryOutlet implements Outlet {
   batch: Batch = new Batch(MESSAGES, ARENA_BYTES);
   readonly latency: RecordableHistogram = createHistogram();
   readonly systemCalls = 0;
+  readonly reads = 0;
   readonly fatalErrno = 0;
   readonly tuned = undefined;
   readonly senders = 1;

@@ -91,11 +91,11 @@ const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, EPERM]
 function plainReason(verb: FlowVerb, errno: number): string {
   switch (errno) {
     case EEXIST:
-      return "a flow that matches this key is there already, the same one or a wider one that overlaps it";
-    case ENOENT:
       return verb === "put"
-        ? "it overlaps a flow that is there under another mask (the narrow one has to come first), or its UFID belongs to another key"
-        : "there is no such flow";
+        ? "it overlaps a flow that is there under another mask (the narrow one has to come first), or that one was put under another UFID"
+        : "a flow that matches this key is there already, the same one or a wider one that overlaps it";
+    case ENOENT:
+      return "there is no such flow";
     case EINVAL:
       return "the kernel does not take this key, mask or action list";
     case EPERM:

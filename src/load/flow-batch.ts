@@ -81,12 +81,16 @@ export class FlowBatch implements Disposable {
     this.#ports = new WaitingNames(() => portNames(channel, datapath));
     this.#account = new Account((exception) => this.#exceptions.push(exception));
     this.#lines = new FlowLineEncoder({ ufid: true, ports: this.#ports });
-    this.#settler = new Settler(target, this.#account, new Set());
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
     const datagramsPerCall = Math.ceil(capacity / DEFAULT_SHAPE.messagesPerDatagram);
     this.#rig = new Rig(channel, { ...DEFAULT_SHAPE, datagramsPerCall });
     this.#batch = this.#rig.batch;
     this.#batch.limit = Math.min(capacity, this.#batch.capacity);
+    const { transactor } = this.#rig;
+    this.#settler = new Settler(target, this.#rig, this.#account, {
+      tolerate: new Set(),
+      send: (batch, first, end) => transactor.executePart(batch, first, end),
+    });
   }
 
   /** Flows that wait for {@link flush}. */
@@ -157,9 +161,8 @@ export class FlowBatch implements Disposable {
       if (this.#ports.haveMoved()) this.#nameAnew();
       this.#named.clear();
     }
-    this.#rig.transactor.execute(batch);
-    this.#account.applied(batch.count - batch.failures);
-    if (batch.failures > 0) this.#settler.settle(batch, Number.POSITIVE_INFINITY);
+    this.#settler.begin(batch, false);
+    this.#settler.settle(Number.POSITIVE_INFINITY);
     batch.clear();
   }
 

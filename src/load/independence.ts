@@ -1,9 +1,6 @@
-import { align } from "../netlink/align.ts";
-import { NLA_HEADER } from "../netlink/attribute-writer.ts";
 import type { Batch } from "../netlink/batch.ts";
-import { NLMSG_HEADER } from "../netlink/message.ts";
-import { OVS_PREFIX } from "../ovs/message.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK, OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.ts";
+import { findAttribute, hashAttribute, sameAttribute } from "./request-identity.ts";
 
 /** Slots for each message: few of them collide. */
 const SLOTS_PER_MESSAGE = 4;
@@ -54,55 +51,22 @@ export class Independence {
     const { count, starts, memory } = batch;
     const { u32 } = memory;
     const sets = this.#sets;
-    const common = find(u32, starts[0]! >> 2, starts[1]! >> 2, OVS_FLOW_ATTR_MASK);
+    const common = findAttribute(u32, starts[0]! >> 2, starts[1]! >> 2, OVS_FLOW_ATTR_MASK);
     sets.clear();
     for (let i = 0; i < count; i++) {
       const start = starts[i]! >> 2; // i < count <= capacity
       const end = starts[i + 1]! >> 2;
-      if (!sameAttribute(u32, common, find(u32, start, end, OVS_FLOW_ATTR_MASK))) return false;
-      const ufid = hashOf(u32, find(u32, start, end, OVS_FLOW_ATTR_UFID));
+      if (!sameAttribute(u32, common, findAttribute(u32, start, end, OVS_FLOW_ATTR_MASK)))
+        return false;
+      const ufid = hashAttribute(u32, findAttribute(u32, start, end, OVS_FLOW_ATTR_UFID));
       // A delete by UFID alone has no key: its hash is that of nothing.
-      const at = find(u32, start, end, OVS_FLOW_ATTR_KEY);
-      const key = at < 0 ? ufid : hashOf(u32, at);
+      const at = findAttribute(u32, start, end, OVS_FLOW_ATTR_KEY);
+      const key = at < 0 ? ufid : hashAttribute(u32, at);
       if (i < middle) sets.add(key, ufid);
       else if (sets.hasEither(key, ufid)) return false;
     }
     return true;
   }
-}
-
-const FIRST_WORD = (NLMSG_HEADER + OVS_PREFIX) >> 2;
-
-// The word where an attribute of a flow message begins; -1 where it has none. They are padded to words.
-function find(u32: Uint32Array, start: number, end: number, type: number): number {
-  for (let at = start + FIRST_WORD; at < end;) {
-    const header = u32[at]!; // below the end of the message
-    if (header >>> 16 === type) return at;
-    const length = header & 0xffff;
-    // What is no attribute ends the list, as in the kernel (`nla_ok`).
-    if (length < NLA_HEADER) break;
-    at += align(length) >> 2;
-  }
-  return -1;
-}
-
-function sameAttribute(u32: Uint32Array, one: number, other: number): boolean {
-  if (one < 0 || other < 0) return one === other;
-  const words = align(u32[one]! & 0xffff) >> 2;
-  for (let i = 0; i < words; i++) if (u32[one + i] !== u32[other + i]) return false;
-  return true;
-}
-
-// Never 0, which stands for an empty slot; 0 for an attribute that is not there.
-function hashOf(u32: Uint32Array, at: number): number {
-  if (at < 0) return 0;
-  const words = align(u32[at]! & 0xffff) >> 2;
-  let hash = words;
-  for (let i = 1; i < words; i++) {
-    hash = Math.imul(hash ^ u32[at + i]!, 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  return hash === 0 ? 1 : hash;
 }
 
 function addTo(slots: Int32Array, mask: number, hash: number): void {

@@ -266,6 +266,7 @@ class LoadRun implements FlowSink, Disposable {
       wholeSeconds: (performance.now() - this.#startedAt) / 1000,
       batches: outlet.batches,
       systemCalls: outlet.systemCalls,
+      reads: outlet.reads,
       bytes: outlet.bytes,
       batchLatencyMicroseconds: batchLatency(outlet.latency),
       peakResidentBytes: peakResidentBytes(),

@@ -36,6 +36,8 @@ export type Outlet = Disposable & {
   readonly lastReplyAt: number;
   readonly batches: number;
   readonly systemCalls: number;
+  /** Flows that were read from the kernel to know what became of others. */
+  readonly reads: number;
   readonly bytes: number;
   /** Nanoseconds of each batch, first send to last reply. */
   readonly latency: RecordableHistogram;

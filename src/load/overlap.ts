@@ -1,13 +1,12 @@
 import { overlaps } from "../flow/key/overlap.ts";
-import { printKey } from "../flow/key/print.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { type FlowParts, readMatch } from "../flow/parts.ts";
-import { TextSink } from "../flow/text/sink.ts";
 import { dumpFlows, getFlow } from "../ovs/flow.ts";
 import { identityOf } from "../ovs/flow-view.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
-import { EEXIST, ENOENT } from "../sys/errno.ts";
+import { EEXIST } from "../sys/errno.ts";
 import type { Rejection } from "./explain.ts";
+import { describe } from "./held.ts";
 import type { LoadTarget } from "./sender.ts";
 
 /** Searches of a load, and flows that each of them looks at: it is waited for. */
@@ -34,7 +33,7 @@ export class OverlapSearch {
 
   /** Names the flow that is in the way in a rejection, where an overlap is what it was for and one is found. */
   nameIn(why: Rejection, verb: FlowVerb, errno: number, refused: FlowParts): Rejection {
-    const met = (verb === "put" && errno === ENOENT) || (verb === "add" && errno === EEXIST);
+    const met = errno === EEXIST && (verb === "put" || verb === "add");
     const other = met ? this.#find(refused) : undefined;
     return other === undefined ? why : { ...why, reason: `${why.reason}: ${other}` };
   }
@@ -49,16 +48,9 @@ export class OverlapSearch {
     this.#searches++;
     let seen = 0;
     for (const view of dumpFlows(channel, datapath)) {
-      if (readMatch(view, this.#held) && overlaps(this.#refused, this.#held))
-        return textOf(this.#held);
+      if (readMatch(view, this.#held) && overlaps(this.#refused, this.#held)) return describe(view);
       if (++seen === FLOWS_MAX) break;
     }
     return undefined;
   }
-}
-
-function textOf(record: KeyRecord): string {
-  const out = new TextSink(256);
-  printKey(record, out, { verbose: false });
-  return out.toString();
 }

@@ -28,6 +28,11 @@ export type LoadReport = OutcomeCounts & {
   readonly wholeSeconds: number;
   readonly batches: number;
   readonly systemCalls: number;
+  /**
+   * Flows that were read from the kernel: those of modifies and deletes, and those that puts met. Of what was
+   * there as asked for nothing is sent.
+   */
+  readonly reads: number;
   /** Netlink bytes sent. */
   readonly bytes: number;
   readonly batchLatencyMicroseconds: BatchLatency;

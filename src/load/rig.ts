@@ -1,6 +1,8 @@
 import { Batch } from "../netlink/batch.ts";
 import { Transactor } from "../netlink/transactor.ts";
 import type { OvsChannel } from "../ovs/channel.ts";
+import { FlowReads } from "../ovs/flow-reads.ts";
+import type { LoadTarget } from "./sender.ts";
 import type { SenderShape } from "./sender-shape.ts";
 
 /** Key, mask and actions, 64 KiB each, and the headers. */
@@ -12,6 +14,8 @@ export class Rig {
   readonly transactor: Transactor;
   /** One window: all replies to it fit the receive buffer. */
   readonly batch: Batch;
+  #followUps: Batch | undefined;
+  #reads: FlowReads | undefined;
 
   constructor(channel: OvsChannel, shape: SenderShape) {
     this.shape = shape;
@@ -27,8 +31,24 @@ export class Rig {
     this.batch = new Batch(messages, arenaBytes(messages, shape));
   }
 
+  /** Requests that are made of those of {@link batch}; made when first wanted. */
+  get followUps(): Batch {
+    return (this.#followUps ??= new Batch(this.batch.capacity, this.batch.memory.size));
+  }
+
+  /** Reads flows of the datapath that the rig is used for; made when first wanted. */
+  readsOf({ channel, datapath }: Omit<LoadTarget, "rigs">): FlowReads {
+    return (this.#reads ??= new FlowReads(channel, datapath));
+  }
+
+  /** System calls of those reads. */
+  get readCalls(): number {
+    return this.#reads?.systemCalls ?? 0;
+  }
+
   close(): void {
     this.transactor.socket.close();
+    this.#reads?.close();
   }
 }
 

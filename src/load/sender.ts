@@ -11,6 +11,7 @@ import type { Outlet } from "./outlet.ts";
 import { Rig, type RigShelf } from "./rig.ts";
 import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_SHAPE, type SenderShape } from "./sender-shape.ts";
+import { onlyCreates } from "./segment.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import type { Settler } from "./settle.ts";
 import { type Cut, type TunedCut, Tuner } from "./tuner.ts";
@@ -27,8 +28,10 @@ export type LoadTarget = {
 export type SenderOptions = {
   /** {@link DEFAULT_SHAPE} by default. */
   readonly shape?: SenderShape;
-  /** Errnos that count as applied; see {@link Settler}. */
+  /** Errnos that count as applied; see `SettleOptions`. */
   readonly tolerate?: ReadonlySet<number>;
+  /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
+  readonly exactIdentity?: boolean;
   /** Find the best cut into datagrams while the load runs, instead of the shape's: its batches are the longest. */
   readonly tune?: boolean;
   /**
@@ -53,6 +56,7 @@ export class Sender implements Outlet {
   readonly #transactor: Transactor;
   /** What it had done before: other loads may have used it. */
   readonly #before: TransactorCounters;
+  readonly #readCallsBefore: number;
   readonly #messages: FlowMessages;
   /** Made when a flow first fails. */
   #settler: Settler | undefined;
@@ -61,6 +65,9 @@ export class Sender implements Outlet {
 
   readonly #target: LoadTarget;
   readonly #tolerate: ReadonlySet<number>;
+  readonly #exactIdentity: boolean;
+  /** When the settler began with a batch that was not sent before; 0 where it did not. */
+  #begunAt = 0;
   readonly #trial: SenderTrial;
   /** Made when the trial first wants it. */
   #second: SecondSender | undefined;
@@ -72,11 +79,13 @@ export class Sender implements Outlet {
     this.account = account;
     this.#target = target;
     this.#tolerate = tolerate;
+    this.#exactIdentity = options.exactIdentity === true;
     this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
     this.#rig = target.rigs?.take(channel, shape) ?? new Rig(channel, shape);
     this.#transactor = this.#rig.transactor;
     this.#before = { ...this.#transactor.counters };
+    this.#readCallsBefore = this.#rig.readCalls;
     this.batch = this.#rig.batch;
     const messages = this.batch.capacity;
     this.batchShape = { messages, bytes: this.batch.memory.size };
@@ -88,7 +97,12 @@ export class Sender implements Outlet {
 
   get systemCalls(): number {
     const { systemCalls } = this.#transactor.counters;
-    return systemCalls - this.#before.systemCalls + (this.#second?.systemCalls ?? 0);
+    const others = (this.#second?.systemCalls ?? 0) + this.#rig.readCalls - this.#readCallsBefore;
+    return systemCalls - this.#before.systemCalls + others;
+  }
+
+  get reads(): number {
+    return this.#settler?.reads ?? 0;
   }
 
   get senders(): 1 | 2 {
@@ -119,11 +133,14 @@ export class Sender implements Outlet {
   flush(due: number): boolean {
     const { batch } = this;
     if (batch.count === 0) return true;
-    if (this.#settler?.busy !== true) this.#send(batch);
-    if (batch.failures > 0) {
-      this.#settler ??= newSettler(this.#target, this.account, this.#tolerate);
-      if (!this.#settler.settle(batch, due)) return false;
-      this.fatalErrno = this.#settler.fatalErrno;
+    if (this.#settler?.busy !== true && this.#sendWhole(batch)) {
+      this.account.applied(batch.count);
+    } else {
+      const settled = this.#settler?.settle(due) ?? true;
+      this.lastReplyAt = performance.now();
+      if (!settled) return false;
+      this.#countBegun();
+      this.fatalErrno = this.#settler?.fatalErrno ?? 0;
     }
     batch.clear();
     this.#cut();
@@ -136,6 +153,38 @@ export class Sender implements Outlet {
 
   abandon(): void {
     this.#settler?.abandon();
+  }
+
+  // Sends a batch that may be sent as it is. Returns whether that is all: no message failed.
+  #sendWhole(batch: Batch): boolean {
+    if (this.#settler?.looksFirst === true || !onlyCreates(batch)) {
+      const now = performance.now();
+      if (this.batches === 0) this.firstSendAt = now;
+      this.#begunAt = now;
+      this.#settlerOf().begin(batch, false);
+      return false;
+    }
+    this.#send(batch);
+    if (batch.failures === 0) return true;
+    this.#settlerOf().begin(batch, true);
+    return false;
+  }
+
+  // A batch that the settler sent counts when it is done: reads and requests are one piece of work.
+  #countBegun(): void {
+    if (this.#begunAt === 0) return;
+    const nanoseconds = (this.lastReplyAt - this.#begunAt) * 1e6;
+    this.latency.record(Math.max(1, Math.round(nanoseconds)));
+    this.batches++;
+    this.#begunAt = 0;
+  }
+
+  #settlerOf(): Settler {
+    return (this.#settler ??= newSettler(this.#target, this.#rig, this.account, {
+      tolerate: this.#tolerate,
+      exactIdentity: this.#exactIdentity,
+      send: (batch, first, end) => this.#transactor.executePart(batch, first, end),
+    }));
   }
 
   #send(batch: Batch): void {
@@ -156,7 +205,6 @@ export class Sender implements Outlet {
       this.#cutOf(batch.count, counters.datagrams - datagramsBefore),
       microseconds,
     );
-    this.account.applied(batch.count - batch.failures);
   }
 
   // Returns how many sockets sent it.

@@ -4,29 +4,36 @@ import { featuresOf } from "../ovs/features.ts";
 import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
 import { type FlowVerb, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
-import { MillraceError } from "../sys/errors.ts";
+import { heldByMatch } from "./elsewhere.ts";
+import { type ExecuteOptions, Executor, ReadBack } from "./execute.ts";
 import { explainRejection, type Rejection } from "./explain.ts";
 import { fullOfMasks } from "./mask-limit.ts";
 import type { Account } from "./outcome.ts";
 import { OverlapSearch } from "./overlap.ts";
-import { reconcile } from "./reconcile.ts";
+import type { Rig } from "./rig.ts";
 import { decodeSent, pointedText } from "./sent.ts";
-import { isOvertaken, replaceHeld } from "./replace.ts";
 import type { LoadTarget } from "./sender.ts";
 
 /** Failures between two looks at the clock: each may take a few transactions, and a look is one too. */
 const FAILURES_A_LOOK = 16;
 
+/** How flows are settled. */
+export type SettleOptions = Omit<ExecuteOptions, "tolerateExisting"> & {
+  /**
+   * Errnos that count as applied: ENOENT of a delete whose flow is not there under any name; EEXIST only
+   * where the flow that is there is the same flow, actions included.
+   */
+  readonly tolerate: ReadonlySet<number>;
+};
+
 /**
- * Finds out what became of the messages of a batch that were not simply accepted. It remembers how far
- * it is, so that thousands of them can be settled in slices of time.
+ * Carries out what cannot just be sent, and accounts for every message of a batch. It remembers how far it
+ * is, so that thousands of them can be settled in slices of time.
  */
 export class Settler {
   /** The errno after which no flow will be taken any more, or 0. */
   fatalErrno = 0;
-  /** The next message to be looked at. */
-  #next = 0;
-  #abandoned = false;
+  readonly #executor: Executor;
   readonly #target: LoadTarget;
   readonly #account: Account;
   readonly #tolerate: ReadonlySet<number>;
@@ -34,84 +41,142 @@ export class Settler {
   readonly #masks: () => number | undefined;
   readonly #overlaps: OverlapSearch;
   readonly #view = newFlowView();
+  /** Of the batch that is accounted for: deletes that found nothing, and what holds their flows. */
+  #elsewhere: ReadonlyMap<number, string> = new Map();
+  #batch: Batch | undefined;
+  /** The next message to be accounted for; -1 before that. */
+  #next = -1;
+  #abandoned = false;
 
-  /**
-   * @param tolerate errnos that count as applied: ENOENT of a delete; EEXIST only where the flow that
-   *   is there is the same flow, actions included
-   */
-  constructor(target: LoadTarget, account: Account, tolerate: ReadonlySet<number>) {
+  constructor(target: LoadTarget, rig: Rig, account: Account, options: SettleOptions) {
     this.#target = target;
     this.#account = account;
-    this.#tolerate = tolerate;
+    this.#tolerate = options.tolerate;
+    this.#executor = new Executor(target, rig, {
+      ...options,
+      tolerateExisting: options.tolerate.has(EEXIST),
+    });
     this.#overlaps = new OverlapSearch(target);
     this.#features = () => featuresOf(target.channel, target.datapath);
     this.#masks = () => fullOfMasks(target.channel, target.datapath);
   }
 
-  /** A batch is settled in part: the next one to be settled is the same. */
+  /** A batch is settled in part. */
   get busy(): boolean {
-    return this.#next > 0;
+    return this.#batch !== undefined;
+  }
+
+  /** The next batch is to be looked at before it is sent: most flows of the last one were there already. */
+  get looksFirst(): boolean {
+    return this.#executor.lookFirst;
+  }
+
+  /** Flows that were read to know what became of others. */
+  get reads(): number {
+    return this.#executor.held.asked;
+  }
+
+  /** Takes a batch. @param sent its messages were sent, and have their states */
+  begin(batch: Batch, sent: boolean): void {
+    this.#batch = batch;
+    this.#next = -1;
+    this.#executor.begin(batch, sent);
   }
 
   /**
-   * Settles a batch, or goes on with it.
+   * Goes on with the batch.
    * @param due when it is to pause, as performance.now() counts; never at Infinity
    * @returns false where it paused
    */
-  settle(batch: Batch, due: number): boolean {
+  settle(due: number): boolean {
+    const batch = this.#batch;
+    if (batch === undefined) return true;
+    if (this.#next < 0) {
+      if (!this.#executor.go(due)) return false;
+      this.#account.applied(batch.count - batch.failures);
+      this.#elsewhere = this.#findElsewhere(batch);
+      this.#next = 0;
+    }
     let failures = 0;
     for (let i = this.#next; i < batch.count; i++) {
-      const state = batch.states[i];
-      if (state === MessageState.accepted) continue;
-      this.#settleOne(batch, i, state);
+      if (batch.states[i] === MessageState.accepted) continue;
+      this.#tell(batch, i);
       this.#next = i + 1;
       if (++failures % FAILURES_A_LOOK !== 0 || due === Number.POSITIVE_INFINITY) continue;
       if (performance.now() >= due) return false;
     }
-    this.#next = 0;
     const errnos = batch.errnos.subarray(0, batch.count);
     if (errnos.includes(ENODEV)) this.fatalErrno = ENODEV;
     else if (errnos.includes(EPERM)) this.fatalErrno = EPERM;
+    this.#batch = undefined;
     return true;
   }
 
   /** Asks the kernel no more: a flow whose reply was lost stays unknown from now on. */
   abandon(): void {
     this.#abandoned = true;
+    this.#executor.abandon();
   }
 
-  #settleOne(batch: Batch, index: number, state: number | undefined): void {
-    const errno = batch.errnos[index] ?? 0;
+  // Deletes that may be tolerated, where their flows are there all the same.
+  #findElsewhere(batch: Batch): ReadonlyMap<number, string> {
+    const deletes: number[] = [];
+    for (let i = 0; i < batch.count && this.#tolerate.has(ENOENT); i++) {
+      if (batch.states[i] !== MessageState.rejected || batch.errnos[i] !== ENOENT) continue;
+      if (verbOf(batch, i) === "delete") deletes.push(i);
+    }
+    if (deletes.length === 0 || this.#abandoned) return new Map();
+    return heldByMatch(this.#target, batch, deletes);
+  }
+
+  #tell(batch: Batch, index: number): void {
     const sent = decodeSent(batch, index, this.#view);
+    const state = batch.states[index];
+    const errno = batch.errnos[index] ?? 0;
     if (state === MessageState.lost) {
-      this.#settleLost(batch, index, sent);
+      this.#tellLost(batch, index, sent);
       return;
     }
-    if (
-      this.#isTolerated(errno, verbOf(batch, index), sent) ||
-      this.#isCarriedOut(batch, index, errno, sent)
-    ) {
+    const verb = verbOf(batch, index);
+    if (state === MessageState.rejected && this.#isTolerated(index, verb, errno)) {
       this.#account.applied(1);
       return;
     }
-    this.#account.exception(batch.tags[index] ?? 0, "rejected", errno, () => {
+    const outcome = state === MessageState.unsent && errno === 0 ? "refused" : "rejected";
+    this.#account.exception(batch.tags[index] ?? 0, outcome, errno, () => {
       const why =
-        state === MessageState.unsent
-          ? unsent(errno)
-          : this.#explain(verbOf(batch, index), errno, sent);
+        state === MessageState.unsent ? unsent(errno) : this.#explain(index, verb, errno, sent);
       return { ...why, ...pointedText(why.broken, sent) };
     });
   }
 
   // The kernel's reason in words, and the flow that is in the way.
-  #explain(verb: FlowVerb, errno: number, sent: FlowView): Rejection {
+  #explain(index: number, verb: FlowVerb, errno: number, sent: FlowView): Rejection {
     const why = explainRejection(verb, errno, sent, this.#features, this.#masks);
+    const other = errno === EEXIST || errno === ENOENT ? this.#nameOf(index) : undefined;
+    if (other !== undefined) {
+      const reason =
+        sent.ufid.start >= 0
+          ? `its UFID is that of another flow: ${other}`
+          : `a flow with this key is there under another mask: ${other}`;
+      return { code: why.code, reason };
+    }
+    const elsewhere = this.#elsewhere.get(index);
+    if (elsewhere !== undefined) {
+      return { code: why.code, reason: `the flow is there, and named otherwise: ${elsewhere}` };
+    }
     return this.#abandoned ? why : this.#overlaps.nameIn(why, verb, errno, sent);
   }
 
+  #nameOf(index: number): string | undefined {
+    return this.#executor.held.others.get(index);
+  }
+
   // What is there is as asked for, or it is not: EIO stands for that.
-  #settleLost(batch: Batch, index: number, sent: FlowView): void {
-    const state = this.#readBack(sent);
+  #tellLost(batch: Batch, index: number, sent: FlowView): void {
+    const found = this.#executor.readBack[index];
+    const state =
+      found === ReadBack.present ? "present" : found === ReadBack.absent ? "absent" : "unknown";
     const wanted = verbOf(batch, index) === "delete" ? "absent" : "present";
     const errno = state === wanted ? 0 : EIO;
     const abandoned = this.#abandoned;
@@ -125,32 +190,19 @@ export class Settler {
     });
   }
 
-  #isTolerated(errno: number, verb: FlowVerb, sent: FlowView): boolean {
-    if (!this.#tolerate.has(errno)) return false;
-    if (errno === ENOENT) return verb === "delete";
-    if (errno !== EEXIST) return false;
-    return this.#readBack(sent) === "present";
-  }
-
-  // A put of the very flow that is there.
-  #isCarriedOut(batch: Batch, index: number, errno: number, sent: FlowView): boolean {
-    if (errno !== ENOENT || verbOf(batch, index) !== "put") return false;
-    if (isOvertaken(batch, index)) return true;
-    return !this.#abandoned && replaceHeld(this.#target.channel, this.#target.datapath, sent);
-  }
-
-  #readBack(sent: FlowView): "present" | "absent" | "unknown" {
-    if (this.#abandoned) return "unknown";
-    try {
-      return reconcile(this.#target.channel, this.#target.datapath, sent);
-    } catch (error) {
-      if (error instanceof MillraceError) return "unknown";
-      throw error;
-    }
+  #isTolerated(index: number, verb: FlowVerb, errno: number): boolean {
+    return (
+      errno === ENOENT &&
+      verb === "delete" &&
+      this.#tolerate.has(ENOENT) &&
+      !this.#abandoned &&
+      !this.#elsewhere.has(index)
+    );
   }
 }
 
 function unsent(errno: number): Rejection {
+  if (errno === 0) return { code: "INTERRUPTED", reason: "the load was ended before it was sent" };
   const code = errnoName(errno);
   return { code, reason: `it could not be sent: ${code}` };
 }

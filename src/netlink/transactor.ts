@@ -43,8 +43,24 @@ export type TransactorCounters = {
 };
 
 /** A capped error is 36 bytes, its extended ack rarely 200; a longer one is cut, its errno is not. */
-const REPLY_SLOT_BYTES = 256;
+const ACK_SLOT_BYTES = 256;
 const REPLY_SLOTS = 1024;
+
+/** What becomes of replies that carry data: those to a GET. */
+export type DataReplies = {
+  /** The longest reply that is kept whole; a multiple of four. */
+  readonly bytesMax: number;
+  /**
+   * Looks at the data that answer the message `index` of the batch; the bytes are valid until it returns.
+   * @param cut it was longer than `bytesMax`: what follows is missing
+   */
+  readonly onData: (
+    index: number,
+    memory: PinnedMemory,
+    message: MessageReader,
+    cut: boolean,
+  ) => void;
+};
 
 /** Datagrams of one window: the most that sendmmsg takes. */
 const DATAGRAMS_MAX = 1024;
@@ -74,8 +90,10 @@ export class Transactor {
   readonly #iovecs: IovecArray | undefined;
   readonly #outgoing = new MessageVector(DATAGRAMS_MAX);
   readonly #incoming = new MessageVector(REPLY_SLOTS);
-  readonly #replies = new PinnedMemory(REPLY_SLOTS * REPLY_SLOT_BYTES);
-  readonly #reader = new MessageReader(this.#replies);
+  readonly #data: DataReplies | undefined;
+  readonly #slotBytes: number;
+  readonly #replies: PinnedMemory;
+  readonly #reader: MessageReader;
   /** The message after the last one of each datagram in the window. */
   readonly #ends = new Uint32Array(DATAGRAMS_MAX);
   /** The part of a batch that a thread sends now. */
@@ -85,7 +103,8 @@ export class Transactor {
   /** A reply is missing somewhere among those that came. */
   #gap = false;
 
-  constructor(socket: NetlinkSocket, shape: BatchShape) {
+  /** @param data for requests whose replies carry data; without it such replies are passed over */
+  constructor(socket: NetlinkSocket, shape: BatchShape, data?: DataReplies) {
     assert(
       Number.isInteger(shape.messagesPerDatagram) && shape.messagesPerDatagram > 0,
       "messages a datagram",
@@ -98,8 +117,12 @@ export class Transactor {
       shape.transport === "writev" ? Math.min(messagesPerDatagram, iovMax()) : messagesPerDatagram;
     this.#iovecs = shape.transport === "writev" ? new IovecArray(this.#perDatagram) : undefined;
     this.windowMessages = windowMessages(socket, shape);
+    this.#data = data;
+    this.#slotBytes = data?.bytesMax ?? ACK_SLOT_BYTES;
+    this.#replies = new PinnedMemory(REPLY_SLOTS * this.#slotBytes);
+    this.#reader = new MessageReader(this.#replies);
     for (let i = 0; i < REPLY_SLOTS; i++) {
-      this.#incoming.set(i, this.#replies.address + i * REPLY_SLOT_BYTES, REPLY_SLOT_BYTES);
+      this.#incoming.set(i, this.#replies.address + i * this.#slotBytes, this.#slotBytes);
     }
   }
 
@@ -314,7 +337,7 @@ export class Transactor {
       if (slots === -ENOBUFS) continue;
       if (slots <= 0) break;
       for (let slot = 0; slot < slots; slot++) {
-        const length = Math.min(this.#incoming.lengthOf(slot), REPLY_SLOT_BYTES);
+        const length = Math.min(this.#incoming.lengthOf(slot), this.#slotBytes);
         const index = this.#reply(batch, slot, length, sequence);
         if (index < proven || index >= end) continue;
         // A datagram without its final ack is known only up to its last error.
@@ -351,16 +374,20 @@ export class Transactor {
 
   // Takes the reply in one slot. Returns the index of its message, or -1 where it is not of this batch.
   #reply(batch: Batch, slot: number, length: number, sequence: number): number {
-    const start = slot * REPLY_SLOT_BYTES;
-    // A reply longer than its slot is cut behind the errno, which is all that is wanted here.
-    if ((this.#incoming.flagsOf(slot) & MSG_TRUNC) !== 0)
-      setLength(this.#replies, start, start + length);
+    const start = slot * this.#slotBytes;
+    // A reply longer than its slot is cut: an error behind its errno, which is all that is wanted of it.
+    const cut = (this.#incoming.flagsOf(slot) & MSG_TRUNC) !== 0;
+    if (cut) setLength(this.#replies, start, start + length);
     const reader = this.#reader.reset(start, length);
     let index = -1;
     while (reader.next()) {
-      if (reader.type !== NLMSG_ERROR) continue;
       const at = (reader.sequence - sequence) >>> 0;
       if (at >= batch.count) continue;
+      if (reader.type !== NLMSG_ERROR) {
+        this.#data?.onData(at, this.#replies, reader, cut);
+        if (this.#data !== undefined) index = at;
+        continue;
+      }
       index = at;
       const errno = ackErrno(this.#replies, reader);
       if (errno === 0) continue;

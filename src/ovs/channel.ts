@@ -184,7 +184,7 @@ function explain(error: unknown, doing: string): unknown {
 }
 
 /** The kernel wants CAP_NET_ADMIN for what was tried. */
-function noPermission(doing: string, cause?: unknown): MillraceError {
+export function noPermission(doing: string, cause?: unknown): MillraceError {
   return new MillraceError(
     "NO_PERMISSION",
     `${doing}: the kernel wants CAP_NET_ADMIN: run it with sudo, or in a network namespace of your ` +

@@ -18,13 +18,18 @@ import { OVS_PREFIX } from "./message.ts";
 import type { DatapathInfo } from "./datapath.ts";
 
 /**
- * What is done with a flow. `put` creates it or replaces its actions: NEW without NLM_F_CREATE, the
- * kernel's idempotent form. `add` is exclusive: an existing flow is EEXIST. `modify` wants it there.
+ * What is done with a flow. `put` creates it or replaces its actions, `add` only creates it, `modify`
+ * and `delete` want it there.
+ *
+ * A put is NEW with NLM_F_CREATE: where a flow is in the way it is EEXIST, and whoever sends it looks
+ * which flow that is. Without NLM_F_CREATE the kernel would replace the actions of a flow with a wider
+ * mask (`ovs_flow_cmd_new` compares the new key with the masked one that it holds, and no masks). To the
+ * kernel `add` is the same request; NLM_F_EXCL tells the two apart here.
  */
 export type FlowVerb = LineVerb;
 
 const COMMANDS: Readonly<Record<FlowVerb, readonly [command: number, flags: number]>> = {
-  put: [OVS_FLOW_CMD_NEW, NLM_F_REQUEST],
+  put: [OVS_FLOW_CMD_NEW, NLM_F_REQUEST | NLM_F_CREATE],
   add: [OVS_FLOW_CMD_NEW, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL],
   modify: [OVS_FLOW_CMD_SET, NLM_F_REQUEST],
   delete: [OVS_FLOW_CMD_DEL, NLM_F_REQUEST],
@@ -142,11 +147,15 @@ function namesOneFlow(batch: Batch): boolean {
   return type === OVS_FLOW_ATTR_KEY && length > 0;
 }
 
+/** The command of message `index` of a batch, OVS_FLOW_CMD_NEW and so on. */
+export function commandOf(batch: Batch, index: number): number {
+  return (batch.memory.u32[((batch.starts[index] ?? 0) >> 2) + 4] ?? 0) & 0xff;
+}
+
 /** The verb of message `index` of a batch that {@link FlowMessages} framed. */
 export function verbOf(batch: Batch, index: number): FlowVerb {
-  const start = (batch.starts[index] ?? 0) >> 2;
-  const command = (batch.memory.u32[start + 4] ?? 0) & 0xff;
-  const flags = (batch.memory.u32[start + 1] ?? 0) >>> 16;
+  const command = commandOf(batch, index);
+  const flags = (batch.memory.u32[((batch.starts[index] ?? 0) >> 2) + 1] ?? 0) >>> 16;
   if (command === OVS_FLOW_CMD_DEL) return "delete";
   if (command === OVS_FLOW_CMD_SET) return "modify";
   return (flags & NLM_F_EXCL) === 0 ? "put" : "add";

@@ -76,10 +76,11 @@ describe("what a line becomes", () => {
     expect(encode("in_port(1),eth() drop").hex.endsWith("04000200")).toBe(true);
   });
 
-  test("a delete is the UFID, or the key where there is none", () => {
-    expect(encode("delete in_port(1),eth()").types).toEqual([UFID]);
-    expect(encode("delete in_port(1),eth()", { ufid: false }).types).toEqual([KEY]);
-    expect(encode("in_port(1),eth() 2", { ufid: true, mode: "delete" }).types).toEqual([UFID]);
+  test("a delete says what its flow matches: by its name alone it might be another one", () => {
+    expect(encode("delete in_port(1),eth()").types).toEqual([UFID, KEY, MASK]);
+    expect(encode("delete in_port(1),eth()", { ufid: false }).types).toEqual([KEY, MASK]);
+    const text = "in_port(1),eth() 2";
+    expect(encode(text, { ufid: true, mode: "delete" }).types).toEqual([UFID, KEY, MASK]);
   });
 
   test("a modify needs no actions; the others do", () => {
@@ -123,7 +124,7 @@ describe("what a line becomes", () => {
       expect(encode(text).hex).toBe(plain);
     }
     expect(encode("modify in_port(1),eth()# 2").types).toEqual([UFID, KEY, MASK]);
-    expect(encode("delete in_port(1),eth() # 2").types).toEqual([UFID]);
+    expect(encode("delete in_port(1),eth() # 2").types).toEqual([UFID, KEY, MASK]);
   });
 
   test("lines of a dump say the same as lines of add-flows", () => {
@@ -210,7 +211,7 @@ test("a delete by a key of which nothing is matched names no flow", () => {
     const { expected } = syntaxError(() => encode(text, { ufid: false, mode }));
     expect(expected).toBe("a key that names a flow: nothing of this one is matched");
     // By UFID it does, and a writer without room is something else.
-    expect(encode(text, { ufid: true, mode }).types).toEqual([UFID]);
+    expect(encode(text, { ufid: true, mode }).types).toEqual([UFID, KEY, MASK]);
     writer.reset(0, 4);
     const bytes = utf8.encode("delete in_port(1),eth()");
     new FlowLineEncoder({ ufid: false }).encode(bytes, 0, bytes.length, 1, writer);

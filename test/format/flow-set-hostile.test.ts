@@ -42,7 +42,7 @@ const NAMED = [
 
 /** Its words that are ports: by name, and by number. */
 const NAMES = 18;
-const NUMBERS = 7;
+const NUMBERS = 6;
 
 /** What a set gives, be it checked first or as a pipe, and whether it is damaged. */
 async function read(

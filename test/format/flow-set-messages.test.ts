@@ -1,5 +1,4 @@
 import { expect, test } from "bun:test";
-import { MARK_ANY_PORT } from "../../src/format/flow-set-layout.ts";
 import { countMessages, LINE_AT, MARKS_AT } from "../../src/format/flow-set-messages.ts";
 import { Batch } from "../../src/netlink/batch.ts";
 import { FlowMessages, type FlowVerb } from "../../src/ovs/flow-message.ts";
@@ -47,10 +46,6 @@ const PORT = OVS_KEY_ATTR_IN_PORT;
 test("a delete whose key is empty is none: without its UFID it would be a flush", () => {
   expect(counted({ verb: "delete", line: 0, key: PRIORITY })).toBe(1);
   expect(counted({ verb: "delete", line: 0, key: [] })).toBe(-1);
-  // A port that stands for any is left out with the UFID.
-  const marks = MARK_ANY_PORT;
-  expect(counted({ verb: "delete", line: 0, key: [PORT, ...PRIORITY], marks })).toBe(1);
-  expect(counted({ verb: "delete", line: 0, key: [PORT], marks })).toBe(-1);
   expect(counted({ verb: "delete", line: 0, key: [PORT] })).toBe(1);
   expect(counted({ verb: "put", line: 0, key: [] })).toBe(1);
 });

@@ -270,6 +270,7 @@ function printFigures(report: LoadReport): void {
       `  batches  ${count(report.batches)}, by ${counted(report.senders, "socket")}; latency ` +
       `${latencies(report.batchLatencyMicroseconds)}\n` +
       `  calls    ${counted(report.systemCalls, "system call")}, ${bytes(report.bytes)} of netlink; ` +
+      (report.reads > 0 ? `${counted(report.reads, "flow")} read back; ` : "") +
       `peak memory ${bytes(report.peakResidentBytes)}\n`,
   );
 }

@@ -47,7 +47,7 @@ async function loadFile(
   const source = openSource(session, path);
   const account = new Account((exception) => complain(session, exception));
   const target = { channel: session.channel, datapath };
-  const sender = new Sender(target, account);
+  const sender = new Sender(target, account, { exactIdentity: true });
   const feed = new TextFeed(source, { ufid: false, mode, ports: session.portNames(datapath) });
   using signals = new EndingSignals();
   const { timeout } = session.options;
@@ -61,7 +61,7 @@ async function loadFile(
     session.complain("updating flow table", sender.fatalErrno, report.endReason);
   }
   if (report.ended === "unreadable") session.complain(report.endReason);
-  const failed = report.rejected + report.refused + report.unknown + report.reconciled.absent;
+  const failed = report.rejected + report.refused + report.unknown + report.reconciled.contrary;
   return failed > 0 || report.ended !== "whole" ? 1 : 0;
 }
 
@@ -88,7 +88,7 @@ function complain(session: DpctlSession, exception: FlowException): void {
     );
   } else if (state === "rejected") {
     session.complain("updating flow table", errno, `line ${line}: ${reason}`, exception);
-  } else if (state !== "present") {
+  } else if (errno !== 0 || state === "unknown") {
     session.complain(`line ${line}: ${reason}`, errno);
   }
 }

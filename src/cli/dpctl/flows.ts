@@ -3,23 +3,29 @@ import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
 import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { readMatch } from "../../flow/parts.ts";
+import { type FlowParts, readMatch } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { explainRejection } from "../../load/explain.ts";
 import { fullOfMasks } from "../../load/mask-limit.ts";
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { describe } from "../../load/held.ts";
+import { sameMatch } from "../../load/same-flow.ts";
+import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { onMessage } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
 import { dumpFlows as dumpAll, getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
-import { decodeFlow, type FlowView, newFlowView } from "../../ovs/flow-view.ts";
-import { EINVAL, ENOENT } from "../../sys/errno.ts";
+import { decodeFlow, type FlowView, identityOf, newFlowView } from "../../ovs/flow-view.ts";
+import { EEXIST, EINVAL, ENOENT } from "../../sys/errno.ts";
 import { assert, MillraceError } from "../../sys/errors.ts";
+import { PinnedMemory } from "../../sys/memory.ts";
 import { NLM_F_CREATE, NLM_F_ECHO } from "../../uapi/netlink.ts";
 import {
+  OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_CLEAR,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
   OVS_FLOW_CMD_DEL,
   OVS_FLOW_CMD_NEW,
   OVS_FLOW_CMD_SET,
@@ -44,7 +50,7 @@ export function addFlow(session: DpctlSession, args: readonly string[]): number 
 /** `mod-flow [DP] FLOW ACTIONS` */
 export function modFlow(session: DpctlSession, args: readonly string[]): number {
   return session.options.mayCreate
-    ? putFlow(session, args, OVS_FLOW_CMD_NEW, 0, "put")
+    ? putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "put")
     : putFlow(session, args, OVS_FLOW_CMD_SET, 0, "modify");
 }
 
@@ -66,8 +72,16 @@ function putFlow(
     if (!found || encoder.verb !== mode) session.fail("parsing flow key", EINVAL, flow);
     if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
   };
+  const named = { session, datapath, line, mode };
   try {
-    request(session, datapath, { command, flags, write });
+    if (mode === "modify") refuseOther(named);
+    try {
+      request(session, datapath, { command, flags, write });
+    } catch (error) {
+      const held = mode === "put" && isExisting(error) ? heldBy(named) : undefined;
+      if (held === undefined) throw error;
+      setActions(named, held);
+    }
     return 0;
   } catch (error) {
     if (error instanceof FlowSyntaxError) return complainOfSyntax(session, error, flow);
@@ -78,6 +92,77 @@ function putFlow(
     return complainOfKernel(session, "updating flow table", mode, error, sent, masks);
   }
 }
+
+/** A flow that is named by its line. */
+type NamedFlow = {
+  readonly session: DpctlSession;
+  readonly datapath: DatapathInfo;
+  readonly line: Uint8Array;
+  readonly mode: LineVerb;
+};
+
+function partsOf({ session, datapath, line, mode }: NamedFlow, ufid = false): FlowParts {
+  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+  new FlowLineEncoder({ ufid, mode, ports: session.portNames(datapath) }).encode(
+    line,
+    0,
+    line.length,
+    1,
+    writer,
+  );
+  return Flow.fromAttributes(writer.memory.u8, 0, writer.position).parts;
+}
+
+// A kernel does not compare the mask of a flow that is named by its key, nor the key of one named by its UFID.
+function refuseOther(named: NamedFlow): void {
+  const { session, datapath } = named;
+  const sent = partsOf(named);
+  let other: string | undefined;
+  readFlow(session.channel, datapath, identityOf(sent), (view) => {
+    if (!sameMatch(sent, view)) other = describe(view);
+  });
+  if (other === undefined) return;
+  const why =
+    sent.ufid.start < 0
+      ? `a flow with this key is there under another mask: ${other}`
+      : `its UFID is that of another flow: ${other}`;
+  session.complain(named.mode === "delete" ? "deleting flow" : "updating flow table", ENOENT, why);
+  throw new CommandFailed();
+}
+
+function isExisting(error: unknown): boolean {
+  return error instanceof NetlinkError && error.errno === EEXIST;
+}
+
+// What the very flow is named by: its own name, or the hash of its key and mask.
+function heldBy(named: NamedFlow): FlowIdentity | undefined {
+  const { session, datapath } = named;
+  const sent = partsOf(named);
+  for (const identity of [identityOf(sent), identityOf(partsOf(named, true))]) {
+    let same = false;
+    readFlow(session.channel, datapath, identity, (view) => {
+      same = sameMatch(sent, view);
+    });
+    if (same) return identity;
+  }
+  return undefined;
+}
+
+function setActions(named: NamedFlow, held: FlowIdentity): void {
+  const { session, datapath } = named;
+  const { bytes, key, mask, actions } = partsOf(named);
+  const write = (writer: AttributeWriter): void => {
+    if ("ufid" in held) putIdentity(writer, held);
+    writer.bytes(OVS_FLOW_ATTR_KEY, bytes, key.start, key.end);
+    writer.bytes(OVS_FLOW_ATTR_MASK, bytes, mask.start, mask.end);
+    writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
+    if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+  };
+  request(session, datapath, { command: OVS_FLOW_CMD_SET, flags: 0, write });
+}
+
+/** Room for the longest flow: key, mask and actions of 64 KiB each. */
+const FLOW_BYTES_MAX = 200 << 10;
 
 // The key and the actions are one line here, and ovs-dpctl says in which of the two it stumbled.
 function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: string): 1 {
@@ -115,6 +200,11 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
   const text = args.at(-1) ?? "";
   const identity = identityOfText(session, text, session.portNames(datapath));
   const write = (writer: AttributeWriter): void => putIdentity(writer, identity);
+  const line = new TextEncoder().encode(text.trim());
+  // A UFID alone names a flow whatever it matches.
+  if (text.trim().length > UFID_TEXT_LENGTH || !text.trimStart().startsWith("ufid:")) {
+    refuseOther({ session, datapath, line, mode: "delete" });
+  }
   try {
     request(session, datapath, { command: OVS_FLOW_CMD_DEL, flags: 0, write });
     return 0;

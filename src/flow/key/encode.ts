@@ -25,15 +25,8 @@ const NSH_M_TYPE1 = 1;
 /** In a record: no port at all (`ODPP_NONE` of OVS). */
 const NO_PORT = 0xffff_ffff;
 
-/**
- * Writes the attributes of the key, in normal form, into a nest that is open already.
- * @param again for a flow with a UFID, which may be there already: `ovs_flow_cmd_new` compares what it
- *   is sent with the masked key that it holds. It takes a missing port for no port, but what it holds
- *   for any port is zero, so zero is sent.
- */
-export function writeKey(record: KeyRecord, writer: AttributeWriter, again = false): void {
-  const zeroPort = again && !record.has(0, SLOT_IN_PORT);
-  if (zeroPort) writer.u32(TYPE_OF_SLOT[SLOT_IN_PORT]!, 0);
+/** Writes the attributes of the key, in normal form, into a nest that is open already. */
+export function writeKey(record: KeyRecord, writer: AttributeWriter): void {
   writeLevel(record, 0, false, writer);
 }
 

@@ -26,7 +26,10 @@ import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
  * is wholly wildcarded is left out, unless the text would not load again without it.
  */
 export function printKey(record: KeyRecord, out: TextSink, style: PrintStyle): void {
+  const start = out.length;
   printLevel(record, 0, out, style);
+  // A key of which nothing is matched has a text, too.
+  if (out.length === start) out.text("in_port(0/0)");
 }
 
 function printLevel(record: KeyRecord, level: number, out: TextSink, style: PrintStyle): void {

@@ -12,18 +12,17 @@ import {
 } from "../../../src/flow/key/slots.ts";
 import * as T from "../../../src/flow/key/tunnel-fields.ts";
 import { writeUfid } from "../../../src/flow/key/ufid.ts";
-import { FlowLineEncoder } from "../../../src/flow/line.ts";
 import type { PortNames } from "../../../src/flow/ports.ts";
 import type { ByteRange, FlowParts } from "../../../src/flow/parts.ts";
 import { printFlow } from "../../../src/flow/print.ts";
+import { FlowRejectedError } from "../../../src/flow/rules/errors.ts";
 import { TextSink } from "../../../src/flow/text/sink.ts";
 import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
-import { NetlinkError } from "../../../src/netlink/errors.ts";
-import { sendFlow } from "../../../src/ovs/flow-message.ts";
 import { dumpFlows, flushFlows } from "../../../src/ovs/flow.ts";
 import type { FlowView } from "../../../src/ovs/flow-view.ts";
-import { replaceHeld } from "../../../src/load/replace.ts";
-import { ENOENT } from "../../../src/sys/errno.ts";
+import { sendOne } from "../../../src/single-flow.ts";
+import { errnoName } from "../../../src/sys/errno.ts";
+import { NotSupportedError } from "../../../src/sys/errors.ts";
 import { PinnedMemory } from "../../../src/sys/memory.ts";
 import type { TestDatapath } from "../lab.ts";
 
@@ -37,7 +36,6 @@ type RawFlow = {
 
 const memory = new PinnedMemory(256 << 10);
 const writer = new AttributeWriter(memory);
-const encoder = new FlowLineEncoder({ ufid: true, shapes: false });
 
 function hexOf(bytes: Uint8Array, { start, end }: ByteRange): string {
   return start < 0 ? "absent" : bytes.subarray(start, end).toHex();
@@ -137,18 +135,14 @@ export class OneFlow {
 
   /** @returns the errno's name where the kernel does not take it @throws FlowSyntaxError */
   put(line: string): string | undefined {
-    const bytes = new TextEncoder().encode(line);
     const { channel } = this.#dp;
     try {
-      sendFlow(channel, this.#info, "put", (request) => {
-        encoder.encode(bytes, 0, bytes.length, 1, request);
-      });
+      sendOne({ channel, datapath: this.#info }, line, "put");
       return undefined;
     } catch (error) {
-      if (!(error instanceof NetlinkError)) throw error;
-      const held =
-        error.errno === ENOENT && replaceHeld(channel, this.#info, Flow.parse(line).parts);
-      return held ? undefined : error.code;
+      const rejected = error instanceof NotSupportedError ? error.cause : error;
+      if (!(rejected instanceof FlowRejectedError)) throw error;
+      return errnoName(rejected.errno);
     }
   }
 

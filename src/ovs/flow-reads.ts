@@ -1,0 +1,154 @@
+import { Batch, MessageState } from "../netlink/batch.ts";
+import { type MessageReader, NLMSG_HEADER, putGenericHeader, putWord } from "../netlink/message.ts";
+import { type BatchShape, Transactor } from "../netlink/transactor.ts";
+import { ENOENT } from "../sys/errno.ts";
+import { assert, MillraceError } from "../sys/errors.ts";
+import type { PinnedMemory } from "../sys/memory.ts";
+import { NLM_F_REQUEST } from "../uapi/netlink.ts";
+import {
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_CMD_GET,
+  OVS_FLOW_FAMILY,
+  OVS_FLOW_VERSION,
+} from "../uapi/openvswitch.ts";
+import type { OvsChannel, OvsMessage } from "./channel.ts";
+import type { DatapathInfo } from "./datapath.ts";
+import { getFlow } from "./flow.ts";
+import { decodeFlow, type FlowView, newFlowView } from "./flow-view.ts";
+import type { FlowIdentity } from "../flow/identity.ts";
+import { OVS_PREFIX } from "./message.ts";
+
+/** Flows of one round of reads. */
+export const READS_MAX = 1024;
+
+/** Identities of plain flows; a longer round is cut in two. */
+const ARENA_BYTES = 256 << 10;
+
+/** A plain flow is 320 bytes long; one whose reply is longer is read again, alone. */
+const REPLY_BYTES_MAX = 1024;
+
+/**
+ * What a waiting reply may cost of the receive buffer. Of a plain flow it is 1,328 bytes and an ack's
+ * share; where flows are longer replies are lost, and those flows are read again, one at a time.
+ */
+const REPLY_COST_BYTES = 2560;
+
+const SHAPE: BatchShape = {
+  ack: "errors",
+  transport: "sendmmsg",
+  messagesPerDatagram: 16,
+  bytesPerDatagram: 32 << 10,
+  replyCostBytes: REPLY_COST_BYTES,
+};
+
+/** What a read found. */
+export type ReadResult = "found" | "none" | "unknown";
+
+/**
+ * Reads many flows by what names them, in packed GET requests: begin one, write its identity, commit it,
+ * and execute. Owns a socket and an arena; used by one caller at a time.
+ */
+export class FlowReads {
+  readonly #channel: OvsChannel;
+  readonly #datapath: DatapathInfo;
+  readonly #family: number;
+  readonly #batch = new Batch(READS_MAX, ARENA_BYTES);
+  readonly #transactor: Transactor;
+  readonly #view = newFlowView();
+  readonly #message: { -readonly [K in keyof OvsMessage]: OvsMessage[K] };
+  /** Of each request: data came for it, whole. */
+  readonly #found = new Uint8Array(READS_MAX);
+  #onFlow: (tag: number, view: FlowView) => void = () => {};
+
+  constructor(channel: OvsChannel, datapath: DatapathInfo) {
+    this.#channel = channel;
+    this.#datapath = datapath;
+    this.#family = channel.family(OVS_FLOW_FAMILY).id;
+    const onData = this.#take.bind(this);
+    const socket = channel.openSocket();
+    this.#transactor = new Transactor(socket, SHAPE, { bytesMax: REPLY_BYTES_MAX, onData });
+    this.#message = { bytes: this.#view.bytes, view: EMPTY, datapath: 0, start: 0, end: 0 };
+  }
+
+  get systemCalls(): number {
+    return this.#transactor.counters.systemCalls;
+  }
+
+  /**
+   * Adds a request for the flow that an attribute names, OVS_FLOW_ATTR_UFID or OVS_FLOW_ATTR_KEY.
+   * @param start @param end where the payload of the attribute is in `bytes`
+   * @returns false where there is no room: execute first
+   */
+  add(type: number, bytes: Uint8Array, start: number, end: number, tag: number): boolean {
+    const batch = this.#batch;
+    if (batch.full) return false;
+    batch.begin(this.#family, NLM_F_REQUEST);
+    putGenericHeader(batch.writer, OVS_FLOW_CMD_GET, OVS_FLOW_VERSION);
+    putWord(batch.writer, this.#datapath.index);
+    batch.writer.bytes(type, bytes, start, end);
+    assert(end > start, "a flow is named by something");
+    const room = batch.commit(tag);
+    assert(room || batch.count > 0, "an identity fits the arena");
+    return room;
+  }
+
+  /**
+   * Sends the requests that were added.
+   * @param onFlow is given each flow that is there, under the tag of its request; valid until it returns
+   * @param onEnd is told what became of each request, in their order
+   */
+  execute(
+    onFlow: (tag: number, view: FlowView) => void,
+    onEnd: (tag: number, result: ReadResult) => void,
+  ): void {
+    const batch = this.#batch;
+    this.#onFlow = onFlow;
+    this.#found.fill(0, 0, batch.count);
+    this.#transactor.execute(batch);
+    for (let i = 0; i < batch.count; i++) {
+      const tag = batch.tags[i] ?? 0;
+      const errno = batch.errnos[i] ?? 0;
+      if (this.#found[i] === 1) onEnd(tag, "found");
+      else if (batch.states[i] === MessageState.rejected && errno === ENOENT) onEnd(tag, "none");
+      else onEnd(tag, this.#readAlone(i, tag));
+    }
+    batch.clear();
+  }
+
+  close(): void {
+    this.#transactor.socket.close();
+  }
+
+  #take(index: number, memory: PinnedMemory, message: MessageReader, cut: boolean): void {
+    if (cut) return;
+    const at = this.#message;
+    at.bytes = memory.u8;
+    at.view = memory.view;
+    at.start = Math.min(message.payload + OVS_PREFIX, message.end);
+    at.end = message.end;
+    decodeFlow(at, this.#view);
+    this.#found[index] = 1;
+    this.#onFlow(this.#batch.tags[index] ?? 0, this.#view);
+  }
+
+  // Its reply was too long, or was lost.
+  #readAlone(index: number, tag: number): ReadResult {
+    const { memory, starts } = this.#batch;
+    const attribute = (starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX;
+    const header = memory.u32[attribute >> 2] ?? 0;
+    const payload = memory.u8.slice(attribute + 4, attribute + (header & 0xffff));
+    const identity: FlowIdentity =
+      header >>> 16 === OVS_FLOW_ATTR_UFID ? { ufid: payload } : { key: payload };
+    try {
+      const found = getFlow(this.#channel, this.#datapath, identity, (view) => {
+        this.#onFlow(tag, view);
+      });
+      return found ? "found" : "none";
+    } catch (error) {
+      if (error instanceof MillraceError) return "unknown";
+      throw error;
+    }
+  }
+}
+
+const EMPTY = new DataView(new ArrayBuffer(0));
