@@ -130,7 +130,7 @@ describe("a flow set", () => {
         expect.any(Number),
         72,
         new Uint8Array(0),
-        { format: "millrace flow set", version: 1 },
+        { format: "millrace flow set", version: 2 },
         expect.any(String),
       ],
       [
