@@ -46,6 +46,8 @@ export class Executor {
   readonly #followUps: FollowUps;
   readonly #segments = new Segments();
   readonly #named = new NamedFlows();
+  /** Messages that were refused, and whose flow a later one of the segment created. */
+  readonly #createdLater = new Set<number>();
   #batch: Batch | undefined;
   /** Puts of the batch, and those whose flow was there: where it is most, looking first pays. */
   #puts = 0;
@@ -100,6 +102,7 @@ export class Executor {
       } else if (this.#phase === "look") {
         if (this.#lookNext(batch)) {
           this.#sendSegment(batch);
+          this.#findCreatedLater(batch);
           this.#at = this.#start;
           this.#phase = "resolve";
         }
@@ -184,6 +187,19 @@ export class Executor {
     followUps.flush(batch);
   }
 
+  // Where the segment deletes, a put may have met a flow that is gone since, and a later one have created the
+  // flow: the first one was refused, and is not to change what the later one made.
+  #findCreatedLater(batch: Batch): void {
+    this.#createdLater.clear();
+    if (this.#createsOnly(batch)) return;
+    this.#named.clear();
+    for (let i = this.#end - 1; i >= this.#start; i--) {
+      if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) continue;
+      if (batch.states[i] === MessageState.accepted) this.#named.addName(batch, i);
+      else if (this.#named.hasName(batch, i)) this.#createdLater.add(i);
+    }
+  }
+
   #createsOnly(batch: Batch): boolean {
     for (let i = this.#start; i < this.#end; i++) if (this.#isLookedAt(batch, i)) return false;
     return true;
@@ -222,6 +238,7 @@ export class Executor {
       return false;
     }
     if (state !== MessageState.rejected || batch.errnos[index] !== EEXIST) return false;
+    if (this.#createdLater.has(index)) return false;
     // What was looked at before it was sent is known.
     if (this.held.states[index] === Held.other && this.lookFirst) return false;
     const verb = verbOf(batch, index);

@@ -27,6 +27,15 @@ export class NamedFlows {
     return this.#hashes.has(ufidHash(batch, index)) || this.#hashes.has(keyHash(batch, index));
   }
 
+  /** As {@link has}, for the one name by which the kernel looks. */
+  hasName(batch: Batch, index: number): boolean {
+    return this.#hashes.has(nameHash(batch, index));
+  }
+
+  addName(batch: Batch, index: number): void {
+    this.#hashes.add(nameHash(batch, index));
+  }
+
   add(batch: Batch, index: number): void {
     const ufid = ufidHash(batch, index);
     if (ufid !== NOTHING) this.#hashes.add(ufid);
@@ -36,6 +45,11 @@ export class NamedFlows {
 }
 
 const NOTHING = -1;
+
+function nameHash(batch: Batch, index: number): number {
+  const ufid = ufidHash(batch, index);
+  return ufid === NOTHING ? keyHash(batch, index) : ufid;
+}
 
 function ufidHash(batch: Batch, index: number): number {
   return hashOf(batch, index, OVS_FLOW_ATTR_UFID);

@@ -70,6 +70,7 @@ describe("millrace load", () => {
       ["0", "1 socket"],
       ["2", "2 sockets"],
     ] as const) {
+      flushFlows(dp.channel, dp.info);
       const args = ["load", file("sockets.txt", flows), "--dp", dp.name, "--workers", workers];
       // So slowly that the second one's thread has started before the end.
       const { exitCode, stdout } = millrace([...args, "--max-rate", "20000"]);

@@ -90,6 +90,19 @@ function parseData(
   else bytes.fill(0xff, mask, mask + size);
 }
 
+/** Leaves the reserved bits of options out of their mask: text has no word for them, and no option uses them. */
+export function unmaskReservedBits(
+  bytes: Uint8Array,
+  key: number,
+  mask: number,
+  length: number,
+): void {
+  for (let at = 0; at + HEADER <= length;) {
+    bytes[mask + at + LENGTH.offset] = LENGTH.max;
+    at += HEADER + getField(bytes, key + at, LENGTH) * 4;
+  }
+}
+
 /** Whether every part of every option is there with all of its bits, or zero. */
 export function isGeneveWhole(
   bytes: Uint8Array,

@@ -2,6 +2,7 @@ import { isZero } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
 import { isNdType } from "./called-for.ts";
 import { decodeKey, NO_MASK } from "./decode.ts";
+import { unmaskReservedBits } from "./geneve.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
 import {
@@ -23,7 +24,10 @@ import {
   TUNNEL_F_FULL,
   TUNNEL_F_OAM,
   TUNNEL_FLAGS,
+  TUNNEL_HAS_GENEVE,
   TUNNEL_HAS_ID,
+  TUNNEL_OPTIONS,
+  TUNNEL_OPTIONS_LENGTH,
   TUNNEL_PRESENT,
 } from "./tunnel-fields.ts";
 
@@ -59,7 +63,10 @@ export function decodePacketKey(
     record.words[keyOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
     record.words[maskOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
   }
-  if (record.has(0, SLOT_TUNNEL)) matchMissingId(record);
+  if (record.has(0, SLOT_TUNNEL)) {
+    matchMissingId(record);
+    forgetReservedBits(record);
+  }
   const level = innermostLevel(record);
   if (record.has(0, SLOT_ETHERNET) && !record.has(level, SLOT_ETHERTYPE)) {
     record.add(level, SLOT_ETHERTYPE);
@@ -88,6 +95,15 @@ function matchMissingId(record: KeyRecord): void {
   const present = readContainer(record.bytes, keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT, 4, false);
   if ((present & TUNNEL_HAS_ID) !== 0) return;
   record.bytes[maskOffset(0, SLOT_TUNNEL) + TUNNEL_FLAGS] = TUNNEL_F_FULL & ~TUNNEL_F_OAM;
+}
+
+function forgetReservedBits({ bytes }: KeyRecord): void {
+  const key = keyOffset(0, SLOT_TUNNEL);
+  const present = readContainer(bytes, key + TUNNEL_PRESENT, 4, false);
+  if ((present & TUNNEL_HAS_GENEVE) === 0) return;
+  const length = readContainer(bytes, key + TUNNEL_OPTIONS_LENGTH, 2, false);
+  const mask = maskOffset(0, SLOT_TUNNEL) + TUNNEL_OPTIONS;
+  unmaskReservedBits(bytes, key + TUNNEL_OPTIONS, mask, length);
 }
 
 /** The kernel looks for it where the code is 0 (`parse_icmpv6`), and puts it into the key where it is not. */
