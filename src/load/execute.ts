@@ -44,8 +44,8 @@ export class Executor {
 
   readonly #options: ExecuteOptions;
   readonly #followUps: FollowUps;
-  readonly #segments = new Segments();
-  readonly #named = new NamedFlows();
+  readonly #segments: Segments;
+  readonly #named: NamedFlows;
   /** Messages that were refused, and whose flow a later one of the segment created. */
   readonly #createdLater = new Set<number>();
   #batch: Batch | undefined;
@@ -64,6 +64,8 @@ export class Executor {
     this.readBack = new Uint8Array(capacity);
     this.held = new HeldFlows(rig.readsOf(target), capacity);
     this.#followUps = new FollowUps(rig);
+    this.#segments = new Segments(capacity);
+    this.#named = new NamedFlows(capacity);
   }
 
   /** A batch was begun and is not done. */

@@ -69,7 +69,13 @@ function sameAttributes(
     if (length < 4 || at + length > other.end || type >= PLACES.length) return false;
     const place = PLACES[type]!;
     if (place === 0) {
-      if (NESTED.has(type)) return false;
+      if (NESTED.has(type)) {
+        // A kernel dumps the mask of a tunnel that is not matched, too.
+        const isTunnelMask = type === OVS_KEY_ATTR_TUNNEL && other === held.mask;
+        if (!isTunnelMask || !isZeroNest(found, at + 4, at + length)) return false;
+        at += (length + 3) & ~3;
+        continue;
+      }
       for (let i = 4; i < length; i++) if (found[at + i] !== 0) return false;
       // An Ethernet header that is there is matched, whatever its addresses: only its key tells.
       if (type === OVS_KEY_ATTR_ETHERNET && other === held.key) return false;
@@ -81,4 +87,15 @@ function sameAttributes(
     at += (length + 3) & ~3;
   }
   return left === 0;
+}
+
+/** Whether all attributes in a nest are zeros. */
+function isZeroNest(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at + 4 <= end;) {
+    const length = bytes[at]! | (bytes[at + 1]! << 8);
+    if (length < 4 || at + length > end) return false;
+    for (let i = 4; i < length; i++) if (bytes[at + i] !== 0) return false;
+    at += (length + 3) & ~3;
+  }
+  return true;
 }

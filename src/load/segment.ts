@@ -16,56 +16,81 @@ export function onlyCreates(batch: Batch): boolean {
  * same flow, which costs a round trip and nothing else.
  */
 export class NamedFlows {
-  readonly #hashes = new Set<number>();
+  readonly #slots: Int32Array;
+  readonly #mask: number;
+
+  /** @param capacity the most requests between two calls of {@link clear} */
+  constructor(capacity: number) {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(2, capacity * SLOTS_PER_REQUEST)));
+    this.#slots = new Int32Array(size);
+    this.#mask = size - 1;
+  }
 
   clear(): void {
-    this.#hashes.clear();
+    this.#slots.fill(0);
   }
 
   /** Whether message `index` names a flow that another one named by UFID or by key. */
   has(batch: Batch, index: number): boolean {
-    return this.#hashes.has(ufidHash(batch, index)) || this.#hashes.has(keyHash(batch, index));
+    return this.#holds(ufidHash(batch, index)) || this.#holds(keyHash(batch, index));
   }
 
   /** As {@link has}, for the one name by which the kernel looks. */
   hasName(batch: Batch, index: number): boolean {
-    return this.#hashes.has(nameHash(batch, index));
+    return this.#holds(nameHash(batch, index));
   }
 
   addName(batch: Batch, index: number): void {
-    this.#hashes.add(nameHash(batch, index));
+    this.#put(nameHash(batch, index));
   }
 
   add(batch: Batch, index: number): void {
-    const ufid = ufidHash(batch, index);
-    if (ufid !== NOTHING) this.#hashes.add(ufid);
-    const key = keyHash(batch, index);
-    if (key !== NOTHING) this.#hashes.add(key);
+    this.#put(ufidHash(batch, index));
+    this.#put(keyHash(batch, index));
+  }
+
+  #holds(hash: number): boolean {
+    return hash !== 0 && this.#slots[this.#find(hash)] === hash;
+  }
+
+  #put(hash: number): void {
+    if (hash !== 0) this.#slots[this.#find(hash)] = hash;
+  }
+
+  // The slot of a hash, or the empty one where it goes; there is one, for a request takes two at most.
+  #find(hash: number): number {
+    const slots = this.#slots;
+    let at = hash & this.#mask;
+    while (slots[at] !== 0 && slots[at] !== hash) at = (at + 1) & this.#mask;
+    return at;
   }
 }
 
-const NOTHING = -1;
+/** A request has two hashes at most: few of them collide. */
+const SLOTS_PER_REQUEST = 8;
+
+/** Keeps the hashes of keys from those of UFIDs. */
+const KEYS = 0x5bd1e995;
 
 function nameHash(batch: Batch, index: number): number {
-  const ufid = ufidHash(batch, index);
-  return ufid === NOTHING ? keyHash(batch, index) : ufid;
+  return ufidHash(batch, index) || keyHash(batch, index);
 }
 
 function ufidHash(batch: Batch, index: number): number {
   return hashOf(batch, index, OVS_FLOW_ATTR_UFID);
 }
 
-// Apart from the hashes of UFIDs: those are even.
 function keyHash(batch: Batch, index: number): number {
   const hash = hashOf(batch, index, OVS_FLOW_ATTR_KEY);
-  return hash === NOTHING ? hash : hash + 1;
+  return hash === 0 ? 0 : hash ^ KEYS || 1;
 }
 
+// Never 0 for an attribute that is there.
 function hashOf(batch: Batch, index: number, type: number): number {
   const { u32 } = batch.memory;
   const start = (batch.starts[index] ?? 0) >> 2;
-  const at = findAttribute(u32, start, (batch.starts[index + 1] ?? 0) >> 2, type);
-  return at < 0 ? NOTHING : (hashAttribute(u32, at) >>> 0) * 2;
+  const end = (batch.starts[index + 1] ?? 0) >> 2;
+  return hashAttribute(u32, findAttribute(u32, start, end, type));
 }
 
 /**
@@ -74,7 +99,12 @@ function hashOf(batch: Batch, index: number, type: number): number {
  * segment creates.
  */
 export class Segments {
-  readonly #named = new NamedFlows();
+  readonly #named: NamedFlows;
+
+  /** @param capacity the most messages of a batch */
+  constructor(capacity: number) {
+    this.#named = new NamedFlows(capacity);
+  }
 
   /**
    * Where the segment that begins with message `start` ends.
