@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, type Stats, openSync, readSync, statSync } from "node:fs";
 import { MillraceError } from "../sys/errors.ts";
 import { isatty } from "../sys/libc.ts";
 
@@ -17,6 +17,8 @@ export type ByteSource = {
   read(buffer: Uint8Array, offset: number): number | Promise<number>;
   /** Starts again at the first byte; absent where bytes that were read are gone. It never waits then. */
   readonly rewind?: () => void;
+  /** Opens the same bytes once more, from the first one; undefined where they are others by now. */
+  readonly reopen?: () => ByteSource | undefined;
   close(): void;
 };
 
@@ -50,7 +52,7 @@ export function fileSource(path: string): ByteSource {
   try {
     const stat = attempt(path, () => fstatSync(fd));
     refuseFolder(path, stat.isDirectory());
-    return stat.isFile() ? regularSource(path, fd, stat.size, close) : plainSource(path, fd, close);
+    return stat.isFile() ? regularSource(path, fd, stat, close) : plainSource(path, fd, close);
   } catch (error) {
     close();
     throw error;
@@ -107,11 +109,11 @@ function plainSource(name: string, fd: number, close: () => void): ByteSource {
 }
 
 /** A file of the disk: read from its beginning, as often as wanted. */
-function regularSource(name: string, fd: number, size: number, close: () => void): ByteSource {
+function regularSource(name: string, fd: number, stat: Stats, close: () => void): ByteSource {
   let position = 0;
   return {
     name,
-    size,
+    size: stat.size,
     path: name,
     read: (buffer, offset) => {
       const room = buffer.length - offset;
@@ -122,6 +124,7 @@ function regularSource(name: string, fd: number, size: number, close: () => void
     rewind: () => {
       position = 0;
     },
+    reopen: () => (statSync(name).mtimeMs === stat.mtimeMs ? fileSource(name) : undefined),
     close,
   };
 }
@@ -165,6 +168,7 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
     rewind: () => {
       position = 0;
     },
+    reopen: () => bytesSource(name, bytes),
     close: () => undefined,
   };
 }

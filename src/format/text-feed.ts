@@ -2,6 +2,7 @@ import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/li
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { type FlowFeed, type FlowRefusal, type FlowSink, refusalOfSyntax } from "./feed.ts";
+import { LinesAgain } from "./lines-again.ts";
 import type { ByteSource } from "./source.ts";
 import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
 
@@ -22,6 +23,8 @@ export type LineEncoder = {
 /** Flows a line each: in text as ovs-dpctl reads and prints it, unless another encoder is given. */
 export class TextFeed implements FlowFeed {
   readonly #lines: LineReader;
+  /** Of an input that can be read twice; of any other one lines are kept while their flows are on their way. */
+  readonly #readAgain: LinesAgain | undefined;
   readonly #encoder: LineEncoder;
   /** The current line found no room and is still to be encoded. */
   #again = false;
@@ -32,6 +35,7 @@ export class TextFeed implements FlowFeed {
     encoder: LineEncoder = new FlowLineEncoder(options),
   ) {
     this.#lines = new LineReader(source);
+    this.#readAgain = source.reopen === undefined ? undefined : new LinesAgain(source.reopen);
     this.#encoder = encoder;
   }
 
@@ -53,12 +57,12 @@ export class TextFeed implements FlowFeed {
   }
 
   lineText(line: number): Uint8Array | undefined {
-    return this.#lines.textOf(line);
+    return this.#readAgain === undefined ? this.#lines.textOf(line) : this.#readAgain.textOf(line);
   }
 
   pump(sink: FlowSink): boolean {
     // What became of the flows before is known, and was said.
-    if (sink.batch.count === 0) this.#lines.keepFrom(this.line);
+    if (this.#readAgain === undefined && sink.batch.count === 0) this.#lines.keepFrom(this.line);
     while (this.#again || this.#lines.next()) {
       this.#again = false;
       if (!this.#take(sink)) {
@@ -77,6 +81,7 @@ export class TextFeed implements FlowFeed {
   }
 
   close(): void {
+    this.#readAgain?.close();
     this.#lines.close();
   }
 

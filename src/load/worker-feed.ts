@@ -3,8 +3,8 @@ import { Worker } from "node:worker_threads";
 import type { FlowLineOptions } from "../flow/line.ts";
 import type { NumberedPort } from "../flow/ports.ts";
 import type { FlowFeed, FlowRefusal, FlowSink } from "../format/feed.ts";
+import { LinesAgain } from "../format/lines-again.ts";
 import { fileSource, UnreadableInputError } from "../format/source.ts";
-import { LineReader } from "../format/text-lines.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { type SharedSlot, shareSlot, Slot } from "./slot.ts";
 
@@ -44,8 +44,7 @@ export class WorkerFeed implements FlowFeed {
   #sending: Slot | undefined;
   #ended = false;
   #failure: MillraceError | undefined;
-  readonly #modifiedMs: number;
-  #lines: LineReader | undefined;
+  readonly #lines: LinesAgain;
 
   /** @param shape messages and arena bytes of a batch */
   constructor(
@@ -55,7 +54,10 @@ export class WorkerFeed implements FlowFeed {
   ) {
     this.name = order.path;
     this.bytesTotal = bytesTotal;
-    this.#modifiedMs = statSync(order.path).mtimeMs;
+    const { mtimeMs } = statSync(order.path);
+    this.#lines = new LinesAgain(() =>
+      statSync(order.path).mtimeMs === mtimeMs ? fileSource(order.path) : undefined,
+    );
     const shared = Array.from({ length: SLOTS }, () => shareSlot(shape.messages, shape.bytes));
     const stop = new SharedArrayBuffer(4);
     this.#slots = shared.map((slot) => new Slot(slot));
@@ -101,18 +103,11 @@ export class WorkerFeed implements FlowFeed {
 
   lineText(line: number): Uint8Array | undefined {
     // The thread is ahead: the file is read again, up to here.
-    try {
-      if (statSync(this.name).mtimeMs !== this.#modifiedMs) return undefined;
-      const lines = (this.#lines ??= new LineReader(fileSource(this.name)));
-      while (lines.line < line) if (!lines.next() && lines.fill() !== true) return undefined;
-      return lines.line === line ? lines.buffer.subarray(lines.start, lines.end) : undefined;
-    } catch {
-      return undefined;
-    }
+    return this.#lines.textOf(line);
   }
 
   close(): void {
-    this.#lines?.close();
+    this.#lines.close();
     // It ends by itself, at the next slot that it takes: cut off, it would leave its file open.
     Atomics.store(this.#stop, 0, 1);
     for (const slot of this.#slots) slot.giveBack();

@@ -126,8 +126,12 @@ describe("a rule's refusal", () => {
 
   test("shows the flow where the input has gone on too far for its line", async () => {
     const comments = "# a comment\n".repeat(300_000);
-    const [found] = await told(linesOf([UDP_MISSING, comments]));
+    const text = new TextEncoder().encode(`${UDP_MISSING}\n${comments}`);
+    const [found] = await told(streamSource("pipe", new Blob([text]).stream()));
     expect(found).toMatchObject({ line: 1, column: 1 });
     expect(found?.text.slice(found.caret)).toStartWith("proto=17,frag=no), actions:2");
+    // An input that can be read once more is.
+    const [again] = await told(linesOf([UDP_MISSING, comments]));
+    expect(again?.text).toBe(UDP_MISSING);
   });
 });

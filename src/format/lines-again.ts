@@ -1,0 +1,36 @@
+import type { ByteSource } from "./source.ts";
+import { LineReader } from "./text-lines.ts";
+
+/**
+ * Lines of an input that can be read once more: whoever asks for one has it read again, up to there. Nothing
+ * is kept for it while all goes well.
+ */
+export class LinesAgain {
+  readonly #open: () => ByteSource | undefined;
+  #lines: LineReader | undefined;
+
+  /** @param open the input from its beginning; undefined, or an error, where it is another one by now */
+  constructor(open: () => ByteSource | undefined) {
+    this.#open = open;
+  }
+
+  /** The bytes of a line, without its newline, valid until the next call; undefined where they are gone. */
+  textOf(line: number): Uint8Array | undefined {
+    try {
+      if (this.#lines !== undefined && this.#lines.line > line) this.close();
+      const source = this.#lines === undefined ? this.#open() : undefined;
+      if (source !== undefined) this.#lines = new LineReader(source);
+      const lines = this.#lines;
+      if (lines === undefined) return undefined;
+      while (lines.line < line) if (!lines.next() && lines.fill() !== true) return undefined;
+      return lines.buffer.subarray(lines.start, lines.end);
+    } catch {
+      return undefined;
+    }
+  }
+
+  close(): void {
+    this.#lines?.close();
+    this.#lines = undefined;
+  }
+}
