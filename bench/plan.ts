@@ -42,12 +42,13 @@ export function makePlan(
         writePacked(path, { flows, first: seed, ufid: true, line });
       }),
     verbs: (flows) => {
-      for (const verb of ["add", "put", "modify", "delete"] as const) {
+      for (const verb of ["add", "modify", "delete"] as const) {
         const line = verb === "modify" ? otherActions : sampleLine;
         once(`${verb}.packed`, (path) =>
           writePacked(path, { flows, first: seed, ufid: true, verb, line }),
         );
       }
+      once("put.txt", (path) => writeSample(path, flows, seed));
       return folder;
     },
   };
