@@ -194,6 +194,7 @@ export class Transactor {
     this.counters.systemCalls += sent > 0 ? 2 : 1;
     let start = first;
     if (sent > 0) {
+      this.#gap = false;
       this.#account(batch, first, 0, sent, sequence, this.#received(thread.received));
       start = this.#ends[sent - 1] ?? cut;
     }
@@ -229,6 +230,7 @@ export class Transactor {
     while (done < datagrams) {
       const sent = this.#send(batch, start, done, datagrams);
       if (sent > 0) {
+        this.#gap = false;
         this.#account(batch, start, done, done + sent, sequence, 0);
         done += sent;
         start = this.#ends[done - 1] ?? batch.count;
@@ -329,7 +331,6 @@ export class Transactor {
     let proven = start;
     let datagram = done;
     let read = received;
-    this.#gap = false;
     while (proven < end) {
       if (read === 0) read = this.#receive();
       const slots = read;
@@ -338,8 +339,8 @@ export class Transactor {
       if (slots <= 0) break;
       for (let slot = 0; slot < slots; slot++) {
         const length = Math.min(this.#incoming.lengthOf(slot), this.#slotBytes);
-        const index = this.#reply(batch, slot, length, sequence);
-        if (index < proven || index >= end) continue;
+        const index = this.#reply(batch, slot, length, sequence, proven, end);
+        if (index < 0) continue;
         // A datagram without its final ack is known only up to its last error.
         while ((ends[datagram] ?? end) <= index) {
           this.#lose(batch, proven, ends[datagram] ?? end);
@@ -372,8 +373,16 @@ export class Transactor {
     return received;
   }
 
-  // Takes the reply in one slot. Returns the index of its message, or -1 where it is not of this batch.
-  #reply(batch: Batch, slot: number, length: number, sequence: number): number {
+  // Takes the reply in one slot. Returns the index of its message, or -1 where it is of none from `first` to
+  // before `end`: of an earlier window, or a second one to the same message.
+  #reply(
+    batch: Batch,
+    slot: number,
+    length: number,
+    sequence: number,
+    first: number,
+    end: number,
+  ): number {
     const start = slot * this.#slotBytes;
     // A reply longer than its slot is cut: an error behind its errno, which is all that is wanted of it.
     const cut = (this.#incoming.flagsOf(slot) & MSG_TRUNC) !== 0;
@@ -382,7 +391,7 @@ export class Transactor {
     let index = -1;
     while (reader.next()) {
       const at = (reader.sequence - sequence) >>> 0;
-      if (at >= batch.count) continue;
+      if (at < first || at >= end) continue;
       if (reader.type !== NLMSG_ERROR) {
         this.#data?.onData(at, this.#replies, reader, cut);
         if (this.#data !== undefined) index = at;
@@ -391,9 +400,9 @@ export class Transactor {
       index = at;
       const errno = ackErrno(this.#replies, reader);
       if (errno === 0) continue;
+      if (batch.states[at] !== MessageState.rejected) batch.failures++;
       batch.states[at] = MessageState.rejected;
       batch.errnos[at] = errno;
-      batch.failures++;
     }
     return index;
   }

@@ -70,7 +70,13 @@ export class SendThread implements Disposable {
 
   /** Waits for the end of the call, with the thread blocked. @throws MillraceError `WORKER` */
   wait(): void {
-    Atomics.wait(this.#words, SEND_STATE, SendState.ordered, WAIT_MS);
+    // The thread sets its state and then notifies: the notice of one call may wake the wait for the next one.
+    const deadline = performance.now() + WAIT_MS;
+    while (Atomics.load(this.#words, SEND_STATE) === SendState.ordered) {
+      const left = deadline - performance.now();
+      if (left <= 0) break;
+      Atomics.wait(this.#words, SEND_STATE, SendState.ordered, left);
+    }
     if (this.ready) return;
     throw new MillraceError("WORKER", "the sending thread does not answer");
   }

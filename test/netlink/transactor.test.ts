@@ -4,8 +4,10 @@ import { Batch, MessageState } from "../../src/netlink/batch.ts";
 import { NetlinkSocket, type SocketOptions } from "../../src/netlink/socket.ts";
 import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
 import { measureReplyCost } from "../../src/netlink/reply-cost.ts";
-import { ENOENT } from "../../src/sys/errno.ts";
+import { ENOBUFS, ENOENT } from "../../src/sys/errno.ts";
+import { PinnedMemory } from "../../src/sys/memory.ts";
 import { SendThread } from "../../src/sys/send-thread.ts";
+import { MessageVector } from "../../src/sys/vectors.ts";
 import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
 
 // The kernel acks a message below NLMSG_MIN_TYPE and does nothing; no family has this number: ENOENT.
@@ -110,6 +112,34 @@ describe("a thread that sends a part of a batch", () => {
     const firstLost = states.indexOf(MessageState.lost);
     expect(firstLost).toBeGreaterThan(0);
     expect(states.slice(firstLost).every((s) => s === MessageState.lost)).toBe(true);
+  });
+
+  test("calls lost what a reply may be missing of, where the kernel dropped none", () => {
+    using socket = new NetlinkSocket(NETLINK_GENERIC);
+    using thread = new SendThread();
+    const transactor = new Transactor(socket, { ...SHAPE, messagesPerDatagram: 4 });
+    const batch = new Batch(8, 4096);
+    // Of the first datagram comes an error, then its ack.
+    fill(batch, [true, false, true, true, true, true, true, true]);
+    let sent = 0;
+    thread.begin = (_fd, headers, count) => {
+      sent = socket.sendmmsg(headers, count);
+    };
+    thread.wait = () => {
+      // The kernel had no memory for the error: it is missing among the replies.
+      const one = new PinnedMemory(4096);
+      const vector = new MessageVector(1);
+      vector.set(0, one.address, one.size);
+      expect(socket.recvmmsg(vector.addressOf(0), 1, 0)).toBe(1);
+    };
+    Object.defineProperty(thread, "sent", { get: () => sent });
+    Object.defineProperty(thread, "received", { value: -ENOBUFS });
+    transactor.beginPart(batch, 0, 8, thread);
+    transactor.endPart(batch, thread);
+    const { lost, accepted } = MessageState;
+    const datagram = [lost, lost, lost, accepted];
+    expect([...batch.states.subarray(0, 8)]).toEqual(datagram.concat(datagram));
+    expect(batch.failures).toBe(6);
   });
 });
 
