@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "bun:test";
+import { Flow } from "../../src/flow/flow.ts";
+import { sameDeeds, sameMatch } from "../../src/load/same-flow.ts";
+
+const CORPUS = join(import.meta.dir, "../flow/corpus/flows.txt");
+
+/** The flows of the corpus, each in two forms: as text has it, and with all that it does not match. */
+function flows(): Flow[] {
+  const lines = readFileSync(CORPUS, "utf8").split("\n");
+  return (
+    lines
+      // A UFID that is given says nothing of what is matched.
+      .filter((line) => line !== "" && !line.startsWith("#") && !line.includes("ufid:"))
+      .flatMap((line) => {
+        const flow = Flow.parse(line);
+        return [flow, Flow.parse(flow.toString({ verbose: true }))];
+      })
+  );
+}
+
+test("two flows match the same packets where the hash of key and mask is the same", () => {
+  const all = flows();
+  let same = 0;
+  for (const one of all) {
+    for (const other of all) {
+      const expected = one.ufid === other.ufid;
+      if (expected) same++;
+      if (sameMatch(one.parts, other.parts) === expected) continue;
+      expect(`${one.toString()} and ${other.toString()}`).toBe(expected ? "the same" : "others");
+    }
+  }
+  expect(same).toBeGreaterThan(all.length);
+});
+
+test("another mask, or a header that the other one has not, is another flow", () => {
+  const parts = (text: string): Flow["parts"] => Flow.parse(`${text} 1`).parts;
+  const ip = (of: string): string => `in_port(1),eth(),eth_type(0x0800),ipv4(${of}frag=no)`;
+  expect(sameMatch(parts(ip("src=10.0.0.0/8,")), parts(ip("src=10.0.0.0/16,")))).toBe(false);
+  expect(sameMatch(parts(ip("src=0.0.0.0/8,")), parts(ip("dst=0.0.0.0/8,")))).toBe(false);
+  expect(sameMatch(parts("eth_type(0x0806),arp()"), parts("eth(),eth_type(0x0806),arp()"))).toBe(
+    false,
+  );
+  expect(sameMatch(parts(ip("")), parts(`recirc_id(0/0),${ip("tos=0/0,")}`))).toBe(true);
+});
+
+test("flows do the same where their actions are the same", () => {
+  const parts = (actions: string): Flow["parts"] => Flow.parse(`in_port(1),eth() ${actions}`).parts;
+  expect(sameDeeds(parts("1,2"), parts("1,2"))).toBe(true);
+  expect(sameDeeds(parts("1,2"), parts("2,1"))).toBe(false);
+  expect(sameDeeds(parts("drop"), parts("1"))).toBe(false);
+});
