@@ -5,8 +5,10 @@ import { UFID_SIZE } from "../flow/key/ufid.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { printUuid } from "../flow/text/uuid.ts";
 import type { Batch } from "../netlink/batch.ts";
+import { NLMSG_HEADER } from "../netlink/message.ts";
 import type { FlowReads, ReadResult } from "../ovs/flow-reads.ts";
 import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
+import { OVS_PREFIX } from "../ovs/message.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.ts";
 import { sameDeeds, sameMatch } from "./same-flow.ts";
 import { decodeSent } from "./sent.ts";
@@ -78,9 +80,11 @@ export class HeldFlows {
       this.states[index] = Held.unknown;
       this.foundBy[index] = FoundBy.own;
       this.others.delete(index);
-      const { bytes, ufid, key } = decodeSent(batch, index, this.#sent);
-      if (ufid.start >= 0) this.#ask(OVS_FLOW_ATTR_UFID, bytes, ufid.start, ufid.end, index);
-      else this.#ask(OVS_FLOW_ATTR_KEY, bytes, key.start, key.end, index);
+      const { u8, u32 } = batch.memory;
+      // A request begins with what it names its flow by.
+      const at = ((batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX) >> 2;
+      const header = u32[at] ?? 0;
+      this.#ask(header >>> 16, u8, at * 4 + 4, at * 4 + (header & 0xffff), index);
     }
     this.#execute();
     if (elsewhere === "either") this.#lookElsewhere(batch, messages);

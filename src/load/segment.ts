@@ -35,6 +35,16 @@ export class NamedFlows {
     return this.#holds(ufidHash(batch, index)) || this.#holds(keyHash(batch, index));
   }
 
+  /** As {@link has}; a flow that was not named is from now on. */
+  hasOrAdd(batch: Batch, index: number): boolean {
+    const ufid = ufidHash(batch, index);
+    const key = keyHash(batch, index);
+    if (this.#holds(ufid) || this.#holds(key)) return true;
+    this.#put(ufid);
+    this.#put(key);
+    return false;
+  }
+
   /** As {@link has}, for the one name by which the kernel looks. */
   hasName(batch: Batch, index: number): boolean {
     return this.#holds(nameHash(batch, index));
@@ -114,14 +124,16 @@ export class Segments {
     if (!lookFirst && onlyCreates(batch)) return batch.count;
     const named = this.#named;
     named.clear();
-    let some = false;
     for (let i = start; i < batch.count; i++) {
       const creates = commandOf(batch, i) === OVS_FLOW_CMD_NEW;
       const looks = !creates || (lookFirst && verbOf(batch, i) === "put");
-      if (looks && some && named.has(batch, i)) return i;
-      if (!creates && !lookFirst) continue;
-      named.add(batch, i);
-      some = true;
+      if (looks && lookFirst) {
+        if (named.hasOrAdd(batch, i)) return i;
+      } else if (looks) {
+        if (named.has(batch, i)) return i;
+      } else {
+        named.add(batch, i);
+      }
     }
     return batch.count;
   }
