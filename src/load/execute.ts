@@ -197,8 +197,8 @@ export class Executor {
     this.#named.clear();
     for (let i = this.#end - 1; i >= this.#start; i--) {
       if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) continue;
-      if (batch.states[i] === MessageState.accepted) this.#named.addName(batch, i);
-      else if (this.#named.hasName(batch, i)) this.#createdLater.add(i);
+      if (batch.states[i] === MessageState.accepted) this.#named.addFlow(batch, i);
+      else if (this.#named.hasFlow(batch, i)) this.#createdLater.add(i);
     }
   }
 

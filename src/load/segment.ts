@@ -45,13 +45,13 @@ export class NamedFlows {
     return false;
   }
 
-  /** As {@link has}, for the one name by which the kernel looks. */
-  hasName(batch: Batch, index: number): boolean {
-    return this.#holds(nameHash(batch, index));
+  /** Whether message `index` names the very flow that {@link addFlow} was told of: by UFID and by key. */
+  hasFlow(batch: Batch, index: number): boolean {
+    return this.#holds(flowHash(batch, index));
   }
 
-  addName(batch: Batch, index: number): void {
-    this.#put(nameHash(batch, index));
+  addFlow(batch: Batch, index: number): void {
+    this.#put(flowHash(batch, index));
   }
 
   add(batch: Batch, index: number): void {
@@ -82,8 +82,9 @@ const SLOTS_PER_REQUEST = 8;
 /** Keeps the hashes of keys from those of UFIDs. */
 const KEYS = 0x5bd1e995;
 
-function nameHash(batch: Batch, index: number): number {
-  return ufidHash(batch, index) || keyHash(batch, index);
+// Of UFID and key together: a UFID may have been given to another flow.
+function flowHash(batch: Batch, index: number): number {
+  return Math.imul(ufidHash(batch, index), KEYS) ^ keyHash(batch, index) || 1;
 }
 
 function ufidHash(batch: Batch, index: number): number {

@@ -206,8 +206,11 @@ function applyOne(dp: Datapath, line: Line): boolean {
 }
 
 const LINES = Number(process.env["MILLRACE_TRUTH_LINES"] ?? 600);
-const SEED = Number(process.env["MILLRACE_PROPERTY_SEED"] ?? Date.now() & 0xffffff);
+/** Always the same, but for the long runs of a night. */
+const isLong = process.env["MILLRACE_TRUTH_LINES"] !== undefined;
+const SEED = Number(process.env["MILLRACE_PROPERTY_SEED"] ?? (isLong ? Date.now() & 0xffffff : 21));
 
+// Without ovs-dpctl there is no second witness.
 test.skipIf(!HAS_DPCTL)(`what is said of a line is what is there, seed ${SEED}`, async () => {
   const random = new Random(SEED);
   for (let done = 0; done < LINES;) {
