@@ -69,7 +69,8 @@ export async function ping(from: string, to: string, count: number): Promise<num
   const command = ["ip", "netns", "exec", from, "ping", "-c", String(count), "-W", "10", to];
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
   const output = await new Response(child.stdout).text();
-  return Number(/(\d+) packets received|(\d+) received/.exec(output)?.[1] ?? 0);
+  // Busybox says "packets received", iputils "received".
+  return Number(/(\d+) (?:packets )?received/.exec(output)?.[1] ?? 0);
 }
 
 /** Packets that an interface sent and received, as `ip` counts them. */
