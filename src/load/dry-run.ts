@@ -19,6 +19,7 @@ export class DryOutlet implements Outlet {
   readonly systemCalls = 0;
   readonly reads = 0;
   readonly fatalErrno = 0;
+  readonly failure = "";
   readonly tuned = undefined;
   readonly senders = 1;
   firstSendAt = 0;

@@ -179,6 +179,8 @@ class LoadRun implements FlowSink, Disposable {
 
   /** Works until nothing of the input is at hand, or a batch ended after `due`. */
   step(due: number): StepState {
+    // It may have broken while the load waited for more of the input: nothing more is taken of that.
+    if (this.#isBroken) return "done";
     while (this.#unsettled || this.#feed.pump(this)) {
       if (!this.flush(due)) return this.aborted ? "done" : "due";
       if (this.#over()) return "done";
@@ -240,7 +242,7 @@ class LoadRun implements FlowSink, Disposable {
    */
   flush(due: number): boolean {
     const outlet = this.#outlet;
-    if (outlet.fatalErrno !== 0) return true;
+    if (this.#isBroken) return true;
     if (this.aborted && this.#unsettled) {
       this.#patienceEnd ??= performance.now() + PATIENCE_MS;
       if (performance.now() >= this.#patienceEnd) outlet.abandon();
@@ -321,11 +323,19 @@ class LoadRun implements FlowSink, Disposable {
     this.#endCause = error.cause;
   }
 
+  // The outlet takes no flow any more.
+  get #isBroken(): boolean {
+    return this.#outlet.fatalErrno !== 0 || this.#outlet.failure !== "";
+  }
+
   // Whether the load ends here, and why.
   #over(): boolean {
     if (this.#ended !== "whole") return true;
-    const { fatalErrno } = this.#outlet;
-    if (fatalErrno !== 0) {
+    const { fatalErrno, failure } = this.#outlet;
+    if (failure !== "") {
+      this.#ended = "failed";
+      this.#endReason = failure;
+    } else if (fatalErrno !== 0) {
       this.#ended = "fatal";
       this.#endReason = explainEnd(fatalErrno);
     } else if (this.#stops) this.#ended = "stopped";

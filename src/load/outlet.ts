@@ -47,4 +47,6 @@ export type Outlet = Disposable & {
   readonly tuned: TunedCut | undefined;
   /** The errno after which no flow will be taken any more; 0 while there is none. */
   readonly fatalErrno: number;
+  /** What of the outlet's own broke, in words, after which it sends nothing; empty where nothing did. */
+  readonly failure: string;
 };

@@ -47,10 +47,10 @@ export type LoadReport = OutcomeCounts & {
   /**
    * `whole`: to the end of the input. `interrupted` by a signal, `stopped` after a failure as asked,
    * `fatal` where the kernel takes no flow any more: the datapath is gone, or the right to change it.
-   * `unreadable` where the input broke off.
+   * `unreadable` where the input broke off; `failed` where a thread of the load did.
    */
-  readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable";
-  /** Why, in words, where it is `fatal` or `unreadable`; empty otherwise. */
+  readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable" | "failed";
+  /** Why, in words, where it is `fatal`, `unreadable` or `failed`; empty otherwise. */
   readonly endReason: string;
   /** What was thrown where the input is `unreadable`, by a script's rows say. For scripts: `--json` has the reason. */
   readonly endCause?: unknown;

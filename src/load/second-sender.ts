@@ -1,6 +1,7 @@
 import type { Batch } from "../netlink/batch.ts";
 import { type BatchShape, Transactor } from "../netlink/transactor.ts";
 import type { OvsChannel } from "../ovs/channel.ts";
+import type { CallEnd } from "../sys/hand-over.ts";
 import { SendThread } from "../sys/send-thread.ts";
 import { Independence } from "./independence.ts";
 
@@ -17,13 +18,29 @@ export class SecondSender implements Disposable {
   readonly #transactor: Transactor;
   readonly #thread: SendThread;
   readonly #independence: Independence;
+  #lastCall: CallEnd = "made";
 
-  /** @param capacity the most messages of a batch */
-  constructor(channel: OvsChannel, shape: BatchShape, capacity: number) {
-    const socket = channel.openSocket();
-    this.#transactor = new Transactor(socket, shape);
-    this.#thread = new SendThread();
+  /**
+   * @param capacity the most messages of a batch
+   * @param thread the thread that sends, which it ends
+   */
+  constructor(
+    channel: OvsChannel,
+    shape: BatchShape,
+    capacity: number,
+    thread: SendThread = new SendThread(),
+  ) {
+    this.#thread = thread;
+    this.#transactor = new Transactor(channel.openSocket(), shape);
     this.#independence = new Independence(capacity);
+  }
+
+  /**
+   * How the thread's last call ended. Nothing more is to be sent where it was not made; while it is `late`
+   * it may still read the batch, and carry out what is in it.
+   */
+  get lastCall(): CallEnd {
+    return this.#lastCall;
   }
 
   get systemCalls(): number {
@@ -48,13 +65,12 @@ export class SecondSender implements Disposable {
     try {
       first.executePart(batch, 0, middle);
     } finally {
-      this.#transactor.endPart(batch, this.#thread);
+      this.#lastCall = this.#transactor.endPart(batch, this.#thread);
     }
     return true;
   }
 
   [Symbol.dispose](): void {
-    this.#thread[Symbol.dispose]();
-    this.#transactor.socket.close();
+    this.#thread.end(() => this.#transactor.socket.close());
   }
 }

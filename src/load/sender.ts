@@ -5,6 +5,8 @@ import type { OvsChannel } from "../ovs/channel.ts";
 import type { DatapathInfo } from "../ovs/datapath.ts";
 import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
 import { MillraceError } from "../sys/errors.ts";
+import type { CallEnd } from "../sys/hand-over.ts";
+import type { SendThread } from "../sys/send-thread.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { Account } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
@@ -39,6 +41,15 @@ export type SenderOptions = {
    * and where the load keeps to a rate; 2 is an error with the first two.
    */
   readonly senders?: SenderCount;
+  /** Starts the thread of the second socket; a test's may fail. */
+  readonly startThread?: () => SendThread;
+};
+
+/** Why a load ends, by how the last call of its sending thread did. */
+const FAILURES: Readonly<Record<CallEnd, string>> = {
+  made: "",
+  failed: "the thread that sends half of each batch failed: what it was to send was read back",
+  late: "the thread that sends half of each batch does not answer: what it was to send is unknown",
 };
 
 /** The outlet to the kernel: owns the arena and the socket, keeps time, settles every flow. */
@@ -51,6 +62,7 @@ export class Sender implements Outlet {
   lastReplyAt = 0;
   batches = 0;
   fatalErrno = 0;
+  failure = "";
 
   readonly #rig: Rig;
   readonly #transactor: Transactor;
@@ -66,6 +78,7 @@ export class Sender implements Outlet {
   readonly #target: LoadTarget;
   readonly #tolerate: ReadonlySet<number>;
   readonly #exactIdentity: boolean;
+  readonly #startThread: (() => SendThread) | undefined;
   /** When the settler began with a batch that was not sent before; 0 where it did not. */
   #begunAt = 0;
   readonly #trial: SenderTrial;
@@ -80,6 +93,7 @@ export class Sender implements Outlet {
     this.#target = target;
     this.#tolerate = tolerate;
     this.#exactIdentity = options.exactIdentity === true;
+    this.#startThread = options.startThread;
     this.#trial = new SenderTrial(sendersFor(options));
     this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
     this.#rig = target.rigs?.take(channel, shape) ?? new Rig(channel, shape);
@@ -141,6 +155,7 @@ export class Sender implements Outlet {
       if (!settled) return false;
       this.#countBegun();
       this.fatalErrno = this.#settler?.fatalErrno ?? 0;
+      this.failure = FAILURES[this.#second?.lastCall ?? "made"];
     }
     batch.clear();
     this.#cut();
@@ -214,8 +229,13 @@ export class Sender implements Outlet {
         this.#target.channel,
         this.#transactor.shape,
         this.batchShape.messages,
+        this.#startThread?.(),
       );
-      if (this.#second.execute(batch, this.#transactor)) return 2;
+      if (this.#second.execute(batch, this.#transactor)) {
+        // What it may still be doing cannot be read back.
+        if (this.#second.lastCall === "late") this.#settlerOf().abandon();
+        return 2;
+      }
     }
     this.#transactor.execute(batch);
     return 1;
@@ -240,7 +260,7 @@ export class Sender implements Outlet {
     this.#second?.[Symbol.dispose]();
     // Where the kernel took no more, replies may still be on their way.
     const { rigs } = this.#target;
-    if (rigs !== undefined && this.fatalErrno === 0) rigs.give(this.#rig);
+    if (rigs !== undefined && this.fatalErrno === 0 && this.failure === "") rigs.give(this.#rig);
     else this.#rig.close();
   }
 }

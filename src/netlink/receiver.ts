@@ -92,9 +92,8 @@ export class Receiver {
       const now = performance.now();
       if (deadline === 0) deadline = now + timeoutMs;
       const left = Math.ceil(deadline - now);
-      if (left <= 0 || !socket.poll(left)) {
-        throw new SystemCallError("poll", ETIMEDOUT, "waiting for the kernel's reply");
-      }
+      const ready = left <= 0 ? -ETIMEDOUT : socket.poll(left);
+      if (ready < 0) throw new SystemCallError("poll", -ready, "waiting for the kernel's reply");
     }
   }
 }

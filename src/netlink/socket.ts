@@ -1,7 +1,7 @@
 import { ENOPROTOOPT, EPERM, EAFNOSUPPORT, EPROTONOSUPPORT } from "../sys/errno.ts";
-import { assert, MillraceError, SystemCallError } from "../sys/errors.ts";
-import * as libc from "../sys/libc.ts";
+import { MillraceError, SystemCallError } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
+import { KERNEL, recvmmsg, send, sendmmsg, type SocketCalls, writev } from "../sys/socket-calls.ts";
 import {
   NETLINK_ADD_MEMBERSHIP,
   NETLINK_CAP_ACK,
@@ -38,7 +38,14 @@ const SEND_OVERHEAD = 32;
 export type SocketOptions = {
   readonly receiveBufferBytes?: number;
   readonly sendBufferBytes?: number;
+  /** The system calls that it makes: the kernel's by default, or a test's. */
+  readonly calls?: SocketCalls;
 };
+
+/** Closes sockets that nobody can close any more, such as that of a dump that was left in its middle. */
+const ABANDONED = new FinalizationRegistry<Opened>(({ calls, fd }) => calls.close(fd));
+
+type Opened = { readonly calls: SocketCalls; readonly fd: number };
 
 /**
  * A netlink socket connected to the kernel: bound, its port id read back, buffers as large as the
@@ -53,6 +60,7 @@ export class NetlinkSocket implements Disposable {
   /** The longest datagram that can be sent. */
   readonly datagramBytesMax: number;
 
+  readonly #calls: SocketCalls;
   readonly #fd: number;
   readonly #scratch = new PinnedMemory(64);
   #sequence: number;
@@ -61,7 +69,9 @@ export class NetlinkSocket implements Disposable {
   /** @throws SystemCallError, or MillraceError `NO_PROTOCOL` where the kernel lacks the protocol */
   constructor(protocol: number, options: SocketOptions = {}) {
     this.protocol = protocol;
-    const fd = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    const { calls = KERNEL } = options;
+    this.#calls = calls;
+    const fd = calls.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
     if (fd === -EAFNOSUPPORT || fd === -EPROTONOSUPPORT) {
       throw new MillraceError("NO_PROTOCOL", `this kernel has no netlink protocol ${protocol}`);
     }
@@ -77,16 +87,17 @@ export class NetlinkSocket implements Disposable {
       this.receiveBufferBytes = this.#readOption(SO_RCVBUF);
       this.datagramBytesMax = this.#readOption(SO_SNDBUF) - SEND_OVERHEAD;
     } catch (error) {
-      libc.close(fd);
+      calls.close(fd);
       throw error;
     }
+    ABANDONED.register(this, { calls, fd }, this);
     // A start of its own keeps a stray reply to an earlier socket with this port id apart.
     this.#sequence = (Date.now() ^ (this.portId << 8)) >>> 0;
   }
 
   /** The file descriptor, for poll and for counting. */
   get fd(): number {
-    assert(!this.#closed, "the socket is closed");
+    if (this.#closed) throw new MillraceError("CLOSED", "the socket is closed");
     return this.#fd;
   }
 
@@ -103,33 +114,36 @@ export class NetlinkSocket implements Disposable {
 
   /** send(2) of one datagram. @returns bytes sent, or the errno negated. */
   send(address: number, length: number): number {
-    return libc.send(this.fd, address, length, 0);
+    return send(this.#calls, this.fd, address, length);
   }
 
   /** writev(2) of one datagram. @returns bytes sent, or the errno negated. */
   writev(iovecs: number, count: number): number {
-    return libc.writev(this.fd, iovecs, count);
+    return writev(this.#calls, this.fd, iovecs, count);
   }
 
   /** sendmmsg(2). @returns datagrams sent, or the errno negated. */
   sendmmsg(headers: number, count: number): number {
-    return libc.sendmmsg(this.fd, headers, count, 0);
+    return sendmmsg(this.#calls, this.fd, headers, count);
   }
 
   /** recvmmsg(2). @returns messages received, or the errno negated. */
   recvmmsg(headers: number, count: number, flags: number): number {
-    return libc.recvmmsg(this.fd, headers, count, flags);
+    return recvmmsg(this.#calls, this.fd, headers, count, flags);
   }
 
-  /** Waits until something can be read. @returns false when the time is up first. */
-  poll(timeoutMs: number): boolean {
+  /** Waits until something can be read. @returns 1, 0 when the time is up first, or the errno negated. */
+  poll(timeoutMs: number): number {
     const { u32, u16, address } = this.#scratch;
     u32[0] = this.fd;
     u16[2] = POLLIN;
     u16[3] = 0;
-    const ready = libc.poll(address, 1, timeoutMs);
-    if (ready < 0) throw new SystemCallError("poll", -ready, "waiting for the kernel");
-    return ready > 0;
+    return this.#calls.poll(address, 1, timeoutMs);
+  }
+
+  /** Waits that long, whatever there is to be read. */
+  pause(milliseconds: number): void {
+    this.#calls.poll(this.#scratch.address, 0, milliseconds);
   }
 
   /** Joins a multicast group by number. Only a listener's socket does: it gets more than replies. */
@@ -162,7 +176,8 @@ export class NetlinkSocket implements Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    libc.close(this.#fd);
+    ABANDONED.unregister(this);
+    this.#calls.close(this.#fd);
   }
 
   [Symbol.dispose](): void {
@@ -172,12 +187,12 @@ export class NetlinkSocket implements Disposable {
   #memoryInfo(index: number): number {
     const { u32, address } = this.#scratch;
     u32[15] = 36;
-    const done = libc.getsockopt(this.fd, SOL_SOCKET, SO_MEMINFO, address, address + 60);
+    const done = this.#calls.getsockopt(this.fd, SOL_SOCKET, SO_MEMINFO, address, address + 60);
     return done < 0 ? -1 : (u32[index] ?? -1);
   }
 
   #set(level: number, name: number): number {
-    return libc.setsockopt(this.#fd, level, name, this.#scratch.address, 4);
+    return this.#calls.setsockopt(this.#fd, level, name, this.#scratch.address, 4);
   }
 
   #option(name: number): void {
@@ -201,7 +216,7 @@ export class NetlinkSocket implements Disposable {
     const { u32, address } = this.#scratch;
     u32[0] = 0;
     u32[1] = 4;
-    const done = libc.getsockopt(this.#fd, SOL_SOCKET, name, address, address + 4);
+    const done = this.#calls.getsockopt(this.#fd, SOL_SOCKET, name, address, address + 4);
     if (done < 0) throw new SystemCallError("getsockopt", -done, "sizing a netlink socket");
     return u32[0] ?? 0;
   }
@@ -211,14 +226,14 @@ export class NetlinkSocket implements Disposable {
     const { u32, address } = this.#scratch;
     u32.fill(0, 0, 3);
     u32[0] = AF_NETLINK;
-    const done = libc.connect(this.#fd, address, SOCKADDR_NL_SIZE);
+    const done = this.#calls.connect(this.#fd, address, SOCKADDR_NL_SIZE);
     if (done < 0) throw new SystemCallError("connect", -done, "connecting to the kernel");
   }
 
   #readPortId(): number {
     const { u32, address } = this.#scratch;
     u32[4] = SOCKADDR_NL_SIZE;
-    const done = libc.getsockname(this.#fd, address, address + 16);
+    const done = this.#calls.getsockname(this.#fd, address, address + 16);
     if (done < 0) throw new SystemCallError("getsockname", -done, "reading the port id");
     return u32[1] ?? 0;
   }

@@ -1,16 +1,15 @@
 import { EAGAIN, ENOBUFS, ENOMEM } from "../sys/errno.ts";
 import { assert } from "../sys/errors.ts";
-import { PinnedMemory } from "../sys/memory.ts";
+import type { CallEnd } from "../sys/hand-over.ts";
 import type { SendThread } from "../sys/send-thread.ts";
 import { IovecArray, MessageVector } from "../sys/vectors.ts";
 import { iovMax } from "../sys/libc.ts";
-import { NLM_F_ACK, NLMSG_ERROR } from "../uapi/netlink.ts";
-import { ackErrno } from "./ack.ts";
+import { NLM_F_ACK } from "../uapi/netlink.ts";
 import { type Batch, MessageState } from "./batch.ts";
-import { addFlags, MessageReader, setLength, setSequence } from "./message.ts";
+import { addFlags, setSequence } from "./message.ts";
+import { type DataReplies, type ReadCounters, Replies, REPLY_SLOTS } from "./replies.ts";
 import { measureReplyCost, REPLY_COST_BYTES } from "./reply-cost.ts";
 import type { NetlinkSocket } from "./socket.ts";
-import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
 /** `errors`: an ack on the last message of each datagram, and errors. `each`: an ack a message. */
 export type AckMode = "errors" | "each";
@@ -34,33 +33,10 @@ export type BatchShape = {
 };
 
 /** What a transactor has done since it was made. */
-export type TransactorCounters = {
-  systemCalls: number;
-  datagrams: number;
-  bytes: number;
-  /** Times the receive buffer overflowed (ENOBUFS). */
-  overruns: number;
-};
+export type TransactorCounters = ReadCounters & { datagrams: number; bytes: number };
 
-/** A capped error is 36 bytes, its extended ack rarely 200; a longer one is cut, its errno is not. */
-const ACK_SLOT_BYTES = 256;
-const REPLY_SLOTS = 1024;
-
-/** What becomes of replies that carry data: those to a GET. */
-export type DataReplies = {
-  /** The longest reply that is kept whole; a multiple of four. */
-  readonly bytesMax: number;
-  /**
-   * Looks at the data that answer the message `index` of the batch; the bytes are valid until it returns.
-   * @param cut it was longer than `bytesMax`: what follows is missing
-   */
-  readonly onData: (
-    index: number,
-    memory: PinnedMemory,
-    message: MessageReader,
-    cut: boolean,
-  ) => void;
-};
+/** What sends a part of a batch: a {@link SendThread}. */
+export type PartSender = Pick<SendThread, "begin" | "wait" | "sent" | "received">;
 
 /** Datagrams of one window: the most that sendmmsg takes. */
 const DATAGRAMS_MAX = 1024;
@@ -89,19 +65,11 @@ export class Transactor {
   #perDatagram: number;
   readonly #iovecs: IovecArray | undefined;
   readonly #outgoing = new MessageVector(DATAGRAMS_MAX);
-  readonly #incoming = new MessageVector(REPLY_SLOTS);
-  readonly #data: DataReplies | undefined;
-  readonly #slotBytes: number;
-  readonly #replies: PinnedMemory;
-  readonly #reader: MessageReader;
+  readonly #replies: Replies;
   /** The message after the last one of each datagram in the window. */
   readonly #ends = new Uint32Array(DATAGRAMS_MAX);
   /** The part of a batch that a thread sends now. */
   readonly #begun = { first: 0, end: 0, datagrams: 0, sequence: 0 };
-  /** Messages that the kernel had dropped for this socket when last looked at. */
-  #drops = 0;
-  /** A reply is missing somewhere among those that came. */
-  #gap = false;
 
   /** @param data for requests whose replies carry data; without it such replies are passed over */
   constructor(socket: NetlinkSocket, shape: BatchShape, data?: DataReplies) {
@@ -117,13 +85,7 @@ export class Transactor {
       shape.transport === "writev" ? Math.min(messagesPerDatagram, iovMax()) : messagesPerDatagram;
     this.#iovecs = shape.transport === "writev" ? new IovecArray(this.#perDatagram) : undefined;
     this.windowMessages = windowMessages(socket, shape);
-    this.#data = data;
-    this.#slotBytes = data?.bytesMax ?? ACK_SLOT_BYTES;
-    this.#replies = new PinnedMemory(REPLY_SLOTS * this.#slotBytes);
-    this.#reader = new MessageReader(this.#replies);
-    for (let i = 0; i < REPLY_SLOTS; i++) {
-      this.#incoming.set(i, this.#replies.address + i * this.#slotBytes, this.#slotBytes);
-    }
+    this.#replies = new Replies(socket, this.counters, data);
   }
 
   /** The most messages a datagram that {@link cut} can ask for. */
@@ -165,7 +127,7 @@ export class Transactor {
    * Begins to send the messages from `first` to before `end`, at most {@link windowMessages}, by
    * `thread`; they must be left alone until {@link endPart}. Under `sendmmsg` only.
    */
-  beginPart(batch: Batch, first: number, end: number, thread: SendThread): void {
+  beginPart(batch: Batch, first: number, end: number, thread: PartSender): void {
     assert(this.shape.transport === "sendmmsg", "a thread sends by sendmmsg");
     assert(end - first <= this.windowMessages && first < end, "a thread sends one window");
     const sequence = this.socket.takeSequences(end - first) - first;
@@ -176,31 +138,39 @@ export class Transactor {
     this.#begun.sequence = sequence;
     this.#setOutgoing(batch, first, 0, datagrams);
     const { fd } = this.socket;
-    thread.begin(
-      fd,
-      this.#outgoing.addressOf(0),
-      datagrams,
-      this.#incoming.addressOf(0),
-      REPLY_SLOTS,
-    );
+    thread.begin(fd, this.#outgoing.addressOf(0), datagrams, this.#replies.address, REPLY_SLOTS, [
+      this,
+      batch,
+    ]);
   }
 
-  /** Waits for what {@link beginPart} began, and fills states, errnos and failures of its messages. */
-  endPart(batch: Batch, thread: SendThread): void {
+  /**
+   * Waits for what {@link beginPart} began, and fills states, errnos and failures of its messages.
+   * @returns how the thread's call ended. Where it was not made, the messages are lost, or were never sent;
+   *   the thread may still read their memory where it is `late`
+   */
+  endPart(batch: Batch, thread: PartSender): CallEnd {
     const { first, end, datagrams, sequence } = this.#begun;
-    thread.wait();
-    const sent = Math.max(0, thread.sent);
     const cut = this.#ends[datagrams - 1] ?? end;
+    const called = thread.wait();
+    if (called !== "made") {
+      batch.states.fill(MessageState.lost, first, cut);
+      batch.states.fill(MessageState.unsent, cut, end);
+      batch.errnos.fill(0, first, end);
+      batch.failures += end - first;
+      return called;
+    }
+    const sent = Math.max(0, thread.sent);
     this.counters.systemCalls += sent > 0 ? 2 : 1;
     let start = first;
     if (sent > 0) {
-      this.#gap = false;
-      this.#account(batch, first, 0, sent, sequence, this.#received(thread.received));
+      this.#settle(batch, first, 0, sent, sequence, thread.received);
       start = this.#ends[sent - 1] ?? cut;
     }
     // What the thread's one call left behind goes the common way.
     this.#sendWindow(batch, start, sent, datagrams, sequence);
     this.executePart(batch, cut, end);
+    return called;
   }
 
   // Cuts as many messages from `first` on as one read may answer into datagrams, and stamps them.
@@ -230,13 +200,12 @@ export class Transactor {
     while (done < datagrams) {
       const sent = this.#send(batch, start, done, datagrams);
       if (sent > 0) {
-        this.#gap = false;
-        this.#account(batch, start, done, done + sent, sequence, 0);
+        this.#settle(batch, start, done, done + sent, sequence);
         done += sent;
         start = this.#ends[done - 1] ?? batch.count;
         attempts = 0;
       } else if (isTransient(-sent) && ++attempts < SEND_ATTEMPTS) {
-        this.socket.poll(attempts);
+        this.socket.pause(attempts);
       } else {
         // The datagram never left: the ones after it may.
         const end = this.#ends[done++] ?? batch.count;
@@ -247,6 +216,21 @@ export class Transactor {
         attempts = 0;
       }
     }
+  }
+
+  // Reads the replies to datagrams `done` to `to`. What a first read returned is in `received`.
+  #settle(
+    batch: Batch,
+    start: number,
+    done: number,
+    to: number,
+    sequence: number,
+    received = 0,
+  ): void {
+    const ends = this.#ends;
+    this.counters.datagrams += to - done;
+    this.counters.bytes += (batch.starts[ends[to - 1] ?? 0] ?? 0) - (batch.starts[start] ?? 0);
+    this.#replies.settle({ batch, start, sequence, ends, first: done, end: to }, received);
   }
 
   // Where a datagram that begins with message `first` ends.
@@ -308,110 +292,6 @@ export class Transactor {
       const to = starts[this.#ends[d] ?? 0] ?? 0;
       this.#outgoing.set(d, memory.address + from, to - from);
       from = to;
-    }
-  }
-
-  // Reads the replies to datagrams `done` to `to` and settles the states of their messages. What a
-  // first read brought is in `received`; 0 where there was none.
-  #account(
-    batch: Batch,
-    start: number,
-    done: number,
-    to: number,
-    sequence: number,
-    received: number,
-  ): void {
-    const ends = this.#ends;
-    const end = ends[to - 1] ?? 0;
-    this.counters.datagrams += to - done;
-    this.counters.bytes += (batch.starts[end] ?? 0) - (batch.starts[start] ?? 0);
-    batch.states.fill(MessageState.accepted, start, end);
-    batch.errnos.fill(0, start, end);
-    // Replies come in the order of the messages: all before `proven` are settled.
-    let proven = start;
-    let datagram = done;
-    let read = received;
-    while (proven < end) {
-      if (read === 0) read = this.#receive();
-      const slots = read;
-      read = 0;
-      if (slots === -ENOBUFS) continue;
-      if (slots <= 0) break;
-      for (let slot = 0; slot < slots; slot++) {
-        const length = Math.min(this.#incoming.lengthOf(slot), this.#slotBytes);
-        const index = this.#reply(batch, slot, length, sequence, proven, end);
-        if (index < 0) continue;
-        // A datagram without its final ack is known only up to its last error.
-        while ((ends[datagram] ?? end) <= index) {
-          this.#lose(batch, proven, ends[datagram] ?? end);
-          proven = ends[datagram] ?? end;
-          datagram++;
-        }
-        if (this.#gap) this.#lose(batch, proven, index);
-        proven = index + 1;
-        if (proven === ends[datagram]) datagram++;
-      }
-    }
-    this.#lose(batch, proven, end);
-  }
-
-  #receive(): number {
-    this.counters.systemCalls++;
-    const { socket } = this;
-    return this.#received(socket.recvmmsg(this.#incoming.addressOf(0), REPLY_SLOTS, MSG_DONTWAIT));
-  }
-
-  // A buffer that overflows drops all replies from one on, until it is read (netlink_overrun). Where
-  // ENOBUFS comes and none was dropped, the kernel had no memory for a single one (netlink_ack): it is
-  // missing among those that came.
-  #received(received: number): number {
-    if (received !== -ENOBUFS) return received;
-    this.counters.overruns++;
-    const drops = this.socket.drops();
-    if (drops === this.#drops) this.#gap = true;
-    this.#drops = drops;
-    return received;
-  }
-
-  // Takes the reply in one slot. Returns the index of its message, or -1 where it is of none from `first` to
-  // before `end`: of an earlier window, or a second one to the same message.
-  #reply(
-    batch: Batch,
-    slot: number,
-    length: number,
-    sequence: number,
-    first: number,
-    end: number,
-  ): number {
-    const start = slot * this.#slotBytes;
-    // A reply longer than its slot is cut: an error behind its errno, which is all that is wanted of it.
-    const cut = (this.#incoming.flagsOf(slot) & MSG_TRUNC) !== 0;
-    if (cut) setLength(this.#replies, start, start + length);
-    const reader = this.#reader.reset(start, length);
-    let index = -1;
-    while (reader.next()) {
-      const at = (reader.sequence - sequence) >>> 0;
-      if (at < first || at >= end) continue;
-      if (reader.type !== NLMSG_ERROR) {
-        this.#data?.onData(at, this.#replies, reader, cut);
-        if (this.#data !== undefined) index = at;
-        continue;
-      }
-      index = at;
-      const errno = ackErrno(this.#replies, reader);
-      if (errno === 0) continue;
-      if (batch.states[at] !== MessageState.rejected) batch.failures++;
-      batch.states[at] = MessageState.rejected;
-      batch.errnos[at] = errno;
-    }
-    return index;
-  }
-
-  #lose(batch: Batch, from: number, to: number): void {
-    for (let i = from; i < to; i++) {
-      if (batch.states[i] !== MessageState.accepted) continue;
-      batch.states[i] = MessageState.lost;
-      batch.failures++;
     }
   }
 }

@@ -57,9 +57,10 @@ function open() {
       cause ??= error;
     }
   }
-  throw new MillraceError("NO_LIBC", "millrace needs the C library of a Linux system (libc.so.6)", {
-    cause,
-  });
+  // bun:ffi says why: no such file, or no room for compiled code where address space is limited.
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const message = `millrace needs the C library of a Linux system (libc.so.6), and cannot call it: ${why}`;
+  throw new MillraceError("NO_LIBC", message, { cause });
 }
 
 let opened: Libc | undefined;
@@ -141,31 +142,19 @@ export function getsockopt(
 /** send(2). */
 export function send(fd: number, address: number, length: number, flags: number): number {
   assert(isInt32(fd) && isInt32(length) && length >= 0 && isInt32(flags), "send arguments");
-  const { symbols } = libc();
-  for (;;) {
-    const sent = result(symbols.send(fd, pointer(address), length, flags));
-    if (sent !== -EINTR) return sent;
-  }
+  return result(libc().symbols.send(fd, pointer(address), length, flags));
 }
 
 /** writev(2). `iovecs` is the address of `count` struct iovec, at most {@link iovMax} of them. */
 export function writev(fd: number, iovecs: number, count: number): number {
   assert(isInt32(fd) && isInt32(count) && count > 0, "writev arguments");
-  const { symbols } = libc();
-  for (;;) {
-    const written = result(symbols.writev(fd, pointer(iovecs), count));
-    if (written !== -EINTR) return written;
-  }
+  return result(libc().symbols.writev(fd, pointer(iovecs), count));
 }
 
 /** sendmmsg(2). `headers` is the address of `count` struct mmsghdr. Returns how many were sent. */
 export function sendmmsg(fd: number, headers: number, count: number, flags: number): number {
   assert(isInt32(fd) && isInt32(count) && count > 0 && isInt32(flags), "sendmmsg arguments");
-  const { symbols } = libc();
-  for (;;) {
-    const sent = result(symbols.sendmmsg(fd, pointer(headers), count, flags));
-    if (sent !== -EINTR) return sent;
-  }
+  return result(libc().symbols.sendmmsg(fd, pointer(headers), count, flags));
 }
 
 /** recvmmsg: do not wait. */
@@ -176,11 +165,7 @@ export const MSG_TRUNC = 0x20;
 /** recvmmsg(2) without its own time limit. Returns how many messages came. */
 export function recvmmsg(fd: number, headers: number, count: number, flags: number): number {
   assert(isInt32(fd) && isInt32(count) && count > 0 && isInt32(flags), "recvmmsg arguments");
-  const { symbols } = libc();
-  for (;;) {
-    const received = result(symbols.recvmmsg(fd, pointer(headers), count, flags, null));
-    if (received !== -EINTR) return received;
-  }
+  return result(libc().symbols.recvmmsg(fd, pointer(headers), count, flags, null));
 }
 
 /** poll(2). An interrupted poll returns 0, as one whose time is up: the caller has a deadline of its own. */

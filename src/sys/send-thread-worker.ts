@@ -1,5 +1,6 @@
 /** The thread of {@link file://./send-thread.ts}: it waits for a call, makes it, and waits again. */
-import { MSG_DONTWAIT, recvmmsg, sendmmsg } from "./libc.ts";
+import { serve, take } from "./hand-over.ts";
+import { MSG_DONTWAIT } from "./libc.ts";
 import {
   SEND_COUNT,
   SEND_FD,
@@ -8,34 +9,25 @@ import {
   SEND_REPLIES,
   SEND_SENT,
   SEND_SLOTS,
-  SEND_STATE,
-  SendState,
 } from "./send-thread.ts";
+import { KERNEL, recvmmsg, sendmmsg } from "./socket-calls.ts";
 
 declare const self: Worker;
 
 self.addEventListener("message", ({ data }: MessageEvent<SharedArrayBuffer>) => {
   const words = new Int32Array(data);
-  Atomics.compareExchange(words, SEND_STATE, SendState.starting, SendState.idle);
-  for (;;) {
-    const state = Atomics.load(words, SEND_STATE);
-    if (state === SendState.ended) return;
-    if (state === SendState.ordered) {
-      makeCall(words);
-      Atomics.compareExchange(words, SEND_STATE, SendState.ordered, SendState.idle);
-      Atomics.notify(words, SEND_STATE);
-    } else {
-      Atomics.wait(words, SEND_STATE, state);
-    }
-  }
+  take(serve(), words, Number.POSITIVE_INFINITY, () => makeCall(words));
+  self.postMessage(null, []);
 });
 
 function makeCall(words: Int32Array): void {
   const fd = words[SEND_FD] ?? -1;
-  const sent = sendmmsg(fd, addressAt(words, SEND_HEADERS), words[SEND_COUNT] ?? 0, 0);
+  const headers = addressAt(words, SEND_HEADERS);
+  const sent = sendmmsg(KERNEL, fd, headers, words[SEND_COUNT] ?? 0);
   const replies = addressAt(words, SEND_REPLIES);
+  const slots = words[SEND_SLOTS] ?? 0;
   words[SEND_SENT] = sent;
-  words[SEND_RECEIVED] = sent > 0 ? recvmmsg(fd, replies, words[SEND_SLOTS] ?? 0, MSG_DONTWAIT) : 0;
+  words[SEND_RECEIVED] = sent > 0 ? recvmmsg(KERNEL, fd, replies, slots, MSG_DONTWAIT) : 0;
 }
 
 // A 64-bit address comes as two halves.

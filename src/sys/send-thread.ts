@@ -1,10 +1,10 @@
-import { assert, MillraceError } from "./errors.ts";
+import { assert } from "./errors.ts";
+import { awaitCall, type CallEnd, end, order, take, Turn } from "./hand-over.ts";
 
 /*
- * The words that both threads share. A call is ordered by its arguments, then the state; its results
- * are there when the state says so.
+ * The words that both threads share. The first one says whose turn it is: a call's arguments are there
+ * when it is ordered, its results when it is made.
  */
-export const SEND_STATE = 0;
 export const SEND_FD = 1;
 export const SEND_HEADERS = 2;
 export const SEND_COUNT = 4;
@@ -14,30 +14,47 @@ export const SEND_SENT = 8;
 export const SEND_RECEIVED = 9;
 const WORDS = 10;
 
-/** Whose turn it is. */
-export const SendState = { starting: 0, idle: 1, ordered: 2, ended: 3 } as const;
-
 /** Longest wait for a call: netlink carries out what one sendmmsg holds within seconds. */
 const WAIT_MS = 120_000;
+
+/** What a thread is made of, where it is not as always: for tests. */
+type SendThreadOptions = {
+  /** The longest wait for a call. */
+  readonly waitMs?: number;
+  readonly script?: URL;
+};
+
+/** Threads that make a call nobody waits for any more, and who owns the memory of it. */
+const RUNNING = new Map<SendThread, readonly object[]>();
 
 /**
  * A thread that makes two system calls for this one, sendmmsg(2) and the recvmmsg(2) that reads the
  * replies, while this one makes its own. It gets a descriptor and addresses: the memory stays this
- * thread's, which leaves it alone from {@link begin} to {@link wait}.
+ * thread's, which leaves it alone from {@link begin} until {@link wait} says that the call was made.
  */
 export class SendThread implements Disposable {
   readonly #words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
   readonly #worker: Worker;
+  readonly #waitMs: number;
+  /** Who owns the memory of the call. */
+  #owners: readonly object[] = [];
+  #whenEnded: (() => void) | undefined;
 
-  constructor() {
-    this.#worker = new Worker(new URL("send-thread-worker.ts", import.meta.url).href);
+  constructor(options: SendThreadOptions = {}) {
+    const { waitMs = WAIT_MS, script = new URL("send-thread-worker.ts", import.meta.url) } =
+      options;
+    this.#waitMs = waitMs;
+    this.#worker = new Worker(script.href);
     this.#worker.unref();
+    // Its last word. The end of a Worker says nothing: a terminated one counts as ended while it is
+    // still in a system call.
+    this.#worker.addEventListener("message", () => this.#free());
     this.#worker.postMessage(this.#words.buffer, []);
   }
 
   /** It has started, which takes some milliseconds, and may be given a call. */
   get ready(): boolean {
-    return Atomics.load(this.#words, SEND_STATE) === SendState.idle;
+    return Atomics.load(this.#words, 0) === Turn.idle;
   }
 
   /** Of the last call: datagrams sent, or the errno negated. */
@@ -53,8 +70,16 @@ export class SendThread implements Disposable {
   /**
    * Orders sendmmsg(fd, headers, count), then recvmmsg(fd, replies, slots) without waiting.
    * @param headers @param replies addresses of `struct mmsghdr` arrays
+   * @param owners of the memory of all this: they are kept until the call has ended
    */
-  begin(fd: number, headers: number, count: number, replies: number, slots: number): void {
+  begin(
+    fd: number,
+    headers: number,
+    count: number,
+    replies: number,
+    slots: number,
+    owners: readonly object[],
+  ): void {
     assert(this.ready, "a thread makes one call at a time");
     const words = this.#words;
     words[SEND_FD] = fd;
@@ -64,28 +89,39 @@ export class SendThread implements Disposable {
     words[SEND_REPLIES] = replies;
     words[SEND_REPLIES + 1] = Math.floor(replies / WORD);
     words[SEND_SLOTS] = slots;
-    Atomics.store(words, SEND_STATE, SendState.ordered);
-    Atomics.notify(words, SEND_STATE);
+    this.#owners = owners;
+    take(order(), words, 0);
   }
 
-  /** Waits for the end of the call, with the thread blocked. @throws MillraceError `WORKER` */
-  wait(): void {
-    // The thread sets its state and then notifies: the notice of one call may wake the wait for the next one.
-    const deadline = performance.now() + WAIT_MS;
-    while (Atomics.load(this.#words, SEND_STATE) === SendState.ordered) {
-      const left = deadline - performance.now();
-      if (left <= 0) break;
-      Atomics.wait(this.#words, SEND_STATE, SendState.ordered, left);
-    }
-    if (this.ready) return;
-    throw new MillraceError("WORKER", "the sending thread does not answer");
+  /** Waits for the end of the call, with the thread blocked. */
+  wait(): CallEnd {
+    return take(awaitCall(), this.#words, this.#waitMs);
   }
 
-  /** Ends the thread, after its call. */
+  /**
+   * Ends the thread, after its call. Once.
+   * @param whenEnded is called as soon as it makes no call any more, now or later: the descriptor that it
+   *   was given may be closed then. Never where the process ends before that
+   */
+  end(whenEnded: () => void = () => {}): void {
+    this.#whenEnded = whenEnded;
+    if (take(end(), this.#words, 0)) RUNNING.set(this, this.#owners);
+    else this.#free();
+  }
+
   [Symbol.dispose](): void {
-    Atomics.store(this.#words, SEND_STATE, SendState.ended);
-    Atomics.notify(this.#words, SEND_STATE);
+    this.end();
+  }
+
+  #free(): void {
+    const whenEnded = this.#whenEnded;
+    // A thread that failed has ended before it is told to.
+    if (whenEnded === undefined) return;
+    this.#whenEnded = undefined;
     this.#worker.terminate();
+    RUNNING.delete(this);
+    this.#owners = [];
+    whenEnded();
   }
 }
 

@@ -15,6 +15,7 @@ import { deleteDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
 import { Datapath } from "../../src/datapath.ts";
 import { EEXIST, ENOENT } from "../../src/sys/errno.ts";
+import { SendThread } from "../../src/sys/send-thread.ts";
 import { HAS_DPCTL, TestDatapath, witness } from "./lab.ts";
 
 function lines(text: string, options: Partial<FlowLineOptions> = {}): TextFeed {
@@ -238,6 +239,20 @@ describe("load", () => {
     expect(report.endReason).toBe("the datapath was deleted while flows were loaded");
   });
 
+  test("a datapath that goes away while the load waits for more ends it with every line", async () => {
+    using dp = new TestDatapath();
+    async function* flows(): AsyncGenerator<string> {
+      yield* sample(10).trim().split("\n");
+      deleteDatapath(dp.channel, dp.name);
+      // What was given is sent meanwhile.
+      await Bun.sleep(200);
+      yield* sample(10, 10).trim().split("\n");
+    }
+    const sender = new Sender({ channel: dp.channel, datapath: dp.info }, new Account());
+    const report = await load(new TextFeed(linesSource("script", flows()), { ufid: true }), sender);
+    expect([report.ended, report.applied, report.rejected]).toEqual(["fatal", 0, report.lines]);
+  });
+
   test("an abort ends it within a slice, with a true account", async () => {
     using dp = new TestDatapath();
     const controller = new AbortController();
@@ -391,4 +406,34 @@ describe("load", () => {
       }
     }
   });
+
+  test.each(["failed", "late"] as const)(
+    "a sending thread that is %s ends the load with an account of every line",
+    async (how) => {
+      using dp = new TestDatapath();
+      const target = { channel: dp.channel, datapath: dp.info };
+      const name = how === "late" ? "slow" : "throwing";
+      const script = new URL(`../sys/${name}-thread.ts`, import.meta.url);
+      const startThread = (): SendThread => new SendThread({ waitMs: 50, script });
+      const sender = new Sender(target, new Account(), { senders: 2, startThread });
+      async function* flows(): AsyncGenerator<string> {
+        for (let i = 0; sender.failure === ""; i++) {
+          // The thread starts while the load waits for more.
+          if (i % 1000 === 0) await Bun.sleep(50);
+          yield sampleLine(i);
+        }
+      }
+      const report = await load(
+        new TextFeed(linesSource("script", flows()), { ufid: true }),
+        sender,
+      );
+      expect(report.ended).toBe("failed");
+      expect(report.endReason).toContain("the thread that sends half of each batch");
+      const { applied, unknown, reconciled } = report;
+      expect(applied + unknown + reconciled.absent).toBe(report.lines);
+      // What neither thread sends is not there; of one that still runs that is not known.
+      expect([unknown > 0, reconciled.absent > 0]).toEqual([how === "late", how === "failed"]);
+      expect(dp.flows).toBe(applied);
+    },
+  );
 });

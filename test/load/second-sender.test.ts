@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import { SecondSender } from "../../src/load/second-sender.ts";
-import { Batch } from "../../src/netlink/batch.ts";
+import { Batch, MessageState } from "../../src/netlink/batch.ts";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { FlowMessages } from "../../src/ovs/flow-message.ts";
 import { NETLINK_GENERIC } from "../../src/uapi/netlink.ts";
+import { SendThread } from "../../src/sys/send-thread.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK } from "../../src/uapi/openvswitch.ts";
 
 const SHAPE: BatchShape = {
@@ -50,4 +51,30 @@ test("a batch whose flows depend on one another is left to one socket", async ()
   // So it is with the thread still at hand.
   fill(batch, (i) => i);
   expect(second.execute(batch, first)).toBe(true);
+});
+
+test("while its thread is late, its socket and the memory of the batch stay", async () => {
+  using channel = new OvsChannel();
+  using socket = new NetlinkSocket(NETLINK_GENERIC, {});
+  const first = new Transactor(socket, SHAPE);
+  const script = new URL("../sys/slow-thread.ts", import.meta.url);
+  const sockets: NetlinkSocket[] = [];
+  const open = channel.openSocket.bind(channel);
+  channel.openSocket = (...args) => {
+    const opened = open(...args);
+    sockets.push(opened);
+    return opened;
+  };
+  const second = new SecondSender(channel, SHAPE, MESSAGES, new SendThread({ waitMs: 20, script }));
+  const batch = new Batch(MESSAGES, 1 << 20);
+  fill(batch, (i) => i);
+  while (!second.execute(batch, first)) await Bun.sleep(1);
+  expect(second.lastCall).toBe("late");
+  const states = batch.states.subarray(0, MESSAGES);
+  expect(states.filter((state) => state === MessageState.rejected).length).toBe(MESSAGES / 2);
+  expect(states.filter((state) => state === MessageState.lost).length).toBe(MESSAGES / 2);
+  expect(batch.failures).toBe(MESSAGES);
+  second[Symbol.dispose]();
+  expect(sockets.map(({ closed }) => closed)).toEqual([false]);
+  while (sockets[0]?.closed === false) await Bun.sleep(10);
 });

@@ -131,6 +131,7 @@ describe("a thread that sends a part of a batch", () => {
       const vector = new MessageVector(1);
       vector.set(0, one.address, one.size);
       expect(socket.recvmmsg(vector.addressOf(0), 1, 0)).toBe(1);
+      return "made";
     };
     Object.defineProperty(thread, "sent", { get: () => sent });
     Object.defineProperty(thread, "received", { value: -ENOBUFS });

@@ -230,7 +230,7 @@ function statusOf(report: LoadReport): number {
   if (report.ended === "fatal") return Exit.unavailable;
   if (report.ended === "unreadable") return Exit.usage;
   if (report.ended === "interrupted") return Exit.interrupted;
-  if (report.unknown > 0) return Exit.internal;
+  if (report.unknown > 0 || report.ended === "failed") return Exit.internal;
   const failed = report.rejected + report.refused + report.reconciled.contrary;
   return failed > 0 ? Exit.someFailed : Exit.ok;
 }

@@ -60,7 +60,9 @@ async function loadFile(
   if (report.ended === "fatal") {
     session.complain("updating flow table", sender.fatalErrno, report.endReason);
   }
-  if (report.ended === "unreadable") session.complain(report.endReason);
+  if (report.ended === "unreadable" || report.ended === "failed") {
+    session.complain(report.endReason);
+  }
   const failed = report.rejected + report.refused + report.unknown + report.reconciled.contrary;
   return failed > 0 || report.ended !== "whole" ? 1 : 0;
 }

@@ -1,0 +1,96 @@
+import { describe, expect, test } from "bun:test";
+import { SocketPool } from "../../src/netlink/pool.ts";
+import { Requester } from "../../src/netlink/request.ts";
+import { NetlinkSocket } from "../../src/netlink/socket.ts";
+import { EINTR, ENODEV, ENOENT } from "../../src/sys/errno.ts";
+import { NETLINK_GENERIC } from "../../src/uapi/netlink.ts";
+import { doneReply, errorReply, message, ScriptedKernel } from "./scripted-kernel.ts";
+
+const FAMILY = 0x20;
+const REQUEST = { type: FAMILY, doing: "asking", write: () => {} };
+
+function data(sequence: number, value: number): Uint8Array {
+  return message(FAMILY, 0, sequence, new Uint8Array(new Uint32Array([value]).buffer));
+}
+
+function requesterOf(kernel: ScriptedKernel): Requester {
+  return new Requester(new NetlinkSocket(NETLINK_GENERIC, { calls: kernel }));
+}
+
+/** The values of a dump's messages. */
+function valuesOf(requester: Requester): number[] {
+  const found: number[] = [];
+  for (const { payload } of requester.dump(REQUEST)) {
+    found.push(requester.replies.u32[payload >> 2] ?? -1);
+  }
+  return found;
+}
+
+describe("a request", () => {
+  test("is answered by its own reply, whatever else comes", () => {
+    const kernel = new ScriptedKernel();
+    kernel.answer = ({ sequence }) => [
+      errorReply(sequence - 1, 0),
+      errorReply(sequence + 1, ENODEV),
+      data(sequence - 1, 1),
+      data(sequence, 2),
+      errorReply(sequence, ENOENT),
+    ];
+    const requester = requesterOf(kernel);
+    const seen: number[] = [];
+    const ask = (): void =>
+      requester.transact(REQUEST, (memory, { payload }) =>
+        seen.push(memory.u32[payload >> 2] ?? -1),
+      );
+    expect(ask).toThrow("asking: no such file or directory");
+    expect(seen).toEqual([2]);
+  });
+
+  test("is sent, and its reply read, where signals come between", () => {
+    const kernel = new ScriptedKernel();
+    kernel.answer = ({ sequence }) => [errorReply(sequence, 0)];
+    kernel.script("send", -EINTR, -EINTR);
+    kernel.script("recvmmsg", -EINTR, -EINTR);
+    requesterOf(kernel).transact(REQUEST);
+    expect(kernel.requests.length).toBe(1);
+  });
+});
+
+describe("a dump", () => {
+  test("gives its own messages, to the end", () => {
+    const kernel = new ScriptedKernel();
+    kernel.answer = ({ sequence }) => [
+      data(sequence - 1, 1),
+      data(sequence, 2),
+      doneReply(sequence - 1),
+      data(sequence, 3),
+      doneReply(sequence),
+    ];
+    expect(valuesOf(requesterOf(kernel))).toEqual([2, 3]);
+  });
+
+  test("fails where its end carries an errno", () => {
+    const kernel = new ScriptedKernel();
+    kernel.answer = ({ sequence }) => [data(sequence, 2), doneReply(sequence, ENODEV)];
+    const requester = requesterOf(kernel);
+    expect(() => valuesOf(requester)).toThrow("asking: no such device");
+    expect(requester.busy).toBe(false);
+  });
+
+  test("that was left in its middle leaves no socket for the next one", () => {
+    const kernels: ScriptedKernel[] = [];
+    using pool = new SocketPool((protocol) => {
+      const kernel = new ScriptedKernel();
+      kernel.answer = ({ sequence }) => [data(sequence, 2), data(sequence, 3), doneReply(sequence)];
+      kernels.push(kernel);
+      return new NetlinkSocket(protocol, { calls: kernel });
+    });
+    pool.with(NETLINK_GENERIC, (requester) => {
+      for (const _ of requester.dump(REQUEST)) break;
+    });
+    expect(kernels.map(({ closed }) => closed)).toEqual([true]);
+    pool.with(NETLINK_GENERIC, (requester) => expect(valuesOf(requester)).toEqual([2, 3]));
+    pool.with(NETLINK_GENERIC, (requester) => expect(valuesOf(requester)).toEqual([2, 3]));
+    expect(kernels.map(({ closed }) => closed)).toEqual([true, false]);
+  });
+});
