@@ -13,6 +13,8 @@ const IDLE_MAX = 8;
 export class SocketPool implements Disposable {
   readonly #idle = new Map<number, Requester[]>();
   readonly #open: (protocol: number) => NetlinkSocket;
+  /** Who has one; weakly, so that a socket whose user is gone is closed in time. */
+  readonly #taken = new Set<WeakRef<Requester>>();
   #closed = false;
 
   /** @param open opens a socket in the namespace of the pool; the one of the calling thread by default */
@@ -26,11 +28,17 @@ export class SocketPool implements Disposable {
   take(protocol: number): Requester {
     if (this.#closed)
       throw new MillraceError("CLOSED", "it is closed: nothing can be asked any more");
-    return this.#idle.get(protocol)?.pop() ?? new Requester(this.#open(protocol));
+    const requester = this.#idle.get(protocol)?.pop() ?? new Requester(this.#open(protocol));
+    this.#taken.add(new WeakRef(requester));
+    return requester;
   }
 
   /** Gives a requester back. One that is still in the middle of a dump is closed instead. */
   give(requester: Requester): void {
+    for (const ref of this.#taken) {
+      const held = ref.deref();
+      if (held === undefined || held === requester) this.#taken.delete(ref);
+    }
     const { protocol } = requester.socket;
     const idle = this.#idle.get(protocol) ?? [];
     if (this.#closed || requester.busy || idle.length >= IDLE_MAX || requester.socket.closed) {
@@ -55,5 +63,8 @@ export class SocketPool implements Disposable {
     this.#closed = true;
     for (const idle of this.#idle.values()) for (const requester of idle) requester.close();
     this.#idle.clear();
+    // A dump that was left after one message is never given back.
+    for (const ref of this.#taken) ref.deref()?.close();
+    this.#taken.clear();
   }
 }

@@ -3,20 +3,34 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
+/**
+ * The same signal once more, so soon, is the same wish: coreutils' timeout sends it to the program and then
+ * to the whole group.
+ */
+const ECHO_MS = 1000;
+
 /** A signal that asks a program to end. */
 type EndingSignal = (typeof ENDING)[number];
 
 /**
  * Turns SIGINT, SIGTERM and SIGHUP into an abort while it lives; the default action is back after
- * `using` ends. The reason of the abort is the signal's name. A second signal ends the process at once.
+ * `using` ends. The reason of the abort is the signal's name. A second signal ends the process at once;
+ * the same one once more counts after a second.
  *
  * Handlers run only when JavaScript yields to its event loop, so synchronous work must do so.
  */
 export class EndingSignals implements Disposable {
   readonly #controller = new AbortController();
+  #firstAt = 0;
   readonly #onSignal = (name: EndingSignal): void => {
-    if (this.#controller.signal.aborted) process.exit(128 + NUMBERS[name]);
-    this.#controller.abort(name);
+    const { signal } = this.#controller;
+    if (!signal.aborted) {
+      this.#firstAt = performance.now();
+      this.#controller.abort(name);
+      return;
+    }
+    const isEcho = name === signal.reason && performance.now() - this.#firstAt < ECHO_MS;
+    if (!isEcho) process.exit(128 + NUMBERS[name]);
   };
 
   constructor() {

@@ -1,7 +1,11 @@
 import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import type { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
+import { putWord } from "../../src/netlink/message.ts";
 import { SocketPool } from "../../src/netlink/pool.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { NETLINK_ROUTE } from "../../src/uapi/netlink.ts";
+import { RTM_GETLINK } from "../../src/uapi/rtnetlink.ts";
 
 test("a pool that is closed opens nothing anew, and closes what comes back", () => {
   const pool = new SocketPool();
@@ -10,6 +14,36 @@ test("a pool that is closed opens nothing anew, and closes what comes back", () 
   expect(() => pool.take(NETLINK_ROUTE)).toThrow("it is closed");
   pool.give(taken);
   expect(taken.socket.closed).toBe(true);
+});
+
+test("a pool that is closed closes what was taken and never given back", () => {
+  const pool = new SocketPool();
+  const taken = pool.take(NETLINK_ROUTE);
+  pool[Symbol.dispose]();
+  expect(taken.socket.closed).toBe(true);
+});
+
+test("a dump that is left after one message leaks no socket for good", async () => {
+  using channel = new OvsChannel();
+  const open = (): number => readdirSync("/proc/self/fd").length;
+  const request = {
+    type: RTM_GETLINK,
+    doing: "listing links",
+    write: (writer: AttributeWriter) => {
+      for (let i = 0; i < 4; i++) putWord(writer, 0);
+    },
+  };
+  const before = open();
+  (() => {
+    for (let i = 0; i < 20; i++) channel.dumpWith(NETLINK_ROUTE, request).next();
+  })();
+  expect(open()).toBeGreaterThan(before + 15);
+  for (let i = 0; i < 100 && open() > before + 2; i++) {
+    Bun.gc(true);
+    await Bun.sleep(10);
+  }
+  // What the machine's stack still shows to the collector may stay.
+  expect(open()).toBeLessThanOrEqual(before + 2);
 });
 
 test("a channel that is closed neither", () => {

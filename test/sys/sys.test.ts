@@ -81,6 +81,45 @@ test("the first ending signal aborts, and afterwards all is as before", async ()
   expect(process.listenerCount("SIGHUP")).toBe(listeners);
 });
 
+test.each([
+  ["the same signal twice at once is one wish", ["SIGTERM", "SIGTERM"], "report", 4],
+  ["another signal ends the process at once", ["SIGTERM", "SIGINT"], "", 130],
+] as const)("%s", async (_, sent, said, status) => {
+  const program = `
+    import { EndingSignals } from "${import.meta.dir}/../../src/sys/signals.ts";
+    using signals = new EndingSignals();
+    console.log("ready");
+    while (!signals.signal.aborted) await Bun.sleep(1);
+    await Bun.sleep(700);
+    console.log("report");
+    process.exitCode = 4;`;
+  const child = Bun.spawn([process.execPath, "-e", program], { stdout: "pipe" });
+  const reader = child.stdout.getReader();
+  const first = await reader.read();
+  expect(new TextDecoder().decode(first.value).trim()).toBe("ready");
+  for (const name of sent) {
+    child.kill(name);
+    // Two that are pending at the same time may come as one, or in the order of their numbers.
+    await Bun.sleep(50);
+  }
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    rest += new TextDecoder().decode(part.value);
+  }
+  expect([rest.trim(), await child.exited]).toEqual([said, status]);
+});
+
+test.each([50_000, 300_000, 1_500_000])(
+  "with %p KiB of address space there is one error, and no trace",
+  (limit) => {
+    const launcher = `${import.meta.dir}/../../src/cli/millrace`;
+    const script = `ulimit -v ${limit}; exec "$0" --version`;
+    const { exitCode, stderr } = Bun.spawnSync(["sh", "-c", script, launcher], { stderr: "pipe" });
+    const said = `millrace: the limit of address space is ${limit} KiB (ulimit -v); Bun needs 2621440 at least\n`;
+    expect([stderr.toString(), exitCode]).toEqual([said, 5]);
+  },
+);
+
 test("a message vector bounds its indices", () => {
   const vector = new MessageVector(2);
   expect(() => vector.set(2, 4096, 1)).toThrow("message index");
