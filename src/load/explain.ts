@@ -15,6 +15,7 @@ import {
   EOVERFLOW,
   EPERM,
   ERANGE,
+  ESTALE,
   errnoName,
   errnoText,
 } from "../sys/errno.ts";
@@ -85,7 +86,7 @@ export function explainRejection(
 }
 
 /** Errnos that are not for what the flow is. */
-const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, EPERM]);
+const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, EPERM, ESTALE]);
 
 /** What an errno stands for, whatever the flow. */
 function plainReason(verb: FlowVerb, errno: number): string {
@@ -100,6 +101,8 @@ function plainReason(verb: FlowVerb, errno: number): string {
       return "the kernel does not take this key, mask or action list";
     case EPERM:
       return "the kernel wants CAP_NET_ADMIN";
+    case ESTALE:
+      return "the kernel's module openvswitch was loaded anew, and its datapaths are gone";
     case ENODEV:
       return "the datapath is gone";
     case ENOMEM:

@@ -3,7 +3,7 @@ import type { FlowFeed, FlowRefusal, FlowSink } from "../format/feed.ts";
 import { UnreadableInputError } from "../format/source.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
-import { ENODEV, EPERM, errnoText } from "../sys/errno.ts";
+import { ENODEV, EPERM, ESTALE, errnoText } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { Account, QuotedLine } from "./outcome.ts";
 import type { Outlet } from "./outlet.ts";
@@ -359,6 +359,8 @@ function quoteLine(
 // Why a load ends at an errno after which the kernel takes no flow any more.
 function explainEnd(errno: number): string {
   if (errno === ENODEV) return "the datapath was deleted while flows were loaded";
+  if (errno === ESTALE)
+    return "the kernel's module openvswitch was loaded anew while the datapath was open";
   if (errno === EPERM)
     return "the kernel wants CAP_NET_ADMIN: run it with sudo, or in 'unshare -rn'";
   return `the kernel takes no more flows: ${errnoText(errno)}`;

@@ -2,8 +2,9 @@ import type { KernelFeatures } from "../flow/rules/features.ts";
 import { type Batch, MessageState } from "../netlink/batch.ts";
 import { featuresOf } from "../ovs/features.ts";
 import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
-import { type FlowVerb, verbOf } from "../ovs/flow-message.ts";
-import { EEXIST, EIO, ENODEV, ENOENT, EPERM, errnoName } from "../sys/errno.ts";
+import { familyOf, type FlowVerb, verbOf } from "../ovs/flow-message.ts";
+import { EEXIST, EIO, ENODEV, ENOENT, EPERM, ESTALE, errnoName } from "../sys/errno.ts";
+import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import { heldByMatch } from "./elsewhere.ts";
 import { type ExecuteOptions, Executor, ReadBack } from "./execute.ts";
 import { explainRejection, type Rejection } from "./explain.ts";
@@ -94,6 +95,7 @@ export class Settler {
     if (this.#next < 0) {
       if (!this.#executor.go(due)) return false;
       this.#account.applied(batch.count - batch.failures);
+      this.#markStale(batch);
       this.#elsewhere = this.#findElsewhere(batch);
       this.#next = 0;
     }
@@ -108,6 +110,7 @@ export class Settler {
     const errnos = batch.errnos.subarray(0, batch.count);
     if (errnos.includes(ENODEV)) this.fatalErrno = ENODEV;
     else if (errnos.includes(EPERM)) this.fatalErrno = EPERM;
+    else if (errnos.includes(ESTALE)) this.fatalErrno = ESTALE;
     this.#batch = undefined;
     return true;
   }
@@ -116,6 +119,20 @@ export class Settler {
   abandon(): void {
     this.#abandoned = true;
     this.#executor.abandon();
+  }
+
+  // ENOENT of a family that is gone says nothing of a flow, and what could not be read for that is EIO: both
+  // are ESTALE from here on. The batch is not sent again: the datapath went with the module.
+  #markStale(batch: Batch): void {
+    const errnos = batch.errnos.subarray(0, batch.count);
+    const isDoubtful = (errno: number): boolean => errno === ENOENT || errno === EIO;
+    if (this.#abandoned || !errnos.some(isDoubtful)) return;
+    if (!this.#target.channel.familyMoved(OVS_FLOW_FAMILY, familyOf(batch))) return;
+    for (const [i, errno] of errnos.entries()) {
+      if (!isDoubtful(errno)) continue;
+      batch.states[i] = MessageState.rejected;
+      batch.errnos[i] = ESTALE;
+    }
   }
 
   // Deletes that may be tolerated, where their flows are there all the same.

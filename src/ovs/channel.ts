@@ -1,4 +1,4 @@
-import { EACCES, EPERM } from "../sys/errno.ts";
+import { EACCES, ENOENT, EPERM } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
 import type { NetworkNamespace } from "../sys/netns.ts";
@@ -50,7 +50,7 @@ export class OvsChannel implements Disposable {
   family(name: string): GenericFamily {
     const known = this.#families.get(name);
     if (known !== undefined) return known;
-    const found = this.#pool.with(NETLINK_GENERIC, (requester) => findFamily(requester, name));
+    const found = this.#lookUp(name);
     if (found === undefined) {
       throw new MillraceError(
         "NO_MODULE",
@@ -58,8 +58,16 @@ export class OvsChannel implements Disposable {
           "'sudo modprobe openvswitch', or work in a throw-away kernel with 'millrace lab shell'",
       );
     }
-    this.#families.set(name, found);
     return found;
+  }
+
+  /**
+   * Whether a family is gone, or has another number than `id` since its module was loaded anew: a request to
+   * a number that is no family's is ENOENT (`genl_rcv_msg` in genetlink.c), as one for a flow that is not
+   * there. Asks the kernel.
+   */
+  familyMoved(name: string, id: number): boolean {
+    return this.#lookUp(name)?.id !== id;
   }
 
   /**
@@ -91,8 +99,16 @@ export class OvsChannel implements Disposable {
    */
   transact(request: OvsRequest, onReply?: OnReply): void {
     const inner = this.#request(request);
+    const ask = (asked: Request): void =>
+      this.#pool.with(NETLINK_GENERIC, (requester) => requester.transact(asked, onReply));
     try {
-      this.#pool.with(NETLINK_GENERIC, (requester) => requester.transact(inner, onReply));
+      try {
+        ask(inner);
+      } catch (error) {
+        if (!this.#isOfNoFamily(error, request.family, inner.type)) throw error;
+        // The kernel did nothing with it.
+        ask(this.#request(request));
+      }
     } catch (error) {
       throw explain(error, request.doing);
     }
@@ -100,8 +116,19 @@ export class OvsChannel implements Disposable {
 
   /** Dumps; each message is valid until the next. Ending the loop early closes the socket. */
   *dump(request: OvsRequest): Generator<OvsMessage, void> {
+    const inner = this.#request(request);
+    try {
+      yield* this.#dumpOnce(inner);
+    } catch (error) {
+      // The kernel says so before the first message.
+      if (!this.#isOfNoFamily(error, request.family, inner.type)) throw error;
+      yield* this.#dumpOnce(this.#request(request));
+    }
+  }
+
+  *#dumpOnce(request: Request): Generator<OvsMessage, void> {
     let found: OvsMessage | undefined;
-    for (const reply of this.dumpWith(NETLINK_GENERIC, this.#request(request))) {
+    for (const reply of this.dumpWith(NETLINK_GENERIC, request)) {
       const { u8, view } = reply.memory;
       found ??= { bytes: u8, view, datapath: 0, start: 0, end: 0 };
       setMessage(found, reply.message);
@@ -128,6 +155,17 @@ export class OvsChannel implements Disposable {
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#pool[Symbol.dispose]();
+  }
+
+  #lookUp(name: string): GenericFamily | undefined {
+    const found = this.#pool.with(NETLINK_GENERIC, (requester) => findFamily(requester, name));
+    if (found === undefined) this.#families.delete(name);
+    else this.#families.set(name, found);
+    return found;
+  }
+
+  #isOfNoFamily(error: unknown, family: string, id: number): boolean {
+    return error instanceof NetlinkError && error.errno === ENOENT && this.familyMoved(family, id);
   }
 
   #request(request: OvsRequest): Request {

@@ -147,6 +147,11 @@ function namesOneFlow(batch: Batch): boolean {
   return type === OVS_FLOW_ATTR_KEY && length > 0;
 }
 
+/** The family number that the messages of a batch were stamped with. */
+export function familyOf(batch: Batch): number {
+  return (batch.memory.u32[((batch.starts[0] ?? 0) >> 2) + 1] ?? 0) & 0xffff;
+}
+
 /** The command of message `index` of a batch, OVS_FLOW_CMD_NEW and so on. */
 export function commandOf(batch: Batch, index: number): number {
   return (batch.memory.u32[((batch.starts[index] ?? 0) >> 2) + 4] ?? 0) & 0xff;

@@ -105,14 +105,23 @@ export class FlowReads {
     this.#onFlow = onFlow;
     this.#found.fill(0, 0, batch.count);
     this.#transactor.execute(batch);
+    const isNone = this.#isFlowMissing();
     for (let i = 0; i < batch.count; i++) {
       const tag = batch.tags[i] ?? 0;
       const errno = batch.errnos[i] ?? 0;
       if (this.#found[i] === 1) onEnd(tag, "found");
-      else if (batch.states[i] === MessageState.rejected && errno === ENOENT) onEnd(tag, "none");
-      else onEnd(tag, this.#readAlone(i, tag));
+      else if (batch.states[i] === MessageState.rejected && errno === ENOENT) {
+        onEnd(tag, isNone ? "none" : "unknown");
+      } else onEnd(tag, this.#readAlone(i, tag));
     }
     batch.clear();
+  }
+
+  // Whether ENOENT means that a flow is not there, and not the whole family.
+  #isFlowMissing(): boolean {
+    const { errnos, count } = this.#batch;
+    if (!errnos.subarray(0, count).includes(ENOENT)) return true;
+    return !this.#channel.familyMoved(OVS_FLOW_FAMILY, this.#family);
   }
 
   close(): void {

@@ -174,4 +174,5 @@ export const EPROTONOSUPPORT = 93;
 export const ENOBUFS = 105;
 export const ETIMEDOUT = 110;
 export const EOVERFLOW = 75;
+export const ESTALE = 116;
 export const ENOPROTOOPT = 92;

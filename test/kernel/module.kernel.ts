@@ -1,0 +1,99 @@
+import { describe, expect, test } from "bun:test";
+import { Datapath } from "../../src/datapath.ts";
+import { sampleLine } from "../../src/format/sample.ts";
+import { linesSource } from "../../src/format/lines-source.ts";
+import { TextFeed } from "../../src/format/text-feed.ts";
+import { load } from "../../src/load/load.ts";
+import { Account } from "../../src/load/outcome.ts";
+import { Sender } from "../../src/load/sender.ts";
+import { createDatapath, deleteDatapath, getDatapath } from "../../src/ovs/datapath.ts";
+import { dumpFlows, getFlow } from "../../src/ovs/flow.ts";
+import { OvsChannel } from "../../src/ovs/channel.ts";
+import { ENOENT } from "../../src/sys/errno.ts";
+import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
+import { failure, IS_UML, witness } from "./lab.ts";
+
+/** Loads the kernel's module anew: no datapath may be there. */
+function reload(): void {
+  witness(
+    "sh",
+    "-c",
+    "for m in vport_geneve vport_vxlan vport_gre; do rmmod $m 2>/dev/null; done; rmmod openvswitch",
+  );
+  witness("modprobe", "openvswitch");
+}
+
+function deleteIt(name: string): void {
+  using channel = new OvsChannel();
+  deleteDatapath(channel, name);
+}
+
+// The module of a machine that is not this test's own stays as it is.
+describe.skipIf(!IS_UML)("after the module was loaded anew", () => {
+  test("an open channel finds its families again, and what it says is of the new ones", () => {
+    using channel = new OvsChannel();
+    createDatapath(channel, "mod0");
+    const before = channel.family(OVS_FLOW_FAMILY).id;
+    deleteIt("mod0");
+    reload();
+    const made = createDatapath(channel, "mod0");
+    expect(getDatapath(channel, "mod0").index).toBe(made.index);
+    expect([...dumpFlows(channel, made)]).toEqual([]);
+    expect(getFlow(channel, made, { ufid: new Uint8Array(16).fill(1) }, () => {})).toBe(false);
+    expect(channel.family(OVS_FLOW_FAMILY).id).not.toBe(before);
+    deleteDatapath(channel, "mod0");
+  });
+
+  test("a dump and a read of an open datapath say that it is gone", () => {
+    for (const ask of [
+      (dp: Datapath) => [...dp.flows({ terse: true })],
+      (dp: Datapath) => dp.get(sampleLine(1).replace(/ 2$/, "")),
+      (dp: Datapath) => dp.remove("ufid:11111111-2222-3333-4444-555555555555"),
+      (dp: Datapath) => dp.info(),
+    ]) {
+      using dp = Datapath.create("mod1");
+      expect(ask(dp)).not.toBeNull();
+      deleteIt("mod1");
+      reload();
+      expect(["ENODEV", "NO_DATAPATH"]).toContain(failure(() => ask(dp))?.code ?? "nothing");
+    }
+  });
+
+  test.each(["put", "add", "modify", "delete"] as const)(
+    "a load of %s ends, and no flow is taken for one that is not there",
+    async (mode) => {
+      using channel = new OvsChannel();
+      const datapath = createDatapath(channel, "mod2");
+      const flows = Array.from({ length: 20 }, (_, i) => sampleLine(i));
+      const sender = new Sender({ channel, datapath }, new Account(), {
+        tolerate: new Set([ENOENT]),
+      });
+      async function* lines(): AsyncGenerator<string> {
+        yield `add ${sampleLine(100)}`;
+        // What was given is sent meanwhile.
+        await Bun.sleep(200);
+        deleteIt("mod2");
+        reload();
+        yield* flows;
+      }
+      const feed = new TextFeed(linesSource("script", lines()), { ufid: true, mode });
+      const report = await load(feed, sender);
+      expect([report.applied, report.rejected, report.ended]).toEqual([1, 20, "fatal"]);
+      expect(report.errors[0]).toMatchObject({ code: "ESTALE" });
+      expect(report.endReason).toContain("loaded anew");
+    },
+  );
+
+  test("a batch that is kept says so, too", () => {
+    using dp = Datapath.create("mod3");
+    using batch = dp.batch();
+    batch.add(sampleLine(1));
+    expect(batch.flush().applied).toBe(1);
+    deleteIt("mod3");
+    reload();
+    batch.add(sampleLine(2));
+    batch.add(`delete ${sampleLine(1).replace(/ 2$/, "")}`);
+    const { applied, exceptions } = batch.flush();
+    expect([applied, ...exceptions.map(({ code }) => code)]).toEqual([0, "ESTALE", "ESTALE"]);
+  });
+});
