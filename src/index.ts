@@ -71,6 +71,7 @@ export {
 } from "./ovs/upcalls.ts";
 export type { PortInfo, PortStats, PortType } from "./ovs/vport.ts";
 export type { FlowCounters, FlowName } from "./single-flow.ts";
+export { monotonicMs } from "./sys/clock.ts";
 export { MillraceError, NotSupportedError, SystemCallError } from "./sys/errors.ts";
 export { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 export type { WaitOptions } from "./sys/readiness.ts";

@@ -42,7 +42,7 @@ export type FlowCounters = {
   readonly identity: FlowIdentity;
   readonly packets: number;
   readonly byteCount: number;
-  /** Monotonic milliseconds at the last packet; 0: never. */
+  /** When the last packet came, as `monotonicMs` counts; 0: never. */
   readonly usedMs: number;
   /** TCP flags that it has seen. */
   readonly tcpFlags: number;

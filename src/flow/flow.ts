@@ -1,5 +1,6 @@
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { monotonicMs } from "../sys/clock.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
@@ -46,7 +47,7 @@ export type FlowTextOptions = {
   readonly statistics?: boolean;
   /** Port names instead of numbers. */
   readonly ports?: PortNames;
-  /** Monotonic milliseconds now, for `used:`. */
+  /** Milliseconds on CLOCK_MONOTONIC, for `used:`; left out: now. */
   readonly nowMs?: number;
 };
 
@@ -55,7 +56,7 @@ export type FlowTextOptions = {
  * look at flows; a load of many does not make any.
  */
 export class Flow {
-  /** Packets and bytes that it has handled, and monotonic milliseconds at the last one (0: never). */
+  /** Packets and bytes that it has handled, and when the last one came, as `monotonicMs` counts (0: never). */
   readonly packets: number;
   readonly byteCount: number;
   readonly usedMs: number;
@@ -157,7 +158,7 @@ export class Flow {
       statistics: options.statistics ?? false,
       ...(options.ports === undefined ? {} : { ports: options.ports }),
     };
-    printFlow(this.#parts, new KeyRecord(), out, style, options.nowMs ?? this.usedMs);
+    printFlow(this.#parts, new KeyRecord(), out, style, options.nowMs ?? monotonicMs());
     return out.toString();
   }
 }

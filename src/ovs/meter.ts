@@ -64,7 +64,7 @@ export type MeterInfo = {
   readonly id: number;
   /** What came to the meter. */
   readonly stats: MeterCounters;
-  /** Kernel's monotonic milliseconds at the last packet, or when it was set. */
+  /** When the last packet came or it was set, as `monotonicMs` counts. */
   readonly usedMs: number;
   /** What each band dropped. */
   readonly bands: readonly MeterCounters[];

@@ -34,6 +34,7 @@ const SYMBOLS = {
     args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.i32],
     returns: FFIType.i32,
   },
+  clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
   isatty: { args: [FFIType.i32], returns: FFIType.i32 },
   sysconf: { args: [FFIType.i32], returns: FFIType.i32 },
   setns: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
@@ -191,6 +192,12 @@ export function epollWait(epoll: number, events: number, count: number, timeoutM
   assert(isInt32(epoll) && isInt32(count) && count > 0 && isInt32(timeoutMs), "epoll arguments");
   const ready = result(libc().symbols.epoll_wait(epoll, pointer(events), count, timeoutMs));
   return ready === -EINTR ? 0 : ready;
+}
+
+/** clock_gettime(2). `time` is the address of a struct timespec. */
+export function clockGettime(clock: number, time: number): number {
+  assert(isInt32(clock), "clock");
+  return result(libc().symbols.clock_gettime(clock, pointer(time)));
 }
 
 /** setns(2). */

@@ -28,8 +28,10 @@ test("lines that share a shape do the work of lines on their own", () => {
 test("a case is measured in nanoseconds for one", async () => {
   const [first] = microCases(COUNT);
   if (first === undefined) throw new Error("no case");
+  const startedAt = performance.now();
   const result = await measureCase(first, { count: COUNT, milliseconds: 1, runsMin: 2 });
   expect(result.median).toBeGreaterThan(1);
+  expect(result.median * COUNT).toBeLessThan((performance.now() - startedAt) * 1e6);
   expect(result.min).toBeLessThanOrEqual(result.median);
   expect(result.perSecond).toBe(Math.round(1e9 / result.median));
   expect(result.runs).toBeGreaterThanOrEqual(2);

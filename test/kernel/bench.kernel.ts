@@ -51,6 +51,7 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   writeFileSync(join(folder, "plan.json"), JSON.stringify(plan));
   writeFileSync(out, "");
   const inside = join(import.meta.dir, "../../bench/lab/main.ts");
+  const startedAt = performance.now();
   const child = Bun.spawnSync([process.execPath, inside, join(folder, "plan.json"), out], {
     stderr: "pipe",
   });
@@ -70,6 +71,8 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   const verbs = plan.variants.filter(({ name }) => name === "millrace, verbs").length;
   expect(own.size).toBe(plan.variants.length - verbs + 5 * verbs);
   for (const run of runs) expect(run.wholeSeconds).toBeGreaterThan(0);
+  const wholeSeconds = runs.reduce((sum, run) => sum + (run.wholeSeconds ?? 0), 0);
+  expect(wholeSeconds).toBeLessThan((performance.now() - startedAt) / 1000);
   const watched = runs.filter(({ collectorPausesMs }) => collectorPausesMs !== undefined);
   expect(watched.map(({ part }) => part)).toEqual(["growth"]);
   const proven = runs.filter(({ work }) => work === `sample ${FLOWS}`);

@@ -60,6 +60,7 @@ describe("millrace load", () => {
     // One batch tells no such percentile.
     expect(report.batchLatencyMicroseconds).toMatchObject({ p99: null, p999: null });
     expect(report.peakResidentBytes).toBeGreaterThan(1 << 20);
+    expect(report.peakResidentBytes).toBeLessThan(1 << 30);
     expect(report.errors[0]).toMatchObject({ line: 4, column: 1, state: "refused", errno: 0 });
   });
 
@@ -179,7 +180,9 @@ describe("millrace load", () => {
       Array.from({ length: 1000 }, (_, i) => sampleLine(i)).join("\n"),
     );
     const { stdout } = millrace(["load", flows, "--dp", dp.name, "--max-rate", "1000", "--json"]);
-    expect(JSON.parse(stdout).flowsPerSecond).toBeLessThan(1300);
+    const { flowsPerSecond, seconds } = JSON.parse(stdout);
+    expect(flowsPerSecond).toBeLessThan(1300);
+    expect(flowsPerSecond * seconds).toBeCloseTo(1000, 0);
     const bad = file("bad.txt", "nonsense\n");
     const shell = `${program} load ${bad} --dp ${dp.name} | true; echo \${PIPESTATUS[0]}`;
     expect(witness("bash", "-c", shell).trim()).toBe("1");

@@ -4,6 +4,7 @@ import {
   type ChangeEvent,
   Datapath,
   MillraceError,
+  monotonicMs,
   NetlinkError,
   NetworkNamespace,
 } from "../../src/index.ts";
@@ -18,8 +19,14 @@ describe("meters", () => {
     const features = dp.meterFeatures();
     expect(features).toMatchObject({ maxBands: 1, bandTypes: ["drop"] });
     expect(features.maxMeters).toBeGreaterThan(1000);
+    // DP_METER_NUM_MAX
+    expect(features.maxMeters).toBeLessThanOrEqual(200_000);
     expect(dp.getMeter(5)).toBeUndefined();
+    const setAt = monotonicMs();
     dp.setMeter(5, { unit: "packets", bands: [{ rate: 1, burst: 1 }] });
+    const made = dp.getMeter(5)?.usedMs;
+    expect(made).toBeGreaterThanOrEqual(setAt);
+    expect(made).toBeLessThanOrEqual(monotonicMs());
     net.connect("meter(5),");
     // -i would want root of ping; three at a time from one machine come faster than one a second.
     const received = await Promise.all(
@@ -30,6 +37,7 @@ describe("meters", () => {
     expect(meter?.stats.packets).toBe(8);
     expect(meter?.stats.bytes).toBe(8 * 98);
     expect(meter?.bands[0]?.packets).toBeGreaterThan(0);
+    expect(passed).toBeGreaterThan(0);
     // The machine's own count of answers is the witness.
     expect(passed).toBe(8 - (meter?.bands[0]?.packets ?? 0));
     expect(dp.deleteMeter(5)?.stats.packets).toBe(8);
@@ -208,8 +216,11 @@ describe("ports", () => {
     const { stats, megaflow } = dp.info();
     expect(stats.hit).toBeGreaterThanOrEqual(6);
     expect(megaflow.maskHit).toBeGreaterThan(0);
-    if (HAS_DPCTL)
-      expect(witness("ovs-dpctl", "show", "pc1")).toContain(`total:${megaflow.masks} `);
+    if (HAS_DPCTL) {
+      const shown = witness("ovs-dpctl", "show", "pc1");
+      expect(shown).toContain(`hit:${stats.hit} missed:${stats.missed} lost:${stats.lost}`);
+      expect(shown).toContain(`hit:${megaflow.maskHit} total:${megaflow.masks} `);
+    }
   });
 
   test("the size of the mask cache and features are set; a wrong size is refused", () => {

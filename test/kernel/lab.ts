@@ -57,6 +57,9 @@ export const HAS_DPCTL: boolean = Bun.which("ovs-dpctl") !== null;
 /** Whether the kernel is User Mode Linux 6.1, which lacks what Debian's 6.12 has. */
 export const IS_UML: boolean = readFileSync("/proc/cpuinfo", "utf8").includes("User Mode Linux");
 
+/** A flow's time of use is in jiffies, of 10 ms at most, from which `ovs_flow_used_time` counts back. */
+export const JIFFIES_MS = 20;
+
 /** What `run` throws; undefined where it does not. @throws what is no MillraceError */
 export function failure(run: () => unknown): MillraceError | undefined {
   try {

@@ -28,6 +28,7 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
       }));
       process.stderr.write("to the side");
       process.exit(7);`;
+    const startedAt = performance.now();
     const said = await inLab([process.execPath, "-e", program, "--", ...odd], {
       cwd: folder,
       env: { ...process.env, ODD: 'a\'b\n"c"', "BASH_FUNC_f%%": "() { :; }" },
@@ -35,6 +36,7 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
     expect(said.err).toBe("to the side");
     expect(said.exitCode).toBe(7);
     expect(said.bootMs).toBeGreaterThan(0);
+    expect(said.bootMs).toBeLessThan(performance.now() - startedAt);
     expect(said).toMatchObject({ kernel: "uml", timedOut: false });
     expect(JSON.parse(said.out)).toEqual({
       words: odd,

@@ -177,6 +177,7 @@ describe("Transactor", () => {
     const { batch, transactor } = run(good, {}, { receiveBufferBytes: 32 << 10 });
     expect(batch.failures).toBe(2000);
     expect(transactor.counters.overruns).toBe(0);
+    expect(transactor.windowMessages).toBeGreaterThan(1);
     expect(transactor.windowMessages).toBeLessThan(130);
   });
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { closeSync, openSync } from "node:fs";
+import { uptime } from "node:os";
+import { monotonicMs } from "../../src/sys/clock.ts";
 import { EAGAIN, EBADF, errnoName, errnoNumber, errnoText } from "../../src/sys/errno.ts";
 import { assert, SystemCallError } from "../../src/sys/errors.ts";
 import * as libc from "../../src/sys/libc.ts";
@@ -35,6 +37,18 @@ describe("libc", () => {
     closeSync(fd);
     expect(libc.isatty(fd)).toBe(false);
   });
+});
+
+test("the monotonic clock is the kernel's: it began before this process, and goes as others do", async () => {
+  const before = [monotonicMs(), performance.now()] as const;
+  await Bun.sleep(50);
+  const elapsed = performance.now() - before[1];
+  const told = monotonicMs() - before[0];
+  expect(told).toBeGreaterThan(elapsed - 2);
+  expect(told).toBeLessThan(elapsed + 5_000);
+  // Since boot, but for the time asleep.
+  expect(monotonicMs()).toBeLessThanOrEqual(uptime() * 1000 + 1000);
+  expect(monotonicMs()).toBeGreaterThan(performance.now());
 });
 
 describe("PinnedMemory", () => {

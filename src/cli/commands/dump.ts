@@ -9,6 +9,7 @@ import { getDatapath } from "../../ovs/datapath.ts";
 import type { FlowView } from "../../ovs/flow-view.ts";
 import { dumpToLoad } from "../../ovs/ordered-dump.ts";
 import { portNames } from "../../ovs/vport.ts";
+import { monotonicMs } from "../../sys/clock.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { UsageError } from "../exit.ts";
 import { withNamespace } from "../namespace-option.ts";
@@ -95,11 +96,12 @@ async function openDump(options: Options, ports: PortNames | undefined): Promise
   const style = { verbose: options.more === true, statistics: options.stats, ports };
   const record = new KeyRecord();
   const out = new TextSink(PIECE_BYTES * 2);
-  // The kernel's `used` counts on CLOCK_MONOTONIC, and so does the uptime.
-  const nowMs = monotonicMs();
+  let nowMs = monotonicMs();
   const finish = (): void => {
     writeOut(out.bytes.subarray(0, out.length));
     out.clear();
+    // A long dump goes on while time does.
+    nowMs = monotonicMs();
   };
   const endLine = (): true => {
     out.byte(NEWLINE);
@@ -121,7 +123,3 @@ async function openDump(options: Options, ports: PortNames | undefined): Promise
 }
 
 const NEWLINE = 10;
-
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
-}

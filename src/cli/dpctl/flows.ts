@@ -17,6 +17,7 @@ import { onMessage } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
 import { dumpFlows as dumpAll, getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
 import { decodeFlow, type FlowView, identityOf, newFlowView } from "../../ovs/flow-view.ts";
+import { monotonicMs } from "../../sys/clock.ts";
 import { EEXIST, EINVAL, ENOENT } from "../../sys/errno.ts";
 import { assert, MillraceError } from "../../sys/errors.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
@@ -341,7 +342,7 @@ class FlowPrinter {
   readonly #filter: FlowFilter | undefined;
   readonly #record = new KeyRecord();
   readonly #out = new TextSink(PIECE_BYTES * 2);
-  readonly #nowMs = monotonicMs();
+  #nowMs = monotonicMs();
 
   constructor(session: DpctlSession, datapath: DatapathInfo, filter?: FlowFilter) {
     this.#session = session;
@@ -362,10 +363,7 @@ class FlowPrinter {
   flush(): void {
     this.#session.out(this.#out.bytes.subarray(0, this.#out.length));
     this.#out.clear();
+    // A long dump goes on while time does.
+    this.#nowMs = monotonicMs();
   }
-}
-
-// The kernel's `used` counts on CLOCK_MONOTONIC, and so does this.
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
 }
