@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sampleLine, writeSample } from "../../src/format/sample.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
-import { HAS_DPCTL, millrace, patience, TestDatapath, witness } from "./lab.ts";
+import { HAS_DPCTL, millrace, millraceProcess, patience, TestDatapath, witness } from "./lab.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
 // An ordinary user must be able to read it too.
@@ -26,7 +26,8 @@ describe("millrace load", () => {
     lines[9999] = lines[9999]?.replace("udp(", "tcp(") ?? "";
     const bad = file("bad.txt", lines.join("\n"));
     const errors = join(folder, "errors.jsonl");
-    const { exitCode, stdout } = millrace(["load", bad, "--dp", dp.name, "--errors", errors]);
+    const args = ["load", bad, "--dp", dp.name, "--errors", errors];
+    const { exitCode, stdout } = millraceProcess(args);
     expect(exitCode).toBe(1);
     expect(dp.flows).toBe(9997);
     expect(stdout).toContain("9,997 applied, 1 rejected, 2 refused of 10,000 lines");

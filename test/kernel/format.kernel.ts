@@ -6,7 +6,7 @@ import { Datapath } from "../../src/datapath.ts";
 import { fileSource } from "../../src/format/source.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { compile, recordStarts } from "../format/collect.ts";
-import { TestDatapath } from "./lab.ts";
+import { millrace, TestDatapath } from "./lab.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "format-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -39,18 +39,6 @@ const MIXED = (dp: string): string =>
 /** All that the kernel holds, UFIDs too. */
 function flowsOf(dp: Datapath): string[] {
   return Array.from(dp.flows(), (flow) => flow.toString({ verbose: true })).toSorted();
-}
-
-/** Runs millrace as a user does; what is read and written is bytes. */
-function millrace(
-  args: readonly string[],
-  input?: Uint8Array,
-): { exitCode: number; output: Uint8Array; stdout: string; stderr: string } {
-  const program = join(import.meta.dir, "../../src/cli/millrace");
-  const stdin = input ?? "ignore";
-  const child = Bun.spawnSync([program, ...args], { stdin, stdout: "pipe", stderr: "pipe" });
-  const { exitCode, stdout, stderr } = child;
-  return { exitCode, output: stdout, stdout: stdout.toString(), stderr: stderr.toString() };
 }
 
 function file(name: string, content: string | Uint8Array): string {

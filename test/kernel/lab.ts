@@ -9,6 +9,9 @@ import {
 } from "../../src/ovs/datapath.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
+import { millrace } from "./program.ts";
+
+export { MILLRACE, millrace, millraceProcess } from "./program.ts";
 
 /** A datapath of a test's own, with internal ports 1 and 2 (`NAMEp1`, `NAMEp2`); gone when the test ends. */
 export class TestDatapath implements Disposable {
@@ -87,24 +90,4 @@ export function patience(milliseconds: number): number {
     slowness = Math.max(1, (performance.now() - startedAt) / START_MS);
   }
   return milliseconds * slowness;
-}
-
-/** The program, as a user starts it. */
-export const MILLRACE: string = `${import.meta.dir}/../../src/cli/millrace`;
-
-/** Runs millrace as a user does. */
-export function millrace(
-  args: readonly string[],
-  input?: string,
-): { exitCode: number; stdout: string; stderr: string } {
-  const child = Bun.spawnSync([MILLRACE, ...args], {
-    stdin: input === undefined ? "ignore" : new TextEncoder().encode(input),
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  return {
-    exitCode: child.exitCode,
-    stdout: child.stdout.toString(),
-    stderr: child.stderr.toString(),
-  };
 }

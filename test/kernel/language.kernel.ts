@@ -50,7 +50,7 @@ function refusal(line: string): string | undefined {
 
 describe("every flow that the kernel takes", () => {
   test("is the one that was asked for, stays it when loaded again, and its dumps load to it", () => {
-    const one = new OneFlow(dp);
+    using one = new OneFlow(dp);
     const wrong: string[] = [];
     for (const { source, flows } of corpusLines()) {
       let held = 0;
@@ -75,7 +75,7 @@ describe("every flow that the kernel takes", () => {
   });
 
   test(`so are ${RANDOM_FLOWS} random ones (seed ${SEED})`, () => {
-    const one = new OneFlow(dp);
+    using one = new OneFlow(dp);
     const random = new Random(SEED);
     const wrong: string[] = [];
     for (let held = 0; held < RANDOM_FLOWS;) {
