@@ -71,7 +71,9 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   const verbs = plan.variants.filter(({ name }) => name === "millrace, verbs").length;
   expect(own.size).toBe(plan.variants.length - verbs + 5 * verbs);
   for (const run of runs) expect(run.wholeSeconds).toBeGreaterThan(0);
-  const wholeSeconds = runs.reduce((sum, run) => sum + (run.wholeSeconds ?? 0), 0);
+  // The runs of one process have one figure between them.
+  const processes = new Set(runs.map((run) => run.wholeSeconds ?? 0));
+  const wholeSeconds = [...processes].reduce((sum, seconds) => sum + seconds, 0);
   expect(wholeSeconds).toBeLessThan((performance.now() - startedAt) / 1000);
   const watched = runs.filter(({ collectorPausesMs }) => collectorPausesMs !== undefined);
   expect(watched.map(({ part }) => part)).toEqual(["growth"]);
