@@ -66,6 +66,8 @@ export function umlCommand(boot: UmlBoot): string[] {
   ];
 }
 
+const SHIM = "xstate.so";
+
 /**
  * The environment of the kernel's process. The folder for the guest's memory is told to it by TMPDIR, and by
  * nothing else. None of it reaches the guest.
@@ -74,7 +76,7 @@ export function umlCommand(boot: UmlBoot): string[] {
 export function umlEnvironment(memoryFolder: string, folder: string): Record<string, string> {
   const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", TMPDIR: memoryFolder };
   if (!wantsXstateShim(readFileSync("/proc/cpuinfo", "utf8"))) return env;
-  const shim = join(folder, "xstate.so");
-  writeFileSync(shim, xstateShim());
-  return { ...env, LD_PRELOAD: shim };
+  writeFileSync(join(folder, SHIM), xstateShim());
+  // From the folder that the kernel is started in: a blank or a colon in its path would end the name.
+  return { ...env, LD_PRELOAD: `./${SHIM}` };
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { umlEnvironment } from "../../src/lab/uml.ts";
 import { wantsXstateShim, xstateShim } from "../../src/lab/xstate-shim.ts";
 
 let folder = "";
@@ -66,4 +67,11 @@ test("a processor with AMX wants it", () => {
   expect(wantsXstateShim(`processor\t: 0\n${others.trim()} amx_bf16 amx_tile amx_int8\n`)).toBe(
     true,
   );
+});
+
+test("whatever the folder of a run is called, its path is no list of objects to load", () => {
+  const run = join(folder, "a:b c");
+  mkdirSync(run);
+  const wanted = wantsXstateShim(readFileSync("/proc/cpuinfo", "utf8"));
+  expect(umlEnvironment("/dev/shm", run)["LD_PRELOAD"]).toBe(wanted ? "./xstate.so" : undefined);
 });
