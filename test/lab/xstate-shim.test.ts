@@ -70,8 +70,8 @@ test("a processor with AMX wants it", () => {
 });
 
 test("whatever the folder of a run is called, its path is no list of objects to load", () => {
-  const run = join(folder, "a:b c");
-  mkdirSync(run);
+  const named = join(folder, "a:b c");
+  mkdirSync(named);
   const wanted = wantsXstateShim(readFileSync("/proc/cpuinfo", "utf8"));
-  expect(umlEnvironment("/dev/shm", run)["LD_PRELOAD"]).toBe(wanted ? "./xstate.so" : undefined);
+  expect(umlEnvironment("/dev/shm", named)["LD_PRELOAD"]).toBe(wanted ? "./xstate.so" : undefined);
 });
