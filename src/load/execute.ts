@@ -80,6 +80,9 @@ export class Executor {
     this.#end = sent ? batch.count : 0;
     this.#phase = sent ? "resolve" : "cut";
     this.#puts = this.#putsThere = 0;
+    // What is known of the messages of another batch says nothing of those in the same places of this one.
+    this.#createdLater.clear();
+    this.held.others.clear();
   }
 
   /** Asks the kernel no more: what was not sent stays so, and what is in doubt stays unknown. */

@@ -137,7 +137,8 @@ export class HeldFlows {
 
   readonly #onEnd = (index: number, result: ReadResult): void => {
     if (result === "found") return;
-    if (this.foundBy[index] !== FoundBy.own) return;
+    // Not found by another name leaves what is known; not told, it may be there.
+    if (this.foundBy[index] !== FoundBy.own && result === "none") return;
     this.states[index] = result === "none" ? Held.none : Held.unknown;
   };
 }
