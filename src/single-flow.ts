@@ -176,12 +176,11 @@ function carryOut(
   const rig = rigs?.take(channel, DEFAULT_SHAPE) ?? new Rig(channel, DEFAULT_SHAPE);
   let done = false;
   try {
-    const { batch, transactor } = rig;
+    const { batch } = rig;
     const messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
     const account = new Account();
     const settler = new Settler(target, rig, account, {
       tolerate: new Set(),
-      send: (of, first, end) => transactor.executePart(of, first, end),
     });
     messages.begin(batch);
     write(batch.writer);

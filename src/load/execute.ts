@@ -1,11 +1,13 @@
 import { type Batch, MessageState } from "../netlink/batch.ts";
+import type { Transactor } from "../netlink/transactor.ts";
 import { commandOf, type FlowVerb, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM } from "../sys/errno.ts";
 import { OVS_FLOW_CMD_NEW } from "../uapi/openvswitch.ts";
 import { FollowUps } from "./follow-up.ts";
 import { FoundBy, Held, HeldFlows } from "./held.ts";
 import type { Rig } from "./rig.ts";
-import { NamedFlows, Segments } from "./segment.ts";
+import { NamedFlows } from "./request-identity.ts";
+import { onlyCreates, Segments } from "./segment.ts";
 import type { LoadTarget } from "./sender.ts";
 
 /** Flows that are looked at in one go. */
@@ -20,8 +22,6 @@ export type ExecuteOptions = {
   readonly tolerateExisting: boolean;
   /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
-  /** Sends the messages from `first` to before `end`, as `Transactor.executePart` does. */
-  readonly send: (batch: Batch, first: number, end: number) => void;
 };
 
 /**
@@ -43,6 +43,7 @@ export class Executor {
   readonly held: HeldFlows;
 
   readonly #options: ExecuteOptions;
+  readonly #transactor: Transactor;
   readonly #followUps: FollowUps;
   readonly #segments: Segments;
   readonly #named: NamedFlows;
@@ -63,14 +64,10 @@ export class Executor {
     this.#options = options;
     this.readBack = new Uint8Array(capacity);
     this.held = new HeldFlows(rig.readsOf(target), capacity);
+    this.#transactor = rig.transactor;
     this.#followUps = new FollowUps(rig);
     this.#segments = new Segments(capacity);
     this.#named = new NamedFlows(capacity);
-  }
-
-  /** A batch was begun and is not done. */
-  get busy(): boolean {
-    return this.#batch !== undefined;
   }
 
   /** Takes a batch. @param sent its messages were sent already, and have their states */
@@ -153,14 +150,14 @@ export class Executor {
   }
 
   #look(batch: Batch, messages: readonly number[]): void {
-    this.held.look(batch, messages, this.#options.exactIdentity === true ? "nowhere" : "either");
+    this.held.look(batch, messages, this.#options.exactIdentity !== true);
   }
 
   // Sends what a look has left of the segment, in its order.
   #sendSegment(batch: Batch): void {
     const { states, errnos } = batch;
-    if (!this.lookFirst && this.#createsOnly(batch)) {
-      this.#options.send(batch, this.#start, this.#end);
+    if (!this.lookFirst && onlyCreates(batch, this.#start, this.#end)) {
+      this.#transactor.executePart(batch, this.#start, this.#end);
       return;
     }
     const followUps = this.#followUps;
@@ -172,10 +169,7 @@ export class Executor {
       const verb = verbOf(batch, i);
       const held = this.held.states[i];
       const isThere = held === Held.match || held === Held.same;
-      if (verb === "put") {
-        this.#puts++;
-        if (isThere) this.#putsThere++;
-      }
+      if (verb === "put") this.#countPut(isThere);
       if (verb === "put" && (held === Held.none || held === Held.unknown)) {
         followUps.send(batch, i);
       } else if (verb === "put" && held === Held.same) {
@@ -196,7 +190,7 @@ export class Executor {
   // flow: the first one was refused, and is not to change what the later one made.
   #findCreatedLater(batch: Batch): void {
     this.#createdLater.clear();
-    if (this.#createsOnly(batch)) return;
+    if (onlyCreates(batch, this.#start, this.#end)) return;
     this.#named.clear();
     for (let i = this.#end - 1; i >= this.#start; i--) {
       if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) continue;
@@ -205,9 +199,9 @@ export class Executor {
     }
   }
 
-  #createsOnly(batch: Batch): boolean {
-    for (let i = this.#start; i < this.#end; i++) if (this.#isLookedAt(batch, i)) return false;
-    return true;
+  #countPut(isThere: boolean): void {
+    this.#puts++;
+    if (isThere) this.#putsThere++;
   }
 
   #act(batch: Batch, index: number, verb: "modify" | "delete"): void {
@@ -227,8 +221,7 @@ export class Executor {
         continue;
       }
       // What the one sets is what the next one has to find.
-      if (this.#named.has(batch, index)) break;
-      this.#named.add(batch, index);
+      if (this.#named.hasOrAdd(batch, index)) break;
       some.push(index);
     }
     if (some.length > 0) this.#resolve(batch, some);
@@ -239,7 +232,7 @@ export class Executor {
     const state = batch.states[index];
     if (state === MessageState.lost) return true;
     if (state === MessageState.accepted) {
-      if (!this.lookFirst && verbOf(batch, index) === "put") this.#puts++;
+      if (!this.lookFirst && verbOf(batch, index) === "put") this.#countPut(false);
       return false;
     }
     if (state !== MessageState.rejected || batch.errnos[index] !== EEXIST) return false;
@@ -262,10 +255,7 @@ export class Executor {
         continue;
       }
       const isThere = held === Held.match || held === Held.same;
-      if (verb === "put") {
-        this.#puts++;
-        if (isThere) this.#putsThere++;
-      }
+      if (verb === "put") this.#countPut(isThere);
       if (held === Held.same) {
         batch.states[index] = MessageState.accepted;
         batch.errnos[index] = 0;

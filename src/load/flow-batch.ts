@@ -86,10 +86,8 @@ export class FlowBatch implements Disposable {
     this.#rig = new Rig(channel, { ...DEFAULT_SHAPE, datagramsPerCall });
     this.#batch = this.#rig.batch;
     this.#batch.limit = Math.min(capacity, this.#batch.capacity);
-    const { transactor } = this.#rig;
     this.#settler = new Settler(target, this.#rig, this.#account, {
       tolerate: new Set(),
-      send: (batch, first, end) => transactor.executePart(batch, first, end),
     });
   }
 

@@ -37,9 +37,6 @@ export const FoundBy = {
   hash: 2,
 } as const;
 
-/** Which flows stand for the one of a request beside the one that it names. */
-export type Elsewhere = "nowhere" | "either";
-
 /**
  * Looks what the kernel holds of the flows that requests of a batch name.
  *
@@ -71,10 +68,10 @@ export class HeldFlows {
 
   /**
    * Looks for the flows of some messages of a batch.
-   * @param elsewhere `either`: a flow that is not found by what the message names is looked for by its key,
-   *   or by the hash of its key and mask; not where the message was given a UFID that is no such hash
+   * @param elsewhere a flow that is not found by what the message names is looked for by its key, or by the
+   *   hash of its key and mask; not where the message was given a UFID that is no such hash
    */
-  look(batch: Batch, messages: readonly number[], elsewhere: Elsewhere): void {
+  look(batch: Batch, messages: readonly number[], elsewhere: boolean): void {
     this.#batch = batch;
     for (const index of messages) {
       this.states[index] = Held.unknown;
@@ -87,7 +84,7 @@ export class HeldFlows {
       this.#ask(header >>> 16, u8, at * 4 + 4, at * 4 + (header & 0xffff), index);
     }
     this.#execute();
-    if (elsewhere === "either") this.#lookElsewhere(batch, messages);
+    if (elsewhere) this.#lookElsewhere(batch, messages);
   }
 
   #lookElsewhere(batch: Batch, messages: readonly number[]): void {
@@ -141,6 +138,13 @@ export class HeldFlows {
     if (this.foundBy[index] !== FoundBy.own && result === "none") return;
     this.states[index] = result === "none" ? Held.none : Held.unknown;
   };
+}
+
+/** Why a request is not carried out: what it names is another flow. @param byUfid it names it by UFID */
+export function otherFlowReason(byUfid: boolean, other: string): string {
+  return byUfid
+    ? `its UFID is that of another flow: ${other}`
+    : `a flow with this key is there under another mask: ${other}`;
 }
 
 /** A flow's key and mask in text, and what it is identified by. */

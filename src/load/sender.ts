@@ -198,7 +198,6 @@ export class Sender implements Outlet {
     return (this.#settler ??= newSettler(this.#target, this.#rig, this.account, {
       tolerate: this.#tolerate,
       exactIdentity: this.#exactIdentity,
-      send: (batch, first, end) => this.#transactor.executePart(batch, first, end),
     }));
   }
 

@@ -7,6 +7,7 @@ import { EEXIST, EIO, ENODEV, ENOENT, EPERM, ESTALE, errnoName } from "../sys/er
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import { heldByMatch } from "./elsewhere.ts";
 import { type ExecuteOptions, Executor, ReadBack } from "./execute.ts";
+import { otherFlowReason } from "./held.ts";
 import { explainRejection, type Rejection } from "./explain.ts";
 import { fullOfMasks } from "./mask-limit.ts";
 import type { Account } from "./outcome.ts";
@@ -172,11 +173,7 @@ export class Settler {
     const why = explainRejection(verb, errno, sent, this.#features, this.#masks);
     const other = errno === EEXIST || errno === ENOENT ? this.#nameOf(index) : undefined;
     if (other !== undefined) {
-      const reason =
-        sent.ufid.start >= 0
-          ? `its UFID is that of another flow: ${other}`
-          : `a flow with this key is there under another mask: ${other}`;
-      return { code: why.code, reason };
+      return { code: why.code, reason: otherFlowReason(sent.ufid.start >= 0, other) };
     }
     const elsewhere = this.#elsewhere.get(index);
     if (elsewhere !== undefined) {

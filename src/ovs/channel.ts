@@ -196,7 +196,8 @@ export type OvsMessage = {
   end: number;
 };
 
-function setMessage(message: OvsMessage, reader: MessageReader): void {
+/** Lets `message` be the one that `reader` stands at, in the same memory. */
+export function setMessage(message: OvsMessage, reader: MessageReader): void {
   message.start = Math.min(reader.payload + OVS_PREFIX, reader.end);
   message.end = reader.end;
   message.datapath =

@@ -1,7 +1,7 @@
 import { Batch, MessageState } from "../netlink/batch.ts";
 import { type MessageReader, NLMSG_HEADER, putGenericHeader, putWord } from "../netlink/message.ts";
 import { type BatchShape, Transactor } from "../netlink/transactor.ts";
-import { ENOENT } from "../sys/errno.ts";
+import { EINVAL, ENOENT } from "../sys/errno.ts";
 import { assert, MillraceError } from "../sys/errors.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
 import { NLM_F_REQUEST } from "../uapi/netlink.ts";
@@ -11,7 +11,7 @@ import {
   OVS_FLOW_FAMILY,
   OVS_FLOW_VERSION,
 } from "../uapi/openvswitch.ts";
-import type { OvsChannel, OvsMessage } from "./channel.ts";
+import { type OvsChannel, type OvsMessage, setMessage } from "./channel.ts";
 import type { DatapathInfo } from "./datapath.ts";
 import { getFlow } from "./flow.ts";
 import { decodeFlow, type FlowView, newFlowView } from "./flow-view.ts";
@@ -19,7 +19,7 @@ import type { FlowIdentity } from "../flow/identity.ts";
 import { OVS_PREFIX } from "./message.ts";
 
 /** Flows of one round of reads. */
-export const READS_MAX = 1024;
+const READS_MAX = 1024;
 
 /** Identities of plain flows; a longer round is cut in two. */
 const ARENA_BYTES = 256 << 10;
@@ -45,8 +45,7 @@ const SHAPE: BatchShape = {
 export type ReadResult = "found" | "none" | "unknown";
 
 /**
- * Reads many flows by what names them, in packed GET requests: begin one, write its identity, commit it,
- * and execute. Owns a socket and an arena; used by one caller at a time.
+ * Reads many flows by what names them, in packed GET requests: add some, then execute. Owns a socket and an arena; used by one caller at a time.
  */
 export class FlowReads {
   readonly #channel: OvsChannel;
@@ -55,7 +54,8 @@ export class FlowReads {
   readonly #batch = new Batch(READS_MAX, ARENA_BYTES);
   readonly #transactor: Transactor;
   readonly #view = newFlowView();
-  readonly #message: { -readonly [K in keyof OvsMessage]: OvsMessage[K] };
+  /** One object, set anew for each reply; all lie in the same memory. */
+  #message: OvsMessage | undefined;
   /** Of each request: data came for it, whole. */
   readonly #found = new Uint8Array(READS_MAX);
   #onFlow: (tag: number, view: FlowView) => void = () => {};
@@ -67,7 +67,6 @@ export class FlowReads {
     const onData = this.#take.bind(this);
     const socket = channel.openSocket();
     this.#transactor = new Transactor(socket, SHAPE, { bytesMax: REPLY_BYTES_MAX, onData });
-    this.#message = { bytes: this.#view.bytes, view: EMPTY, datapath: 0, start: 0, end: 0 };
   }
 
   get systemCalls(): number {
@@ -108,11 +107,12 @@ export class FlowReads {
     const isNone = this.#isFlowMissing();
     for (let i = 0; i < batch.count; i++) {
       const tag = batch.tags[i] ?? 0;
-      const errno = batch.errnos[i] ?? 0;
+      const errno = batch.states[i] === MessageState.rejected ? batch.errnos[i] : 0;
       if (this.#found[i] === 1) onEnd(tag, "found");
-      else if (batch.states[i] === MessageState.rejected && errno === ENOENT) {
-        onEnd(tag, isNone ? "none" : "unknown");
-      } else onEnd(tag, this.#readAlone(i, tag));
+      else if (errno === ENOENT) onEnd(tag, isNone ? "none" : "unknown");
+      // No flow has a key that the kernel does not take.
+      else if (errno === EINVAL) onEnd(tag, "none");
+      else onEnd(tag, this.#readAlone(i, tag));
     }
     batch.clear();
   }
@@ -130,12 +130,10 @@ export class FlowReads {
 
   #take(index: number, memory: PinnedMemory, message: MessageReader, cut: boolean): void {
     if (cut) return;
-    const at = this.#message;
-    at.bytes = memory.u8;
-    at.view = memory.view;
-    at.start = Math.min(message.payload + OVS_PREFIX, message.end);
-    at.end = message.end;
-    decodeFlow(at, this.#view);
+    const { u8, view } = memory;
+    const flow = (this.#message ??= { bytes: u8, view, datapath: 0, start: 0, end: 0 });
+    setMessage(flow, message);
+    decodeFlow(flow, this.#view);
     this.#found[index] = 1;
     this.#onFlow(this.#batch.tags[index] ?? 0, this.#view);
   }
@@ -159,5 +157,3 @@ export class FlowReads {
     }
   }
 }
-
-const EMPTY = new DataView(new ArrayBuffer(0));

@@ -1,49 +1,20 @@
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
-import { FlowLineEncoder, type FlowLineOptions } from "../../src/flow/line.ts";
+import { FlowLineEncoder } from "../../src/flow/line.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { linesSource } from "../../src/format/lines-source.ts";
-import { bytesSource, pathSource } from "../../src/format/source.ts";
+import { pathSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
-import { load, type LoadOptions, loadSync } from "../../src/load/load.ts";
+import { load, loadSync } from "../../src/load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "../../src/load/outcome.ts";
-import type { LoadReport } from "../../src/load/report.ts";
-import { Sender, type SenderOptions } from "../../src/load/sender.ts";
-import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
+import { Sender } from "../../src/load/sender.ts";
 import { deleteDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
 import { Datapath } from "../../src/datapath.ts";
 import { EEXIST, ENOENT } from "../../src/sys/errno.ts";
-import { SendThread } from "../../src/sys/send-thread.ts";
 import { HAS_DPCTL, TestDatapath, witness } from "./lab.ts";
-
-function lines(text: string, options: Partial<FlowLineOptions> = {}): TextFeed {
-  const source = bytesSource("test", new TextEncoder().encode(text));
-  return new TextFeed(source, { ufid: true, ...options });
-}
-
-function sample(count: number, first = 0): string {
-  return Array.from({ length: count }, (_, i) => `${sampleLine(first + i)}\n`).join("");
-}
-
-type Extra = LoadOptions &
-  Partial<FlowLineOptions> & {
-    shape?: Partial<SenderShape>;
-    tolerate?: readonly number[];
-    table?: OutcomeTable;
-  };
-
-function loadText(dp: TestDatapath, text: string, extra: Extra = {}): Promise<LoadReport> {
-  const account = new Account(undefined, extra.table);
-  const shape = completeShape(extra.shape);
-  const target = { channel: dp.channel, datapath: dp.info };
-  return load(
-    lines(text, extra),
-    new Sender(target, account, { shape, tolerate: new Set(extra.tolerate) }),
-    extra,
-  );
-}
+import { lines, loadText, sample } from "./loading.ts";
 
 describe("load", () => {
   test("every line is accounted for, and the kernel has the rest", async () => {
@@ -303,32 +274,6 @@ describe("load", () => {
     expect(dp.flows).toBe(5000);
   });
 
-  test("threads that parse and send give the same account, in the same order", async () => {
-    using dp = new TestDatapath();
-    const text = `${sample(9000)}bad line\n${sample(3000, 9000)}${sampleLine(3).replace("udp(", "tcp(")}\n`;
-    const path = join(process.env["TMPDIR"] ?? "/tmp", "threads.txt");
-    await Bun.write(path, text);
-    const target = { channel: dp.channel, datapath: dp.info };
-    for (const workers of [0, 1, 2] as const) {
-      const table = new OutcomeTable();
-      const senders = sendersOf(workers);
-      const sender = new Sender(target, new Account(undefined, table), { senders });
-      const options = { line: { ufid: true }, ports: [], workers };
-      const report = await load(await fileFeed(pathSource(path), sender, target, options), sender);
-      expect(report).toMatchObject({ applied: 12_000, refused: 1, rejected: 1, lines: 12_002 });
-      // The load may end before the thread has started.
-      if (senders !== 2) expect(report.senders).toBe(1);
-      expect(report.errors.map(({ line }) => line)).toEqual([9001, 12_002]);
-      expect([table.count, table.stateOf(9000), table.stateOf(12_001)]).toEqual([
-        12_002,
-        "refused",
-        "rejected",
-      ]);
-      expect(dp.flows).toBe(12_000);
-      flushFlows(dp.channel, dp.info);
-    }
-  });
-
   test("lines that fail are told in their order, as they stand in the input", async () => {
     using dp = new TestDatapath();
     const target = { channel: dp.channel, datapath: dp.info };
@@ -353,87 +298,4 @@ describe("load", () => {
       flushFlows(dp.channel, dp.info);
     }
   });
-
-  test("two sockets are said to have sent where they did, and one where the flows never let them", async () => {
-    using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
-    const other = (i: number): string =>
-      `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.${i >> 8}.${i & 255}.0/255.255.255.0,frag=no) 2`;
-    // A thread starts while the load waits for more.
-    async function* groups(sender: Sender, mixed: boolean): AsyncGenerator<string> {
-      for (let group = 0; group < (mixed ? 6 : 50) && sender.senders === 1; group++) {
-        for (let i = group * 1000; i < (group + 1) * 1000; i++) {
-          yield mixed && i % 2 === 1 ? other(i) : sampleLine(i);
-        }
-        await Bun.sleep(100);
-      }
-    }
-    for (const mixed of [false, true]) {
-      const sender = new Sender(target, new Account(), { senders: 2 });
-      const source = linesSource("script", groups(sender, mixed));
-      const report = await load(new TextFeed(source, { ufid: true }), sender);
-      expect([report.senders, report.ended]).toEqual([mixed ? 1 : 2, "whole"]);
-      expect(report.applied + report.rejected).toBe(report.lines);
-    }
-  });
-
-  test("two sockets are refused where they cannot send", () => {
-    using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
-    const shape = completeShape({ transport: "writev" });
-    const sender = (options: SenderOptions): Sender => new Sender(target, new Account(), options);
-    expect(() => sender({ shape, senders: 2 })).toThrow("two sockets cannot send by writev");
-    expect(() => sender({ tune: true, senders: 2 })).toThrow("while the cut is tuned");
-    using auto = sender({ shape });
-    expect(auto.senders).toBe(1);
-  });
-
-  test("a tuned load says how its batches left", async () => {
-    using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
-    for (const transport of ["sendmmsg", "send", "writev"] as const) {
-      // At most 23 of these flows are 4096 bytes.
-      for (const bytesPerDatagram of [256 << 10, 4096]) {
-        const cut = { messagesPerDatagram: 64, datagramsPerCall: 4 };
-        const shape = completeShape({ transport, bytesPerDatagram, ...cut });
-        const sender = new Sender(target, new Account(), { shape, tune: true });
-        const { tuned, ...report } = await load(lines(sample(4000)), sender);
-        flushFlows(dp.channel, dp.info);
-        expect(report).toMatchObject({ applied: 4000, senders: 1 });
-        const flowsMax = bytesPerDatagram === 4096 ? 23 : transport === "writev" ? 64 : 256;
-        expect(tuned?.messagesPerDatagram).toBeLessThanOrEqual(flowsMax);
-        if (transport !== "sendmmsg") expect(tuned?.datagramsPerCall).toBe(1);
-      }
-    }
-  });
-
-  test.each(["failed", "late"] as const)(
-    "a sending thread that is %s ends the load with an account of every line",
-    async (how) => {
-      using dp = new TestDatapath();
-      const target = { channel: dp.channel, datapath: dp.info };
-      const name = how === "late" ? "slow" : "throwing";
-      const script = new URL(`../sys/${name}-thread.ts`, import.meta.url);
-      const startThread = (): SendThread => new SendThread({ waitMs: 50, script });
-      const sender = new Sender(target, new Account(), { senders: 2, startThread });
-      async function* flows(): AsyncGenerator<string> {
-        for (let i = 0; sender.failure === ""; i++) {
-          // The thread starts while the load waits for more.
-          if (i % 1000 === 0) await Bun.sleep(50);
-          yield sampleLine(i);
-        }
-      }
-      const report = await load(
-        new TextFeed(linesSource("script", flows()), { ufid: true }),
-        sender,
-      );
-      expect(report.ended).toBe("failed");
-      expect(report.endReason).toContain("the thread that sends half of each batch");
-      const { applied, unknown, reconciled } = report;
-      expect(applied + unknown + reconciled.absent).toBe(report.lines);
-      // What neither thread sends is not there; of one that still runs that is not known.
-      expect([unknown > 0, reconciled.absent > 0]).toEqual([how === "late", how === "failed"]);
-      expect(dp.flows).toBe(applied);
-    },
-  );
 });

@@ -9,7 +9,7 @@ import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { explainRejection } from "../../load/explain.ts";
 import { fullOfMasks } from "../../load/mask-limit.ts";
-import { describe } from "../../load/held.ts";
+import { describe, otherFlowReason } from "../../load/held.ts";
 import { sameMatch } from "../../load/same-flow.ts";
 import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
@@ -123,10 +123,7 @@ function refuseOther(named: NamedFlow): void {
     if (!sameMatch(sent, view)) other = describe(view);
   });
   if (other === undefined) return;
-  const why =
-    sent.ufid.start < 0
-      ? `a flow with this key is there under another mask: ${other}`
-      : `its UFID is that of another flow: ${other}`;
+  const why = otherFlowReason(sent.ufid.start >= 0, other);
   session.complain(named.mode === "delete" ? "deleting flow" : "updating flow table", ENOENT, why);
   throw new CommandFailed();
 }

@@ -1,0 +1,41 @@
+import { type FlowLineOptions } from "../../src/flow/line.ts";
+import { sampleLine } from "../../src/format/sample.ts";
+import { bytesSource } from "../../src/format/source.ts";
+import { TextFeed } from "../../src/format/text-feed.ts";
+import { load, type LoadOptions } from "../../src/load/load.ts";
+import { Account, type OutcomeTable } from "../../src/load/outcome.ts";
+import type { LoadReport } from "../../src/load/report.ts";
+import { Sender } from "../../src/load/sender.ts";
+import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
+import type { TestDatapath } from "./lab.ts";
+
+/** Lines of text, as a load reads them. */
+export function lines(text: string, options: Partial<FlowLineOptions> = {}): TextFeed {
+  const source = bytesSource("test", new TextEncoder().encode(text));
+  return new TextFeed(source, { ufid: true, ...options });
+}
+
+/** Lines of that many flows, none like another one. */
+export function sample(count: number, first = 0): string {
+  return Array.from({ length: count }, (_, i) => `${sampleLine(first + i)}\n`).join("");
+}
+
+/** How {@link loadText} loads. */
+type Extra = LoadOptions &
+  Partial<FlowLineOptions> & {
+    shape?: Partial<SenderShape>;
+    tolerate?: readonly number[];
+    table?: OutcomeTable;
+  };
+
+/** Loads text into a datapath. */
+export function loadText(dp: TestDatapath, text: string, extra: Extra = {}): Promise<LoadReport> {
+  const account = new Account(undefined, extra.table);
+  const shape = completeShape(extra.shape);
+  const target = { channel: dp.channel, datapath: dp.info };
+  return load(
+    lines(text, extra),
+    new Sender(target, account, { shape, tolerate: new Set(extra.tolerate) }),
+    extra,
+  );
+}
