@@ -33,6 +33,7 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
+import { DumpCheck, type DumpDoubt, throwDoubt } from "./ovs/dump-check.ts";
 import { flushFlows } from "./ovs/flow.ts";
 import {
   deleteMeter,
@@ -71,6 +72,11 @@ import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 export type NamespaceOption = {
   /** A network namespace by name, by path or by the id of a process in it; the thread's own by default. */
   readonly namespace?: NamespaceReference;
+};
+
+/** How {@link Datapath.flows} tells that a dump may lack flows. */
+export type FlowsOptions = {
+  readonly onDoubt?: (doubt: DumpDoubt) => void;
 };
 
 /**
@@ -247,16 +253,22 @@ export class Datapath implements Disposable {
   /**
    * Every flow, one by one, with counters, in an order in which they can be loaded again: where they
    * overlap a narrow one comes before a wide one. Ending the loop early is fine.
-   * @param options `terse`: counters alone, by UFID, for a fraction of the time
+   * @param options `terse`: counters alone, by UFID, for a fraction of the time; `onDoubt`: is told, after
+   *   the last flow, that some may be missing because flows changed meanwhile, instead of an error
+   * @throws MillraceError `UNSOUND_DUMP` after the last flow, see `onDoubt`
    */
-  flows(): Generator<Flow, void>;
-  flows(options: { readonly terse: true }): Generator<FlowCounters, void>;
-  flows(options?: { readonly terse: true }): Generator<Flow | FlowCounters, void> {
-    return options?.terse === true ? countersOfAll(this.#target) : this.#flows();
-  }
-
-  *#flows(): Generator<Flow, void> {
-    for (const view of dumpToLoad(this.#channel, this.#info)) yield Flow.fromParts(view);
+  flows(options?: FlowsOptions): Generator<Flow, void>;
+  flows(options: FlowsOptions & { readonly terse: true }): Generator<FlowCounters, void>;
+  *flows(
+    options: FlowsOptions & { readonly terse?: true } = {},
+  ): Generator<Flow | FlowCounters, void> {
+    const check = DumpCheck.of(this.#channel, this.#info);
+    if (options.terse === true) yield* countersOfAll(this.#target, check);
+    else {
+      for (const view of dumpToLoad(this.#channel, this.#info, check)) yield Flow.fromParts(view);
+    }
+    const doubt = check.doubt();
+    if (doubt !== undefined) (options.onDoubt ?? throwDoubt)(doubt);
   }
 
   /**

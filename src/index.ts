@@ -59,6 +59,7 @@ export type {
   MeterInfo,
   MeterOptions,
 } from "./ovs/meter.ts";
+export type { DumpDoubt } from "./ovs/dump-check.ts";
 export { type PacketToExecute, Upcall, type UpcallReason } from "./ovs/packet.ts";
 export type { TunnelOptions } from "./ovs/tunnel.ts";
 export {

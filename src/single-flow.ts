@@ -15,6 +15,7 @@ import { Settler } from "./load/settle.ts";
 import { AttributeWriter } from "./netlink/attribute-writer.ts";
 import { noPermission } from "./ovs/channel.ts";
 import { FlowMessages, type FlowVerb } from "./ovs/flow-message.ts";
+import type { DumpCheck } from "./ovs/dump-check.ts";
 import { clearFlow, deleteFlow, dumpFlows, getFlow, TERSE } from "./ovs/flow.ts";
 import { type FlowView, identityOf } from "./ovs/flow-view.ts";
 import { portNames } from "./ovs/vport.ts";
@@ -49,8 +50,11 @@ export type FlowCounters = {
 };
 
 /** Counters of every flow, without keys and actions. */
-export function* countersOfAll({ channel, datapath }: LoadTarget): Generator<FlowCounters, void> {
-  for (const view of dumpFlows(channel, datapath, TERSE)) yield countersOf(view);
+export function* countersOfAll(
+  { channel, datapath }: LoadTarget,
+  check: DumpCheck,
+): Generator<FlowCounters, void> {
+  for (const view of dumpFlows(channel, datapath, { omit: TERSE, check })) yield countersOf(view);
 }
 
 function countersOf(view: FlowView): FlowCounters {

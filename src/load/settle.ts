@@ -136,7 +136,7 @@ export class Settler {
     }
   }
 
-  // Deletes that may be tolerated, where their flows are there all the same.
+  // Deletes that may be tolerated, where their flows are there all the same, or may be.
   #findElsewhere(batch: Batch): ReadonlyMap<number, string> {
     const deletes: number[] = [];
     for (let i = 0; i < batch.count && this.#tolerate.has(ENOENT); i++) {
@@ -177,7 +177,7 @@ export class Settler {
     }
     const elsewhere = this.#elsewhere.get(index);
     if (elsewhere !== undefined) {
-      return { code: why.code, reason: `the flow is there, and named otherwise: ${elsewhere}` };
+      return { code: why.code, reason: elsewhere };
     }
     return this.#abandoned ? why : this.#overlaps.nameIn(why, verb, errno, sent);
   }

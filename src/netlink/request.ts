@@ -1,7 +1,14 @@
 import { EMSGSIZE } from "../sys/errno.ts";
-import { SystemCallError } from "../sys/errors.ts";
+import { MillraceError, SystemCallError } from "../sys/errors.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
-import { NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR } from "../uapi/netlink.ts";
+import {
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+} from "../uapi/netlink.ts";
 import { ackErrno, decodeExtendedAck } from "./ack.ts";
 import type { AttributeWriter } from "./attribute-writer.ts";
 import { Batch } from "./batch.ts";
@@ -16,6 +23,9 @@ const REQUEST_BYTES = 256 << 10;
 
 /** A kernel that has not answered by then never will: replies are queued before a send returns. */
 const REPLY_TIMEOUT_MS = 10_000;
+
+/** What NLM_F_DUMP_INTR says. */
+const CHANGED = "what was dumped changed meanwhile, and may lack something: try again";
 
 /** One request: what kind, what is in it, and what is done in words. */
 export type Request = {
@@ -72,21 +82,26 @@ export class Requester implements Disposable {
   /**
    * Sends a dump request and gives its messages one by one. The object given is the same each time
    * and its bytes are valid until the next one. A dump left early makes the requester {@link busy}.
-   * @throws NetlinkError, also where the kernel's NLMSG_DONE carries an errno
+   * @throws NetlinkError, also where the kernel's NLMSG_DONE carries an errno; MillraceError
+   *   `UNSOUND_DUMP`, after the last message, where the kernel says that what it dumped changed meanwhile
    */
   *dump(request: Request): Generator<MessageReader, void> {
     this.#receiver.expectLong(false);
     const sequence = this.#send(request, NLM_F_DUMP);
     this.#dumping = true;
+    let interrupted = false;
     const { memory } = this.#receiver;
     for (;;) {
       const message = this.#receiver.next(this.socket, REPLY_TIMEOUT_MS);
       if (message.sequence !== sequence) continue;
+      // `nl_dump_check_consistent` marks the first message after the change.
+      interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
       if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
         this.#dumping = false;
         if (message.payload + 4 <= message.end && memory.i32[message.payload >> 2] !== 0) {
           this.#throwError(message, request.doing);
         }
+        if (interrupted) throw new MillraceError("UNSOUND_DUMP", `${request.doing}: ${CHANGED}`);
         return;
       }
       yield message;

@@ -19,6 +19,7 @@ import {
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, onMessage } from "./channel.ts";
 import type { DatapathInfo } from "./datapath.ts";
+import type { DumpCheck } from "./dump-check.ts";
 import { decodeFlow, type FlowView, identityOf, newFlowView } from "./flow-view.ts";
 
 /**
@@ -26,14 +27,23 @@ import { decodeFlow, type FlowView, identityOf, newFlowView } from "./flow-view.
  */
 export const TERSE: number = OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS;
 
+/** How flows are dumped. */
+export type DumpOptions = {
+  /** OVS_UFID_F_OMIT_* bits: what the kernel is to leave out. */
+  readonly omit?: number;
+  /** Is shown every flow, and knows at the end whether the dump can be sound. */
+  readonly check?: DumpCheck | undefined;
+};
+
 /**
  * Every flow of a datapath. The view is the same object each time, its bytes valid until the next one.
- * A flow whose actions a dump has no room for is read once more, alone.
+ * A flow whose actions a dump has no room for is read once more, alone. A dump beside which flows change
+ * may lack some: only a {@link DumpCheck} sees it.
  */
 export function* dumpFlows(
   channel: OvsChannel,
   datapath: DatapathInfo,
-  omit = 0,
+  { omit = 0, check }: DumpOptions = {},
 ): Generator<FlowView, void> {
   const view = newFlowView();
   const request = {
@@ -43,6 +53,7 @@ export function* dumpFlows(
   };
   for (const message of channel.dump(request)) {
     decodeFlow(message, view);
+    check?.add(view);
     // Its actions did not fit the dump's chunk: the flow alone has them.
     const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
     const whole = cut ? readWhole(channel, datapath, view) : view;

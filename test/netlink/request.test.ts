@@ -3,7 +3,7 @@ import { SocketPool } from "../../src/netlink/pool.ts";
 import { Requester } from "../../src/netlink/request.ts";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { EINTR, ENODEV, ENOENT } from "../../src/sys/errno.ts";
-import { NETLINK_GENERIC } from "../../src/uapi/netlink.ts";
+import { NETLINK_GENERIC, NLM_F_DUMP_INTR } from "../../src/uapi/netlink.ts";
 import { doneReply, errorReply, message, ScriptedKernel } from "./scripted-kernel.ts";
 
 const FAMILY = 0x20;
@@ -75,6 +75,25 @@ describe("a dump", () => {
     const requester = requesterOf(kernel);
     expect(() => valuesOf(requester)).toThrow("asking: no such device");
     expect(requester.busy).toBe(false);
+  });
+
+  test("that the kernel calls interrupted fails after its last message", () => {
+    const kernel = new ScriptedKernel();
+    for (const mark of ["message", "end"]) {
+      kernel.answer = ({ sequence }) => [
+        data(sequence, 2),
+        message(FAMILY, mark === "message" ? NLM_F_DUMP_INTR : 0, sequence, new Uint8Array(4)),
+        doneReply(sequence, 0, mark === "end" ? NLM_F_DUMP_INTR : 0),
+      ];
+      const requester = requesterOf(kernel);
+      let seen = 0;
+      const ask = (): void => {
+        for (const _ of requester.dump(REQUEST)) seen++;
+      };
+      expect(ask).toThrow("asking: what was dumped changed meanwhile");
+      expect(seen).toBe(2);
+      expect(requester.busy).toBe(false);
+    }
   });
 
   test("that was left in its middle leaves no socket for the next one", () => {

@@ -6,12 +6,13 @@ import { TextSink } from "../../flow/text/sink.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
+import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import type { FlowView } from "../../ovs/flow-view.ts";
 import { dumpToLoad } from "../../ovs/ordered-dump.ts";
 import { portNames } from "../../ovs/vport.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { MillraceError } from "../../sys/errors.ts";
-import { UsageError } from "../exit.ts";
+import { Exit, UsageError } from "../exit.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { outputEnded, writeOut } from "../output.ts";
 
@@ -61,13 +62,18 @@ async function run(given: Options, command: Command): Promise<void> {
   const names = options.names === true || options.more === true;
   const ports: PortNames | undefined = names ? portNames(channel, datapath) : undefined;
   const dump = await openDump(options, ports);
-  for (const view of dumpToLoad(channel, datapath)) {
+  const check = DumpCheck.of(channel, datapath);
+  for (const view of dumpToLoad(channel, datapath, check)) {
     if (!dump.add(view)) {
       throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
     }
     if (outputEnded()) return;
   }
   dump.finish();
+  const doubt = check.doubt();
+  if (doubt === undefined) return;
+  console.error(`millrace: ${doubtInWords(doubt)}; dump again for the flows of now`);
+  process.exitCode = Exit.someFailed;
 }
 
 /** @throws UsageError where `--format` asks for something else than `--json` does */

@@ -15,6 +15,7 @@ import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { onMessage } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
+import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows as dumpAll, getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
 import { decodeFlow, type FlowView, identityOf, newFlowView } from "../../ovs/flow-view.ts";
 import { monotonicMs } from "../../sys/clock.ts";
@@ -296,11 +297,11 @@ export function dumpFlows(session: DpctlSession, args: readonly string[]): numbe
   const { datapath } = session.openOptional(left, 1);
   const filter = readFilter(session, filterText, session.portNames(datapath));
   const printer = new FlowPrinter(session, datapath, filter);
-  for (const view of dumpAll(session.channel, datapath)) {
-    printer.print(view);
-  }
+  const check = DumpCheck.of(session.channel, datapath);
+  for (const view of dumpAll(session.channel, datapath, { check })) printer.print(view);
   printer.flush();
-  return 0;
+  const doubt = check.doubt();
+  return doubt === undefined ? 0 : session.complain(doubtInWords(doubt));
 }
 
 /** Where flows can be; in the kernel's datapath they are all `ovs`, and none is offloaded. */

@@ -122,7 +122,7 @@ export class FlowSampler {
     const active: Seen[] = [];
     let packetRate = 0;
     let byteRate = 0;
-    for (const view of dumpFlows(this.#channel, this.#datapath, TERSE)) {
+    for (const view of dumpFlows(this.#channel, this.#datapath, { omit: TERSE })) {
       const seen = this.#take(view, seconds);
       if (seen.packetRate === 0) continue;
       active.push(seen);

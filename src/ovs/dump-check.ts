@@ -1,0 +1,120 @@
+import { MillraceError } from "../sys/errors.ts";
+import type { OvsChannel } from "./channel.ts";
+import { type DatapathInfo, getDatapath } from "./datapath.ts";
+import type { FlowView } from "./flow-view.ts";
+
+/** Why a dump of flows may not be what the datapath held: it changed meanwhile. */
+export type DumpDoubt = {
+  /** Flows that the dump gave, each counted once. */
+  readonly dumped: number;
+  /** Times that a flow came again. */
+  readonly repeated: number;
+  /** Flows of the datapath as the dump began, and as it ended. */
+  readonly before: number;
+  readonly after: number;
+};
+
+/**
+ * Tells whether a dump of flows can be sound. The kernel walks a hash table with its lock released
+ * between the pieces of a dump (`ovs_flow_cmd_dump` in net/openvswitch/datapath.c), and never sets
+ * NLM_F_DUMP_INTR: a table that grows, or is hashed anew as it is every ten minutes, gives some flows
+ * twice and others not at all; a deleted flow can take its neighbour's place in the walk.
+ *
+ * A flow that comes twice, or fewer flows than the datapath held at either end, are seen. Where as many
+ * came as went, nobody sees it.
+ */
+export class DumpCheck {
+  readonly #count: () => number;
+  readonly #seen = new IdentitySet();
+  readonly #before: number;
+  #repeated = 0;
+
+  /** Make it before the dump. @param count asks how many flows the datapath holds */
+  constructor(count: () => number) {
+    this.#count = count;
+    this.#before = count();
+  }
+
+  static of(channel: OvsChannel, { name }: DatapathInfo): DumpCheck {
+    return new DumpCheck(() => getDatapath(channel, name).stats.flows);
+  }
+
+  /** Takes each flow of the dump. Allocates nothing a flow. */
+  add({ bytes, ufid, key }: FlowView): void {
+    const name = ufid.start < 0 ? key : ufid;
+    if (!this.#seen.add(bytes, name.start, name.end)) this.#repeated++;
+  }
+
+  /** What is doubtful about the dump, now that it has ended; undefined where nothing is. */
+  doubt(): DumpDoubt | undefined {
+    const after = this.#count();
+    const dumped = this.#seen.size;
+    const isWhole = dumped >= Math.min(this.#before, after);
+    if (this.#repeated === 0 && isWhole) return undefined;
+    return { dumped, repeated: this.#repeated, before: this.#before, after };
+  }
+}
+
+/** What a doubtful dump is, in words. */
+export function doubtInWords({ dumped, repeated, before, after }: DumpDoubt): string {
+  const held = before === after ? `${before}` : `${before} before and ${after} after it`;
+  const again = repeated === 0 ? "" : `, ${repeated} of them came twice or more`;
+  return (
+    `flows changed during the dump, it may lack some: it has ${dumped}${again}; ` +
+    `the datapath held ${held}`
+  );
+}
+
+/** @throws MillraceError `UNSOUND_DUMP` */
+export function throwDoubt(doubt: DumpDoubt): never {
+  throw new MillraceError("UNSOUND_DUMP", doubtInWords(doubt));
+}
+
+/**
+ * A set of byte strings by 64 bits of hash: 16 bytes a flow at most half full. Of a million flows two
+ * that differ count as one with a chance of one in 37 million.
+ */
+class IdentitySet {
+  size = 0;
+  #slots = new Int32Array(2 * 1024);
+
+  /** @returns false where it is there already */
+  add(bytes: Uint8Array, start: number, end: number): boolean {
+    let low = end - start;
+    let high = 0x2c1b3c6d;
+    for (let i = start; i < end; i += 4) {
+      // Attributes are padded with zeros to whole words, and nothing follows the last one.
+      const word = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+      low = Math.imul(low ^ word, 0x85ebca6b);
+      low ^= low >>> 13;
+      high = Math.imul(high + word, 0x9e3779b1);
+      high ^= high >>> 15;
+    }
+    if (!this.#put(low === 0 ? 1 : low, high)) return false;
+    if (++this.size * 4 > this.#slots.length) this.#grow();
+    return true;
+  }
+
+  // `low` is never 0: that is an empty slot.
+  #put(low: number, high: number): boolean {
+    const slots = this.#slots;
+    const last = slots.length - 1;
+    for (let at = (low << 1) & last; ; at = (at + 2) & last) {
+      if (slots[at] === 0) {
+        slots[at] = low;
+        slots[at + 1] = high;
+        return true;
+      }
+      if (slots[at] === low && slots[at + 1] === high) return false;
+    }
+  }
+
+  #grow(): void {
+    const old = this.#slots;
+    this.#slots = new Int32Array(old.length * 2);
+    for (let i = 0; i < old.length; i += 2) {
+      const low = old[i]!; // below the length
+      if (low !== 0) this.#put(low, old[i + 1]!); // below the length, which is even
+    }
+  }
+}
