@@ -1,4 +1,3 @@
-import { cachedPeers } from "../src/lab/peers.ts";
 import { peerPath } from "../src/lab/index.ts";
 import { buildDpif } from "./build-ovs.ts";
 import { buildLimit, buildMnl, findPyroute, type Found } from "./build.ts";
@@ -50,11 +49,8 @@ export async function findPeers(folder: string, wanted: WantedPeers): Promise<Pe
   return { limit, mnl, pyroute, dpif, dpctl: dpctl !== undefined, skipped };
 }
 
-/** What users have today: fetched where it is missing, as the lab's kernel is. */
+/** What users have today, in the lab's own version: fetched as its kernel is. */
 async function findDpctl(): Promise<Found<string>> {
-  const path = [process.env["PATH"] ?? "", ...cachedPeers()].join(":");
-  const here = Bun.which("ovs-dpctl", { PATH: path });
-  if (here !== null) return { value: here };
   let why = "it cannot be had";
   const found = await peerPath(["ovs-dpctl"], { onProgress: (line) => (why = line) });
   return found === undefined ? { missing: why } : { value: found };

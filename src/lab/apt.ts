@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder, withLock } from "./cache.ts";
 import { LabError } from "./error.ts";
@@ -7,14 +7,31 @@ import { lastLines, runTool, type ToolResult } from "./tool.ts";
 /** Where package lists come from: the machine's own, or a private copy that needs no root. */
 type Lists = "machine" | "private";
 
+/** What is installed on this machine. */
+const STATUS = "/var/lib/dpkg/status";
+
 const DOWNLOAD_TIMEOUT_MS = 600_000;
 const QUERY_TIMEOUT_MS = 120_000;
+
+/** What is installed as apt is told, of the `folder` that apt's own files are in. */
+function statusFile(folder: string): string {
+  return join(folder, "state", "status");
+}
+
+/** dpkg's list of what is installed, `status`, as it is where none of `packages` is. */
+export function statusWithout(status: string, packages: readonly string[]): string {
+  const entries = status.split(/\n{2,}/).filter((entry) => {
+    const name = /^Package: *(\S+)/m.exec(entry)?.[1];
+    return name !== undefined && !packages.includes(name);
+  });
+  return entries.map((entry) => `${entry.trimEnd()}\n\n`).join("");
+}
 
 /** apt's options for folders of our own. The machine's sources, keys and signature checks stay. */
 export function aptOptions(folder: string, lists: Lists): string[] {
   const options = [
     `Dir::State=${folder}/state`,
-    "Dir::State::status=/var/lib/dpkg/status",
+    `Dir::State::status=${statusFile(folder)}`,
     `Dir::Cache=${folder}/cache`,
     "Debug::NoLocking=1",
     // As root apt would fetch as the user _apt, who may not enter these folders.
@@ -46,11 +63,14 @@ function hasLists(folder: string): boolean {
 }
 
 /**
- * Runs an apt command against the machine's package lists, then a private copy, then a fresh one,
- * until `accept` takes the result.
+ * Runs an apt command about `packages` against the machine's package lists, then a private copy, then a
+ * fresh one, until one succeeds.
+ *
+ * To apt none of them is installed: which version a machine has of them, and whether one at all, is nothing
+ * to the lab, which brings its own.
  */
 async function withLists(
-  what: string,
+  packages: readonly string[],
   command: readonly string[],
   options: { cwd?: string; timeoutMs: number; onProgress?: Progress; signal?: AbortSignal },
 ): Promise<ToolResult> {
@@ -59,6 +79,8 @@ async function withLists(
   const tried: string[] = [];
   // apt's own locks are off, as they want root: one process at a time all the same.
   return withLock("apt", async () => {
+    const status = existsSync(STATUS) ? readFileSync(STATUS, "utf8") : "";
+    writeFileSync(statusFile(folder), statusWithout(status, packages));
     const attempt = async (lists: Lists): Promise<ToolResult | undefined> => {
       const result = await runTool([program, ...aptOptions(folder, lists), ...args], {
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -88,7 +110,7 @@ async function withLists(
     if (result !== undefined) return result;
     throw new LabError(
       "FETCH",
-      `cannot get ${what} through apt:\n${tried.join("\n")}`,
+      `cannot get ${packages.join(", ")} through apt:\n${tried.join("\n")}`,
       "check the network and /etc/apt/sources.list (Debian's main is needed)",
     );
   });
@@ -114,7 +136,7 @@ export async function download(
   options: AptOptions = {},
 ): Promise<string[]> {
   options.onProgress?.(`downloading ${packages.join(", ")}`);
-  await withLists(packages.join(", "), ["apt-get", "-q", "download", ...packages], {
+  await withLists(packages, ["apt-get", "-q", "download", ...packages], {
     cwd: folder,
     timeoutMs: DOWNLOAD_TIMEOUT_MS,
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
@@ -136,7 +158,8 @@ export function parseNewPackages(output: string): string[] {
 }
 
 /**
- * What would have to be added to this machine for `packages` to run, themselves included.
+ * What would have to be added to this machine for `packages` to run: themselves, whether it has them or not,
+ * and what they need and it lacks.
  *
  * apt's own resolver answers; nothing is installed.
  */
@@ -145,7 +168,7 @@ export async function missingPackages(
   options: AptOptions = {},
 ): Promise<string[]> {
   const result = await withLists(
-    packages.join(", "),
+    packages,
     ["apt-get", "-q", "--print-uris", "--no-install-recommends", "-y", "install", ...packages],
     {
       timeoutMs: QUERY_TIMEOUT_MS,

@@ -25,8 +25,9 @@ const DROPPED: ReadonlySet<string> = new Set([
 
 /**
  * The environment of a command in a guest: the caller's, with TMPDIR in the guest's memory, and
- * a PATH that finds the lab's own programs, the project's, the caller's, the system's, and last
- * `spare` (peers, and busybox for what the host lacks).
+ * a PATH that finds the lab's own programs (`first`), the project's, the caller's, the system's, and last
+ * `spare` (busybox, for what the host lacks). So what a command is given does not hang on what the host has
+ * under the names of the lab's own.
  */
 export function guestEnvironment(
   env: Readonly<Record<string, string | undefined>>,

@@ -37,8 +37,6 @@ export type LabOptions = {
   readonly memoryMiB?: number | undefined;
   /** Milliseconds for the command, the boot not counted. */
   readonly timeoutMs?: number | undefined;
-  /** Folders with more programs, put last on PATH. */
-  readonly peers?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Hears what is being fetched or booted. */
   readonly onProgress?: Progress | undefined;
@@ -59,7 +57,6 @@ export type ResolvedOptions = {
   readonly readOnly: boolean;
   readonly memoryMiB: number | undefined;
   readonly timeoutMs: number | undefined;
-  readonly peers: readonly string[];
   readonly signal: AbortSignal | undefined;
   readonly onProgress: Progress | undefined;
   readonly onStart: ((release: string) => void) | undefined;
@@ -87,7 +84,6 @@ export function resolveOptions(options: LabOptions): ResolvedOptions {
     readOnly: options.readOnly ?? false,
     memoryMiB: options.memoryMiB,
     timeoutMs: options.timeoutMs,
-    peers: options.peers ?? [],
     signal: options.signal,
     onProgress: options.onProgress,
     onStart: options.onStart,

@@ -5,12 +5,13 @@ import {
   openSync,
   readdirSync,
   readSync,
+  realpathSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { download, missingPackages, unpack, type AptOptions } from "./apt.ts";
 import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
 import { SYSTEM_FOLDERS } from "./environment.ts";
@@ -18,22 +19,32 @@ import { LabError } from "./error.ts";
 import { checkManifest } from "./manifest.ts";
 import { runTool, shellQuote } from "./tool.ts";
 
-/** The Debian package of each program that the lab may want and a machine may lack. */
-const PACKAGE_OF: Readonly<Record<string, string>> = {
-  "ovs-dpctl": "openvswitch-switch",
-  "ovs-appctl": "openvswitch-switch",
-  "ovs-ofctl": "openvswitch-switch",
-  "ovs-vsctl": "openvswitch-switch",
-  "ovs-vswitchd": "openvswitch-switch",
-  "ovsdb-server": "openvswitch-switch",
-  "ovsdb-client": "openvswitch-switch",
-  "ovsdb-tool": "openvswitch-switch",
-  ip: "iproute2",
-  tc: "iproute2",
-  conntrack: "conntrack",
-  ethtool: "ethtool",
-  tcpdump: "tcpdump",
-};
+/** Debian's packages whose programs the lab brings; what a package is of no use without stands beside it. */
+const SOURCES: readonly {
+  packages: readonly [string, ...string[]];
+  programs: readonly string[];
+}[] = [
+  {
+    packages: ["openvswitch-switch", "openvswitch-common"],
+    programs: [
+      "ovs-dpctl",
+      "ovs-appctl",
+      "ovs-ofctl",
+      "ovs-vsctl",
+      "ovs-vswitchd",
+      "ovsdb-server",
+      "ovsdb-client",
+      "ovsdb-tool",
+    ],
+  },
+  { packages: ["iproute2"], programs: ["ip", "tc"] },
+  { packages: ["busybox-static"], programs: ["busybox"] },
+  { packages: ["conntrack"], programs: ["conntrack"] },
+  { packages: ["ethtool"], programs: ["ethtool"] },
+  { packages: ["tcpdump"], programs: ["tcpdump"] },
+];
+
+type Source = (typeof SOURCES)[number];
 
 /** What a peer programs' folder is called in the cache, below its package's own. */
 const BIN = "bin";
@@ -63,10 +74,11 @@ export function cachedPeers(): string[] {
 }
 
 /**
- * Finds programs on this machine or, unpacked without root, in Debian's packages.
+ * Brings programs for labs, unpacked without root from Debian's packages: what a machine has under their names may
+ * be of another version, or another program. Where a package cannot be had, the machine's own has to do.
  *
  * Returns the folders that hold them, as for PATH; undefined, and a line to `onProgress` that says
- * why, where one of them cannot be had. A lab finds what was fetched once by itself.
+ * why, where one of them cannot be had. A lab puts what was fetched once first on PATH by itself.
  */
 export async function peerPath(
   names: readonly string[],
@@ -85,26 +97,38 @@ export async function peerPath(
 }
 
 async function peerFolder(name: string, options: AptOptions): Promise<string> {
-  const here = Bun.which(name, { PATH: [programPath(), ...cachedPeers()].join(":") });
-  if (here !== null) return dirname(here);
-  const wanted = PACKAGE_OF[name];
-  if (wanted === undefined) throw new LabError("USAGE", `no known package brings ${name}`);
-  return withLock("peers", async () => {
-    // Another process may have fetched it while this one waited.
-    const fetched = Bun.which(name, { PATH: cachedPeers().join(":") });
-    if (fetched !== null) return dirname(fetched);
-    const folder = await publish(cacheFolder("peers"), (draft) => fetch(wanted, draft, options));
-    if (!existsSync(join(folder, BIN, name))) {
-      throw new LabError("FETCH", `the package ${wanted} comes without ${name}`);
-    }
-    return join(folder, BIN);
-  });
+  const ready = findCached(name);
+  if (ready !== undefined) return ready;
+  const source = SOURCES.find(({ programs }) => programs.includes(name));
+  if (source === undefined) throw new LabError("USAGE", `no known package brings ${name}`);
+  try {
+    return await withLock("peers", async () => {
+      // Another process may have fetched it while this one waited.
+      const fetched = findCached(name);
+      if (fetched !== undefined) return fetched;
+      const folder = await publish(cacheFolder("peers"), (draft) => fetch(source, draft, options));
+      if (!existsSync(join(folder, BIN, name))) {
+        throw new LabError("FETCH", `the package ${source.packages[0]} comes without ${name}`);
+      }
+      return join(folder, BIN);
+    });
+  } catch (error) {
+    const here = Bun.which(name, { PATH: programPath() });
+    if (!(error instanceof LabError) || here === null) throw error;
+    options.onProgress?.(`${name} is this machine's own: ${error.message}`);
+    return dirname(here);
+  }
 }
 
-/** Unpacks a package and what it needs into `draft`. Returns the name to publish it by. */
-async function fetch(wanted: string, draft: string, options: AptOptions): Promise<string> {
-  const packages = await missingPackages([wanted], options);
-  const files = await download(packages.length === 0 ? [wanted] : packages, draft, options);
+function findCached(name: string): string | undefined {
+  return cachedPeers().find((folder) => existsSync(join(folder, name)));
+}
+
+/** Unpacks packages and what they need into `draft`. Returns the name to publish it by. */
+async function fetch(source: Source, draft: string, options: AptOptions): Promise<string> {
+  const [wanted] = source.packages;
+  const packages = await missingPackages(source.packages, options);
+  const files = await download(packages, draft, options);
   const main = files.find((file) => basename(file).startsWith(`${wanted}_`));
   if (main === undefined) throw new LabError("FETCH", `apt brought no ${wanted}`);
   const root = join(draft, "root");
@@ -113,36 +137,36 @@ async function fetch(wanted: string, draft: string, options: AptOptions): Promis
     rmSync(file);
   }
   const name = basename(main, ".deb");
-  await linkPrograms(draft, join(cacheFolder("peers"), name));
+  await linkPrograms(source.programs, draft, join(cacheFolder("peers"), name));
   return name;
 }
 
 /**
- * Fills `draft/bin`: a link for each program that finds its libraries on this machine, a small
- * script for one that needs the unpacked ones. `home` is where the draft is going to be.
+ * Fills `draft/bin` with `names`, and nothing else, for it comes first on PATH: a link for each program that
+ * finds its libraries on this machine, a small script for one that needs the unpacked ones. `home` is where the
+ * draft is going to be.
  */
-async function linkPrograms(draft: string, home: string): Promise<void> {
+async function linkPrograms(names: readonly string[], draft: string, home: string): Promise<void> {
   const bin = join(draft, BIN);
   mkdirSync(bin);
-  const libraries = libraryFolders(join(draft, "root")).map((folder) => join("root", folder));
-  for (const folder of PROGRAM_FOLDERS) {
-    const parent = join(draft, "root", folder);
-    if (!existsSync(parent)) continue;
-    for (const name of readdirSync(parent)) {
-      const program = join(parent, name);
-      if (existsSync(join(bin, name)) || !isElf(program)) continue;
-      const needs = await runTool(["ldd", program], { timeoutMs: 20_000 });
-      if (!needs.stdout.includes("not found")) {
-        symlinkSync(join("..", "root", folder, name), join(bin, name));
-        continue;
-      }
-      const path = libraries.map((library) => join(home, library)).join(":");
-      writeFileSync(
-        join(bin, name),
-        `#!/bin/sh\nexport LD_LIBRARY_PATH=${shellQuote(path)}\nexec ${shellQuote(join(home, "root", folder, name))} "$@"\n`,
-        { mode: 0o755 },
-      );
+  const root = join(draft, "root");
+  const libraries = libraryFolders(root).map((folder) => join(home, "root", folder));
+  for (const name of names) {
+    const program = PROGRAM_FOLDERS.map((folder) => join(root, folder, name)).find((path) =>
+      isProgramIn(root, path),
+    );
+    if (program === undefined) continue;
+    const needs = await runTool(["ldd", program], { timeoutMs: 20_000 });
+    const place = relative(draft, program);
+    if (!needs.stdout.includes("not found")) {
+      symlinkSync(join("..", place), join(bin, name));
+      continue;
     }
+    writeFileSync(
+      join(bin, name),
+      `#!/bin/sh\nexport LD_LIBRARY_PATH=${shellQuote(libraries.join(":"))}\nexec ${shellQuote(join(home, place))} "$@"\n`,
+      { mode: 0o755 },
+    );
   }
 }
 
@@ -159,9 +183,10 @@ function libraryFolders(root: string): string[] {
   return found;
 }
 
-function isElf(path: string): boolean {
-  // A link may lead out of the package, to nowhere.
+/** Whether a program lies below `root`: a link may lead out of the package, to nowhere or to the machine's own. */
+function isProgramIn(root: string, path: string): boolean {
   if (!existsSync(path) || !statSync(path).isFile()) return false;
+  if (relative(realpathSync(root), realpathSync(path)).startsWith("..")) return false;
   const file = openSync(path, "r");
   try {
     const magic = Buffer.alloc(4);

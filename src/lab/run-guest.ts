@@ -53,11 +53,10 @@ export async function runInGuest(
     const source = options.terminal ? "ignore" : options.stdin;
     const file = source === "inherit" ? inputFile() : undefined;
     const programs = join(folder, "bin");
-    const spare = [...options.peers, ...cachedPeers(), tree.applets];
     const init = writeScripts(folder, kernel, {
       command: options.command,
       cwd: options.cwd,
-      env: guestEnvironment(options.env, [programs], spare),
+      env: guestEnvironment(options.env, [programs, ...cachedPeers()], [tree.applets]),
       stdin: source === "ignore" ? source : file === undefined ? { spool } : { file },
       terminal: options.terminal ? terminalSize() : undefined,
       readOnly: options.readOnly,

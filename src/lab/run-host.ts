@@ -48,7 +48,7 @@ export async function runOnHost(
   const began = performance.now();
   const folder = temporaryFolder("millrace-lab-");
   try {
-    const env = guestEnvironment(options.env, [], [...options.peers, ...peers]);
+    const env = guestEnvironment(options.env, peers, []);
     const shared = options.stdin === "inherit" || options.terminal;
     const stdio: StdioOptions = [
       shared ? "inherit" : options.stdin === "ignore" ? "ignore" : "pipe",

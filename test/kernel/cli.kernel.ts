@@ -185,8 +185,8 @@ describe("millrace load", () => {
     expect(flowsPerSecond).toBeLessThan(1300);
     expect(flowsPerSecond * seconds).toBeCloseTo(1000, 0);
     const bad = file("bad.txt", "nonsense\n");
-    const shell = `${program} load ${bad} --dp ${dp.name} | true; echo \${PIPESTATUS[0]}`;
-    expect(witness("bash", "-c", shell).trim()).toBe("1");
+    const shell = `{ { ${program} load ${bad} --dp ${dp.name}; echo $? >&3; } | true; } 3>&1`;
+    expect(witness("sh", "-c", shell).trim()).toBe("1");
     expect(millrace(["load", bad, "--dp", dp.name, "--errors", bad]).exitCode).toBe(2);
   });
 

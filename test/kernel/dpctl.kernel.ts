@@ -8,6 +8,7 @@ import { OvsChannel } from "../../src/ovs/channel.ts";
 import { deleteDatapath, listDatapaths } from "../../src/ovs/datapath.ts";
 import { dpctlScript, type Line, V4 } from "./dpctl-script.ts";
 import { HAS_DPCTL, millrace, witness } from "./lab.ts";
+import { pingCommand } from "./net.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "dpctl-"));
 
@@ -212,7 +213,7 @@ describe.skipIf(!HAS_DPCTL)("conntrack through millrace dpctl", () => {
       ["ip", "netns", "exec", "dct-b", "busybox", "nc", "-l", "-p", "5000", "-e", "cat"],
       { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
     );
-    witness("ip", "netns", "exec", "dct-a", "busybox", "ping", "-c", "2", "10.8.0.2");
+    witness(...pingCommand("dct-a", "-c", "2", "10.8.0.2"));
     witness("sh", "-c", "echo hello | ip netns exec dct-a busybox nc -w 5 10.8.0.2 5000");
     server.kill();
     await server.exited;

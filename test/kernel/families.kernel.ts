@@ -95,10 +95,7 @@ describe("conntrack limits", () => {
       for (let i = 0; i < 2; i++) answered += await ping(net.machines[0] ?? "", addressOf(2), 1);
       expect(answered).toBe(2);
       expect(dp.ctLimits([0])).toEqual([{ zone: 0, limit: 2, count: 2 }]);
-      const [machine = ""] = net.machines;
-      const command = ["ip", "netns", "exec", machine, "ping", "-c", "1", "-W", "1", addressOf(2)];
-      const late = Bun.spawnSync(command);
-      expect(late.exitCode).not.toBe(0);
+      expect(await ping(net.machines[0] ?? "", addressOf(2), 1, 1)).toBe(0);
       expect(dp.ctLimits([0])[0]?.count).toBe(2);
     } finally {
       dp.deleteCtLimits([0]);

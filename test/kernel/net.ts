@@ -64,13 +64,23 @@ export function addressOf(number: number): string {
   return `10.77.0.${number}`;
 }
 
-/** Starts a ping from machine to machine. @returns packets that came back */
-export async function ping(from: string, to: string, count: number): Promise<number> {
-  const command = ["ip", "netns", "exec", from, "ping", "-c", String(count), "-W", "10", to];
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });
+/** How a machine pings: by the lab's own program, as each has options and a summary of its own. */
+export function pingCommand(machine: string, ...args: readonly string[]): string[] {
+  return ["ip", "netns", "exec", machine, "busybox", "ping", ...args];
+}
+
+/** Starts a ping from machine to machine. @returns packets that came back within `seconds` of the last one */
+export async function ping(from: string, to: string, count: number, seconds = 10): Promise<number> {
+  const child = Bun.spawn(pingCommand(from, "-c", `${count}`, "-W", `${seconds}`, to), {
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   const output = await new Response(child.stdout).text();
-  // Busybox says "packets received", iputils "received".
-  return Number(/(\d+) (?:packets )?received/.exec(output)?.[1] ?? 0);
+  const received = /(\d+) packets received/.exec(output)?.[1];
+  if (received === undefined) {
+    throw new Error(`ping: ${output}${await new Response(child.stderr).text()}`);
+  }
+  return Number(received);
 }
 
 /** Packets that an interface sent and received, as `ip` counts them. */

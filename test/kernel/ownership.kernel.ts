@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { failure, millrace, TestDatapath, witness } from "./lab.ts";
@@ -8,11 +8,15 @@ import { sampleLine } from "../../src/format/sample.ts";
 
 const vswitchd = Bun.which("ovs-vswitchd");
 
-/** The database's schema, where Debian's package has it: installed, or unpacked beside its programs. */
+/**
+ * The database's schema, of the version of its programs: where Debian's package has it, in its root, which a
+ * program of the lab lies in, or beside which it is a script.
+ */
 function schemaPath(): string {
-  const folders = ["/usr/share/openvswitch"];
-  const programs = dirname(Bun.which("ovsdb-tool") ?? "/usr/bin/ovsdb-tool");
-  folders.push(join(programs, "../root/usr/share/openvswitch"));
+  const programs = dirname(realpathSync(Bun.which("ovsdb-tool") ?? "/usr/bin/ovsdb-tool"));
+  const folders = ["../share/openvswitch", "../root/usr/share/openvswitch"].map((folder) =>
+    join(programs, folder),
+  );
   const found = folders.map((folder) => join(folder, "vswitch.ovsschema")).find(existsSync);
   if (found === undefined) throw new Error(`no vswitch.ovsschema in ${folders.join(", ")}`);
   return found;

@@ -4,6 +4,7 @@ import { Datapath } from "../../src/datapath.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { millrace, patience, TestDatapath, witness } from "./lab.ts";
+import { pingCommand } from "./net.ts";
 
 // Two namespaces, each with one end of a veth pair in it; their other ends are ports 3 and 4.
 const dp = new TestDatapath("top0");
@@ -38,12 +39,8 @@ afterAll(() => {
 
 /** A program of its own sends while the test looks: an echo every 10 ms. */
 function ping(count: number): Bun.Subprocess {
-  const command = ["ping", "-q", "-i", "0.01", "-c", `${count}`, "10.9.0.4"];
-  const program = Bun.which("ping") === null ? ["busybox", ...command] : command;
-  return Bun.spawn(["ip", "netns", "exec", "top-a", ...program], {
-    stdout: "ignore",
-    stderr: "ignore",
-  });
+  const command = pingCommand("top-a", "-q", "-i", "0.01", "-c", `${count}`, "10.9.0.4");
+  return Bun.spawn(command, { stdout: "ignore", stderr: "ignore" });
 }
 
 test(

@@ -51,6 +51,9 @@ export async function until(condition: () => boolean, limitMs = 20_000): Promise
 /** Whether User Mode Linux can exist here at all. */
 export const HAS_UML: boolean = process.arch === "x64" && existsSync("/usr/bin/apt-get");
 
+/** Milliseconds for programs or a kernel that have to be fetched first. */
+export const FETCH_TIMEOUT_MS = 300_000;
+
 /** Runs a command that writes, changes and removes files of the host in a lab that may only read them. */
 export async function writesNothing(kernel: "uml" | "qemu", folder: string): Promise<void> {
   const own = join(folder, "read only");

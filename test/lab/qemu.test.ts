@@ -2,9 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { peerPath } from "../../src/lab/index.ts";
 import { qemuWords } from "../../src/lab/qemu.ts";
 import { runningLabs } from "../../src/lab/runs.ts";
-import { inLab, writesNothing } from "./harness.ts";
+import { FETCH_TIMEOUT_MS, inLab, writesNothing } from "./harness.ts";
 
 /** QEMU boots by emulation in 5–20 s: its tests run where they are asked for. */
 const WANTED = process.env["MILLRACE_TEST_QEMU"] === "1";
@@ -32,9 +33,10 @@ test("QEMU's command line keeps paths whole, and uses /dev/kvm only when told", 
 
 describe.skipIf(!WANTED)("a command in QEMU", () => {
   let folder = "";
-  beforeAll(() => {
+  beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "millrace qemu's-"));
-  });
+    await peerPath(["ip"]);
+  }, FETCH_TIMEOUT_MS);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test("has the interface that User Mode Linux has", async () => {

@@ -3,12 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LabError } from "../../src/lab/error.ts";
-import { HAS_UML, inLab, writesNothing } from "./harness.ts";
+import { peerPath } from "../../src/lab/index.ts";
+import { FETCH_TIMEOUT_MS, HAS_UML, inLab, writesNothing } from "./harness.ts";
 
 let folder = "";
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "millrace test's-"));
-});
+  if (HAS_UML) await peerPath(["ip"]);
+}, FETCH_TIMEOUT_MS);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Every byte value, more than a serial line's buffer, and what a terminal would translate. */

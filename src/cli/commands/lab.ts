@@ -65,8 +65,8 @@ export function labCommand(): Command {
   return lab;
 }
 
-/** The programs that tests and benchmarks hold millrace against. */
-const PEERS = ["ovs-dpctl", "ip", "tcpdump", "conntrack"];
+/** The programs that tests and benchmarks use, and hold millrace against. */
+const PEERS = ["ovs-dpctl", "ip", "busybox", "tcpdump", "conntrack"];
 
 async function list(options: { json?: boolean }): Promise<void> {
   const found = await listLabs();
@@ -96,7 +96,10 @@ function withKernel(command: Command): Command {
       "--read-only",
       "keep what is written to the disk in the guest's memory; not on the host's own kernel",
     )
-    .option("--peers", "fetch ovs-dpctl and other tools first, where they can be had")
+    .option(
+      "--peers",
+      "fetch ovs-dpctl, ip and other tools, which then come before the machine's own",
+    )
     .option("--quiet", "say nothing of one's own");
 }
 
