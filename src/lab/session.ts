@@ -4,6 +4,7 @@ import { LabError } from "./error.ts";
 import { inputChunks, sendInput, type InputSender, type InputSource } from "./input.ts";
 import { carryOutput, lines, type OutputTarget } from "./streams.ts";
 import { attachTerminal } from "./terminal.ts";
+import { timeLimit } from "./time-limit.ts";
 import { lastLines } from "./tool.ts";
 import type { Vm } from "./vm.ts";
 
@@ -20,6 +21,7 @@ type SessionOptions = {
   readonly stdout: OutputTarget;
   readonly stderr: OutputTarget;
   readonly terminal: boolean;
+  /** Milliseconds for the boot on a quiet machine. */
   readonly bootTimeoutMs: number;
   /** Milliseconds for the command, from its start. */
   readonly timeoutMs: number | undefined;
@@ -56,18 +58,25 @@ export async function converse(vm: Vm, options: SessionOptions): Promise<Session
   let release = "";
   let bootMs = 0;
   let exitCode = -1;
-  let limit = setTimeout(() => end.resolve("boot limit"), options.bootTimeoutMs);
+  let waitedMs = 0;
+  let stopLimit = timeLimit(options.bootTimeoutMs, (milliseconds) => {
+    waitedMs = milliseconds;
+    end.resolve("boot limit");
+  });
   const abort = (): void => end.resolve("aborted");
   options.signal?.addEventListener("abort", abort, { once: true });
   if (options.signal?.aborted === true) abort();
 
   let detach: (() => void) | undefined;
   const started = (name: string): void => {
-    clearTimeout(limit);
+    stopLimit();
     release = name;
     bootMs = performance.now() - began;
     const { timeoutMs } = options;
-    if (timeoutMs !== undefined) limit = setTimeout(() => end.resolve("limit"), timeoutMs);
+    if (timeoutMs !== undefined) {
+      const limit = setTimeout(() => end.resolve("limit"), timeoutMs);
+      stopLimit = () => clearTimeout(limit);
+    }
     options.onStart?.(release);
     if (options.terminal) detach = attachTerminal(vm);
     else if (options.input !== undefined) {
@@ -101,7 +110,7 @@ export async function converse(vm: Vm, options: SessionOptions): Promise<Session
     reason = await end.promise;
     log = reason === "exit" ? "" : readLog(options.folder);
   } finally {
-    clearTimeout(limit);
+    stopLimit();
     options.signal?.removeEventListener("abort", abort);
     detach?.();
     await vm.stop();
@@ -114,7 +123,7 @@ export async function converse(vm: Vm, options: SessionOptions): Promise<Session
   }
   const [stdout, stderr] = await outputs;
   if (reason === "boot limit") {
-    const seconds = options.bootTimeoutMs / 1000;
+    const seconds = Math.round(waitedMs / 1000);
     throw new LabError(
       "BOOT",
       `the ${options.kernel} kernel did not boot in ${seconds} s:\n${log}`,

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { LabError } from "./error.ts";
+import { timeLimit } from "./time-limit.ts";
 
 /** What a finished program said. */
 export type ToolResult = {
@@ -12,7 +13,7 @@ export type ToolResult = {
 type ToolOptions = {
   readonly cwd?: string | undefined;
   readonly env?: Record<string, string | undefined> | undefined;
-  /** Milliseconds after which the program is killed; its exit code is then 124. */
+  /** Milliseconds on a quiet machine, after which the program is killed; its exit code is then 124. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -46,13 +47,13 @@ export async function runTool(
       // It has ended by itself.
     }
   };
-  const timer =
+  const stopLimit =
     options.timeoutMs === undefined
       ? undefined
-      : setTimeout(() => {
+      : timeLimit(options.timeoutMs, () => {
           timedOut = true;
           kill();
-        }, options.timeoutMs);
+        });
   options.signal?.addEventListener("abort", kill, { once: true });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
@@ -73,7 +74,7 @@ export async function runTool(
     options.signal?.throwIfAborted();
     return result;
   } finally {
-    clearTimeout(timer);
+    stopLimit?.();
     options.signal?.removeEventListener("abort", kill);
   }
 }
