@@ -7,6 +7,7 @@ import { figuresOf } from "../../bench/figures.ts";
 import type { Latency, Run } from "../../bench/model.ts";
 import { chartsOf } from "../../bench/report/charts.ts";
 import { writeReport } from "../../bench/report/page.ts";
+import { lacks, testUnless } from "../runner/skip.ts";
 import { results, run } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-report-"));
@@ -41,9 +42,7 @@ test("the report needs nothing but itself, and says what was measured", () => {
   expect(html).toContain(memory.map((cell) => `<td>${cell}</td>`).join(""));
 });
 
-const chromium = Bun.which("chromium");
-
-test.skipIf(chromium === null)("a browser draws every plot, without an error", () => {
+testUnless(lacks("chromium"))("a browser draws every plot, without an error", () => {
   const options = [
     "--headless",
     "--no-sandbox",
@@ -54,7 +53,7 @@ test.skipIf(chromium === null)("a browser draws every plot, without an error", (
     "--virtual-time-budget=3000",
     `--user-data-dir=${join(folder, "profile")}`,
   ];
-  const child = Bun.spawnSync([chromium ?? "", ...options, "--dump-dom", `file://${file}`], {
+  const child = Bun.spawnSync(["chromium", ...options, "--dump-dom", `file://${file}`], {
     stdout: "pipe",
     stderr: "pipe",
   });

@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { millrace } from "../kernel/program.ts";
+import { describeUnless, lacks, testUnless } from "../runner/skip.ts";
 
 const program = join(import.meta.dir, "../../src/cli/millrace");
 
@@ -12,8 +14,12 @@ function run(...command: readonly string[]): string {
 }
 
 function words(...line: readonly string[]): string[] {
-  const lines = run(program, "completion", "--words", "--", ...line).split("\n");
-  return lines.filter((text) => text !== "").map((text) => text.split("\t")[0] ?? "");
+  const { stdout, stderr } = millrace(["completion", "--words", "--", ...line]);
+  expect(stderr).toBe("");
+  return stdout
+    .split("\n")
+    .filter((text) => text !== "")
+    .map((text) => text.split("\t")[0] ?? "");
 }
 
 describe("the words that complete a line", () => {
@@ -42,7 +48,7 @@ describe("the words that complete a line", () => {
   });
 });
 
-describe.skipIf(Bun.which("bash") === null)("bash", () => {
+describeUnless(lacks("bash"))("bash", () => {
   test("completes commands, options, values and files for real", () => {
     const folder = mkdtempSync(join(tmpdir(), "completion-"));
     try {
@@ -125,14 +131,14 @@ function inFolder(shell: readonly string[], script: string): string[][] {
   }
 }
 
-test.skipIf(Bun.which("fish") === null)("fish completes for real", () => {
+testUnless(lacks("fish"))("fish completes for real", () => {
   const lines = LINES.map((line) => `complete -C "millrace ${line.join(" ")}"; echo ==`);
   const script = `millrace completion fish | source\n${lines.join("\n")}\n`;
   const shown = inFolder(["fish", "--no-config"], script);
   expect(shown.map((part) => part.map((text) => text.split("\t")[0] ?? ""))).toEqual(SHOWN);
 });
 
-test.skipIf(Bun.which("zsh") === null)("zsh asks and understands the answer", () => {
+testUnless(lacks("zsh"))("zsh asks and understands the answer", () => {
   // Its widgets want a terminal: what the function gives to them is shown.
   const script = `
     compdef() { : }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openExceptionLog } from "../../src/cli/exception-log.ts";
 import type { FlowException } from "../../src/load/outcome.ts";
+import { limit } from "../runner/limit.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-errors-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,7 +35,8 @@ test("a line is seen soon where no other one comes", async () => {
   using log = openExceptionLog(path, "-");
   log?.write(exception(7));
   const startedAt = performance.now();
-  while (linesOf(path).length === 0 && performance.now() - startedAt < 5000) await Bun.sleep(20);
+  while (linesOf(path).length === 0 && performance.now() - startedAt < limit(5))
+    await Bun.sleep(20);
   expect(linesOf(path).length).toBe(1);
 });
 

@@ -14,6 +14,7 @@ import {
 import { FlowLineEncoder } from "../../src/flow/line.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
+import { describeUnless } from "../runner/skip.ts";
 
 /** Data of Open vSwitch's own tests, where somebody put it beside the project. */
 const FOLDER = join(import.meta.dir, "../../../shared/conformance");
@@ -37,7 +38,9 @@ function comesBack(text: string): void {
   expect(encoded(back)).toEqual(encoded(record));
 }
 
-describe.skipIf(!existsSync(FOLDER))("keys of Open vSwitch's tests", () => {
+const ABSENT = existsSync(FOLDER) ? undefined : `there is no ${FOLDER}`;
+
+describeUnless(ABSENT)("keys of Open vSwitch's tests", () => {
   test("with masks: printed as they were read, in both styles to the same meaning", () => {
     for (const line of lines("wc_keys.txt")) {
       expect(textOf(keyOf(line))).toBe(line);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Datapath, type Upcall, type Upcalls } from "../../src/index.ts";
 import { HAS_DPCTL, witness } from "./lab.ts";
 import { type Frame, FRAMES, LLC_FRAMES, ODD_FRAMES } from "./frames.ts";
+import { limit } from "../runner/limit.ts";
 
 /** A frame that comes in by the wire, or is executed with what a key says: then actions make it a miss. */
 type Sent = Frame & { readonly key?: string; readonly actions?: string };
@@ -34,7 +35,8 @@ class Wire implements Disposable {
   async miss(frame: Sent): Promise<Upcall> {
     const { hit } = this.dp.info().stats;
     this.send(frame);
-    for (let tries = 0; tries < 1000; tries++) {
+    const end = performance.now() + limit(5);
+    while (performance.now() < end) {
       for (const packet of this.upcalls.read()) {
         if (packet.kind === "lost") throw new Error("a packet was lost");
         return packet;
@@ -49,7 +51,8 @@ class Wire implements Disposable {
   async hit(frame: Sent): Promise<void> {
     const { hit } = this.dp.info().stats;
     this.send(frame);
-    for (let tries = 0; tries < 1000; tries++) {
+    const end = performance.now() + limit(5);
+    while (performance.now() < end) {
       const [packet] = this.upcalls.read();
       if (packet !== undefined) throw new Error(`${frame.name} met no flow: ${keyOf(packet)}`);
       if (this.dp.info().stats.hit === hit + 1) return;

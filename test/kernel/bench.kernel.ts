@@ -1,4 +1,4 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { NO_PEERS } from "../../bench/peers.ts";
 import { makePlan } from "../../bench/plan.ts";
 import { quickSize } from "../../bench/size.ts";
 import { HAS_DPCTL } from "./lab.ts";
+import { limit } from "../runner/limit.ts";
+
+setDefaultTimeout(limit(120));
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -21,8 +24,8 @@ if ("missing" in LIMIT) console.error(`the C program is left out: ${LIMIT.missin
 /** Every part of the suite with few flows, each program once: a process takes seconds here. */
 function smallPlan(): Plan {
   const size = { ...quickSize({ flows: FLOWS, rounds: 1 }), sweepSizes: [16], masks: [3] };
-  const limit = "value" in LIMIT ? LIMIT.value : undefined;
-  const plan = makePlan(folder, LAB_PARTS, size, { ...NO_PEERS, dpctl: HAS_DPCTL, limit });
+  const program = "value" in LIMIT ? LIMIT.value : undefined;
+  const plan = makePlan(folder, LAB_PARTS, size, { ...NO_PEERS, dpctl: HAS_DPCTL, limit: program });
   // Of the sweep a variant a transport.
   const all = plan.variants.filter(
     ({ part, shape }) => part !== "sweep" || shape?.ack === "errors",
@@ -81,4 +84,4 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   expect(proven.length).toBeGreaterThanOrEqual(6);
   expect(new Set(proven.map(({ workHash }) => workHash)).size).toBe(1);
   expect(proven[0]?.workHash).toStartWith(`${FLOWS}:`);
-}, 120_000);
+});

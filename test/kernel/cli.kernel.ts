@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sampleLine, writeSample } from "../../src/format/sample.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
-import { HAS_DPCTL, millrace, millraceProcess, patience, TestDatapath, witness } from "./lab.ts";
+import { HAS_DPCTL, millrace, millraceProcess, TestDatapath, witness } from "./lab.ts";
+import { limit } from "../runner/limit.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "cli-"));
 // An ordinary user must be able to read it too.
@@ -67,15 +68,20 @@ describe("millrace load", () => {
 
   test("tells people how many sockets sent", () => {
     using dp = new TestDatapath("cli11");
-    const flows = Array.from({ length: 60_000 }, (_, i) => sampleLine(i)).join("\n");
-    for (const [workers, sockets] of [
-      ["0", "1 socket"],
-      ["2", "2 sockets"],
+    const FLOWS = 20_000;
+    const flows = file(
+      "sockets.txt",
+      Array.from({ length: FLOWS }, (_, i) => sampleLine(i)).join("\n"),
+    );
+    // So slowly that the second one's thread has started before the end.
+    const slowly = String(Math.ceil(FLOWS / (limit(3) / 1000)));
+    for (const [workers, sockets, maxRate] of [
+      ["0", "1 socket", "1000000"],
+      ["2", "2 sockets", slowly],
     ] as const) {
       flushFlows(dp.channel, dp.info);
-      const args = ["load", file("sockets.txt", flows), "--dp", dp.name, "--workers", workers];
-      // So slowly that the second one's thread has started before the end.
-      const { exitCode, stdout } = millrace([...args, "--max-rate", "20000"]);
+      const args = ["load", flows, "--dp", dp.name, "--workers", workers];
+      const { exitCode, stdout } = millrace([...args, "--max-rate", maxRate]);
       expect([exitCode, stdout]).toEqual([0, expect.stringContaining(`, by ${sockets}; latency`)]);
     }
   });
@@ -130,21 +136,22 @@ describe("millrace load", () => {
   test("SIGINT stops it within a second, reports what was applied, exit 4", async () => {
     using dp = new TestDatapath("cli4");
     const many = join(folder, "many.txt");
-    writeSample(many, 400_000);
+    const FLOWS = 150_000;
+    writeSample(many, FLOWS);
     const child = Bun.spawn([program, "load", many, "--dp", dp.name, "--json"], {
       stdout: "pipe",
       stderr: "pipe",
     });
-    while (dp.flows < 20_000) await Bun.sleep(20);
+    while (dp.flows === 0) await Bun.sleep(5);
     const killedAt = performance.now();
     // The launcher has replaced itself by Bun: the signal reaches the load.
     child.kill("SIGINT");
     expect(await child.exited).toBe(4);
-    expect(performance.now() - killedAt).toBeLessThan(patience(1000));
+    expect(performance.now() - killedAt).toBeLessThan(limit(1));
     const report = JSON.parse(await new Response(child.stdout).text());
     expect(report.ended).toBe("interrupted");
     expect(report.applied).toBe(dp.flows);
-    expect(report.applied).toBeLessThan(400_000);
+    expect(report.applied).toBeLessThan(FLOWS);
   });
 
   test("SIGINT ends a load that waits for its input; what came was sent meanwhile", async () => {
@@ -162,13 +169,13 @@ describe("millrace load", () => {
         "-c",
         `exec 3>${fifo}; echo '${sampleLine(1)}' >&3; sleep 60`,
       ]);
-      const due = performance.now() + patience(20_000);
+      const due = performance.now() + limit(20);
       while (dp.flows < 1 && performance.now() < due) await Bun.sleep(50);
       expect([from, dp.flows]).toEqual([from, 1]);
       const killedAt = performance.now();
       child.kill("SIGINT");
       expect([from, await child.exited]).toEqual([from, 4]);
-      expect(performance.now() - killedAt).toBeLessThan(patience(1000));
+      expect(performance.now() - killedAt).toBeLessThan(limit(1));
       writer.kill();
       flushFlows(dp.channel, dp.info);
     }

@@ -12,7 +12,9 @@ import {
 import { sampleLine } from "../../src/format/sample.ts";
 import { EINVAL } from "../../src/sys/errno.ts";
 import { OVS_ACTION_ATTR_DROP } from "../../src/uapi/openvswitch.ts";
-import { failure, HAS_DPCTL, IS_UML, JIFFIES_MS, TestDatapath, witness } from "./lab.ts";
+import { failure, HAS_DPCTL, IS_UML, JIFFIES_MS, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
+import { limit } from "../runner/limit.ts";
+import { testUnless } from "../runner/skip.ts";
 
 const IPV4 = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)";
 
@@ -41,7 +43,8 @@ async function workersLeft(): Promise<number> {
       }
     });
   const count = (): number => names().filter((name) => name === "Worker").length;
-  for (let i = 0; i < 100 && count() > 0; i++) await Bun.sleep(100);
+  const end = performance.now() + limit(10);
+  while (count() > 0 && performance.now() < end) await Bun.sleep(20);
   return count();
 }
 
@@ -266,8 +269,7 @@ describe("Datapath", () => {
     expect(made.flows).toBe(0);
   });
 
-  test("flows that are identified by their key are found by it", () => {
-    if (!HAS_DPCTL) return;
+  testUnless(NO_DPCTL)("flows that are identified by their key are found by it", () => {
     using made = new TestDatapath("flows1");
     using dp = Datapath.open(made.name);
     const [key = "", actions = ""] = sampleLine(7).split(" ");

@@ -9,7 +9,7 @@ import {
 } from "../../src/ovs/datapath.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
-import { millrace } from "./program.ts";
+import { lacks } from "../runner/skip.ts";
 
 export { MILLRACE, millrace, millraceProcess } from "./program.ts";
 
@@ -54,8 +54,9 @@ export function witness(...command: readonly string[]): string {
   return child.stdout.toString();
 }
 
-/** Whether ovs-dpctl is at hand: Debian's packages may be out of reach. */
-export const HAS_DPCTL: boolean = Bun.which("ovs-dpctl") !== null;
+/** Why there is no ovs-dpctl to compare with: Debian's packages may be out of reach. */
+export const NO_DPCTL: string | undefined = lacks("ovs-dpctl");
+export const HAS_DPCTL: boolean = NO_DPCTL === undefined;
 
 /** Whether the kernel is User Mode Linux 6.1, which lacks what Debian's 6.12 has. */
 export const IS_UML: boolean = readFileSync("/proc/cpuinfo", "utf8").includes("User Mode Linux");
@@ -72,22 +73,4 @@ export function failure(run: () => unknown): MillraceError | undefined {
     if (error instanceof MillraceError) return error;
     throw error;
   }
-}
-
-/** Milliseconds of the start of millrace in User Mode Linux on a quiet machine. */
-const START_MS = 700;
-
-let slowness: number | undefined;
-
-/**
- * Milliseconds that say that a test hangs, where they do in User Mode Linux: more where programs start more
- * slowly, in an emulator or on a busy machine.
- */
-export function patience(milliseconds: number): number {
-  if (slowness === undefined) {
-    const startedAt = performance.now();
-    millrace(["--version"]);
-    slowness = Math.max(1, (performance.now() - startedAt) / START_MS);
-  }
-  return milliseconds * slowness;
 }

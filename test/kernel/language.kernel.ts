@@ -10,11 +10,12 @@ import { addPort, portNames } from "../../src/ovs/vport.ts";
 import { probeFeatures } from "../../src/ovs/features.ts";
 import { Random, randomFlow } from "../flow/rules/random.ts";
 import { verdict } from "../flow/rules/support.ts";
-import { failure, HAS_DPCTL, MILLRACE, millrace, TestDatapath, witness } from "./lab.ts";
+import { failure, HAS_DPCTL, MILLRACE, millrace, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
 import { checkFlow } from "./language/check.ts";
 import { comparable, isSaid } from "./language/dpctl.ts";
 import { corpusLines, underPort } from "./language/lines.ts";
 import { flowOf, OneFlow } from "./language/one-flow.ts";
+import { describeUnless, testUnless } from "../runner/skip.ts";
 
 const SEED = Number(process.env["MILLRACE_SEED"] ?? 1);
 const RANDOM_FLOWS = Number(process.env["MILLRACE_RUNS"] ?? 400);
@@ -98,7 +99,7 @@ describe("every flow that the kernel takes", () => {
     }
   });
 
-  test.skipIf(!HAS_DPCTL)("is in the eyes of ovs-dpctl the one that was asked for", () => {
+  testUnless(NO_DPCTL)("is in the eyes of ovs-dpctl the one that was asked for", () => {
     const dump = witness("ovs-dpctl", "dump-flows", "-m", dp.name).trim().split("\n");
     expect(dump.length).toBe(taken.length);
     const byUfid = new Map(dump.map((line) => [line.slice(5, 41), line]));
@@ -253,25 +254,22 @@ test("a port whose name is no name in text is dumped by its number, and the dump
   }
 });
 
-test.skipIf(!HAS_DPCTL)(
-  "what is not sent is what the kernel refuses, as ovs-dpctl finds out",
-  () => {
-    const arp = "in_port(1),eth(),eth_type(0x0806)";
-    const lines = [
-      `${arp},arp(op=257) 1`,
-      `${arp},arp(op=256/0xff00) 1`,
-      `${arp},arp(op=0x101/0xff) 1`,
-      "in_port(1),eth() set(tunnel(dst=1.1.1.1,ttl=64,gtpu(flags=1,msgtype=255))),2",
-    ];
-    using other = new TestDatapath("lang5");
-    using opened = Datapath.open(other.name);
-    expect(opened.loadSync(lines).refused).toBe(lines.length);
-    const file = join(folder, "refused.txt");
-    writeFileSync(file, lines.join("\n"));
-    witness("ovs-dpctl", "add-flows", other.name, file);
-    expect(other.flows).toBe(0);
-  },
-);
+testUnless(NO_DPCTL)("what is not sent is what the kernel refuses, as ovs-dpctl finds out", () => {
+  const arp = "in_port(1),eth(),eth_type(0x0806)";
+  const lines = [
+    `${arp},arp(op=257) 1`,
+    `${arp},arp(op=256/0xff00) 1`,
+    `${arp},arp(op=0x101/0xff) 1`,
+    "in_port(1),eth() set(tunnel(dst=1.1.1.1,ttl=64,gtpu(flags=1,msgtype=255))),2",
+  ];
+  using other = new TestDatapath("lang5");
+  using opened = Datapath.open(other.name);
+  expect(opened.loadSync(lines).refused).toBe(lines.length);
+  const file = join(folder, "refused.txt");
+  writeFileSync(file, lines.join("\n"));
+  witness("ovs-dpctl", "add-flows", other.name, file);
+  expect(other.flows).toBe(0);
+});
 
 /** The lines of a dump, by the in_port that each has of its own: ours are in the order in which they load. */
 function byPort(dump: string): readonly string[] {
@@ -282,7 +280,7 @@ function byPort(dump: string): readonly string[] {
     .toSorted((a, b) => (portOf(a) < portOf(b) ? -1 : 1));
 }
 
-describe.skipIf(!HAS_DPCTL)("what ovs-dpctl installs", () => {
+describeUnless(NO_DPCTL)("what ovs-dpctl installs", () => {
   test("is dumped as ovs-dpctl dumps it, but for what would be lost", () => {
     using other = new TestDatapath("lang1");
     const file = join(folder, "flows.txt");

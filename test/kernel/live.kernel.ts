@@ -4,6 +4,7 @@ import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { HAS_DPCTL, IS_UML, millrace, TestDatapath, witness } from "./lab.ts";
 import { addressOf, ping, TestNetwork } from "./net.ts";
+import { limit } from "../runner/limit.ts";
 
 const PROGRAM = join(import.meta.dir, "../../src/cli/millrace");
 
@@ -155,7 +156,7 @@ describe("millrace monitor", () => {
       using dp = Datapath.open(name);
       dp.put(sampleLine(1));
     }
-    await Bun.sleep(300);
+    await Bun.sleep(limit(0.3));
     const { status, out } = await live.end("SIGINT");
     expect(status).toBe(0);
     expect(jsonLines(out)).toMatchObject([

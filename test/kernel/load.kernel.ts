@@ -15,6 +15,7 @@ import { Datapath } from "../../src/datapath.ts";
 import { EEXIST, ENOENT } from "../../src/sys/errno.ts";
 import { HAS_DPCTL, TestDatapath, witness } from "./lab.ts";
 import { lines, loadText, sample } from "./loading.ts";
+import { limit } from "../runner/limit.ts";
 
 describe("load", () => {
   test("every line is accounted for, and the kernel has the rest", async () => {
@@ -216,7 +217,7 @@ describe("load", () => {
       yield* sample(10).trim().split("\n");
       deleteDatapath(dp.channel, dp.name);
       // What was given is sent meanwhile.
-      await Bun.sleep(200);
+      await Bun.sleep(limit(0.2));
       yield* sample(10, 10).trim().split("\n");
     }
     const sender = new Sender({ channel: dp.channel, datapath: dp.info }, new Account());
@@ -237,7 +238,7 @@ describe("load", () => {
     const report = await load(new TextFeed(source, { ufid: true }), sender, {
       signal: controller.signal,
     });
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    expect(performance.now() - startedAt).toBeLessThan(limit(3));
     expect(report.ended).toBe("interrupted");
     expect(report.applied).toBe(report.lines);
     expect(dp.flows).toBe(report.applied);

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { Datapath } from "../../src/datapath.ts";
 import { sampleLine } from "../../src/format/sample.ts";
@@ -13,6 +13,8 @@ import { OvsChannel } from "../../src/ovs/channel.ts";
 import { ENOENT } from "../../src/sys/errno.ts";
 import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 import { failure, IS_UML, witness } from "./lab.ts";
+import { limit } from "../runner/limit.ts";
+import { describeUnless } from "../runner/skip.ts";
 
 /** Loads the kernel's module anew: no datapath may be there. */
 function reload(): void {
@@ -29,8 +31,9 @@ function deleteIt(name: string): void {
   deleteDatapath(channel, name);
 }
 
-// The module of a machine that is not this test's own stays as it is.
-describe.skipIf(!IS_UML)("after the module was loaded anew", () => {
+const NOT_OURS = IS_UML ? undefined : "the module of a machine stays as it is";
+
+describeUnless(NOT_OURS)("after the module was loaded anew", () => {
   test("an open channel finds its families again, and what it says is of the new ones", () => {
     using channel = new OvsChannel();
     createDatapath(channel, "mod0");
@@ -72,7 +75,7 @@ describe.skipIf(!IS_UML)("after the module was loaded anew", () => {
       async function* lines(): AsyncGenerator<string> {
         yield `add ${sampleLine(100)}`;
         // What was given is sent meanwhile.
-        await Bun.sleep(200);
+        await Bun.sleep(limit(0.2));
         deleteIt("mod2");
         reload();
         yield* flows;

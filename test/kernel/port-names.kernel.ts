@@ -3,6 +3,7 @@ import { FlowSampler } from "../../src/cli/top/sampler.ts";
 import { Datapath, type Upcall } from "../../src/index.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { TestDatapath } from "./lab.ts";
+import { limit } from "../runner/limit.ts";
 
 // Names of ports that mean another number by the time that they are used.
 
@@ -94,7 +95,7 @@ test("answers to misses too: their actions are not remembered beyond that", asyn
   const miss = async (source: number): Promise<Upcall> => {
     const packet = Uint8Array.fromHex(`02000000000a02000000000${source}88b5${"00".repeat(46)}`);
     dp.execute({ packet, key: "in_port(0)" }, "recirc(5)");
-    const event = await upcalls.next({ timeoutMs: 10_000 });
+    const event = await upcalls.next({ timeoutMs: limit(10) });
     if (event.kind === "lost") throw new Error("lost");
     return event;
   };
@@ -123,7 +124,7 @@ test("a stream of flows has names as they are while it lasts", async () => {
   using dp = Datapath.open(made.name);
   async function* lines(): AsyncGenerator<string> {
     yield flow("nam5p1", 1, "nam5p2");
-    await Bun.sleep(50);
+    await Bun.sleep(limit(0.05));
     swapPorts(dp, "nam5p1", "nam5p2");
     await Bun.sleep(1100);
     yield flow("nam5p1", 2, "nam5p2");

@@ -1,8 +1,9 @@
-import { expect, test } from "bun:test";
+import { expect } from "bun:test";
 import { Datapath } from "../../src/datapath.ts";
 import { Flow } from "../../src/flow/flow.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
-import { HAS_DPCTL, witness } from "./lab.ts";
+import { NO_DPCTL, witness } from "./lab.ts";
+import { testUnless } from "../runner/skip.ts";
 
 /*
  * What is said of each line is what is there: random flows that nest, collide and contradict one another, in
@@ -211,7 +212,7 @@ const isLong = process.env["MILLRACE_TRUTH_LINES"] !== undefined;
 const SEED = Number(process.env["MILLRACE_PROPERTY_SEED"] ?? (isLong ? Date.now() & 0xffffff : 21));
 
 // Without ovs-dpctl there is no second witness.
-test.skipIf(!HAS_DPCTL)(`what is said of a line is what is there, seed ${SEED}`, async () => {
+testUnless(NO_DPCTL)(`what is said of a line is what is there, seed ${SEED}`, async () => {
   const random = new Random(SEED);
   for (let done = 0; done < LINES;) {
     using dp = Datapath.create("truth0");

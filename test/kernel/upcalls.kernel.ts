@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Datapath, MillraceError, NotSupportedError, Upcall } from "../../src/index.ts";
 import { failure, HAS_DPCTL, IS_UML, TestDatapath, witness } from "./lab.ts";
 import { addressOf, linkPackets, ping, TestNetwork } from "./net.ts";
+import { limit } from "../runner/limit.ts";
 
 const MAC = "02:00:00:00:00:99";
 
@@ -85,7 +86,7 @@ describe("upcalls", () => {
     const actions = `trunc(60),userspace(pid=${upcalls.portId},userdata(0102030405060708))`;
     dp.put(`in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp(dst=2000) ${actions}`);
     await send(2000 - 1024, 1);
-    const packet = await upcalls.next({ timeoutMs: 10_000 });
+    const packet = await upcalls.next({ timeoutMs: limit(10) });
     if (packet.kind === "lost") throw new Error("lost");
     expect([packet.kind, packet.userdata?.toHex()]).toEqual(["action", "0102030405060708"]);
     expect(packet.packet.length).toBeLessThanOrEqual(60);
@@ -127,7 +128,7 @@ describe("upcalls", () => {
       await send(0, 500);
       const keys = new Set<string>();
       while (keys.size < 500) {
-        expect(await upcalls.wait({ timeoutMs: 10_000 })).toBe(true);
+        expect(await upcalls.wait({ timeoutMs: limit(10) })).toBe(true);
         for (const each of upcalls.read()) {
           if (each.kind === "miss" && each.key.includes("dst=10.92.2.2,")) keys.add(each.key);
         }
@@ -210,7 +211,7 @@ describe("upcalls", () => {
     expect(process.memoryUsage.rss() - residentBefore).toBeLessThan(64 << 20);
     // And it works as before.
     await send(5, 1);
-    expect((await upcalls.next({ timeoutMs: 10_000 })).kind).toBe("miss");
+    expect((await upcalls.next({ timeoutMs: limit(10) })).kind).toBe("miss");
   });
 
   test("time limits and signals end waits; break closes; a deleted datapath too", async () => {

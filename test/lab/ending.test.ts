@@ -1,11 +1,23 @@
-import { describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../../src/lab/cache.ts";
 import { runningLabs, sweepRuns } from "../../src/lab/runs.ts";
-import { HAS_UML, inLab, MILLRACE, processesOf, until } from "./harness.ts";
+import { endLabs, NO_UML, inLab, MILLRACE, processesOf, until } from "./harness.ts";
+import { limit } from "../runner/limit.ts";
+import { describeUnless } from "../runner/skip.ts";
+
+setDefaultTimeout(limit(60));
+
+const started = new Set<ChildProcess>();
+
+afterEach(async () => {
+  for (const child of started) child.kill("SIGKILL");
+  started.clear();
+  await endLabs();
+});
 
 /** Starts `millrace lab run` on a command that waits, and returns when the command runs. */
 async function waitingLab(
@@ -28,6 +40,7 @@ async function waitingLab(
     ],
     { stdio: ["ignore", "pipe", "inherit"] },
   );
+  started.add(child);
   const ended = new Promise<number>((resolve) => child.on("close", (code) => resolve(code ?? -1)));
   await new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
   const lab = runningLabs().find(({ command }) => command.includes(mark));
@@ -53,32 +66,28 @@ function tracesOf(kernel: number, pid: number): string[] {
   return found;
 }
 
-describe.skipIf(!HAS_UML)("the end of a lab", () => {
+describeUnless(NO_UML)("the end of a lab", () => {
   test.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],
     ["SIGHUP", 129],
-  ] as const)(
-    "by %s leaves no process and no file",
-    async (signal, status) => {
-      const shared = [join(homedir(), ".uml"), "/dev/shm", tmpdir()];
-      const before = shared.map((path) => (existsSync(path) ? readdirSync(path).length : -1));
-      const { pid, ended, kernel } = await waitingLab(`mark-${signal}`);
-      expect(tracesOf(kernel, pid)).not.toEqual([]);
-      process.kill(pid, signal);
-      expect(await ended).toBe(status);
-      expect(tracesOf(kernel, pid)).toEqual([]);
-      const after = shared.map((path) => (existsSync(path) ? readdirSync(path).length : -1));
-      expect(after[0]).toBe(before[0] ?? -1);
-    },
-    60_000,
-  );
+  ] as const)("by %s leaves no process and no file", async (signal, status) => {
+    const shared = [join(homedir(), ".uml"), "/dev/shm", tmpdir()];
+    const before = shared.map((path) => (existsSync(path) ? readdirSync(path).length : -1));
+    const { pid, ended, kernel } = await waitingLab(`mark-${signal}`);
+    expect(tracesOf(kernel, pid)).not.toEqual([]);
+    process.kill(pid, signal);
+    expect(await ended).toBe(status);
+    expect(tracesOf(kernel, pid)).toEqual([]);
+    const after = shared.map((path) => (existsSync(path) ? readdirSync(path).length : -1));
+    expect(after[0]).toBe(before[0] ?? -1);
+  });
 
   test("by SIGKILL of the process that started it takes the kernel along", async () => {
     const { pid, kernel } = await waitingLab("mark-kill");
     process.kill(pid, "SIGKILL");
     await until(() => tracesOf(kernel, pid).length === 0);
-  }, 60_000);
+  });
 
   test("with its supervisor killed as well is cleaned up by the next lab", async () => {
     const { pid, kernel } = await waitingLab("mark-both");
@@ -90,14 +99,14 @@ describe.skipIf(!HAS_UML)("the end of a lab", () => {
       sweepRuns();
       return tracesOf(kernel, pid).length === 0;
     });
-  }, 60_000);
+  });
 
   test("at its time limit is told", () => {
     const words = ["lab", "run", "--kernel", "uml", "--timeout", "0.5", "--", "sleep", "1000"];
     const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...words]);
     expect(exitCode).toBe(124);
     expect(stderr.toString()).toEndWith("lab: the time limit of 0.5 s is over\n");
-  }, 60_000);
+  });
 
   test("by an abort signal says so", async () => {
     const stop = new AbortController();
@@ -108,7 +117,7 @@ describe.skipIf(!HAS_UML)("the end of a lab", () => {
     expect(run).rejects.toMatchObject({ code: "ABORTED", cause: "enough" });
     await run.catch(() => undefined);
     expect(runningLabs().filter(({ owner }) => owner === process.pid)).toEqual([]);
-  }, 60_000);
+  });
 
   test("is each lab's own where two run at once", async () => {
     const meet = mkdtempSync(join(tmpdir(), "millrace-meet-"));
@@ -117,12 +126,12 @@ describe.skipIf(!HAS_UML)("the end of a lab", () => {
       const script =
         'touch "$1/$2"; while [ ! -e "$1/$3" ]; do sleep 0.1; done; ip link add same type dummy; exit $2';
       const ends = await Promise.all([
-        inLab(["sh", "-c", script, "sh", meet, "3", "4"], { timeoutMs: 20_000 }),
-        inLab(["sh", "-c", script, "sh", meet, "4", "3"], { timeoutMs: 20_000 }),
+        inLab(["sh", "-c", script, "sh", meet, "3", "4"], { timeoutMs: limit(20) }),
+        inLab(["sh", "-c", script, "sh", meet, "4", "3"], { timeoutMs: limit(20) }),
       ]);
       expect(ends.map(({ exitCode }) => exitCode)).toEqual([3, 4]);
     } finally {
       rmSync(meet, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 });

@@ -2,25 +2,38 @@ import { expect } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runInLab, type LabOptions, type LabResult } from "../../src/lab/index.ts";
+import { limit } from "../runner/limit.ts";
 
 /** The launcher, as a user's shell finds it. */
 export const MILLRACE: string = join(import.meta.dir, "../../src/cli/millrace");
 
 type Said = LabResult & { readonly out: string; readonly err: string };
 
+const running = new Set<AbortController>();
+
+/** Ends the labs of a test that failed before they did: the next test is to find none. */
+export async function endLabs(): Promise<void> {
+  for (const stop of running) stop.abort("the test has ended");
+  await until(() => running.size === 0);
+}
+
 /** Runs a command in a lab and collects what it says. */
 export async function inLab(
   command: readonly string[],
   options: Partial<LabOptions> = {},
 ): Promise<Said> {
+  const stop = new AbortController();
+  running.add(stop);
+  const { signal = stop.signal, ...others } = options;
   const result = await runInLab({
     kernel: "uml",
     stdout: "pipe",
     stderr: "pipe",
     memoryMiB: 1024,
-    ...options,
+    ...others,
+    signal: AbortSignal.any([signal, stop.signal]),
     command,
-  });
+  }).finally(() => running.delete(stop));
   const { stdout, stderr } = result;
   return { ...result, out: Buffer.from(stdout).toString(), err: Buffer.from(stderr).toString() };
 }
@@ -40,7 +53,7 @@ export function processesOf(text: string): number[] {
 }
 
 /** Waits until `condition` holds. @throws Error after `limitMs` */
-export async function until(condition: () => boolean, limitMs = 20_000): Promise<void> {
+export async function until(condition: () => boolean, limitMs: number = limit(20)): Promise<void> {
   const end = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${limitMs} ms`);
@@ -48,11 +61,14 @@ export async function until(condition: () => boolean, limitMs = 20_000): Promise
   }
 }
 
-/** Whether User Mode Linux can exist here at all. */
-export const HAS_UML: boolean = process.arch === "x64" && existsSync("/usr/bin/apt-get");
+/** Why there can be no User Mode Linux here at all. */
+export const NO_UML: string | undefined =
+  process.arch === "x64" && existsSync("/usr/bin/apt-get")
+    ? undefined
+    : "User Mode Linux is fetched by apt, for x86-64";
 
 /** Milliseconds for programs or a kernel that have to be fetched first. */
-export const FETCH_TIMEOUT_MS = 300_000;
+export const FETCH_TIMEOUT_MS: number = limit(300);
 
 /** Runs a command that writes, changes and removes files of the host in a lab that may only read them. */
 export async function writesNothing(kernel: "uml" | "qemu", folder: string): Promise<void> {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { missingPackages, statusWithout } from "../../src/lab/apt.ts";
 import { cacheFolder } from "../../src/lab/cache.ts";
 import { peerPath } from "../../src/lab/index.ts";
-import { FETCH_TIMEOUT_MS, HAS_UML, inLab } from "./harness.ts";
+import { FETCH_TIMEOUT_MS, NO_UML, inLab } from "./harness.ts";
+import { testUnless } from "../runner/skip.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -26,7 +27,7 @@ function strangers(names: readonly string[]): { readonly path: string; ran: () =
   return { path, ran: () => readdirSync(marks).toSorted() };
 }
 
-test.skipIf(!HAS_UML)(
+testUnless(NO_UML)(
   "a lab runs its own programs, whatever the machine has under their names",
   async () => {
     // Without Debian's packages there is no User Mode Linux either.
@@ -54,7 +55,7 @@ test.skipIf(!HAS_UML)(
   FETCH_TIMEOUT_MS,
 );
 
-test.skipIf(!HAS_UML)(
+testUnless(NO_UML)(
   "a package is to be had where the machine has it already",
   async () => {
     // dpkg itself cannot be missing.

@@ -1,14 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { peerPath } from "../../src/lab/index.ts";
 import { qemuWords } from "../../src/lab/qemu.ts";
 import { runningLabs } from "../../src/lab/runs.ts";
-import { FETCH_TIMEOUT_MS, inLab, writesNothing } from "./harness.ts";
+import { FETCH_TIMEOUT_MS, endLabs, inLab, writesNothing } from "./harness.ts";
+import { limit } from "../runner/limit.ts";
+import { describeUnless } from "../runner/skip.ts";
+
+setDefaultTimeout(limit(240));
 
 /** QEMU boots by emulation in 5–20 s: its tests run where they are asked for. */
-const WANTED = process.env["MILLRACE_TEST_QEMU"] === "1";
+const WHY_NOT =
+  process.env["MILLRACE_TEST_QEMU"] === "1" ? undefined : "QEMU is for npm run test:long";
 
 const boot = {
   qemu: "/usr/bin/qemu system",
@@ -31,13 +36,14 @@ test("QEMU's command line keeps paths whole, and uses /dev/kvm only when told", 
   expect(qemuWords({ ...boot, accelerator: "kvm" }).join(" ")).toContain("-accel kvm -cpu host ");
 });
 
-describe.skipIf(!WANTED)("a command in QEMU", () => {
+describeUnless(WHY_NOT)("a command in QEMU", () => {
   let folder = "";
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "millrace qemu's-"));
     await peerPath(["ip"]);
   }, FETCH_TIMEOUT_MS);
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterEach(endLabs);
 
   test("has the interface that User Mode Linux has", async () => {
     const bytes = Buffer.from(
@@ -63,18 +69,18 @@ describe.skipIf(!WANTED)("a command in QEMU", () => {
     expect(Buffer.from(said.stdout).equals(bytes)).toBe(true);
     expect(Buffer.from(said.stderr).equals(bytes)).toBe(true);
     expect(readFileSync(join(folder, "copy")).equals(bytes)).toBe(true);
-  }, 240_000);
+  });
 
   test("leaves the disk as it is where it may only read", async () => {
     await writesNothing("qemu", folder);
-  }, 240_000);
+  });
 
   test("is ended at its time limit, and leaves nothing", async () => {
     const said = await inLab(["sh", "-c", "echo early; sleep 1000 & wait"], {
       kernel: "qemu",
-      timeoutMs: 8000,
+      timeoutMs: limit(8),
     });
     expect(said).toMatchObject({ exitCode: 124, out: "early\n" });
     expect(runningLabs().filter(({ owner }) => owner === process.pid)).toEqual([]);
-  }, 240_000);
+  });
 });

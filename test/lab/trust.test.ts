@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
@@ -20,9 +20,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkManifest, hasManifest, writeManifest } from "../../src/lab/manifest.ts";
 import { folderFault, temporaryFolder, wayFault } from "../../src/lab/trust.ts";
+import { limit } from "../runner/limit.ts";
+import { describeUnless, testUnless } from "../runner/skip.ts";
+
+setDefaultTimeout(limit(120));
 
 const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
 const IS_ROOT = process.geteuid?.() === 0;
+const NOT_ROOT = IS_ROOT ? undefined : "only root can give files away";
+const NO_X64 = process.arch === "x64" ? undefined : "User Mode Linux is for x86-64";
 const OTHER = 12345;
 const root = mkdtempSync(join(tmpdir(), "millrace-trust-"));
 let folder = root;
@@ -101,22 +107,17 @@ describe("a folder", () => {
     expect(folderFault(join(folder, "way/inner/deep"))).toBeUndefined();
   });
 
-  test.skipIf(!IS_ROOT)(
-    "of somebody else is not, nor what lies in it, or behind their link",
-    () => {
-      const sticky = made("sticky", 0o1777);
-      const theirs = join(sticky, "theirs");
-      mkdirSync(join(theirs, "mine"), { recursive: true, mode: 0o700 });
-      chownSync(theirs, OTHER, OTHER);
-      expect(folderFault(theirs)).toBe(`${theirs} belongs to user ${OTHER}`);
-      expect(folderFault(join(theirs, "mine"))).toBe(`${theirs} belongs to user ${OTHER}`);
-      symlinkSync(made("own"), join(sticky, "link"));
-      lchownSync(join(sticky, "link"), OTHER, OTHER);
-      expect(folderFault(join(sticky, "link/below"))).toBe(
-        `${sticky}/link belongs to user ${OTHER}`,
-      );
-    },
-  );
+  testUnless(NOT_ROOT)("of somebody else is not, nor what lies in it, or behind their link", () => {
+    const sticky = made("sticky", 0o1777);
+    const theirs = join(sticky, "theirs");
+    mkdirSync(join(theirs, "mine"), { recursive: true, mode: 0o700 });
+    chownSync(theirs, OTHER, OTHER);
+    expect(folderFault(theirs)).toBe(`${theirs} belongs to user ${OTHER}`);
+    expect(folderFault(join(theirs, "mine"))).toBe(`${theirs} belongs to user ${OTHER}`);
+    symlinkSync(made("own"), join(sticky, "link"));
+    lchownSync(join(sticky, "link"), OTHER, OTHER);
+    expect(folderFault(join(sticky, "link/below"))).toBe(`${sticky}/link belongs to user ${OTHER}`);
+  });
 });
 
 /** A tree as the lab unpacks one, whose kernel tells that it was started. */
@@ -141,14 +142,14 @@ function boot(env: Record<string, string | undefined>): { started: boolean; said
   rmSync(join(folder, "started"), { force: true });
   const child = Bun.spawnSync([MILLRACE, "lab", "run", "--kernel", "uml", "--", "true"], {
     env: { ...process.env, HOME: undefined, XDG_CACHE_HOME: undefined, ...env },
-    timeout: 60_000,
+    timeout: limit(60),
     stderr: "pipe",
   });
   expect(child.exitCode).toBe(125);
   return { started: existsSync(join(folder, "started")), said: child.stderr.toString() };
 }
 
-describe.skipIf(process.arch !== "x64")("a kernel in the cache", () => {
+describeUnless(NO_X64)("a kernel in the cache", () => {
   test("is started as it was unpacked, and not where it was changed", () => {
     const tree = fakeTree(folder);
     const kernel = join(tree, "usr/bin/linux.uml");
@@ -191,7 +192,7 @@ describe.skipIf(process.arch !== "x64")("a kernel in the cache", () => {
       undo();
       expect(boot({ XDG_CACHE_HOME: folder }).started).toBe(true);
     }
-  }, 120_000);
+  });
 
   test("is not taken from where others could put it", () => {
     fakeTree(folder);
@@ -223,7 +224,7 @@ describe.skipIf(process.arch !== "x64")("a kernel in the cache", () => {
       false,
       expect.stringContaining(`${planted} belongs to user ${OTHER}`),
     ]);
-  }, 120_000);
+  });
 });
 
 describe("a manifest", () => {

@@ -1,17 +1,22 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LabError } from "../../src/lab/error.ts";
 import { peerPath } from "../../src/lab/index.ts";
-import { FETCH_TIMEOUT_MS, HAS_UML, inLab, writesNothing } from "./harness.ts";
+import { FETCH_TIMEOUT_MS, endLabs, NO_UML, inLab, writesNothing } from "./harness.ts";
+import { limit } from "../runner/limit.ts";
+import { describeUnless } from "../runner/skip.ts";
+
+setDefaultTimeout(limit(60));
 
 let folder = "";
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "millrace test's-"));
-  if (HAS_UML) await peerPath(["ip"]);
+  if (NO_UML === undefined) await peerPath(["ip"]);
 }, FETCH_TIMEOUT_MS);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(endLabs);
 
 /** Every byte value, more than a serial line's buffer, and what a terminal would translate. */
 function binary(size: number): Uint8Array {
@@ -20,7 +25,7 @@ function binary(size: number): Uint8Array {
   return bytes;
 }
 
-describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
+describeUnless(NO_UML)("a command in User Mode Linux", () => {
   test("gets its words, environment and folder as they are; its streams stay apart", async () => {
     const odd = ["", "a b", "it's", '"$HOME"', "`x`", "\\n", "line\nline", "*", "-n", "größe ☃"];
     const program = `
@@ -49,7 +54,7 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
       tmp: "/run/tmp",
       release: said.release,
     });
-  }, 60_000);
+  });
 
   test("carries bytes both ways unchanged, and leaves its files on the host", async () => {
     const bytes = binary(3_000_001);
@@ -62,7 +67,7 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
     expect(Buffer.from(said.stdout).equals(bytes)).toBe(true);
     expect(Buffer.from(said.stderr).equals(bytes)).toBe(true);
     expect(readFileSync(join(folder, "copy")).equals(bytes)).toBe(true);
-  }, 60_000);
+  });
 
   test("finds the datapath, its network and its modules", async () => {
     const script = `
@@ -81,7 +86,7 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
     const said = await inLab(["sh", "-c", script]);
     expect(said.out).toEndWith("fine\n");
     expect(said.exitCode).toBe(0);
-  }, 60_000);
+  });
 
   test("ends by its own signal, its own failure to start, and takes its children with it", async () => {
     const script = "sleep 100 & (setsid sleep 100 &) ; echo started; kill -TERM $$";
@@ -92,12 +97,12 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
     expect(killed).toMatchObject({ out: "started\n", err: "", exitCode: 128 + 15 });
     expect(absent.exitCode).toBe(127);
     expect(absent.err).toContain("/nonexistent/program");
-  }, 60_000);
+  });
 
   test("is ended at its time limit, with what it had said", async () => {
-    const said = await inLab(["sh", "-c", "echo early; exec sleep 1000"], { timeoutMs: 2000 });
+    const said = await inLab(["sh", "-c", "echo early; exec sleep 1000"], { timeoutMs: limit(2) });
     expect(said).toMatchObject({ exitCode: 124, timedOut: true, out: "early\n" });
-  }, 60_000);
+  });
 
   test("is given its output piece by piece, while it runs", async () => {
     const seen: string[] = [];
@@ -116,25 +121,25 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
     });
     expect(seen.join("")).toBe("question\ngot answer\n");
     expect(said.exitCode).toBe(0);
-  }, 60_000);
+  });
 
   test("says what went wrong with the kernel, and with what can never run", async () => {
     const panic = inLab(["sh", "-c", "echo c >/proc/sysrq-trigger; sleep 100"], {
-      timeoutMs: 20_000,
+      timeoutMs: limit(20),
     });
     expect(panic).rejects.toMatchObject({ code: "GUEST" });
     expect(inLab(["true"], { cwd: "/nonexistent" })).rejects.toBeInstanceOf(LabError);
     expect(inLab([])).rejects.toMatchObject({ code: "USAGE" });
     expect(inLab(["true"], { memoryMiB: 1e9 })).rejects.toMatchObject({ code: "MEMORY" });
     await panic.catch(() => undefined);
-  }, 60_000);
+  });
 
   test("leaves the disk as it is where it may only read", async () => {
     await writesNothing("uml", folder);
     const onHost = inLab(["true"], { kernel: "host", readOnly: true });
     expect(onHost).rejects.toMatchObject({ code: "USAGE" });
     await onHost.catch(() => undefined);
-  }, 60_000);
+  });
 
   test("runs the host route for an ordinary user inside", async () => {
     writeFileSync(
@@ -178,5 +183,5 @@ describe.skipIf(!HAS_UML)("a command in User Mode Linux", () => {
     expect(rest[0]).toBe("lo");
     expect(rest[1]).toContain("127.0.0.1");
     expect(rest.at(-1)).toBe("input");
-  }, 60_000);
+  });
 });

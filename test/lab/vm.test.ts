@@ -16,4 +16,4 @@ test("a kernel is ended before it has a process group of its own, too", async ()
   while (!existsSync(join(folder, "kernel.pid"))) await Bun.sleep(1);
   await vm.stop();
   expect(existsSync(folder)).toBe(false);
-}, 10_000);
+});

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { umlEnvironment } from "../../src/lab/uml.ts";
+import { describeUnless } from "../runner/skip.ts";
 import { wantsXstateShim, xstateShim } from "../../src/lab/xstate-shim.ts";
 
 let folder = "";
@@ -46,7 +47,9 @@ function run(env: Record<string, string>): string {
   return child.stdout.toString();
 }
 
-describe.skipIf(process.arch !== "x64")("the object that stands before ptrace(), on x86-64", () => {
+const NO_X64 = process.arch === "x64" ? undefined : "it is for x86-64";
+
+describeUnless(NO_X64)("the object that stands before ptrace(), on x86-64", () => {
   test("a process starts with it", () => {
     const env = { LD_PRELOAD: shim, LD_BIND_NOW: "1" };
     const child = Bun.spawnSync(["/bin/sh", "-c", "echo here"], { env, stderr: "pipe" });

@@ -7,6 +7,7 @@ import { TextFeed } from "../../src/format/text-feed.ts";
 import { DryOutlet } from "../../src/load/dry-run.ts";
 import { load, loadSync } from "../../src/load/load.ts";
 import { Account } from "../../src/load/outcome.ts";
+import { limit } from "../runner/limit.ts";
 
 function feed(text: string): TextFeed {
   return new TextFeed(bytesSource("test", new TextEncoder().encode(text)), { ufid: true });
@@ -66,7 +67,7 @@ test("an abort ends the wait for an input that stalls", async () => {
     yield sampleLine(1);
     await new Promise(() => undefined);
   }
-  setTimeout(() => controller.abort(), 30);
+  setTimeout(() => controller.abort(), limit(0.03));
   const source = linesSource("script", stalled());
   const report = await load(new TextFeed(source, { ufid: true }), new DryOutlet(new Account()), {
     signal: controller.signal,

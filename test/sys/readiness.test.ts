@@ -5,6 +5,7 @@ import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 import { Readiness } from "../../src/sys/readiness.ts";
 import { NETLINK_ROUTE, NLM_F_ACK, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
+import { limit } from "../runner/limit.ts";
 
 const open: NetlinkSocket[] = [];
 
@@ -44,9 +45,9 @@ describe("Readiness", () => {
     using readiness = new Readiness();
     readiness.add(socket.fd);
     makeReadable(socket);
-    expect(await readiness.wait({ timeoutMs: 10_000 })).toBe(true);
+    expect(await readiness.wait({ timeoutMs: limit(10) })).toBe(true);
     drain(socket);
-    const waiting = readiness.wait({ timeoutMs: 10_000 });
+    const waiting = readiness.wait({ timeoutMs: limit(10) });
     setTimeout(() => makeReadable(socket), 20);
     expect(await waiting).toBe(true);
   });
@@ -55,12 +56,12 @@ describe("Readiness", () => {
     const [first, second] = [newSocket(), newSocket()];
     using readiness = new Readiness();
     readiness.add(first.fd);
-    const early = readiness.wait({ timeoutMs: 10_000 });
+    const early = readiness.wait({ timeoutMs: limit(10) });
     readiness.add(second.fd);
     // It may wake up early, to take the new one in.
     await early;
     makeReadable(second);
-    expect(await readiness.wait({ timeoutMs: 10_000 })).toBe(true);
+    expect(await readiness.wait({ timeoutMs: limit(10) })).toBe(true);
     expect(readiness.waitSync(0)).toBe(true);
   });
 
@@ -71,7 +72,7 @@ describe("Readiness", () => {
     expect(await readiness.wait({ timeoutMs: 50 })).toBe(false);
     const elapsed = performance.now() - startedAt;
     expect(elapsed).toBeGreaterThan(45);
-    expect(elapsed).toBeLessThan(10_000);
+    expect(elapsed).toBeLessThan(limit(10));
     expect(await readiness.wait({ timeoutMs: 0 })).toBe(false);
     expect(readiness.waitSync(0)).toBe(false);
   });
@@ -109,7 +110,7 @@ describe("Readiness", () => {
     using readiness = new Readiness();
     readiness.add(socket.fd);
     makeReadable(socket);
-    expect(await readiness.wait({ timeoutMs: 10_000 })).toBe(true);
+    expect(await readiness.wait({ timeoutMs: limit(10) })).toBe(true);
   });
 
   test("waits cost no descriptor each", async () => {
@@ -128,7 +129,7 @@ describe("Readiness", () => {
       `import { Readiness } from "${import.meta.dir}/../../src/sys/readiness.ts";` +
       `const socket = new NetlinkSocket(0), readiness = new Readiness();` +
       `readiness.add(socket.fd); console.log(await readiness.wait({ timeoutMs: 5 }));`;
-    const child = Bun.spawnSync([process.execPath, "-e", script], { timeout: 20_000 });
+    const child = Bun.spawnSync([process.execPath, "-e", script], { timeout: limit(20) });
     expect([child.exitCode, child.stdout.toString().trim()]).toEqual([0, "false"]);
   });
 });
@@ -154,6 +155,6 @@ test("who waits without a limit is told when nothing can be watched any more", (
     process.exit(0);`;
   const shell = `cd "$(mktemp -d)" && mkfifo a b && exec 8<>a 9<>b && rm -r "$PWD" && cd / && exec "$1" -e "$2"`;
   const words = ["bash", "-c", shell, "bash", process.execPath, script];
-  const { stdout, stderr } = Bun.spawnSync(words, { stdin: "ignore", timeout: 4000 });
+  const { stdout, stderr } = Bun.spawnSync(words, { stdin: "ignore", timeout: limit(4) });
   expect([stderr.toString(), stdout.toString()]).toEqual(["", "EBADF epoll_wait\n"]);
 });

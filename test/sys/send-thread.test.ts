@@ -1,7 +1,10 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { EBADF } from "../../src/sys/errno.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 import { SendThread } from "../../src/sys/send-thread.ts";
+import { limit } from "../runner/limit.ts";
+
+setDefaultTimeout(limit(60));
 
 const SLOW = new URL("slow-thread.ts", import.meta.url);
 const THROWING = new URL("throwing-thread.ts", import.meta.url);
@@ -39,7 +42,7 @@ test("no wait ends before its call is made, with every CPU busy", async () => {
   Atomics.store(stop, 0, 1);
   for (const worker of busy) worker.terminate();
   expect([...ends]).toEqual([`made ${-EBADF}`]);
-}, 60_000);
+});
 
 test("a thread that does not answer in time is late, and ends after its call", async () => {
   const thread = new SendThread({ waitMs: 20, script: SLOW });

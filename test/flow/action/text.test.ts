@@ -6,6 +6,7 @@ import { UserspaceOnlyError } from "../../../src/flow/userspace-only.ts";
 import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import * as uapi from "../../../src/uapi/openvswitch.ts";
 import { actionsText, encodeActions, hex, thrownBy, unhex } from "./support.ts";
+import { describeUnless } from "../../runner/skip.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const CONFORMANCE = join(ROOT, "../shared/conformance");
@@ -326,7 +327,9 @@ describe("names of ports", () => {
   });
 });
 
-describe.skipIf(!existsSync(CONFORMANCE))("the lines of OVS's own tests", () => {
+const ABSENT = existsSync(CONFORMANCE) ? undefined : `there is no ${CONFORMANCE}`;
+
+describeUnless(ABSENT)("the lines of OVS's own tests", () => {
   const lines = existsSync(CONFORMANCE) ? linesOf(join(CONFORMANCE, "actions.txt")) : [];
   const known = lines.filter((line) => !/^(tnl_push|tnl_pop|lb_output)\(/.test(line));
 

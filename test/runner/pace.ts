@@ -1,0 +1,43 @@
+/**
+ * Says how many times as long as on a quiet machine things take here and now, a whole number: MILLRACE_TEST_PACE.
+ * A run measures it once: a computation and a boot of the lab, which is fetched where it is not there yet; with
+ * the word `inside`, in the lab, the computation and a start of Bun.
+ */
+import { slowness } from "../../src/lab/time-limit.ts";
+
+/** Milliseconds on a quiet machine: a boot of User Mode Linux, and a start of Bun in it. */
+const QUIET_BOOT_MS = 2000;
+const QUIET_START_MS = 700;
+
+async function bootMs(): Promise<number> {
+  // Only here: inside, to read it all takes as long as what is measured.
+  const { LabError, runInLab } = await import("../../src/lab/index.ts");
+  try {
+    const boot = await runInLab({
+      kernel: "uml",
+      command: ["true"],
+      memoryMiB: 1024,
+      stdin: "ignore",
+      onProgress: (text) => console.error(text),
+    });
+    return boot.bootMs;
+  } catch (error) {
+    // What wants a lab will say so.
+    if (error instanceof LabError) return 0;
+    throw error;
+  }
+}
+
+function startMs(): number {
+  const startedAt = performance.now();
+  Bun.spawnSync([process.execPath, "-e", "0"]);
+  return performance.now() - startedAt;
+}
+
+const isInside = process.argv[2] === "inside";
+const [what, took] = isInside
+  ? ["start", startMs() / QUIET_START_MS]
+  : ["boot", (await bootMs()) / QUIET_BOOT_MS];
+const spin = slowness();
+console.error(`time limits: spin ${spin.toFixed(1)}, ${what} ${took.toFixed(1)} times a quiet one`);
+console.log(Math.ceil(Math.max(spin, took)));
