@@ -3,7 +3,7 @@ import { SocketPool } from "../../src/netlink/pool.ts";
 import { Requester } from "../../src/netlink/request.ts";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { EINTR, ENODEV, ENOENT } from "../../src/sys/errno.ts";
-import { NETLINK_GENERIC, NLM_F_DUMP_INTR } from "../../src/uapi/netlink.ts";
+import { NETLINK_GENERIC, NLM_F_DUMP_INTR, NLMSG_DONE } from "../../src/uapi/netlink.ts";
 import { doneReply, errorReply, message, ScriptedKernel } from "./scripted-kernel.ts";
 
 const FAMILY = 0x20;
@@ -94,6 +94,24 @@ describe("a dump", () => {
       expect(seen).toBe(2);
       expect(requester.busy).toBe(false);
     }
+  });
+
+  test("fails where it is refused, and is over then", () => {
+    const kernel = new ScriptedKernel();
+    kernel.answer = ({ sequence }) => [errorReply(sequence, ENODEV)];
+    const requester = requesterOf(kernel);
+    expect(() => valuesOf(requester)).toThrow("asking: no such device");
+    expect(requester.busy).toBe(false);
+  });
+
+  test("is whole where its end says nothing", () => {
+    const kernel = new ScriptedKernel();
+    const requester = requesterOf(kernel);
+    kernel.answer = ({ sequence }) => [data(sequence, 2), doneReply(sequence)];
+    expect(valuesOf(requester)).toEqual([2]);
+    // In the place of what was read before.
+    kernel.answer = ({ sequence }) => [message(NLMSG_DONE, 0, sequence, new Uint8Array(0))];
+    expect(valuesOf(requester)).toEqual([]);
   });
 
   test("that was left in its middle leaves no socket for the next one", () => {

@@ -172,7 +172,7 @@ export class ScriptedKernel implements SocketCalls {
       const header = memory(headers + i * MMSGHDR, MMSGHDR);
       const [slot = memory(0, 0)] = vectors(pointerAt(header, 16), 1);
       const length = Math.min(reply.length, slot.byteLength);
-      for (let at = 0; at < length; at++) slot.setUint8(at, reply[at] ?? 0);
+      new Uint8Array(slot.buffer).set(reply.subarray(0, length));
       header.setUint32(48, reply.length > length ? MSG_TRUNC : 0, true);
       header.setUint32(56, length, true);
     }
@@ -196,7 +196,7 @@ export class ScriptedKernel implements SocketCalls {
     const bytes = new Uint8Array(length);
     let end = 0;
     for (const part of parts) {
-      for (let i = 0; i < part.byteLength; i++) bytes[end + i] = part.getUint8(i);
+      bytes.set(new Uint8Array(part.buffer), end);
       end += part.byteLength;
     }
     const view = new DataView(bytes.buffer);
