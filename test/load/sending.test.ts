@@ -223,6 +223,21 @@ describe("a delete that may find nothing", () => {
     expect(loadInto(dp, [`modify ${port(2)} 1`], { tolerate }).ends).toEqual([nothing]);
   });
 
+  test("is not applied where no dump is without doubt", () => {
+    using dp = holding([`${GIVEN} ${port(1)} 1`, `${port(2)} 1`]);
+    let dumps = 0;
+    dp.onDump = (flows) => (dumps++, flows.slice(1));
+    const lines = [`delete ${port(1)}`];
+    const { ends, report } = loadInto(dp, lines, { tolerate: [ENOENT] });
+    expect([ends, dumps]).toEqual([[`rejected ${ENOENT}`], 3]);
+    expect(report.errors[0]?.reason).toContain("named otherwise is not known");
+    // One that is without doubt is enough.
+    dp.onDump = (flows) => (++dumps % 3 === 0 ? flows : flows.slice(1));
+    const again = loadInto(dp, lines, { tolerate: [ENOENT] });
+    expect(again.report.errors[0]?.reason).toContain(`named otherwise: ${GIVEN}`);
+    expect(loadInto(dp, [`delete ${port(3)}`], { tolerate: [ENOENT] }).ends).toEqual(applied(1));
+  });
+
   test("finds its flow by its key, or by the hash, and not under another mask", () => {
     const tolerate = [ENOENT];
     using byKey = holding([`${port(1)} 1`, `${NARROW} 1`], false);

@@ -15,6 +15,10 @@ import {
   NLM_F_MULTI,
 } from "../../src/uapi/netlink.ts";
 import {
+  OVS_DATAPATH_FAMILY,
+  OVS_DP_ATTR_MEGAFLOW_STATS,
+  OVS_DP_ATTR_NAME,
+  OVS_DP_ATTR_STATS,
   OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
   OVS_FLOW_ATTR_MASK,
@@ -77,11 +81,16 @@ export class ScriptedDatapath implements Disposable {
   readonly requests: FlowRequest[] = [];
   flows: HeldFlow[] = [];
   /** Numbers of the families; one that is not there has none. */
-  readonly families: Map<string, number> = new Map([[OVS_FLOW_FAMILY, 0x20]]);
+  readonly families: Map<string, number> = new Map([
+    [OVS_FLOW_FAMILY, 0x20],
+    [OVS_DATAPATH_FAMILY, 0x40],
+  ]);
   /** What a request is answered instead: an errno, or undefined for what is always done. */
   refuse: (request: FlowRequest) => number | undefined = () => undefined;
   /** Is given each socket's kernel before anything is sent over it. */
   onOpen: (kernel: ScriptedKernel) => void = () => {};
+  /** What a dump gives of the flows that are there. */
+  onDump: (flows: HeldFlow[]) => readonly HeldFlow[] = (flows) => flows;
   /** The datapath was deleted. */
   gone = false;
 
@@ -113,13 +122,16 @@ export class ScriptedDatapath implements Disposable {
     const isAcked = (flags & NLM_F_ACK) !== 0;
     if (type < 0x10) return isAcked ? [errorReply(sequence, 0)] : [];
     if (type === GENL_ID_CTRL) return this.#describeFamily(request);
+    if (type === this.families.get(OVS_DATAPATH_FAMILY)) return this.#describe(request);
     if (type !== this.families.get(OVS_FLOW_FAMILY)) return [errorReply(sequence, ENOENT)];
     const asked = { ...request, command: bytes[16] ?? 0 };
     this.requests.push(asked);
     const refused = this.refuse(asked) ?? (this.gone ? ENODEV : undefined);
     if (refused !== undefined) return [errorReply(sequence, refused)];
     if ((flags & NLM_F_DUMP) === NLM_F_DUMP && asked.command === OVS_FLOW_CMD_GET) {
-      const held = this.flows.map((flow) => this.#flowReply(flow, sequence, NLM_F_MULTI));
+      const held = this.onDump(this.flows).map((flow) =>
+        this.#flowReply(flow, sequence, NLM_F_MULTI),
+      );
       return [...held, doneReply(sequence)];
     }
     const found: Uint8Array[] = [];
@@ -142,6 +154,27 @@ export class ScriptedDatapath implements Disposable {
       `${"00".repeat(4)}${attribute(CTRL_ATTR_FAMILY_ID, new Uint8Array([id, 0]).toHex())}`,
     );
     return [message(GENL_ID_CTRL, 0, sequence, described), errorReply(sequence, 0)];
+  }
+
+  #describe({ type, sequence }: Request): readonly Uint8Array[] {
+    if (this.gone) return [errorReply(sequence, ENODEV)];
+    const counts = new BigUint64Array([0n, 0n, 0n, BigInt(this.flows.length)]);
+    const masks = new Set(this.flows.map(({ mask }) => mask)).size;
+    const attributes = [
+      attribute(OVS_DP_ATTR_NAME, `${new TextEncoder().encode(this.info.name).toHex()}00`),
+      attribute(OVS_DP_ATTR_STATS, new Uint8Array(counts.buffer).toHex()),
+      attribute(
+        OVS_DP_ATTR_MEGAFLOW_STATS,
+        new Uint8Array(new Uint32Array([0, 0, masks, 0, 0, 0, 0, 0]).buffer).toHex(),
+      ),
+    ];
+    const described = bytesOf(this.#prefix() + attributes.join(""));
+    return [message(type, 0, sequence, described), errorReply(sequence, 0)];
+  }
+
+  // Generic header and ovs_header of what the kernel sends.
+  #prefix(): string {
+    return new Uint8Array([1, 1, 0, 0, this.info.index, 0, 0, 0]).toHex();
   }
 
   // Returns an errno, or 0.
@@ -191,9 +224,8 @@ export class ScriptedDatapath implements Disposable {
       attribute(OVS_FLOW_ATTR_MASK, mask),
       attribute(OVS_FLOW_ATTR_ACTIONS, actions),
     ].join("");
-    const header = new Uint8Array([OVS_FLOW_CMD_NEW, 1, 0, 0, this.info.index, 0, 0, 0]).toHex();
     const type = this.families.get(OVS_FLOW_FAMILY) ?? 0;
-    return message(type, flags, sequence, bytesOf(header + attributes));
+    return message(type, flags, sequence, bytesOf(this.#prefix() + attributes));
   }
 }
 
