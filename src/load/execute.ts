@@ -189,7 +189,6 @@ export class Executor {
   // Where the segment deletes, a put may have met a flow that is gone since, and a later one have created the
   // flow: the first one was refused, and is not to change what the later one made.
   #findCreatedLater(batch: Batch): void {
-    this.#createdLater.clear();
     if (onlyCreates(batch, this.#start, this.#end)) return;
     this.#named.clear();
     for (let i = this.#end - 1; i >= this.#start; i--) {

@@ -86,7 +86,6 @@ export class FollowUps {
   // Adds one message; what is there is sent where there is no room for it.
   #add(of: Batch, index: number, write: () => void): void {
     const batch = this.#batch;
-    if (batch.full) this.flush(of);
     write();
     if (batch.commit(index)) return;
     this.flush(of);

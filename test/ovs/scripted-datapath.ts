@@ -47,6 +47,7 @@ type Attributes = Map<number, Uint8Array>;
 export type HeldFlow = {
   readonly ufid: string | undefined;
   readonly key: string;
+  readonly keyHash: number | bigint;
   readonly mask: string;
   readonly match: Attributes;
   readonly bits: Attributes;
@@ -183,6 +184,7 @@ export class ScriptedDatapath implements Disposable {
     const ufid = given.get(OVS_FLOW_ATTR_UFID)?.toHex();
     const keyBytes = given.get(OVS_FLOW_ATTR_KEY);
     const key = keyBytes?.toHex();
+    const keyHash = Bun.hash(keyBytes ?? EMPTY);
     const actions = given.get(OVS_FLOW_ATTR_ACTIONS)?.toHex();
     if (command === OVS_FLOW_CMD_NEW) {
       if (keyBytes === undefined || key === undefined || actions === undefined) return EINVAL;
@@ -190,8 +192,10 @@ export class ScriptedDatapath implements Disposable {
       const match = attributesOf(keyBytes);
       const held = this.#byUfid(ufid) ?? this.flows.find((flow) => meets(match, flow));
       if (held === undefined) {
-        const [mask, bits] = [maskBytes.toHex(), attributesOf(maskBytes)];
-        this.flows.push({ ufid, key, mask, match, bits, actions });
+        const mask = maskBytes.toHex();
+        // What tells flows apart is mostly behind: it is compared first.
+        const bits = new Map([...attributesOf(maskBytes)].toReversed());
+        this.flows.push({ ufid, key, keyHash, mask, match, bits, actions });
       } else if ((flags & (NLM_F_CREATE | NLM_F_EXCL)) !== 0) return EEXIST;
       else held.actions = actions;
       return 0;
@@ -203,7 +207,9 @@ export class ScriptedDatapath implements Disposable {
     }
     const held =
       ufid === undefined
-        ? this.flows.find((flow) => flow.ufid === undefined && flow.key === key)
+        ? this.flows.find(
+            (flow) => flow.ufid === undefined && flow.keyHash === keyHash && flow.key === key,
+          )
         : this.#byUfid(ufid);
     if (command === OVS_FLOW_CMD_SET && actions !== undefined && key === undefined) return EINVAL;
     if (held === undefined) return ENOENT;
