@@ -40,7 +40,7 @@ function executorOf(
 }
 
 const statesOf = (batch: Batch): number[] => [...batch.states.subarray(0, batch.count)];
-const { accepted, rejected, lost, unsent } = MessageState;
+const { accepted, lost, unsent } = MessageState;
 
 test("what was not sent when the kernel is to be asked no more is never sent", () => {
   using dp = new ScriptedDatapath();

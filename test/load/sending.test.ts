@@ -106,10 +106,26 @@ describe("a batch", () => {
       `${port(1)} 2`,
       `${port(2)} 1`,
     ];
-    const { ends } = loadInto(dp, lines, { tolerate: [EEXIST] });
+    const { ends, report } = loadInto(dp, lines, { tolerate: [EEXIST] });
     const exists = `rejected ${EEXIST}`;
     expect(ends).toEqual([...applied(8), exists, exists, ...applied(6)]);
+    // 8 that the first batch met; then 6 puts, 2 of them by their keys, too; one that was refused all the same, by
+    // both; and an add. What was found in the way is not looked at again.
+    expect(report.reads).toBe(19);
     expect([held(dp)[port(20)], held(dp)[port(1)]]).toEqual(["2", "2"]);
+  });
+
+  test("with a flow twice ends with its last actions, be they those that were there", () => {
+    using dp = holding([`${port(1)} 2`]);
+    expect(loadInto(dp, [`${port(1)} 1`, `${port(1)} 2`]).ends).toEqual(applied(2));
+    expect(held(dp)).toEqual({ [port(1)]: "2" });
+  });
+
+  test("of which a put is refused, but for no other flow, reads nothing", () => {
+    using dp = holding([`${port(1)} 1`]);
+    dp.refuse = ({ command }) => (command === OVS_FLOW_CMD_NEW ? ENOMEM : undefined);
+    const { ends, report } = loadInto(dp, [`${port(1)} 1`]);
+    expect([ends, report.reads]).toEqual([[`rejected ${ENOMEM}`], 0]);
   });
 
   test("of adds reads nothing where nothing is tolerated", () => {
