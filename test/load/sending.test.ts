@@ -132,6 +132,11 @@ describe("a batch", () => {
     using dp = holding([`${port(1)} 1`]);
     expect(loadInto(dp, [`add ${port(1)} 1`, `add ${port(2)} 1`]).report.reads).toBe(0);
     expect(loadInto(dp, [`add ${port(1)} 1`], { tolerate: [EEXIST] }).report.reads).toBe(1);
+    // One with other actions is not tolerated, and not changed.
+    expect(loadInto(dp, [`add ${port(1)} 2`], { tolerate: [EEXIST] }).ends).toEqual([
+      `rejected ${EEXIST}`,
+    ]);
+    expect(held(dp)[port(1)]).toBe("1");
   });
 });
 
@@ -178,6 +183,7 @@ describe("a reply that was lost", () => {
     using dp = holding([`${port(1)} 1`]);
     loseFirst(dp, OVS_FLOW_CMD_NEW);
     expect(loadInto(dp, [`${port(1)} 2`]).ends).toEqual(["present"]);
+    expect(dp.takeCommands()).toEqual(["NEW", "SET"]);
     expect(held(dp)).toEqual({ [port(1)]: "2" });
   });
 
@@ -186,6 +192,26 @@ describe("a reply that was lost", () => {
     loseFirst(dp, OVS_FLOW_CMD_NEW);
     expect(loadInto(dp, [`add ${port(1)} 2`]).ends).toEqual([`absent ${EIO}`]);
     expect(held(dp)).toEqual({ [port(1)]: "1" });
+  });
+
+  test("of what cannot be read back: it stays unknown", () => {
+    for (const line of [`${port(1)} 2`, `modify ${port(2)} 2`, `delete ${port(2)}`]) {
+      using dp = holding([`${port(2)} 1`]);
+      loseFirst(
+        dp,
+        line.startsWith("modify")
+          ? OVS_FLOW_CMD_SET
+          : line.startsWith("delete")
+            ? OVS_FLOW_CMD_DEL
+            : OVS_FLOW_CMD_NEW,
+      );
+      let changes = 0;
+      dp.refuse = ({ command }) => {
+        if (command !== OVS_FLOW_CMD_GET) changes++;
+        return command === OVS_FLOW_CMD_GET && changes > 0 ? ENOMEM : undefined;
+      };
+      expect(loadInto(dp, [line]).ends).toEqual([`unknown ${EIO}`]);
+    }
   });
 
   test("of a modify: it is read back, and not made again", () => {
