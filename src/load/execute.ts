@@ -1,6 +1,6 @@
 import { type Batch, MessageState } from "../netlink/batch.ts";
 import type { Transactor } from "../netlink/transactor.ts";
-import { commandOf, type FlowVerb, verbOf } from "../ovs/flow-message.ts";
+import { commandOf, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM } from "../sys/errno.ts";
 import { OVS_FLOW_CMD_NEW } from "../uapi/openvswitch.ts";
 import { FollowUps } from "./follow-up.ts";
@@ -249,7 +249,7 @@ export class Executor {
       const verb = verbOf(batch, index);
       const held = this.held.states[index];
       if (batch.states[index] === MessageState.lost) {
-        this.readBack[index] = readBackOf(verb, held);
+        this.readBack[index] = readBackOf(held);
         if (verb === "put" && held === Held.match) this.#act(batch, index, "modify");
         continue;
       }
@@ -277,7 +277,7 @@ export class Executor {
     );
     if (again.length > 0) this.#look(batch, again);
     for (const index of again) {
-      this.readBack[index] = readBackOf(verbOf(batch, index), this.held.states[index]);
+      this.readBack[index] = readBackOf(this.held.states[index]);
     }
     for (const index of lost) {
       if (batch.states[index] !== MessageState.accepted) continue;
@@ -287,9 +287,8 @@ export class Executor {
   }
 }
 
-// Whether a flow is there as the request wanted it; of a delete, whether it is there at all.
-function readBackOf(verb: FlowVerb, held: number | undefined): number {
+// Whether a flow is there as the request wanted it; a delete has no actions to compare.
+function readBackOf(held: number | undefined): number {
   if (held === Held.unknown) return ReadBack.unknown;
-  const wanted = held === Held.same || (verb === "delete" && held === Held.match);
-  return wanted ? ReadBack.present : ReadBack.absent;
+  return held === Held.same ? ReadBack.present : ReadBack.absent;
 }

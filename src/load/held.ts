@@ -74,7 +74,6 @@ export class HeldFlows {
   look(batch: Batch, messages: readonly number[], elsewhere: boolean): void {
     this.#batch = batch;
     for (const index of messages) {
-      this.states[index] = Held.unknown;
       this.foundBy[index] = FoundBy.own;
       this.others.delete(index);
       const { u8, u32 } = batch.memory;
