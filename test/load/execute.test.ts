@@ -1,12 +1,22 @@
 import { expect, test } from "bun:test";
+import { UFID_SIZE } from "../../src/flow/key/ufid.ts";
 import { FlowLineEncoder } from "../../src/flow/line.ts";
+import { hashMatch } from "../../src/flow/parts.ts";
 import { Executor } from "../../src/load/execute.ts";
+import { FollowUps } from "../../src/load/follow-up.ts";
+import { FoundBy } from "../../src/load/held.ts";
 import { Rig } from "../../src/load/rig.ts";
 import { completeShape } from "../../src/load/sender-shape.ts";
 import { type Batch, MessageState } from "../../src/netlink/batch.ts";
 import { FlowMessages } from "../../src/ovs/flow-message.ts";
 import { ENOENT } from "../../src/sys/errno.ts";
-import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_FAMILY,
+} from "../../src/uapi/openvswitch.ts";
 import { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
 import { loadInto } from "./scripted-load.ts";
 
@@ -109,11 +119,11 @@ test("more names than a round of reads holds are read in two", () => {
     (_, i) =>
       `${tunnel},in_port(${i + 1}),eth(),eth_type(0x86dd),ipv6(src=fe80::1,dst=fe80::2,frag=no) 1`,
   );
-  expect(loadInto(dp, lines, { ufid: false, flowsPerBatch: 700 }).report.applied).toBe(700);
+  expect(loadInto(dp, lines, { ufid: false, flowsPerBatch: 4096 }).report.applied).toBe(700);
   const { ends, report } = loadInto(
     dp,
     lines.map((line) => `modify ${line.replace(/1$/, "2")}`),
-    { ufid: false, flowsPerBatch: 700 },
+    { ufid: false, flowsPerBatch: 4096 },
   );
   expect(new Set(ends)).toEqual(new Set(["applied"]));
   expect(report.reads).toBe(700);
@@ -128,4 +138,40 @@ test("actions that are longer than a reply of many reads are compared all the sa
   const changed = [lines[0] ?? "", `${port(2)} ${actions.replace(/1$/, "2")}`];
   expect(loadInto(dp, changed).ends).toEqual(["applied", "applied"]);
   expect(dp.takeCommands()).toEqual(["NEW", "NEW", "SET"]);
+});
+
+test("a modify without a key, by the hash of none, finds no flow", () => {
+  using dp = new ScriptedDatapath();
+  const { rig, executor, batch } = executorOf(dp, []);
+  // As a flow set may have it.
+  const nothing = { start: 0, end: 0 };
+  const hash = new Int32Array(UFID_SIZE / 4);
+  expect(hashMatch({ bytes: new Uint8Array(0), key: nothing, mask: nothing }, hash, 0)).toBe(true);
+  const messages = new FlowMessages(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index);
+  messages.begin(batch);
+  batch.writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(hash.buffer));
+  for (const type of [OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK, OVS_FLOW_ATTR_ACTIONS]) {
+    batch.writer.bytes(type, new Uint8Array(0));
+  }
+  expect(messages.commit(batch, "modify", 1)).toBe(true);
+  executor.begin(batch, false);
+  expect(executor.go(Number.POSITIVE_INFINITY)).toBe(true);
+  expect([batch.states[0], batch.errnos[0]]).toEqual([MessageState.rejected, ENOENT]);
+  rig.close();
+});
+
+test("no request is made of one without a key: as a delete it might be a flush", () => {
+  using dp = new ScriptedDatapath();
+  const { rig, batch } = executorOf(dp, []);
+  const messages = new FlowMessages(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index);
+  messages.begin(batch);
+  batch.writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(UFID_SIZE));
+  expect(messages.commit(batch, "delete", 1)).toBe(true);
+  const followUps = new FollowUps(rig);
+  for (const by of Object.values(FoundBy)) {
+    for (const verb of ["modify", "delete"] as const) {
+      expect(() => followUps.act(batch, 0, verb, by)).toThrow("a request has a key");
+    }
+  }
+  rig.close();
 });

@@ -121,6 +121,21 @@ describe("a batch", () => {
     expect(held(dp)).toEqual({ [port(1)]: "2" });
   });
 
+  test("that is looked at first does not send what is in the way of a flow without a UFID", () => {
+    const there = Array.from({ length: 8 }, (_, i) => `${port(i + 1)} 1`);
+    using dp = holding([...there, `${WIDE} 1`], false);
+    const lines = [...there, `${ip("10.0.0.0/255.255.0.0")} 1`];
+    const { ends } = loadInto(dp, lines, { ufid: false });
+    expect(ends).toEqual([...applied(8), `rejected ${EEXIST}`]);
+    expect(dp.takeCommands()).toEqual(Array(8).fill("NEW"));
+  });
+
+  test("says of no flow that its UFID is another one's where its key is", () => {
+    using dp = holding([`${WIDE} 1`], false);
+    const { report } = loadInto(dp, [`delete ${ip("10.0.0.0/255.255.0.0")}`]);
+    expect([report.rejected, report.errors[0]?.reason]).toEqual([1, "there is no such flow"]);
+  });
+
   test("of which a put is refused, but for no other flow, reads nothing", () => {
     using dp = holding([`${port(1)} 1`]);
     dp.refuse = ({ command }) => (command === OVS_FLOW_CMD_NEW ? ENOMEM : undefined);

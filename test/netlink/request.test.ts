@@ -56,6 +56,15 @@ describe("a request", () => {
   });
 });
 
+test("a socket is closed once: its number may be another one's by then", () => {
+  const kernel = new ScriptedKernel();
+  const socket = new NetlinkSocket(NETLINK_GENERIC, { calls: kernel });
+  socket.close();
+  socket[Symbol.dispose]();
+  expect([kernel.closes, socket.closed]).toEqual([1, true]);
+  expect(() => socket.send(0, 0)).toThrow("the socket is closed");
+});
+
 describe("a dump", () => {
   test("gives its own messages, to the end", () => {
     const kernel = new ScriptedKernel();
@@ -125,9 +134,9 @@ describe("a dump", () => {
     pool.with(NETLINK_GENERIC, (requester) => {
       for (const _ of requester.dump(REQUEST)) break;
     });
-    expect(kernels.map(({ closed }) => closed)).toEqual([true]);
+    expect(kernels.map(({ closes }) => closes)).toEqual([1]);
     pool.with(NETLINK_GENERIC, (requester) => expect(valuesOf(requester)).toEqual([2, 3]));
     pool.with(NETLINK_GENERIC, (requester) => expect(valuesOf(requester)).toEqual([2, 3]));
-    expect(kernels.map(({ closed }) => closed)).toEqual([true, false]);
+    expect(kernels.map(({ closes }) => closes)).toEqual([1, 0]);
   });
 });

@@ -79,7 +79,8 @@ export class ScriptedKernel implements SocketCalls {
     recvmmsg: 0,
     poll: 0,
   };
-  closed = false;
+  /** How often it was closed. */
+  closes = 0;
   /** What the kernel says to a request. */
   answer: (request: Request) => readonly Uint8Array[] = answerNoop;
   /** What becomes of a reply: `[reply]` as it is, `[]` it is lost in silence, `[reply, reply]` it is doubled. */
@@ -116,7 +117,7 @@ export class ScriptedKernel implements SocketCalls {
   readonly socket = (): number => 1000;
 
   readonly close = (): number => {
-    this.closed = true;
+    this.closes++;
     return 0;
   };
 
