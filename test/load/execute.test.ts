@@ -104,6 +104,9 @@ test("a batch whose requests grow beyond the arena is sent in parts, each once",
   expect(executor.go(Number.POSITIVE_INFINITY)).toBe(true);
   expect(statesOf(batch)).toEqual(Array(50).fill(accepted));
   expect(dp.takeCommands()).toEqual(Array(50).fill("SET"));
+  // Each has them whole: 502 times port 1, then port 2.
+  const whole = `${"0800010001000000".repeat(502)}0800010002000000`;
+  expect(dp.flows.filter((flow) => flow.actions !== whole)).toEqual([]);
   rig.close();
 });
 
