@@ -186,15 +186,16 @@ export class Executor {
     followUps.flush(batch);
   }
 
-  // Where the segment deletes, a put may have met a flow that is gone since, and a later one have created the
-  // flow: the first one was refused, and is not to change what the later one made.
+  // Where the segment deletes, a put may have met a flow that is gone since, and a later one with its key,
+  // whatever UFID it has, have created a flow: the first one was refused, and is not to change what the later
+  // one made. A flow of its own was not in its way: that would have been in the way of the later one, too.
   #findCreatedLater(batch: Batch): void {
     if (onlyCreates(batch, this.#start, this.#end)) return;
     this.#named.clear();
     for (let i = this.#end - 1; i >= this.#start; i--) {
       if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) continue;
-      if (batch.states[i] === MessageState.accepted) this.#named.addFlow(batch, i);
-      else if (this.#named.hasFlow(batch, i)) this.#createdLater.add(i);
+      if (batch.states[i] === MessageState.accepted) this.#named.addKey(batch, i);
+      else if (this.#named.hasKey(batch, i)) this.#createdLater.add(i);
     }
   }
 

@@ -53,6 +53,21 @@ describe("a batch", () => {
     expect(held(dp)[ip("192.168.0.1")]).toBe("2");
   });
 
+  test("lets a put that was refused not change what a later one made, by another name", () => {
+    const hash = Flow.parse(`${NARROW} 1`).ufid;
+    for (const [ufid, first, later] of [
+      [false, `${NARROW} 1`, `ufid:${hash} ${NARROW} 2`],
+      [false, `ufid:${hash} ${NARROW} 1`, `${NARROW} 2`],
+      [true, `${NARROW} 1`, `${GIVEN} ${NARROW} 2`],
+      [true, `${GIVEN} ${NARROW} 1`, `${NARROW} 2`],
+    ] as const) {
+      using dp = holding([`${WIDE} 1`], ufid);
+      const { ends } = loadInto(dp, [first, `delete ${WIDE}`, later], { ufid });
+      expect(ends).toEqual([`rejected ${EEXIST}`, "applied", "applied"]);
+      expect(held(dp)).toEqual({ [NARROW]: "2" });
+    }
+  });
+
   test("names no flow that was in the way of the one before", () => {
     using dp = holding([`${GIVEN} ${ip("192.168.0.1")} 1`, `${NARROW} 1`]);
     const puts = [2, 3, 4, 5, 6, 7].map((last) => `${ip(`192.168.0.${last}`)} 1`);
