@@ -5,7 +5,9 @@ import { hashMatch } from "../../src/flow/parts.ts";
 import { Executor } from "../../src/load/execute.ts";
 import { FollowUps } from "../../src/load/follow-up.ts";
 import { FoundBy } from "../../src/load/held.ts";
+import { Account, OutcomeTable } from "../../src/load/outcome.ts";
 import { Rig } from "../../src/load/rig.ts";
+import { Sender } from "../../src/load/sender.ts";
 import { completeShape } from "../../src/load/sender-shape.ts";
 import { type Batch, MessageState } from "../../src/netlink/batch.ts";
 import { FlowMessages } from "../../src/ovs/flow-message.ts";
@@ -88,6 +90,48 @@ test("what is in doubt when the kernel is to be asked no more stays unknown", ()
   expect([...executor.readBack.subarray(0, 2)]).toEqual([0, 0]);
   expect(dp.requests.length).toBe(2);
   rig.close();
+});
+
+/** What sends these lines, which it has not begun yet; their ends go to the table. */
+function senderOf(dp: ScriptedDatapath, lines: readonly string[], table: OutcomeTable): Sender {
+  const target = { channel: dp.channel, datapath: dp.info };
+  const shape = completeShape({ replyCostBytes: 1024 });
+  const options = { shape, senders: 1, tolerate: new Set([ENOENT]) } as const;
+  const sender = new Sender(target, new Account(undefined, table), options);
+  const encoder = new FlowLineEncoder({ ufid: true });
+  for (const [i, line] of lines.entries()) {
+    const bytes = new TextEncoder().encode(line);
+    sender.begin();
+    encoder.encode(bytes, 0, bytes.length, i + 1, sender.batch.writer);
+    expect(sender.commit(encoder.verb, i + 1)).toBe(true);
+    table.add(i + 1, "applied", 0);
+  }
+  return sender;
+}
+
+test("a load that is given up tolerates no delete that was not looked for, and refuses what it did not send", () => {
+  using dp = new ScriptedDatapath();
+  const table = new OutcomeTable();
+  const lines = [`delete ${port(1)}`, `${port(2)} 1`, `delete ${port(2)}`];
+  using sender = senderOf(dp, lines, table);
+  while (dp.flows.length === 0) expect(sender.flush(0)).toBe(false);
+  sender.abandon();
+  while (!sender.flush(0));
+  expect(lines.map((_, i) => `${table.stateOf(i)} ${table.errnoOf(i)}`)).toEqual([
+    `rejected ${ENOENT}`,
+    "applied 0",
+    "refused 0",
+  ]);
+});
+
+test("failures that are told in slices are each told once", () => {
+  using dp = new ScriptedDatapath();
+  const lines = Array.from({ length: 100 }, (_, i) => `modify ${port(i + 1)} 1`);
+  using sender = senderOf(dp, lines, new OutcomeTable());
+  let slices = 1;
+  while (!sender.flush(0)) expect(++slices).toBeLessThan(50);
+  expect(slices).toBeGreaterThan(100 / 16);
+  expect(sender.account.counts).toMatchObject({ applied: 0, rejected: 100 });
 });
 
 test("a batch whose requests grow beyond the arena is sent in parts, each once", () => {

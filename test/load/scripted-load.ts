@@ -4,6 +4,7 @@ import { TextFeed } from "../../src/format/text-feed.ts";
 import { loadSync } from "../../src/load/load.ts";
 import { Account, OutcomeTable } from "../../src/load/outcome.ts";
 import type { LoadReport } from "../../src/load/report.ts";
+import type { RigShelf } from "../../src/load/rig.ts";
 import { Sender, type SenderOptions } from "../../src/load/sender.ts";
 import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
 import type { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
@@ -15,6 +16,7 @@ export type ScriptedLoad = Omit<SenderOptions, "shape" | "tolerate"> & {
   /** Flows of a batch, in datagrams of two. */
   readonly flowsPerBatch?: number;
   readonly tolerate?: readonly number[];
+  readonly rigs?: RigShelf;
 };
 
 /** What a load came to. */
@@ -39,10 +41,10 @@ export function loadInto(
   lines: Iterable<string>,
   options: ScriptedLoad = {},
 ): Loaded {
-  const { ufid = true, mode, flowsPerBatch = 8, tolerate = [], ...rest } = options;
+  const { ufid = true, mode, flowsPerBatch = 8, tolerate = [], rigs, ...rest } = options;
   const table = new OutcomeTable();
   const sender = new Sender(
-    { channel: dp.channel, datapath: dp.info },
+    { channel: dp.channel, datapath: dp.info, ...(rigs === undefined ? {} : { rigs }) },
     new Account(undefined, table),
     { senders: 1, ...rest, shape: shapeOf(flowsPerBatch), tolerate: new Set(tolerate) },
   );
