@@ -1,6 +1,6 @@
 import { type Batch, MessageState } from "../netlink/batch.ts";
 import type { Transactor } from "../netlink/transactor.ts";
-import { commandOf, type FlowVerb, verbOf } from "../ovs/flow-message.ts";
+import { commandOf, verbOf } from "../ovs/flow-message.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM } from "../sys/errno.ts";
 import { OVS_FLOW_CMD_NEW } from "../uapi/openvswitch.ts";
 import { FollowUps } from "./follow-up.ts";
@@ -186,16 +186,16 @@ export class Executor {
     followUps.flush(batch);
   }
 
-  // Where the segment deletes, a put may have met a flow that is gone since, and a later one have created the
-  // flow: the first one was refused, and is not to change what the later one made.
+  // Where the segment deletes, a put may have met a flow that is gone since, and a later one with its key,
+  // whatever UFID it has, have created a flow: the first one was refused, and is not to change what the later
+  // one made. A flow of its own was not in its way: that would have been in the way of the later one, too.
   #findCreatedLater(batch: Batch): void {
-    this.#createdLater.clear();
     if (onlyCreates(batch, this.#start, this.#end)) return;
     this.#named.clear();
     for (let i = this.#end - 1; i >= this.#start; i--) {
       if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) continue;
-      if (batch.states[i] === MessageState.accepted) this.#named.addFlow(batch, i);
-      else if (this.#named.hasFlow(batch, i)) this.#createdLater.add(i);
+      if (batch.states[i] === MessageState.accepted) this.#named.addKey(batch, i);
+      else if (this.#named.hasKey(batch, i)) this.#createdLater.add(i);
     }
   }
 
@@ -250,7 +250,7 @@ export class Executor {
       const verb = verbOf(batch, index);
       const held = this.held.states[index];
       if (batch.states[index] === MessageState.lost) {
-        this.readBack[index] = readBackOf(verb, held);
+        this.readBack[index] = readBackOf(held);
         if (verb === "put" && held === Held.match) this.#act(batch, index, "modify");
         continue;
       }
@@ -278,7 +278,7 @@ export class Executor {
     );
     if (again.length > 0) this.#look(batch, again);
     for (const index of again) {
-      this.readBack[index] = readBackOf(verbOf(batch, index), this.held.states[index]);
+      this.readBack[index] = readBackOf(this.held.states[index]);
     }
     for (const index of lost) {
       if (batch.states[index] !== MessageState.accepted) continue;
@@ -288,9 +288,8 @@ export class Executor {
   }
 }
 
-// Whether a flow is there as the request wanted it; of a delete, whether it is there at all.
-function readBackOf(verb: FlowVerb, held: number | undefined): number {
+// Whether a flow is there as the request wanted it; a delete has no actions to compare.
+function readBackOf(held: number | undefined): number {
   if (held === Held.unknown) return ReadBack.unknown;
-  const wanted = held === Held.same || (verb === "delete" && held === Held.match);
-  return wanted ? ReadBack.present : ReadBack.absent;
+  return held === Held.same ? ReadBack.present : ReadBack.absent;
 }

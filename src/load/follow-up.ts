@@ -57,6 +57,8 @@ export class FollowUps {
     const command = verb === "delete" ? OVS_FLOW_CMD_DEL : OVS_FLOW_CMD_SET;
     const ufid = findAttribute(u32, start, end, OVS_FLOW_ATTR_UFID);
     const key = findAttribute(u32, start, end, OVS_FLOW_ATTR_KEY);
+    // Without one a delete may be a flush.
+    assert(key >= 0, "a request has a key");
     this.#add(of, index, () => {
       this.#begin(of, index, type, command | (OVS_FLOW_VERSION << 8));
       if (by === FoundBy.hash) this.#putHash(of, index);
@@ -64,8 +66,7 @@ export class FollowUps {
         this.#copy(of, ufid, ufid + attributeWords(u32, ufid));
       // By UFID the kernel wants the key of a SET, to judge the actions by; a DEL has no more than its name.
       const named = by === FoundBy.hash || (by === FoundBy.own && ufid >= 0);
-      assert(named || key >= 0, "a request names one flow");
-      if (verb === "modify") this.#copy(of, key < 0 ? end : key, end);
+      if (verb === "modify") this.#copy(of, key, end);
       else if (!named) this.#copy(of, key, key + attributeWords(u32, key));
     });
   }
@@ -86,7 +87,6 @@ export class FollowUps {
   // Adds one message; what is there is sent where there is no room for it.
   #add(of: Batch, index: number, write: () => void): void {
     const batch = this.#batch;
-    if (batch.full) this.flush(of);
     write();
     if (batch.commit(index)) return;
     this.flush(of);

@@ -74,9 +74,7 @@ export class HeldFlows {
   look(batch: Batch, messages: readonly number[], elsewhere: boolean): void {
     this.#batch = batch;
     for (const index of messages) {
-      this.states[index] = Held.unknown;
       this.foundBy[index] = FoundBy.own;
-      this.others.delete(index);
       const { u8, u32 } = batch.memory;
       // A request begins with what it names its flow by.
       const at = ((batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX) >> 2;
@@ -96,7 +94,6 @@ export class HeldFlows {
       const hash = new Uint8Array(this.#hash.buffer);
       const { bytes, ufid, key } = sent;
       if (ufid.start < 0) {
-        if (state === Held.other) continue;
         this.foundBy[index] = FoundBy.hash;
         this.#ask(OVS_FLOW_ATTR_UFID, hash, 0, UFID_SIZE, index);
       } else if (hash.every((byte, i) => byte === bytes[ufid.start + i]) && key.end > key.start) {

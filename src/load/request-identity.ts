@@ -82,13 +82,13 @@ export class NamedFlows {
     return false;
   }
 
-  /** Whether message `index` names the very flow that {@link addFlow} was told of: by UFID and by key. */
-  hasFlow(batch: Batch, index: number): boolean {
-    return this.#holds(flowHash(batch, index));
+  /** Whether message `index` has the key of one that {@link addKey} was told of. */
+  hasKey(batch: Batch, index: number): boolean {
+    return this.#holds(keyHash(batch, index));
   }
 
-  addFlow(batch: Batch, index: number): void {
-    this.#put(flowHash(batch, index));
+  addKey(batch: Batch, index: number): void {
+    this.#put(keyHash(batch, index));
   }
 
   add(batch: Batch, index: number): void {
@@ -118,11 +118,6 @@ const SLOTS_PER_REQUEST = 8;
 
 /** Keeps the hashes of keys from those of UFIDs. */
 const KEYS = 0x5bd1e995;
-
-// Of UFID and key together: a UFID may have been given to another flow.
-function flowHash(batch: Batch, index: number): number {
-  return Math.imul(ufidHash(batch, index), KEYS) ^ keyHash(batch, index) || 1;
-}
 
 function ufidHash(batch: Batch, index: number): number {
   return hashOf(batch, index, OVS_FLOW_ATTR_UFID);

@@ -58,7 +58,7 @@ function sameAttributes(
   for (let at = own.start; at + 4 <= own.end; left++) {
     const length = bytes[at]! | (bytes[at + 1]! << 8);
     const type = bytes[at + 2]! | (bytes[at + 3]! << 8);
-    if (length < 4 || type >= PLACES.length || NESTED.has(type)) return false;
+    if (length < 4 || type >= PLACES.length) return false;
     PLACES[type] = at + 4;
     at += (length + 3) & ~3;
   }

@@ -41,7 +41,7 @@ export class SocketPool implements Disposable {
     }
     const { protocol } = requester.socket;
     const idle = this.#idle.get(protocol) ?? [];
-    if (this.#closed || requester.busy || idle.length >= IDLE_MAX || requester.socket.closed) {
+    if (requester.busy || idle.length >= IDLE_MAX || requester.socket.closed) {
       requester.close();
       return;
     }

@@ -66,8 +66,6 @@ export class Replies {
   readonly #vector = new MessageVector(REPLY_SLOTS);
   readonly #memory: PinnedMemory;
   readonly #reader: MessageReader;
-  /** Messages that the kernel had dropped for this socket when last looked at. */
-  #drops = 0;
   /** A reply is missing somewhere among those that came. */
   #gap = false;
   /** The messages before it are settled. */
@@ -108,8 +106,12 @@ export class Replies {
     let slots = received;
     while (this.#proven < end) {
       if (slots === 0) slots = this.#receive();
-      if (slots === -ENOBUFS) this.#overrun();
-      else if (slots <= 0) break;
+      if (slots === -ENOBUFS) {
+        // A buffer that overflows drops all replies from one on, until it is read (netlink_overrun), but the
+        // kernel may also have had no memory for a single one (netlink_ack), or both: any may be missing.
+        this.#counters.overruns++;
+        this.#gap = true;
+      } else if (slots <= 0) break;
       for (let slot = 0; slot < slots; slot++) this.#readSlot(window, slot);
       slots = 0;
     }
@@ -121,19 +123,9 @@ export class Replies {
     return this.#socket.recvmmsg(this.address, REPLY_SLOTS, MSG_DONTWAIT);
   }
 
-  // A buffer that overflows drops all replies from one on, until it is read (netlink_overrun). Where
-  // ENOBUFS comes and none was dropped, the kernel had no memory for a single one (netlink_ack): it is
-  // missing among those that came.
-  #overrun(): void {
-    this.#counters.overruns++;
-    const drops = this.#socket.drops();
-    if (drops === this.#drops || drops < 0) this.#gap = true;
-    this.#drops = drops;
-  }
-
   #readSlot(window: Window, slot: number): void {
     const start = slot * this.#slotBytes;
-    const length = Math.min(this.#vector.lengthOf(slot), this.#slotBytes);
+    const length = this.#vector.lengthOf(slot);
     // A reply longer than its slot is cut: an error behind its errno, which is all that is wanted of it.
     const cut = (this.#vector.flagsOf(slot) & MSG_TRUNC) !== 0;
     if (cut) setLength(this.#memory, start, start + length);
@@ -173,14 +165,11 @@ export class Replies {
     }
     if (this.#gap) lose(batch, this.#proven, index);
     this.#proven = index + 1;
-    if (this.#proven === ends[this.#datagram]) this.#datagram++;
   }
 }
 
+// What is not proven counts as accepted until then.
 function lose(batch: Batch, from: number, to: number): void {
-  for (let i = from; i < to; i++) {
-    if (batch.states[i] !== MessageState.accepted) continue;
-    batch.states[i] = MessageState.lost;
-    batch.failures++;
-  }
+  batch.states.fill(MessageState.lost, from, to);
+  batch.failures += to - from;
 }

@@ -52,8 +52,7 @@ const SEND_ATTEMPTS = 8;
  * dropped in silence from there; so the last message of each datagram asks for an ack, and only with
  * that ack are the others known to be accepted. All datagrams between two reads are kept so few that
  * a reply for each of their messages fits the receive buffer; where replies are lost all the same
- * (ENOBUFS), those that did arrive are the first ones, in order, and every message after them is
- * {@link MessageState.lost}. Nothing is sent twice.
+ * (ENOBUFS), a message without a reply of its own is {@link MessageState.lost}. Nothing is sent twice.
  */
 export class Transactor {
   readonly socket: NetlinkSocket;

@@ -13,7 +13,7 @@ export const Turn = {
   ordered: 2,
   /** The thread is to end. */
   ended: 3,
-  /** The thread could not make its call, and has ended. */
+  /** The thread could not make its call, and makes no other one. */
   failed: 4,
 } as const;
 
@@ -74,7 +74,7 @@ export function* end(): Steps<boolean> {
   return before === Turn.ordered;
 }
 
-/** The thread: makes calls until it is told to end, or fails. */
+/** The thread: makes calls, until one fails, and ends when it is told to. */
 export function* serve(): Steps<void> {
   yield { do: "exchange", expected: Turn.starting, value: Turn.idle };
   for (;;) {
@@ -83,7 +83,6 @@ export function* serve(): Steps<void> {
       const made = (yield { do: "call" }) === MADE;
       yield { do: "exchange", expected: Turn.ordered, value: made ? Turn.idle : Turn.failed };
       yield { do: "notify" };
-      if (!made) return;
     } else if (turn === Turn.ended) return;
     else yield { do: "sleep", value: turn };
   }

@@ -115,7 +115,7 @@ export class SendThread implements Disposable {
 
   #free(): void {
     const whenEnded = this.#whenEnded;
-    // A thread that failed has ended before it is told to.
+    // Once: the last word of a thread that made no call may come all the same.
     if (whenEnded === undefined) return;
     this.#whenEnded = undefined;
     this.#worker.terminate();

@@ -51,3 +51,35 @@ test("flows do the same where their actions are the same", () => {
   expect(sameDeeds(parts("1,2"), parts("2,1"))).toBe(false);
   expect(sameDeeds(parts("drop"), parts("1"))).toBe(false);
 });
+
+/** A flow of these lists of attributes; without a mask it is exact. */
+function listed(key: string, mask?: string): Flow["parts"] {
+  const bytes = Uint8Array.fromHex(key + (mask ?? ""));
+  const [end, none] = [key.length / 2, { start: -1, end: -1 }];
+  return {
+    ...Flow.parse("in_port(1),eth() 1").parts,
+    bytes,
+    ufid: none,
+    key: { start: 0, end },
+    mask: mask === undefined ? none : { start: end, end: bytes.length },
+    actions: none,
+  };
+}
+
+test("a stack of labels that goes on as the next attribute of the other one is another match", () => {
+  const [inPort, label] = ["0800030001000000", "00064140"];
+  const mask = `08001500${"ff".repeat(4)}08000300${"ff".repeat(4)}`;
+  const one = listed(`08001500${label}${inPort}`, mask);
+  // Its second label has the bytes that begin a port.
+  const two = listed(`0c001500${label}${inPort.slice(0, 8)}${inPort}`, mask);
+  expect(sameMatch(one, one)).toBe(true);
+  expect(sameMatch(one, two)).toBe(false);
+});
+
+test("what one flow has says nothing of the next one, and no mask is not one of zeros", () => {
+  const inPort = listed("08000300ffffffff", "08000300ffffffff");
+  expect(sameMatch(inPort, inPort)).toBe(true);
+  expect(sameMatch(listed("08000f00ffffffff", "08000f00ffffffff"), inPort)).toBe(false);
+  const any = listed("0800030001000000", "0800030000000000");
+  expect(sameMatch(listed("0800030001000000"), any)).toBe(false);
+});

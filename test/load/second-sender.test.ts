@@ -53,6 +53,43 @@ test("a batch whose flows depend on one another is left to one socket", async ()
   expect(second.execute(batch, first)).toBe(true);
 });
 
+test("a batch that is too small for a thread, or too large for its socket, is left to one socket", async () => {
+  using channel = new OvsChannel();
+  using socket = new NetlinkSocket(NETLINK_GENERIC, {});
+  const first = new Transactor(socket, SHAPE);
+  const batch = new Batch(MESSAGES, 1 << 20);
+  fill(batch, (i) => i);
+  using thread = new SendThread();
+  while (!thread.ready) await Bun.sleep(1);
+  // Replies that cost so much that no half of the batch fits.
+  const replyCostBytes = Math.floor(socket.receiveBufferBytes / (MESSAGES / 2 - 1));
+  const second = new SecondSender(channel, { ...SHAPE, replyCostBytes }, MESSAGES, thread);
+  expect(second.execute(batch, first)).toBe(false);
+  using other = new SecondSender(channel, SHAPE, MESSAGES, thread);
+  batch.count = 511;
+  expect(other.execute(batch, first)).toBe(false);
+  expect([first.counters.systemCalls, other.systemCalls]).toEqual([0, 0]);
+  batch.count = 512;
+  expect(other.execute(batch, first)).toBe(true);
+});
+
+test("where the first socket fails, the thread is waited for all the same", async () => {
+  using channel = new OvsChannel();
+  using socket = new NetlinkSocket(NETLINK_GENERIC, {});
+  const first = new Transactor(socket, SHAPE);
+  first.executePart = () => {
+    throw new Error("on purpose");
+  };
+  const thread = new SendThread();
+  while (!thread.ready) await Bun.sleep(1);
+  using second = new SecondSender(channel, SHAPE, MESSAGES, thread);
+  const batch = new Batch(MESSAGES, 1 << 20);
+  fill(batch, (i) => i);
+  expect(() => second.execute(batch, first)).toThrow("on purpose");
+  expect(batch.failures).toBe(MESSAGES / 2);
+  expect(thread.ready).toBe(true);
+});
+
 test("while its thread is late, its socket and the memory of the batch stay", async () => {
   using channel = new OvsChannel();
   using socket = new NetlinkSocket(NETLINK_GENERIC, {});

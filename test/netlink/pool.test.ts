@@ -24,6 +24,21 @@ test("a pool that is closed closes what was taken and never given back", () => {
   expect(taken.socket.closed).toBe(true);
 });
 
+test("a socket that was closed is given to nobody", () => {
+  using pool = new SocketPool();
+  const taken = pool.take(NETLINK_ROUTE);
+  taken.close();
+  pool.give(taken);
+  expect(pool.take(NETLINK_ROUTE).socket.closed).toBe(false);
+});
+
+test("a pool keeps a few idle sockets, and closes the rest", () => {
+  using pool = new SocketPool();
+  const taken = Array.from({ length: 12 }, () => pool.take(NETLINK_ROUTE));
+  for (const requester of taken) pool.give(requester);
+  expect(taken.map(({ socket }) => socket.closed)).toEqual(taken.map((_, i) => i >= 8));
+});
+
 test("a dump that is left after one message leaks no socket for good", async () => {
   using channel = new OvsChannel();
   const open = (): number => readdirSync("/proc/self/fd").length;

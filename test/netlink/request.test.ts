@@ -3,7 +3,7 @@ import { SocketPool } from "../../src/netlink/pool.ts";
 import { Requester } from "../../src/netlink/request.ts";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { EINTR, ENODEV, ENOENT } from "../../src/sys/errno.ts";
-import { NETLINK_GENERIC, NLM_F_DUMP_INTR } from "../../src/uapi/netlink.ts";
+import { NETLINK_GENERIC, NLM_F_DUMP_INTR, NLMSG_DONE } from "../../src/uapi/netlink.ts";
 import { doneReply, errorReply, message, ScriptedKernel } from "./scripted-kernel.ts";
 
 const FAMILY = 0x20;
@@ -56,6 +56,15 @@ describe("a request", () => {
   });
 });
 
+test("a socket is closed once: its number may be another one's by then", () => {
+  const kernel = new ScriptedKernel();
+  const socket = new NetlinkSocket(NETLINK_GENERIC, { calls: kernel });
+  socket.close();
+  socket[Symbol.dispose]();
+  expect([kernel.closes, socket.closed]).toEqual([1, true]);
+  expect(() => socket.send(0, 0)).toThrow("the socket is closed");
+});
+
 describe("a dump", () => {
   test("gives its own messages, to the end", () => {
     const kernel = new ScriptedKernel();
@@ -96,6 +105,24 @@ describe("a dump", () => {
     }
   });
 
+  test("fails where it is refused, and is over then", () => {
+    const kernel = new ScriptedKernel();
+    kernel.answer = ({ sequence }) => [errorReply(sequence, ENODEV)];
+    const requester = requesterOf(kernel);
+    expect(() => valuesOf(requester)).toThrow("asking: no such device");
+    expect(requester.busy).toBe(false);
+  });
+
+  test("is whole where its end says nothing", () => {
+    const kernel = new ScriptedKernel();
+    const requester = requesterOf(kernel);
+    kernel.answer = ({ sequence }) => [data(sequence, 2), doneReply(sequence)];
+    expect(valuesOf(requester)).toEqual([2]);
+    // In the place of what was read before.
+    kernel.answer = ({ sequence }) => [message(NLMSG_DONE, 0, sequence, new Uint8Array(0))];
+    expect(valuesOf(requester)).toEqual([]);
+  });
+
   test("that was left in its middle leaves no socket for the next one", () => {
     const kernels: ScriptedKernel[] = [];
     using pool = new SocketPool((protocol) => {
@@ -107,9 +134,9 @@ describe("a dump", () => {
     pool.with(NETLINK_GENERIC, (requester) => {
       for (const _ of requester.dump(REQUEST)) break;
     });
-    expect(kernels.map(({ closed }) => closed)).toEqual([true]);
+    expect(kernels.map(({ closes }) => closes)).toEqual([1]);
     pool.with(NETLINK_GENERIC, (requester) => expect(valuesOf(requester)).toEqual([2, 3]));
     pool.with(NETLINK_GENERIC, (requester) => expect(valuesOf(requester)).toEqual([2, 3]));
-    expect(kernels.map(({ closed }) => closed)).toEqual([true, false]);
+    expect(kernels.map(({ closes }) => closes)).toEqual([1, 0]);
   });
 });

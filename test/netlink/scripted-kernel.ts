@@ -79,7 +79,8 @@ export class ScriptedKernel implements SocketCalls {
     recvmmsg: 0,
     poll: 0,
   };
-  closed = false;
+  /** How often it was closed. */
+  closes = 0;
   /** What the kernel says to a request. */
   answer: (request: Request) => readonly Uint8Array[] = answerNoop;
   /** What becomes of a reply: `[reply]` as it is, `[]` it is lost in silence, `[reply, reply]` it is doubled. */
@@ -116,7 +117,7 @@ export class ScriptedKernel implements SocketCalls {
   readonly socket = (): number => 1000;
 
   readonly close = (): number => {
-    this.closed = true;
+    this.closes++;
     return 0;
   };
 
@@ -172,7 +173,7 @@ export class ScriptedKernel implements SocketCalls {
       const header = memory(headers + i * MMSGHDR, MMSGHDR);
       const [slot = memory(0, 0)] = vectors(pointerAt(header, 16), 1);
       const length = Math.min(reply.length, slot.byteLength);
-      for (let at = 0; at < length; at++) slot.setUint8(at, reply[at] ?? 0);
+      new Uint8Array(slot.buffer).set(reply.subarray(0, length));
       header.setUint32(48, reply.length > length ? MSG_TRUNC : 0, true);
       header.setUint32(56, length, true);
     }
@@ -196,7 +197,7 @@ export class ScriptedKernel implements SocketCalls {
     const bytes = new Uint8Array(length);
     let end = 0;
     for (const part of parts) {
-      for (let i = 0; i < part.byteLength; i++) bytes[end + i] = part.getUint8(i);
+      bytes.set(new Uint8Array(part.buffer), end);
       end += part.byteLength;
     }
     const view = new DataView(bytes.buffer);

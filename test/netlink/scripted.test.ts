@@ -5,7 +5,7 @@ import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { type BatchShape, type PartSender, Transactor } from "../../src/netlink/transactor.ts";
 import { EAGAIN, EINTR, ENOBUFS, ENOENT, ENOMEM, EPERM } from "../../src/sys/errno.ts";
 import type { CallEnd } from "../../src/sys/hand-over.ts";
-import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
+import { NETLINK_GENERIC, NLM_F_ACK, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
 import { errorReply, type Request, ScriptedKernel } from "./scripted-kernel.ts";
 
 // No family has this number.
@@ -45,9 +45,15 @@ const LETTERS = new Map<number, string>([
   [unsent, "-"],
 ]);
 
-/** The states as letters; the failures are those that are not accepted, each counted once. */
+/**
+ * The states as letters; the failures are those that are not accepted, each counted once, and an errno is only
+ * where the kernel gave one.
+ */
 function statesOf(batch: Batch): string {
   const states = [...batch.states.subarray(0, batch.count)];
+  for (const [i, state] of states.entries()) {
+    if (state !== unsent) expect(batch.errnos[i] !== 0).toBe(state === rejected);
+  }
   expect(batch.failures).toBe(states.filter((state) => state !== accepted).length);
   return states.map((state) => LETTERS.get(state) ?? "!").join("");
 }
@@ -119,21 +125,44 @@ describe("the replies to a batch", () => {
     },
   );
 
-  test.each(WAYS)(
-    "%s: where the buffer overflowed, those that came are the first",
-    (_, execute) => {
-      const { kernel, sender } = rig();
-      kernel.room = 2;
-      const batch = batchOf("..x.x...x...");
-      execute(sender, batch, kernel);
-      expect(statesOf(batch)).toBe("..x.????????");
-      execute(sender, batch, kernel);
-      expect(statesOf(batch)).toBe("..x.????????");
-      kernel.room = 100;
-      execute(sender, batch, kernel);
-      expect(statesOf(batch)).toBe("..x.x...x...");
-    },
-  );
+  test.each(WAYS)("%s: where the buffer overflowed, too", (_, execute) => {
+    const { kernel, sender } = rig();
+    kernel.room = 2;
+    const batch = batchOf("..x.x...x...");
+    execute(sender, batch, kernel);
+    expect(statesOf(batch)).toBe("??x.????????");
+    execute(sender, batch, kernel);
+    expect(statesOf(batch)).toBe("??x.????????");
+    kernel.room = 100;
+    execute(sender, batch, kernel);
+    expect(statesOf(batch)).toBe("..x.x...x...");
+  });
+
+  test.each(WAYS)("%s: both at once are told as one", (_, execute) => {
+    const { kernel, sender } = rig();
+    kernel.room = 2;
+    const batch = batchOf(".x..x...");
+    kernel.hasNoMemory = (request) => numberOf(request) === 1;
+    execute(sender, batch, kernel);
+    expect(statesOf(batch)).toBe("???.x???");
+    expect(sender.counters.overruns).toBe(1);
+  });
+
+  test("an error longer than its slot is one all the same", () => {
+    const { kernel, sender } = rig();
+    kernel.deliver = (reply, request) => {
+      if (numberOf(request) !== 1) return [reply];
+      // As with an extended ack that is long.
+      const long = new Uint8Array(400);
+      long.set(reply);
+      new DataView(long.buffer).setUint32(0, long.length, true);
+      return [long];
+    };
+    const batch = batchOf(".x..x...");
+    sender.execute(batch);
+    expect(statesOf(batch)).toBe(".x..x...");
+    expect(batch.errnos[1]).toBe(ENOENT);
+  });
 
   test.each(WAYS)(
     "%s: a datagram without its final ack is known up to its last error",
@@ -167,6 +196,17 @@ describe("the replies to a batch", () => {
     const batch = batchOf("........");
     sender.execute(batch);
     expect(statesOf(batch)).toBe("????....");
+  });
+
+  test.each(WAYS)("%s: say nothing of those that were in its place before", (_, execute) => {
+    const { kernel, sender } = rig();
+    const batch = batchOf("xx......");
+    execute(sender, batch, kernel);
+    expect(statesOf(batch)).toBe("xx......");
+    kernel.answer = ({ flags, sequence }) =>
+      (flags & NLM_F_ACK) === 0 ? [] : [errorReply(sequence, 0)];
+    execute(sender, batch, kernel);
+    expect(statesOf(batch)).toBe("........");
   });
 
   test.each(WAYS)("%s: a reply that comes twice counts once", (_, execute) => {
@@ -270,6 +310,15 @@ describe("sending", () => {
     expect(batch.errnos[0]).toBe(ENOBUFS);
   });
 
+  test("attempts are counted for each datagram anew", () => {
+    const { kernel, sender } = rig();
+    const failing = (times: number): number[] => Array.from({ length: times }, () => -ENOBUFS);
+    kernel.script("sendmmsg", ...failing(7), { atMost: 1 }, ...failing(8), ...failing(7));
+    const batch = batchOf("..x.....x...");
+    sender.execute(batch);
+    expect(statesOf(batch)).toBe("..x.----x...");
+  });
+
   test("another error is not transient", () => {
     const { kernel, sender } = rig();
     kernel.script("sendmmsg", { atMost: 1 }, -EPERM);
@@ -294,9 +343,18 @@ describe("sending", () => {
   test.each(["failed", "late"] as const)("of a thread that is %s nothing is known", (end) => {
     const { kernel, sender } = rig();
     const batch = batchOf("..x.....");
+    sender.execute(batch);
+    kernel.requests.length = 0;
     expect(executeByThread(sender, batch, partSender(kernel, end))).toBe(end);
     expect(statesOf(batch)).toBe("????????");
     expect(kernel.requests).toEqual([]);
+  });
+
+  test("of a thread that failed, what its one call does not hold was never sent", () => {
+    const { kernel, sender } = rig({ messagesPerDatagram: 1 });
+    const batch = batchOf(".".repeat(1030));
+    expect(executeByThread(sender, batch, partSender(kernel, "failed"))).toBe("failed");
+    expect(statesOf(batch)).toBe(`${"?".repeat(1024)}------`);
   });
 });
 

@@ -56,6 +56,26 @@ test("a thread that does not answer in time is late, and ends after its call", a
   expect(await ended.promise).toBe(-7);
 });
 
+test("a thread that is late gets no other call, and what it reads stays until it has ended", async () => {
+  const thread = new SendThread({ waitMs: 20, script: SLOW });
+  await started(thread);
+  const owner = (() => {
+    const own = new PinnedMemory(4096);
+    thread.begin(-1, own.address, 1, own.address, 1, [own]);
+    return new WeakRef(own);
+  })();
+  expect(thread.wait()).toBe("late");
+  expect(() => begin(thread)).toThrow("one call at a time");
+  for (let i = 0; i < 10; i++) {
+    Bun.gc(true);
+    await Bun.sleep(1);
+  }
+  expect(owner.deref()).toBeDefined();
+  const ended = Promise.withResolvers<void>();
+  thread.end(() => ended.resolve());
+  await ended.promise;
+});
+
 test("a thread that throws has failed, and is ended at once", async () => {
   const thread = new SendThread({ script: THROWING });
   await started(thread);

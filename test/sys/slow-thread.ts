@@ -1,5 +1,5 @@
-/** A sending thread that takes a second for a call, and then says -7. */
-import { serve, take } from "../../src/sys/hand-over.ts";
+/** A sending thread whose call takes until the thread is told to end, and then says -7; nobody waits for ever. */
+import { serve, take, Turn } from "../../src/sys/hand-over.ts";
 import { SEND_SENT } from "../../src/sys/send-thread.ts";
 
 declare const self: Worker;
@@ -7,7 +7,7 @@ declare const self: Worker;
 self.addEventListener("message", ({ data }: MessageEvent<SharedArrayBuffer>) => {
   const words = new Int32Array(data);
   take(serve(), words, Number.POSITIVE_INFINITY, () => {
-    Bun.sleepSync(1000);
+    for (let i = 0; i < 4000 && Atomics.load(words, 0) !== Turn.ended; i++) Bun.sleepSync(5);
     words[SEND_SENT] = -7;
   });
   self.postMessage(null, []);

@@ -1,0 +1,61 @@
+import type { LineVerb } from "../../src/flow/line.ts";
+import { linesSource } from "../../src/format/lines-source.ts";
+import { TextFeed } from "../../src/format/text-feed.ts";
+import { loadSync } from "../../src/load/load.ts";
+import { Account, OutcomeTable } from "../../src/load/outcome.ts";
+import type { LoadReport } from "../../src/load/report.ts";
+import type { RigShelf } from "../../src/load/rig.ts";
+import { Sender, type SenderOptions } from "../../src/load/sender.ts";
+import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
+import type { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
+
+/** How {@link loadInto} loads. */
+export type ScriptedLoad = Omit<SenderOptions, "shape" | "tolerate"> & {
+  readonly ufid?: boolean;
+  readonly mode?: LineVerb;
+  /** Flows of a batch, in datagrams of two. */
+  readonly flowsPerBatch?: number;
+  readonly tolerate?: readonly number[];
+  readonly rigs?: RigShelf;
+};
+
+/** What a load came to. */
+export type Loaded = {
+  readonly report: LoadReport;
+  /** How each line ended: its state, and its errno where it has one. */
+  readonly ends: readonly string[];
+};
+
+/** Batches of so many flows. */
+function shapeOf(flowsPerBatch: number): SenderShape {
+  return completeShape({
+    messagesPerDatagram: Math.min(2, flowsPerBatch),
+    datagramsPerCall: Math.ceil(flowsPerBatch / 2),
+    replyCostBytes: 1024,
+  });
+}
+
+/** Loads lines into a datapath in memory. */
+export function loadInto(
+  dp: ScriptedDatapath,
+  lines: Iterable<string>,
+  options: ScriptedLoad = {},
+): Loaded {
+  const { ufid = true, mode, flowsPerBatch = 8, tolerate = [], rigs, ...rest } = options;
+  const table = new OutcomeTable();
+  const sender = new Sender(
+    { channel: dp.channel, datapath: dp.info, ...(rigs === undefined ? {} : { rigs }) },
+    new Account(undefined, table),
+    { senders: 1, ...rest, shape: shapeOf(flowsPerBatch), tolerate: new Set(tolerate) },
+  );
+  const feed = new TextFeed(linesSource("lines", lines), {
+    ufid,
+    ...(mode === undefined ? {} : { mode }),
+  });
+  const report = loadSync(feed, sender);
+  const ends = Array.from({ length: table.count }, (_, i) => {
+    const errno = table.errnoOf(i);
+    return errno === 0 ? table.stateOf(i) : `${table.stateOf(i)} ${errno}`;
+  });
+  return { report, ends };
+}

@@ -1,0 +1,128 @@
+import { describe, expect, test } from "bun:test";
+import type { FlowIdentity } from "../../src/flow/identity.ts";
+import { clearFlow, deleteFlow, dumpFlows, getFlow } from "../../src/ovs/flow.ts";
+import { FlowReads, type ReadResult } from "../../src/ovs/flow-reads.ts";
+import { MillraceError } from "../../src/sys/errors.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_FAMILY,
+} from "../../src/uapi/openvswitch.ts";
+import { sendFlow } from "../../src/ovs/flow-message.ts";
+import { ScriptedDatapath } from "./scripted-datapath.ts";
+
+/*
+ * A request to a number that is no family's is ENOENT, as one for a flow that is not there: a module that was
+ * loaded anew has other numbers.
+ */
+
+const UFID: FlowIdentity = { ufid: new Uint8Array(16).fill(7) };
+
+/** A datapath that holds one flow, {@link UFID}; the channel knows the family's number. */
+function withOneFlow(): ScriptedDatapath {
+  const dp = new ScriptedDatapath();
+  sendFlow(dp.channel, dp.info, "add", (writer) => {
+    writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(16).fill(7));
+    writer.bytes(OVS_FLOW_ATTR_KEY, new Uint8Array([8, 0, 3, 0, 1, 0, 0, 0]));
+    writer.bytes(OVS_FLOW_ATTR_ACTIONS, new Uint8Array(0));
+  });
+  expect(dp.flows.length).toBe(1);
+  dp.requests.length = 0;
+  return dp;
+}
+
+const ASK = [
+  ["reading", (dp: ScriptedDatapath) => getFlow(dp.channel, dp.info, UFID, () => {})],
+  ["deleting", (dp: ScriptedDatapath) => deleteFlow(dp.channel, dp.info, UFID)],
+  ["clearing", (dp: ScriptedDatapath) => clearFlow(dp.channel, dp.info, UFID)],
+  ["dumping", (dp: ScriptedDatapath) => [...dumpFlows(dp.channel, dp.info)].length === 1],
+] as const;
+
+function codeOf(run: () => unknown): string {
+  try {
+    run();
+    return "nothing was thrown";
+  } catch (error) {
+    if (error instanceof MillraceError) return error.code;
+    throw error;
+  }
+}
+
+describe.each(ASK)("%s", (_, ask) => {
+  test("after the module was loaded anew: the family is looked up again, and the request made once", () => {
+    using dp = withOneFlow();
+    dp.families.set(OVS_FLOW_FAMILY, 0x21);
+    expect(ask(dp)).toBe(true);
+    expect(dp.requests.length).toBe(1);
+  });
+
+  test("while the module is gone: that is said, and not that there is no such flow", () => {
+    using dp = withOneFlow();
+    dp.families.clear();
+    expect(codeOf(() => ask(dp))).toBe("NO_MODULE");
+    expect(dp.requests.length).toBe(0);
+  });
+
+  test("of a flow that is not there is not tried again", () => {
+    using dp = withOneFlow();
+    dp.flows = [];
+    expect(ask(dp)).toBe(false);
+    expect(dp.requests.length).toBe(1);
+  });
+});
+
+describe("many reads", () => {
+  /** What is said of one flow that is there, and of one that is not. */
+  function read(reads: FlowReads): ReadResult[] {
+    const found: ReadResult[] = [];
+    for (const [tag, byte] of [7, 8].entries()) {
+      expect(reads.add(OVS_FLOW_ATTR_UFID, new Uint8Array(16).fill(byte), 0, 16, tag)).toBe(true);
+    }
+    reads.execute(
+      () => {},
+      (tag, result) => (found[tag] = result),
+    );
+    return found;
+  }
+
+  test("find what is there, and say what is not", () => {
+    using dp = withOneFlow();
+    const reads = new FlowReads(dp.channel, dp.info);
+    expect(read(reads)).toEqual(["found", "none"]);
+    reads.close();
+  });
+
+  test.each([[0x21], [undefined]])(
+    "say of no flow that it is not there where the family went, number now: %p",
+    (now) => {
+      using dp = withOneFlow();
+      const reads = new FlowReads(dp.channel, dp.info);
+      if (now === undefined) dp.families.clear();
+      else dp.families.set(OVS_FLOW_FAMILY, now);
+      expect(read(reads)).toEqual(["unknown", "unknown"]);
+      reads.close();
+    },
+  );
+
+  test("whose reply was lost are made again, alone", () => {
+    using dp = withOneFlow();
+    const reads = new FlowReads(dp.channel, dp.info);
+    const [socket] = dp.kernels.slice(-1);
+    if (socket !== undefined) socket.deliver = () => [];
+    expect(read(reads)).toEqual(["found", "none"]);
+    // Both together, and each alone.
+    expect(dp.requests.length).toBe(4);
+    reads.close();
+  });
+
+  test("of a key that the kernel does not take find no flow", () => {
+    using dp = withOneFlow();
+    const reads = new FlowReads(dp.channel, dp.info);
+    dp.refuse = () => 22;
+    expect(read(reads)).toEqual(["none", "none"]);
+    dp.refuse = () => 12;
+    expect(read(reads)).toEqual(["unknown", "unknown"]);
+    reads.close();
+  });
+});
