@@ -43,6 +43,8 @@ and all that is printed reads back to the same flow.
 - Between attributes stand commas, blanks, or nothing. The key ends at the first blank outside parentheses.
 - Numbers are decimal, hexadecimal after \`0x\`, octal after a leading \`0\`. One out of range is an error.
 - \`value/mask\` matches some bits; a value alone matches all of them; a field left out matches anything.
+- A flow may begin with its UFID, \`ufid:UUID,\`. Linux also takes UFIDs of fewer than 16 bytes, which are
+  \`ufid:0xHEX,\`.
 - In JSON a flow is the tree of its text: \`{"key": {"in_port": 1, "eth": {}, "eth_type": "0x0800", "ipv4": {"dst": "10.0.0.0/8"}}, "actions": [{"output": 2}]}\`.`;
 
 const KEYS_INTRODUCTION =
@@ -78,7 +80,7 @@ Files of JSON lines hold a flow a line. [flow.schema.json](flow.schema.json) is 
 the types \`FlowJson\`, \`KeyJson\` and \`ActionJson\`, and \`flowJsonToLine\`, \`lineToFlowJson\` and \`flowJsonSchema\`.
 
 \`\`\`
-{"verb": "add", "ufid": "UUID", "key": {KEYS}, "actions": [ACTIONS], "packets": N, "bytes": N, "used": SECONDS, "flags": "SF."}
+{"verb": "add", "ufid": "UFID", "key": {KEYS}, "actions": [ACTIONS], "packets": N, "bytes": N, "used": SECONDS, "flags": "SF."}
 \`\`\`
 
 - \`key\` must be there. Without \`verb\` and \`ufid\` the load decides; \`packets\` to \`flags\` are what a dump has

@@ -3,7 +3,7 @@ import { printFlow } from "../flow/print.ts";
 import { placeOf } from "../flow/rules/place.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { TextSink } from "../flow/text/sink.ts";
-import { printUuid } from "../flow/text/uuid.ts";
+import { printUfid } from "../flow/text/ufid.ts";
 import type { Batch } from "../netlink/batch.ts";
 import { NLMSG_HEADER } from "../netlink/message.ts";
 import { decodeFlow, type FlowView } from "../ovs/flow-view.ts";
@@ -33,8 +33,7 @@ export function pointedText(
 function textOf(sent: FlowView): string {
   const out = new TextSink(512);
   if (sent.key.start < 0) {
-    out.text("ufid:");
-    printUuid(out, sent.bytes, sent.ufid.start);
+    printUfid(out, sent.bytes, sent.ufid.start, sent.ufid.end);
     return out.toString();
   }
   const style = { verbose: false, statistics: false };

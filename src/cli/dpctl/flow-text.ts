@@ -14,10 +14,9 @@ import type { PortNames } from "../../flow/ports.ts";
 import type { FlowParts } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import type { TextSink } from "../../flow/text/sink.ts";
-import { printUuid } from "../../flow/text/uuid.ts";
+import { printUfid } from "../../flow/text/ufid.ts";
 import { COMMA } from "../../flow/text/ascii.ts";
 
-const UFID_SIZE = 16;
 const EMPTY_ETHERNET = new TextEncoder().encode("eth(),");
 
 /** What ovs-dpctl prints too. */
@@ -50,9 +49,8 @@ export function printDpctlFlow(
 ): void {
   const { bytes, ufid, actions } = flow;
   const { verbose } = style;
-  if (verbose && ufid.start >= 0 && ufid.end - ufid.start === UFID_SIZE) {
-    out.text("ufid:");
-    printUuid(out, bytes, ufid.start);
+  if (verbose && ufid.start >= 0) {
+    printUfid(out, bytes, ufid.start, ufid.end);
     out.text(", ");
   }
   const start = out.length;

@@ -5,6 +5,7 @@ import { FlowSyntaxError } from "../text/syntax-error.ts";
 import { LineText } from "./line-text.ts";
 import { FlowJsonError } from "./error.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import { UFID } from "./values.ts";
 
 /** Most levels of a flow: more than text nests. */
 const DEPTH_MAX = 80;
@@ -19,7 +20,6 @@ const MEMBERS: readonly string[] = [
   "used",
   "flags",
 ];
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const ENCODER = new TextEncoder();
 
 /**
@@ -78,7 +78,8 @@ function writeFlow(json: unknown, text: LineText): void {
     text.put(".verb", `${verb} `);
   }
   if (ufid !== undefined) {
-    if (typeof ufid !== "string" || !UUID.test(ufid)) text.fail(".ufid", ufid, "a UUID");
+    if (typeof ufid !== "string" || !UFID.test(ufid))
+      text.fail(".ufid", ufid, "a UUID, or 0x and fewer than 16 bytes");
     text.put(".ufid", `ufid:${ufid},`);
   }
   if (!isObject(key)) text.fail(".key", key, "a key: an object of attributes");

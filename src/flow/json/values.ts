@@ -12,6 +12,9 @@ export type Values = {
 
 /** What a string may be made of: nothing that text takes for its end. */
 export const PLAIN: RegExp = /^[^\s,(){}=#]+$/;
+/** A UFID: a UUID, or fewer bytes. */
+export const UFID: RegExp =
+  /^(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|0x(?:[0-9a-fA-F]{2}){1,15})$/;
 const NUMBER = "(?:0[xX][0-9a-fA-F]+|[0-9]+)";
 const MAC = "[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}";
 const IPV4 = "[0-9]{1,3}(?:\\.[0-9]{1,3}){3}";
