@@ -76,7 +76,10 @@ test.skipIf(vswitchd === null)(
     expect(daemon.isRunning).toBe(true);
     const flow = `${sampleLine(1)}\n`;
     const refused = millrace(["load", "-", "--dp", "ovs-system"], flow);
-    expect(refused.exitCode).toBe(2);
+    expect(refused.exitCode).toBe(3);
+    // So says every command that would take something from it.
+    const taken = millrace(["upcalls", "--dp", "ovs-system", "--count", "1"]);
+    expect([taken.exitCode, taken.stderr]).toEqual([3, expect.stringContaining("ovs-vswitchd")]);
     expect(refused.stderr).toMatch(/^millrace: ovs-vswitchd \(process \d+\) .*ovs-system.*--force/);
     expect(millrace(["dump", "--dp", "ovs-system"]).stdout).toBe("");
 
