@@ -1,5 +1,5 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { USERSPACE_ACTIONS } from "../action/table.ts";
+import { isActionWord, USERSPACE_ACTIONS } from "../action/table.ts";
 import type { FlowLineEncoder } from "../line.ts";
 import { FlowSyntaxError } from "../text/syntax-error.ts";
 import { LineText } from "./line-text.ts";
@@ -157,7 +157,8 @@ function writeAction(
     text.put(path, name);
     return;
   }
-  if (name === "output") {
+  // A port that is called as an action is said to be one.
+  if (name === "output" && !(typeof value === "string" && isActionWord(value))) {
     writeInside(value, shape, path, text, depth);
     return;
   }
