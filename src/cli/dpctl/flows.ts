@@ -353,7 +353,7 @@ class FlowPrinter {
       throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
     }
     if (this.#filter?.passes(this.#record) === false) return;
-    printDpctlFlow(view, this.#record, this.#out, this.#style, this.#nowMs);
+    printDpctlFlow(view, this.#out, this.#style, this.#nowMs);
     this.#out.byte(0x0a);
     if (this.#out.length >= PIECE_BYTES) this.flush();
   }
