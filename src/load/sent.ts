@@ -22,11 +22,19 @@ export function pointedText(
   broken: Refusal | undefined,
   sent: FlowView,
 ): { text: string; caret?: number } {
-  const text = textOf(sent);
-  const bytes = new TextEncoder().encode(text);
-  const at = broken === undefined ? undefined : placeOf(broken, bytes);
+  return pointed(new TextEncoder().encode(textOf(sent)), broken);
+}
+
+/** As {@link pointedText}, of a line. */
+export function pointed(
+  line: Uint8Array,
+  broken: Refusal | undefined,
+): { text: string; caret?: number } {
+  const decoder = new TextDecoder();
+  const text = decoder.decode(line);
+  const at = broken === undefined ? undefined : placeOf(broken, line);
   if (at === undefined) return { text };
-  return { text, caret: new TextDecoder().decode(bytes.subarray(0, at)).length };
+  return { text, caret: decoder.decode(line.subarray(0, at)).length };
 }
 
 /** The flow of a request in text; a delete by UFID has no more than that. */
