@@ -12,9 +12,7 @@ import { type LoadTarget, Sender } from "./load/sender.ts";
 import { completeShape, type SenderShape, shapeForRate } from "./load/sender-shape.ts";
 import type { SenderCount } from "./load/sender-trial.ts";
 import type { FlowVerb } from "./ovs/flow-message.ts";
-import { datapathOwner, ownerText } from "./ovs/vswitchd.ts";
 import { listPorts, type PortInfo, portNames } from "./ovs/vport.ts";
-import { MillraceError } from "./sys/errors.ts";
 
 /** How the library loads. */
 export type DatapathLoadOptions = LoadOptions & {
@@ -74,14 +72,6 @@ export function loadIntoSync(
         });
   const sender = senderOf(target, table, options);
   return new LoadResult(loadSync(feed, sender, options), table, sender.account);
-}
-
-/** @throws MillraceError `OWNED` where ovs-vswitchd runs the datapath */
-export function refuseOwned({ channel, datapath }: LoadTarget): void {
-  const owner = datapathOwner(channel, datapath);
-  if (owner === undefined) return;
-  const text = `${ownerText(owner, datapath.name)}; the option force loads all the same`;
-  throw new MillraceError("OWNED", text);
 }
 
 function senderOf(target: LoadTarget, table: OutcomeTable, options: DatapathLoadOptions): Sender {

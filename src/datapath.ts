@@ -3,7 +3,6 @@ import {
   type DatapathLoadOptions,
   loadInto,
   loadIntoSync,
-  refuseOwned,
   type SyncFlowSource,
 } from "./datapath-load.ts";
 import type { FlowSource } from "./flow-source.ts";
@@ -47,6 +46,7 @@ import {
 import { dumpToLoad } from "./ovs/ordered-dump.ts";
 import { executePacket, type PacketToExecute } from "./ovs/packet.ts";
 import { movePort } from "./ovs/port-move.ts";
+import { refuseOwned } from "./ovs/vswitchd.ts";
 import type { TunnelOptions } from "./ovs/tunnel.ts";
 import { type UpcallOptions, Upcalls } from "./ovs/upcalls.ts";
 import {
@@ -371,7 +371,7 @@ export class Datapath implements Disposable {
   // Once: it reads all of /proc.
   #checkOwner({ force }: DatapathLoadOptions): void {
     if (force === true || this.#isFree) return;
-    refuseOwned(this.#target);
+    refuseOwned(this.#channel, this.#info, "; the option force loads all the same");
     this.#isFree = true;
   }
 }

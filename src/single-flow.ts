@@ -3,9 +3,8 @@ import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
 import type { ByteRange, FlowParts } from "./flow/parts.ts";
 import type { PortNames } from "./flow/ports.ts";
-import { TextSink } from "./flow/text/sink.ts";
-import { printUuid } from "./flow/text/uuid.ts";
-import { Account, type FlowException } from "./load/outcome.ts";
+import { ufidOf } from "./flow/text/ufid.ts";
+import { Account, type FlowException, hasFailed } from "./load/outcome.ts";
 import { rejectionError } from "./load/rejection.ts";
 import { Rig } from "./load/rig.ts";
 import { sameMatch } from "./load/same-flow.ts";
@@ -38,7 +37,7 @@ export type FlowName = string | { readonly identity: FlowIdentity };
 
 /** What a terse dump tells of a flow. */
 export type FlowCounters = {
-  /** As a UUID; undefined for a flow that is identified by its key. */
+  /** A UUID, or `0x…` where it has fewer bytes; undefined for a flow that is identified by its key. */
   readonly ufid: string | undefined;
   readonly identity: FlowIdentity;
   readonly packets: number;
@@ -60,13 +59,6 @@ export function* countersOfAll(
 function countersOf(view: FlowView): FlowCounters {
   const { packets, byteCount, usedMs, tcpFlags } = view;
   return { ufid: ufidOf(view), identity: identityOf(view), packets, byteCount, usedMs, tcpFlags };
-}
-
-function ufidOf({ bytes, ufid }: FlowView): string | undefined {
-  if (ufid.start < 0) return undefined;
-  const out = new TextSink(64);
-  printUuid(out, bytes, ufid.start);
-  return out.toString();
 }
 
 /**
@@ -194,7 +186,7 @@ function carryOut(
     settler.begin(batch, false);
     settler.settle(Number.POSITIVE_INFINITY);
     done = true;
-    return account.firstExceptions[0];
+    return account.firstExceptions.find(hasFailed);
   } finally {
     if (done && rigs !== undefined) rigs.give(rig);
     else rig.close();

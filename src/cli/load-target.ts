@@ -4,7 +4,7 @@ import { type LoadTarget, Sender, type SenderOptions } from "../load/sender.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { getDatapath } from "../ovs/datapath.ts";
 import { listPorts } from "../ovs/vport.ts";
-import { checkOwner } from "./ownership.ts";
+import { refuseOwned } from "../ovs/vswitchd.ts";
 
 /** The datapath that a load names. Imported only where one is named: a dry run starts without all this. */
 export type OpenTarget = Disposable & {
@@ -27,12 +27,17 @@ export function openTarget(name: string): OpenTarget {
   };
 }
 
-/** @throws UsageError where ovs-vswitchd runs the datapath, unless `force` is given */
+/** What can be done where ovs-vswitchd runs the datapath. */
+const REMEDY =
+  ". Load into a datapath of your own (millrace dp add NAME), or with --force all the same";
+
+/** @throws MillraceError `OWNED` where ovs-vswitchd runs the datapath, unless `force` is given */
 export function openSender(
   target: LoadTarget,
   account: Account,
   options: SenderOptions & { readonly force: boolean },
 ): Sender {
-  checkOwner(target.channel, target.datapath, options.force);
+  const warning = refuseOwned(target.channel, target.datapath, REMEDY, options.force);
+  if (warning !== undefined) console.error(`millrace: ${warning}`);
   return new Sender(target, account, options);
 }

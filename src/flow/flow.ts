@@ -10,14 +10,13 @@ import {
 } from "../uapi/openvswitch.ts";
 import type { FlowIdentity } from "./identity.ts";
 import { KeyRecord } from "./key/record.ts";
-import { UFID_SIZE } from "./key/ufid.ts";
 import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
 import type { ByteRange, FlowParts } from "./parts.ts";
 import { printFlow } from "./print.ts";
 import { TextSink } from "./text/sink.ts";
 import { FlowSyntaxError } from "./text/syntax-error.ts";
-import { printUuid } from "./text/uuid.ts";
+import { ufidOf } from "./text/ufid.ts";
 
 /** Room for the longest flow: key, mask and actions of 64 KiB each. */
 const FLOW_BYTES_MAX = 200 << 10;
@@ -27,13 +26,15 @@ let parseWriter: AttributeWriter | undefined;
 
 const ABSENT: ByteRange = { start: -1, end: -1 };
 
+const PLAIN_FLOW = "a flow: its key and actions, without a verb";
+
 /** The error for a comment, or a line with a verb of its own: files hold them, a flow is neither. */
-export function notOneFlow(text: string): FlowSyntaxError {
+export function notOneFlow(text: string, expected: string = PLAIN_FLOW): FlowSyntaxError {
   return new FlowSyntaxError({
     line: 1,
     column: 1,
     found: text.trim() === "" ? "an empty line" : `"${text.trim().split(/\s/)[0]}"`,
-    expected: "a flow: its key and actions, without a verb",
+    expected,
     before: "",
     after: text,
   });
@@ -128,13 +129,9 @@ export class Flow {
     });
   }
 
-  /** The UFID as a UUID; undefined for a flow that is identified by its key, or by fewer than 16 bytes. */
+  /** The UFID: a UUID, or \`0x…\` where it has fewer bytes; undefined for a flow that its key identifies. */
   get ufid(): string | undefined {
-    const { bytes, ufid } = this.#parts;
-    if (ufid.start < 0 || ufid.end - ufid.start !== UFID_SIZE) return undefined;
-    const out = new TextSink(64);
-    printUuid(out, bytes, ufid.start);
-    return out.toString();
+    return ufidOf(this.#parts);
   }
 
   /** What names it: its UFID, or its key where it has none. */

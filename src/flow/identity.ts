@@ -6,7 +6,7 @@ import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
 import { Cursor } from "./text/cursor.ts";
 import { FlowSyntaxError } from "./text/syntax-error.ts";
-import { parseUuid } from "./text/uuid.ts";
+import { parseUfid, takeUfidWord } from "./text/ufid.ts";
 
 /** Names one flow: by UFID, or by key where it was put without one. The bytes are the caller's. */
 export type FlowIdentity =
@@ -14,13 +14,11 @@ export type FlowIdentity =
   /** The payload of OVS_FLOW_ATTR_KEY, masked. */
   | { readonly key: Uint8Array };
 
-const UFID_WORD = new TextEncoder().encode("ufid:");
-
 /** A key of the greatest length. */
 const KEY_BYTES_MAX = 80 << 10;
 
 /**
- * What may name the flow in `text` (`ufid:UUID`, a key, or a whole line): its UFID, then its key, since
+ * What may name the flow in `text` (`ufid:UFID`, a key, or a whole line): its UFID, then its key, since
  * the kernel finds a flow only by that with which it was put.
  * @throws FlowSyntaxError
  */
@@ -28,10 +26,10 @@ export function identitiesOf(text: string, ports?: PortNames): readonly FlowIden
   const line = new TextEncoder().encode(text.trim());
   if (line.length === 0 || text.trimStart().startsWith("#")) throw nothingNamed(text);
   const cursor = new Cursor().reset(line, 0, line.length, 1);
-  if (cursor.takeWord(UFID_WORD)) {
+  if (takeUfidWord(cursor)) {
     const ufid = new Uint8Array(UFID_SIZE);
-    parseUuid(cursor, ufid, 0);
-    if (cursor.position === cursor.end) return [{ ufid }];
+    const size = parseUfid(cursor, ufid);
+    if (cursor.position === cursor.end) return [{ ufid: ufid.subarray(0, size) }];
   }
   return [{ ufid: payload(line, true, ports) }, { key: payload(line, false, ports) }];
 }

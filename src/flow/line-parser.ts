@@ -5,6 +5,7 @@ import {
   OVS_FLOW_ATTR_MASK,
   OVS_FLOW_ATTR_UFID,
 } from "../uapi/openvswitch.ts";
+import { copyBytes } from "./bytes.ts";
 import { parseActions } from "./action/parse.ts";
 import { writeKey, writeMask } from "./key/encode.ts";
 import { normalize } from "./key/normal-form.ts";
@@ -15,7 +16,7 @@ import { failUserspaceKey } from "./key/userspace-only.ts";
 import type { PortNames } from "./ports.ts";
 import type { EncodedLine } from "./shape/found-hole.ts";
 import { Cursor } from "./text/cursor.ts";
-import { parseUuid } from "./text/uuid.ts";
+import { parseUfid, takeUfidWord } from "./text/ufid.ts";
 import { WordTable } from "./text/words.ts";
 import { COLON, COMMA, HASH } from "./text/ascii.ts";
 
@@ -33,7 +34,6 @@ export type LineParserOptions = {
 
 const VERBS: readonly LineVerb[] = ["add", "modify", "delete"];
 const VERB_BYTES: readonly Uint8Array[] = VERBS.map((verb) => new TextEncoder().encode(verb));
-const UFID_WORD: Uint8Array = new TextEncoder().encode("ufid:");
 
 /** What follows the key in a line of a dump, before its actions. */
 const DUMP_WORDS: WordTable = new WordTable([
@@ -69,6 +69,7 @@ export class LineParser {
   readonly #mode: LineVerb;
   readonly #ports: WatchedPorts | undefined;
   readonly #lineUfid: Uint8Array = new Uint8Array(UFID_SIZE);
+  #lineUfidSize = UFID_SIZE;
   // Where the parts of the last line are.
   #ufidStart = -1;
   #ufidEnd = 0;
@@ -178,9 +179,10 @@ export class LineParser {
   #writeUfid(writer: AttributeWriter): boolean {
     const own = this.#ufidStart >= 0;
     if (!own && !this.#ufid) return false;
-    const at = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
+    const size = own ? this.#lineUfidSize : UFID_SIZE;
+    const at = writer.reserve(OVS_FLOW_ATTR_UFID, size);
     if (at < 0) return true;
-    if (own) writer.memory.u8.set(this.#lineUfid, at);
+    if (own) copyBytes(this.#lineUfid, 0, writer.memory.u8, at, size);
     else writeUfid(this.#record, writer.memory.i32, at);
     return true;
   }
@@ -209,9 +211,9 @@ export class LineParser {
   }
 
   #readUfid(cursor: Cursor): boolean {
-    if (cursor.peek() !== 0x75 || !cursor.takeWord(UFID_WORD)) return false;
+    if (!takeUfidWord(cursor)) return false;
     this.#ufidStart = cursor.position;
-    parseUuid(cursor, this.#lineUfid, 0);
+    this.#lineUfidSize = parseUfid(cursor, this.#lineUfid);
     this.#ufidEnd = cursor.position;
     if (!cursor.atBlank() && cursor.peek() !== COMMA) cursor.fail("a comma or a space");
     cursor.skipSeparators();

@@ -12,20 +12,33 @@ export type PortNames = {
 };
 
 /**
- * Prints a port, in a key or an action: its name where that reads back as this port in text and in JSON,
- * else its number. Linux lets a port be called `7`, `a)b` or `a#b`.
+ * Prints a port, in a key or an action: its name where that is one in text, else its number. Linux lets a
+ * port be called `7`, `a)b` or `a#b`.
  */
 export function printPort(number: number, out: TextSink, ports: PortNames | undefined): void {
   const name = ports?.nameOf(number);
-  if (name !== undefined && READABLE.test(name)) out.unicode(name);
+  if (name !== undefined && isTextName(name)) out.unicode(name);
   else out.dec(number);
 }
 
 /**
- * A name that cannot be taken for a number, for a mask or for flags, has nothing in it that ends a name,
- * a flow or a line, and came whole out of the kernel's bytes.
+ * Whether a port's name is one wherever text or JSON has a port: all are, but for those that are a number
+ * there, that have something in them that ends a name, a flow or a line, or that did not come whole out
+ * of the kernel's bytes. Readers look up no others, so that text means one port to who wrote it and who
+ * reads it.
  */
-const READABLE = /^[^\s\p{Cc}0-9,(){}#=:/\ufffd+-][^\s\p{Cc},(){}#=:/\ufffd]*$/u;
+export function isTextName(name: string): boolean {
+  return TEXT_NAME.test(name);
+}
+
+const TEXT_NAME =
+  // oxlint-disable-next-line no-control-regex -- these are what a name must not have
+  /^(?![0-9]+$|0[xX][0-9a-fA-F]+$)[^\u0000-\u0020\u007f-\u009f,()#/:\ufffd]+$/;
+
+/** The number of the port that a name in text means; undefined where there is none. */
+export function numberOfName(name: string, ports: PortNames | undefined): number | undefined {
+  return ports !== undefined && isTextName(name) ? ports.numberOf(name) : undefined;
+}
 
 /** A port by name and number. */
 export type NumberedPort = { readonly name: string; readonly number: number };

@@ -1,11 +1,10 @@
 import { printActions } from "./action/print.ts";
 import { printKey } from "./key/print.ts";
 import type { KeyRecord } from "./key/record.ts";
-import { UFID_SIZE } from "./key/ufid.ts";
 import { type FlowParts, type FlowStatistics, readMatch } from "./parts.ts";
 import type { PrintStyle } from "./text/field-print.ts";
 import type { TextSink } from "./text/sink.ts";
-import { printUuid } from "./text/uuid.ts";
+import { printUfid } from "./text/ufid.ts";
 import { DOT } from "./text/ascii.ts";
 
 /** How a line of a dump is printed. */
@@ -34,9 +33,8 @@ export function printFlow(
   const { bytes, ufid, actions } = flow;
   if (actions.start < 0) return false;
   if (!readMatch(flow, record)) return false;
-  if (style.verbose && ufid.start >= 0 && ufid.end - ufid.start === UFID_SIZE) {
-    out.text("ufid:");
-    printUuid(out, bytes, ufid.start);
+  if (style.verbose && ufid.start >= 0) {
+    printUfid(out, bytes, ufid.start, ufid.end);
     out.text(", ");
   }
   printKey(record, out, style);

@@ -43,6 +43,8 @@ and all that is printed reads back to the same flow.
 - Between attributes stand commas, blanks, or nothing. The key ends at the first blank outside parentheses.
 - Numbers are decimal, hexadecimal after \`0x\`, octal after a leading \`0\`. One out of range is an error.
 - \`value/mask\` matches some bits; a value alone matches all of them; a field left out matches anything.
+- A flow may begin with its UFID, \`ufid:UUID,\`. Linux also takes UFIDs of fewer than 16 bytes, which are
+  \`ufid:0xHEX,\`.
 - In JSON a flow is the tree of its text: \`{"key": {"in_port": 1, "eth": {}, "eth_type": "0x0800", "ipv4": {"dst": "10.0.0.0/8"}}, "actions": [{"output": 2}]}\`.`;
 
 const KEYS_INTRODUCTION =
@@ -59,7 +61,8 @@ same flow. It is printed otherwise where ovs-dpctl leaves out what a kernel want
 
 - wildcarded headers that the kernel asks for stay (\`udp()\`, \`tcp_flags(0/0)\`, \`mpls()\`), and so do
   \`ttl\`, \`dst\` and \`tun_id\` of a tunnel and fields of it that are matched as zero;
-- a port whose name is none in text (\`7\`, \`a)b\`, \`a#b\`) is printed by its number;
+- a port whose name is none in text (\`7\`, \`a)b\`, \`a#b\`) is printed by its number, which \`millrace dump\` says
+  on standard error;
 - \`eth_type(0/0)\` and \`in_port(0/0xffff0000)\`, which mean nothing, are left out, but for \`-m\`;
 - percentages have all digits, and bytes their leading zeros.
 
@@ -78,7 +81,7 @@ Files of JSON lines hold a flow a line. [flow.schema.json](flow.schema.json) is 
 the types \`FlowJson\`, \`KeyJson\` and \`ActionJson\`, and \`flowJsonToLine\`, \`lineToFlowJson\` and \`flowJsonSchema\`.
 
 \`\`\`
-{"verb": "add", "ufid": "UUID", "key": {KEYS}, "actions": [ACTIONS], "packets": N, "bytes": N, "used": SECONDS, "flags": "SF."}
+{"verb": "add", "ufid": "UFID", "key": {KEYS}, "actions": [ACTIONS], "packets": N, "bytes": N, "used": SECONDS, "flags": "SF."}
 \`\`\`
 
 - \`key\` must be there. Without \`verb\` and \`ufid\` the load decides; \`packets\` to \`flags\` are what a dump has
@@ -257,14 +260,18 @@ function memberTable(members: Members): string {
 /** The forms of OVS's cookie, which are structs of their own. */
 function cookies(): string {
   const lines = COOKIES.map((cookie) => {
-    const fields = cookie.fields?.fields.map((one) =>
-      one.kind === "choice" ? `[${one.words.slice(1).join("|")}]` : `${one.name}=N`,
-    );
-    const inside = fields?.join(",") ?? `REASONS: ${SLOW_PATH_REASONS.join(", ")}, or 0`;
+    const fields = cookie.fields.fields
+      .filter((one) => !one.hidden)
+      .map((one) =>
+        one.kind === "choice" ? `[${one.words.slice(1).join("|")}]` : `${one.name}=N`,
+      );
+    const inside = cookie.reasons
+      ? `REASONS: ${SLOW_PATH_REASONS.join(", ")}, or 0`
+      : fields.join(",");
     return `- \`${cookie.name}(${inside})\`: ${cookie.about}`;
   });
   return [
-    "`COOKIE` is one of these, OVS's own, or any bytes. Without one, 48 zero bytes are sent. A cookie that these words do not give back whole is printed as bytes.",
+    "`COOKIE` is one of these, OVS's own, or any bytes. Without one, 48 zero bytes are sent. A cookie that these words do not give back whole is printed as bytes. Each form may have `ofp_in_port=N` and `ofproto_uuid=UUID` as well: `ovs-vswitchd` fills them in, and `ovs-dpctl` does not show them.",
     lines.join("\n"),
   ].join("\n\n");
 }

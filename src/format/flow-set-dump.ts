@@ -4,13 +4,13 @@ import type { PortNames } from "../flow/ports.ts";
 import { type FlowParts, hashMatch } from "../flow/parts.ts";
 import { printFlow } from "../flow/print.ts";
 import { TextSink } from "../flow/text/sink.ts";
-import { printUuid } from "../flow/text/uuid.ts";
+import { printUfid } from "../flow/text/ufid.ts";
 import { FlowSetLines } from "./flow-set-lines.ts";
 import type { FlowSetWriter } from "./flow-set-writer.ts";
 
 /**
  * Writes flows as a kernel dumps them into a flow set, by way of their text: what that loads, the set
- * loads. A UFID is kept as given where it is no hash of what the flow matches; every other flow gets
+ * loads. A UFID of 16 bytes is kept as given where it is no hash of what the flow matches; every other flow gets
  * that hash, or none, when it is loaded.
  */
 export class FlowSetDump {
@@ -33,8 +33,7 @@ export class FlowSetDump {
     const text = this.#text;
     text.clear();
     if (this.#isGiven(flow)) {
-      text.text("ufid:");
-      printUuid(text, flow.bytes, flow.ufid.start);
+      printUfid(text, flow.bytes, flow.ufid.start, flow.ufid.end);
       text.text(", ");
     }
     const style = { verbose: false, statistics: false, ports: this.#ports };

@@ -41,6 +41,9 @@ export class FlowSetLines {
       return { code: "PORT_NAME", reason };
     }
     const { verb, ownUfid } = this.#flow;
+    if (!this.#out.hasWholeUfid()) {
+      return { code: "SHORT_UFID", reason: "a flow set has room for UFIDs of 16 bytes alone" };
+    }
     if (verb === "delete" && !this.#out.hasKey()) {
       return { code: "NO_KEY", reason: "a delete without a key would flush: it names no flow" };
     }

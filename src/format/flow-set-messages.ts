@@ -67,7 +67,7 @@ export function countMessages(words: Int32Array, start: number, end: number): nu
     if (!isVerb || !isType) return -1;
     if (words[at + DATAPATH_AT] !== 0) return -1;
     const marks = words[at + MARKS_AT]!;
-    if (words[at + UFID_AT] !== UFID_HEADER || (marks & ~MARKS) !== 0) return -1;
+    if (!hasWholeUfid(words, at) || (marks & ~MARKS) !== 0) return -1;
     const mask = attributeEnd(words, at + KEY_AT, next, OVS_FLOW_ATTR_KEY);
     // A DEL whose key is empty would be a flush.
     if (mask < 0 || (generic === GENERIC_DEL && keyWords(words, at) === 0)) return -1;
@@ -104,6 +104,11 @@ export function actionsAt(words: Int32Array, at: number): number {
 /** Words of the attributes in the key of the message at `at`. */
 export function keyWords(words: Int32Array, at: number): number {
   return keyEnd(words, at) - at - KEY_AT - 1;
+}
+
+/** Whether the message at `at` begins with a UFID of 16 bytes, for which a set has room. */
+export function hasWholeUfid(words: Int32Array, at: number): boolean {
+  return words[at + UFID_AT] === UFID_HEADER;
 }
 
 /** Whether the message at `at` was given its UFID. */

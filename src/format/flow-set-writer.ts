@@ -5,7 +5,7 @@ import { Batch } from "../netlink/batch.ts";
 import { FlowMessages } from "../ovs/flow-message.ts";
 import { assert } from "../sys/errors.ts";
 import * as L from "./flow-set-layout.ts";
-import { countMessages, keyWords, LINE_AT, MARKS_AT } from "./flow-set-messages.ts";
+import { countMessages, hasWholeUfid, keyWords, LINE_AT, MARKS_AT } from "./flow-set-messages.ts";
 
 /** Key, mask and actions, 64 KiB each, and the headers. */
 const MESSAGE_BYTES_MAX = 200 << 10;
@@ -70,6 +70,11 @@ export class FlowSetWriter {
   hasKey(): boolean {
     const first = this.#batch.bytes >> 2;
     return keyWords(this.#batch.memory.i32, first) > 0;
+  }
+
+  /** Whether the message that was begun last has a UFID of 16 bytes. */
+  hasWholeUfid(): boolean {
+    return hasWholeUfid(this.#batch.memory.i32, this.#batch.bytes >> 2);
   }
 
   /** Ends the flow. @returns false where it is longer than a netlink message can be: it is left out */

@@ -1,4 +1,5 @@
 import { parseActions } from "../flow/action/parse.ts";
+import { notOneFlow } from "../flow/flow.ts";
 import { writeKey, writeMask } from "../flow/key/encode.ts";
 import { normalize } from "../flow/key/normal-form.ts";
 import { decodePacketKey } from "../flow/key/packet-key.ts";
@@ -98,10 +99,12 @@ export class FlowBatch implements Disposable {
 
   /** Adds a flow as text, or a `Flow`; a verb of its line wins. @throws FlowSyntaxError */
   add(flow: string | { toString(): string }): void {
-    const line = ENCODER.encode(flow.toString());
+    const text = flow.toString();
+    const line = ENCODER.encode(text);
     const number = this.#flows + 1;
     const encode = (): FlowVerb => {
-      this.#lines.encode(line, 0, line.length, number, this.#begin());
+      const found = this.#lines.encode(line, 0, line.length, number, this.#begin());
+      if (!found) throw notOneFlow(text, "a flow: its key and actions");
       return this.#lines.verb;
     };
     const { lookups } = this.#ports;

@@ -3,7 +3,7 @@ import { KeyRecord } from "../flow/key/record.ts";
 import { hashMatch, readMatch } from "../flow/parts.ts";
 import { UFID_SIZE } from "../flow/key/ufid.ts";
 import { TextSink } from "../flow/text/sink.ts";
-import { printUuid } from "../flow/text/uuid.ts";
+import { printUfid } from "../flow/text/ufid.ts";
 import type { Batch } from "../netlink/batch.ts";
 import { NLMSG_HEADER } from "../netlink/message.ts";
 import type { FlowReads, ReadResult } from "../ovs/flow-reads.ts";
@@ -148,9 +148,8 @@ export function otherFlowReason(byUfid: boolean, other: string): string {
 export function describe(held: FlowView): string {
   const record = new KeyRecord();
   const out = new TextSink(256);
-  if (held.ufid.end - held.ufid.start === UFID_SIZE) {
-    out.text("ufid:");
-    printUuid(out, held.bytes, held.ufid.start);
+  if (held.ufid.start >= 0) {
+    printUfid(out, held.bytes, held.ufid.start, held.ufid.end);
     out.text(" ");
   }
   if (readMatch(held, record)) printKey(record, out, { verbose: false });

@@ -1,6 +1,8 @@
 import type { FlowRefusal } from "../format/feed.ts";
 import type { Lacking } from "../flow/rules/lacking.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
+import type { FlowVerb } from "../ovs/flow-message.ts";
+import { EIO } from "../sys/errno.ts";
 import { assert } from "../sys/errors.ts";
 
 /**
@@ -18,6 +20,29 @@ export const OUTCOME_STATES: readonly OutcomeState[] = [
   "absent",
   "unknown",
 ];
+
+/** How a flow ended, in two words. */
+export type Outcome = { readonly state: OutcomeState; readonly errno: number };
+
+/**
+ * How a flow ended whose reply was lost, by what was found when it was read back: of a delete that it is
+ * gone is as asked, of all else that it is there. EIO where it is not as asked, or nobody knows.
+ */
+export function outcomeOfLost(verb: FlowVerb, found: "present" | "absent" | "unknown"): Outcome {
+  const wanted = verb === "delete" ? "absent" : "present";
+  return { state: found, errno: found === wanted ? 0 : EIO };
+}
+
+/** Whether a flow did not end as was asked: the one place that says so for loads, commands and the library. */
+export function hasFailed({ state, errno }: Outcome): boolean {
+  if (state === "present" || state === "absent") return errno !== 0;
+  return state !== "applied";
+}
+
+/** How many flows did not end as was asked. */
+export function failedFlows(counts: OutcomeCounts): number {
+  return counts.rejected + counts.refused + counts.unknown + counts.reconciled.contrary;
+}
 
 /** A flow that was not simply applied. */
 export type FlowException = {
@@ -196,7 +221,7 @@ export class Account {
     unknown: 0,
   };
   readonly table: OutcomeTable | undefined;
-  /** Flows that were not simply applied. */
+  /** Flows that did not end as was asked. */
   failures = 0;
   /** Quotes the line that a flow came from; set by the load that reads the lines. */
   quote: ((line: number, broken: Refusal | undefined) => QuotedLine | undefined) | undefined;
@@ -211,7 +236,9 @@ export class Account {
 
   /** Flows whose end is known. */
   get settled(): number {
-    return this.counts.applied + this.counts.encoded + this.failures;
+    const { applied, encoded, rejected, refused, unknown, reconciled } = this.counts;
+    const { present, absent } = reconciled;
+    return applied + encoded + rejected + refused + unknown + present + absent;
   }
 
   /** Refusals that wait to be told. */
@@ -244,9 +271,7 @@ export class Account {
     describe: () => Described,
   ): void {
     this.tellRefusals(line);
-    this.#count(state);
-    if ((state === "present" || state === "absent") && errno !== 0)
-      this.counts.reconciled.contrary++;
+    this.#count({ state, errno });
     this.table?.set(line, state, errno);
     this.#tell(() => {
       const { broken, text, caret, ...why } = describe();
@@ -261,7 +286,7 @@ export class Account {
    * @param waits flows of lines before it are on their way: it is told in its turn
    */
   refused(refusal: FlowRefusal, waits = false): void {
-    this.#count("refused");
+    this.#count({ state: "refused", errno: 0 });
     this.table?.add(refusal.line, "refused", 0);
     if (waits) this.#waiting.push(refusal);
     else this.#tell(() => ({ ...refusal, state: "refused", errno: 0 }));
@@ -283,9 +308,14 @@ export class Account {
     this.#onException?.(exception);
   }
 
-  #count(state: Exclude<OutcomeState, "applied">): void {
-    this.failures++;
-    if (state === "present" || state === "absent") this.counts.reconciled[state]++;
-    else this.counts[state]++;
+  #count(outcome: Outcome): void {
+    const { state } = outcome;
+    if (hasFailed(outcome)) this.failures++;
+    if (state !== "present" && state !== "absent") {
+      this.counts[state]++;
+      return;
+    }
+    this.counts.reconciled[state]++;
+    if (hasFailed(outcome)) this.counts.reconciled.contrary++;
   }
 }

@@ -1,7 +1,13 @@
 import { errnoName } from "../sys/errno.ts";
 import { FlowRefusedError, type FlowRejectedError } from "../flow/rules/errors.ts";
 import type { NotSupportedError } from "../sys/errors.ts";
-import type { Account, FlowException, OutcomeState, OutcomeTable } from "./outcome.ts";
+import {
+  type Account,
+  type FlowException,
+  hasFailed,
+  type OutcomeState,
+  type OutcomeTable,
+} from "./outcome.ts";
 import { rejectionError } from "./rejection.ts";
 import type { LoadReport } from "./report.ts";
 
@@ -54,8 +60,7 @@ export class LoadResult {
   errorOf(index: number): FlowRejectedError | FlowRefusedError | NotSupportedError | undefined {
     const state = this.stateOf(index);
     const errno = this.#table.errnoOf(index);
-    const readBack = state === "present" || state === "absent";
-    if (state === "applied" || (readBack && errno === 0)) return undefined;
+    if (!hasFailed({ state, errno })) return undefined;
     const line = this.lineOf(index);
     const known = this.#exceptions.get(line);
     const why = known?.reason ?? (errno === 0 ? state : `${state} with ${errnoName(errno)}`);

@@ -3,7 +3,7 @@ import { printFlow } from "../flow/print.ts";
 import { placeOf } from "../flow/rules/place.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { TextSink } from "../flow/text/sink.ts";
-import { printUuid } from "../flow/text/uuid.ts";
+import { printUfid } from "../flow/text/ufid.ts";
 import type { Batch } from "../netlink/batch.ts";
 import { NLMSG_HEADER } from "../netlink/message.ts";
 import { decodeFlow, type FlowView } from "../ovs/flow-view.ts";
@@ -22,19 +22,26 @@ export function pointedText(
   broken: Refusal | undefined,
   sent: FlowView,
 ): { text: string; caret?: number } {
-  const text = textOf(sent);
-  const bytes = new TextEncoder().encode(text);
-  const at = broken === undefined ? undefined : placeOf(broken, bytes);
+  return pointed(new TextEncoder().encode(textOf(sent)), broken);
+}
+
+/** As {@link pointedText}, of a line. */
+export function pointed(
+  line: Uint8Array,
+  broken: Refusal | undefined,
+): { text: string; caret?: number } {
+  const decoder = new TextDecoder();
+  const text = decoder.decode(line);
+  const at = broken === undefined ? undefined : placeOf(broken, line);
   if (at === undefined) return { text };
-  return { text, caret: new TextDecoder().decode(bytes.subarray(0, at)).length };
+  return { text, caret: decoder.decode(line.subarray(0, at)).length };
 }
 
 /** The flow of a request in text; a delete by UFID has no more than that. */
 function textOf(sent: FlowView): string {
   const out = new TextSink(512);
   if (sent.key.start < 0) {
-    out.text("ufid:");
-    printUuid(out, sent.bytes, sent.ufid.start);
+    printUfid(out, sent.bytes, sent.ufid.start, sent.ufid.end);
     return out.toString();
   }
   const style = { verbose: false, statistics: false };

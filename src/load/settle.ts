@@ -10,7 +10,7 @@ import { type ExecuteOptions, Executor, ReadBack } from "./execute.ts";
 import { otherFlowReason } from "./held.ts";
 import { explainRejection, type Rejection } from "./explain.ts";
 import { fullOfMasks } from "./mask-limit.ts";
-import type { Account } from "./outcome.ts";
+import { type Account, outcomeOfLost } from "./outcome.ts";
 import { OverlapSearch } from "./overlap.ts";
 import type { Rig } from "./rig.ts";
 import { decodeSent, pointedText } from "./sent.ts";
@@ -186,13 +186,11 @@ export class Settler {
     return this.#executor.held.others.get(index);
   }
 
-  // What is there is as asked for, or it is not: EIO stands for that.
   #tellLost(batch: Batch, index: number, sent: FlowView): void {
     const found = this.#executor.readBack[index];
     const state =
       found === ReadBack.present ? "present" : found === ReadBack.absent ? "absent" : "unknown";
-    const wanted = verbOf(batch, index) === "delete" ? "absent" : "present";
-    const errno = state === wanted ? 0 : EIO;
+    const { errno } = outcomeOfLost(verbOf(batch, index), state);
     const abandoned = this.#abandoned;
     this.#account.exception(batch.tags[index] ?? 0, state, errno, () => {
       const reason = abandoned

@@ -64,5 +64,6 @@ const EMPTY = new Uint8Array(0);
 export function decodeString(bytes: Uint8Array, start: number, end: number): string {
   let to = end;
   while (to > start && bytes[to - 1] === 0) to--;
-  return new TextDecoder().decode(bytes.subarray(start, to));
+  // A name may begin with what elsewhere is a mark of the byte order.
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(start, to));
 }

@@ -19,8 +19,10 @@ export function checkNumber(what: string, value: number, min: number, max: numbe
 
 /** Whether a datapath or an interface can be called so (dev_valid_name in net/core/dev.c). */
 export function isName(name: string): boolean {
-  const bytes = Buffer.byteLength(name);
-  return bytes >= 1 && bytes <= NAME_BYTES_MAX && !/[/:\s\0]|^\.\.?$/.test(name);
+  // The kernel looks at bytes: 0xa0 is a space to it, also inside a letter.
+  const bytes = Buffer.from(name).toString("latin1");
+  const isShort = bytes.length >= 1 && bytes.length <= NAME_BYTES_MAX;
+  return isShort && !/[/:\t-\r \0\xa0]|^\.\.?$/.test(bytes);
 }
 
 /** @throws MillraceError `USAGE` unless {@link isName} */

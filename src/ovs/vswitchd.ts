@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { MillraceError } from "../sys/errors.ts";
 import type { OvsChannel } from "./channel.ts";
 import type { DatapathInfo } from "./datapath.ts";
 import { listPorts } from "./vport.ts";
@@ -24,10 +25,7 @@ type DatapathOwner = {
  * deletes within seconds what it did not make (`revalidate` in OVS's ofproto/ofproto-dpif-upcall.c).
  * @returns undefined where it does not run here, or runs another datapath
  */
-export function datapathOwner(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-): DatapathOwner | undefined {
+function datapathOwner(channel: OvsChannel, datapath: DatapathInfo): DatapathOwner | undefined {
   const pids = vswitchdProcesses(channel);
   const [first] = pids;
   if (first === undefined) return undefined;
@@ -38,13 +36,27 @@ export function datapathOwner(
   return datapath.name === ITS_DATAPATH ? { pid: first, certain: false } : undefined;
 }
 
-/** What it means for a load, in words. */
-export function ownerText({ pid, certain }: DatapathOwner, datapath: string): string {
-  const runs = certain ? "runs" : "seems to run";
-  return (
-    `ovs-vswitchd (process ${pid}) ${runs} the datapath ${datapath}: it deletes flows that it did not ` +
-    "make, within seconds"
-  );
+/**
+ * Refuses to load into a datapath that ovs-vswitchd runs.
+ * @param remedy what may be done instead, in words
+ * @param force go on all the same
+ * @returns what it means for a load, in words, where it goes on all the same
+ * @throws MillraceError `OWNED`
+ */
+export function refuseOwned(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  remedy: string,
+  force = false,
+): string | undefined {
+  const owner = datapathOwner(channel, datapath);
+  if (owner === undefined) return undefined;
+  const { pid, certain } = owner;
+  const text =
+    `ovs-vswitchd (process ${pid}) ${certain ? "runs" : "seems to run"} the datapath ` +
+    `${datapath.name}: it deletes flows that it did not make, within seconds`;
+  if (!force) throw new MillraceError("OWNED", `${text}${remedy}`);
+  return text;
 }
 
 /** The ovs-vswitchd processes in the channel's network namespace. */

@@ -1,10 +1,20 @@
 import { describe, expect, test } from "bun:test";
+import { Flow } from "../../src/flow/flow.ts";
+import { identitiesOf } from "../../src/flow/identity.ts";
 import { FlowLineEncoder, type FlowLineOptions } from "../../src/flow/line.ts";
 import { AttributeReader } from "../../src/netlink/attribute-reader.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 import * as OVS from "../../src/uapi/openvswitch.ts";
-import { encoder as utf8, keyOf, normalized, syntaxError, ufidOf } from "./harness.ts";
+import {
+  contentOf,
+  encoder as utf8,
+  keyOf,
+  normalized,
+  syntaxError,
+  textOf,
+  ufidOf,
+} from "./harness.ts";
 
 const memory = new PinnedMemory(1 << 16);
 const writer = new AttributeWriter(memory);
@@ -70,6 +80,60 @@ describe("what a line becomes", () => {
     const encoded = encode(text, { ufid });
     expect(encoded.ufid).toBe(UUID_BYTES);
     expect(encoded.types).toEqual([UFID, KEY, MASK, ACTIONS]);
+  });
+
+  test.each([
+    ["0x0a", "0a"],
+    ["0x0102030405060708090a0b0c0d0e0F", "0102030405060708090a0b0c0d0e0f"],
+  ])("a UFID may be shorter than a UUID: %s", (text, bytes) => {
+    // A line of the same form follows, which has another UFID.
+    const bytesOf = (ufid: string): Uint8Array => utf8.encode(`ufid:${ufid},in_port(1),eth() 2`);
+    const encoder = new FlowLineEncoder({ ufid: true });
+    for (const [ufid, wanted] of [
+      [text, bytes],
+      [text, bytes],
+      ["0xff", "ff"],
+      [UUID, UUID_BYTES],
+      [text, bytes],
+    ] as const) {
+      const line = bytesOf(ufid);
+      writer.reset(0, memory.size);
+      encoder.encode(line, 0, line.length, 1, writer);
+      const flow = Flow.fromAttributes(memory.u8, 0, writer.position);
+      const { bytes: own, ufid: at } = flow.parts;
+      expect(own.slice(at.start, at.end).toHex()).toBe(wanted);
+      expect(flow.ufid).toBe(ufid.toLowerCase());
+      expect(flow.toString({ verbose: true })).toStartWith(`ufid:${ufid.toLowerCase()}, in_port`);
+      expect(identitiesOf(`ufid:${ufid}`)).toEqual([{ ufid: Uint8Array.fromHex(wanted) }]);
+    }
+  });
+
+  test.each(["0x", "0x1", "0x0102030405060708090a0b0c0d0e0f10", "0xgg", "0a"])(
+    "ufid:%s is none",
+    (ufid) => {
+      const error = syntaxError(() => encode(`ufid:${ufid},in_port(1),eth() 2`));
+      expect([error.column, error.expected]).toEqual([6, expect.stringContaining("UUID")]);
+    },
+  );
+
+  test("flags with signs say that a tunnel has no id, flags without them do not", () => {
+    // OVS_TUNNEL_KEY_ATTR_ID, in the mask alone.
+    const NO_ID = "0c000000" + "00".repeat(8);
+    for (const [flags, says, again] of [
+      ["0", false, "-oam-df-csum"],
+      ["oam|df|csum", false, "+oam+df+csum"],
+      ["-oam-df-csum", false, "-oam-df-csum"],
+      ["-oam-df-csum-key", true, "-oam-df-csum-key"],
+      ["+oam+df+csum-key", true, "+oam+df+csum-key"],
+      ["0/0xf", true, "-oam-df-csum-key"],
+      ["-key", true, "-key"],
+    ] as const) {
+      const key = `tunnel(dst=1.1.1.1,ttl=64,flags(${flags})),in_port(1),eth()`;
+      const record = normalized(keyOf(key));
+      expect([flags, encode(`${key} 2`).hex.includes(NO_ID)]).toEqual([flags, says]);
+      expect(textOf(record)).toContain(`flags(${again})`);
+      expect(contentOf(normalized(keyOf(textOf(record))))).toEqual(contentOf(record));
+    }
   });
 
   test("drop is an empty list, written", () => {

@@ -175,6 +175,11 @@ describe("a flow set", () => {
     expect((await load(bytesSource("set", bytes), { ufid: false })).messages.length).toBe(1);
   });
 
+  test("has no room for a UFID of fewer than 16 bytes", async () => {
+    const { refusals } = await compile(`ufid:0x0a0b,${sampleLine(1)}\n${sampleLine(1)}`);
+    expect(refusals.map(({ line, code }) => [line, code])).toEqual([[1, "SHORT_UFID"]]);
+  });
+
   test("is not loaded as deletes that name no flow", async () => {
     const { bytes } = await compile(
       `${sampleLine(1)}\nskb_mark(0/0) 2\nadd skb_mark(0/0) 2\n${sampleLine(2)}`,

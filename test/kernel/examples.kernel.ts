@@ -93,7 +93,10 @@ describe("examples", () => {
       const carried = [...dp.flows()].filter((flow) =>
         flow.toString().includes("eth_type(0x0800)"),
       );
-      expect(carried.reduce((sum, flow) => sum + flow.byteCount, 0)).toBeGreaterThan(big.length);
+      const carriedBytes = carried.reduce((sum, flow) => sum + flow.byteCount, 0);
+      expect(carriedBytes).toBeGreaterThan(big.length);
+      // Headers and acknowledgements, and the echoes from before.
+      expect(carriedBytes).toBeLessThan(big.length * 1.2);
       if (HAS_DPCTL) expect(witness("ovs-dpctl", "show", "sw1")).toContain("sw1v3");
     } finally {
       child.kill("SIGINT");

@@ -9,7 +9,7 @@ import {
   NetworkNamespace,
 } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { HAS_DPCTL, TestDatapath, witness } from "./lab.ts";
+import { HAS_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
 import { addressOf, ping, TestNetwork } from "./net.ts";
 import { limit } from "../runner/limit.ts";
 
@@ -215,7 +215,21 @@ describe("ports", () => {
     expect(port?.stats.txBytes).toBe(link.stats64.tx.bytes);
     const { stats, megaflow } = dp.info();
     expect(stats.hit).toBeGreaterThanOrEqual(6);
+    const came = dp.ports().reduce((sum, each) => sum + each.stats.rxPackets, 0);
+    expect(stats.hit + stats.missed).toBe(came);
     expect(megaflow.maskHit).toBeGreaterThan(0);
+    expect(megaflow.maskHit).toBeLessThanOrEqual(came * megaflow.masks);
+    // The table has the kernel's upcalls where it counts them, since Linux 6.3.
+    const upcalls = dp.ports().map((each) => each.upcalls);
+    const [header = "", ...rows] = millrace(["port", "list", "--dp", "pc1"])
+      .stdout.trimEnd()
+      .split("\n");
+    expect(header.endsWith("UPCALLS  UPCALLS LOST")).toBe(upcalls[0] !== undefined);
+    for (const [i, row] of rows.entries()) {
+      const { success, fail } = upcalls[i] ?? {};
+      const told = row.trim().split(/ +/).slice(-2).map(Number);
+      if (success !== undefined) expect(told).toEqual([success, fail ?? -1]);
+    }
     if (HAS_DPCTL) {
       const shown = witness("ovs-dpctl", "show", "pc1");
       expect(shown).toContain(`hit:${stats.hit} missed:${stats.missed} lost:${stats.lost}`);

@@ -6,13 +6,13 @@ import { Datapath, Flow } from "../../src/index.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../../src/flow/rules/features.ts";
 import type { PortNames } from "../../src/flow/ports.ts";
 import { FlowSyntaxError } from "../../src/flow/text/syntax-error.ts";
-import { addPort, portNames } from "../../src/ovs/vport.ts";
+import { addPort, deletePort, portNames } from "../../src/ovs/vport.ts";
 import { probeFeatures } from "../../src/ovs/features.ts";
 import { Random, randomFlow } from "../flow/rules/random.ts";
 import { verdict } from "../flow/rules/support.ts";
 import { failure, HAS_DPCTL, MILLRACE, millrace, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
 import { checkFlow } from "./language/check.ts";
-import { comparable, isSaid } from "./language/dpctl.ts";
+import { isKnown, isSaid } from "./language/dpctl.ts";
 import { corpusLines, underPort } from "./language/lines.ts";
 import { flowOf, OneFlow } from "./language/one-flow.ts";
 import { describeUnless, testUnless } from "../runner/skip.ts";
@@ -42,7 +42,7 @@ afterAll(() => dp[Symbol.dispose]());
 /** Why a line is no flow for this kernel; undefined where it is one. */
 function refusal(line: string): string | undefined {
   try {
-    return verdict(line.replace(/^ufid:[-0-9a-f]*,/, ""), features)?.reason;
+    return verdict(line.replace(/^ufid:[-0-9a-fx]*,/, ""), features)?.reason;
   } catch (error) {
     if (error instanceof FlowSyntaxError) return error.message;
     throw error;
@@ -234,23 +234,82 @@ test("a refusal for want of a feature names it", () => {
   expect(failure(() => opened.put(line))?.message).toBe(message);
 });
 
-test("a port whose name is no name in text is dumped by its number, and the dump loads again", () => {
+/** Names that Linux takes for interfaces, all of which text holds. */
+const NAMES = [
+  "5b45c61b307e_h",
+  "1a2b3c4d5e6f708",
+  "0xeth",
+  "0x",
+  "7z",
+  "ct",
+  "drop",
+  "Action3",
+  "output",
+  "-1",
+  "+a-b",
+  "a=b{c}",
+  "in_port",
+  "ufid",
+  "\u00e9\u3000.\u2028",
+  "\ufeffbom",
+  'a"b\\',
+];
+/** And those that are something else in it. */
+const NAMELESS = ["6", "0x3", "08", "a#b", "c,d", "e)f", "g\u0007"];
+
+test("a dump holds the names of ports, and loads by them where they have other numbers", () => {
   using other = new TestDatapath("lang4");
+  const all = [...NAMES, ...NAMELESS];
+  for (const [i, name] of all.entries()) {
+    addPort(other.channel, other.info, name, "internal", 100 + i);
+  }
+  const lines = all.map((_, i) => `in_port(${100 + i}),eth() 1,${100 + ((i + 1) % all.length)}`);
+  const files = ["text", "jsonl", "msgpack"].map((format) => join(folder, `names.${format}`));
   using opened = Datapath.open(other.name);
-  // Ports 3 to 6: called as another one is numbered, or so that nobody can read it.
-  for (const name of ["6", "0x3", "08", "a#b"])
-    addPort(other.channel, other.info, name, "internal");
-  opened.loadSync(["in_port(3),eth() 4", "in_port(6),eth() 5", "in_port(5),eth() 6"]);
-  const dump = (...style: readonly string[]): readonly string[] =>
-    millrace(["dump", "--no-stats", ...style, "--dp", other.name])
-      .stdout.trim()
-      .split("\n")
-      .toSorted();
-  for (const style of [["-m"], ["--names", "--format", "jsonl"]]) {
-    const before = dump(...style);
+  opened.loadSync(lines);
+  // In the kernel's words: what comes in by which interface and goes out by which.
+  const byName = (): readonly string[] => {
+    const names = portNames(other.channel, other.info);
+    const nameOf = (number: string): string => names.nameOf(Number(number)) ?? number;
+    const dump = HAS_DPCTL
+      ? witness("ovs-dpctl", "dump-flows", other.name)
+      : millrace(["dump", "--dp", other.name]).stdout;
+    return Array.from(dump.matchAll(/in_port\((\d+)\).*actions:1,(\d+)/g), ([, from, to]) =>
+      JSON.stringify([nameOf(from ?? ""), nameOf(to ?? "")]),
+    ).toSorted();
+  };
+  const wanted = byName();
+  expect(wanted.length).toBe(all.length);
+  for (const file of files) {
+    const format = file.split(".").at(-1) ?? "";
+    const { exitCode, output, stderr } = millrace([
+      "dump",
+      "--names",
+      "--format",
+      format,
+      "--dp",
+      other.name,
+    ]);
+    writeFileSync(file, output);
+    expect([exitCode, stderr.match(/^millrace: warning: /gm)?.length]).toEqual([0, 1]);
+    // Each that has to be a number is said to be one, and no other.
+    for (const [i, name] of all.entries()) {
+      const isTold = stderr.includes(`${100 + i} (${JSON.stringify(name)})`);
+      expect([name, isTold]).toEqual([name, NAMELESS.includes(name)]);
+    }
+  }
+  for (const [i, name] of NAMES.entries()) {
+    deletePort(other.channel, other.info, name);
+    addPort(other.channel, other.info, name, "internal", 300 - i);
+  }
+  for (const file of files) {
     opened.flush();
-    const { exitCode } = millrace(["load", "-", "--dp", other.name], before.join("\n"));
-    expect([exitCode, dump(...style)]).toEqual([0, before]);
+    expect([file, millrace(["load", file, "--dp", other.name]).exitCode]).toEqual([file, 0]);
+    expect(byName()).toEqual(wanted);
+  }
+  for (const style of [["-m"], ["--names"]]) {
+    const { stdout } = millrace(["dump", ...style, "--no-stats", "--dp", other.name]);
+    for (const name of NAMES) expect(stdout).toContain(`in_port(${name}),`);
   }
 });
 
@@ -280,24 +339,60 @@ function byPort(dump: string): readonly string[] {
     .toSorted((a, b) => (portOf(a) < portOf(b) ? -1 : 1));
 }
 
-describeUnless(NO_DPCTL)("what ovs-dpctl installs", () => {
-  test("is dumped as ovs-dpctl dumps it, but for what would be lost", () => {
+describeUnless(NO_DPCTL)("what a kernel holds", () => {
+  /** Each flow's line, by its in_port, which is its own. */
+  const linesOf = (dump: string): ReadonlyMap<string, string> =>
+    new Map(byPort(dump).map((line) => [/in_port\((\d+)\)/.exec(line)?.[1] ?? line, line]));
+
+  test.each([
+    [
+      "put by their keys, by ovs-dpctl",
+      (name: string, file: string) => {
+        // It says nothing of lines that it cannot read, or that the kernel refuses.
+        witness("ovs-dpctl", "add-flows", name, file);
+      },
+    ],
+    [
+      "put by UFIDs, by millrace",
+      (name: string, file: string) => {
+        millrace(["load", file, "--dp", name]);
+      },
+    ],
+  ])("of flows %s is dumped by millrace dpctl byte for byte as by ovs-dpctl", async (_, put) => {
     using other = new TestDatapath("lang1");
+    const known = taken.filter(isKnown);
     const file = join(folder, "flows.txt");
-    writeFileSync(file, taken.join("\n"));
-    // It says nothing of lines that it cannot read, or that the kernel refuses.
+    writeFileSync(file, known.join("\n"));
+    put(other.name, file);
+    expect(other.flows).toBeGreaterThan(known.length / 2);
+    // Some ports have names, as some flows have actions that name them.
+    for (const number of [1000, 1001, 1002]) {
+      addPort(other.channel, other.info, `lang1-${number}`, "internal", number);
+    }
+    for (const style of [[], ["-m"], ["--names"], ["-m", "--no-names"]]) {
+      const args = [...style, "dump-flows", other.name];
+      const theirs = byPort(witness("ovs-dpctl", ...args));
+      const ours = byPort(millrace(["dpctl", ...args]).stdout);
+      expect(ours.length).toBe(other.flows);
+      const wrong = ours.filter((line, i) => line !== theirs[i]);
+      expect(wrong.map((line) => `${theirs[ours.indexOf(line)]}\n  ${line}`)).toEqual([]);
+    }
+  });
+
+  test("by ovs-dpctl's doing is dumped by millrace as the same flows", () => {
+    using other = new TestDatapath("lang9");
+    const ports = portNames(other.channel, other.info);
+    const file = join(folder, "flows.txt");
+    writeFileSync(file, taken.filter(isSaid).join("\n"));
     witness("ovs-dpctl", "add-flows", other.name, file);
-    expect(other.flows).toBeGreaterThan(taken.length / 2);
+    const theirs = linesOf(witness("ovs-dpctl", "dump-flows", "-m", other.name));
     for (const style of [[], ["-m"]]) {
-      const theirs = byPort(witness("ovs-dpctl", "dump-flows", ...style, other.name));
-      const { exitCode, stdout } = millrace(["dump", ...style, "--dp", other.name]);
-      expect(exitCode).toBe(0);
-      const ours = byPort(stdout);
-      expect(ours.length).toBe(theirs.length);
+      const ours = linesOf(millrace(["dump", ...style, "--dp", other.name]).stdout);
+      expect([...ours.keys()].toSorted()).toEqual([...theirs.keys()].toSorted());
       const wrong: string[] = [];
-      for (const [index, line] of ours.entries()) {
-        const wanted = theirs[index] ?? "";
-        if (comparable(line) !== comparable(wanted)) wrong.push(`${wanted}\n  ${line}`);
+      for (const [port, line] of ours) {
+        const wanted = theirs.get(port) ?? "";
+        if (!sameFlow(line, wanted, ports)) wrong.push(`${wanted}\n  ${line}`);
       }
       expect(wrong).toEqual([]);
     }

@@ -1,6 +1,13 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { Account, OUTCOME_STATES, OutcomeTable } from "../../src/load/outcome.ts";
+import {
+  Account,
+  failedFlows,
+  hasFailed,
+  OUTCOME_STATES,
+  outcomeOfLost,
+  OutcomeTable,
+} from "../../src/load/outcome.ts";
 
 test("a table gives back what became of each flow, by number and by line", () => {
   const flow = fc.record({
@@ -45,6 +52,26 @@ test("an account counts every end once and keeps the first hundred exceptions", 
   expect(account.firstExceptions.length).toBe(100);
   expect(seen.length).toBe(150);
 });
+
+test.each([
+  ["put", "present"],
+  ["add", "present"],
+  ["modify", "present"],
+  ["delete", "absent"],
+] as const)(
+  "a lost reply to %s is as asked where the flow is %s, and only there",
+  (verb, wanted) => {
+    const account = new Account();
+    const words = { code: "LOST_REPLY", reason: "why", text: "" };
+    for (const [i, found] of (["present", "absent", "unknown"] as const).entries()) {
+      const outcome = outcomeOfLost(verb, found);
+      expect([found, outcome.state, hasFailed(outcome)]).toEqual([found, found, found !== wanted]);
+      account.exception(i + 1, found, outcome.errno, () => words);
+    }
+    expect([account.settled, account.failures, failedFlows(account.counts)]).toEqual([3, 2, 2]);
+    expect(account.counts.reconciled).toEqual({ present: 1, absent: 1, contrary: 1 });
+  },
+);
 
 test("nobody's exceptions are not put into words", () => {
   const account = new Account();

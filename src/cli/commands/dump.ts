@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { KeyRecord } from "../../flow/key/record.ts";
-import type { PortNames } from "../../flow/ports.ts";
+import { isTextName, type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
 import { printFlow } from "../../flow/print.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
@@ -9,7 +9,7 @@ import { getDatapath } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import type { FlowView } from "../../ovs/flow-view.ts";
 import { dumpToLoad } from "../../ovs/ordered-dump.ts";
-import { portNames } from "../../ovs/vport.ts";
+import { listPorts } from "../../ovs/vport.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { Exit, UsageError } from "../exit.ts";
@@ -60,7 +60,7 @@ async function run(given: Options, command: Command): Promise<void> {
   using channel = new OvsChannel();
   const datapath = getDatapath(channel, options.dp);
   const names = options.names === true || options.more === true;
-  const ports: PortNames | undefined = names ? portNames(channel, datapath) : undefined;
+  const ports = names ? namesOf(listPorts(channel, datapath)) : undefined;
   const dump = await openDump(options, ports);
   const check = DumpCheck.of(channel, datapath);
   for (const view of dumpToLoad(channel, datapath, check)) {
@@ -74,6 +74,19 @@ async function run(given: Options, command: Command): Promise<void> {
   if (doubt === undefined) return;
   console.error(`millrace: ${doubtInWords(doubt)}; dump again for the flows of now`);
   process.exitCode = Exit.someFailed;
+}
+
+// Who loads the dump elsewhere has to know that some of its ports are numbers of this datapath.
+function namesOf(ports: readonly NumberedPort[]): PortNames {
+  const nameless = ports.filter(({ name }) => !isTextName(name));
+  if (nameless.length > 0) {
+    const which = nameless.map(({ number, name }) => `${number} (${JSON.stringify(name)})`);
+    console.error(
+      `millrace: warning: no text can hold the names of these ports, which are printed as numbers: ` +
+        which.join(", "),
+    );
+  }
+  return portNamesOf(ports);
 }
 
 /** @throws UsageError where `--format` asks for something else than `--json` does */

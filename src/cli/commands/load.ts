@@ -4,7 +4,7 @@ import { pathSource, standardInput } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { fileFeed, sendersOf, type WorkerCount } from "../../load/file-feed.ts";
 import { load, type LoadOptions } from "../../load/load.ts";
-import { Account, type FlowException } from "../../load/outcome.ts";
+import { Account, failedFlows, type FlowException } from "../../load/outcome.ts";
 import type { Outlet } from "../../load/outlet.ts";
 import type { LoadReport } from "../../load/report.ts";
 import {
@@ -231,8 +231,7 @@ function statusOf(report: LoadReport): number {
   if (report.ended === "unreadable") return Exit.usage;
   if (report.ended === "interrupted") return Exit.interrupted;
   if (report.unknown > 0 || report.ended === "failed") return Exit.internal;
-  const failed = report.rejected + report.refused + report.reconciled.contrary;
-  return failed > 0 ? Exit.someFailed : Exit.ok;
+  return failedFlows(report) > 0 ? Exit.someFailed : Exit.ok;
 }
 
 function printReport(report: LoadReport, file: string, options: Options): void {
@@ -241,9 +240,9 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   const shown = report.ended === "fatal" ? [] : report.errors.slice(0, SHOWN_MAX);
   for (const exception of shown) printException(exception);
   const { present: found, absent: gone } = report.reconciled;
-  const failures = report.rejected + report.refused + report.unknown + found + gone;
-  if (failures > SHOWN_MAX && report.ended !== "fatal") {
-    writeOut(`  … and ${count(failures - SHOWN_MAX)} more: --errors FILE or --json shows them\n`);
+  const told = report.rejected + report.refused + report.unknown + found + gone;
+  if (told > SHOWN_MAX && report.ended !== "fatal") {
+    writeOut(`  … and ${count(told - SHOWN_MAX)} more: --errors FILE or --json shows them\n`);
   }
   const parts = [
     options.dryRun

@@ -96,6 +96,8 @@ function list(options: DatapathOption & { json?: true }): void {
   using channel = new OvsChannel();
   const ports = listPorts(channel, getDatapath(channel, options.dp));
   if (options.json) return printJson(ports);
+  // Kernels before 6.3 do not count them.
+  const counted = ports.some(({ upcalls }) => upcalls !== undefined);
   printTable([
     [
       "PORT",
@@ -107,8 +109,9 @@ function list(options: DatapathOption & { json?: true }): void {
       "TX BYTES",
       "DROPPED",
       "ERRORS",
+      ...(counted ? ["UPCALLS", "UPCALLS LOST"] : []),
     ],
-    ...ports.map(({ number, name, type, stats }) => [
+    ...ports.map(({ number, name, type, stats, upcalls }) => [
       String(number),
       name,
       type,
@@ -118,6 +121,7 @@ function list(options: DatapathOption & { json?: true }): void {
       count(stats.txBytes),
       count(stats.rxDropped + stats.txDropped),
       count(stats.rxErrors + stats.txErrors),
+      ...(counted ? [count(upcalls?.success ?? 0), count(upcalls?.fail ?? 0)] : []),
     ]),
   ]);
 }

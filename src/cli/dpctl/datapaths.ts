@@ -10,7 +10,7 @@ import { Links, type LinkStats } from "../../netlink/link.ts";
 import { EINVAL, ENODEV, ERANGE } from "../../sys/errno.ts";
 import { addInterfaces } from "./ports.ts";
 import { kernelDatapathName, type DpctlSession, SYSTEM } from "./session.ts";
-import { shownType } from "./port-types.ts";
+import { shownType, typeOf } from "./port-types.ts";
 
 /** The only cache of the kernel's datapath (`dpif_netlink_cache_get_name`). */
 const MASKS_CACHE = "masks-cache";
@@ -96,7 +96,8 @@ function showCaches(session: DpctlSession, { masksCacheSize }: DatapathInfo): vo
 
 /** As `show_dpif` in lib/dpctl.c; `?` is what nobody counts: a tunnel has a vport's counters alone. */
 function shownStatistics(port: PortInfo, link: LinkStats | undefined): string {
-  const own = port.type === "netdev" || port.type === "internal" ? link : undefined;
+  const type = typeOf(port);
+  const own = type === "system" || type === "internal" ? link : undefined;
   const { stats } = port;
   const shown = own ?? stats;
   const of = (value: number | undefined): string => value?.toString() ?? "?";

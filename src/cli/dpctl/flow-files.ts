@@ -3,7 +3,7 @@ import type { LineVerb } from "../../flow/line.ts";
 import { type ByteSource, fileSource, standardInput } from "../../format/source.ts";
 import { TextFeed } from "../../format/text-feed.ts";
 import { load } from "../../load/load.ts";
-import { Account, type FlowException } from "../../load/outcome.ts";
+import { Account, failedFlows, type FlowException, hasFailed } from "../../load/outcome.ts";
 import { Sender } from "../../load/sender.ts";
 import { flushFlows } from "../../ovs/flow.ts";
 import { ENOENT } from "../../sys/errno.ts";
@@ -63,8 +63,7 @@ async function loadFile(
   if (report.ended === "unreadable" || report.ended === "failed") {
     session.complain(report.endReason);
   }
-  const failed = report.rejected + report.refused + report.unknown + report.reconciled.contrary;
-  return failed > 0 || report.ended !== "whole" ? 1 : 0;
+  return failedFlows(report) > 0 || report.ended !== "whole" ? 1 : 0;
 }
 
 function openSource(session: DpctlSession, path: string): ByteSource {
@@ -90,7 +89,7 @@ function complain(session: DpctlSession, exception: FlowException): void {
     );
   } else if (state === "rejected") {
     session.complain("updating flow table", errno, `line ${line}: ${reason}`, exception);
-  } else if (errno !== 0 || state === "unknown") {
+  } else if (hasFailed(exception)) {
     session.complain(`line ${line}: ${reason}`, errno);
   }
 }

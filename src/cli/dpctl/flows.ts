@@ -5,17 +5,21 @@ import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { type FlowParts, readMatch } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
+import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { explainRejection } from "../../load/explain.ts";
+import { OverlapSearch } from "../../load/overlap.ts";
 import { fullOfMasks } from "../../load/mask-limit.ts";
 import { describe, otherFlowReason } from "../../load/held.ts";
 import { sameMatch } from "../../load/same-flow.ts";
+import { pointed } from "../../load/sent.ts";
 import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { onMessage } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
+import { featuresOf } from "../../ovs/features.ts";
 import { dumpFlows as dumpAll, getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
 import { decodeFlow, type FlowView, identityOf, newFlowView } from "../../ovs/flow-view.ts";
 import { monotonicMs } from "../../sys/clock.ts";
@@ -88,10 +92,7 @@ function putFlow(
   } catch (error) {
     if (error instanceof FlowSyntaxError) return complainOfSyntax(session, error, flow);
     if (!(error instanceof NetlinkError)) return session.complainOf("updating flow table", error);
-    // The kernel gives no reason: the rule that the flow breaks is looked for.
-    const sent = Flow.parse(new TextDecoder().decode(line), session.portNames(datapath));
-    const masks = (): number | undefined => fullOfMasks(session.channel, datapath);
-    return complainOfKernel(session, "updating flow table", mode, error, sent, masks);
+    return complainOfKernel(named, "updating flow table", error);
   }
 }
 
@@ -180,17 +181,17 @@ function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: s
     : session.complain(`parsing flow key (${place})`, EINVAL, "", where);
 }
 
-function complainOfKernel(
-  session: DpctlSession,
-  message: string,
-  verb: LineVerb,
-  error: unknown,
-  sent?: Flow,
-  masks?: () => number | undefined,
-): 1 {
-  if (!(error instanceof NetlinkError)) return session.complainOf(message, error);
-  const { reason } = explainRejection(verb, error.errno, sent?.parts, undefined, masks);
-  return session.complain(message, error.errno, reason);
+// As a load does: the rule that the flow breaks, what this kernel lacks, or the flow that is in its way.
+function complainOfKernel(named: NamedFlow, message: string, error: NetlinkError): 1 {
+  const { session, datapath, line, mode } = named;
+  const { channel } = session;
+  const sent = partsOf(named);
+  const features = (): KernelFeatures => featuresOf(channel, datapath);
+  const masks = (): number | undefined => fullOfMasks(channel, datapath);
+  const why = explainRejection(mode, error.errno, sent, features, masks);
+  const overlaps = new OverlapSearch({ channel, datapath });
+  const { reason, broken } = overlaps.nameIn(why, mode, error.errno, sent);
+  return session.complain(message, error.errno, reason, pointed(line, broken));
 }
 
 /** `del-flow [DP] FLOW` */
@@ -201,17 +202,17 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
   const write = (writer: AttributeWriter): void => putIdentity(writer, identity);
   const line = new TextEncoder().encode(text.trim());
   // A UFID alone names a flow whatever it matches.
-  if (text.trim().length > UFID_TEXT_LENGTH || !text.trimStart().startsWith("ufid:")) {
+  if (identitiesOf(text, session.portNames(datapath)).length > 1) {
     refuseOther({ session, datapath, line, mode: "delete" });
   }
   try {
     request(session, datapath, { command: OVS_FLOW_CMD_DEL, flags: 0, write });
     return 0;
   } catch (error) {
-    complainOfKernel(session, "deleting flow", "delete", error);
-    if (error instanceof NetlinkError && error.errno === ENOENT) {
-      session.out("Perhaps you need to specify a UFID?\n");
-    }
+    if (!(error instanceof NetlinkError)) return session.complainOf("deleting flow", error);
+    const { reason } = explainRejection("delete", error.errno);
+    session.complain("deleting flow", error.errno, reason);
+    if (error.errno === ENOENT) session.out("Perhaps you need to specify a UFID?\n");
     return 1;
   }
 }
@@ -287,21 +288,36 @@ export function getFlow(session: DpctlSession, args: readonly string[]): number 
 export function dumpFlows(session: DpctlSession, args: readonly string[]): number {
   const left = [...args];
   let filterText: string | undefined;
+  let isOfThread = true;
   for (;;) {
     const last = left.at(-1) ?? "";
     if (last.startsWith("filter=") && filterText === undefined) filterText = last.slice(7);
     else if (last.startsWith("type=")) checkTypes(session, last.slice(5));
-    else if (!last.startsWith("pmd=")) break;
+    else if (last.startsWith("pmd=")) isOfThread = isNoThread(session, last.slice(4));
+    else break;
     left.pop();
   }
   const { datapath } = session.openOptional(left, 1);
   const filter = readFilter(session, filterText, session.portNames(datapath));
   const printer = new FlowPrinter(session, datapath, filter);
+  if (!isOfThread) return 0;
   const check = DumpCheck.of(session.channel, datapath);
   for (const view of dumpAll(session.channel, datapath, { check })) printer.print(view);
   printer.flush();
   const doubt = check.doubt();
   return doubt === undefined ? 0 : session.complain(doubtInWords(doubt));
+}
+
+/** What stands for no thread (`PMD_ID_NULL` in OVS's lib/dpif.h): a kernel's flows are of none. */
+const NO_THREAD = 0x7fff_ffff;
+
+// Threads are those of OVS's userspace datapath: as with ovs-dpctl a kernel's flows are of none that is named.
+function isNoThread(session: DpctlSession, text: string): boolean {
+  const digits = /^\s*([+-]?\d+)/.exec(text)?.[1];
+  if (digits === undefined) {
+    return session.fail(`Failed to parse pmd (${text})`, EINVAL, "expected the number of a thread");
+  }
+  return Number(digits) === NO_THREAD;
 }
 
 /** Where flows can be; in the kernel's datapath they are all `ovs`, and none is offloaded. */
@@ -353,7 +369,7 @@ class FlowPrinter {
       throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
     }
     if (this.#filter?.passes(this.#record) === false) return;
-    printDpctlFlow(view, this.#record, this.#out, this.#style, this.#nowMs);
+    printDpctlFlow(view, this.#out, this.#style, this.#nowMs);
     this.#out.byte(0x0a);
     if (this.#out.length >= PIECE_BYTES) this.flush();
   }

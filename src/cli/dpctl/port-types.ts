@@ -1,7 +1,13 @@
 import type { PortInfo } from "../../ovs/vport.ts";
 
 /** A kind of tunnel: what its port's device is called, and its UDP port where it has one. */
-type TunnelType = { readonly type: string; readonly device: string; readonly port?: number };
+type TunnelType = {
+  readonly type: string;
+  readonly device: string;
+  readonly port?: number;
+  /** What OVS shows of it beside its port: it looks at the type, not at the device. */
+  readonly shown?: string;
+};
 
 /** `vport_classes` in OVS's lib/netdev-vport.c: a port's type follows from the device's name. */
 const TUNNELS: readonly TunnelType[] = [
@@ -11,8 +17,8 @@ const TUNNELS: readonly TunnelType[] = [
   { type: "vxlan", device: "vxlan_sys", port: 4789 },
   { type: "lisp", device: "lisp_sys", port: 4341 },
   { type: "stt", device: "stt_sys", port: 7471 },
-  { type: "erspan", device: "erspan_sys" },
-  { type: "ip6erspan", device: "ip6erspan_sys" },
+  { type: "erspan", device: "erspan_sys", shown: "erspan_ver=0" },
+  { type: "ip6erspan", device: "ip6erspan_sys", shown: "erspan_ver=0" },
   { type: "gtpu", device: "gtpu_sys", port: 2152 },
   { type: "bareudp", device: "bareudp_sys" },
 ];
@@ -30,8 +36,12 @@ export function shownType(port: PortInfo): string {
   const tunnel = TUNNELS.find((known) => known.type === type);
   if (tunnel === undefined) return ` (${type})`;
   const number = udpPortOf(port.name, tunnel);
-  const shown = number === undefined || number === tunnel.port ? "" : ` dst_port=${number},`;
-  return ` (${type}:${shown} packet_type=ptap)`;
+  const options = [
+    number === undefined || number === tunnel.port ? undefined : `dst_port=${number}`,
+    tunnel.shown,
+    "packet_type=ptap",
+  ].filter((option) => option !== undefined);
+  return ` (${type}: ${options.join(", ")})`;
 }
 
 /** The UDP port that a tunnel's device has in its name (`netdev_vport_construct`). */

@@ -5,21 +5,34 @@ import { u16At, u32At } from "../bytes.ts";
 import {
   be,
   coversStruct,
+  fillFields,
   getField,
   host,
+  parseField,
   parseFields,
   printFields,
   setField,
   StructFields,
 } from "./struct.ts";
-import { CLOSE, COMMA } from "../text/ascii.ts";
+import { CLOSE, COMMA, EQUALS } from "../text/ascii.ts";
 
 /** Bytes of `struct user_action_cookie` (OVS's lib/odp-util.h), the user data of OVS's own upcalls. */
 export const COOKIE_SIZE = 48;
 
-/** Its first words: the kind, and an OpenFlow port that text cannot give: OFPP_NONE. */
-const OFP_IN_PORT = 4;
 const OFPP_NONE = 0xffff;
+
+/** What every cookie has, in the struct's own words: ovs-vswitchd fills it in, and ovs-dpctl does not show it. */
+const ORIGIN = [
+  host("ofp_in_port", "OpenFlow port that the packets came in by", 4, 4, {
+    initial: OFPP_NONE,
+    hidden: true,
+  }),
+  host("ofproto_uuid", "bridge that they are of", 8, 16, {
+    kind: "uuid",
+    initial: 0,
+    hidden: true,
+  }),
+];
 
 /** The top bit of a VLAN tag that OVS sets where vid or pcp is not 0. */
 const SFLOW_TCI = 24;
@@ -44,8 +57,9 @@ export type CookieForm = {
   /** `enum user_action_cookie_type`. */
   readonly type: number;
   readonly about: string;
-  /** Undefined for slow_path, which holds flags. */
-  readonly fields: StructFields | undefined;
+  readonly fields: StructFields;
+  /** Flags stand before the fields: of slow_path. */
+  readonly reasons: boolean;
 };
 
 /** Every kind of cookie that text has words for. */
@@ -58,13 +72,16 @@ export const COOKIES: readonly CookieForm[] = [
       be("vid", "VLAN of the destination", SFLOW_TCI, 2, { width: 12 }),
       be("pcp", "its priority", SFLOW_TCI, 2, { shift: 13, width: 3 }),
       host("output", "sFlow's `output` value", 28, 4),
+      ...ORIGIN,
     ]),
+    reasons: false,
   },
   {
     name: "slow_path",
     type: 2,
     about: "user space must see every packet",
-    fields: undefined,
+    fields: new StructFields(ORIGIN),
+    reasons: true,
   },
   {
     name: "flow_sample",
@@ -81,13 +98,19 @@ export const COOKIES: readonly CookieForm[] = [
         initial: 0,
         words: ["", "ingress", "egress"],
       }),
+      ...ORIGIN,
     ]),
+    reasons: false,
   },
   {
     name: "ipfix",
     type: 4,
     about: "a packet sampled for IPFIX, per bridge",
-    fields: new StructFields([host("output_port", "output port", 24, 4, { kind: "port" })]),
+    fields: new StructFields([
+      host("output_port", "output port", 24, 4, { kind: "port" }),
+      ...ORIGIN,
+    ]),
+    reasons: false,
   },
   {
     name: "controller",
@@ -101,7 +124,9 @@ export const COOKIES: readonly CookieForm[] = [
       be("rule_cookie", "cookie of the OpenFlow rule", 32, 8, { kind: "be64" }),
       host("controller_id", "id of the controller", 40, 2),
       host("max_len", "bytes of the packet to send", 42, 2),
+      ...ORIGIN,
     ]),
+    reasons: false,
   },
 ];
 
@@ -114,25 +139,18 @@ export function parseCookie(
   ports: PortNames | undefined,
 ): void {
   bytes[base] = form.type;
-  bytes[base + OFP_IN_PORT] = OFPP_NONE & 0xff;
-  bytes[base + OFP_IN_PORT + 1] = OFPP_NONE >>> 8;
-  if (form.fields === undefined) parseReasons(cursor, bytes, base);
+  if (form.reasons) parseReasons(cursor, form.fields, bytes, base);
   else parseFields(cursor, form.fields, bytes, base, ports);
   setCfi(form, bytes, base);
 }
 
-/**
- * The form of the cookie at `base`, or undefined where the 48 bytes are not exactly what
- * {@link parseCookie} makes: ovs-vswitchd's own cookies carry a bridge's UUID that no text shows.
- */
+/** The form of the cookie at `base`, or undefined where the 48 bytes are none that {@link parseCookie} makes. */
 export function cookieFormOf(bytes: Uint8Array, base: number): CookieForm | undefined {
   const type = u16At(bytes, base);
   const form = COOKIES[type - 1];
   if (form === undefined) return undefined;
   SCRATCH[0] = type;
-  SCRATCH[OFP_IN_PORT] = OFPP_NONE & 0xff;
-  SCRATCH[OFP_IN_PORT + 1] = OFPP_NONE >>> 8;
-  if (form.fields === undefined) {
+  if (form.reasons) {
     const reasons = getField(REASON, bytes, base);
     if (reasons >= 1 << SLOW_PATH_REASONS.length) {
       SCRATCH.fill(0);
@@ -143,9 +161,7 @@ export function cookieFormOf(bytes: Uint8Array, base: number): CookieForm | unde
     // The third bit of the tag follows from the others.
     SCRATCH[SFLOW_TCI] = hasTag(bytes, base) ? VLAN_CFI : 0;
   }
-  return coversStruct(form.fields ?? NO_FIELDS, bytes, base, SCRATCH, COOKIE_SIZE)
-    ? form
-    : undefined;
+  return coversStruct(form.fields, bytes, base, SCRATCH, COOKIE_SIZE) ? form : undefined;
 }
 
 /** Prints what stands in the parentheses of a cookie. */
@@ -156,8 +172,9 @@ export function printCookie(
   out: TextSink,
   ports: PortNames | undefined,
 ): void {
-  if (form.fields === undefined) printReasons(u32At(bytes, base + REASON.offset), out);
-  else printFields(form.fields, bytes, base, out, ports);
+  const start = out.length;
+  if (form.reasons) printReasons(u32At(bytes, base + REASON.offset), out);
+  printFields(form.fields, bytes, base, out, ports, start);
 }
 
 function setCfi(form: CookieForm, bytes: Uint8Array, base: number): void {
@@ -169,24 +186,28 @@ function hasTag(bytes: Uint8Array, base: number): boolean {
   return (bytes[base + SFLOW_TCI]! & ~VLAN_CFI) !== 0 || bytes[base + SFLOW_TCI + 1] !== 0;
 }
 
-/** Names of reasons, or numbers, between commas or bars. */
-function parseReasons(cursor: Cursor, bytes: Uint8Array, base: number): void {
+/** Names of reasons, or numbers, between commas or bars, and the fields. */
+function parseReasons(cursor: Cursor, fields: StructFields, bytes: Uint8Array, base: number): void {
   const allowed = (1 << SLOW_PATH_REASONS.length) - 1;
   let reasons = 0;
+  let seen = 0;
   cursor.skipSeparators();
   while (cursor.peek() !== CLOSE) {
     const at = cursor.position;
-    if (cursor.word() > 0) {
+    if (cursor.word() > 0 && cursor.peek() === EQUALS) {
+      cursor.position = at;
+      seen |= parseField(cursor, fields, bytes, base, undefined, seen);
+    } else if (cursor.position > at) {
       const bit = SLOW_PATH_REASONS.indexOf(cursor.wordText());
       if (bit < 0) cursor.fail(`one of ${SLOW_PATH_REASONS.join(", ")}`, at);
       reasons |= 1 << bit;
     } else {
-      const number = cursor.integer(allowed, `one of ${SLOW_PATH_REASONS.join(", ")}, or 0`);
-      reasons |= number;
+      reasons |= cursor.integer(allowed, `one of ${SLOW_PATH_REASONS.join(", ")}, or 0`);
     }
     cursor.take(0x7c);
     cursor.skipSeparators();
   }
+  fillFields(cursor, fields, bytes, base, seen);
   setField(REASON, bytes, base, reasons);
 }
 
@@ -201,5 +222,4 @@ function printReasons(reasons: number, out: TextSink): void {
   }
 }
 
-const NO_FIELDS = new StructFields([]);
 const SCRATCH = new Uint8Array(COOKIE_SIZE);

@@ -1,5 +1,6 @@
-import type { PortNames } from "../ports.ts";
+import { numberOfName, type PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
+import { isNumber } from "../text/field-parse.ts";
 
 /** The largest number a port attribute can hold; `validateFlow` knows which of them a kernel takes. */
 export const PORT_MAX = 0xffff_ffff;
@@ -9,9 +10,8 @@ export function parsePort(cursor: Cursor, ports: PortNames | undefined): number 
   const start = cursor.position;
   const end = tokenEnd(cursor);
   const first = cursor.peek();
-  if (ports !== undefined && end > start && !isNumber(cursor, end)) {
-    const name = cursor.slice(start, end);
-    const number = ports.numberOf(name);
+  if (ports !== undefined && end > start && !isNumber(cursor.bytes, start, end)) {
+    const number = numberOfName(cursor.slice(start, end), ports);
     if (number === undefined) cursor.fail("a port number, or the name of a port of the datapath");
     cursor.position = end;
     return number;
@@ -26,20 +26,6 @@ export function tokenEnd(cursor: Cursor): number {
   let at = cursor.position;
   while (at < cursor.end && !ENDS[bytes[at]!]) at++;
   return at;
-}
-
-/** Whether the bytes up to `end` are a number in C's notation. */
-function isNumber(cursor: Cursor, end: number): boolean {
-  const bytes = cursor.bytes;
-  let at = cursor.position;
-  const hex = bytes[at] === 0x30 && at + 1 < end && (bytes[at + 1]! | 0x20) === 0x78;
-  if (hex) at += 2;
-  for (; at < end; at++) {
-    const byte = bytes[at]!;
-    const letter = byte | 0x20;
-    if ((byte < 0x30 || byte > 0x39) && !(hex && letter >= 0x61 && letter <= 0x66)) return false;
-  }
-  return true;
 }
 
 const ENDS: Uint8Array = endBytes();

@@ -13,7 +13,7 @@ import { printNest } from "./nest-print.ts";
 import { printPushNsh } from "./nsh.ts";
 import { printSet } from "./set-print.ts";
 import { coversStruct, printFields } from "./struct.ts";
-import { ACTION_OF_TYPE, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from "./table.ts";
+import { ACTION_OF_TYPE, type ActionSpec, isActionWord } from "./table.ts";
 import { CLOSE, COMMA, OPEN } from "../text/ascii.ts";
 
 /** Deepest nest of lists printed as such: more than the 16 of a kernel, and what a Cursor reads back. */
@@ -146,19 +146,16 @@ function printKnown(
   }
 }
 
-/** A port by its name, unless the name is a word of the language. */
+/** A port; by its name inside `output()` where that is a word of the language. */
 function printOutput(port: number, out: TextSink, ports: PortNames | undefined): void {
   const name = ports?.nameOf(port);
-  if (name === undefined || isWord(name)) out.dec(port);
-  else printPort(port, out, ports);
-}
-
-function isWord(name: string): boolean {
-  return (
-    ACTION_WORDS.words.includes(name) ||
-    USERSPACE_ACTIONS.includes(name) ||
-    /^(action[0-9]+|drop)$/i.test(name)
-  );
+  if (name === undefined || !isActionWord(name)) {
+    printPort(port, out, ports);
+    return;
+  }
+  out.text("output(");
+  printPort(port, out, ports);
+  out.byte(CLOSE);
 }
 
 /** A reason of 0 is not printed where `drop` cannot be taken for the empty list. */

@@ -15,7 +15,12 @@ import { printKeyAttribute } from "../key/print.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
 import { SLOT_ENCAP, SLOT_IN_PORT, SLOT_TUNNEL, SLOT_UNKNOWN } from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
-import { TUNNEL_F_FULL, TUNNEL_FLAGS } from "../key/tunnel-fields.ts";
+import {
+  TUNNEL_F_FULL,
+  TUNNEL_FLAGS,
+  TUNNEL_PLAIN_FLAGS,
+  TUNNEL_PRESENT,
+} from "../key/tunnel-fields.ts";
 import type { PortNames } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
@@ -99,6 +104,8 @@ function decodeWhole(bytes: Uint8Array, start: number, end: number): boolean {
   fillOnes(size + NLA_HEADER, size * 2);
   if (!decodeKey(WORK, 0, size, size, size * 2, RECORD)) return false;
   RECORD.bytes[maskOffset(0, SLOT_TUNNEL) + TUNNEL_FLAGS] = TUNNEL_F_FULL;
+  const present = (keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT) >> 2;
+  RECORD.words[present] = RECORD.words[present]! | TUNNEL_PLAIN_FLAGS;
   return true;
 }
 

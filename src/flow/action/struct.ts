@@ -1,6 +1,8 @@
+import { isZero } from "../bytes.ts";
 import { type PortNames, printPort } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { TextSink } from "../text/sink.ts";
+import { parseUuid, printUuid } from "../text/uuid.ts";
 import { WordTable } from "../text/words.ts";
 import { parsePort } from "./port.ts";
 import { CLOSE, COMMA, EQUALS, HEX_VALUE } from "../text/ascii.ts";
@@ -11,7 +13,7 @@ export type StructField = {
   /** What it means, for the reference page. */
   readonly about: string;
   /** `flag`: a number that is 0 or 1; `choice`: one of {@link words}, bare, the first being none. */
-  readonly kind: "number" | "flag" | "port" | "mac" | "be64" | "choice";
+  readonly kind: "number" | "flag" | "port" | "mac" | "be64" | "uuid" | "choice";
   /** Offset in the struct. */
   readonly offset: number;
   /** Bytes of the word that holds it. */
@@ -208,6 +210,9 @@ function parseValue(
     case "mac":
       cursor.mac(bytes, base + field.offset);
       return;
+    case "uuid":
+      parseUuid(cursor, bytes, base + field.offset);
+      return;
     case "be64":
       parseBe64(cursor, bytes, base + field.offset);
       return;
@@ -243,18 +248,23 @@ function parseBe64(cursor: Cursor, bytes: Uint8Array, at: number): void {
   if (cursor.position === start) cursor.fail("a hexadecimal number");
 }
 
-/** Prints the fields as {@link parseFields} reads them. */
+/**
+ * Prints the fields as {@link parseFields} reads them.
+ * @param start where the list that they are of begins: a comma goes before all that is behind it
+ */
 export function printFields(
   set: StructFields,
   bytes: Uint8Array,
   base: number,
   out: TextSink,
   ports: PortNames | undefined,
+  start: number = out.length,
 ): void {
-  const start = out.length;
   for (const one of set.fields) {
     const value = one.size > 4 ? 0 : getField(one, bytes, base);
-    if ((one.hidden || one.kind === "choice") && value === one.initial) continue;
+    const isInitial =
+      one.size > 4 ? isZero(bytes, base + one.offset, one.size) : value === one.initial;
+    if ((one.hidden || one.kind === "choice") && isInitial) continue;
     if (out.length > start) out.byte(COMMA);
     if (one.kind === "choice") {
       out.text(one.words[value] ?? String(value));
@@ -276,6 +286,8 @@ function printValue(
 ): void {
   if (field.kind === "mac") {
     out.mac(bytes, base + field.offset);
+  } else if (field.kind === "uuid") {
+    printUuid(out, bytes, base + field.offset);
   } else if (field.kind === "be64") {
     const at = base + field.offset;
     const low = readWord(bytes, at + 4, 4, true) >>> 0;

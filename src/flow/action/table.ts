@@ -362,6 +362,15 @@ export const ACTION_OF_WORD: readonly ActionSpec[] = ACTION_WORDS.words.map(
   (word) => ACTIONS.find((one) => one.name === word) ?? fail(word),
 );
 
+/** Whether a word stands for something else in a list of actions than the port of that name. */
+export function isActionWord(name: string): boolean {
+  return (
+    ACTION_WORDS.words.includes(name) ||
+    USERSPACE_ACTIONS.includes(name) ||
+    /^action[0-9]+$|^drop$/i.test(name)
+  );
+}
+
 function byType(): readonly (ActionSpec | undefined)[] {
   const rows: (ActionSpec | undefined)[] = [];
   for (const one of ACTIONS) rows[one.type] = one;

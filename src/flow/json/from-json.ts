@@ -1,10 +1,11 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { USERSPACE_ACTIONS } from "../action/table.ts";
+import { isActionWord, USERSPACE_ACTIONS } from "../action/table.ts";
 import type { FlowLineEncoder } from "../line.ts";
 import { FlowSyntaxError } from "../text/syntax-error.ts";
 import { LineText } from "./line-text.ts";
 import { FlowJsonError } from "./error.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import { UFID } from "./values.ts";
 
 /** Most levels of a flow: more than text nests. */
 const DEPTH_MAX = 80;
@@ -19,7 +20,6 @@ const MEMBERS: readonly string[] = [
   "used",
   "flags",
 ];
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const ENCODER = new TextEncoder();
 
 /**
@@ -78,7 +78,8 @@ function writeFlow(json: unknown, text: LineText): void {
     text.put(".verb", `${verb} `);
   }
   if (ufid !== undefined) {
-    if (typeof ufid !== "string" || !UUID.test(ufid)) text.fail(".ufid", ufid, "a UUID");
+    if (typeof ufid !== "string" || !UFID.test(ufid))
+      text.fail(".ufid", ufid, "a UUID, or 0x and fewer than 16 bytes");
     text.put(".ufid", `ufid:${ufid},`);
   }
   if (!isObject(key)) text.fail(".key", key, "a key: an object of attributes");
@@ -156,7 +157,8 @@ function writeAction(
     text.put(path, name);
     return;
   }
-  if (name === "output") {
+  // A port that is called as an action is said to be one.
+  if (name === "output" && !(typeof value === "string" && isActionWord(value))) {
     writeInside(value, shape, path, text, depth);
     return;
   }

@@ -1,4 +1,5 @@
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import { UFID } from "./values.ts";
 
 /** A JSON Schema, or a part of one. */
 type Schema = { readonly [keyword: string]: unknown };
@@ -13,7 +14,7 @@ export function flowJsonSchema(): Schema {
     type: "object",
     properties: {
       verb: { enum: ["add", "modify", "delete"] },
-      ufid: { type: "string", format: "uuid" },
+      ufid: { type: "string", pattern: UFID.source },
       key: { $ref: "#/$defs/keys" },
       actions: { $ref: "#/$defs/actions" },
       packets: { type: "integer", minimum: 0 },

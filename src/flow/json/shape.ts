@@ -9,6 +9,8 @@ import {
   fieldValues,
   memberValues,
   PLAIN,
+  PORT,
+  PORTS,
   strings,
   structValues,
   U32,
@@ -53,10 +55,11 @@ type ShapeMember = {
 
 /** Bytes with blanks between them; the words of slow_path; nothing at all. */
 const BYTES = /^[0-9A-Fa-f /]*$/;
-const REASONS = /^[a-z0-9,|x]*$/;
+const REASONS = /^[a-z0-9,|x_=-]*$/;
 
 function scalar(about: string, values: Values = ANY, bare = false): Shape {
-  return { kind: "scalar", about, inside: PLAIN, values, bare };
+  const inside = values === PORTS ? PORT : PLAIN;
+  return { kind: "scalar", about, inside, values, bare };
 }
 
 /** A string in which blanks and commas have a place. */
@@ -162,7 +165,7 @@ function memberShape(one: Member): readonly [string, ShapeMember] {
     case "cookie":
       return group(
         one.name,
-        one.cookie?.fields === undefined
+        one.cookie === undefined || one.cookie.reasons
           ? wide(one.about, REASONS)
           : structShape(one.about, one.cookie.fields),
       );
@@ -220,7 +223,7 @@ function actionShape(action: ActionSpec): Shape {
     case "number":
       return scalar(about, U32);
     default:
-      return scalar(about);
+      return scalar(about, PORTS);
   }
 }
 

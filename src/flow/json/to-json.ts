@@ -1,5 +1,6 @@
 import { AssertionError } from "../../sys/errors.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import { PORT } from "./values.ts";
 import type { ActionJson, FlowJson, JsonValue, KeyJson } from "./types.ts";
 
 const VERB = /^(add|modify|delete)$/;
@@ -123,7 +124,7 @@ class Reader {
   }
 
   #action(): ActionJson {
-    const word = this.word(/[(),\s]/);
+    const word = this.word(/[(), ]/);
     const shape = ACTION_SHAPES.get(word);
     if (shape === undefined && !/^action[0-9]+$/.test(word)) return { output: scalarOf(word) };
     return { [word]: this.#member({ shape: shape ?? RAW_SHAPE, group: true }) };
@@ -219,6 +220,7 @@ function scalarOf(text: string): JsonValue {
 
 /** What ends a scalar: where blanks or commas belong to it, only the parenthesis. */
 function endsOf(shape: Shape): RegExp {
+  if (shape.kind === "scalar" && shape.inside === PORT) return /[,) ]/;
   const wide = shape.kind === "scalar" && (shape.inside.test("00 00") || shape.inside.test("a,b"));
   return wide ? /\)/ : /[,)}\s]/;
 }

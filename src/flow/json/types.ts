@@ -17,7 +17,7 @@ export type ActionJson = { readonly [name: string]: JsonValue };
 export type FlowJson = {
   /** What to do with it; without it the load decides. */
   readonly verb?: "add" | "modify" | "delete";
-  /** A UUID. */
+  /** A UUID, or `0x` and fewer than 16 bytes in hexadecimal. */
   readonly ufid?: string;
   readonly key: KeyJson;
   /** The empty list drops. Without it, a modify keeps the actions that the flow has. */

@@ -10,8 +10,17 @@ export type Values = {
   readonly pattern: string | undefined;
 };
 
-/** What a string may be made of: nothing that text takes for its end. */
+/** What the string of a port may be made of: its name, or a number. */
+// oxlint-disable-next-line no-control-regex -- these end a name
+export const PORT: RegExp = /^[^\u0000-\u0020\u007f-\u009f,()#]+$/;
+
+/** What any other string may be made of: nothing that text takes for its end. */
 export const PLAIN: RegExp = /^[^\s,(){}=#]+$/;
+
+const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+
+/** A UFID: a UUID, or fewer bytes. */
+export const UFID: RegExp = new RegExp(`^(?:${UUID}|0x(?:[0-9a-fA-F]{2}){1,15})$`);
 const NUMBER = "(?:0[xX][0-9a-fA-F]+|[0-9]+)";
 const MAC = "[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}";
 const IPV4 = "[0-9]{1,3}(?:\\.[0-9]{1,3}){3}";
@@ -22,6 +31,9 @@ const MAX = Number.MAX_SAFE_INTEGER;
 
 /** Any scalar. */
 export const ANY: Values = { max: MAX, pattern: PLAIN.source };
+
+/** A port by number or name. */
+export const PORTS: Values = { max: U32_MAX, pattern: PORT.source };
 
 /** A number of 32 bits. */
 export const U32: Values = { max: U32_MAX, pattern: `^${NUMBER}$` };
@@ -50,7 +62,7 @@ export function fieldValues(of: Field): Values {
     case "flags":
       return { max: 2 ** of.flags.length - 1, pattern: flagsPattern(of.flags) };
     case "port":
-      return { max: U32_MAX, pattern: PLAIN.source };
+      return PORTS;
     default:
       return { max: undefined, pattern: masked("[0-9a-fA-F ]+", "[0-9a-fA-F ]+") };
   }
@@ -61,10 +73,12 @@ export function structValues(of: StructField): Values {
   switch (of.kind) {
     case "mac":
       return { max: undefined, pattern: `^${MAC}$` };
+    case "uuid":
+      return { max: undefined, pattern: `^${UUID}$` };
     case "be64":
       return { max: MAX, pattern: "^(?:0[xX])?[0-9a-fA-F]+$" };
     case "port":
-      return { max: U32_MAX, pattern: PLAIN.source };
+      return PORTS;
     case "flag":
       return { max: 1, pattern: `^${NUMBER}$` };
     default:
@@ -81,6 +95,8 @@ export function memberValues(of: Member): Values {
       return U32;
     case "hex":
       return { max: undefined, pattern: "^0[xX](?:[0-9a-fA-F]{2})+$" };
+    case "port":
+      return PORTS;
     default:
       return ANY;
   }

@@ -158,7 +158,7 @@ function fillExact(out: Uint8Array, key: number, mask: number, present: number):
   const length = readContainer(out, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
   const options = (present & T.TUNNEL_HAS_ERSPAN) === 0 ? length : T.ERSPAN_SIZE;
   out.fill(0xff, mask + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS + options);
-  return all | T.TUNNEL_HAS_FLAGS;
+  return all | T.TUNNEL_HAS_FLAGS | T.TUNNEL_PLAIN_FLAGS;
 }
 
 /** Reads a nest NSH and its mask into the slot. @returns false where the bytes are no such nest */

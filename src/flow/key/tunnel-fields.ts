@@ -43,6 +43,8 @@ export const TUNNEL_HAS_VXLAN = 1024;
 export const TUNNEL_HAS_ERSPAN = 2048;
 export const TUNNEL_HAS_GTPU = 4096;
 export const TUNNEL_HAS_FLAGS = 8192;
+/** Of a key that is not in normal form: flags() has no mask, so that no `key` does not mean `-key`. */
+export const TUNNEL_PLAIN_FLAGS = 16384;
 
 /** Any options: one kind at most. */
 export const TUNNEL_HAS_OPTIONS: number =

@@ -33,15 +33,15 @@ export function normalizeTunnel(record: KeyRecord): void {
   if (isZero(bytes, mask + T.TUNNEL_FLAGS, 1)) present &= ~T.TUNNEL_HAS_FLAGS;
   else present |= T.TUNNEL_HAS_FLAGS;
   if (isZero(bytes, mask + T.TUNNEL_GBP, 4)) present &= ~T.TUNNEL_HAS_VXLAN;
-  writeContainer(bytes, key + T.TUNNEL_PRESENT, 4, false, present);
+  writeContainer(bytes, key + T.TUNNEL_PRESENT, 4, false, present & ~T.TUNNEL_PLAIN_FLAGS);
 }
 
 function normalizeFlags(bytes: Uint8Array, key: number, mask: number, present: number): void {
   const value = bytes[key + T.TUNNEL_FLAGS]!;
   const bits = bytes[mask + T.TUNNEL_FLAGS]!;
   // Only `-key` says something of its own: that there is no tunnel id.
-  const without = (bits & T.TUNNEL_F_FULL) !== T.TUNNEL_F_FULL && (value & T.TUNNEL_F_KEY) === 0;
-  if ((present & T.TUNNEL_HAS_ID) === 0 && without) return;
+  const signed = (present & T.TUNNEL_PLAIN_FLAGS) === 0;
+  if (signed && (present & T.TUNNEL_HAS_ID) === 0 && (value & T.TUNNEL_F_KEY) === 0) return;
   bytes[key + T.TUNNEL_FLAGS] = value & ~T.TUNNEL_F_KEY;
   bytes[mask + T.TUNNEL_FLAGS] = bits & ~T.TUNNEL_F_KEY;
 }

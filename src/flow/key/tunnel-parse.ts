@@ -8,7 +8,7 @@ import { parseGeneve } from "./geneve.ts";
 import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
-import { CLOSE, COMMA, EQUALS, OPEN } from "../text/ascii.ts";
+import { CLOSE, COMMA, DASH, EQUALS, OPEN, PLUS, SLASH } from "../text/ascii.ts";
 
 const FIELDS: FieldSet = new FieldSet(T.TUNNEL_FIELDS);
 const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
@@ -59,11 +59,21 @@ export function parseTunnel(cursor: Cursor, record: KeyRecord): void {
         record.userspace.push({ name: "gtpu", kind: "a field", level: 0, at: start });
       }
       cursor.expect(OPEN, "an opening (");
+      if (bit === T.TUNNEL_HAS_FLAGS) present |= plainFlags(cursor);
       parsePart(cursor, bit, bytes, key, mask);
       cursor.expect(CLOSE, "a closing )");
     }
   } while (cursor.take(COMMA));
   writeContainer(bytes, key + T.TUNNEL_PRESENT, 4, false, present);
+}
+
+/** {@link T.TUNNEL_PLAIN_FLAGS} where what is next is flags without signs or a mask. */
+function plainFlags(cursor: Cursor): number {
+  const { bytes, end } = cursor;
+  for (let at = cursor.position; at < end && bytes[at] !== CLOSE; at++) {
+    if (bytes[at] === PLUS || bytes[at] === DASH || bytes[at] === SLASH) return 0;
+  }
+  return T.TUNNEL_PLAIN_FLAGS;
 }
 
 function parsePart(

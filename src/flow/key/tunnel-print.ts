@@ -2,7 +2,7 @@ import type { PrintStyle } from "../text/field-print.ts";
 import { isWild, printField, printNumber } from "../text/field-print.ts";
 import { getField, readContainer } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
-import { printFlagBits } from "../text/flags.ts";
+import { printFlagBits, printSignedFlags } from "../text/flags.ts";
 import type { TextSink } from "../text/sink.ts";
 import { printGeneve } from "./geneve.ts";
 import * as T from "./tunnel-fields.ts";
@@ -46,7 +46,10 @@ export function printTunnel(
   if (bits === 0 && !style.verbose) return;
   if (out.length > start) out.byte(COMMA);
   out.text("flags(");
-  printFlagBits(out, T.TUNNEL_FLAGS_FIELD, value, bits);
+  // Without signs there would be no telling that there is to be no tunnel id.
+  const plain = (present & T.TUNNEL_PLAIN_FLAGS) !== 0 || (value & T.TUNNEL_F_KEY) !== 0;
+  if (bits === T.TUNNEL_F_FULL && !plain) printSignedFlags(out, T.TUNNEL_FLAGS_FIELD, value, bits);
+  else printFlagBits(out, T.TUNNEL_FLAGS_FIELD, value, bits);
   out.byte(CLOSE);
 }
 

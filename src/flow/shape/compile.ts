@@ -21,6 +21,7 @@ import {
 import { TYPE_OF_SLOT } from "../key/table.ts";
 import { TUNNEL_FIELDS, TUNNEL_FIELD_TYPES } from "../key/tunnel-fields.ts";
 import { hashedWords, UFID_SIZE } from "../key/ufid.ts";
+import { UUID_LENGTH } from "../text/uuid.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { Field } from "../text/field.ts";
 import { actionHoles } from "./action-holes.ts";
@@ -49,7 +50,8 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const payloads = new Int32Array(TUNNEL_TYPES + TYPES_MAX).fill(-1);
   findPayloads(line.message, payloads);
   const found: FoundHole[] = [];
-  if (line.ufidStart >= 0) {
+  // A shorter UFID is no hole: lines of a shape name that one.
+  if (line.ufidStart >= 0 && line.ufidEnd - line.ufidStart === UUID_LENGTH) {
     found.push(keyless(line, line.ufidStart, line.ufidEnd, H.HOLE_UUID, NLA_HEADER, UFID_SIZE));
   }
   for (const value of values) {

@@ -1,4 +1,4 @@
-import type { PortNames } from "../ports.ts";
+import { numberOfName, type PortNames } from "../ports.ts";
 import { HOLE_BE64, HOLE_IPV6, HOLE_MAC, HOLE_SKIP, putNumber, HOLE_BE32 } from "../shape/hole.ts";
 import { Cursor } from "../text/cursor.ts";
 import { FlowSyntaxError } from "../text/syntax-error.ts";
@@ -49,7 +49,7 @@ export function numberOf(
       return cursor.position === cursor.end ? addressNumber() : Number.NaN;
     }
     const isPort = place.field === undefined || place.field.kind === "port";
-    const named = isPort ? ports?.numberOf(value) : undefined;
+    const named = isPort ? numberOfName(value, ports) : undefined;
     if (named !== undefined) return named;
     const number = cursor.integer(max, "");
     return cursor.position === cursor.end ? number : Number.NaN;

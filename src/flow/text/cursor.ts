@@ -302,7 +302,8 @@ export class Cursor {
 }
 
 const EMPTY = new Uint8Array(0);
-const DECODER = new TextDecoder();
+// A name may begin with what elsewhere is a mark of the byte order.
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 const EXPECTED_MAC = "a MAC address such as 00:11:22:33:44:55";
 
 function byteClasses(): Uint8Array {

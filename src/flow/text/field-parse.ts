@@ -1,4 +1,4 @@
-import type { PortNames } from "../ports.ts";
+import { numberOfName, type PortNames } from "../ports.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Field } from "./field.ts";
 import { rangeTo, setField, setFull } from "./field.ts";
@@ -147,17 +147,12 @@ function parsePort(
   ports: PortNames | undefined,
 ): void {
   const start = cursor.position;
-  let next = start;
-  while (next < cursor.end && (HEX_VALUE[cursor.bytes[next]!] ?? 255) < 10) next++;
-  const after = next < cursor.end ? cursor.bytes[next]! : CLOSE;
-  // A name may begin with digits: 0x1 is a number, 0xe and 4eth are names where a port has them.
-  const numeric = next > start && (after === CLOSE || after === SLASH || (after | 0x20) === 0x78);
-  if (!numeric) {
-    let end = start;
-    while (end < cursor.end && cursor.bytes[end] !== CLOSE) end++;
+  let end = start;
+  while (end < cursor.end && cursor.bytes[end] !== CLOSE && cursor.bytes[end] !== SLASH) end++;
+  // A name may begin with digits: 0x1 is a number, 0xeth and 4eth are names where a port has them.
+  if (!isNumber(cursor.bytes, start, end)) {
     if (end === start) cursor.fail("a port number or a port's name");
-    const name = cursor.slice(start, end);
-    const number = ports?.numberOf(name);
+    const number = numberOfName(cursor.slice(start, end), ports);
     if (number === undefined) {
       cursor.fail(
         ports === undefined
@@ -175,6 +170,15 @@ function parsePort(
   setField(bytes, keyBase, of, number);
   const mask = cursor.take(SLASH) ? cursor.integer(0xffff_ffff, rangeTo(0xffff_ffff)) : of.full;
   setField(bytes, maskBase, of, mask);
+}
+
+/** Whether the bytes are a number in C's notation. */
+export function isNumber(bytes: Uint8Array, start: number, end: number): boolean {
+  const isHex = end - start > 2 && bytes[start] === 0x30 && (bytes[start + 1]! | 0x20) === 0x78;
+  for (let at = isHex ? start + 2 : start; at < end; at++) {
+    if ((HEX_VALUE[bytes[at]!] ?? 255) > (isHex ? 15 : 9)) return false;
+  }
+  return end > start;
 }
 
 /** 64 bits into network order. */

@@ -140,6 +140,11 @@ export function printFlagBits(out: TextSink, of: Field, value: number, mask: num
     out.text("0/0");
     return;
   }
+  printSignedFlags(out, of, value, mask);
+}
+
+/** Prints flags as `+a-b`, also where all of them are matched. */
+export function printSignedFlags(out: TextSink, of: Field, value: number, mask: number): void {
   for (let left = mask; left !== 0; left &= left - 1) {
     const bit = 31 - Math.clz32(left & -left);
     out.byte(((value >>> bit) & 1) === 1 ? PLUS : DASH);

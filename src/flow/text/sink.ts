@@ -226,7 +226,8 @@ export class TextSink {
 }
 
 const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder();
+// A name may begin with what elsewhere is a mark of the byte order.
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;

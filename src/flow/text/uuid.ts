@@ -3,7 +3,7 @@ import type { TextSink } from "./sink.ts";
 import { DASH, HEX_VALUE } from "./ascii.ts";
 
 /** Characters of `12345678-1234-1234-1234-123456789abc`. */
-const UUID_LENGTH = 36;
+export const UUID_LENGTH = 36;
 
 /**
  * Reads a UUID into 16 bytes of `out`. As OVS does: four 32-bit numbers in host order, so that the

@@ -90,14 +90,23 @@ const ct = members(
   optional(nat),
 ).map((text) => (text === "" ? "ct" : `ct(${text})`));
 
+/** What ovs-vswitchd says of each cookie. */
+const origin = members(
+  optional(u32.map((n) => `ofp_in_port=${n}`)),
+  optional(fc.uuid().map((uuid) => `ofproto_uuid=${uuid}`)),
+);
 const cookie = fc.oneof(
   fc.constant(""),
   fc.constant("no_userdata"),
   hexOf(0, 60).map((text) => `userdata(${text})`),
   hexOf(0, 7).map((text) => `exact_userdata(${text})`),
-  fc.tuple(uint(4095), uint(7), u32).map(([v, p, o]) => `sFlow(vid=${v},pcp=${p},output=${o})`),
-  fc.subarray(["cfm", "bfd", "lacp", "match"]).map((all) => `slow_path(${all.join(",")})`),
-  u32.map((n) => `ipfix(output_port=${n})`),
+  fc
+    .tuple(uint(4095), uint(7), u32, origin)
+    .map(([v, p, o, from]) => `sFlow(vid=${v},pcp=${p},output=${o},${from})`),
+  fc
+    .tuple(fc.subarray(["cfm", "bfd", "lacp", "match"]), origin)
+    .map(([all, from]) => `slow_path(${all.join(",")},${from})`),
+  fc.tuple(u32, origin).map(([n, from]) => `ipfix(output_port=${n},${from})`),
   fc
     .tuple(uint(0xffff), u32, u32, u32, u32, fc.constantFrom("", ",ingress", ",egress"))
     .map(
@@ -105,10 +114,10 @@ const cookie = fc.oneof(
         `flow_sample(probability=${p},collector_set_id=${c},obs_domain_id=${d},obs_point_id=${o},output_port=${n}${way})`,
     ),
   fc
-    .tuple(uint(0xffff), uint(1), uint(1), u32, hexOf(1, 8), uint(0xffff), uint(0xffff))
+    .tuple(uint(0xffff), uint(1), uint(1), u32, hexOf(1, 8), uint(0xffff), uint(0xffff), origin)
     .map(
-      ([reason, d, c, r, rule, id, max]) =>
-        `controller(reason=${reason},dont_send=${d},continuation=${c},recirc_id=${r},rule_cookie=0x${rule},controller_id=${id},max_len=${max})`,
+      ([reason, d, c, r, rule, id, max, from]) =>
+        `controller(reason=${reason},dont_send=${d},continuation=${c},recirc_id=${r},rule_cookie=0x${rule},controller_id=${id},max_len=${max},${from})`,
     ),
 );
 const userspace = members(

@@ -75,6 +75,7 @@ describe("what is read but printed otherwise", () => {
       "userspace(pid=2,ipfix(output_port=3),actions,tunnel_out_port=1)",
     ],
     ["userspace(pid=1,slow_path(cfm|match))", "userspace(pid=1,slow_path(cfm,match))"],
+    ["userspace(pid=1,slow_path(ofp_in_port=65535,cfm))", "userspace(pid=1,slow_path(cfm))"],
     [
       "userspace(pid=1,controller(reason=1,dont_send=0x1,continuation=0,recirc_id=4,rule_cookie=5555,controller_id=0,max_len=1))",
       "userspace(pid=1,controller(reason=1,dont_send=1,continuation=0,recirc_id=4,rule_cookie=0x5555,controller_id=0,max_len=1))",
@@ -137,8 +138,8 @@ describe("attributes", () => {
   test("a cookie that text cannot say is printed as its bytes", () => {
     const text = "userspace(pid=9,slow_path(cfm))";
     const bytes = encodeActions(text);
-    // A bridge's UUID, as in the flows of ovs-vswitchd.
-    bytes[4 + 8 + 4 + 8] = 0x77;
+    // What no member of the struct covers.
+    bytes[4 + 8 + 4 + 2] = 0x77;
     const printed = actionsText(bytes);
     expect(printed).toStartWith("userspace(pid=9,userdata(0200");
     expect(hex(encodeActions(printed))).toBe(hex(bytes));
@@ -315,8 +316,10 @@ describe("names of ports", () => {
     expect(actionsText(encodeActions(cookie, ports), ports)).toBe(cookie);
   });
 
-  test("are not printed where they would be read as something else", () => {
-    expect(actionsText(encodeActions("4,5,6"), ports)).toBe("4,5,6");
+  test("that are words of the language are printed as ports", () => {
+    const text = "10g0,output(drop),output(pop_vlan)";
+    expect(actionsText(encodeActions("4,5,6"), ports)).toBe(text);
+    expect(actionsText(encodeActions(text, ports))).toBe("4,5,6");
     expect(actionsText(encodeActions("10g0", ports))).toBe("4");
   });
 

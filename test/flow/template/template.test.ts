@@ -153,6 +153,8 @@ test("names of ports are values where ports are known", () => {
   const ports = [
     { name: "eth0", number: 7 },
     { name: "4eth", number: 8 },
+    // In no text it is this port.
+    { name: "9", number: 6 },
   ];
   const template = FlowTemplate.compile("in_port({in}),eth() eth0,{out}", { ports });
   expect(

@@ -1,0 +1,204 @@
+import { printActions } from "../../flow/action/print.ts";
+import { ACTION_OF_TYPE } from "../../flow/action/table.ts";
+import { be16At, u16At, u32At } from "../../flow/bytes.ts";
+import { CLOSE, COMMA, OPEN } from "../../flow/text/ascii.ts";
+import type { TextSink } from "../../flow/text/sink.ts";
+import { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { PinnedMemory } from "../../sys/memory.ts";
+import * as uapi from "../../uapi/openvswitch.ts";
+import { printOdpSetNsh, printOdpVlan } from "./odp-headers.ts";
+import { printOdpAttribute } from "./odp-key.ts";
+import { printHex } from "./odp-tunnel.ts";
+import { printOdpPort, printOdpUserspace } from "./odp-userspace.ts";
+import { attributesOf, payloadOf } from "./odp.ts";
+import type { PortNames } from "../../flow/ports.ts";
+
+/** Prints a list of actions (`format_odp_actions`); an empty one is `drop`. */
+export function printOdpActions(
+  out: TextSink,
+  list: Uint8Array,
+  ports: PortNames | undefined,
+): void {
+  if (list.length === 0) out.text("drop");
+  let first = true;
+  for (const [type, payload] of attributesOf(list)) {
+    if (!first) out.byte(COMMA);
+    first = false;
+    printAction(out, type, payload, ports);
+  }
+}
+
+function printAction(
+  out: TextSink,
+  type: number,
+  payload: Uint8Array,
+  ports: PortNames | undefined,
+): void {
+  const expected = ACTION_OF_TYPE[type]?.payload;
+  if (expected === undefined || (expected >= 0 && expected !== payload.length)) {
+    out.text(`bad length ${payload.length}, expected ${expected ?? -1} for: `);
+    printPlain(out, type, payload);
+    return;
+  }
+  switch (type) {
+    case uapi.OVS_ACTION_ATTR_OUTPUT:
+      printOdpPort(out, u32At(payload, 0), ports);
+      return;
+    case uapi.OVS_ACTION_ATTR_USERSPACE:
+      printOdpUserspace(out, payload, ports);
+      return;
+    case uapi.OVS_ACTION_ATTR_SET:
+    case uapi.OVS_ACTION_ATTR_SET_MASKED:
+      printSet(out, payload, type === uapi.OVS_ACTION_ATTR_SET_MASKED);
+      return;
+    case uapi.OVS_ACTION_ATTR_PUSH_VLAN: {
+      const tpid = be16At(payload, 0);
+      out.text("push_vlan(");
+      if (tpid !== ETH_P_8021Q) out.text(`tpid=0x${tpid.toString(16).padStart(4, "0")},`);
+      printOdpVlan(out, payload.subarray(2), "exact", false);
+      out.byte(CLOSE);
+      return;
+    }
+    case uapi.OVS_ACTION_ATTR_SAMPLE: {
+      const share = payloadOf(payload, uapi.OVS_SAMPLE_ATTR_PROBABILITY);
+      const percentage = ((share === undefined ? 0 : u32At(share, 0)) * 100) / 0xffff_ffff;
+      out.text(`sample(sample=${percentage.toFixed(1)}%,actions(`);
+      printOdpActions(out, payloadOf(payload, uapi.OVS_SAMPLE_ATTR_ACTIONS) ?? EMPTY, ports);
+      out.text("))");
+      return;
+    }
+    case uapi.OVS_ACTION_ATTR_CLONE:
+      out.text("clone(");
+      printOdpActions(out, payload, ports);
+      out.byte(CLOSE);
+      return;
+    case uapi.OVS_ACTION_ATTR_CHECK_PKT_LEN: {
+      const size = payloadOf(payload, uapi.OVS_CHECK_PKT_LEN_ATTR_PKT_LEN);
+      const longer = payloadOf(payload, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
+      const others = payloadOf(payload, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
+      out.text(`check_pkt_len(size=${size === undefined ? 0 : u16At(size, 0)},gt(`);
+      printOdpActions(out, longer ?? EMPTY, ports);
+      out.text("),le(");
+      printOdpActions(out, others ?? EMPTY, ports);
+      out.text("))");
+      return;
+    }
+    case uapi.OVS_ACTION_ATTR_DEC_TTL:
+      out.text("dec_ttl(le_1(");
+      printOdpActions(out, payloadOf(payload, uapi.OVS_DEC_TTL_ATTR_ACTION) ?? EMPTY, ports);
+      out.text("))");
+      return;
+    case uapi.OVS_ACTION_ATTR_DROP:
+      out.text("drop");
+      return;
+    case uapi.OVS_ACTION_ATTR_PSAMPLE: {
+      const group = payloadOf(payload, uapi.OVS_PSAMPLE_ATTR_GROUP);
+      const cookie = payloadOf(payload, uapi.OVS_PSAMPLE_ATTR_COOKIE);
+      out.text(`psample(group=${group === undefined ? 0 : u32At(group, 0)}`);
+      if (cookie !== undefined) out.text(",cookie=");
+      if (cookie !== undefined) printHex(out, cookie);
+      out.byte(CLOSE);
+      return;
+    }
+    case uapi.OVS_ACTION_ATTR_PUSH_NSH:
+      printPushNsh(out, payload);
+      return;
+    case uapi.OVS_ACTION_ATTR_ADD_MPLS: {
+      // The flags are not told.
+      const told = payload.slice();
+      told.fill(0, ADD_MPLS_FLAGS_AT);
+      printPlain(out, type, told);
+      return;
+    }
+    case uapi.OVS_ACTION_ATTR_CT:
+      printConntrack(out, payload);
+      return;
+    default:
+      printPlain(out, type, payload);
+  }
+}
+
+const ETH_P_8021Q = 0x8100;
+const EMPTY = new Uint8Array(0);
+/** Behind the label and the Ethernet type of `struct ovs_action_add_mpls`. */
+const ADD_MPLS_FLAGS_AT = 6;
+
+/** `set(…)` of one attribute; masked, where its value and its mask stand behind each other. */
+function printSet(out: TextSink, payload: Uint8Array, masked: boolean): void {
+  const [first] = attributesOf(payload);
+  if (first === undefined) return;
+  const [type, value] = first;
+  const style = { verbose: !masked, ports: undefined };
+  const half = value.length / 2;
+  out.text("set(");
+  if (masked && type === uapi.OVS_KEY_ATTR_NSH) {
+    out.text("nsh(");
+    printOdpSetNsh(out, value);
+    out.byte(CLOSE);
+  } else if (masked) {
+    printOdpAttribute(out, type, value.subarray(0, half), value.subarray(half), style);
+  } else {
+    printOdpAttribute(out, type, value, "exact", style);
+  }
+  out.byte(CLOSE);
+}
+
+/** Metadata of type 2 has no leading zeros. */
+function printPushNsh(out: TextSink, payload: Uint8Array): void {
+  const header = payloadOf(payload, uapi.OVS_KEY_ATTR_NSH) ?? EMPTY;
+  const metadata = payloadOf(header, uapi.OVS_NSH_KEY_ATTR_MD2);
+  const start = out.length;
+  printPlain(out, uapi.OVS_ACTION_ATTR_PUSH_NSH, payload);
+  if (metadata === undefined) return;
+  const text = new TextDecoder().decode(out.bytes.subarray(start, out.length));
+  out.truncate(start + text.indexOf("md2=") + "md2=".length);
+  printHex(out, metadata);
+  out.byte(CLOSE);
+}
+
+/** `ct(…)`, without the events; what is odd in a nat() has words of OVS's own. */
+function printConntrack(out: TextSink, payload: Uint8Array): void {
+  const nat = payloadOf(payload, uapi.OVS_CT_ATTR_NAT);
+  const port = nat === undefined ? undefined : payloadOf(nat, uapi.OVS_NAT_ATTR_PROTO_MIN);
+  const isOdd = nat !== undefined && port !== undefined && !hasAddress(nat);
+  WRITER.reset(0, WRITER.memory.size);
+  const action = WRITER.nest(uapi.OVS_ACTION_ATTR_CT);
+  for (const [type, value] of attributesOf(payload)) {
+    if (type === uapi.OVS_CT_ATTR_EVENTMASK || (type === uapi.OVS_CT_ATTR_NAT && isOdd)) continue;
+    if (type === uapi.OVS_CT_ATTR_NAT && port !== undefined && u16At(port, 0) === 0) {
+      writeWithoutPorts(value);
+    } else {
+      WRITER.bytes(type, value);
+    }
+  }
+  WRITER.endNest(action);
+  printActions(WRITER.memory.u8, 0, WRITER.position, out);
+  if (!isOdd) return;
+  const isOpen = out.bytes[out.length - 1] === CLOSE;
+  if (isOpen) out.truncate(out.length - 1);
+  out.byte(isOpen ? COMMA : OPEN);
+  out.text("nat(error: proto but no IP.))");
+}
+
+function hasAddress(nat: Uint8Array): boolean {
+  return payloadOf(nat, uapi.OVS_NAT_ATTR_IP_MIN) !== undefined;
+}
+
+/** A range of ports from 0 on is none. */
+function writeWithoutPorts(nat: Uint8Array): void {
+  const mark = WRITER.nest(uapi.OVS_CT_ATTR_NAT);
+  for (const [type, value] of attributesOf(nat)) {
+    const isPort = type === uapi.OVS_NAT_ATTR_PROTO_MIN || type === uapi.OVS_NAT_ATTR_PROTO_MAX;
+    if (!isPort) WRITER.bytes(type, value);
+  }
+  WRITER.endNest(mark);
+}
+
+/** What millrace says in OVS's words. */
+function printPlain(out: TextSink, type: number, payload: Uint8Array): void {
+  WRITER.reset(0, WRITER.memory.size);
+  WRITER.bytes(type, payload);
+  printActions(WRITER.memory.u8, 0, WRITER.position, out);
+}
+
+const WRITER = new AttributeWriter(new PinnedMemory(1 << 17));

@@ -1,0 +1,220 @@
+import { be16At, be32At, isZero, u32At } from "../../flow/bytes.ts";
+import * as T from "../../flow/key/tunnel-fields.ts";
+import { CLOSE, COMMA, SLASH } from "../../flow/text/ascii.ts";
+import { printBytes, printField } from "../../flow/text/field-print.ts";
+import { printFlagBits } from "../../flow/text/flags.ts";
+import type { TextSink } from "../../flow/text/sink.ts";
+import * as uapi from "../../uapi/openvswitch.ts";
+import { begin } from "./odp-headers.ts";
+import { attributesOf, isOnes, isZeros, maskBytes, type OdpMask, payloadOf } from "./odp.ts";
+
+/** The flags that are attributes of their own, without a payload. */
+const FLAGS: Readonly<Record<number, number>> = {
+  [uapi.OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT]: T.TUNNEL_F_DF,
+  [uapi.OVS_TUNNEL_KEY_ATTR_CSUM]: T.TUNNEL_F_CSUM,
+  [uapi.OVS_TUNNEL_KEY_ATTR_OAM]: T.TUNNEL_F_OAM,
+};
+
+/**
+ * Prints a tunnel (`format_odp_tun_attr`): what the key has, in its order. A mask of what it has not, as of an
+ * address that is matched as zero, is not told.
+ */
+export function printOdpTunnel(
+  out: TextSink,
+  payload: Uint8Array,
+  masks: OdpMask,
+  verbose: boolean,
+): void {
+  const start = out.length;
+  let flags = 0;
+  let bits = 0;
+  for (const [type, value] of attributesOf(payload)) {
+    const own = typeof masks === "string" ? masks : payloadOf(masks, type);
+    const mask = maskBytes(own ?? "wild", value.length);
+    const flag = FLAGS[type];
+    if (type === uapi.OVS_TUNNEL_KEY_ATTR_ID) {
+      flags |= T.TUNNEL_F_KEY;
+      if (mask !== undefined) bits |= T.TUNNEL_F_KEY;
+    }
+    if (flag !== undefined) flags |= flag;
+    else if (type !== uapi.OVS_TUNNEL_KEY_ATTR_PAD) {
+      printPart(out, start, type, value, mask, verbose);
+    }
+  }
+  const isMasked = masks !== "exact";
+  if (masks !== "wild" && masks !== "exact") {
+    for (const [type] of attributesOf(masks)) bits |= FLAGS[type] ?? 0;
+  }
+  if (!verbose && isMasked && bits === 0) return;
+  if (out.length > start) out.byte(COMMA);
+  out.text("flags(");
+  printFlagBits(out, T.TUNNEL_FLAGS_FIELD, flags, isMasked ? bits : T.TUNNEL_F_FULL);
+  out.byte(CLOSE);
+}
+
+function printPart(
+  out: TextSink,
+  start: number,
+  type: number,
+  value: Uint8Array,
+  mask: Uint8Array | undefined,
+  verbose: boolean,
+): void {
+  const of = T.TUNNEL_FIELDS[T.TUNNEL_FIELD_TYPES.indexOf(type)];
+  if (of !== undefined) {
+    if (!verbose && mask !== undefined && isZeros(mask)) return;
+    begin(out, start, of.name);
+    WORK.fill(0xff);
+    WORK.set(value);
+    if (mask !== undefined) WORK.set(mask, MASK_AT);
+    // A field knows its place in a record; here its value stands at the beginning.
+    const place = { ...of, offset: 0 };
+    printField(out, place, WORK, 0, MASK_AT, { verbose });
+    return;
+  }
+  if (out.length > start) out.byte(COMMA);
+  if (type === uapi.OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS) {
+    out.text("vxlan(");
+    printVxlan(out, value, mask, verbose);
+  } else if (type === uapi.OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS) {
+    out.text("geneve(");
+    printGeneve(out, value, mask, verbose);
+  } else if (type === uapi.OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS) {
+    out.text("erspan(");
+    printErspan(out, value, mask, verbose);
+  } else {
+    out.text(`key${type}(`);
+    printBytes(out, value, 0, value.length);
+    if (mask !== undefined && !isOnes(mask)) {
+      out.byte(SLASH);
+      printBytes(out, mask, 0, mask.length);
+    }
+  }
+  out.byte(CLOSE);
+}
+
+const MASK_AT = 16;
+const WORK = new Uint8Array(2 * MASK_AT);
+
+/** How a number is told: decimal, or as `%#x`. */
+type Radix = "dec" | "hex";
+
+/** `name=value[/mask]` of some bits, unless none of them is matched. @param exact the mask that is not told */
+function printNumber(
+  out: TextSink,
+  start: number,
+  name: string,
+  radix: Radix,
+  value: number,
+  mask: number | undefined,
+  exact: number,
+  verbose: boolean,
+): void {
+  if (!verbose && mask === 0) return;
+  begin(out, start, name);
+  if (radix === "dec") out.dec(value);
+  else out.hex(value);
+  if (mask === undefined || mask === exact) return;
+  out.byte(SLASH);
+  out.hex(mask);
+}
+
+function printVxlan(
+  out: TextSink,
+  value: Uint8Array,
+  mask: Uint8Array | undefined,
+  verbose: boolean,
+): void {
+  const option = payloadOf(value, uapi.OVS_VXLAN_EXT_GBP);
+  if (option === undefined || option.length < 4) return;
+  const number = u32At(option, 0);
+  let bits: number | undefined;
+  if (mask !== undefined) {
+    const own = payloadOf(mask, uapi.OVS_VXLAN_EXT_GBP);
+    bits = own === undefined || own.length < 4 ? 0 : u32At(own, 0);
+  }
+  out.text("gbp(");
+  const start = out.length;
+  const part = (shift: number, max: number): number | undefined =>
+    bits === undefined ? undefined : (bits >>> shift) & max;
+  printNumber(out, start, "id", "dec", number & 0xffff, part(0, 0xffff), 0xffff, verbose);
+  printNumber(out, start, "flags", "hex", (number >>> 16) & 0xff, part(16, 0xff), 0xff, verbose);
+  out.byte(CLOSE);
+}
+
+const GENEVE_HEADER = 4;
+
+function printGeneve(
+  out: TextSink,
+  value: Uint8Array,
+  mask: Uint8Array | undefined,
+  verbose: boolean,
+): void {
+  if (mask !== undefined && mask.length !== value.length) {
+    out.text(`value len ${value.length} different from mask len ${mask.length}`);
+    return;
+  }
+  for (let at = 0; at + GENEVE_HEADER <= value.length;) {
+    const size = ((value[at + 3] ?? 0) & 0x1f) * 4;
+    const data = at + GENEVE_HEADER;
+    if (data + size > value.length) return;
+    out.byte(0x7b);
+    const start = out.length;
+    const length = (mask?.[at + 3] ?? 0) & 0x1f;
+    const of = (number: number): number | undefined => (mask === undefined ? undefined : number);
+    const kind = mask === undefined ? 0 : be16At(mask, at);
+    printNumber(out, start, "class", "hex", be16At(value, at), of(kind), 0xffff, verbose);
+    const type = of(mask?.[at + 2] ?? 0);
+    printNumber(out, start, "type", "hex", value[at + 2] ?? 0, type, 0xff, verbose);
+    printNumber(out, start, "len", "dec", size, of(length), 0x1f, verbose);
+    if (size > 0 && (verbose || mask === undefined || !isZero(mask, data, size))) {
+      if (out.length > start) out.byte(COMMA);
+      printHex(out, value.subarray(data, data + size));
+      const bits = mask?.subarray(data, data + size);
+      if (bits !== undefined && !isOnes(bits)) {
+        out.byte(SLASH);
+        printHex(out, bits);
+      }
+    }
+    out.byte(0x7d);
+    at = data + size;
+  }
+}
+
+/** `struct erspan_metadata`: a version of 32 bits, then an index, or what has other names in version 2. */
+function printErspan(
+  out: TextSink,
+  value: Uint8Array,
+  mask: Uint8Array | undefined,
+  verbose: boolean,
+): void {
+  const start = out.length;
+  const version = u32At(value, 0);
+  const versionMask = mask === undefined ? undefined : mask[0];
+  printNumber(out, start, "ver", "dec", version & 0xff, versionMask, 0xff, verbose);
+  if (version === 1) {
+    begin(out, start, "idx");
+    out.hex(be32At(value, 4));
+    if (mask === undefined) return;
+    out.byte(SLASH);
+    out.hex(be32At(mask, 4));
+  } else if (version === 2) {
+    const [last, bits] = [value[11] ?? 0, mask?.[11]];
+    const part = (shift: number, max: number): number | undefined =>
+      bits === undefined ? undefined : (bits >>> shift) & max;
+    // Of fewer bits than a byte the mask is always told.
+    printNumber(out, start, "dir", "dec", (last >>> 3) & 1, part(3, 1), 0xff, verbose);
+    printNumber(out, start, "hwid", "hex", last >>> 4, part(4, 15), 0xff, verbose);
+  }
+}
+
+/** Bytes as one hexadecimal number, without its leading zeros (`ds_put_hex`). */
+export function printHex(out: TextSink, bytes: Uint8Array): void {
+  const from = bytes.findIndex((byte) => byte !== 0);
+  if (from < 0) {
+    out.byte(0x30);
+    return;
+  }
+  out.hex(bytes[from] ?? 0);
+  out.hexBytes(bytes, from + 1, bytes.length);
+}

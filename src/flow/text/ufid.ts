@@ -1,0 +1,65 @@
+import type { Cursor } from "./cursor.ts";
+import { TextSink } from "./sink.ts";
+import { HEX_VALUE } from "./ascii.ts";
+import { parseUuid, printUuid } from "./uuid.ts";
+
+/** Bytes of a UFID that is a UUID. Linux takes fewer too: OVS_FLOW_ATTR_UFID has 1 to 16. */
+const UUID_SIZE = 16;
+
+const WORD = new TextEncoder().encode("ufid:");
+const HEX_PREFIX = new TextEncoder().encode("0x");
+
+/** Skips `ufid:` if it is next. @returns whether it was */
+export function takeUfidWord(cursor: Cursor): boolean {
+  return cursor.peek() === 0x75 && cursor.takeWord(WORD);
+}
+
+/**
+ * Reads what stands behind `ufid:` into 16 bytes of `out`: a UUID, or `0x` and 1 to 15 bytes in pairs of
+ * digits, as only other programs than OVS give them.
+ * @returns how many bytes it is
+ * @throws FlowSyntaxError
+ */
+export function parseUfid(cursor: Cursor, out: Uint8Array): number {
+  const start = cursor.position;
+  if (!cursor.takeWord(HEX_PREFIX)) {
+    parseUuid(cursor, out, 0);
+    return UUID_SIZE;
+  }
+  let end = cursor.position;
+  while (end < cursor.end && HEX_VALUE[cursor.bytes[end]!]! < 16) end++;
+  const digits = end - cursor.position;
+  if (digits === 0 || (digits & 1) !== 0 || digits >= UUID_SIZE * 2) {
+    cursor.fail("0x and 1 to 15 bytes in pairs of digits, or a UUID", start);
+  }
+  return cursor.hexBytes(out, 0, digits >> 1);
+}
+
+/** Prints the UFID of `start` to `end` as {@link parseUfid} reads it, `ufid:` before it. */
+export function printUfid(out: TextSink, bytes: Uint8Array, start: number, end: number): void {
+  out.text("ufid:");
+  printValue(out, bytes, start, end);
+}
+
+/** The UFID of a flow without `ufid:` before it; undefined for a flow that has none. */
+export function ufidOf({ bytes, ufid }: WithUfid): string | undefined {
+  if (ufid.start < 0) return undefined;
+  const out = new TextSink(64);
+  printValue(out, bytes, ufid.start, ufid.end);
+  return out.toString();
+}
+
+/** Of a flow, where its UFID is; `start` is -1 where it has none. */
+type WithUfid = {
+  readonly bytes: Uint8Array;
+  readonly ufid: { readonly start: number; readonly end: number };
+};
+
+function printValue(out: TextSink, bytes: Uint8Array, start: number, end: number): void {
+  if (end - start === UUID_SIZE) {
+    printUuid(out, bytes, start);
+    return;
+  }
+  out.text("0x");
+  out.hexBytes(bytes, start, end);
+}
