@@ -10,6 +10,7 @@ import {
   SLOT_NSH,
 } from "../../flow/key/slots.ts";
 import { KEYS } from "../../flow/key/table.ts";
+import { keepNamedErspan } from "../../flow/key/tunnel-print.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import type { FlowParts } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
@@ -57,6 +58,7 @@ export function printDpctlFlow(
   }
   const start = out.length;
   if (!verbose) dropWildcarded(record);
+  keepNamedErspan(record);
   printKey(record, out, style);
   if (!verbose) {
     loseComma(out, start);
