@@ -169,11 +169,11 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
 
 /** Another value would make another form of the key, or of what is hashed: see `normalize`, `writeUfid`. */
 function decidesForm({ field, level, slot }: KeyValue, line: EncodedLine): boolean {
-  const { record } = line;
+  const { record, isDump } = line;
   const byType = slot === SLOT_ETHERTYPE || slot === SLOT_ICMPV6 || field.name === "proto";
   const maskAt = maskOffset(level, slot) + field.offset;
   const isWhole = areOnes(record.bytes, maskAt, field.size);
-  if (byType && (record.headersByType || !isWhole)) return true;
+  if (byType && (isDump || record.headersByType || !isWhole)) return true;
   if (slot === SLOT_ETHERTYPE && hasNoTag(record, level)) return true;
   if (slot === SLOT_ETHERTYPE && isZero(record.bytes, keyOffset(level, slot), 2)) return true;
   if (field.name !== "proto" || (slot !== SLOT_CT_TUPLE4 && slot !== SLOT_CT_TUPLE6)) return false;
