@@ -48,11 +48,31 @@ export function addFlow(session: DpctlSession, args: readonly string[]): number 
   return putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "add");
 }
 
-/** `mod-flow [DP] FLOW ACTIONS` */
+/** `mod-flow [DP] FLOW ACTIONS`, or `mod-flow DP FLOW`, which leaves the flow its actions. */
 export function modFlow(session: DpctlSession, args: readonly string[]): number {
+  if (args.length === 2 && session.exists(args[0]) && !session.options.mayCreate) {
+    return keepActions(session, args);
+  }
   return session.options.mayCreate
     ? putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "put")
     : putFlow(session, args, OVS_FLOW_CMD_SET, 0, "modify");
+}
+
+// For its counters: they are told, or begin at zero again.
+function keepActions(session: DpctlSession, args: readonly string[]): number {
+  const { datapath } = session.openOptional(args, 2);
+  const { identity, named } = flowToChange(session, datapath, args.at(-1) ?? "", "modify");
+  if (named !== undefined) refuseOther(named);
+  const write = (writer: AttributeWriter): void => {
+    putIdentity(writer, identity);
+    if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+  };
+  try {
+    request(session, datapath, { command: OVS_FLOW_CMD_SET, flags: 0, write });
+    return 0;
+  } catch (error) {
+    return complainOfKernel(session, "updating flow table", "modify", error);
+  }
 }
 
 function putFlow(
@@ -62,7 +82,8 @@ function putFlow(
   flags: number,
   mode: LineVerb,
 ): number {
-  const { datapath } = session.openOptional(args, 3);
+  const { datapath, rest } = session.openOptional(args, 3);
+  if (rest.length < 2) failAsFlow(session, "parsing flow key", args, "the actions are missing");
   const flow = args.at(-2) ?? "";
   const actions = args.at(-1) ?? "";
   // As with ovs-dpctl an empty argument is an empty list, which drops; a line of a file wants the word.
@@ -173,7 +194,9 @@ function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: s
     const why = "the kernel takes actions only with the flow's key, beside its UFID";
     return session.complain("updating flow table", EINVAL, why);
   }
-  const place = `column ${column}: ${reason}`;
+  const isName = column === 1 && !/[(:]/.test(flow);
+  const nor = isName ? `; nor is there a datapath "${flow}"` : "";
+  const place = `column ${column}: ${reason}${nor}`;
   return column > Buffer.byteLength(flow)
     ? session.complain("parsing actions", EINVAL, reason, where)
     : session.complain(`parsing flow key (${place})`, EINVAL, "", where);
@@ -194,15 +217,11 @@ function complainOfKernel(
 
 /** `del-flow [DP] FLOW` */
 export function delFlow(session: DpctlSession, args: readonly string[]): number {
-  const { datapath } = session.openOptional(args, 2);
-  const text = args.at(-1) ?? "";
-  const identity = identityOfText(session, text, session.portNames(datapath));
+  const { datapath, rest } = session.openOptional(args, 2);
+  if (rest.length < 1) failAsFlow(session, "parsing flow key", args, "the flow is missing");
+  const { identity, named } = flowToChange(session, datapath, args.at(-1) ?? "", "delete");
   const write = (writer: AttributeWriter): void => putIdentity(writer, identity);
-  const line = new TextEncoder().encode(text.trim());
-  // A UFID alone names a flow whatever it matches.
-  if (text.trim().length > UFID_TEXT_LENGTH || !text.trimStart().startsWith("ufid:")) {
-    refuseOther({ session, datapath, line, mode: "delete" });
-  }
+  if (named !== undefined) refuseOther(named);
   try {
     request(session, datapath, { command: OVS_FLOW_CMD_DEL, flags: 0, write });
     return 0;
@@ -213,6 +232,30 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
     }
     return 1;
   }
+}
+
+// The first argument is a datapath that is there, and too little follows it.
+function failAsFlow(
+  session: DpctlSession,
+  message: string,
+  [datapath = ""]: readonly string[],
+  what: string,
+): never {
+  return session.fail(message, EINVAL, `"${datapath}" is a datapath, not a flow: ${what}`);
+}
+
+/** What names a flow for the kernel; and its line, where that says what the flow matches. */
+function flowToChange(
+  session: DpctlSession,
+  datapath: DatapathInfo,
+  text: string,
+  mode: LineVerb,
+): { identity: FlowIdentity; named: NamedFlow | undefined } {
+  const identity = identityOfText(session, text, session.portNames(datapath));
+  const line = new TextEncoder().encode(text.trim());
+  // A UFID alone names a flow whatever it matches.
+  const isUfid = line.length <= UFID_TEXT_LENGTH && text.trimStart().startsWith("ufid:");
+  return { identity, named: isUfid ? undefined : { session, datapath, line, mode } };
 }
 
 // With a UFID the kernel does not look at the key, and without one it finds only what has none.
@@ -264,7 +307,8 @@ function request(
 
 /** `get-flow [DP] ufid:UFID` */
 export function getFlow(session: DpctlSession, args: readonly string[]): number {
-  const { datapath } = session.openOptional(args, 2);
+  const { datapath, rest } = session.openOptional(args, 2);
+  if (rest.length < 1) failAsFlow(session, "parsing flow ufid", args, "the flow is missing");
   const text = args.at(-1) ?? "";
   if (!text.startsWith("ufid:")) return session.complain("parsing flow ufid");
   let identity: FlowIdentity;
