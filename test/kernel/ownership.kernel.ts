@@ -1,69 +1,10 @@
 import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { failure, millrace, TestDatapath, witness } from "./lab.ts";
 import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
+import { HAS_VSWITCHD, Vswitchd } from "./vswitchd.ts";
 
-const vswitchd = Bun.which("ovs-vswitchd");
-
-/** The database's schema, where Debian's package has it: installed, or unpacked beside its programs. */
-function schemaPath(): string {
-  const folders = ["/usr/share/openvswitch"];
-  const programs = dirname(Bun.which("ovsdb-tool") ?? "/usr/bin/ovsdb-tool");
-  folders.push(join(programs, "../root/usr/share/openvswitch"));
-  const found = folders.map((folder) => join(folder, "vswitch.ovsschema")).find(existsSync);
-  if (found === undefined) throw new Error(`no vswitch.ovsschema in ${folders.join(", ")}`);
-  return found;
-}
-
-/** A database and the daemon, with their files in a folder of their own; gone with the test. */
-class Vswitchd implements Disposable {
-  readonly #folder = mkdtempSync(join(tmpdir(), "ovs-"));
-  readonly #folders = Object.fromEntries(
-    ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"].map((name) => [name, this.#folder]),
-  );
-  readonly #database = `unix:${join(this.#folder, "db.sock")}`;
-
-  constructor() {
-    const file = join(this.#folder, "conf.db");
-    witness("ovsdb-tool", "create", file, schemaPath());
-    this.#start("ovsdb-server", file, `--remote=p${this.#database}`);
-    this.#start("ovs-vswitchd", this.#database);
-    witness("ovs-vsctl", `--db=${this.#database}`, "--no-wait", "init");
-    witness("ovs-vsctl", "--timeout=20", `--db=${this.#database}`, "add-br", "own-br0");
-  }
-
-  // The daemons keep what they inherit open: with pipes nobody would see their end.
-  #start(...command: readonly string[]): void {
-    const child = Bun.spawnSync(
-      [...command, "--pidfile", "--detach", "--no-chdir", "-vconsole:off"],
-      {
-        stdio: ["ignore", "ignore", "ignore"],
-        env: { ...process.env, ...this.#folders },
-      },
-    );
-    if (child.exitCode !== 0) throw new Error(`${command.join(" ")}: exit ${child.exitCode}`);
-  }
-
-  get #pids(): number[] {
-    const files = readdirSync(this.#folder).filter((entry) => entry.endsWith(".pid"));
-    return files.map((name) => Number(readFileSync(join(this.#folder, name), "utf8")));
-  }
-
-  get isRunning(): boolean {
-    return this.#pids.length === 2;
-  }
-
-  [Symbol.dispose](): void {
-    for (const pid of this.#pids) process.kill(pid);
-    Bun.sleepSync(500);
-    millrace(["dp", "del", "ovs-system"]);
-  }
-}
-
-test.skipIf(vswitchd === null)(
+test.skipIf(!HAS_VSWITCHD)(
   "a load into ovs-vswitchd's datapath wants --force; it deletes the flow; others are free",
   async () => {
     using daemon = new Vswitchd();
