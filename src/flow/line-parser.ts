@@ -7,6 +7,7 @@ import {
 } from "../uapi/openvswitch.ts";
 import { copyBytes } from "./bytes.ts";
 import { parseActions } from "./action/parse.ts";
+import { completeKey } from "./key/complete.ts";
 import { writeKey, writeMask } from "./key/encode.ts";
 import { normalize } from "./key/normal-form.ts";
 import { parseKey } from "./key/parse.ts";
@@ -48,6 +49,15 @@ const DUMP_WORDS: WordTable = new WordTable([
 const DUMP_ACTIONS = 6;
 const DUMP_EXTRA: Uint8Array = new TextEncoder().encode(", dp-extra-info:");
 
+const EXPECTED_STATISTICS = "actions:, or a flow's statistics";
+
+/** What the dump of a datapath in user space says before each of its threads' flows. */
+const DUMP_HEADER: Uint8Array = new TextEncoder().encode("flow-dump from ");
+
+/** The most names of strange members that are kept. */
+const MEMBERS_MAX = 16;
+const MEMBER_LENGTH_MAX = 40;
+
 const EXPECTED_NAME = "a key that names a flow: nothing of this one is matched";
 
 /** The most values of a dump's statistics that are noted. */
@@ -62,6 +72,12 @@ export class LineParser {
   verb: LineVerb = "put";
   /** The last line had actions; without them a modify keeps the flow's own. */
   hasActions = false;
+  /** The last line was one of a dump that left out what a kernel wants; see {@link completeKey}. */
+  completed = false;
+  /** The last line was none of a flow: `flow-dump from pmd on cpu core: 3`. */
+  isHeader = false;
+  /** What dumps of other datapaths say of flows besides, as far as it was met: `dpe_packets`. */
+  readonly members: Set<string> = new Set();
   readonly cursor: Cursor = new Cursor();
 
   readonly #record: KeyRecord = new KeyRecord();
@@ -78,7 +94,6 @@ export class LineParser {
   #statisticsCount = 0;
   #actionsStart = 0;
   #actionsEnd = 0;
-
   constructor(options: LineParserOptions) {
     this.#ufid = options.ufid;
     this.#mode = options.mode ?? "put";
@@ -103,9 +118,10 @@ export class LineParser {
     this.#keyStart = cursor.position;
     parseKey(cursor, this.#record, this.#ports);
     failUserspaceKey(this.#record, cursor);
-    normalize(this.#record);
     cursor.skipBlanks();
     this.hasActions = this.#seekActions(cursor);
+    this.completed = cursor.isDump && completeKey(this.#record);
+    normalize(this.#record);
     this.#actionsStart = cursor.position;
     this.#actionsEnd = cursor.end;
     const isDelete = this.verb === "delete";
@@ -134,7 +150,8 @@ export class LineParser {
     const { cursor } = this;
     cursor.skipBlanks();
     const first = cursor.peek();
-    if (first < 0 || first === HASH) return false;
+    this.isHeader = first === DUMP_HEADER[0] && cursor.takeWord(DUMP_HEADER);
+    if (first < 0 || first === HASH || this.isHeader) return false;
     this.verb = this.#readVerb(cursor);
     this.#ufidStart = this.#readUfid(cursor) ? this.#ufidStart : -1;
     return true;
@@ -169,6 +186,7 @@ export class LineParser {
       statistics: this.#statistics.subarray(0, this.#statisticsCount * 2),
       actionsStart: this.hasActions ? this.#actionsStart : this.#actionsEnd,
       actionsEnd: this.#actionsEnd,
+      isDump: this.cursor.isDump,
       record: this.#record,
       message,
       length: after - mark,
@@ -228,27 +246,31 @@ export class LineParser {
     }
     while (cursor.end > cursor.position && bytes[cursor.end - 1]! <= 0x20) cursor.end--;
     const start = cursor.position;
+    cursor.isDump = cursor.word() > 0 && cursor.peek() === COLON;
+    cursor.position = start;
     if (start >= cursor.end) return false;
-    if (cursor.word() > 0 && cursor.peek() === COLON) {
-      cursor.position = start;
-      this.#skipStatistics(cursor);
-    } else {
-      cursor.position = start;
-    }
+    if (cursor.isDump) this.#skipStatistics(cursor);
     return true;
   }
 
-  /** `packets:0, bytes:0, used:never, …, actions:` of a dump. */
+  /**
+   * `packets:0, bytes:0, used:never, …, actions:` of a dump. Others stand among them in dumps of datapaths
+   * that are not the kernel's: they are passed over, unless they are misspelt, or no `actions:` follow.
+   */
   #skipStatistics(cursor: Cursor): void {
+    let strangeAt = -1;
+    let strange: string[] | undefined;
     for (;;) {
       cursor.word();
       const word = DUMP_WORDS.find(cursor);
       if (word < 0) {
-        cursor.fail(
-          "actions:, or a flow's statistics",
-          cursor.wordStart,
-          DUMP_WORDS.nearest(cursor.wordText()),
-        );
+        const name = cursor.wordText();
+        const meant = DUMP_WORDS.nearest(name);
+        if (name === "" || cursor.peek() !== COLON || meant !== undefined) {
+          cursor.fail(EXPECTED_STATISTICS, cursor.wordStart, meant);
+        }
+        if (strange === undefined) strangeAt = cursor.wordStart;
+        (strange ??= []).push(name.slice(0, MEMBER_LENGTH_MAX));
       }
       cursor.expect(COLON, "a colon");
       if (word === DUMP_ACTIONS) break;
@@ -260,8 +282,11 @@ export class LineParser {
         this.#statisticsCount++;
       }
       cursor.skipSeparators();
-      if (cursor.position >= cursor.end) cursor.fail("actions:");
+      if (cursor.position < cursor.end) continue;
+      if (strangeAt >= 0) cursor.fail(EXPECTED_STATISTICS, strangeAt);
+      cursor.fail("actions:");
     }
+    for (const name of strange ?? []) if (this.members.size < MEMBERS_MAX) this.members.add(name);
     this.#cutExtra(cursor);
   }
 

@@ -25,6 +25,10 @@ export class FlowLineEncoder {
   hasActions = false;
   /** The last line had a `ufid:`; without it a flow's UFID is a hash. */
   ownUfid = false;
+  /** The last line was one of a dump that left out what a kernel wants; it was added, wildcarded. */
+  completed = false;
+  /** The last line was a header of a dump, and no flow. */
+  isHeader = false;
 
   readonly #parser: LineParser;
   readonly #shapes: ShapeCache<LineFacts> | undefined;
@@ -65,6 +69,8 @@ export class FlowLineEncoder {
       this.verb = parser.verb;
       this.hasActions = parser.hasActions;
       this.ownUfid = parser.ownUfid;
+      this.completed = parser.completed;
+      this.isHeader = parser.isHeader;
       if (encoded && this.#shapes?.wants() === true) this.#learn(bytes, start, end, writer, mark);
       return encoded;
     } catch (error) {
@@ -77,8 +83,14 @@ export class FlowLineEncoder {
     }
   }
 
+  /** Members of dumps that no kernel's have, as far as lines had them: they were passed over. */
+  get members(): ReadonlySet<string> {
+    return this.#parser.members;
+  }
+
   /** Takes over what a line asks for that was encoded by a shape kept elsewhere. */
-  recall({ verb, hasActions, ownUfid }: LineFacts): void {
+  recall({ verb, hasActions, ownUfid, completed }: LineFacts): void {
+    this.completed = completed;
     this.verb = verb;
     this.hasActions = hasActions;
     this.ownUfid = ownUfid;
@@ -126,8 +138,8 @@ export class FlowLineEncoder {
     const found = findHoles(line, this.#parser.cursor);
     const holes = found.map(({ hole }) => hole);
     const shape = new Shape(bytes.slice(start, end), holes, layOut(line, found));
-    const { verb, hasActions, ownUfid } = this;
-    this.#shapes?.add(shape, { verb, hasActions, ownUfid });
+    const { verb, hasActions, ownUfid, completed } = this;
+    this.#shapes?.add(shape, { verb, hasActions, ownUfid, completed });
   }
 }
 
@@ -136,4 +148,5 @@ export type LineFacts = {
   readonly verb: LineVerb;
   readonly hasActions: boolean;
   readonly ownUfid: boolean;
+  readonly completed: boolean;
 };

@@ -66,6 +66,19 @@ same flow. It is printed otherwise where ovs-dpctl leaves out what a kernel want
 - \`eth_type(0/0)\` and \`in_port(0/0xffff0000)\`, which mean nothing, are left out, but for \`-m\`;
 - percentages have all digits, and bytes their leading zeros.
 
+A line with \`actions:\` is one of a dump, and pasted dumps are often less than whole. What the kernel wants and
+such a line has not was wildcarded: a tunnel's \`ttl=0/0\` and \`dst\`, headers such as \`arp()\`, \`tcp()\` and
+\`tcp_flags(0/0)\`. It is added, and reports say to how many lines. Lines \`flow-dump from pmd on cpu core: 3\` and
+members that no kernel's dump has (\`dpe_packets:0\`) are passed over, and named. Bytes without their leading zeros,
+as \`md2=0x8ff73ff\`, get them back.
+
+What a key must have beside it depends on a value as it is written, not on what its mask leaves of it:
+\`ipv4(proto=47/0x1)\` calls for no header, \`ipv4(proto=1/0x1)\` for \`icmp()\`. Both match the same packets, and
+a kernel shows both as the second one.
+
+A tag whose own type is not matched is \`eth_type(0/0xffff),vlan(vid=5,pcp=0),encap(…)\`: so a kernel shows one
+that ovs-vswitchd did not look into.
+
 Flows that overlap are dumped in another order: a kernel takes a narrow flow first and a wide one after it,
 but not the other way round, and dumps both in the order of its hash table. A dump of millrace puts the narrow
 one first, so that both come back. A file of \`ovs-dpctl dump-flows\` may have it last: it is refused then,
@@ -125,7 +138,9 @@ const TUNNEL_FIELDS: readonly Field[] = [...T.TUNNEL_FIELDS, T.TUNNEL_FLAGS_FIEL
 
 const TUNNEL_PARTS =
   "One kind of options at most: `geneve({class=N,type=N,len=N,0xDATA/0xMASK}…)`, `vxlan(gbp(id=N,flags=N))`, " +
-  "`erspan(ver=1,idx=N)` or `erspan(ver=2,dir=N,hwid=N)`. The flag `key` follows from `tun_id`.";
+  "`erspan(ver=1,idx=N)` or `erspan(ver=2,dir=N,hwid=N)`. The flag `key` follows from `tun_id`. " +
+  "For the bits of ERSPAN that OVS does not name there are `timestamp`, `sgt`, `p`, `ft`, `gra` and `o` of version 2, " +
+  "and `rest` of the others; left out they are matched as zero.";
 
 function keySyntax(key: KeySpec): string {
   switch (key.form) {

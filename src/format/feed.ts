@@ -17,6 +17,21 @@ export type FlowRefusal = {
   readonly caret?: number;
 };
 
+/** What lines of pasted dumps had that flows have not, or had not that a kernel wants. */
+export type LineNotes = {
+  /** Lines of dumps to which was added, wildcarded, what the dump left out and a kernel wants. */
+  readonly completed: number;
+  /** What was passed over. */
+  readonly passedOver: {
+    /** Lines `flow-dump from pmd on cpu core: 3` and the like. */
+    readonly headers: number;
+    /** Names of members that no kernel's dump has: `dpe_packets`. The first 16. */
+    readonly members: readonly string[];
+  };
+};
+
+export const NO_NOTES: LineNotes = { completed: 0, passedOver: { headers: 0, members: [] } };
+
 /** The refusal of a line that is not in the language. */
 export function refusalOfSyntax(line: number, error: FlowSyntaxError): FlowRefusal {
   const { column, code, reason, text, caretAt: caret } = error;
@@ -75,6 +90,8 @@ export type FlowFeed = {
   readonly bytesRead: number;
   /** Number of the last line, or flow, that was taken. */
   readonly line: number;
+  /** Of the lines that were taken; absent where there are none, or where they are no text. */
+  readonly notes?: LineNotes | undefined;
   /**
    * Puts flows into the sink until its batch is full or has no room, or nothing is at hand.
    * @returns true where the batch is to be sent before more is pumped

@@ -1,5 +1,5 @@
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import { type FlowRefusal, refusalOfSyntax } from "./feed.ts";
+import { type FlowRefusal, type LineNotes, refusalOfSyntax } from "./feed.ts";
 import { FlowSetLines } from "./flow-set-lines.ts";
 import type { FlowSetWriter } from "./flow-set-writer.ts";
 import { FlowJsonLineEncoder } from "../flow/json.ts";
@@ -18,6 +18,8 @@ export class FlowSetCompiler {
   readonly #out: FlowSetWriter;
   readonly #lines: FlowSetLines;
   readonly #refuse: (refusal: FlowRefusal) => void;
+  #completed = 0;
+  #headers = 0;
 
   constructor(
     source: ByteSource,
@@ -37,6 +39,11 @@ export class FlowSetCompiler {
   /** Lines taken so far. */
   get line(): number {
     return this.#input.line;
+  }
+
+  get notes(): LineNotes {
+    const members = [...this.#lines.flow.members];
+    return { completed: this.#completed, passedOver: { headers: this.#headers, members } };
   }
 
   get bytesRead(): number {
@@ -74,7 +81,10 @@ export class FlowSetCompiler {
     }
     try {
       const done = this.#lines.add(buffer, start, end, line);
+      const { flow } = this.#lines;
       if (typeof done === "object") this.#fail(done.code, done.reason);
+      else if (done === "blank") this.#headers += flow.isHeader ? 1 : 0;
+      else if (flow.completed) this.#completed++;
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
       this.#refuse(refusalOfSyntax(line, error));

@@ -27,6 +27,11 @@ export class FlowSetLines {
     this.#encoder = wrap === undefined ? this.#flow : wrap(this.#flow);
   }
 
+  /** Of the line that was added last, or found blank; see `FlowLineEncoder`. */
+  get flow(): Pick<FlowLineEncoder, "completed" | "isHeader" | "members"> {
+    return this.#flow;
+  }
+
   /** Adds the flow of line number `line`, the bytes `start` to `end`. @throws FlowSyntaxError */
   add(bytes: Uint8Array, start: number, end: number, line: number): FlowSetLine {
     if (!this.#encode(NUMBERS_ONCE, bytes, start, end, line)) return "blank";

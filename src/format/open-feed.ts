@@ -1,6 +1,6 @@
 import type { FlowLineOptions } from "../flow/line.ts";
 import { detect, type DetectedSource, type FlowFormat } from "./detect.ts";
-import type { FlowFeed, FlowSink } from "./feed.ts";
+import type { FlowFeed, FlowSink, LineNotes } from "./feed.ts";
 import type { ByteSource } from "./source.ts";
 import { TextFeed } from "./text-feed.ts";
 
@@ -50,6 +50,10 @@ class DetectingFeed implements FlowFeed {
 
   get line(): number {
     return this.#feed?.line ?? 0;
+  }
+
+  get notes(): LineNotes | undefined {
+    return this.#feed?.notes;
   }
 
   pump(sink: FlowSink): boolean {

@@ -1,7 +1,13 @@
 import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import { type FlowFeed, type FlowRefusal, type FlowSink, refusalOfSyntax } from "./feed.ts";
+import {
+  type FlowFeed,
+  type FlowRefusal,
+  type FlowSink,
+  type LineNotes,
+  refusalOfSyntax,
+} from "./feed.ts";
 import { LinesAgain } from "./lines-again.ts";
 import type { ByteSource } from "./source.ts";
 import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
@@ -10,6 +16,10 @@ import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
 export type LineEncoder = {
   /** What the last line asks for. */
   readonly verb: LineVerb;
+  /** Of text: see `FlowLineEncoder`. */
+  readonly completed?: boolean;
+  readonly isHeader?: boolean;
+  readonly members?: ReadonlySet<string>;
   /** @throws FlowSyntaxError; see `FlowLineEncoder.encode` */
   encode(
     bytes: Uint8Array,
@@ -28,6 +38,8 @@ export class TextFeed implements FlowFeed {
   readonly #encoder: LineEncoder;
   /** The current line found no room and is still to be encoded. */
   #again = false;
+  #completed = 0;
+  #headers = 0;
 
   constructor(
     source: ByteSource,
@@ -54,6 +66,11 @@ export class TextFeed implements FlowFeed {
   get line(): number {
     // A line that is still to be encoded has not been taken.
     return this.#lines.line - (this.#again ? 1 : 0);
+  }
+
+  get notes(): LineNotes {
+    const members = [...(this.#encoder.members ?? [])];
+    return { completed: this.#completed, passedOver: { headers: this.#headers, members } };
   }
 
   lineText(line: number): Uint8Array | undefined {
@@ -95,13 +112,18 @@ export class TextFeed implements FlowFeed {
     const encoder = this.#encoder;
     sink.begin();
     try {
-      if (!encoder.encode(buffer, start, end, line, sink.batch.writer)) return true;
+      if (!encoder.encode(buffer, start, end, line, sink.batch.writer)) {
+        if (encoder.isHeader === true) this.#headers++;
+        return true;
+      }
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
       sink.refuse(refusalOfSyntax(line, error));
       return true;
     }
-    return sink.commit(encoder.verb, line);
+    if (!sink.commit(encoder.verb, line)) return false;
+    if (encoder.completed === true) this.#completed++;
+    return true;
   }
 }
 

@@ -73,12 +73,20 @@ function run(): void {
     sink.slot = slot;
     return Atomics.load(stop, 0) === 0;
   };
+  let said = JSON.stringify(feed.notes);
+  const handOver = (): void => {
+    const { notes } = feed;
+    const now = JSON.stringify(notes);
+    if (now !== said) sink.slot.note({ kind: "lines", notes });
+    said = now;
+    sink.slot.handOver(feed.line, feed.bytesRead);
+  };
   let error: string | null = null;
   try {
     if (!take()) return;
     for (;;) {
       if (feed.pump(sink)) {
-        sink.slot.handOver(feed.line, feed.bytesRead);
+        handOver();
         if (!take()) return;
       } else if (feed.fill() !== true) break;
     }
@@ -89,7 +97,7 @@ function run(): void {
     feed.close();
   }
   sink.slot.note({ kind: "end", error });
-  sink.slot.handOver(feed.line, feed.bytesRead);
+  handOver();
 }
 
 function failNoSlot(): never {

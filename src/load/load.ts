@@ -1,5 +1,5 @@
 import type { Refusal } from "../flow/rules/refusal.ts";
-import type { FlowFeed, FlowRefusal, FlowSink } from "../format/feed.ts";
+import { type FlowFeed, type FlowRefusal, type FlowSink, NO_NOTES } from "../format/feed.ts";
 import { UnreadableInputError } from "../format/source.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
@@ -263,6 +263,7 @@ class LoadRun implements FlowSink, Disposable {
     return {
       ...counts,
       lines: this.#feed.line,
+      ...(this.#feed.notes ?? NO_NOTES),
       flowsPerSecond: seconds > 0 ? Math.round(counts.applied / seconds) : 0,
       seconds,
       wholeSeconds: (performance.now() - this.#startedAt) / 1000,

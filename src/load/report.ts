@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { TunedCut } from "./tuner.ts";
+import type { LineNotes } from "../format/feed.ts";
 import type { FlowException, OutcomeCounts } from "./outcome.ts";
 
 /** So many values tell a 99th percentile, and so many a 99.9th: of fewer it is no more than the greatest. */
@@ -19,44 +20,45 @@ export type BatchLatency = {
 };
 
 /** What a load did. */
-export type LoadReport = OutcomeCounts & {
-  /** Applied flows a second, from the first send to the last reply. */
-  readonly flowsPerSecond: number;
-  /** From the first send to the last reply. */
-  readonly seconds: number;
-  /** With opening, reading and parsing. */
-  readonly wholeSeconds: number;
-  readonly batches: number;
-  readonly systemCalls: number;
-  /**
-   * Flows that were read from the kernel: those of modifies and deletes, and those that puts met. Of what was
-   * there as asked for nothing is sent.
-   */
-  readonly reads: number;
-  /** Netlink bytes sent. */
-  readonly bytes: number;
-  readonly batchLatencyMicroseconds: BatchLatency;
-  /** The most memory that the process has held (VmHWM). */
-  readonly peakResidentBytes: number;
-  /** Sockets that sent at the end: two where that was found faster, or asked for, and the flows let them. */
-  readonly senders: 1 | 2;
-  /** The batch shape that `tune` found best; absent where it was not asked for, or the load too short. */
-  readonly tuned?: TunedCut;
-  /** Lines of the input that were read. */
-  readonly lines: number;
-  /**
-   * `whole`: to the end of the input. `interrupted` by a signal, `stopped` after a failure as asked,
-   * `fatal` where the kernel takes no flow any more: the datapath is gone, or the right to change it.
-   * `unreadable` where the input broke off; `failed` where a thread of the load did.
-   */
-  readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable" | "failed";
-  /** Why, in words, where it is `fatal`, `unreadable` or `failed`; empty otherwise. */
-  readonly endReason: string;
-  /** What was thrown where the input is `unreadable`, by a script's rows say. For scripts: `--json` has the reason. */
-  readonly endCause?: unknown;
-  /** The first hundred. */
-  readonly errors: readonly FlowException[];
-};
+export type LoadReport = OutcomeCounts &
+  LineNotes & {
+    /** Applied flows a second, from the first send to the last reply. */
+    readonly flowsPerSecond: number;
+    /** From the first send to the last reply. */
+    readonly seconds: number;
+    /** With opening, reading and parsing. */
+    readonly wholeSeconds: number;
+    readonly batches: number;
+    readonly systemCalls: number;
+    /**
+     * Flows that were read from the kernel: those of modifies and deletes, and those that puts met. Of what was
+     * there as asked for nothing is sent.
+     */
+    readonly reads: number;
+    /** Netlink bytes sent. */
+    readonly bytes: number;
+    readonly batchLatencyMicroseconds: BatchLatency;
+    /** The most memory that the process has held (VmHWM). */
+    readonly peakResidentBytes: number;
+    /** Sockets that sent at the end: two where that was found faster, or asked for, and the flows let them. */
+    readonly senders: 1 | 2;
+    /** The batch shape that `tune` found best; absent where it was not asked for, or the load too short. */
+    readonly tuned?: TunedCut;
+    /** Lines of the input that were read. */
+    readonly lines: number;
+    /**
+     * `whole`: to the end of the input. `interrupted` by a signal, `stopped` after a failure as asked,
+     * `fatal` where the kernel takes no flow any more: the datapath is gone, or the right to change it.
+     * `unreadable` where the input broke off; `failed` where a thread of the load did.
+     */
+    readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable" | "failed";
+    /** Why, in words, where it is `fatal`, `unreadable` or `failed`; empty otherwise. */
+    readonly endReason: string;
+    /** What was thrown where the input is `unreadable`, by a script's rows say. For scripts: `--json` has the reason. */
+    readonly endCause?: unknown;
+    /** The first hundred. */
+    readonly errors: readonly FlowException[];
+  };
 
 /** Reads a histogram of nanoseconds. */
 export function batchLatency(histogram: RecordableHistogram): BatchLatency {

@@ -1,5 +1,5 @@
 import { Batch, shareBatchMemory, type SharedBatchMemory } from "../netlink/batch.ts";
-import type { FlowRefusal } from "../format/feed.ts";
+import type { FlowRefusal, LineNotes } from "../format/feed.ts";
 import { assert } from "../sys/errors.ts";
 
 /** Room for the flows of one batch that were refused; where it gets short, the batch is handed over. */
@@ -23,7 +23,9 @@ const FULL = 1;
 type SlotNote =
   | { readonly kind: "refused"; readonly refusal: FlowRefusal }
   /** The last note of the last slot; `error` where the input could not be read further. */
-  | { readonly kind: "end"; readonly error: string | null };
+  | { readonly kind: "end"; readonly error: string | null }
+  /** What is to be said of the lines so far, where that is another thing than before. */
+  | { readonly kind: "lines"; readonly notes: LineNotes };
 
 /** What two threads share of a slot. */
 export type SharedSlot = {
@@ -63,7 +65,7 @@ export class Slot {
 
   /** Another note may not fit: the slot is to be handed over. */
   get notesFull(): boolean {
-    return this.#notesLength + 2 * NOTE_BYTES_MAX > NOTES_BYTES;
+    return this.#notesLength + 3 * NOTE_BYTES_MAX > NOTES_BYTES;
   }
 
   /** Number of the last line that was taken, and bytes read, when the slot was handed over. */

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { FlowLineOptions } from "../flow/line.ts";
 import type { NumberedPort } from "../flow/ports.ts";
-import type { FlowFeed, FlowRefusal, FlowSink } from "../format/feed.ts";
+import type { FlowFeed, FlowRefusal, FlowSink, LineNotes } from "../format/feed.ts";
 import { LinesAgain } from "../format/lines-again.ts";
 import { fileSource, UnreadableInputError } from "../format/source.ts";
 import { MillraceError } from "../sys/errors.ts";
@@ -36,6 +36,7 @@ export class WorkerFeed implements FlowFeed {
   readonly bytesTotal: number | undefined;
   bytesRead = 0;
   line = 0;
+  notes: LineNotes | undefined;
 
   readonly #worker: Worker;
   readonly #slots: readonly Slot[];
@@ -84,6 +85,7 @@ export class WorkerFeed implements FlowFeed {
     const refusals: FlowRefusal[] = [];
     for (const note of slot.notes()) {
       if (note.kind === "refused") refusals.push(note.refusal);
+      else if (note.kind === "lines") this.notes = note.notes;
       else {
         this.#ended = true;
         if (note.error !== null) this.#failure = new UnreadableInputError(note.error);

@@ -140,7 +140,8 @@ test("every line of a dump loads again to the same flow, in each style", () => {
     const key = line
       .split(" => ")[0]
       ?.replaceAll(/[ \t]/g, (blank) => (line.includes("key") ? blank : ""));
-    const flow = flowOf(`${key} 2`);
+    // A line of a dump: what a kernel wants beside the key is there.
+    const flow = flowOf(`${key}, actions:2`);
     for (const verbose of [false, true]) {
       for (const statistics of [false, true]) {
         const text = printed(flow, { verbose, statistics });

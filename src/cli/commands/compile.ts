@@ -1,12 +1,13 @@
 import { Command, Option } from "commander";
 import { detect, type FlowFormat } from "../../format/detect.ts";
-import type { FlowRefusal } from "../../format/feed.ts";
+import type { FlowRefusal, LineNotes } from "../../format/feed.ts";
 import { FlowSetCompiler } from "../../format/flow-set-compile.ts";
 import { FlowSetWriter } from "../../format/flow-set-writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { Exit, UsageError } from "../exit.ts";
+import { notesText } from "../line-notes.ts";
 import { bytes, count, counted, printJson, writeOut } from "../output.ts";
 import { isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 
@@ -81,6 +82,7 @@ async function run(file: string, options: Options): Promise<void> {
     flows,
     refused,
     lines: compiler.line,
+    ...compiler.notes,
     chunks,
     bytes: writer.bytes,
     written,
@@ -118,7 +120,7 @@ function openOutput(path: string, input: string): OutputFile {
   return out;
 }
 
-type Report = {
+type Report = LineNotes & {
   readonly flows: number;
   readonly refused: number;
   readonly lines: number;
@@ -149,5 +151,6 @@ function print(report: Report, file: string, options: Options, toError: boolean)
   const left = refused > 0 ? `, ${count(refused)} refused` : "";
   write(`${from} → ${to}: ${counted(flows, "flow")}${left} of ${counted(lines, "line")}, `);
   write(`${bytes(report.bytes)} in ${seconds.toFixed(3)} s\n`);
+  write(notesText(report));
   if (!report.written && !toError) write(`${to} was not written\n`);
 }

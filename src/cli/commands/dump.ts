@@ -130,12 +130,12 @@ async function openDump(options: Options, ports: PortNames | undefined): Promise
   if (options.format === "text") {
     return { add: (view) => printFlow(view, record, out, style, nowMs) && endLine(), finish };
   }
-  const { lineToFlowJson } = await import("../../flow/json.ts");
+  const { printedLineToJson } = await import("../../flow/json.ts");
   const line = new TextSink(4096);
   const add = (view: FlowView): boolean => {
     line.clear();
     if (!printFlow(view, record, line, style, nowMs)) return false;
-    out.unicode(JSON.stringify(lineToFlowJson(line.toString())));
+    out.unicode(JSON.stringify(printedLineToJson(line.toString())));
     return endLine();
   };
   return { add, finish };

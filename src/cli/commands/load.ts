@@ -21,6 +21,7 @@ import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { Exit, UsageError } from "../exit.ts";
+import { notesText } from "../line-notes.ts";
 import { bytes, count, counted, latencies, printJson, writeOut } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { loadProgressBar } from "../progress.ts";
@@ -255,6 +256,7 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   ].filter((part) => part !== "");
   const goal = options.dryRun ? "dry run, nothing sent" : options.dp;
   writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${counted(report.lines, "line")}\n`);
+  writeOut(notesText(report));
   if (report.batches > 0 && !options.dryRun) printFigures(report);
   if (options.tune) printTuned(report, options.transport);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");

@@ -2,6 +2,7 @@ import { EOPNOTSUPP } from "../../sys/errno.ts";
 import * as conntrack from "./conntrack.ts";
 import * as datapaths from "./datapaths.ts";
 import * as files from "./flow-files.ts";
+import * as flowDumps from "./flow-dumps.ts";
 import * as flows from "./flows.ts";
 import * as limits from "./limits.ts";
 import * as ports from "./ports.ts";
@@ -32,10 +33,16 @@ export const COMMANDS: readonly DpctlCommand[] = [
   row("set-if", "dp iface...", 2, ANY, ports.setInterfaces, true),
   row("dump-dps", "", 0, 0, datapaths.dumpDps),
   row("show", "[-s] [dp...]", 0, ANY, datapaths.show),
-  row("dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, flows.dumpFlows),
+  row(
+    "dump-flows",
+    "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]",
+    0,
+    6,
+    flowDumps.dumpFlows,
+  ),
   row("add-flow", "[dp] flow actions", 2, 3, flows.addFlow, true),
   row("mod-flow", "[dp] flow actions", 2, 3, flows.modFlow, true),
-  row("get-flow", "[dp] ufid", 1, 2, flows.getFlow),
+  row("get-flow", "[dp] ufid", 1, 2, flowDumps.getFlow),
   row("del-flow", "[dp] flow", 1, 2, flows.delFlow, true),
   row("add-flows", "[dp] file", 1, 2, files.addFlows, true),
   row("mod-flows", "[dp] file", 1, 2, files.modFlows, true),

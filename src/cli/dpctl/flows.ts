@@ -1,9 +1,8 @@
 import { Flow } from "../../flow/flow.ts";
 import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
-import { KeyRecord } from "../../flow/key/record.ts";
 import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { type FlowParts, readMatch } from "../../flow/parts.ts";
+import { type FlowParts } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
@@ -18,13 +17,12 @@ import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { onMessage } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
-import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { featuresOf } from "../../ovs/features.ts";
-import { dumpFlows as dumpAll, getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
-import { decodeFlow, type FlowView, identityOf, newFlowView } from "../../ovs/flow-view.ts";
+import { getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
+import { decodeFlow, identityOf, newFlowView } from "../../ovs/flow-view.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { EEXIST, EINVAL, ENOENT } from "../../sys/errno.ts";
-import { assert, MillraceError } from "../../sys/errors.ts";
+import { assert } from "../../sys/errors.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
 import { NLM_F_CREATE, NLM_F_ECHO } from "../../uapi/netlink.ts";
 import {
@@ -38,26 +36,44 @@ import {
   OVS_FLOW_FAMILY,
   OVS_FLOW_VERSION,
 } from "../../uapi/openvswitch.ts";
-import { FlowFilter } from "./filter.ts";
-import { printDpctlFlow } from "./flow-text.ts";
-import { CommandFailed, type DpctlSession } from "./session.ts";
+import { CommandFailed, type DpctlSession, failAsFlow } from "./session.ts";
 
 /** `ufid:` and a UUID. */
 const UFID_TEXT_LENGTH = 41;
-
-/** Output goes out in pieces of this size. */
-const PIECE_BYTES = 64 << 10;
 
 /** `add-flow [DP] FLOW ACTIONS` */
 export function addFlow(session: DpctlSession, args: readonly string[]): number {
   return putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "add");
 }
 
-/** `mod-flow [DP] FLOW ACTIONS` */
+/** `mod-flow [DP] FLOW ACTIONS`, or `mod-flow DP FLOW`, which leaves the flow its actions. */
 export function modFlow(session: DpctlSession, args: readonly string[]): number {
+  if (args.length === 2 && session.exists(args[0]) && !session.options.mayCreate) {
+    return keepActions(session, args);
+  }
   return session.options.mayCreate
     ? putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "put")
     : putFlow(session, args, OVS_FLOW_CMD_SET, 0, "modify");
+}
+
+// For its counters: they are told, or begin at zero again.
+function keepActions(session: DpctlSession, args: readonly string[]): number {
+  const { datapath } = session.openOptional(args, 2);
+  const { identity, named } = flowToChange(session, datapath, args.at(-1) ?? "", "modify");
+  if (named !== undefined) refuseOther(named);
+  const write = (writer: AttributeWriter): void => {
+    putIdentity(writer, identity);
+    if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+  };
+  try {
+    request(session, datapath, { command: OVS_FLOW_CMD_SET, flags: 0, write });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof NetlinkError)) return session.complainOf("updating flow table", error);
+    if (named !== undefined) return complainOfKernel(named, "updating flow table", error);
+    const { reason } = explainRejection("modify", error.errno);
+    return session.complain("updating flow table", error.errno, reason);
+  }
 }
 
 function putFlow(
@@ -67,7 +83,8 @@ function putFlow(
   flags: number,
   mode: LineVerb,
 ): number {
-  const { datapath } = session.openOptional(args, 3);
+  const { datapath, rest } = session.openOptional(args, 3);
+  if (rest.length < 2) failAsFlow(session, "parsing flow key", args, "the actions are missing");
   const flow = args.at(-2) ?? "";
   const actions = args.at(-1) ?? "";
   // As with ovs-dpctl an empty argument is an empty list, which drops; a line of a file wants the word.
@@ -175,7 +192,9 @@ function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: s
     const why = "the kernel takes actions only with the flow's key, beside its UFID";
     return session.complain("updating flow table", EINVAL, why);
   }
-  const place = `column ${column}: ${reason}`;
+  const isName = column === 1 && !/[(:]/.test(flow);
+  const nor = isName ? `; nor is there a datapath "${flow}"` : "";
+  const place = `column ${column}: ${reason}${nor}`;
   return column > Buffer.byteLength(flow)
     ? session.complain("parsing actions", EINVAL, reason, where)
     : session.complain(`parsing flow key (${place})`, EINVAL, "", where);
@@ -196,15 +215,11 @@ function complainOfKernel(named: NamedFlow, message: string, error: NetlinkError
 
 /** `del-flow [DP] FLOW` */
 export function delFlow(session: DpctlSession, args: readonly string[]): number {
-  const { datapath } = session.openOptional(args, 2);
-  const text = args.at(-1) ?? "";
-  const identity = identityOfText(session, text, session.portNames(datapath));
+  const { datapath, rest } = session.openOptional(args, 2);
+  if (rest.length < 1) failAsFlow(session, "parsing flow key", args, "the flow is missing");
+  const { identity, named } = flowToChange(session, datapath, args.at(-1) ?? "", "delete");
   const write = (writer: AttributeWriter): void => putIdentity(writer, identity);
-  const line = new TextEncoder().encode(text.trim());
-  // A UFID alone names a flow whatever it matches.
-  if (identitiesOf(text, session.portNames(datapath)).length > 1) {
-    refuseOther({ session, datapath, line, mode: "delete" });
-  }
+  if (named !== undefined) refuseOther(named);
   try {
     request(session, datapath, { command: OVS_FLOW_CMD_DEL, flags: 0, write });
     return 0;
@@ -215,6 +230,20 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
     if (error.errno === ENOENT) session.out("Perhaps you need to specify a UFID?\n");
     return 1;
   }
+}
+
+/** What names a flow for the kernel; and its line, where that says what the flow matches. */
+function flowToChange(
+  session: DpctlSession,
+  datapath: DatapathInfo,
+  text: string,
+  mode: LineVerb,
+): { identity: FlowIdentity; named: NamedFlow | undefined } {
+  const identity = identityOfText(session, text, session.portNames(datapath));
+  const line = new TextEncoder().encode(text.trim());
+  // A UFID alone names a flow whatever it matches.
+  const isUfid = line.length <= UFID_TEXT_LENGTH && text.trimStart().startsWith("ufid:");
+  return { identity, named: isUfid ? undefined : { session, datapath, line, mode } };
 }
 
 // With a UFID the kernel does not look at the key, and without one it finds only what has none.
@@ -262,122 +291,4 @@ function request(
   const out = new TextSink(128);
   printStatistics(view, out, monotonicMs());
   session.out(`${out.toString()}\n`);
-}
-
-/** `get-flow [DP] ufid:UFID` */
-export function getFlow(session: DpctlSession, args: readonly string[]): number {
-  const { datapath } = session.openOptional(args, 2);
-  const text = args.at(-1) ?? "";
-  if (!text.startsWith("ufid:")) return session.complain("parsing flow ufid");
-  let identity: FlowIdentity;
-  try {
-    const [first] = identitiesOf(text);
-    assert(first !== undefined, "text names a flow");
-    identity = first;
-  } catch (error) {
-    return session.complainOf("parsing flow ufid", error);
-  }
-  const printer = new FlowPrinter(session, datapath);
-  const found = readFlow(session.channel, datapath, identity, (view) => printer.print(view));
-  if (!found) return session.complain("getting flow", ENOENT);
-  printer.flush();
-  return 0;
-}
-
-/** `dump-flows [DP] [filter=FILTER] [type=TYPE]` */
-export function dumpFlows(session: DpctlSession, args: readonly string[]): number {
-  const left = [...args];
-  let filterText: string | undefined;
-  let isOfThread = true;
-  for (;;) {
-    const last = left.at(-1) ?? "";
-    if (last.startsWith("filter=") && filterText === undefined) filterText = last.slice(7);
-    else if (last.startsWith("type=")) checkTypes(session, last.slice(5));
-    else if (last.startsWith("pmd=")) isOfThread = isNoThread(session, last.slice(4));
-    else break;
-    left.pop();
-  }
-  const { datapath } = session.openOptional(left, 1);
-  const filter = readFilter(session, filterText, session.portNames(datapath));
-  const printer = new FlowPrinter(session, datapath, filter);
-  if (!isOfThread) return 0;
-  const check = DumpCheck.of(session.channel, datapath);
-  for (const view of dumpAll(session.channel, datapath, { check })) printer.print(view);
-  printer.flush();
-  const doubt = check.doubt();
-  return doubt === undefined ? 0 : session.complain(doubtInWords(doubt));
-}
-
-/** What stands for no thread (`PMD_ID_NULL` in OVS's lib/dpif.h): a kernel's flows are of none. */
-const NO_THREAD = 0x7fff_ffff;
-
-// Threads are those of OVS's userspace datapath: as with ovs-dpctl a kernel's flows are of none that is named.
-function isNoThread(session: DpctlSession, text: string): boolean {
-  const digits = /^\s*([+-]?\d+)/.exec(text)?.[1];
-  if (digits === undefined) {
-    return session.fail(`Failed to parse pmd (${text})`, EINVAL, "expected the number of a thread");
-  }
-  return Number(digits) === NO_THREAD;
-}
-
-/** Where flows can be; in the kernel's datapath they are all `ovs`, and none is offloaded. */
-const TYPES = ["ovs", "tc", "dpdk", "offloaded", "non-offloaded", "partially-offloaded", "all"];
-const TYPES_HERE = new Set(["ovs", "non-offloaded", "all"]);
-
-function checkTypes(session: DpctlSession, list: string): void {
-  const types = list.split(",").filter((type) => type !== "");
-  for (const type of types) {
-    if (!TYPES.includes(type)) {
-      session.fail(`Failed to parse type (${type})`, EINVAL, `expected ${TYPES.join(", ")}`);
-    }
-  }
-  if (!types.some((type) => TYPES_HERE.has(type))) {
-    session.fail(`no flows of type ${list}`, 0, "a kernel's datapath has only type=ovs");
-  }
-}
-
-function readFilter(
-  session: DpctlSession,
-  text: string | undefined,
-  ports: PortNames,
-): FlowFilter | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return new FlowFilter(text, ports);
-  } catch (error) {
-    if (!(error instanceof MillraceError)) throw error;
-    return session.fail(`Failed to parse filter (${text}: ${error.message})`);
-  }
-}
-
-class FlowPrinter {
-  readonly #session: DpctlSession;
-  readonly #style: { readonly verbose: boolean; readonly ports: PortNames | undefined };
-  readonly #filter: FlowFilter | undefined;
-  readonly #record = new KeyRecord();
-  readonly #out = new TextSink(PIECE_BYTES * 2);
-  #nowMs = monotonicMs();
-
-  constructor(session: DpctlSession, datapath: DatapathInfo, filter?: FlowFilter) {
-    this.#session = session;
-    this.#style = { verbose: session.verbose, ports: session.shownNames(datapath) };
-    this.#filter = filter;
-  }
-
-  print(view: FlowView): void {
-    if (!readMatch(view, this.#record)) {
-      throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
-    }
-    if (this.#filter?.passes(this.#record) === false) return;
-    printDpctlFlow(view, this.#out, this.#style, this.#nowMs);
-    this.#out.byte(0x0a);
-    if (this.#out.length >= PIECE_BYTES) this.flush();
-  }
-
-  flush(): void {
-    this.#session.out(this.#out.bytes.subarray(0, this.#out.length));
-    this.#out.clear();
-    // A long dump goes on while time does.
-    this.#nowMs = monotonicMs();
-  }
 }

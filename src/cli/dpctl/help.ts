@@ -10,7 +10,7 @@ usage: millrace dpctl [OPTIONS] COMMAND [ARG...]
   show [DP...]                 datapaths, their counters and ports
   dump-flows [DP] [filter=F] [type=T]  the flows of a datapath
   add-flow [DP] FLOW ACTIONS   add a flow
-  mod-flow [DP] FLOW ACTIONS   change a flow's actions
+  mod-flow [DP] FLOW ACTIONS   change a flow's actions; mod-flow DP FLOW leaves it those that it has
   get-flow [DP] ufid:UFID      show one flow
   del-flow [DP] FLOW           delete a flow
   add-flows [DP] FILE          add the flows in FILE, - is standard input

@@ -198,3 +198,13 @@ export function strerror(errno: number): string {
   const text = errnoText(errno);
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** Ends a command whose first argument is a datapath that is there, and too little follows it. */
+export function failAsFlow(
+  session: DpctlSession,
+  message: string,
+  [datapath = ""]: readonly string[],
+  what: string,
+): never {
+  return session.fail(message, EINVAL, `"${datapath}" is a datapath, not a flow: ${what}`);
+}

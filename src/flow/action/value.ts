@@ -52,7 +52,11 @@ export function printLabels(bytes: Uint8Array, at: number, out: TextSink): void 
   }
 }
 
-/** Reads `0x` and pairs of digits, 1 to `max` bytes, into an attribute. */
+/**
+ * Reads `0x` and digits, 1 to `max` bytes, into an attribute, with zeros behind them up to a multiple of
+ * `roundTo`. ovs-dpctl prints bytes without leading zeros: in a dump, and where there is half a byte, the zeros
+ * go before them.
+ */
 export function parseHexBytes(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -64,15 +68,21 @@ export function parseHexBytes(
   if (!takePrefix(cursor)) cursor.fail("0x and pairs of hexadecimal digits");
   let end = cursor.position;
   while (end < cursor.end && HEX_VALUE[cursor.bytes[end]!]! < 16) end++;
-  const count = (end - cursor.position) >> 1;
-  if (count === 0 || ((end - cursor.position) & 1) !== 0)
-    cursor.fail("pairs of hexadecimal digits", start);
+  const digits = end - cursor.position;
+  if (digits === 0) cursor.fail("0x and pairs of hexadecimal digits", start);
+  const count = (digits + 1) >> 1;
   const length = Math.ceil(count / roundTo) * roundTo;
   if (length > max) cursor.fail(`at most ${max} bytes`, start);
   const at = writer.reserve(type, length);
   if (at >= 0) {
-    writer.memory.u8.fill(0, at, at + length);
-    cursor.hexBytes(writer.memory.u8, at, count);
+    const out = writer.memory.u8;
+    out.fill(0, at, at + length);
+    const before = cursor.isDump || (digits & 1) !== 0 ? length - count : 0;
+    let half = digits & 1;
+    for (let from = cursor.position; from < end; from++, half++) {
+      const to = at + before + (half >> 1);
+      out[to] = (out[to]! << 4) | HEX_VALUE[cursor.bytes[from]!]!;
+    }
   }
   cursor.position = end;
 }

@@ -40,11 +40,11 @@ export class FlowJsonShapes {
     const text = ENCODER.encode(made.text);
     // Offsets in the text are counted in bytes and in characters alike.
     if (leaves === undefined || text.length !== made.text.length) return;
-    const { verb, hasActions, ownUfid } = encoder;
+    const { verb, hasActions, ownUfid, completed } = encoder;
     const place = (found: readonly FoundHole[]): readonly FoundHole[] | undefined =>
       placeHoles(found, made, line, leaves);
     const shape = encoder.shapeFor(text, line, place, writer);
-    if (shape !== undefined) this.#shapes.add(shape, { verb, hasActions, ownUfid });
+    if (shape !== undefined) this.#shapes.add(shape, { verb, hasActions, ownUfid, completed });
   }
 }
 

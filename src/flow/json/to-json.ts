@@ -1,15 +1,35 @@
 import { AssertionError } from "../../sys/errors.ts";
+import { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { PinnedMemory } from "../../sys/memory.ts";
+import { notOneFlow } from "../flow.ts";
+import { FlowLineEncoder } from "../line.ts";
+import type { PortNames } from "../ports.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
 import { PORT } from "./values.ts";
 import type { ActionJson, FlowJson, JsonValue, KeyJson } from "./types.ts";
 
 const VERB = /^(add|modify|delete)$/;
 
+/** Any name is one of a port. */
+const ANY_PORTS: PortNames = { numberOf: () => 1, nameOf: () => undefined };
+const FLOW_BYTES_MAX = 200 << 10;
+
 /**
- * The flow of a line that the printer made (`printFlow`, `Flow.toString`, with or without UFID,
- * statistics and port names), as an object that `FlowJsonEncoder` reads back to the same flow.
+ * The flow of a line as a dump prints it, or `Flow.toString` (with or without UFID, statistics and port
+ * names), as an object that a load reads back to the same flow.
+ * @throws FlowSyntaxError where the line is no flow; AssertionError where it is one in other words than the
+ *   printer's
  */
 export function lineToFlowJson(line: string): FlowJson {
+  const bytes = new TextEncoder().encode(line);
+  const encoder = new FlowLineEncoder({ ufid: false, mode: "modify", ports: ANY_PORTS });
+  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+  if (!encoder.encode(bytes, 0, bytes.length, 1, writer)) throw notOneFlow(line);
+  return printedLineToJson(line);
+}
+
+/** As {@link lineToFlowJson}, of a line that the printer did make. */
+export function printedLineToJson(line: string): FlowJson {
   const reader = new Reader(line);
   const json: { -readonly [name in keyof FlowJson]: FlowJson[name] } = { key: {} };
   const verb = reader.word(/[ ]/);
@@ -28,11 +48,12 @@ export function lineToFlowJson(line: string): FlowJson {
   if (blank && !reader.atEnd()) json.actions = reader.actions(true);
   while (!reader.atEnd() && json.actions === undefined) {
     const name = reader.word(/:/);
-    reader.take(":");
+    reader.expect(":");
     if (name === "actions") json.actions = reader.actions(true);
     else readStatistic(json, name, reader.word(/[,\s]/));
     reader.skip();
   }
+  reader.expectEnd();
   return json;
 }
 
@@ -87,11 +108,17 @@ class Reader {
     return word;
   }
 
-  #expect(text: string): void {
-    if (!this.take(text)) {
-      const rest = this.#text.slice(this.#at, this.#at + 20);
-      throw new AssertionError(`printed text goes on with ${text}, not with ${rest}`);
-    }
+  expectEnd(): void {
+    if (!this.atEnd()) this.#fail("nothing");
+  }
+
+  expect(text: string): void {
+    if (!this.take(text)) this.#fail(text);
+  }
+
+  #fail(expected: string): never {
+    const rest = this.#text.slice(this.#at, this.#at + 20);
+    throw new AssertionError(`printed text goes on with ${expected}, not with ${rest}`);
   }
 
   /** Attributes up to a parenthesis, a blank or the end. */
@@ -104,7 +131,7 @@ class Reader {
         return key;
       }
       key[name] = this.#inside(KEY_SHAPES.get(name) ?? RAW_SHAPE);
-      this.#expect(")");
+      this.expect(")");
       if (!this.take(",")) return key;
       if (this.take(" ")) return key;
     }
@@ -124,7 +151,8 @@ class Reader {
   }
 
   #action(): ActionJson {
-    const word = this.word(/[(), ]/);
+    const word = this.word(/[(),\s]/);
+    if (word === "") this.#fail("an action");
     const shape = ACTION_SHAPES.get(word);
     if (shape === undefined && !/^action[0-9]+$/.test(word)) return { output: scalarOf(word) };
     return { [word]: this.#member({ shape: shape ?? RAW_SHAPE, group: true }) };
@@ -140,7 +168,7 @@ class Reader {
     if (!member.group) return this.take("=") ? this.#inside(shape) : true;
     if (!this.take("(")) return shape === RAW_SHAPE ? "" : true;
     const value = this.#inside(shape);
-    this.#expect(")");
+    this.expect(")");
     return value;
   }
 
@@ -152,7 +180,7 @@ class Reader {
         return this.actions(false);
       case "percent": {
         const value = Number(this.word(/%/));
-        this.#expect("%");
+        this.expect("%");
         return value;
       }
       case "object":
@@ -204,7 +232,7 @@ class Reader {
     while (this.take("{")) {
       const option = this.#object(shape);
       const data = this.word(/}/);
-      this.#expect("}");
+      this.expect("}");
       list.push(data === "" ? option : { ...option, data });
     }
     return list;

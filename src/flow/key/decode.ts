@@ -13,6 +13,7 @@ import {
   SLOT_NSH,
   SLOT_TUNNEL,
   SLOT_UNKNOWN,
+  SLOT_VLAN,
 } from "./slots.ts";
 import { SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT } from "./table.ts";
 import { decodeNsh, decodeTunnel } from "./nest-decode.ts";
@@ -25,6 +26,8 @@ const MASK_ONLY_SLOTS: readonly number[] = [SLOT_ETHERTYPE, SLOT_IN_PORT];
 
 const NO_PORT = 0xffff_ffff;
 const TYPES = 64;
+/** In the first byte of a tag: it is there. */
+const VLAN_CFI = 0x10;
 
 /** One reader for the key's and one for the mask's attributes of each level. */
 const READERS: readonly AttributeReader[] = Array.from(
@@ -54,6 +57,7 @@ export function decodeKey(
   return decodeLevel(bytes, start, end, maskStart, maskEnd, record, 0);
 }
 
+/** @param isOuterMask the mask is that of the level around this one: metadata in it is that level's */
 function decodeLevel(
   bytes: Uint8Array,
   start: number,
@@ -62,9 +66,11 @@ function decodeLevel(
   maskEnd: number,
   record: KeyRecord,
   level: number,
+  isOuterMask = false,
 ): boolean {
   if (level === LEVELS) return start === end;
   const exact = maskStart === NO_MASK;
+  let anyTag = false;
   if (!exact && !indexMask(bytes, maskStart, maskEnd, level)) return false;
   const reader = READERS[level * 2]!.reset(bytes, start, end);
   while (reader.next()) {
@@ -76,10 +82,13 @@ function decodeLevel(
     if (slot === SLOT_ENCAP) {
       if (record.has(level, slot)) return false;
       record.add(level, slot);
-      // A mask without the nest looks at nothing inside.
-      const inner = exact ? NO_MASK : Math.max(maskAt, 0);
-      const innerEnd = exact || maskAt < 0 ? inner : maskAt + maskLength;
-      if (!decodeLevel(bytes, at, at + length, inner, innerEnd, record, level + 1)) return false;
+      anyTag = !exact && maskLength === 0 && !hasMask(level, SLOT_VLAN) && isTagged(record, level);
+      // A mask without the nest is one of what is behind the tag.
+      const inner = exact || anyTag ? maskStart : Math.max(maskAt, 0);
+      const innerEnd = exact || anyTag ? maskEnd : inner + maskLength;
+      const nestEnd = at + length;
+      if (!decodeLevel(bytes, at, nestEnd, inner, innerEnd, record, level + 1, anyTag))
+        return false;
     } else if (slot >= 0 && isWellSized(slot, length)) {
       const ok = decodeAttribute(bytes, slot, at, length, exact, maskAt, maskLength, record, level);
       if (!ok) return false;
@@ -87,8 +96,26 @@ function decodeLevel(
       return false;
     }
   }
-  if (!exact) decodeMaskOnly(bytes, record, level);
+  if (anyTag) matchTag(record, level);
+  if (!exact) decodeMaskOnly(bytes, record, level, isOuterMask);
   return !reader.malformed;
+}
+
+/** Whether the mask of a level has an attribute. */
+function hasMask(level: number, slot: number): boolean {
+  return MASK_START[level * TYPES + TYPE_OF_SLOT[slot]!]! >= 0;
+}
+
+/** The key has a tag. */
+function isTagged(record: KeyRecord, level: number): boolean {
+  return (record.bytes[keyOffset(level, SLOT_VLAN)]! & VLAN_CFI) !== 0;
+}
+
+/** All of a tag is matched, but its type; see {@link isAnyTag}. */
+function matchTag({ bytes }: KeyRecord, level: number): void {
+  writeContainer(bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
+  writeContainer(bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, 0xffff);
+  writeContainer(bytes, maskOffset(level, SLOT_VLAN), 2, true, 0xffff);
 }
 
 /** Notes where each attribute of the mask is. */
@@ -171,9 +198,14 @@ function decodeUnknown(
  * a port without a key is none, unless the kernel's dump says by the mask that any will do. A tunnel's
  * is in every dump of the kernel and says nothing.
  */
-function decodeMaskOnly(bytes: Uint8Array, record: KeyRecord, level: number): void {
+function decodeMaskOnly(
+  bytes: Uint8Array,
+  record: KeyRecord,
+  level: number,
+  isOuterMask: boolean,
+): void {
   for (const slot of MASK_ONLY_SLOTS) {
-    if (record.has(level, slot)) continue;
+    if (record.has(level, slot) || (isOuterMask && slot === SLOT_IN_PORT)) continue;
     const type = TYPE_OF_SLOT[slot]!;
     const at = MASK_START[level * TYPES + type]!;
     const size = SIZE_OF_SLOT[slot]!;

@@ -1,6 +1,13 @@
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { OVS_NSH_KEY_ATTR_BASE, OVS_NSH_KEY_ATTR_MD1 } from "../../uapi/openvswitch.ts";
-import { isZero } from "../bytes.ts";
+import { type AttributeWriter, NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import {
+  OVS_KEY_ATTR_ENCAP,
+  OVS_KEY_ATTR_ETHERTYPE,
+  OVS_NSH_KEY_ATTR_BASE,
+  OVS_NSH_KEY_ATTR_MD1,
+} from "../../uapi/openvswitch.ts";
+import { ETH_P_8021Q } from "../../uapi/packet.ts";
+import { be16At, isZero } from "../bytes.ts";
+import { isAnyTag } from "./any-tag.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
 import {
@@ -12,8 +19,10 @@ import {
   SLOT_ND_EXTENSIONS,
   SLOT_NSH,
   SLOT_PACKET_TYPE,
+  SLOT_TCP_FLAGS,
   SLOT_TUNNEL,
   SLOT_UNKNOWN,
+  SLOT_VLAN,
 } from "./slots.ts";
 import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
 import { writeTunnel } from "./tunnel-encode.ts";
@@ -21,6 +30,9 @@ import { writeTunnel } from "./tunnel-encode.ts";
 const NSH_BASE_SIZE = 8;
 const NSH_MD1_SIZE = 16;
 const NSH_M_TYPE1 = 1;
+
+/** The flags of TCP that there are. */
+const TCP_FLAGS_ALL = 0x0fff;
 
 /** In a record: no port at all (`ODPP_NONE` of OVS). */
 const NO_PORT = 0xffff_ffff;
@@ -41,12 +53,15 @@ function writeLevel(
   isMask: boolean,
   writer: AttributeWriter,
 ): void {
+  const anyTag = isAnyTag(record, level);
   for (let left = record.present[level]!; left !== 0; left &= left - 1) {
     const slot = 31 - Math.clz32(left & -left);
     if (slot === SLOT_ENCAP) {
-      const mark = writer.nest(TYPE_OF_SLOT[slot]!);
-      if (level + 1 < LEVELS) writeLevel(record, level + 1, isMask, writer);
-      writer.endNest(mark);
+      if (anyTag && isMask) writeLevel(record, level + 1, true, writer);
+      else writeEncap(record, level, isMask, writer);
+    } else if (anyTag && (slot === SLOT_ETHERTYPE || (isMask && slot === SLOT_VLAN))) {
+      // Any type of a tag will do: the kernel wants one, and no mask.
+      if (!isMask) writer.be16(OVS_KEY_ATTR_ETHERTYPE, ETH_P_8021Q);
     } else if (slot === SLOT_UNKNOWN) {
       writeUnknown(record, level, isMask, writer);
     } else if (isMask) {
@@ -57,6 +72,21 @@ function writeLevel(
       writeAttribute(record, level, slot, false, writer);
     }
   }
+}
+
+function writeEncap(
+  record: KeyRecord,
+  level: number,
+  isMask: boolean,
+  writer: AttributeWriter,
+): void {
+  const start = writer.position;
+  const mark = writer.nest(OVS_KEY_ATTR_ENCAP);
+  if (level + 1 < LEVELS) writeLevel(record, level + 1, isMask, writer);
+  // A mask of nothing counts as none, and a tag is matched only by a mask with an ENCAP.
+  const isEmpty = writer.position - start === NLA_HEADER;
+  if (isMask && isEmpty && !record.isWild(level, SLOT_VLAN)) writer.be16(OVS_KEY_ATTR_ETHERTYPE, 0);
+  writer.endNest(mark);
 }
 
 /**
@@ -97,6 +127,9 @@ export function writeAttribute(
   const source = record.ints;
   let to = at >> 2;
   for (let i = from >> 2; i < (from + size + 3) >> 2; i++) words[to++] = source[i]!;
+  // All that a packet can have is what OVS writes for all bits.
+  if (isMask && slot === SLOT_TCP_FLAGS && be16At(writer.memory.u8, at) === TCP_FLAGS_ALL)
+    writer.memory.u8[at] = 0xff;
 }
 
 /** A nest of the base header and, for metadata of type 1, the context. */

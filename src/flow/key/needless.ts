@@ -1,6 +1,7 @@
 import { ETH_P_IPV6, OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
-import { readContainer } from "../text/field.ts";
+import { be16At } from "../bytes.ts";
 import { isNdType, networkSlots, transportSlots } from "./called-for.ts";
+import { innermostType, levelOf, protoAt } from "./decisive.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
 import {
@@ -43,7 +44,6 @@ const TRANSPORT =
  * headers of one layer in one place, so that the zeros of the one overwrite the values of the other.
  */
 export function removeNeedless(record: KeyRecord): void {
-  record.headersByType = false;
   let needed = -1;
   for (let level = 0; level < LEVELS; level++) {
     for (let left = record.present[level]! & (NETWORK | TRANSPORT); left !== 0; left &= left - 1) {
@@ -70,13 +70,14 @@ function neededHeaders(record: KeyRecord): number {
   const called = networkSlots(etherTypeOf(record));
   const slot = 31 - Math.clz32(called);
   const network = slot === SLOT_IPV6 ? called | (1 << SLOT_IPV6_EXTHDRS) : called;
-  if (slot !== SLOT_IPV4 && slot !== SLOT_IPV6) return network;
-  const level = levelOf(record, slot);
+  const at = protoAt(slot);
+  const level = at < 0 ? -1 : levelOf(record, slot);
   if (level < 0) return network;
-  // Both have proto, tos, ttl and frag at their end.
-  const at = slot === SLOT_IPV4 ? 8 : 36;
-  if (masked(record, level, slot, at + 3) === OVS_FRAG_TYPE_LATER) return network;
-  const transport = transportSlots(slot, masked(record, level, slot, at));
+  // These are settled: what they call for is what a kernel sees in them, whatever their masks are.
+  const { bytes } = record;
+  const proto = keyOffset(level, slot) + at;
+  if (bytes[proto + 3] === OVS_FRAG_TYPE_LATER) return network;
+  const transport = transportSlots(slot, bytes[proto]!);
   const nd = transport === 1 << SLOT_ICMPV6 && isNd(record);
   return network | transport | (nd ? 1 << SLOT_ND : 0);
 }
@@ -84,7 +85,7 @@ function neededHeaders(record: KeyRecord): number {
 function isNd(record: KeyRecord): boolean {
   const level = levelOf(record, SLOT_ICMPV6);
   if (level < 0) return false;
-  return isNdType(masked(record, level, SLOT_ICMPV6, 0));
+  return isNdType(record.bytes[keyOffset(level, SLOT_ICMPV6)]!);
 }
 
 /** The key asks for IPv6. */
@@ -94,22 +95,13 @@ export function matchesIpv6(record: KeyRecord): boolean {
 
 /** The innermost type; 0 where any will do. */
 function etherTypeOf(record: KeyRecord): number {
-  for (let level = LEVELS - 1; level >= 0; level--) {
-    if (!record.has(level, SLOT_ETHERTYPE)) continue;
-    if (record.isWild(level, SLOT_ETHERTYPE)) return 0;
-    return readContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true);
-  }
-  return 0;
+  const level = innermostType(record);
+  if (level < 0 || record.isWild(level, SLOT_ETHERTYPE)) return 0;
+  return be16At(record.bytes, keyOffset(level, SLOT_ETHERTYPE));
 }
 
 /** A byte of an attribute, as far as it is matched. */
 function masked(record: KeyRecord, level: number, slot: number, offset: number): number {
   const { bytes } = record;
   return bytes[keyOffset(level, slot) + offset]! & bytes[maskOffset(level, slot) + offset]!;
-}
-
-/** The level of an attribute, which stands once in a key; -1 where it is absent. */
-function levelOf(record: KeyRecord, slot: number): number {
-  for (let level = 0; level < LEVELS; level++) if (record.has(level, slot)) return level;
-  return -1;
 }

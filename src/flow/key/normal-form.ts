@@ -1,5 +1,7 @@
+import { isZero } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
 import { isVlan } from "./called-for.ts";
+import { putSettled, settleDecisive } from "./decisive.ts";
 import { removeNeedless } from "./needless.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
@@ -32,7 +34,7 @@ const ETHERTYPE_ANY_L3 = 0xffff;
 /**
  * Makes of a key as text says it the key as the kernel keeps it (`ovs_nla_get_match` and
  * `ovs_flow_mask_key`), so that a flow and its dump are the same bytes:
- * - the key is key & mask;
+ * - the key is key & mask, but for what {@link settleDecisive} says;
  * - a mask of in_port or eth_type that is not zero is exact;
  * - what is wholly wildcarded and not needed is absent (see {@link removeNeedless});
  * - bits that the kernel does not keep are not in the mask.
@@ -45,6 +47,7 @@ export function normalize(record: KeyRecord): void {
     // Before it is asked what is wildcarded: that may be all there is of a mask.
     dropBits(record, level);
   }
+  settleDecisive(record);
   removeNeedless(record);
   // Inside first: what is around a tag depends on whether anything is left in it.
   for (let level = LEVELS - 1; level >= 0; level--) {
@@ -54,6 +57,7 @@ export function normalize(record: KeyRecord): void {
       normalizeAttribute(record, level, 31 - Math.clz32(left & -left));
     }
   }
+  putSettled(record);
 }
 
 function normalizeAttribute(record: KeyRecord, level: number, slot: number): void {
@@ -117,6 +121,8 @@ function normalizeEtherType(record: KeyRecord, level: number): void {
   const bits = readContainer(bytes, mask, 2, true);
   if (bits !== 0) {
     writeContainer(bytes, mask, 2, true, 0xffff);
+  } else if (!isZero(bytes, keyOffset(level, SLOT_ETHERTYPE), 2)) {
+    // What is wanted for it is not there: the kernel is to say so.
   } else if (level > 0 || record.has(level, SLOT_ETHERNET)) {
     record.remove(level, SLOT_ETHERTYPE);
   } else {
@@ -130,9 +136,11 @@ function normalizeEtherType(record: KeyRecord, level: number): void {
  */
 function normalizeVlan(record: KeyRecord, level: number): void {
   if (!isVlan(readContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true))) return;
-  const tag = readContainer(record.bytes, keyOffset(level, SLOT_VLAN), VLAN_TCI_BYTES, true);
-  const mask = readContainer(record.bytes, maskOffset(level, SLOT_VLAN), VLAN_TCI_BYTES, true);
-  if ((tag & mask) !== 0) return;
+  if (
+    !isZero(record.bytes, keyOffset(level, SLOT_VLAN), VLAN_TCI_BYTES) ||
+    !record.isWild(level, SLOT_VLAN)
+  )
+    return;
   const inside = level + 1 < LEVELS ? record.count[level + 1] : 0;
   if (inside !== 0 || !record.has(level, SLOT_ENCAP)) return;
   record.remove(level, SLOT_VLAN);
@@ -146,7 +154,10 @@ function normalizePacketType(record: KeyRecord, level: number): void {
   const space = readContainer(record.bytes, key, 2, true);
   const id = readContainer(record.bytes, key + 2, 2, true);
   if (space === 0 && id === 0) {
+    const isEthernet = !record.isWild(level, SLOT_PACKET_TYPE);
     record.remove(level, SLOT_PACKET_TYPE);
+    // OVS's userspace datapath says it so, and leaves out an eth() that is wildcarded.
+    if (isEthernet && level === 0 && !record.has(0, SLOT_ETHERNET)) record.add(0, SLOT_ETHERNET);
   } else if (space === 1 && !record.has(level, SLOT_ETHERNET)) {
     record.remove(level, SLOT_PACKET_TYPE);
     if (record.has(level, SLOT_ETHERTYPE)) return;

@@ -108,13 +108,38 @@ export const GTPU_FIELDS: readonly Field[] = [
   u8("msgtype", TUNNEL_GTPU + 1),
 ];
 
-/** `struct erspan_metadata` of linux/erspan.h: a version, then an index (1) or a header (2). */
+/**
+ * `struct erspan_metadata` of linux/erspan.h: a version, then an index (1) or a header (2). OVS has words for
+ * the first of {@link ERSPAN_FIELDS_1} and the first two of {@link ERSPAN_FIELDS_2}: of the others text that
+ * does not name them means zero, matched.
+ */
 export const ERSPAN_SIZE = 12;
 export const ERSPAN_VERSION: Field = u32("ver", TUNNEL_OPTIONS);
 export const ERSPAN_FIELDS_1: readonly Field[] = [
   be32("idx", TUNNEL_OPTIONS + 4, { radix: "hex" }),
+  be32("rest", TUNNEL_OPTIONS + 8, { radix: "hex" }),
 ];
 export const ERSPAN_FIELDS_2: readonly Field[] = [
   u8("dir", TUNNEL_OPTIONS + 11, { shift: 3, bits: 1 }),
-  u8("hwid", TUNNEL_OPTIONS + 11, { shift: 4, bits: 4, radix: "hex" }),
+  // The upper two of its bits are the lowest of the byte before.
+  be16("hwid", TUNNEL_OPTIONS + 10, { shift: 4, bits: 6, radix: "hex" }),
+  be32("timestamp", TUNNEL_OPTIONS + 4, { radix: "hex" }),
+  be16("sgt", TUNNEL_OPTIONS + 8, { radix: "hex" }),
+  u8("p", TUNNEL_OPTIONS + 10, { shift: 7, bits: 1 }),
+  u8("ft", TUNNEL_OPTIONS + 10, { shift: 2, bits: 5, radix: "hex" }),
+  u8("gra", TUNNEL_OPTIONS + 11, { shift: 1, bits: 2 }),
+  u8("o", TUNNEL_OPTIONS + 11, { bits: 1 }),
 ];
+
+/** The fields of a version. */
+export function erspanFields(version: number): readonly Field[] {
+  return version === 2 ? ERSPAN_FIELDS_2 : ERSPAN_FIELDS_1;
+}
+
+/** Those of them that OVS has words for. */
+export function erspanNamed(version: number): readonly Field[] {
+  return version === 2 ? ERSPAN_NAMED_2 : ERSPAN_NAMED_1;
+}
+
+const ERSPAN_NAMED_1: readonly Field[] = ERSPAN_FIELDS_1.slice(0, 1);
+const ERSPAN_NAMED_2: readonly Field[] = ERSPAN_FIELDS_2.slice(0, 2);

@@ -1,6 +1,6 @@
 import type { Cursor } from "../text/cursor.ts";
 import { parseField } from "../text/field-parse.ts";
-import { readContainer, setField, writeContainer } from "../text/field.ts";
+import { getField, setField, writeContainer } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import { parseFlags } from "../text/flags.ts";
 import { WordTable } from "../text/words.ts";
@@ -109,21 +109,21 @@ function parsePart(
   }
 }
 
-/** `erspan(ver=1,idx=…)` or `erspan(ver=2,dir=…,hwid=…)`; there is no other version yet. */
+/** `erspan(ver=1,idx=…)` or `erspan(ver=2,dir=…,hwid=…)`: see {@link T.ERSPAN_FIELDS_1}. */
 function parseErspan(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): void {
   const start = cursor.position;
   // As OVS: what has no name of its own is matched.
   bytes.fill(0xff, mask + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS + T.ERSPAN_SIZE);
   const seen = ERSPAN.parse(cursor, bytes, key, mask, undefined);
-  const version = readContainer(bytes, key + T.TUNNEL_OPTIONS, 4, false);
-  const allowed = version === 2 ? 13 : 3;
-  if ((seen & 1) === 0 || (seen & ~allowed) !== 0) {
-    cursor.fail("ver=1 with idx, or ver=2 with dir and hwid", start);
-  }
-  // The version decides what the rest is: it is always matched whole.
-  writeContainer(bytes, mask + T.TUNNEL_OPTIONS, 4, false, 0xffff_ffff);
+  const version = getField(bytes, key, T.ERSPAN_VERSION);
+  const fields = T.erspanFields(version);
+  const named = T.erspanNamed(version);
   for (const [index, of] of ERSPAN.fields.entries()) {
-    const mine = ((allowed >>> index) & 1) === 1;
-    if (mine && ((seen >>> index) & 1) === 0) setField(bytes, mask, of, 0);
+    const isSeen = ((seen >>> index) & 1) === 1;
+    const isOwn = index === 0 || fields.includes(of);
+    if (index === 0 ? !isSeen : isSeen && !isOwn) {
+      cursor.fail("ver=1 with idx, or ver=2 with dir and hwid", start);
+    }
+    if (!isSeen && named.includes(of)) setField(bytes, mask, of, 0);
   }
 }

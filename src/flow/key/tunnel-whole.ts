@@ -29,9 +29,8 @@ export function isTunnelWhole(record: KeyRecord): boolean {
       return false;
   }
   if ((present & T.TUNNEL_HAS_ERSPAN) !== 0) {
-    const version = getField(bytes, key, T.ERSPAN_VERSION);
-    const fields = version === 2 ? T.ERSPAN_FIELDS_2 : T.ERSPAN_FIELDS_1;
-    return fields.every((of) => isFieldWhole(of, bytes, key, mask));
+    const fields = T.erspanFields(getField(bytes, key, T.ERSPAN_VERSION));
+    return [T.ERSPAN_VERSION, ...fields].every((of) => isFieldWhole(of, bytes, key, mask));
   }
   if ((present & T.TUNNEL_HAS_GENEVE) === 0) return true;
   const length = readContainer(bytes, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);

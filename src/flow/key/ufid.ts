@@ -85,7 +85,8 @@ function gatherWords(record: KeyRecord, sources?: Int32Array): number {
       const mask = key + WORDS_OF_SLOT[slot]!;
       for (let i = 0; i < words; i++) {
         if (sources !== undefined) sources[count] = key + i;
-        scratch[count++] = record.ints[key + i]!;
+        // A value that decides what else is there may have bits outside its mask.
+        scratch[count++] = record.ints[key + i]! & record.ints[mask + i]!;
         scratch[count++] = record.ints[mask + i]!;
       }
     }

@@ -1,3 +1,4 @@
+import { isAnyTag } from "../key/any-tag.ts";
 import { isVlan } from "../key/called-for.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
@@ -72,12 +73,16 @@ export function takeTags(record: KeyRecord, headers: Headers): Refusal | undefin
   headers.masks = masksOf(record, 0);
   headers.level.fill(0);
   let level = 0;
-  while (level < S.LEVELS - 1 && isTagged(record, headers, level)) {
-    const refusal = checkTag(record, headers, level) ?? checkTagMask(record, headers, level);
+  while (level < S.LEVELS - 1) {
+    const any = hasKey(headers, S.SLOT_ETHERNET) && isAnyTag(record, level);
+    if (!any && !isTagged(record, headers, level)) break;
+    const refusal = any
+      ? undefined
+      : (checkTag(record, headers, level) ?? checkTagMask(record, headers, level));
     if (refusal !== undefined) return refusal;
     const tagged = tciOf(record, level) !== 0;
     headers.keys &= ~VLAN_BITS;
-    if (masksOf(record, level + 1) !== 0) headers.masks &= ~VLAN_BITS;
+    if (tagged) headers.masks &= ~VLAN_BITS;
     const inner = keysOf(record, level + 1);
     const twice = headers.keys & inner;
     if (twice !== 0)
@@ -106,17 +111,16 @@ function checkTag(record: KeyRecord, headers: Headers, level: number): Refusal |
   }
   const tci = tciOf(record, level);
   if ((tci & VLAN_CFI_MASK) !== 0) return undefined;
-  if (tci !== 0) return refuse("key.vlan", "vlan(): cfi must be 1, or the whole tag 0");
+  if (tci !== 0)
+    return refuse("key.vlan", "vlan(): cfi must be 1, and matched, or the whole tag 0");
   if (record.present[level + 1] === 0) return undefined;
   return refuse("key.vlan", "a tag of 0 is a truncated one: encap() must be empty");
 }
 
 /** `validate_vlan_mask_from_nlattrs()`. */
 function checkTagMask(record: KeyRecord, headers: Headers, level: number): Refusal | undefined {
-  if (masksOf(record, level + 1) === 0) {
-    if (!hasMask(headers, S.SLOT_VLAN)) return undefined;
-    return refuse("mask.vlan", "vlan() is matched, so something in encap() must be as well");
-  }
+  const isMatched = hasMask(headers, S.SLOT_VLAN);
+  if (!isMatched && masksOf(record, level + 1) === 0) return undefined;
   if ((tciOf(record, level) & VLAN_CFI_MASK) === 0)
     return refuse("mask.vlan", "encap() is matched, but there is no tag before it");
   if (be16At(record.bytes, maskOffset(level, S.SLOT_ETHERTYPE)) !== 0xffff)

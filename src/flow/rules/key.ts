@@ -238,12 +238,13 @@ function refuseMissing(headers: Headers, missing: number): Refusal {
   if (slot === S.SLOT_ND)
     return refuse(
       "key.missing",
-      "nd() is missing: the kernel wants it for icmpv6 type 135 and 136",
+      "nd() is missing: the kernel wants it for icmpv6 type 135 and 136, even if only as nd()",
     );
   const why = TRANSPORT.has(slot)
     ? `proto ${headers.ipProto}, unless frag=later`
     : `eth_type ${type}`;
-  return refuse("key.missing", `${keyName(slot)} is missing: the kernel wants it for ${why}`);
+  const text = `${keyName(slot)} is missing: the kernel wants it for ${why}, even if only as ${keyName(slot)}`;
+  return refuse("key.missing", text);
 }
 
 const TRANSPORT: ReadonlySet<number> = new Set([

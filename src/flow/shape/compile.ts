@@ -35,7 +35,6 @@ import { Layout } from "./layout.ts";
 
 const EMPTY = new Int32Array(0);
 const PORT_NUMBER_MAX = 0xffff;
-const VLAN_CFI = 0x10;
 
 /** The payloads of one level: by attribute type, and behind these the tunnel's by its own types. */
 const TYPES_MAX = 64;
@@ -149,8 +148,8 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
   if (at < 0 || (field.kind === "port" && value.masked)) return undefined;
   const kind = kindOf(value);
   if (kind < 0 || !isPlain(line.bytes, value.start, value.end, kind)) return undefined;
-  if (slot === SLOT_VLAN && mayVanish(line.record, level, field)) return undefined;
-  if (decidesForm(value, line.record)) return undefined;
+  if (slot === SLOT_VLAN && decidesTag(value, line.record)) return undefined;
+  if (decidesForm(value, line) || hasFreeBits(value, line.record)) return undefined;
   const maskAt = maskOffset(level, slot) + value.offset + field.offset;
   const bytes = line.record.bytes.slice(maskAt, maskAt + field.size);
   const mask = bytes.every((byte) => byte === 0xff) ? undefined : bytes;
@@ -171,24 +170,43 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
 }
 
 /** Another value would make another form of the key, or of what is hashed: see `normalize`, `writeUfid`. */
-function decidesForm({ field, level, slot }: KeyValue, record: KeyRecord): boolean {
+function decidesForm({ field, level, slot }: KeyValue, line: EncodedLine): boolean {
+  const { record, isDump } = line;
   const byType = slot === SLOT_ETHERTYPE || slot === SLOT_ICMPV6 || field.name === "proto";
-  if (byType && record.headersByType) return true;
+  const maskAt = maskOffset(level, slot) + field.offset;
+  const isWhole = areOnes(record.bytes, maskAt, field.size);
+  if (byType && (isDump || record.headersByType || !isWhole)) return true;
   if (slot === SLOT_ETHERTYPE && hasNoTag(record, level)) return true;
+  if (slot === SLOT_ETHERTYPE && isZero(record.bytes, keyOffset(level, slot), 2)) return true;
   if (field.name !== "proto" || (slot !== SLOT_CT_TUPLE4 && slot !== SLOT_CT_TUPLE6)) return false;
   return record.bytes[keyOffset(level, slot) + field.offset] === 0;
 }
 
-/** A tag of zero, which is none behind the type of a tag; see `normalize`. */
-function hasNoTag(record: KeyRecord, level: number): boolean {
-  return record.has(level, SLOT_VLAN) && isZero(record.bytes, keyOffset(level, SLOT_VLAN), 2);
+/** Its word has bits outside the mask, which are sent and not hashed; see `settleDecisive`. */
+function hasFreeBits({ field, level, slot, offset }: KeyValue, record: KeyRecord): boolean {
+  if (slot === SLOT_TUNNEL) return false;
+  const key = keyOffset(level, slot) >> 2;
+  const mask = maskOffset(level, slot) >> 2;
+  const at = offset + field.offset;
+  for (let i = at >> 2; i <= (at + field.size - 1) >> 2; i++)
+    if ((record.ints[key + i]! & ~record.ints[mask + i]!) !== 0) return true;
+  return false;
 }
 
-/** A tag of zero with nothing inside is no tag; see `normalize`. */
-function mayVanish(record: KeyRecord, level: number, field: Field): boolean {
-  if (level + 1 < LEVELS && record.count[level + 1] !== 0) return false;
-  const tag = record.bytes[keyOffset(level, SLOT_VLAN)]!;
-  return field.name === "cfi" || (tag & VLAN_CFI) === 0;
+function areOnes(bytes: Uint8Array, at: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
+  return true;
+}
+
+/** A tag that is not matched, which is none behind the type of a tag; see `normalize`. */
+function hasNoTag(record: KeyRecord, level: number): boolean {
+  return record.has(level, SLOT_VLAN) && record.isWild(level, SLOT_VLAN);
+}
+
+/** Whether the key has a tag, and which kind, hangs on more than the bytes; see `normalize`, `isAnyTag`. */
+function decidesTag({ field, level }: KeyValue, record: KeyRecord): boolean {
+  if (record.isWild(level, SLOT_VLAN)) return true;
+  return field.name === "cfi" && isZero(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2);
 }
 
 /** Zero leaves an attribute out, or a tuple out of the hash. */

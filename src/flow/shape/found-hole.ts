@@ -18,6 +18,8 @@ export type EncodedLine = {
   /** Where its actions are; both equal where it has none. */
   readonly actionsStart: number;
   readonly actionsEnd: number;
+  /** It is a line of a dump, which is completed by what its types and protocols call for. */
+  readonly isDump: boolean;
   /** Key and mask, in normal form. */
   readonly record: KeyRecord;
   /** UFID, KEY, MASK and ACTIONS, all that apply; the KEY of a delete even where it is not appended. */

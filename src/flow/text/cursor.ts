@@ -32,6 +32,8 @@ export class Cursor {
   lineStart = 0;
   /** Open parentheses, counted by {@link enter} and {@link leave}. */
   depth = 0;
+  /** The line is one of a dump, as far as is known. */
+  isDump = false;
 
   /** The word that {@link word} found. */
   wordStart = 0;
@@ -51,6 +53,7 @@ export class Cursor {
     this.line = line;
     this.lineStart = start;
     this.depth = 0;
+    this.isDump = false;
     return this;
   }
 

@@ -98,6 +98,8 @@ export function syntaxErrorAt(...place: Parameters<typeof syntaxFactsAt>): FlowS
 /** The word, the number, the address or the one character at `at`, in quotes. */
 function foundAt(bytes: Uint8Array, at: number, end: number): string {
   if (at >= end) return "the end of the line";
+  if (BYTE_ORDER_MARK.every((byte, i) => bytes[at + i] === byte))
+    return "a byte order mark, as at the beginning of a file that was joined to others";
   const [word = ""] =
     TOKEN.exec(LATIN1.decode(bytes.subarray(at, Math.min(end, at + 4 * SHOWN_AFTER)))) ?? [];
   const to = at + word.length;
@@ -105,6 +107,9 @@ function foundAt(bytes: Uint8Array, at: number, end: number): string {
   if (word.length <= SHOWN_AFTER) return `"${readable(bytes, at, to)}"`;
   return `"${readable(bytes, at, characterAt(bytes, at + SHOWN_AFTER, end))}…"`;
 }
+
+/** Nobody sees it. */
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 // Characters that stand for a byte each: those of other alphabets are letters here.
 const LETTER = "[\\w\\x80-\\uffff]";

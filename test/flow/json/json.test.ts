@@ -17,6 +17,7 @@ import {
 import { FlowLineEncoder } from "../../../src/flow/line.ts";
 import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
+import { AssertionError } from "../../../src/sys/errors.ts";
 import { PinnedMemory } from "../../../src/sys/memory.ts";
 import { actionList } from "../action/random.ts";
 import { thrownBy } from "../action/support.ts";
@@ -140,6 +141,20 @@ test("what it looks like", () => {
   expect(flowJsonToLine({ verb: "delete", key: { eth: {}, in_port: 1 } })).toBe(
     "delete eth(),in_port(1) ",
   );
+});
+
+test.each([
+  ["in_port(1),eth() x=y(", FlowSyntaxError],
+  ["foo", FlowSyntaxError],
+  ["", FlowSyntaxError],
+  ["# in_port(1),eth() 2", FlowSyntaxError],
+  ["in_port(1),eth() )", FlowSyntaxError],
+  ["in_port(1),eth() 2)", FlowSyntaxError],
+  ["in_port(1),eth(), packets:1", FlowSyntaxError],
+  // A flow, but not as it is printed: nothing of it is dropped without a word.
+  ["in_port(1)eth() 2", AssertionError],
+])("text that no dump has is an error: %j", (text, error) => {
+  expect(() => lineToFlowJson(text)).toThrow(error);
 });
 
 describe("an error names the path", () => {

@@ -35,7 +35,10 @@ describe("the kernel takes", () => {
     `${VLAN} 1`,
     `${ETH},eth_type(0x88a8),vlan(vid=5),encap(eth_type(0x8100),vlan(vid=6),encap(eth_type(0x0800),ipv4())) 1`,
     `${IP},ipv4(proto=6,frag=later) 1`,
-    `${IP},ipv4(proto=17/0xf0) 1`,
+    `${IP},ipv4(proto=17/0xf0),udp() 1`,
+    `${IP},ipv4(proto=47/0x1) 1`,
+    `${IP},ipv4(proto=255/0x6) 1`,
+    `${ETH},eth_type(0x8100),vlan(vid=1),encap() 1`,
     `${ETH},eth_type(0x0806),arp(op=1) 1`,
     `${ETH},eth_type(0x86dd),ipv6(proto=58,frag=no),icmpv6(type=135,code=0),nd(target=::1) 1`,
     `${ETH},eth_type(0x86dd),ipv6(proto=58,frag=no),icmpv6(type=1) 1`,
@@ -126,10 +129,19 @@ describe("the kernel refuses", () => {
       "cfi must be 1",
     ],
     [
-      `${ETH},eth_type(0x8100),vlan(vid=1),encap() 1`,
-      "mask.vlan",
-      "something in encap() must be as well",
+      `${ETH},eth_type(0x8100),vlan(vid=5/0,cfi=1/0),encap() 1`,
+      "key.vlan",
+      "cfi must be 1, and matched",
     ],
+    // By the value that the text has, whatever is left of it under its mask.
+    [`${IP},ipv4(proto=17/0xf0) 1`, "key.missing", "udp() is missing"],
+    [`${IP},ipv4(proto=6/0) 1`, "key.missing", "tcp() is missing"],
+    [
+      `${ETH},eth_type(0x86dd),ipv6(proto=58),icmpv6(type=135/0xf0) 1`,
+      "key.missing",
+      "nd() is missing",
+    ],
+    [`${ETH},eth_type(0x0800/0) 1`, "key.missing", "ipv4() is missing"],
     [`${ETH},eth_type(0x0800),ipv4(),vlan(vid=1) 1`, "key.vlan", "vlan() and encap() need eth()"],
     [
       `${ETH},eth_type(0x8100),vlan(vid=1),encap(in_port(1),eth_type(0x0800),ipv4()) 1`,
@@ -186,7 +198,7 @@ describe("the kernel refuses", () => {
     [`${IPV4} push_nsh(mdtype=2)`, "action.push_nsh", "needs c1= to c4=, or md2="],
     [`${IPV4} set(in_port(1))`, "action.set", "cannot write it"],
     [`${IPV4} set(tcp(src=1))`, "action.set", "needs proto 6"],
-    [`${IP},ipv4(proto=6/0) set(tcp(src=1))`, "action.set", "needs proto 6"],
+    [`${IP},ipv4(proto=6/0),tcp(),tcp_flags(0/0) set(tcp(src=1))`, "action.set", "needs proto 6"],
     [`${IPV4} set(ipv6(hlimit=1))`, "action.set", "needs eth_type(0x86dd)"],
     [`${IPV4} set(ipv4(ttl=1,frag=no))`, "action.set", "proto and frag cannot be written"],
     [

@@ -104,6 +104,14 @@ const TEMPLATES = [
   "in_port(1),eth() {out}{port} , {port},{out}",
   "in_port(1),eth() set(eth(dst={mac})),{port},set(eth(src={mac},dst={mac})),set(ipv4(src={ip},ttl={byte})) {out}",
   "in_port(1),eth() set(ipv6(dst={ip6},label={label})),set(udp(src={port},dst={port})),set(tunnel(dst={ip},ttl=64)),{port}",
+  "in_port(1),eth(),eth_type({kind}),ipv4(src={ip},proto={kind}), packets:{count}, actions:{out}",
+  "tunnel(tun_id={word},src={ip}),in_port(1),eth(),eth_type(0x86dd),ipv6(proto={kind},frag=first),icmpv6(type={kind}), dpe_x:{count}, actions:{out}",
+  "in_port(1),eth(),eth_type(0x0800),ipv4(src={ip},proto=47/0x1,tos={byte},ttl={byte},frag=first) {out}",
+  "in_port(1),eth(),eth_type(0x0800),ipv4(proto={byte}/0x11,tos={byte},ttl={byte},frag=first),udp() {out}",
+  "in_port(1),eth(),eth_type(0x86dd),ipv6(dst={ip6},proto=58),icmpv6(type=255/0x87,code={byte}) {out}",
+  "in_port(1),eth(),eth_type(0x88a8),vlan(vid={vid}/0x12c),encap(eth_type({tag}/0xffff),vlan(vid={vid},pcp={bits},cfi={bit}),encap(eth_type(0x0800),ipv4(dst={ip}))) {out}",
+  "in_port(1),eth(),eth_type(0/0xffff),vlan(vid={vid},pcp={bits},cfi={bit}),encap(eth_type({port}),ipv4(dst={ip})) {out}",
+  "in_port(1),eth(),eth_type({tag}),vlan(vid={vid}/0,pcp={bits}/0,cfi={bit}/0),encap() {out}",
   "in_port({port}),eth() set(skb_mark({word})),clone(set(tcp(src={port})),{port}),set(mpls(label={label})),{port}",
 ];
 

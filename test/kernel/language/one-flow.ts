@@ -1,12 +1,18 @@
 import { Flow } from "../../../src/flow/flow.ts";
+import { completeKey } from "../../../src/flow/key/complete.ts";
 import { decodeKey } from "../../../src/flow/key/decode.ts";
 import { writeKey, writeMask } from "../../../src/flow/key/encode.ts";
 import { matchesIpv6 } from "../../../src/flow/key/needless.ts";
 import { normalize } from "../../../src/flow/key/normal-form.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../../../src/flow/key/record.ts";
+import { SIZE_OF_SLOT } from "../../../src/flow/key/table.ts";
 import {
+  LEVELS,
   SLOT_CT_TUPLE4,
   SLOT_CT_TUPLE6,
+  SLOT_ICMPV6,
+  SLOT_IPV4,
+  SLOT_IPV6,
   SLOT_IPV6_EXTHDRS,
   SLOT_TUNNEL,
 } from "../../../src/flow/key/slots.ts";
@@ -58,6 +64,7 @@ function recomputed(view: FlowParts): RawFlow {
   const words = new Int32Array(4);
   writeUfid(record, words, 0);
   removeHidden(record);
+  showMasked(record);
   writer.reset(0, memory.size);
   writeKey(record, writer);
   const keyEnd = writer.position;
@@ -111,6 +118,18 @@ function removeHidden(record: KeyRecord): void {
     present &= ~(T.TUNNEL_HAS_DST | T.TUNNEL_HAS_DST6);
   }
   view.setUint32(T.TUNNEL_PRESENT, present, true);
+}
+
+/** Sends what the text calls for, and shows what is left under masks: with the headers that this calls for. */
+function showMasked(record: KeyRecord): void {
+  for (let level = 0; level < LEVELS; level++) {
+    for (const slot of [SLOT_IPV4, SLOT_IPV6, SLOT_ICMPV6]) {
+      const [key, mask] = [keyOffset(level, slot), maskOffset(level, slot)];
+      for (let i = 0; i < SIZE_OF_SLOT[slot]!; i++)
+        record.bytes[key + i]! &= record.bytes[mask + i]!;
+    }
+  }
+  completeKey(record);
 }
 
 const TUPLES = [

@@ -1,0 +1,15 @@
+import type { LineNotes } from "../format/feed.ts";
+import { counted } from "./output.ts";
+
+/** What a report says of lines of pasted dumps; empty where they were as a kernel's own. */
+export function notesText({ completed, passedOver }: LineNotes): string {
+  const { headers, members } = passedOver;
+  const lines = [
+    completed > 0
+      ? `  completed ${counted(completed, "line")} of a dump: what it left out is wildcarded (ttl=0/0, tcp_flags(0/0), arp() …)`
+      : "",
+    headers > 0 ? `  passed over ${counted(headers, "line")} "flow-dump from …"` : "",
+    members.length > 0 ? `  passed over what no kernel says of a flow: ${members.join(", ")}` : "",
+  ];
+  return lines.map((line) => (line === "" ? "" : `${line}\n`)).join("");
+}

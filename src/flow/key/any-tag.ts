@@ -1,0 +1,28 @@
+import { be16At } from "../bytes.ts";
+import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
+import { LEVELS, SLOT_ENCAP, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_VLAN } from "./slots.ts";
+
+const TAG = (1 << SLOT_ETHERTYPE) | (1 << SLOT_VLAN) | (1 << SLOT_ENCAP);
+const CFI = 0x1000;
+
+/**
+ * Whether at a level stands a tag whose own type is not matched: `eth_type(0/0xffff),vlan(…),encap(…)`. So a
+ * kernel dumps it where a mask came without ENCAP (`validate_vlan_mask_from_nlattrs`), as ovs-vswitchd sends
+ * it for a tag that it does not look into. The kernel then matches all the rest of the tag, and takes the mask
+ * for one of what is behind the tag; a tag in this one has to be such a tag, too.
+ */
+export function isAnyTag(record: KeyRecord, level: number): boolean {
+  if (level + 1 >= LEVELS || (record.present[level]! & TAG) !== TAG) return false;
+  let inside = 0;
+  for (let inner = level + 1; inner < LEVELS; inner++) inside |= record.present[inner]!;
+  // One mask has each attribute once, and a port in it would be that of the packet.
+  if ((record.present[level]! & inside & ~TAG) !== 0 || ((inside >>> SLOT_IN_PORT) & 1) === 1)
+    return false;
+  const { bytes } = record;
+  const isAny =
+    be16At(bytes, keyOffset(level, SLOT_ETHERTYPE)) === 0 &&
+    be16At(bytes, maskOffset(level, SLOT_ETHERTYPE)) === 0xffff &&
+    be16At(bytes, maskOffset(level, SLOT_VLAN)) === 0xffff &&
+    (be16At(bytes, keyOffset(level, SLOT_VLAN)) & CFI) !== 0;
+  return isAny && (!record.has(level + 1, SLOT_VLAN) || isAnyTag(record, level + 1));
+}

@@ -1,0 +1,75 @@
+import { OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
+import { be16At } from "../bytes.ts";
+import { readContainer, writeContainer } from "../text/field.ts";
+import { isNdType, networkSlots, transportSlots } from "./called-for.ts";
+import { innermostType, levelOf, protoAt } from "./decisive.ts";
+import { type KeyRecord, keyOffset } from "./record.ts";
+import {
+  SLOT_ETHERNET,
+  SLOT_ETHERTYPE,
+  SLOT_ICMPV6,
+  SLOT_MPLS,
+  SLOT_ND,
+  SLOT_TUNNEL,
+} from "./slots.ts";
+import {
+  TUNNEL_HAS_DST,
+  TUNNEL_HAS_DST6,
+  TUNNEL_HAS_SRC6,
+  TUNNEL_HAS_TTL,
+  TUNNEL_PRESENT,
+} from "./tunnel-fields.ts";
+
+/**
+ * Adds to the key of a dump what the dump leaves out and a kernel wants back: `ovs-dpctl dump-flows` prints
+ * nothing of what is wholly wildcarded, neither headers nor the `ttl` and `dst` of a tunnel, and for what an
+ * offloading device holds it never has `tcp_flags()`. In a line of a dump what is missing means just that.
+ * @param record as its text says it, not in normal form
+ * @returns whether anything was missing
+ */
+export function completeKey(record: KeyRecord): boolean {
+  let added = record.has(0, SLOT_TUNNEL) && completeTunnel(record);
+  // A packet without an Ethernet header, of any type.
+  if (!record.has(0, SLOT_ETHERNET)) added = addMissing(record, 0, 1 << SLOT_ETHERTYPE) || added;
+  const level = innermostType(record);
+  if (level < 0) return added;
+  const { bytes } = record;
+  const called = networkSlots(be16At(bytes, keyOffset(level, SLOT_ETHERTYPE)));
+  added = addMissing(record, level, called) || added;
+  const network = 31 - Math.clz32(called);
+  const proto = protoAt(network);
+  if (proto < 0) return added;
+  const inside = levelOf(record, network);
+  const at = keyOffset(inside, network) + proto;
+  if (bytes[at + 3] === OVS_FRAG_TYPE_LATER) return added;
+  const transport = transportSlots(network, bytes[at]!);
+  added = addMissing(record, inside, transport) || added;
+  if (transport !== 1 << SLOT_ICMPV6) return added;
+  const icmpv6 = levelOf(record, SLOT_ICMPV6);
+  if (!isNdType(bytes[keyOffset(icmpv6, SLOT_ICMPV6)]!)) return added;
+  return addMissing(record, icmpv6, 1 << SLOT_ND) || added;
+}
+
+/** Adds those of the slots that are at no level, wildcarded. */
+function addMissing(record: KeyRecord, level: number, slots: number): boolean {
+  let added = false;
+  for (let left = slots; left !== 0; left &= left - 1) {
+    const slot = 31 - Math.clz32(left & -left);
+    if (levelOf(record, slot) >= 0) continue;
+    record.add(level, slot);
+    if (slot === SLOT_MPLS) record.mplsEntries[level] = 1;
+    added = true;
+  }
+  return added;
+}
+
+function completeTunnel({ bytes }: KeyRecord): boolean {
+  const at = keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT;
+  const present = readContainer(bytes, at, 4, false);
+  let whole = present | TUNNEL_HAS_TTL;
+  if ((present & (TUNNEL_HAS_DST | TUNNEL_HAS_DST6)) === 0) {
+    whole |= (present & TUNNEL_HAS_SRC6) === 0 ? TUNNEL_HAS_DST : TUNNEL_HAS_DST6;
+  }
+  writeContainer(bytes, at, 4, false, whole);
+  return whole !== present;
+}
