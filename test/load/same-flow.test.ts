@@ -80,6 +80,10 @@ test("what one flow has says nothing of the next one, and no mask is not one of 
   const inPort = listed("08000300ffffffff", "08000300ffffffff");
   expect(sameMatch(inPort, inPort)).toBe(true);
   expect(sameMatch(listed("08000f00ffffffff", "08000f00ffffffff"), inPort)).toBe(false);
+  // The hash of the last one that was held is that of this one.
+  const two = Flow.parse("in_port(2),eth() 1").parts;
+  expect(sameMatch(Flow.parse("in_port(1),eth() 1").parts, two)).toBe(false);
+  expect(sameMatch(two, listed("0800030002000000ff", "08000300ffffffff"))).toBe(false);
   const any = listed("0800030001000000", "0800030000000000");
   expect(sameMatch(listed("0800030001000000"), any)).toBe(false);
 });

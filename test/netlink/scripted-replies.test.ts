@@ -1,103 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Batch, MessageState } from "../../src/netlink/batch.ts";
-import { NetlinkSocket } from "../../src/netlink/socket.ts";
-import { type BatchShape, type PartSender, Transactor } from "../../src/netlink/transactor.ts";
-import { EAGAIN, EINTR, ENOBUFS, ENOENT, ENOMEM, EPERM } from "../../src/sys/errno.ts";
-import type { CallEnd } from "../../src/sys/hand-over.ts";
-import { NETLINK_GENERIC, NLM_F_ACK, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
-import { errorReply, type Request, ScriptedKernel } from "./scripted-kernel.ts";
-
-// No family has this number.
-const NO_FAMILY = 0xfff0;
-
-const SHAPE: BatchShape = {
-  ack: "errors",
-  transport: "sendmmsg",
-  messagesPerDatagram: 4,
-  bytesPerDatagram: 1 << 16,
-};
-
-const { accepted, rejected, lost, unsent } = MessageState;
-
-/** A kernel, and what sends to it. */
-function rig(shape: Partial<BatchShape> = {}): { kernel: ScriptedKernel; sender: Transactor } {
-  const kernel = new ScriptedKernel();
-  const socket = new NetlinkSocket(NETLINK_GENERIC, { calls: kernel });
-  return { kernel, sender: new Transactor(socket, { ...SHAPE, ...shape }) };
-}
-
-/** A batch; `x` is a message that the kernel rejects, anything else one that it takes. */
-function batchOf(messages: string): Batch {
-  const batch = new Batch(Math.max(1, messages.length), 1 << 18);
-  for (const [i, letter] of messages.split("").entries()) {
-    batch.begin(letter === "x" ? NO_FAMILY : NLMSG_NOOP, NLM_F_REQUEST);
-    batch.writer.u32(1, i);
-    expect(batch.commit(i)).toBe(true);
-  }
-  return batch;
-}
-
-const LETTERS = new Map<number, string>([
-  [accepted, "."],
-  [rejected, "x"],
-  [lost, "?"],
-  [unsent, "-"],
-]);
-
-/**
- * The states as letters; the failures are those that are not accepted, each counted once, and an errno is only
- * where the kernel gave one.
- */
-function statesOf(batch: Batch): string {
-  const states = [...batch.states.subarray(0, batch.count)];
-  for (const [i, state] of states.entries()) {
-    if (state !== unsent) expect(batch.errnos[i] !== 0).toBe(state === rejected);
-  }
-  expect(batch.failures).toBe(states.filter((state) => state !== accepted).length);
-  return states.map((state) => LETTERS.get(state) ?? "!").join("");
-}
-
-/** Which message a request is. */
-function numberOf({ bytes }: Request): number {
-  return new DataView(bytes.buffer).getUint32(20, true);
-}
-
-/** A sending thread that makes its calls on the spot. */
-function partSender(kernel: ScriptedKernel, end: CallEnd = "made"): PartSender {
-  const results = { sent: 0, received: 0 };
-  return {
-    begin: (fd, headers, count, replies, slots) => {
-      if (end !== "made") return;
-      results.sent = kernel.sendmmsg(fd, headers, count);
-      results.received = results.sent > 0 ? kernel.recvmmsg(fd, replies, slots) : 0;
-    },
-    wait: () => end,
-    get sent() {
-      return results.sent;
-    },
-    get received() {
-      return results.received;
-    },
-  };
-}
-
-/** Sends all of a batch as a thread does. */
-function executeByThread(sender: Transactor, batch: Batch, thread: PartSender): CallEnd {
-  batch.failures = 0;
-  sender.beginPart(batch, 0, batch.count, thread);
-  return sender.endPart(batch, thread);
-}
-
-/** Both ways to send a batch. */
-const WAYS = [
-  ["alone", (sender: Transactor, batch: Batch) => sender.execute(batch)],
-  [
-    "by a thread",
-    (sender: Transactor, batch: Batch, kernel: ScriptedKernel) =>
-      void executeByThread(sender, batch, partSender(kernel)),
-  ],
-] as const;
+import { EAGAIN, EINTR, ENOBUFS, ENOENT } from "../../src/sys/errno.ts";
+import { NLM_F_ACK } from "../../src/uapi/netlink.ts";
+import { errorReply, type Request } from "./scripted-kernel.ts";
+import {
+  batchOf,
+  executeByThread,
+  numberOf,
+  partSender,
+  rig,
+  statesOf,
+  WAYS,
+} from "./scripted-rig.ts";
 
 describe("the replies to a batch", () => {
   test.each(WAYS)("%s: as the kernel said", (_, execute) => {
@@ -217,7 +131,7 @@ describe("the replies to a batch", () => {
     expect(statesOf(batch)).toBe(".xx..x.x");
   });
 
-  test.each(WAYS)("%s: replies of an earlier window are passed over", (_, execute) => {
+  test.each(WAYS)("%s: replies of an earlier window are passed over", (way, execute) => {
     const { kernel, sender } = rig({ replyCostBytes: 1 << 20 });
     expect(sender.windowMessages).toBe(4);
     // The replies to messages 2 and 3 come with those of the next window.
@@ -231,7 +145,7 @@ describe("the replies to a batch", () => {
       return [...late.splice(0), reply];
     };
     const batch = batchOf("x.xx..x.....");
-    if (execute === WAYS[0][1]) {
+    if (way === "alone") {
       execute(sender, batch, kernel);
       expect(statesOf(batch)).toBe("x???..x.....");
     } else {
@@ -273,88 +187,6 @@ describe("the replies to a batch", () => {
     kernel.deliver = (reply, request) => [numberOf(request) === 1 ? reply.slice(0, 8) : reply];
     sender.execute(batch);
     expect(statesOf(batch)).toBe("??x.?x?.");
-  });
-});
-
-describe("sending", () => {
-  test.each(["send", "writev", "sendmmsg"] as const)(
-    "%s: a signal in between changes nothing",
-    (transport) => {
-      const { kernel, sender } = rig({ transport });
-      kernel.script(transport, -EINTR, -EINTR, "as always", -EINTR);
-      kernel.script("recvmmsg", -EINTR, "as always", -EINTR);
-      const batch = batchOf("..x.....");
-      sender.execute(batch);
-      expect(statesOf(batch)).toBe("..x.....");
-    },
-  );
-
-  test.each(["send", "writev", "sendmmsg"] as const)(
-    "%s: for want of memory it is tried again",
-    (transport) => {
-      const { kernel, sender } = rig({ transport });
-      kernel.script(transport, -EAGAIN, -ENOBUFS, -ENOMEM);
-      const batch = batchOf("..x.....");
-      sender.execute(batch);
-      expect(statesOf(batch)).toBe("..x.....");
-      expect(kernel.requests.length).toBe(8);
-    },
-  );
-
-  test("it is given up after some attempts, a datagram at a time", () => {
-    const { kernel, sender } = rig();
-    kernel.script("sendmmsg", ...Array.from({ length: 8 }, () => -ENOBUFS));
-    const batch = batchOf("..x.....");
-    sender.execute(batch);
-    expect(statesOf(batch)).toBe("----....");
-    expect(batch.errnos[0]).toBe(ENOBUFS);
-  });
-
-  test("attempts are counted for each datagram anew", () => {
-    const { kernel, sender } = rig();
-    const failing = (times: number): number[] => Array.from({ length: times }, () => -ENOBUFS);
-    kernel.script("sendmmsg", ...failing(7), { atMost: 1 }, ...failing(8), ...failing(7));
-    const batch = batchOf("..x.....x...");
-    sender.execute(batch);
-    expect(statesOf(batch)).toBe("..x.----x...");
-  });
-
-  test("another error is not transient", () => {
-    const { kernel, sender } = rig();
-    kernel.script("sendmmsg", { atMost: 1 }, -EPERM);
-    const batch = batchOf("..x..x..x...");
-    sender.execute(batch);
-    expect(statesOf(batch)).toBe("..x.----x...");
-    expect([kernel.calls.sendmmsg, batch.errnos[5]]).toEqual([3, EPERM]);
-  });
-
-  test.each([0, 1, 2, 3])(
-    "what a thread's one call left of 3 datagrams is sent, %p of them by it",
-    (by) => {
-      const { kernel, sender } = rig();
-      kernel.script("sendmmsg", by === 0 ? -EAGAIN : { atMost: by });
-      const batch = batchOf("..x..x..x...");
-      expect(executeByThread(sender, batch, partSender(kernel))).toBe("made");
-      expect(statesOf(batch)).toBe("..x..x..x...");
-      expect(kernel.requests.length).toBe(12);
-    },
-  );
-
-  test.each(["failed", "late"] as const)("of a thread that is %s nothing is known", (end) => {
-    const { kernel, sender } = rig();
-    const batch = batchOf("..x.....");
-    sender.execute(batch);
-    kernel.requests.length = 0;
-    expect(executeByThread(sender, batch, partSender(kernel, end))).toBe(end);
-    expect(statesOf(batch)).toBe("????????");
-    expect(kernel.requests).toEqual([]);
-  });
-
-  test("of a thread that failed, what its one call does not hold was never sent", () => {
-    const { kernel, sender } = rig({ messagesPerDatagram: 1 });
-    const batch = batchOf(".".repeat(1030));
-    expect(executeByThread(sender, batch, partSender(kernel, "failed"))).toBe("failed");
-    expect(statesOf(batch)).toBe(`${"?".repeat(1024)}------`);
   });
 });
 
