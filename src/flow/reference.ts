@@ -139,7 +139,7 @@ const TUNNEL_FIELDS: readonly Field[] = [...T.TUNNEL_FIELDS, T.TUNNEL_FLAGS_FIEL
 const TUNNEL_PARTS =
   "One kind of options at most: `geneve({class=N,type=N,len=N,0xDATA/0xMASK}…)`, `vxlan(gbp(id=N,flags=N))`, " +
   "`erspan(ver=1,idx=N)` or `erspan(ver=2,dir=N,hwid=N)`. The flag `key` follows from `tun_id`. " +
-  "For the bits of ERSPAN that OVS does not name there are `timestamp`, `sgt`, `p`, `ft`, `gra` and `o` of version 2, " +
+  "For the bits of ERSPAN that OVS does not name there are `hwid_upper`, `timestamp`, `sgt`, `p`, `ft`, `gra` and `o` of version 2, " +
   "and `rest` of the others; left out they are matched as zero.";
 
 function keySyntax(key: KeySpec): string {

@@ -36,7 +36,7 @@ afterAll(() => {
   made[Symbol.dispose]();
 });
 
-/** A tunnel's fields that are matched as zero, and two bits of ERSPAN's hwid, are in no dump of ovs-dpctl. */
+/** A tunnel's fields that are matched as zero are in no dump of ovs-dpctl. */
 const LOSSY = /tunnel\(/;
 
 type Held = Map<string, RawHeld>;

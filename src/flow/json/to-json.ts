@@ -151,7 +151,7 @@ class Reader {
   }
 
   #action(): ActionJson {
-    const word = this.word(/[(),\s]/);
+    const word = this.word(/[(), \t-\r]/);
     if (word === "") this.#fail("an action");
     const shape = ACTION_SHAPES.get(word);
     if (shape === undefined && !/^action[0-9]+$/.test(word)) return { output: scalarOf(word) };
@@ -250,5 +250,5 @@ function scalarOf(text: string): JsonValue {
 function endsOf(shape: Shape): RegExp {
   if (shape.kind === "scalar" && shape.inside === PORT) return /[,) ]/;
   const wide = shape.kind === "scalar" && (shape.inside.test("00 00") || shape.inside.test("a,b"));
-  return wide ? /\)/ : /[,)}\s]/;
+  return wide ? /\)/ : /[,)} \t-\r]/;
 }

@@ -121,8 +121,9 @@ export const ERSPAN_FIELDS_1: readonly Field[] = [
 ];
 export const ERSPAN_FIELDS_2: readonly Field[] = [
   u8("dir", TUNNEL_OPTIONS + 11, { shift: 3, bits: 1 }),
-  // The upper two of its bits are the lowest of the byte before.
-  be16("hwid", TUNNEL_OPTIONS + 10, { shift: 4, bits: 6, radix: "hex" }),
+  u8("hwid", TUNNEL_OPTIONS + 11, { shift: 4, bits: 4, radix: "hex" }),
+  // It has six bits on the wire: OVS reads and prints the lower four.
+  u8("hwid_upper", TUNNEL_OPTIONS + 10, { bits: 2 }),
   be32("timestamp", TUNNEL_OPTIONS + 4, { radix: "hex" }),
   be16("sgt", TUNNEL_OPTIONS + 8, { radix: "hex" }),
   u8("p", TUNNEL_OPTIONS + 10, { shift: 7, bits: 1 }),

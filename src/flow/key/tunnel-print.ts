@@ -1,12 +1,10 @@
 import type { PrintStyle } from "../text/field-print.ts";
 import { isWild, printField } from "../text/field-print.ts";
-import { getField, readContainer, setField } from "../text/field.ts";
+import { getField, readContainer } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import { printFlagBits, printSignedFlags } from "../text/flags.ts";
 import type { TextSink } from "../text/sink.ts";
 import { printGeneve } from "./geneve.ts";
-import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
-import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 import { CLOSE, COMMA, EQUALS } from "../text/ascii.ts";
 
@@ -79,19 +77,6 @@ function printOptions(
     GTPU.print(out, bytes, key, mask, style);
   }
   out.byte(CLOSE);
-}
-
-/** Leaves of ERSPAN only what OVS has words for: the rest is as if it were zero, and matched. */
-export function keepNamedErspan({ bytes }: KeyRecord): void {
-  const key = keyOffset(0, SLOT_TUNNEL);
-  const mask = maskOffset(0, SLOT_TUNNEL);
-  if ((readContainer(bytes, key + T.TUNNEL_PRESENT, 4, false) & T.TUNNEL_HAS_ERSPAN) === 0) return;
-  const version = getField(bytes, key, T.ERSPAN_VERSION);
-  for (const of of T.erspanFields(version)) {
-    if (T.erspanNamed(version).includes(of)) continue;
-    setField(bytes, key, of, 0);
-    setField(bytes, mask, of, of.full);
-  }
 }
 
 function printErspan(

@@ -63,8 +63,8 @@ function recomputed(view: FlowParts): RawFlow {
   normalize(record);
   const words = new Int32Array(4);
   writeUfid(record, words, 0);
-  removeHidden(record);
   showMasked(record);
+  removeHidden(record);
   writer.reset(0, memory.size);
   writeKey(record, writer);
   const keyEnd = writer.position;

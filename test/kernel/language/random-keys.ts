@@ -108,7 +108,7 @@ function tunnelOptions(random: Random): string {
     "geneve({class=0,type=0/0x1,len=4,0xa/0xff}{class=1/0,type=0x2,len=8,0x1122334455667788})",
     `vxlan(gbp(id=${random.below(9)}/0xf,flags=0x8))`,
     `erspan(ver=1,idx=${hex(random, 20)}${random.of(["", "/0xff"])})`,
-    // ovs-dpctl reads masks of these and more bits, and sends others.
+    // ovs-dpctl reads masks of these, and sends others.
     `erspan(ver=2,dir=${random.below(2)},hwid=${hex(random, 4)})`,
   ]);
 }
