@@ -9,7 +9,7 @@ const UNSAID: readonly RegExp[] = [
   /nsh\(\)|nsh\(mdtype=1\/0/,
   // Of a tunnel: no id, what is matched as zero, a destination of which nothing is left.
   /flags\([^)]*-key\)|flags\(0\/15\)|src=0\.0\.0\.0,tp_src=0|dst=0\.0\.0\.2\/255/,
-  /userspace\(.*(?:no_userdata|exact_userdata\()/,
+  /userspace\(.*(?:no_userdata|exact_userdata\(|ofp_in_port=|ofproto_uuid=)/,
   // Digits of percentages, leading zeros.
   /sample=(?:0\.00000002|12\.34567)%/,
   /md2=0x0|cookie=0x0/,
