@@ -28,6 +28,7 @@ import {
   TUNNEL_HAS_ID,
   TUNNEL_OPTIONS,
   TUNNEL_OPTIONS_LENGTH,
+  TUNNEL_PLAIN_FLAGS,
   TUNNEL_PRESENT,
 } from "./tunnel-fields.ts";
 
@@ -92,9 +93,12 @@ function innermostLevel(record: KeyRecord): number {
  * is Geneve's, which has an id always.
  */
 function matchMissingId(record: KeyRecord): void {
-  const present = readContainer(record.bytes, keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT, 4, false);
+  const { bytes } = record;
+  const at = keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT;
+  const present = readContainer(bytes, at, 4, false);
   if ((present & TUNNEL_HAS_ID) !== 0) return;
-  record.bytes[maskOffset(0, SLOT_TUNNEL) + TUNNEL_FLAGS] = TUNNEL_F_FULL & ~TUNNEL_F_OAM;
+  writeContainer(bytes, at, 4, false, present & ~TUNNEL_PLAIN_FLAGS);
+  bytes[maskOffset(0, SLOT_TUNNEL) + TUNNEL_FLAGS] = TUNNEL_F_FULL & ~TUNNEL_F_OAM;
 }
 
 function forgetReservedBits({ bytes }: KeyRecord): void {

@@ -34,6 +34,11 @@ test.each([
     `${ETH},eth_type(0x8100),vlan(vid=5,pcp=0),encap(eth_type(0/0xffff))`,
   ],
   ["eth(),eth_type(0x88b5)", "eth(),eth_type(0x88b5),in_port(4294967295)"],
+  // A tunnel without an id.
+  [
+    `tunnel(src=10.0.0.1,dst=10.0.0.2,tos=0,ttl=64),${ETH},eth_type(0x88b5)`,
+    `tunnel(src=10.0.0.1,dst=10.0.0.2,tos=0,ttl=64,tp_src=0,tp_dst=0,flags(-df-csum-key)),${ETH},eth_type(0x88b5)`,
+  ],
   // A packet without an Ethernet header has a type always.
   ["in_port(1),eth_type(0x88b5)", "in_port(1),eth_type(0x88b5)"],
 ])("what is left out of a key is matched: %s", (key, flow) => {

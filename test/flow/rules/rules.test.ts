@@ -39,6 +39,7 @@ describe("the kernel takes", () => {
     `${IP},ipv4(proto=47/0x1) 1`,
     `${IP},ipv4(proto=255/0x6) 1`,
     `${ETH},eth_type(0x8100),vlan(vid=1),encap() 1`,
+    `${ETH},eth_type(0x88a8),vlan(vid=8/0x12c),encap(eth_type(0/0xffff),vlan(vid=300,pcp=0),encap(eth_type(0x0800),ipv4())) 1`,
     `${ETH},eth_type(0x0806),arp(op=1) 1`,
     `${ETH},eth_type(0x86dd),ipv6(proto=58,frag=no),icmpv6(type=135,code=0),nd(target=::1) 1`,
     `${ETH},eth_type(0x86dd),ipv6(proto=58,frag=no),icmpv6(type=1) 1`,

@@ -104,6 +104,8 @@ const TEMPLATES = [
   "in_port(1),eth() {out}{port} , {port},{out}",
   "in_port(1),eth() set(eth(dst={mac})),{port},set(eth(src={mac},dst={mac})),set(ipv4(src={ip},ttl={byte})) {out}",
   "in_port(1),eth() set(ipv6(dst={ip6},label={label})),set(udp(src={port},dst={port})),set(tunnel(dst={ip},ttl=64)),{port}",
+  "in_port(1),eth(),eth_type({kind}), actions:{out}",
+  "in_port(1),eth(),eth_type(0x0800),ipv4(src={ip},proto={kind}), actions:{out}",
   "in_port(1),eth(),eth_type({kind}),ipv4(src={ip},proto={kind}), packets:{count}, actions:{out}",
   "tunnel(tun_id={word},src={ip}),in_port(1),eth(),eth_type(0x86dd),ipv6(proto={kind},frag=first),icmpv6(type={kind}), dpe_x:{count}, actions:{out}",
   "in_port(1),eth(),eth_type(0x0800),ipv4(src={ip},proto=47/0x1,tos={byte},ttl={byte},frag=first) {out}",
