@@ -23,6 +23,21 @@ test("mod-flow DP FLOW leaves a flow its actions, and a datapath where a flow go
   const none = "ufid:00000009-0000-0000-0000-000000000000";
   expect(dpctl("mod-flow", made.name, none)[0]).toBe(1);
   const isNoFlow = `"${made.name}" is a datapath, not a flow`;
+  // A UFID of few bytes leaves a line as short as a UUID alone: its key is compared all the same.
+  dp.loadSync(["ufid:0x01,in_port(3),eth() 2"]);
+  for (const command of ["mod-flow", "del-flow"]) {
+    const [exitCode, said] = dpctl(command, made.name, "ufid:0x01,in_port(4),eth()");
+    expect([exitCode, said]).toEqual([
+      1,
+      expect.stringContaining("that of another flow: ufid:0x01"),
+    ]);
+  }
+  expect(made.flows).toBe(3);
+  expect(dpctl("add-flow", made.name, "ufid:0x01,in_port(4),eth(x)", "2")[1]).toContain(
+    "parsing flow key (column 26",
+  );
+  expect(dpctl("del-flow", made.name, "ufid:0x01")).toEqual([0, ""]);
+  expect(made.flows).toBe(2);
   expect(dpctl("add-flow", made.name, "in_port(3),eth()")).toEqual(
     failed(`parsing flow key (Invalid argument): ${isNoFlow}: the actions are missing`),
   );

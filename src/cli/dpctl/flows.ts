@@ -2,7 +2,7 @@ import { Flow } from "../../flow/flow.ts";
 import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
 import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { type FlowParts } from "../../flow/parts.ts";
+import type { FlowParts } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
@@ -37,9 +37,6 @@ import {
   OVS_FLOW_VERSION,
 } from "../../uapi/openvswitch.ts";
 import { CommandFailed, type DpctlSession, failAsFlow } from "./session.ts";
-
-/** `ufid:` and a UUID. */
-const UFID_TEXT_LENGTH = 41;
 
 /** `add-flow [DP] FLOW ACTIONS` */
 export function addFlow(session: DpctlSession, args: readonly string[]): number {
@@ -185,10 +182,11 @@ const FLOW_BYTES_MAX = 200 << 10;
 function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: string): 1 {
   const { column, reason, text, caretAt: caret } = error;
   const where = { text, caret };
-  if (flow.startsWith("ufid:") && column <= UFID_TEXT_LENGTH) {
+  const ufidLength = /^ufid:[^,\s]*/.exec(flow)?.[0].length ?? 0;
+  if (column <= ufidLength) {
     return session.complain("parsing flow ufid", EINVAL, reason, where);
   }
-  if (flow.length === UFID_TEXT_LENGTH && flow.startsWith("ufid:")) {
+  if (ufidLength > 0 && flow.length === ufidLength) {
     const why = "the kernel takes actions only with the flow's key, beside its UFID";
     return session.complain("updating flow table", EINVAL, why);
   }
@@ -239,20 +237,25 @@ function flowToChange(
   text: string,
   mode: LineVerb,
 ): { identity: FlowIdentity; named: NamedFlow | undefined } {
-  const identity = identityOfText(session, text, session.portNames(datapath));
-  const line = new TextEncoder().encode(text.trim());
+  const [byUfid, byKey] = identitiesOfText(session, text, session.portNames(datapath));
   // A UFID alone names a flow whatever it matches.
-  const isUfid = line.length <= UFID_TEXT_LENGTH && text.trimStart().startsWith("ufid:");
-  return { identity, named: isUfid ? undefined : { session, datapath, line, mode } };
+  if (byKey === undefined) return { identity: byUfid, named: undefined };
+  const line = new TextEncoder().encode(text.trim());
+  // With a UFID the kernel does not look at the key, and without one it finds only what has none.
+  const identity = text.trimStart().startsWith("ufid:") ? byUfid : byKey;
+  return { identity, named: { session, datapath, line, mode } };
 }
 
-// With a UFID the kernel does not look at the key, and without one it finds only what has none.
-function identityOfText(session: DpctlSession, text: string, ports: PortNames): FlowIdentity {
+/** As {@link identitiesOf}; the first is there. */
+function identitiesOfText(
+  session: DpctlSession,
+  text: string,
+  ports: PortNames,
+): readonly [FlowIdentity, FlowIdentity?] {
   try {
-    const [byUfid, byKey] = identitiesOf(text, ports);
-    const identity = text.trimStart().startsWith("ufid:") ? byUfid : byKey;
-    assert(identity !== undefined, "text names a flow");
-    return identity;
+    const [first, second] = identitiesOf(text, ports);
+    assert(first !== undefined, "text names a flow");
+    return second === undefined ? [first] : [first, second];
   } catch (error) {
     if (!(error instanceof FlowSyntaxError)) throw error;
     const where = { text: error.text, caret: error.caretAt };
