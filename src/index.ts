@@ -2,7 +2,7 @@
  * millrace: flows into the Open vSwitch kernel datapath, in packed netlink transactions, with a true
  * account of every one. Linux only. `millrace/netlink` is the engine alone.
  */
-export { Datapath, type NamespaceOption } from "./datapath.ts";
+export { Datapath, type FlowsOptions, type NamespaceOption } from "./datapath.ts";
 export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export type { FlowSource } from "./flow-source.ts";
 export { Flow, type FlowTextOptions } from "./flow/flow.ts";

@@ -129,7 +129,7 @@ export class Flow {
     });
   }
 
-  /** The UFID: a UUID, or \`0x…\` where it has fewer bytes; undefined for a flow that its key identifies. */
+  /** The UFID: a UUID, or `0x…` where it has fewer bytes; undefined for a flow that its key identifies. */
   get ufid(): string | undefined {
     return ufidOf(this.#parts);
   }

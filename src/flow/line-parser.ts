@@ -94,6 +94,7 @@ export class LineParser {
   #statisticsCount = 0;
   #actionsStart = 0;
   #actionsEnd = 0;
+
   constructor(options: LineParserOptions) {
     this.#ufid = options.ufid;
     this.#mode = options.mode ?? "put";

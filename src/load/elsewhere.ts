@@ -37,8 +37,10 @@ export function heldByMatch(
     const check = DumpCheck.of(channel, datapath);
     for (const view of dumpFlows(channel, datapath, { check })) {
       if (!hashMatch(view, hash, 0)) continue;
-      const text = `the flow is there, and named otherwise: ${describe(view)}`;
-      for (const index of wanted.get(hash.join()) ?? []) found.set(index, text);
+      // Put into words where it is wanted alone: that is few flows of many.
+      for (const index of wanted.get(hash.join()) ?? []) {
+        found.set(index, `the flow is there, and named otherwise: ${describe(view)}`);
+      }
     }
     const doubt = check.doubt();
     if (doubt === undefined) return found;

@@ -45,7 +45,8 @@ const SHAPE: BatchShape = {
 export type ReadResult = "found" | "none" | "unknown";
 
 /**
- * Reads many flows by what names them, in packed GET requests: add some, then execute. Owns a socket and an arena; used by one caller at a time.
+ * Reads many flows by what names them, in packed GET requests: add some, then execute. Owns a socket and an
+ * arena; used by one caller at a time.
  */
 export class FlowReads {
   readonly #channel: OvsChannel;

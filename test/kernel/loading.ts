@@ -1,4 +1,4 @@
-import { type FlowLineOptions } from "../../src/flow/line.ts";
+import type { FlowLineOptions } from "../../src/flow/line.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";

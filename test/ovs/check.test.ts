@@ -2,22 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { checkName, checkNumber, isName } from "../../src/ovs/check.ts";
 import { setCtLimits } from "../../src/ovs/ct-limit.ts";
-import type { DatapathInfo } from "../../src/ovs/datapath.ts";
 import { createDatapath } from "../../src/ovs/datapath.ts";
 import { setMeter } from "../../src/ovs/meter.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { MillraceError, NotSupportedError } from "../../src/sys/errors.ts";
+import { datapathInfo } from "./datapath-info.ts";
 
-const DATAPATH: DatapathInfo = {
-  name: "dp0",
-  index: 1,
-  userFeatures: 0,
-  features: [],
-  perCpuPortIds: [],
-  stats: { hit: 0, missed: 0, lost: 0, flows: 0 },
-  megaflow: { maskHit: 0, masks: 0, cacheHit: 0 },
-  masksCacheSize: undefined,
-};
+const DATAPATH = datapathInfo("dp0", 1);
 
 // Nothing of this may reach a kernel, whether it has the datapath or not.
 function expectUsage(run: (channel: OvsChannel) => unknown, said: string): void {

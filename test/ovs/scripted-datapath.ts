@@ -36,6 +36,7 @@ import {
   type Request,
   ScriptedKernel,
 } from "../netlink/scripted-kernel.ts";
+import { datapathInfo } from "./datapath-info.ts";
 
 /** Netlink, generic netlink and ovs_header. */
 const PREFIX = 24;
@@ -66,16 +67,7 @@ export type FlowRequest = Request & { readonly command: number };
  */
 export class ScriptedDatapath implements Disposable {
   readonly channel: OvsChannel = new OvsChannel();
-  readonly info: DatapathInfo = {
-    name: "scripted0",
-    index: 7,
-    userFeatures: 0,
-    features: [],
-    perCpuPortIds: [],
-    stats: { hit: 0, missed: 0, lost: 0, flows: 0 },
-    megaflow: { maskHit: 0, masks: 0, cacheHit: 0 },
-    masksCacheSize: undefined,
-  };
+  readonly info: DatapathInfo = datapathInfo("scripted0", 7);
   /** The kernel's end of every socket that was opened, in their order. */
   readonly kernels: ScriptedKernel[] = [];
   /** Flow requests of all sockets, in the order in which they were carried out. */
