@@ -12,6 +12,7 @@ import {
 import { ackErrno, decodeExtendedAck } from "./ack.ts";
 import type { AttributeWriter } from "./attribute-writer.ts";
 import { Batch } from "./batch.ts";
+import { Cursor } from "./cursor.ts";
 import { NetlinkError } from "./errors.ts";
 import type { MessageReader } from "./message.ts";
 import { setSequence } from "./message.ts";
@@ -85,27 +86,30 @@ export class Requester implements Disposable {
    * @throws NetlinkError, also where the kernel's NLMSG_DONE carries an errno; MillraceError
    *   `UNSOUND_DUMP`, after the last message, where the kernel says that what it dumped changed meanwhile
    */
-  *dump(request: Request): Generator<MessageReader, void> {
-    this.#receiver.expectLong(false);
-    const sequence = this.#send(request, NLM_F_DUMP);
-    this.#dumping = true;
-    let interrupted = false;
+  dump(request: Request): Cursor<MessageReader> {
     const { memory } = this.#receiver;
-    for (;;) {
-      const message = this.#receiver.next(this.socket, REPLY_TIMEOUT_MS);
-      if (message.sequence !== sequence) continue;
-      // `nl_dump_check_consistent` marks the first message after the change.
-      interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
-      if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
+    let sequence = -1;
+    let interrupted = false;
+    return new Cursor(() => {
+      if (sequence < 0) {
+        this.#receiver.expectLong(false);
+        sequence = this.#send(request, NLM_F_DUMP);
+        this.#dumping = true;
+      }
+      for (;;) {
+        const message = this.#receiver.next(this.socket, REPLY_TIMEOUT_MS);
+        if (message.sequence !== sequence) continue;
+        // `nl_dump_check_consistent` marks the first message after the change.
+        interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
+        if (message.type !== NLMSG_DONE && message.type !== NLMSG_ERROR) return message;
         this.#dumping = false;
         if (message.payload + 4 <= message.end && memory.i32[message.payload >> 2] !== 0) {
           this.#throwError(message, request.doing);
         }
         if (interrupted) throw new MillraceError("UNSOUND_DUMP", `${request.doing}: ${CHANGED}`);
-        return;
+        return undefined;
       }
-      yield message;
-    }
+    });
   }
 
   /** The memory in which the messages of {@link dump} and {@link transact} lie. */

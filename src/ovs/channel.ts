@@ -3,12 +3,13 @@ import { MillraceError } from "../sys/errors.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
 import type { NetworkNamespace } from "../sys/netns.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { Cursor } from "../netlink/cursor.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { findFamily, type GenericFamily } from "../netlink/family.ts";
 import { GENL_HEADER, type MessageReader, putGenericHeader, putWord } from "../netlink/message.ts";
 import { SocketPool } from "../netlink/pool.ts";
 import { NetlinkSocket, type SocketOptions } from "../netlink/socket.ts";
-import type { OnReply, Request } from "../netlink/request.ts";
+import type { OnReply, Request, Requester } from "../netlink/request.ts";
 import { NETLINK_GENERIC } from "../uapi/netlink.ts";
 import { OVS_PREFIX } from "./message.ts";
 
@@ -115,41 +116,56 @@ export class OvsChannel implements Disposable {
   }
 
   /** Dumps; each message is valid until the next. Ending the loop early closes the socket. */
-  *dump(request: OvsRequest): Generator<OvsMessage, void> {
-    const inner = this.#request(request);
-    try {
-      yield* this.#dumpOnce(inner);
-    } catch (error) {
-      // The kernel says so before the first message.
-      if (!this.#isOfNoFamily(error, request.family, inner.type)) throw error;
-      yield* this.#dumpOnce(this.#request(request));
-    }
-  }
-
-  *#dumpOnce(request: Request): Generator<OvsMessage, void> {
+  dump(request: OvsRequest): Cursor<OvsMessage> {
+    let replies: Cursor<Reply> | undefined;
     let found: OvsMessage | undefined;
-    for (const reply of this.dumpWith(NETLINK_GENERIC, request)) {
-      const { u8, view } = reply.memory;
-      found ??= { bytes: u8, view, datapath: 0, start: 0, end: 0 };
-      setMessage(found, reply.message);
-      yield found;
-    }
+    const first = (): Reply | undefined => {
+      const inner = this.#request(request);
+      replies = this.dumpWith(NETLINK_GENERIC, inner);
+      try {
+        return replies.take();
+      } catch (error) {
+        // The kernel says so before the first message.
+        if (!this.#isOfNoFamily(error, request.family, inner.type)) throw error;
+        replies = this.dumpWith(NETLINK_GENERIC, this.#request(request));
+        return replies.take();
+      }
+    };
+    return new Cursor(
+      () => {
+        const reply = replies === undefined ? first() : replies.take();
+        if (reply === undefined) return undefined;
+        const { u8, view } = reply.memory;
+        found ??= { bytes: u8, view, datapath: 0, start: 0, end: 0 };
+        setMessage(found, reply.message);
+        return found;
+      },
+      () => replies?.return(),
+    );
   }
 
   /** A dump from another protocol of the same namespace, as {@link dump}: one object, set anew each time. */
-  *dumpWith(protocol: number, request: Request): Generator<Reply, void> {
-    const requester = this.#pool.take(protocol);
-    try {
-      let reply: Reply | undefined;
-      for (const message of requester.dump(request)) {
-        reply ??= { memory: requester.replies, message };
-        yield reply;
-      }
-    } catch (error) {
-      throw explain(error, request.doing);
-    } finally {
-      this.#pool.give(requester);
-    }
+  dumpWith(protocol: number, request: Request): Cursor<Reply> {
+    let requester: Requester | undefined;
+    let messages: Cursor<MessageReader> | undefined;
+    let reply: Reply | undefined;
+    return new Cursor(
+      () => {
+        requester ??= this.#pool.take(protocol);
+        messages ??= requester.dump(request);
+        let message: MessageReader | undefined;
+        try {
+          message = messages.take();
+        } catch (error) {
+          throw explain(error, request.doing);
+        }
+        if (message !== undefined) reply ??= { memory: requester.replies, message };
+        return message === undefined ? undefined : reply;
+      },
+      () => {
+        if (requester !== undefined) this.#pool.give(requester);
+      },
+    );
   }
 
   [Symbol.dispose](): void {

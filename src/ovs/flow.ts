@@ -1,5 +1,6 @@
 import type { FlowIdentity } from "../flow/identity.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { Cursor } from "../netlink/cursor.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { ENOENT } from "../sys/errno.ts";
 import { assert } from "../sys/errors.ts";
@@ -40,25 +41,32 @@ export type DumpOptions = {
  * A flow whose actions a dump has no room for is read once more, alone. A dump beside which flows change
  * may lack some: only a {@link DumpCheck} sees it.
  */
-export function* dumpFlows(
+export function dumpFlows(
   channel: OvsChannel,
   datapath: DatapathInfo,
   { omit = 0, check }: DumpOptions = {},
-): Generator<FlowView, void> {
+): Cursor<FlowView> {
   const view = newFlowView();
-  const request = {
+  const messages = channel.dump({
     ...flowRequest(OVS_FLOW_CMD_GET, datapath),
     doing: `dumping the flows of ${datapath.name}`,
     ...(omit === 0 ? {} : { write: (w: AttributeWriter) => w.u32(OVS_FLOW_ATTR_UFID_FLAGS, omit) }),
-  };
-  for (const message of channel.dump(request)) {
-    decodeFlow(message, view);
-    check?.add(view);
-    // Its actions did not fit the dump's chunk: the flow alone has them.
-    const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
-    const whole = cut ? readWhole(channel, datapath, view) : view;
-    if (whole !== undefined) yield whole;
-  }
+  });
+  return new Cursor(
+    () => {
+      for (;;) {
+        const message = messages.take();
+        if (message === undefined) return undefined;
+        decodeFlow(message, view);
+        check?.add(view);
+        // Its actions did not fit the dump's chunk: the flow alone has them.
+        const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
+        const whole = cut ? readWhole(channel, datapath, view) : view;
+        if (whole !== undefined) return whole;
+      }
+    },
+    () => messages.return(),
+  );
 }
 
 // Undefined where the flow is gone meanwhile.
