@@ -20,7 +20,6 @@ export class DryOutlet implements Outlet {
   readonly reads = 0;
   readonly fatalErrno = 0;
   readonly failure = "";
-  readonly tuned = undefined;
   readonly senders = 1;
   firstSendAt = 0;
   lastReplyAt = 0;

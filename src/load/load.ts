@@ -274,7 +274,6 @@ class LoadRun implements FlowSink, Disposable {
       batchLatencyMicroseconds: batchLatency(outlet.latency),
       peakResidentBytes: peakResidentBytes(),
       senders: outlet.senders,
-      ...(outlet.tuned === undefined ? {} : { tuned: outlet.tuned }),
       ended: this.#ended,
       endReason: this.#endReason,
       ...(this.#endCause === undefined ? {} : { endCause: this.#endCause }),

@@ -2,7 +2,6 @@ import type { RecordableHistogram } from "node:perf_hooks";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowVerb } from "../ovs/flow-message.ts";
 import type { Account } from "./outcome.ts";
-import type { TunedCut } from "./tuner.ts";
 
 /**
  * Where encoded flows go: the kernel, or nowhere in a dry run. A load begins a message, lets an
@@ -43,8 +42,6 @@ export type Outlet = Disposable & {
   readonly latency: RecordableHistogram;
   /** Sockets that sent at the end; 1 while it is found out whether two are faster. */
   readonly senders: 1 | 2;
-  /** The cut that was found best, where the load looked for it. */
-  readonly tuned: TunedCut | undefined;
   /** The errno after which no flow will be taken any more; 0 while there is none. */
   readonly fatalErrno: number;
   /** What of the outlet's own broke, in words, after which it sends nothing; empty where nothing did. */

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import type { RecordableHistogram } from "node:perf_hooks";
-import type { TunedCut } from "./tuner.ts";
 import type { LineNotes } from "../format/feed.ts";
 import type { FlowException, OutcomeCounts } from "./outcome.ts";
 
@@ -42,8 +41,6 @@ export type LoadReport = OutcomeCounts &
     readonly peakResidentBytes: number;
     /** Sockets that sent at the end: two where that was found faster, or asked for, and the flows let them. */
     readonly senders: 1 | 2;
-    /** The batch shape that `tune` found best; absent where it was not asked for, or the load too short. */
-    readonly tuned?: TunedCut;
     /** Lines of the input that were read. */
     readonly lines: number;
     /**

@@ -72,8 +72,6 @@ export class RigShelf implements Disposable {
     if (idle === undefined || !isSameShape(idle.shape, shape)) return new Rig(channel, shape);
     this.#idle = undefined;
     idle.batch.clear();
-    idle.batch.limit = idle.batch.capacity;
-    idle.transactor.cut(shape.messagesPerDatagram);
     return idle;
   }
 

@@ -16,7 +16,6 @@ import { DEFAULT_SHAPE, type SenderShape } from "./sender-shape.ts";
 import { onlyCreates } from "./segment.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import type { Settler } from "./settle.ts";
-import { type Cut, type TunedCut, Tuner } from "./tuner.ts";
 
 /** Where a load goes. */
 export type LoadTarget = {
@@ -34,11 +33,9 @@ export type SenderOptions = {
   readonly tolerate?: ReadonlySet<number>;
   /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
-  /** Find the best cut into datagrams while the load runs, instead of the shape's: its batches are the longest. */
-  readonly tune?: boolean;
   /**
-   * How many sockets send. `auto` by default, which is 1 with `tune`, by other transports than sendmmsg,
-   * and where the load keeps to a rate; 2 is an error with the first two.
+   * How many sockets send. `auto` by default, which is 1 by other transports than sendmmsg, where 2 is an
+   * error, and where the load keeps to a rate.
    */
   readonly senders?: SenderCount;
   /** Starts the thread of the second socket; a test's may fail. */
@@ -72,9 +69,6 @@ export class Sender implements Outlet {
   readonly #messages: FlowMessages;
   /** Made when a flow first fails. */
   #settler: Settler | undefined;
-  /** Finds the best cut while the load runs; undefined where the shape is given. */
-  readonly #tuner: Tuner | undefined;
-
   readonly #target: LoadTarget;
   readonly #tolerate: ReadonlySet<number>;
   readonly #exactIdentity: boolean;
@@ -87,7 +81,7 @@ export class Sender implements Outlet {
 
   /** @throws MillraceError `USAGE` where two sockets are asked for and cannot send */
   constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
-    const { shape = DEFAULT_SHAPE, tolerate = new Set(), tune = false } = options;
+    const { shape = DEFAULT_SHAPE, tolerate = new Set() } = options;
     const { channel, datapath } = target;
     this.account = account;
     this.#target = target;
@@ -103,10 +97,6 @@ export class Sender implements Outlet {
     this.batch = this.#rig.batch;
     const messages = this.batch.capacity;
     this.batchShape = { messages, bytes: this.batch.memory.size };
-    const { messagesPerDatagramMax: messagesPerDatagram, datagramsPerCallMax: datagramsPerCall } =
-      this.#transactor;
-    this.#tuner = tune ? new Tuner({ messages, messagesPerDatagram, datagramsPerCall }) : undefined;
-    this.#cut();
   }
 
   get systemCalls(): number {
@@ -121,10 +111,6 @@ export class Sender implements Outlet {
 
   get senders(): 1 | 2 {
     return this.#trial.senders;
-  }
-
-  get tuned(): TunedCut | undefined {
-    return this.#tuner?.chosen;
   }
 
   get bytes(): number {
@@ -158,7 +144,6 @@ export class Sender implements Outlet {
       this.failure = FAILURES[this.#second?.lastCall ?? "made"];
     }
     batch.clear();
-    this.#cut();
     return true;
   }
 
@@ -202,8 +187,6 @@ export class Sender implements Outlet {
   }
 
   #send(batch: Batch): void {
-    const { counters } = this.#transactor;
-    const datagramsBefore = counters.datagrams;
     const before = performance.now();
     if (this.batches === 0) this.firstSendAt = before;
     const by = this.#execute(batch);
@@ -213,12 +196,6 @@ export class Sender implements Outlet {
     this.lastReplyAt = after;
     this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
     this.batches++;
-    const microseconds = (after - before) * 1e3;
-    this.#tuner?.record(
-      batch.count,
-      this.#cutOf(batch.count, counters.datagrams - datagramsBefore),
-      microseconds,
-    );
   }
 
   // Returns how many sockets sent it.
@@ -240,21 +217,6 @@ export class Sender implements Outlet {
     return 1;
   }
 
-  // How a batch was cut that left as so many datagrams; none did where the kernel took none.
-  #cutOf(messages: number, datagrams: number): Cut {
-    return {
-      messagesPerDatagram: Math.ceil(messages / Math.max(1, datagrams)),
-      datagramsPerCall: Math.min(Math.max(1, datagrams), this.#transactor.datagramsPerCallMax),
-    };
-  }
-
-  #cut(): void {
-    if (this.#tuner === undefined) return;
-    const { messagesPerDatagram, datagramsPerCall } = this.#tuner.next;
-    this.#transactor.cut(messagesPerDatagram);
-    this.batch.limit = Math.min(this.batch.capacity, messagesPerDatagram * datagramsPerCall);
-  }
-
   [Symbol.dispose](): void {
     this.#second?.[Symbol.dispose]();
     // Where the kernel took no more, replies may still be on their way.
@@ -271,16 +233,14 @@ function newSettler(...args: ConstructorParameters<typeof Settler>): Settler {
   return new Settler(...args);
 }
 
-// The tuner changes the cut from batch to batch, and a thread knows sendmmsg alone.
-function sendersFor({
-  shape = DEFAULT_SHAPE,
-  tune = false,
-  senders = "auto",
-}: SenderOptions): SenderCount {
-  if (tune || shape.transport !== "sendmmsg") {
+// The thread of the second socket knows sendmmsg alone.
+function sendersFor({ shape = DEFAULT_SHAPE, senders = "auto" }: SenderOptions): SenderCount {
+  if (shape.transport !== "sendmmsg") {
     if (senders !== 2) return 1;
-    const what = tune ? "while the cut is tuned" : `by ${shape.transport}`;
-    throw new MillraceError("USAGE", `two sockets cannot send ${what}: by sendmmsg alone`);
+    throw new MillraceError(
+      "USAGE",
+      `two sockets cannot send by ${shape.transport}: by sendmmsg alone`,
+    );
   }
   return senders === "auto" && navigator.hardwareConcurrency < 2 ? 1 : senders;
 }

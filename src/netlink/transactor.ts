@@ -61,7 +61,7 @@ export class Transactor {
   /** The most messages between two reads, so that the replies to all of them fit. */
   readonly windowMessages: number;
 
-  #perDatagram: number;
+  readonly #perDatagram: number;
   readonly #iovecs: IovecArray | undefined;
   readonly #outgoing = new MessageVector(DATAGRAMS_MAX);
   readonly #replies: Replies;
@@ -85,22 +85,6 @@ export class Transactor {
     this.#iovecs = shape.transport === "writev" ? new IovecArray(this.#perDatagram) : undefined;
     this.windowMessages = windowMessages(socket, shape);
     this.#replies = new Replies(socket, this.counters, data);
-  }
-
-  /** The most messages a datagram that {@link cut} can ask for. */
-  get messagesPerDatagramMax(): number {
-    return this.#iovecs?.capacity ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** The most datagrams that leave with one system call. */
-  get datagramsPerCallMax(): number {
-    return this.shape.transport === "sendmmsg" ? DATAGRAMS_MAX : 1;
-  }
-
-  /** Cuts batches anew from now on; under `writev` a datagram keeps to the iovecs there are. */
-  cut(messagesPerDatagram: number): void {
-    assert(messagesPerDatagram > 0, "messages a datagram");
-    this.#perDatagram = Math.min(messagesPerDatagram, this.messagesPerDatagramMax);
   }
 
   /** Sends every message of `batch` and fills its states, errnos and failures. Blocks. */

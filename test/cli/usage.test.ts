@@ -34,10 +34,6 @@ test("dump --json is a format, and cannot be with another one", () => {
 });
 
 test.each([
-  [["--tune", "--dry-run"], "--tune tries what a kernel takes, and --dry-run sends it nothing"],
-  [["--tune", "--batch-flows", "64"], "--tune finds what --batch-flows would say: one of them"],
-  [["--tune", "--workers", "1"], "--tune varies batches, which --workers 1 cannot: one of them"],
-  [["--tune", "--workers", "2"], "--tune varies batches, which --workers 2 cannot: one of them"],
   [["--workers", "2", "--transport", "send"], "sends by sendmmsg, not by --transport send"],
   [["--workers", "2", "--transport", "writev"], "sends by sendmmsg, not by --transport writev"],
 ])("load %p: options that contradict one another are a usage error", (args, message) => {

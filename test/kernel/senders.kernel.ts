@@ -12,7 +12,7 @@ import { completeShape } from "../../src/load/sender-shape.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { SendThread } from "../../src/sys/send-thread.ts";
 import { TestDatapath } from "./lab.ts";
-import { lines, sample } from "./loading.ts";
+import { sample } from "./loading.ts";
 import { limit } from "../runner/limit.ts";
 
 describe("how a load is sent", () => {
@@ -73,28 +73,8 @@ describe("how a load is sent", () => {
     const shape = completeShape({ transport: "writev" });
     const sender = (options: SenderOptions): Sender => new Sender(target, new Account(), options);
     expect(() => sender({ shape, senders: 2 })).toThrow("two sockets cannot send by writev");
-    expect(() => sender({ tune: true, senders: 2 })).toThrow("while the cut is tuned");
     using auto = sender({ shape });
     expect(auto.senders).toBe(1);
-  });
-
-  test("a tuned load says how its batches left", async () => {
-    using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
-    for (const transport of ["sendmmsg", "send", "writev"] as const) {
-      // At most 23 of these flows are 4096 bytes.
-      for (const bytesPerDatagram of [256 << 10, 4096]) {
-        const cut = { messagesPerDatagram: 64, datagramsPerCall: 4 };
-        const shape = completeShape({ transport, bytesPerDatagram, ...cut });
-        const sender = new Sender(target, new Account(), { shape, tune: true });
-        const { tuned, ...report } = await load(lines(sample(4000)), sender);
-        flushFlows(dp.channel, dp.info);
-        expect(report).toMatchObject({ applied: 4000, senders: 1 });
-        const flowsMax = bytesPerDatagram === 4096 ? 23 : transport === "writev" ? 64 : 256;
-        expect(tuned?.messagesPerDatagram).toBeLessThanOrEqual(flowsMax);
-        if (transport !== "sendmmsg") expect(tuned?.datagramsPerCall).toBe(1);
-      }
-    }
   });
 
   test.each(["failed", "late"] as const)(

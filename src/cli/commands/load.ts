@@ -41,7 +41,6 @@ type Options = {
   ufid: boolean;
   force?: true;
   dryRun?: true;
-  tune?: true;
   errors?: string;
   json?: true;
 };
@@ -120,11 +119,6 @@ export function loadCommand(): Command {
       positive("--batch-bytes", 1 << 24),
       DEFAULT_SHAPE.bytesPerDatagram,
     )
-    .option(
-      "--tune",
-      "find the best batch shape while the load runs, and say what it was; " +
-        "not with --batch-flows or --dry-run",
-    )
     .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
     .addOption(
       new Option(
@@ -167,17 +161,20 @@ async function run(file: string, options: Options): Promise<void> {
       : kernel.openSender(target, account, {
           shape: shapeOf(options),
           tolerate: options.tolerate,
-          tune: options.tune === true,
           senders: sendersOf(options.workers),
           force: options.force === true,
         });
   const { format } = options;
   const line = { mode: options.mode, ufid: options.ufid };
-  // A parsing thread fills batches of one size: the tuner wants to vary it.
-  const workers = options.tune ? 0 : options.workers;
   const ports = place?.ports ?? [];
   const again = place === undefined ? {} : { readPorts: place.readPorts };
-  const feed = await fileFeed(source, outlet, target, { line, ports, ...again, workers, format });
+  const feed = await fileFeed(source, outlet, target, {
+    line,
+    ports,
+    ...again,
+    workers: options.workers,
+    format,
+  });
   const report = await load(feed, outlet, loadOptions);
   bar[Symbol.dispose]();
   // A thrown value is none for JSON, and the reason says what it was.
@@ -196,21 +193,9 @@ function dryOutlet(account: Account): Outlet {
 
 /** @throws UsageError where options contradict one another, or the goal is missing */
 function refuseConflicts(options: Options): void {
-  const { dp, dryRun, tune, batchFlows, workers, transport } = options;
+  const { dp, dryRun, workers, transport } = options;
   if (dp === undefined && dryRun === undefined) {
     throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
-  }
-  if (tune && dryRun) {
-    throw new UsageError("load: --tune tries what a kernel takes, and --dry-run sends it nothing");
-  }
-  if (tune && batchFlows !== undefined) {
-    throw new UsageError("load: --tune finds what --batch-flows would say: one of them");
-  }
-  // A thread that parses fills batches of one size, and one that sends cuts them in one way.
-  if (tune && (workers === 1 || workers === 2)) {
-    throw new UsageError(
-      `load: --tune varies batches, which --workers ${workers} cannot: one of them`,
-    );
   }
   if (workers === 2 && transport !== "sendmmsg") {
     throw new UsageError(`load: --workers 2 sends by sendmmsg, not by --transport ${transport}`);
@@ -258,7 +243,6 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${counted(report.lines, "line")}\n`);
   writeOut(notesText(report));
   if (report.batches > 0 && !options.dryRun) printFigures(report);
-  if (options.tune) printTuned(report, options.transport);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
   if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");
 }
@@ -273,22 +257,6 @@ function printFigures(report: LoadReport): void {
       `  calls    ${counted(report.systemCalls, "system call")}, ${bytes(report.bytes)} of netlink; ` +
       (report.reads > 0 ? `${counted(report.reads, "flow")} read back; ` : "") +
       `peak memory ${bytes(report.peakResidentBytes)}\n`,
-  );
-}
-
-function printTuned({ tuned }: LoadReport, transport: Transport): void {
-  if (tuned === undefined) {
-    writeOut("  tuned    no: too few flows to try the batch shapes\n");
-    return;
-  }
-  const { messagesPerDatagram, datagramsPerCall, microsecondsPerFlow } = tuned;
-  const calls =
-    transport === "sendmmsg"
-      ? `${counted(datagramsPerCall, "datagram")} a system call`
-      : "a system call each";
-  writeOut(
-    `  tuned    ${counted(messagesPerDatagram, "flow")} a datagram, ${calls}: ` +
-      `${microsecondsPerFlow.toFixed(2)} µs a flow\n`,
   );
 }
 
