@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { DEFAULT_SHAPE } from "../src/load/sender-shape.ts";
+import { DEFAULT_SHAPE } from "../src/load/send/batching.ts";
 import type { LabPart, Program, Shape, Variant } from "./model.ts";
 import type { Peers } from "./peers.ts";
 import type { Size } from "./size.ts";

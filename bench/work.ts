@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { FlowLineEncoder, type LineVerb } from "../src/flow/line.ts";
 import { sampleLine } from "../src/format/sample.ts";
 import { Batch } from "../src/netlink/batch.ts";
-import { FlowMessages } from "../src/ovs/flow-message.ts";
+import { FlowMessages } from "../src/ovs/flow-requests.ts";
 
 const MESSAGES = 4096;
 

@@ -8,10 +8,10 @@ import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./l
 import { load, type LoadOptions, loadSync } from "./load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "./load/outcome.ts";
 import { LoadResult } from "./load/result.ts";
-import { type LoadTarget, Sender } from "./load/sender.ts";
-import { completeShape, type SenderShape, shapeForRate } from "./load/sender-shape.ts";
-import type { SenderCount } from "./load/sender-trial.ts";
-import type { FlowVerb } from "./ovs/flow-message.ts";
+import { type LoadTarget, Sender } from "./load/send/sender.ts";
+import { completeShape, type SenderShape, shapeForRate } from "./load/send/batching.ts";
+import type { SenderCount } from "./load/send/sender-trial.ts";
+import type { FlowVerb } from "./ovs/flow-requests.ts";
 import { listPorts, type PortInfo, portNames } from "./ovs/vport.ts";
 
 /** How the library loads. */

@@ -6,10 +6,10 @@ import {
   type SyncFlowSource,
 } from "./datapath-load.ts";
 import type { FlowSource } from "./flow-source.ts";
-import { FlowBatch } from "./load/flow-batch.ts";
+import { FlowBatch } from "./load/flow-installer.ts";
 import type { LoadResult } from "./load/result.ts";
-import { RigShelf } from "./load/rig.ts";
-import type { LoadTarget } from "./load/sender.ts";
+import { RigShelf } from "./load/send/connection.ts";
+import type { LoadTarget } from "./load/send/sender.ts";
 import type { KernelFeatures } from "./flow/rules/features.ts";
 import { type ProbeOptions, probeFeatures } from "./ovs/features.ts";
 import type { MulticastListener } from "./netlink/multicast.ts";
@@ -65,7 +65,7 @@ import {
   readOne,
   removeOne,
   sendOne,
-} from "./single-flow.ts";
+} from "./one-flow.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
 /** Where a datapath is. */

@@ -35,14 +35,14 @@ export { UnreadableInputError } from "./format/source.ts";
 export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
 export type { KernelFeatures } from "./flow/rules/features.ts";
 export type { Lacking } from "./flow/rules/lacking.ts";
-export { FlowBatch, type FlowBatchResult } from "./load/flow-batch.ts";
+export { FlowBatch, type FlowBatchResult } from "./load/flow-installer.ts";
 export type { WorkerCount } from "./load/file-feed.ts";
 export type { LoadProgress } from "./load/load.ts";
 export type { FlowException, OutcomeState } from "./load/outcome.ts";
 export type { BatchLatency, LoadReport } from "./load/report.ts";
 export { LoadResult } from "./load/result.ts";
-export { DEFAULT_SHAPE, type SenderShape } from "./load/sender-shape.ts";
-export type { SenderCount } from "./load/sender-trial.ts";
+export { DEFAULT_SHAPE, type SenderShape } from "./load/send/batching.ts";
+export type { SenderCount } from "./load/send/sender-trial.ts";
 export { type ExtendedAck, NetlinkError } from "./netlink/errors.ts";
 export { MulticastListener, type Overrun } from "./netlink/multicast.ts";
 export { EventStream } from "./netlink/stream.ts";
@@ -51,7 +51,7 @@ export type { CtLimit, CtLimitInfo, CtZone } from "./ovs/ct-limit.ts";
 export type { DatapathFeature, DatapathInfo, DatapathOptions } from "./ovs/datapath.ts";
 export type { ChangeEvent, ChangeKind, ChangeOptions, ChangeVerb } from "./ovs/events.ts";
 export type { ProbeOptions } from "./ovs/features.ts";
-export type { FlowVerb } from "./ovs/flow-message.ts";
+export type { FlowVerb } from "./ovs/flow-requests.ts";
 export type {
   MeterBand,
   MeterCounters,
@@ -71,7 +71,7 @@ export {
   type UpcallVisitor,
 } from "./ovs/upcalls.ts";
 export type { PortInfo, PortStats, PortType } from "./ovs/vport.ts";
-export type { FlowCounters, FlowName } from "./single-flow.ts";
+export type { FlowCounters, FlowName } from "./one-flow.ts";
 export { monotonicMs } from "./sys/clock.ts";
 export { MillraceError, NotSupportedError, SystemCallError } from "./sys/errors.ts";
 export { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";

@@ -72,9 +72,11 @@ test("a load starts without what only some loads want, and without Node's stream
     if (file.startsWith("src/")) for (const path of loadedWith(file)) loaded.add(path);
   }
   expect(loaded).toContain("src/flow/line.ts");
-  expect(loaded).toContain("src/load/sender.ts");
+  expect(loaded).toContain("src/load/send/sender.ts");
   expect(loaded).toContain("node:fs");
-  const wanted = ["settle", "explain", "dry-run", "worker-feed"].map((n) => `src/load/${n}.ts`);
+  const wanted = ["settle/settler", "settle/explain", "dry-run", "thread/worker-feed"].map(
+    (n) => `src/load/${n}.ts`,
+  );
   const heavy = ["node:tty", "node:zlib", "node:stream", "node:worker_threads", "msgpackr/unpack"];
   for (const late of [...wanted, ...heavy]) expect(loaded).not.toContain(late);
 });

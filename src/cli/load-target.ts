@@ -1,6 +1,6 @@
 import type { NumberedPort } from "../flow/ports.ts";
 import type { Account } from "../load/outcome.ts";
-import { type LoadTarget, Sender, type SenderOptions } from "../load/sender.ts";
+import { type LoadTarget, Sender, type SenderOptions } from "../load/send/sender.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { getDatapath } from "../ovs/datapath.ts";
 import { listPorts } from "../ovs/vport.ts";

@@ -1,4 +1,4 @@
-import { looksLikeFlowSet } from "./flow-set-layout.ts";
+import { looksLikeFlowSet } from "./flow-set/layout.ts";
 import type { ByteSource } from "./source.ts";
 import { OPEN_BRACE } from "../flow/text/ascii.ts";
 

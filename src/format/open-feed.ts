@@ -12,7 +12,7 @@ export function openFeed({ source, format }: FlowInput, options: FlowLineOptions
   if (format === "auto") return new DetectingFeed(source, options);
   // What only one format wants is loaded only for that, without waiting.
   if (format === "msgpack") {
-    const { FlowSetFeed }: typeof import("./flow-set-feed.ts") = require("./flow-set-feed.ts");
+    const { FlowSetFeed }: typeof import("./flow-set/feed.ts") = require("./flow-set/feed.ts");
     return new FlowSetFeed(source, options);
   }
   if (format === "jsonl") {

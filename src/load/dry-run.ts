@@ -1,11 +1,11 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
-import { FlowMessages, type FlowVerb } from "../ovs/flow-message.ts";
+import { FlowMessages, type FlowVerb } from "../ovs/flow-requests.ts";
 import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
-import { brokenRule } from "./explain.ts";
+import { brokenRule } from "./settle/explain.ts";
 import type { Account } from "./outcome.ts";
-import { decodeSent, pointedText } from "./sent.ts";
-import type { Outlet } from "./outlet.ts";
+import { decodeSent, pointedText } from "./request-text.ts";
+import type { Outlet } from "./flow-sink.ts";
 
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;

@@ -5,9 +5,9 @@ import type { FlowFeed } from "../format/feed.ts";
 import { openFeed } from "../format/open-feed.ts";
 import type { ByteSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
-import type { Outlet } from "./outlet.ts";
-import type { LoadTarget } from "./sender.ts";
-import type { SenderCount } from "./sender-trial.ts";
+import type { Outlet } from "./flow-sink.ts";
+import type { LoadTarget } from "./send/sender.ts";
+import type { SenderCount } from "./send/sender-trial.ts";
 
 /** Threads beside the first one: one parses, a second one sends, too. `auto`: each where it pays. */
 export type WorkerCount = "auto" | 0 | 1 | 2;
@@ -104,7 +104,7 @@ export async function fileFeed(
     datapath: target.datapath.index,
   };
   // Loaded where it is wanted: threads take 8 ms to import.
-  const { WorkerFeed } = await import("./worker-feed.ts");
+  const { WorkerFeed } = await import("./thread/worker-feed.ts");
   return new WorkerFeed(order, size, outlet.batchShape);
 }
 

@@ -2,11 +2,11 @@ import type { Refusal } from "../flow/rules/refusal.ts";
 import { type FlowFeed, type FlowRefusal, type FlowSink, NO_NOTES } from "../format/feed.ts";
 import { UnreadableInputError } from "../format/source.ts";
 import type { Batch } from "../netlink/batch.ts";
-import type { FlowVerb } from "../ovs/flow-message.ts";
+import type { FlowVerb } from "../ovs/flow-requests.ts";
 import { ENODEV, EPERM, ESTALE, errnoText } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { Account, QuotedLine } from "./outcome.ts";
-import type { Outlet } from "./outlet.ts";
+import type { Outlet } from "./flow-sink.ts";
 import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
 
 /** Longest time between two visits to the event loop: signals, aborts, progress. */

@@ -1,7 +1,7 @@
 import type { FlowRefusal } from "../format/feed.ts";
 import type { Lacking } from "../flow/rules/lacking.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
-import type { FlowVerb } from "../ovs/flow-message.ts";
+import type { FlowVerb } from "../ovs/flow-requests.ts";
 import { EIO } from "../sys/errno.ts";
 import { assert } from "../sys/errors.ts";
 

@@ -17,7 +17,7 @@ import {
 import type { OvsChannel } from "./channel.ts";
 import type { DatapathInfo } from "./datapath.ts";
 import { deleteFlow } from "./flow.ts";
-import { sendFlow } from "./flow-message.ts";
+import { sendFlow } from "./flow-requests.ts";
 
 /** No packet has it: recirculation ids are given out from 1 up, and ports are below 65,535. */
 const NOBODY = "recirc_id(0xffffffff),in_port(65534),eth()";

@@ -1,15 +1,15 @@
 import { Packr } from "msgpackr/pack";
 import { crc32 } from "node:zlib";
-import { unpackFacts } from "../../src/format/flow-set-facts.ts";
+import { unpackFacts } from "../../src/format/flow-set/facts.ts";
 import type { PortNames } from "../../src/flow/ports.ts";
 import type { FlowFeed, FlowRefusal, FlowSink } from "../../src/format/feed.ts";
-import { FlowSetCompiler, type LineFormat } from "../../src/format/flow-set-compile.ts";
-import { FlowSetWriter } from "../../src/format/flow-set-writer.ts";
+import { FlowSetCompiler, type LineFormat } from "../../src/format/flow-set/compile.ts";
+import { FlowSetWriter } from "../../src/format/flow-set/writer.ts";
 import { bytesSource, type ByteSource } from "../../src/format/source.ts";
 import { Batch } from "../../src/netlink/batch.ts";
 import { NLM_F_ACK } from "../../src/uapi/netlink.ts";
 import { addFlags } from "../../src/netlink/message.ts";
-import { FlowMessages } from "../../src/ovs/flow-message.ts";
+import { FlowMessages } from "../../src/ovs/flow-requests.ts";
 
 /** Ports that the tests' flows may name. */
 export const PORTS: PortNames = {

@@ -3,7 +3,7 @@ import { lineToFlowJson } from "../../src/flow/json.ts";
 import { Flow } from "../../src/flow/flow.ts";
 import { detect, formatOf } from "../../src/format/detect.ts";
 import { openFeed } from "../../src/format/open-feed.ts";
-import { FlowSetFeed } from "../../src/format/flow-set-feed.ts";
+import { FlowSetFeed } from "../../src/format/flow-set/feed.ts";
 import { jsonFeed } from "../../src/format/json-feed.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource } from "../../src/format/source.ts";

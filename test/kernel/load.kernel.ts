@@ -8,7 +8,7 @@ import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load, loadSync } from "../../src/load/load.ts";
 import { Account, type FlowException, OutcomeTable } from "../../src/load/outcome.ts";
-import { Sender } from "../../src/load/sender.ts";
+import { Sender } from "../../src/load/send/sender.ts";
 import { deleteDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
 import { Datapath } from "../../src/datapath.ts";

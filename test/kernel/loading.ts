@@ -5,8 +5,8 @@ import { TextFeed } from "../../src/format/text-feed.ts";
 import { load, type LoadOptions } from "../../src/load/load.ts";
 import { Account, type OutcomeTable } from "../../src/load/outcome.ts";
 import type { LoadReport } from "../../src/load/report.ts";
-import { Sender } from "../../src/load/sender.ts";
-import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
+import { Sender } from "../../src/load/send/sender.ts";
+import { completeShape, type SenderShape } from "../../src/load/send/batching.ts";
 import type { TestDatapath } from "./lab.ts";
 
 /** Lines of text, as a load reads them. */

@@ -6,7 +6,7 @@ import { linesSource } from "../../src/format/lines-source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { load } from "../../src/load/load.ts";
 import { Account } from "../../src/load/outcome.ts";
-import { Sender } from "../../src/load/sender.ts";
+import { Sender } from "../../src/load/send/sender.ts";
 import { createDatapath, deleteDatapath, getDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows, getFlow } from "../../src/ovs/flow.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";

@@ -4,9 +4,9 @@ import { TextFeed } from "../../src/format/text-feed.ts";
 import { loadSync } from "../../src/load/load.ts";
 import { Account, OutcomeTable } from "../../src/load/outcome.ts";
 import type { LoadReport } from "../../src/load/report.ts";
-import type { RigShelf } from "../../src/load/rig.ts";
-import { Sender, type SenderOptions } from "../../src/load/sender.ts";
-import { completeShape, type SenderShape } from "../../src/load/sender-shape.ts";
+import type { RigShelf } from "../../src/load/send/connection.ts";
+import { Sender, type SenderOptions } from "../../src/load/send/sender.ts";
+import { completeShape, type SenderShape } from "../../src/load/send/batching.ts";
 import type { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
 
 /** How {@link loadInto} loads. */

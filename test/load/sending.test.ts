@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Flow } from "../../src/flow/flow.ts";
-import { RigShelf } from "../../src/load/rig.ts";
+import { RigShelf } from "../../src/load/send/connection.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, ENOMEM, EPERM, ESTALE } from "../../src/sys/errno.ts";
 import { SendThread } from "../../src/sys/send-thread.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Flow } from "../../src/flow/flow.ts";
-import { FlowBatch } from "../../src/load/flow-batch.ts";
+import { FlowBatch } from "../../src/load/flow-installer.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import { EEXIST, ENOENT } from "../../src/sys/errno.ts";
 import { ScriptedDatapath } from "../ovs/scripted-datapath.ts";

@@ -9,7 +9,7 @@ import {
   OVS_FLOW_ATTR_UFID,
   OVS_FLOW_FAMILY,
 } from "../../src/uapi/openvswitch.ts";
-import { sendFlow } from "../../src/ovs/flow-message.ts";
+import { sendFlow } from "../../src/ovs/flow-requests.ts";
 import { ScriptedDatapath } from "./scripted-datapath.ts";
 
 /*

@@ -1,7 +1,7 @@
 import { lineToFlowJson } from "../../../src/flow/json.ts";
 import { openFeed } from "../../../src/format/open-feed.ts";
-import { FlowSetCompiler } from "../../../src/format/flow-set-compile.ts";
-import { FlowSetWriter } from "../../../src/format/flow-set-writer.ts";
+import { FlowSetCompiler } from "../../../src/format/flow-set/compile.ts";
+import { FlowSetWriter } from "../../../src/format/flow-set/writer.ts";
 import type { FlowFormat } from "../../../src/format/detect.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import { bytesSource } from "../../../src/format/source.ts";

@@ -1,6 +1,6 @@
 import type { FlowFeed, FlowSink } from "../../../src/format/feed.ts";
 import { Batch } from "../../../src/netlink/batch.ts";
-import { FlowMessages } from "../../../src/ovs/flow-message.ts";
+import { FlowMessages } from "../../../src/ovs/flow-requests.ts";
 
 const MESSAGES = 4096;
 

@@ -1,8 +1,8 @@
 import { Command, Option } from "commander";
 import { detect, type FlowFormat } from "../../format/detect.ts";
 import type { FlowRefusal, LineNotes } from "../../format/feed.ts";
-import { FlowSetCompiler } from "../../format/flow-set-compile.ts";
-import { FlowSetWriter } from "../../format/flow-set-writer.ts";
+import { FlowSetCompiler } from "../../format/flow-set/compile.ts";
+import { FlowSetWriter } from "../../format/flow-set/writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";

@@ -12,8 +12,8 @@ import { DryOutlet } from "../../load/dry-run.ts";
 import { load, loadSync } from "../../load/load.ts";
 import { Account } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
-import { Sender } from "../../load/sender.ts";
-import { DEFAULT_SHAPE, type SenderShape } from "../../load/sender-shape.ts";
+import { Sender } from "../../load/send/sender.ts";
+import { DEFAULT_SHAPE, type SenderShape } from "../../load/send/batching.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import {
   createDatapath,

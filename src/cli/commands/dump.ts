@@ -107,8 +107,8 @@ type Dump = {
 async function openDump(options: Options, ports: PortNames | undefined): Promise<Dump> {
   if (options.format === "msgpack") {
     if (process.stdout.isTTY) throw new UsageError("dump: a flow set is not for a terminal");
-    const { FlowSetDump } = await import("../../format/flow-set-dump.ts");
-    const { FlowSetWriter } = await import("../../format/flow-set-writer.ts");
+    const { FlowSetDump } = await import("../../format/flow-set/dump.ts");
+    const { FlowSetWriter } = await import("../../format/flow-set/writer.ts");
     const set = new FlowSetDump(new FlowSetWriter(writeOut), ports);
     return { add: (view) => set.add(view), finish: () => set.finish() };
   }

@@ -5,16 +5,16 @@ import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { fileFeed, sendersOf, type WorkerCount } from "../../load/file-feed.ts";
 import { load, type LoadOptions } from "../../load/load.ts";
 import { Account, failedFlows, type FlowException } from "../../load/outcome.ts";
-import type { Outlet } from "../../load/outlet.ts";
+import type { Outlet } from "../../load/flow-sink.ts";
 import type { LoadReport } from "../../load/report.ts";
 import {
   completeShape,
   DEFAULT_SHAPE,
   type SenderShape,
   shapeForRate,
-} from "../../load/sender-shape.ts";
+} from "../../load/send/batching.ts";
 import type { AckMode, Transport } from "../../netlink/transactor.ts";
-import type { FlowVerb } from "../../ovs/flow-message.ts";
+import type { FlowVerb } from "../../ovs/flow-requests.ts";
 import { errnoNumber } from "../../sys/errno.ts";
 import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";

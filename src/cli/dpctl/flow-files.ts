@@ -4,7 +4,7 @@ import { type ByteSource, fileSource, standardInput } from "../../format/source.
 import { TextFeed } from "../../format/text-feed.ts";
 import { load } from "../../load/load.ts";
 import { Account, failedFlows, type FlowException, hasFailed } from "../../load/outcome.ts";
-import { Sender } from "../../load/sender.ts";
+import { Sender } from "../../load/send/sender.ts";
 import { flushFlows } from "../../ovs/flow.ts";
 import { ENOENT } from "../../sys/errno.ts";
 import { EndingSignals } from "../../sys/signals.ts";

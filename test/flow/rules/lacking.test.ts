@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ALL_FEATURES } from "../../../src/flow/rules/features.ts";
 import { lackingOf } from "../../../src/flow/rules/lacking.ts";
-import { explainRejection, type Rejection } from "../../../src/load/explain.ts";
+import { explainRejection, type Rejection } from "../../../src/load/settle/explain.ts";
 import { Flow } from "../../../src/flow/flow.ts";
 import { EINVAL, ENOENT } from "../../../src/sys/errno.ts";
 

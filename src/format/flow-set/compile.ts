@@ -1,0 +1,97 @@
+import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
+import { type FlowRefusal, type LineNotes, refusalOfSyntax } from "../feed.ts";
+import { FlowSetLines } from "./lines.ts";
+import type { FlowSetWriter } from "./writer.ts";
+import { FlowJsonLineEncoder } from "../../flow/json.ts";
+import type { ByteSource } from "../source.ts";
+import { LINE_BYTES_MAX, LineReader } from "../text-lines.ts";
+
+/** Formats of lines that are compiled. */
+export type LineFormat = "text" | "jsonl";
+
+/** Lines compiled between two visits to the caller. */
+const LINES_PER_STEP = 8192;
+
+/** Turns an input of lines into a flow set. The caller steps, and fills in between. */
+export class FlowSetCompiler {
+  readonly #input: LineReader;
+  readonly #out: FlowSetWriter;
+  readonly #lines: FlowSetLines;
+  readonly #refuse: (refusal: FlowRefusal) => void;
+  #completed = 0;
+  #headers = 0;
+
+  constructor(
+    source: ByteSource,
+    format: LineFormat,
+    out: FlowSetWriter,
+    refuse: (refusal: FlowRefusal) => void,
+  ) {
+    this.#input = new LineReader(source);
+    this.#out = out;
+    this.#refuse = refuse;
+    this.#lines =
+      format === "jsonl"
+        ? new FlowSetLines(out, (encoder) => new FlowJsonLineEncoder(encoder))
+        : new FlowSetLines(out);
+  }
+
+  /** Lines taken so far. */
+  get line(): number {
+    return this.#input.line;
+  }
+
+  get notes(): LineNotes {
+    const members = [...this.#lines.flow.members];
+    return { completed: this.#completed, passedOver: { headers: this.#headers, members } };
+  }
+
+  get bytesRead(): number {
+    return this.#input.bytesRead;
+  }
+
+  /** Compiles lines that are at hand. @returns false where {@link fill} is due */
+  step(): boolean {
+    for (let i = 0; i < LINES_PER_STEP; i++) {
+      if (!this.#input.next()) return false;
+      this.#compile();
+    }
+    return true;
+  }
+
+  /** As `LineReader.fill`. @throws UnreadableInputError */
+  fill(): boolean | Promise<boolean> {
+    return this.#input.fill();
+  }
+
+  /** Ends the set. */
+  finish(): void {
+    this.#out.finish(this.#input.line);
+  }
+
+  close(): void {
+    this.#input.close();
+  }
+
+  #compile(): void {
+    const { buffer, start, end, line, overlong } = this.#input;
+    if (overlong) {
+      this.#fail("LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`);
+      return;
+    }
+    try {
+      const done = this.#lines.add(buffer, start, end, line);
+      const { flow } = this.#lines;
+      if (typeof done === "object") this.#fail(done.code, done.reason);
+      else if (done === "blank") this.#headers += flow.isHeader ? 1 : 0;
+      else if (flow.completed) this.#completed++;
+    } catch (error) {
+      if (!(error instanceof FlowSyntaxError)) throw error;
+      this.#refuse(refusalOfSyntax(line, error));
+    }
+  }
+
+  #fail(code: string, reason: string): void {
+    this.#refuse({ line: this.#input.line, column: 1, code, reason, text: "" });
+  }
+}

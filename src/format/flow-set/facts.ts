@@ -1,0 +1,71 @@
+import { Unpackr } from "msgpackr/unpack";
+import {
+  byteOrder,
+  FLOW_SET_FORMAT,
+  FLOW_SET_VERSION,
+  type FlowSetChunkFacts,
+  type FlowSetEnd,
+} from "./layout.ts";
+
+const UNPACKR = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
+type Facts = Readonly<Record<string, unknown>>;
+
+/** Reads what a record says behind its messages: facts, and its padding. @returns undefined for anything else */
+export function unpackFacts(bytes: Uint8Array): Facts | undefined {
+  let values: unknown;
+  try {
+    values = UNPACKR.unpackMultiple(bytes);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(values) || values.length !== 2 || typeof values[1] !== "string")
+    return undefined;
+  const facts: unknown = values[0];
+  return isFacts(facts) ? facts : undefined;
+}
+
+/** Why the first record is not the header of a set that can be read here; undefined where it is. */
+export function headerFault(facts: Facts): string | undefined {
+  if (facts["format"] !== FLOW_SET_FORMAT) return "it is not a flow set";
+  const { version } = facts;
+  if (version !== FLOW_SET_VERSION) {
+    return `it is a flow set of version ${String(version)}, and this millrace reads version ${FLOW_SET_VERSION}: compile it again`;
+  }
+  if (facts["byteOrder"] !== byteOrder()) {
+    return `its messages are for ${String(facts["byteOrder"])}-endian machines: compile it on this one`;
+  }
+  return undefined;
+}
+
+/** What a chunk says; undefined where it says something else. */
+export function chunkFacts(facts: Facts): FlowSetChunkFacts | undefined {
+  const { flows, line, names, ports } = facts;
+  if (!isCount(flows) || flows === 0 || !isCount(line)) return undefined;
+  if (names === undefined && ports === undefined) return { flows, line };
+  const named = isList(names, isString);
+  if (!named || !isList(ports, isCount) || ports.length % 2 !== 0) return undefined;
+  return { flows, line, names, ports };
+}
+
+/** What the last record says; undefined where it says something else. */
+export function endFacts(facts: Facts): FlowSetEnd | undefined {
+  const { chunks, flows, lines } = facts;
+  return isCount(chunks) && isCount(flows) && isCount(lines) ? { chunks, flows, lines } : undefined;
+}
+
+function isFacts(value: unknown): value is Facts {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isList<Of>(value: unknown, of: (one: unknown) => one is Of): value is readonly Of[] {
+  return Array.isArray(value) && value.every((one) => of(one));
+}

@@ -1,0 +1,193 @@
+import type { LineVerb } from "../../flow/line.ts";
+import type { PortNames } from "../../flow/ports.ts";
+import { Batch } from "../../netlink/batch.ts";
+import { assert } from "../../sys/errors.ts";
+import type { FlowFeed, FlowSink } from "../feed.ts";
+import { LINE_AT, MessageCopier, wholeRun } from "./messages.ts";
+import { type NamelessPort, resolvePorts } from "./ports.ts";
+import { FlowSetReader } from "./reader.ts";
+import { type ByteSource, UnreadableInputError } from "../source.ts";
+
+const NO_KEY = "a delete without a key would flush: it names no flow";
+
+/** What a load makes of a flow set. */
+export type FlowSetOptions = {
+  /** Flows keep the UFID that is the hash of their key and mask. */
+  readonly ufid: boolean;
+  /** What is done with a flow whose line did not say; `put` by default. */
+  readonly mode?: LineVerb;
+  readonly ports?: PortNames;
+};
+
+/**
+ * Flows that were encoded beforehand: a chunk is stamped and sent where it was read to. What goes otherwise
+ * than it lies, without its UFID or as a delete, is copied into the sink's own batch. An input that can be
+ * read twice is checked to its end before its first flow is given out; of any other one, what comes before a
+ * damaged chunk is.
+ */
+export class FlowSetFeed implements FlowFeed {
+  line = 0;
+  readonly #reader: FlowSetReader;
+  readonly #mode: LineVerb;
+  readonly #ports: PortNames | undefined;
+  readonly #copier: MessageCopier;
+  /** Most messages go as they lie. */
+  readonly #whole: boolean;
+  #checking: boolean;
+  /** The sink's own batch, and one over the reader's memory. */
+  #own: Batch | undefined;
+  #chunk: Batch | undefined;
+  /** The next message of the current chunk. */
+  #at = 0;
+  /** Flows of the current chunk that name a port that is not there, and how many were passed. */
+  #unknown: readonly NamelessPort[] = [];
+  #passed = 0;
+  #failure: UnreadableInputError | undefined;
+
+  constructor(source: ByteSource, options: FlowSetOptions) {
+    this.#reader = new FlowSetReader(source);
+    this.#mode = options.mode ?? "put";
+    this.#ports = options.ports;
+    this.#whole = options.ufid && this.#mode !== "delete";
+    this.#copier = new MessageCopier(options.ufid, this.#mode === "delete");
+    this.#checking = source.rewind !== undefined;
+  }
+
+  get name(): string {
+    return this.#reader.source.name;
+  }
+
+  get bytesTotal(): number | undefined {
+    return this.#reader.source.size;
+  }
+
+  get bytesRead(): number {
+    return this.#checking ? 0 : this.#reader.bytesRead;
+  }
+
+  pump(sink: FlowSink): boolean {
+    this.#own ??= sink.batch;
+    if (this.#checking) return false;
+    const reader = this.#reader;
+    for (;;) {
+      while (this.#at < reader.end) {
+        if (!this.#take(sink)) return true;
+        if (sink.batch.full || sink.ended) return true;
+      }
+      if (!this.#next()) return false;
+    }
+  }
+
+  fill(): boolean | Promise<boolean> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const reader = this.#reader;
+    this.#at = 0;
+    const more = reader.fill();
+    if (!this.#checking) return more;
+    assert(typeof more === "boolean", "an input that can be read twice is at hand");
+    if (more) {
+      while (reader.next());
+    } else {
+      reader.rewind();
+      this.#checking = false;
+    }
+    return true;
+  }
+
+  close(): void {
+    this.#reader.source.close();
+  }
+
+  // Moves to the next chunk. A damaged one is told by fill, when what came before it has been taken.
+  #next(): boolean {
+    try {
+      if (this.#reader.next()) {
+        this.#open();
+        return true;
+      }
+      this.line = this.#reader.lines ?? this.line;
+    } catch (error) {
+      if (!(error instanceof UnreadableInputError)) throw error;
+      this.#failure = error;
+    }
+    return false;
+  }
+
+  #open(): void {
+    const { words, start, end, facts } = this.#reader;
+    this.#at = start;
+    this.#unknown = facts.ports ? resolvePorts(words, start, end, facts, this.#ports) : [];
+    this.#passed = 0;
+  }
+
+  // Puts as many flows of the chunk into the batch as there is room for, or refuses one. Returns false
+  // where the batch is to be sent first.
+  #take(sink: FlowSink): boolean {
+    const { words, end, facts } = this.#reader;
+    const unknown = this.#unknown[this.#passed];
+    if (unknown?.at === this.#at) {
+      this.#passed++;
+      const reason = `found "${unknown.name}", expected a port number${
+        this.#ports === undefined ? "" : ", or the name of a port of the datapath"
+      }`;
+      this.#refuse(sink, "FLOW_SYNTAX", reason, unknown.name);
+      return true;
+    }
+    const stop = unknown?.at ?? end;
+    if (this.#whole) {
+      const whole = wholeRun(words, this.#at, stop, sink.batch.limit);
+      if (whole > this.#at) {
+        // What was copied before goes first.
+        if (sink.batch.count === 0) this.#takeAsItLies(sink, whole);
+        return false;
+      }
+    }
+    const batch = this.#ownBatch(sink);
+    const { i32 } = batch.memory;
+    const out = batch.bytes >> 2;
+    const most = this.#whole ? 1 : batch.limit - batch.count;
+    const position = this.#copier.copy(words, this.#at, stop, i32, out, i32.length, most);
+    this.#at = this.#copier.at;
+    if (position === out && this.#copier.namesNoFlow(words, this.#at)) {
+      this.#refuse(sink, "NO_KEY", NO_KEY, "");
+      return true;
+    }
+    if (position === out) {
+      // An empty arena without room for one flow: it is longer than netlink carries.
+      if (batch.count > 0) return false;
+      this.#refuse(sink, "EMSGSIZE", "longer than a netlink message can be", "");
+      return true;
+    }
+    sink.commitReady((position - out) * 4, this.#mode, facts.line);
+    this.line = batch.tags[batch.count - 1] ?? this.line;
+    return true;
+  }
+
+  // Up to word `end` of the chunk.
+  #takeAsItLies(sink: FlowSink, end: number): void {
+    const { memory, facts } = this.#reader;
+    const { capacity, limit } = sink.batch;
+    if (this.#chunk?.memory !== memory) this.#chunk = new Batch(capacity, memory);
+    const batch = this.#chunk;
+    batch.limit = limit;
+    batch.restart(this.#at * 4);
+    sink.adopt(batch, []);
+    sink.commitReady((end - this.#at) * 4, this.#mode, facts.line);
+    this.#at = end;
+    this.line = batch.tags[batch.count - 1] ?? this.line;
+  }
+
+  #ownBatch(sink: FlowSink): Batch {
+    const own = this.#own ?? sink.batch;
+    if (sink.batch !== own) sink.adopt(own, []);
+    return own;
+  }
+
+  // The flow at hand is not sent.
+  #refuse(sink: FlowSink, code: string, reason: string, text: string): void {
+    const { words, facts } = this.#reader;
+    this.line = facts.line + (words[this.#at + LINE_AT] ?? 0);
+    this.#at += (words[this.#at] ?? 0) >> 2;
+    sink.refuse({ line: this.line, column: 1, code, reason, text });
+  }
+}

@@ -1,0 +1,117 @@
+import { FlowLineEncoder } from "../../flow/line.ts";
+import type { PortNames } from "../../flow/ports.ts";
+import { KEY_AT, UFID_AT } from "./messages.ts";
+import type { FlowSetWriter, PortUse } from "./writer.ts";
+import type { LineEncoder } from "../text-feed.ts";
+
+/*
+ * Where a line names ports, it is encoded twice, with other numbers for the names: the words that
+ * differ are where a number goes, and nothing else is.
+ */
+const NUMBERS_ONCE = 0x1000_0000;
+const NUMBERS_TWICE = 0x2000_0000;
+
+/** What became of a line: why it was refused, or that it holds no flow. */
+type FlowSetLine = "added" | "blank" | { readonly code: string; readonly reason: string };
+
+/** Adds flows to a flow set, a line each. */
+export class FlowSetLines {
+  readonly #out: FlowSetWriter;
+  readonly #names = new StandInNames();
+  readonly #flow = new FlowLineEncoder({ ufid: true, ports: this.#names });
+  readonly #encoder: LineEncoder;
+
+  /** @param wrap what reads the lines, where it is not text: it hands them on to the encoder given */
+  constructor(out: FlowSetWriter, wrap?: (encoder: FlowLineEncoder) => LineEncoder) {
+    this.#out = out;
+    this.#encoder = wrap === undefined ? this.#flow : wrap(this.#flow);
+  }
+
+  /** Of the line that was added last, or found blank; see `FlowLineEncoder`. */
+  get flow(): Pick<FlowLineEncoder, "completed" | "isHeader" | "members"> {
+    return this.#flow;
+  }
+
+  /** Adds the flow of line number `line`, the bytes `start` to `end`. @throws FlowSyntaxError */
+  add(bytes: Uint8Array, start: number, end: number, line: number): FlowSetLine {
+    if (!this.#encode(NUMBERS_ONCE, bytes, start, end, line)) return "blank";
+    let ports: readonly PortUse[] | undefined = [];
+    if (this.#names.used) {
+      const once = this.#out.copy();
+      this.#encode(NUMBERS_TWICE, bytes, start, end, line);
+      ports = this.#findPorts(once, this.#out.copy());
+    }
+    if (ports === undefined) {
+      const reason = "a port is named where its number is not used as it is: give its number";
+      return { code: "PORT_NAME", reason };
+    }
+    const { verb, ownUfid } = this.#flow;
+    if (!this.#out.hasWholeUfid()) {
+      return { code: "SHORT_UFID", reason: "a flow set has room for UFIDs of 16 bytes alone" };
+    }
+    if (verb === "delete" && !this.#out.hasKey()) {
+      return { code: "NO_KEY", reason: "a delete without a key would flush: it names no flow" };
+    }
+    if (this.#out.commit({ verb, line, ownUfid, ports })) return "added";
+    return { code: "EMSGSIZE", reason: "longer than a netlink message can be" };
+  }
+
+  #encode(
+    firstNumber: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    line: number,
+  ): boolean {
+    this.#names.begin(firstNumber);
+    return this.#encoder.encode(bytes, start, end, line, this.#out.begin());
+  }
+
+  // Where the names of ports go; undefined where that cannot be told.
+  #findPorts(once: Int32Array, twice: Int32Array): PortUse[] | undefined {
+    if (once.length !== twice.length) return undefined;
+    const found: PortUse[] = [];
+    for (let word = 0; word < once.length; word++) {
+      // The hash of such a number is made when the number is known.
+      if (once[word] === twice[word] || (word > UFID_AT && word < KEY_AT)) continue;
+      const index = (once[word] ?? 0) - NUMBERS_ONCE;
+      const name = this.#names.nameAt(index);
+      if (name === undefined || (twice[word] ?? 0) - NUMBERS_TWICE !== index) return undefined;
+      found.push({ word, name });
+    }
+    return found;
+  }
+}
+
+/** Takes every name for that of a port, and gives it a number that stands in for the port's. */
+class StandInNames implements PortNames {
+  /** A name was asked for since {@link begin}. */
+  used = false;
+  #first = 0;
+  readonly #names: string[] = [];
+  readonly #indexes = new Map<string, number>();
+
+  /** The numbers count from `first`. */
+  begin(first: number): void {
+    this.#first = first;
+    this.used = false;
+  }
+
+  numberOf(name: string): number {
+    this.used = true;
+    let index = this.#indexes.get(name);
+    if (index === undefined) {
+      index = this.#names.push(name) - 1;
+      this.#indexes.set(name, index);
+    }
+    return this.#first + index;
+  }
+
+  nameOf(): undefined {
+    return undefined;
+  }
+
+  nameAt(index: number): string | undefined {
+    return this.#names[index];
+  }
+}

@@ -1,0 +1,68 @@
+import { decodeKey } from "../../flow/key/decode.ts";
+import { KeyRecord } from "../../flow/key/record.ts";
+import { writeUfid } from "../../flow/key/ufid.ts";
+import type { PortNames } from "../../flow/ports.ts";
+import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import { assert } from "../../sys/errors.ts";
+import type { FlowSetChunkFacts } from "./layout.ts";
+import { hasOwnUfid, KEY_AT, keyEnd, UFID_AT } from "./messages.ts";
+
+/** A flow that cannot be sent: it names a port that is not there. */
+export type NamelessPort = {
+  /** The first word of its message. */
+  readonly at: number;
+  readonly name: string;
+};
+
+/**
+ * Puts the numbers of named ports into the messages of a chunk, `start` to `end` of `words`, and makes
+ * the UFIDs anew that are a hash of such a number. The places are those of ports (`placesArePorts`).
+ * @returns the flows that name a port that is not there, in order
+ */
+export function resolvePorts(
+  words: Int32Array,
+  start: number,
+  end: number,
+  facts: FlowSetChunkFacts,
+  ports: PortNames | undefined,
+): NamelessPort[] {
+  const { names = [], ports: places = [] } = facts;
+  const numbers = names.map((name) => ports?.numberOf(name));
+  const unknown: NamelessPort[] = [];
+  let at = start;
+  let hashed = -1;
+  for (let i = 0; i < places.length; i += 2) {
+    const place = start + (places[i] ?? 0);
+    while (at < end && place >= at + ((words[at] ?? 0) >> 2)) at += (words[at] ?? 0) >> 2;
+    const index = places[i + 1] ?? 0;
+    const number = numbers[index];
+    if (number === undefined) {
+      if (unknown.at(-1)?.at !== at) unknown.push({ at, name: names[index] ?? "" });
+      continue;
+    }
+    words[place] = number;
+    if (place >= keyEnd(words, at) || hasOwnUfid(words, at)) continue;
+    if (hashed >= 0 && hashed !== at) hashAnew(words, hashed);
+    hashed = at;
+  }
+  if (hashed >= 0) hashAnew(words, hashed);
+  return unknown;
+}
+
+const RECORD = new KeyRecord();
+
+/** Writes the UFID of the message at `at`. */
+function hashAnew(words: Int32Array, at: number): void {
+  assert(decodeMatch(words, at), "the key of a message with a place for a port is one");
+  writeUfid(RECORD, words, at * 4 + UFID_AT * 4 + NLA_HEADER);
+}
+
+/** Reads key and mask of the message at `at`. @returns false where they are none */
+export function decodeMatch(words: Int32Array, at: number): boolean {
+  const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+  const key = (at + KEY_AT) * 4;
+  const mask = keyEnd(words, at) * 4;
+  const keyStop = key + ((words[key >> 2] ?? 0) & 0xffff);
+  const maskStop = mask + ((words[mask >> 2] ?? 0) & 0xffff);
+  return decodeKey(bytes, key + NLA_HEADER, keyStop, mask + NLA_HEADER, maskStop, RECORD);
+}

@@ -1,0 +1,209 @@
+import { assert } from "../../sys/errors.ts";
+import { PinnedMemory } from "../../sys/memory.ts";
+import { chunkFacts, endFacts, headerFault, unpackFacts } from "./facts.ts";
+import {
+  ARRAY_5,
+  BIN_32,
+  CHECKED_FROM,
+  type FlowSetChunkFacts,
+  RECORD_BYTES_MAX,
+  RECORD_PREFIX,
+  UINT_32,
+} from "./layout.ts";
+import { countMessages, LINE_AT } from "./messages.ts";
+import { placesArePorts } from "./places.ts";
+import { type ByteSource, UnreadableInputError } from "../source.ts";
+
+/** A chunk of plain flows; one that is longer makes it grow. */
+const BUFFER_BYTES = 1 << 20;
+
+const NO_CHUNK: FlowSetChunkFacts = { flows: 0, line: 0 };
+
+/**
+ * Reads a flow set, chunk by chunk, over one buffer that is used again. A chunk is shown only where its
+ * checksum, which goes over everything before it too, and its structure are right.
+ */
+export class FlowSetReader {
+  readonly source: ByteSource;
+  /** It holds one record at a time, and is another one after a record that was too long for it. */
+  memory: PinnedMemory;
+  /** The current chunk's messages are {@link words} `start` to `end`, the caller's to change until {@link fill}. */
+  start = 0;
+  end = 0;
+  facts: FlowSetChunkFacts = NO_CHUNK;
+  /** Lines of the input, once the last record has been read. */
+  lines: number | undefined;
+  /** Bytes taken from the source so far. */
+  bytesRead = 0;
+
+  #position = 0;
+  #filled = 0;
+  /** Bytes of all records before the buffer's first one. */
+  #before = 0;
+  #records = 0;
+  #checksum = 0;
+  #flows = 0;
+  /** Of the flow read last. */
+  #line = -1;
+  #sourceEnded = false;
+
+  constructor(source: ByteSource) {
+    this.source = source;
+    this.memory = new PinnedMemory(BUFFER_BYTES);
+  }
+
+  /** The memory in words. */
+  get words(): Int32Array {
+    return this.memory.i32;
+  }
+
+  /** Starts again at the first byte of a source that can. */
+  rewind(): void {
+    assert(this.source.rewind !== undefined, "the source can be read again");
+    this.source.rewind();
+    this.start = this.end = this.#position = this.#filled = this.#before = this.bytesRead = 0;
+    this.facts = NO_CHUNK;
+    this.lines = undefined;
+    this.#records = this.#checksum = this.#flows = 0;
+    this.#line = -1;
+    this.#sourceEnded = false;
+  }
+
+  /**
+   * Moves to the next chunk.
+   * @returns false where {@link fill} is due
+   * @throws UnreadableInputError where the set is damaged, and says where
+   */
+  next(): boolean {
+    for (;;) {
+      const start = this.#position;
+      const left = this.#filled - start;
+      if (this.lines !== undefined) {
+        if (left > 0) this.#fail(`more bytes follow the end of the flow set (${left} or more)`);
+        return false;
+      }
+      if (left < RECORD_PREFIX || left < this.#recordSize(start)) return false;
+      if (this.#take(start, start + this.#recordSize(start))) return true;
+    }
+  }
+
+  /**
+   * Reads more. The current chunk is gone then.
+   * @returns false at the end of the set, a promise where the source has to be waited for
+   * @throws UnreadableInputError where the input ends before the set does
+   */
+  fill(): boolean | Promise<boolean> {
+    if (this.#sourceEnded) return false;
+    const rest = this.#filled - this.#position;
+    // Records are multiples of eight bytes: their messages stay aligned.
+    this.memory.u8.copyWithin(0, this.#position, this.#filled);
+    this.#before += this.#position;
+    this.#position = 0;
+    this.#filled = rest;
+    this.start = this.end = 0;
+    // A record, and the beginning of the next one, which tells its length: no more is moved later.
+    const wanted = RECORD_PREFIX + (rest < RECORD_PREFIX ? 0 : this.#recordSize(0));
+    while (wanted > this.memory.u8.length) this.#grow();
+    const read = this.source.read(this.memory.u8.subarray(0, wanted), rest);
+    return typeof read === "number"
+      ? this.#accept(read)
+      : read.then((count) => this.#accept(count));
+  }
+
+  #accept(count: number): boolean {
+    assert(
+      count >= 0 && this.#filled + count <= this.memory.u8.length,
+      "a source overran the buffer",
+    );
+    this.bytesRead += count;
+    this.#filled += count;
+    if (count > 0) return true;
+    this.#sourceEnded = true;
+    if (this.lines !== undefined) return false;
+    if (this.bytesRead === 0) this.#fail("it is empty, not a flow set");
+    return this.#fail(`it was cut off: it ends in ${this.#place()}`);
+  }
+
+  // Bytes of the record at `start`, whose prefix is at hand.
+  #recordSize(start: number): number {
+    const bytes = this.memory.u8;
+    const size = this.memory.view.getUint32(start + 7);
+    const messages = this.memory.view.getUint32(start + 12);
+    const framed =
+      bytes[start] === ARRAY_5 &&
+      bytes[start + 1] === UINT_32 &&
+      bytes[start + 6] === UINT_32 &&
+      bytes[start + 11] === BIN_32;
+    if (!framed && this.#records === 0)
+      this.#fail("it is not a flow set, or its header is damaged");
+    const fits = size % 8 === 0 && size <= RECORD_BYTES_MAX && RECORD_PREFIX + messages < size;
+    if (!framed || !fits) this.#fail(`${this.#place()} is damaged: it does not begin as one does`);
+    return size;
+  }
+
+  // Takes a whole record. Returns whether it is a chunk.
+  #take(start: number, end: number): boolean {
+    const bytes = this.memory.u8;
+    this.#checksum = Bun.hash.crc32(bytes.subarray(start + CHECKED_FROM, end), this.#checksum);
+    if (this.#checksum !== this.memory.view.getUint32(start + 2)) {
+      this.#fail(`${this.#place()} is damaged: its checksum does not match`);
+    }
+    const first = start + RECORD_PREFIX;
+    const last = first + this.memory.view.getUint32(start + 12);
+    const facts = unpackFacts(bytes.subarray(last, end)) ?? this.#failOrder();
+    if (this.#records === 0) {
+      const fault = headerFault(facts);
+      if (fault !== undefined) this.#fail(fault);
+    } else if (first < last) {
+      this.#takeChunk(chunkFacts(facts) ?? this.#failOrder(), first, last);
+    } else {
+      const set = endFacts(facts) ?? this.#failOrder();
+      if (set.chunks !== this.#records - 1 || set.flows !== this.#flows) this.#failOrder();
+      this.lines = set.lines;
+    }
+    this.#records++;
+    this.#position = end;
+    return first < last;
+  }
+
+  #takeChunk(facts: FlowSetChunkFacts, first: number, last: number): void {
+    const start = first >> 2;
+    const end = last >> 2;
+    const { words } = this;
+    const count = (last & 3) === 0 ? countMessages(words, start, end) : -1;
+    if (count !== facts.flows || facts.line <= this.#line) this.#failOrder();
+    if (facts.ports !== undefined && !placesArePorts(words, start, end, facts)) {
+      this.#fail(`${this.#place()} has ports out of place`);
+    }
+    this.start = start;
+    this.end = end;
+    this.facts = facts;
+    this.#flows += count;
+    let at = start;
+    for (let next = start; next < end; next += (words[next] ?? 0) >> 2) at = next;
+    this.#line = facts.line + (words[at + LINE_AT] ?? 0);
+  }
+
+  #place(): string {
+    const at = `at byte ${this.#before + this.#position}`;
+    if (this.#records === 0) return `its header`;
+    return `chunk ${this.#records}, ${at}`;
+  }
+
+  // The checksum is right: whoever wrote it did not keep to the format.
+  #failOrder(): never {
+    return this.#fail(`${this.#place()} is not what a flow set has there`);
+  }
+
+  #fail(reason: string): never {
+    throw new UnreadableInputError(`cannot read ${this.source.name}: ${reason}`);
+  }
+
+  // A record that is longer than the buffer, but not too long.
+  #grow(): void {
+    assert(this.memory.u8.length < RECORD_BYTES_MAX * 2, "a record is not too long");
+    const longer = new PinnedMemory(this.memory.u8.length * 2);
+    longer.u8.set(this.memory.u8);
+    this.memory = longer;
+  }
+}

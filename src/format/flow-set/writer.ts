@@ -1,0 +1,148 @@
+import { Packr } from "msgpackr/pack";
+import type { LineVerb } from "../../flow/line.ts";
+import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { Batch } from "../../netlink/batch.ts";
+import { FlowMessages } from "../../ovs/flow-requests.ts";
+import { assert } from "../../sys/errors.ts";
+import * as L from "./layout.ts";
+import { countMessages, hasWholeUfid, keyWords, LINE_AT, MARKS_AT } from "./messages.ts";
+
+/** Key, mask and actions, 64 KiB each, and the headers. */
+const MESSAGE_BYTES_MAX = 200 << 10;
+
+/** A place in a message where the number of a port goes. */
+export type PortUse = {
+  /** Its word, counted from the beginning of the message. */
+  readonly word: number;
+  readonly name: string;
+};
+
+/** What a flow is, beyond its attributes. */
+type FlowSetEntry = {
+  readonly verb: LineVerb;
+  /** Above that of the flow before it. */
+  readonly line: number;
+  /** It was given its UFID: no hash of its key and mask. */
+  readonly ownUfid: boolean;
+  readonly ports: readonly PortUse[];
+};
+
+/** Writes a flow set, record by record: memory does not grow with it. The same flows give the same bytes. */
+export class FlowSetWriter {
+  flows = 0;
+  chunks = 0;
+  /** Bytes written. */
+  bytes = 0;
+
+  readonly #write: (bytes: Uint8Array) => void;
+  readonly #packr = new Packr({ useRecords: false, variableMapSize: true });
+  readonly #messages = new FlowMessages(0, 0);
+  readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
+  #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
+  #names: string[] = [];
+  #ports: number[] = [];
+  #checksum = 0;
+
+  /** @param write takes bytes that are its own until it returns */
+  constructor(write: (bytes: Uint8Array) => void) {
+    this.#write = write;
+    const header: L.FlowSetHeader = {
+      format: L.FLOW_SET_FORMAT,
+      version: L.FLOW_SET_VERSION,
+      byteOrder: L.byteOrder(),
+    };
+    this.#put(0, header);
+  }
+
+  /** Begins a flow; the caller appends its UFID, KEY, MASK and, where it has them, its ACTIONS. */
+  begin(): AttributeWriter {
+    this.#messages.begin(this.#batch);
+    return this.#batch.writer;
+  }
+
+  /** The message that was begun last. @returns a copy in words, from its first one */
+  copy(): Int32Array {
+    const { memory, bytes, writer } = this.#batch;
+    return memory.i32.slice(bytes >> 2, writer.position >> 2);
+  }
+
+  /** Whether the message that was begun last has a key, also where it is sent without a UFID. */
+  hasKey(): boolean {
+    const first = this.#batch.bytes >> 2;
+    return keyWords(this.#batch.memory.i32, first) > 0;
+  }
+
+  /** Whether the message that was begun last has a UFID of 16 bytes. */
+  hasWholeUfid(): boolean {
+    return hasWholeUfid(this.#batch.memory.i32, this.#batch.bytes >> 2);
+  }
+
+  /** Ends the flow. @returns false where it is longer than a netlink message can be: it is left out */
+  commit(entry: FlowSetEntry): boolean {
+    const batch = this.#batch;
+    const first = batch.bytes >> 2;
+    const { i32 } = batch.memory;
+    for (const { word } of entry.ports) i32[first + word] = 0;
+    if (!this.#messages.commit(batch, entry.verb, entry.line)) return false;
+    i32[first + LINE_AT] = entry.line - (batch.tags[0] ?? 0);
+    i32[first + MARKS_AT] = entry.ownUfid ? L.MARK_OWN_UFID : 0;
+    for (const { word, name } of entry.ports) {
+      let index = this.#names.indexOf(name);
+      if (index < 0) index = this.#names.push(name) - 1;
+      this.#ports.push(first + word, index);
+    }
+    this.flows++;
+    if (batch.full || batch.bytes >= L.CHUNK_BYTES) this.#flush();
+    return true;
+  }
+
+  /** Ends the set. @param lines how many the input had */
+  finish(lines: number): void {
+    this.#flush();
+    const end: L.FlowSetEnd = { chunks: this.chunks, flows: this.flows, lines };
+    this.#put(0, end);
+  }
+
+  #flush(): void {
+    const batch = this.#batch;
+    if (batch.count === 0) return;
+    const count = countMessages(batch.memory.i32, 0, batch.bytes >> 2);
+    assert(count === batch.count, "a chunk holds whole messages in the order of their lines");
+    this.#record.set(batch.memory.u8.subarray(0, batch.bytes), L.RECORD_PREFIX);
+    const facts: L.FlowSetChunkFacts = { flows: batch.count, line: batch.tags[0] ?? 0 };
+    const named = this.#ports.length > 0;
+    this.#put(batch.bytes, named ? { ...facts, names: this.#names, ports: this.#ports } : facts);
+    this.chunks++;
+    this.#names = [];
+    this.#ports = [];
+    batch.clear();
+  }
+
+  // Writes a record, whose messages are in its place already.
+  #put(messageBytes: number, facts: object): void {
+    const packed = this.#packr.pack(facts);
+    const unpadded = L.RECORD_PREFIX + messageBytes + packed.length + 1;
+    const size = (unpadded + 7) & ~7;
+    assert(size <= L.RECORD_BYTES_MAX, "a record is not too long");
+    if (size > this.#record.length) {
+      const longer = new Uint8Array(size);
+      longer.set(this.#record.subarray(0, L.RECORD_PREFIX + messageBytes));
+      this.#record = longer;
+    }
+    const record = this.#record;
+    const view = new DataView(record.buffer);
+    record[0] = L.ARRAY_5;
+    record[1] = L.UINT_32;
+    record[6] = L.UINT_32;
+    view.setUint32(7, size);
+    record[11] = L.BIN_32;
+    view.setUint32(12, messageBytes);
+    record.set(packed, L.RECORD_PREFIX + messageBytes);
+    record[unpadded - 1] = L.PADDING | (size - unpadded);
+    record.fill(0x20, unpadded, size);
+    this.#checksum = Bun.hash.crc32(record.subarray(L.CHECKED_FROM, size), this.#checksum);
+    view.setUint32(2, this.#checksum);
+    this.bytes += size;
+    this.#write(record.subarray(0, size));
+  }
+}

@@ -1,0 +1,264 @@
+import { parseActions } from "../flow/action/parse.ts";
+import { notOneFlow } from "../flow/flow.ts";
+import { writeKey, writeMask } from "../flow/key/encode.ts";
+import { normalize } from "../flow/key/normal-form.ts";
+import { decodePacketKey } from "../flow/key/packet-key.ts";
+import { KeyRecord } from "../flow/key/record.ts";
+import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
+import { FlowLineEncoder } from "../flow/line.ts";
+import { Cursor } from "../flow/text/cursor.ts";
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import { refusalOfSyntax } from "../format/feed.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import type { Batch } from "../netlink/batch.ts";
+import { FlowMessages, type FlowVerb } from "../ovs/flow-requests.ts";
+import { portNames } from "../ovs/vport.ts";
+import { assert, MillraceError } from "../sys/errors.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_FAMILY,
+} from "../uapi/openvswitch.ts";
+import { Account, type FlowException } from "./outcome.ts";
+import { Rig } from "./send/connection.ts";
+import type { LoadTarget } from "./send/sender.ts";
+import { DEFAULT_SHAPE } from "./send/batching.ts";
+import { Settler } from "./settle/settler.ts";
+import { WaitingNames } from "./waiting-names.ts";
+
+/** Flows between two flushes, unless it is said otherwise. */
+const CAPACITY = 1024;
+
+/** How flows are collected. */
+type FlowBatchOptions = {
+  /** The most flows between two flushes; 1,024 by default. */
+  readonly capacity?: number;
+};
+
+/** What became of the flows of one {@link FlowBatch.flush}. */
+export type FlowBatchResult = {
+  readonly applied: number;
+  /** Those that were not simply applied; `line` counts the flows since the batch was made, from 1. */
+  readonly exceptions: readonly FlowException[];
+};
+
+/** Encodes a flow once more into the batch's writer. @throws FlowSyntaxError */
+type Again = () => FlowVerb;
+
+/** Actions that were parsed before. */
+type KnownActions = { readonly list: Uint8Array; readonly namesPort: boolean };
+
+/** Where the key of a packet is: an upcall. */
+type Keyed = { readonly bytes: Uint8Array; readonly keyStart: number; readonly keyEnd: number };
+
+/**
+ * Flows collected and sent together, in packed transactions: for programs that answer misses as they
+ * come, where a load would be made anew each time. Owns a socket and an arena. A batch that is full is
+ * flushed by the next flow; nothing is sent otherwise before {@link flush}.
+ */
+export class FlowBatch implements Disposable {
+  readonly #batch: Batch;
+  readonly #messages: FlowMessages;
+  readonly #rig: Rig;
+  readonly #settler: Settler;
+  readonly #account: Account;
+  readonly #lines: FlowLineEncoder;
+  readonly #ports: WaitingNames;
+  readonly #record = new KeyRecord();
+  readonly #cursor = new Cursor();
+  readonly #actions = new Map<string, KnownActions>();
+  /** The flows of the batch that name ports, by index: numbers may change before they are sent. */
+  readonly #named = new Map<number, Again>();
+  #exceptions: FlowException[] = [];
+  #flows = 0;
+  #appliedBefore = 0;
+
+  constructor(target: LoadTarget, options: FlowBatchOptions = {}) {
+    const capacity = options.capacity ?? CAPACITY;
+    assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
+    const { channel, datapath } = target;
+    this.#ports = new WaitingNames(() => portNames(channel, datapath));
+    this.#account = new Account((exception) => this.#exceptions.push(exception));
+    this.#lines = new FlowLineEncoder({ ufid: true, ports: this.#ports });
+    this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
+    const datagramsPerCall = Math.ceil(capacity / DEFAULT_SHAPE.messagesPerDatagram);
+    this.#rig = new Rig(channel, { ...DEFAULT_SHAPE, datagramsPerCall });
+    this.#batch = this.#rig.batch;
+    this.#batch.limit = Math.min(capacity, this.#batch.capacity);
+    this.#settler = new Settler(target, this.#rig, this.#account, {
+      tolerate: new Set(),
+    });
+  }
+
+  /** Flows that wait for {@link flush}. */
+  get pending(): number {
+    return this.#batch.count;
+  }
+
+  /** Adds a flow as text, or a `Flow`; a verb of its line wins. @throws FlowSyntaxError */
+  add(flow: string | { toString(): string }): void {
+    const text = flow.toString();
+    const line = ENCODER.encode(text);
+    const number = this.#flows + 1;
+    const encode = (): FlowVerb => {
+      const found = this.#lines.encode(line, 0, line.length, number, this.#begin());
+      if (!found) throw notOneFlow(text, "a flow: its key and actions");
+      return this.#lines.verb;
+    };
+    const { lookups } = this.#ports;
+    while (!this.#keep(encode()));
+    if (this.#ports.lookups > lookups) this.#named.set(this.#batch.count - 1, encode);
+  }
+
+  /**
+   * Adds the flow for just the packets that an upcall shows, every field exact; its text is not made.
+   * @param actions as in a flow; those that were used before are not parsed again
+   * @throws FlowSyntaxError in the actions
+   */
+  answer(upcall: Keyed, actions: string): void {
+    const { bytes, keyStart, keyEnd } = upcall;
+    const record = this.#record;
+    readPacketKey(bytes, keyStart, keyEnd, record);
+    let known: KnownActions;
+    do {
+      // Before they are looked up: ports that were renumbered are noticed when flows are sent.
+      if (this.#batch.full) this.#send();
+      known = this.#actionsOf(actions);
+      writeFlow(this.#begin(), record, known.list);
+    } while (!this.#keep("put"));
+    if (!known.namesPort) return;
+    const key = bytes.slice(keyStart, keyEnd);
+    this.#named.set(this.#batch.count - 1, () => {
+      const { list } = this.#actionsOf(actions);
+      const own = new KeyRecord();
+      readPacketKey(key, 0, key.length, own);
+      writeFlow(this.#begin(), own, list);
+      return "put";
+    });
+  }
+
+  /** Sends what was added, and waits for what became of it. */
+  flush(): FlowBatchResult {
+    this.#send();
+    const { applied } = this.#account.counts;
+    const result = { applied: applied - this.#appliedBefore, exceptions: this.#exceptions };
+    this.#appliedBefore = applied;
+    this.#exceptions = [];
+    return result;
+  }
+
+  /** Drops what was not flushed. */
+  [Symbol.dispose](): void {
+    this.#rig.close();
+  }
+
+  // No clock is read here: that is a system call in some kernels.
+  #send(): void {
+    const batch = this.#batch;
+    if (batch.count === 0) return;
+    if (this.#named.size > 0) {
+      if (this.#ports.haveMoved()) this.#nameAnew();
+      this.#named.clear();
+    }
+    this.#settler.begin(batch, false);
+    this.#settler.settle(Number.POSITIVE_INFINITY);
+    batch.clear();
+  }
+
+  // Ports were renumbered while flows that name them waited: these are encoded once more, in their places.
+  #nameAnew(): void {
+    const batch = this.#batch;
+    const { count } = batch;
+    const before = batch.memory.u8.slice(0, batch.bytes);
+    const starts = batch.starts.slice(0, count + 1);
+    const lines = batch.tags.slice(0, count);
+    this.#actions.clear();
+    batch.clear();
+    for (const [i, line] of lines.entries()) {
+      const again = this.#named.get(i);
+      if (again !== undefined) {
+        this.#commitOrRefuse(line, again);
+        continue;
+      }
+      const message = before.subarray(starts[i], starts[i + 1]);
+      batch.memory.u8.set(message, batch.bytes);
+      batch.commitReady(message.length, line);
+    }
+  }
+
+  // A name may mean no port any more.
+  #commitOrRefuse(line: number, again: Again): void {
+    try {
+      const kept = this.#messages.commit(this.#batch, again(), line);
+      assert(kept, "a flow with another port is as long as before");
+    } catch (error) {
+      if (!(error instanceof FlowSyntaxError)) throw error;
+      this.#account.refused(refusalOfSyntax(line, error));
+    }
+  }
+
+  // Keeps what was written since the message began, or makes room for it to be written again.
+  #keep(verb: FlowVerb): boolean {
+    const batch = this.#batch;
+    if (this.#messages.commit(batch, verb, this.#flows + 1)) {
+      this.#flows++;
+      return true;
+    }
+    if (batch.count === 0) {
+      throw new MillraceError("TOO_LONG", "a flow is longer than a request can be");
+    }
+    this.#send();
+    return false;
+  }
+
+  #begin(): AttributeWriter {
+    if (this.#batch.full) this.#send();
+    this.#messages.begin(this.#batch);
+    return this.#batch.writer;
+  }
+
+  #actionsOf(text: string): KnownActions {
+    const known = this.#actions.get(text);
+    if (known !== undefined) return known;
+    const bytes = ENCODER.encode(text);
+    // The batch's writer has room to parse into; nothing of that is committed.
+    const writer = this.#begin();
+    const start = writer.position;
+    const { lookups } = this.#ports;
+    parseActions(this.#cursor.reset(bytes, 0, bytes.length, 1), writer, this.#ports);
+    if (writer.failed) throw new MillraceError("TOO_LONG", "the actions are too long");
+    const list = writer.memory.u8.slice(start, writer.position);
+    const actions = { list, namesPort: this.#ports.lookups > lookups };
+    if (this.#actions.size >= ACTIONS_KEPT) this.#actions.clear();
+    this.#actions.set(text, actions);
+    return actions;
+  }
+}
+
+const ENCODER = new TextEncoder();
+
+/** Action lists that are remembered: as many as a switch has ports, and more. */
+const ACTIONS_KEPT = 4096;
+
+/** Reads the key of a packet into `record`, in normal form. */
+function readPacketKey(bytes: Uint8Array, start: number, end: number, record: KeyRecord): void {
+  if (!decodePacketKey(bytes, start, end, record)) {
+    throw new MillraceError("MALFORMED", "the kernel's key is malformed");
+  }
+  normalize(record);
+}
+
+function writeFlow(writer: AttributeWriter, record: KeyRecord, actions: Uint8Array): void {
+  const ufid = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
+  if (ufid < 0) return;
+  writeUfid(record, writer.memory.i32, ufid);
+  const key = writer.nest(OVS_FLOW_ATTR_KEY);
+  writeKey(record, writer);
+  writer.endNest(key);
+  const mask = writer.nest(OVS_FLOW_ATTR_MASK);
+  writeMask(record, writer);
+  writer.endNest(mask);
+  writer.bytes(OVS_FLOW_ATTR_ACTIONS, actions);
+}

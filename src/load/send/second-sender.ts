@@ -1,0 +1,76 @@
+import type { Batch } from "../../netlink/batch.ts";
+import { type BatchShape, Transactor } from "../../netlink/transactor.ts";
+import type { OvsChannel } from "../../ovs/channel.ts";
+import type { CallEnd } from "../../sys/hand-over.ts";
+import { SendThread } from "../../sys/send-thread.ts";
+import { Independence } from "./independence.ts";
+
+/** A smaller batch is not worth a thread's wake-up. */
+const MESSAGES_MIN = 512;
+
+/**
+ * A second socket, and a thread that sends by it: half of a batch goes each way at the same time. The
+ * kernel parses and allocates outside its lock (ovs_flow_cmd_new in datapath.c), so that two are faster
+ * than one. The order of flows is kept where it matters: batches go one after the other, and one in
+ * which flows depend on one another is left to the first socket.
+ */
+export class SecondSender implements Disposable {
+  readonly #transactor: Transactor;
+  readonly #thread: SendThread;
+  readonly #independence: Independence;
+  #lastCall: CallEnd = "made";
+
+  /**
+   * @param capacity the most messages of a batch
+   * @param thread the thread that sends, which it ends
+   */
+  constructor(
+    channel: OvsChannel,
+    shape: BatchShape,
+    capacity: number,
+    thread: SendThread = new SendThread(),
+  ) {
+    this.#thread = thread;
+    this.#transactor = new Transactor(channel.openSocket(), shape);
+    this.#independence = new Independence(capacity);
+  }
+
+  /**
+   * How the thread's last call ended. Nothing more is to be sent where it was not made; while it is `late`
+   * it may still read the batch, and carry out what is in it.
+   */
+  get lastCall(): CallEnd {
+    return this.#lastCall;
+  }
+
+  get systemCalls(): number {
+    return this.#transactor.counters.systemCalls;
+  }
+
+  get bytes(): number {
+    return this.#transactor.counters.bytes;
+  }
+
+  /**
+   * Sends a batch by both, as `first.execute` does.
+   * @returns false where it has to be sent in order, or the thread has not started yet: nothing was sent
+   */
+  execute(batch: Batch, first: Transactor): boolean {
+    const { count } = batch;
+    const middle = count >> 1;
+    if (count < MESSAGES_MIN || count - middle > this.#transactor.windowMessages) return false;
+    if (!this.#thread.ready || !this.#independence.holds(batch, middle)) return false;
+    batch.failures = 0;
+    this.#transactor.beginPart(batch, middle, count, this.#thread);
+    try {
+      first.executePart(batch, 0, middle);
+    } finally {
+      this.#lastCall = this.#transactor.endPart(batch, this.#thread);
+    }
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    this.#thread.end(() => this.#transactor.socket.close());
+  }
+}

@@ -1,0 +1,246 @@
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import type { Batch } from "../../netlink/batch.ts";
+import type { Transactor, TransactorCounters } from "../../netlink/transactor.ts";
+import type { OvsChannel } from "../../ovs/channel.ts";
+import type { DatapathInfo } from "../../ovs/datapath.ts";
+import { FlowMessages, type FlowVerb } from "../../ovs/flow-requests.ts";
+import { MillraceError } from "../../sys/errors.ts";
+import type { CallEnd } from "../../sys/hand-over.ts";
+import type { SendThread } from "../../sys/send-thread.ts";
+import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
+import type { Account } from "../outcome.ts";
+import type { Outlet } from "../flow-sink.ts";
+import { Rig, type RigShelf } from "./connection.ts";
+import { SecondSender } from "./second-sender.ts";
+import { DEFAULT_SHAPE, type SenderShape } from "./batching.ts";
+import { onlyCreates } from "../settle/segments.ts";
+import { type SenderCount, SenderTrial } from "./sender-trial.ts";
+import type { Settler } from "../settle/settler.ts";
+
+/** Where a load goes. */
+export type LoadTarget = {
+  readonly channel: OvsChannel;
+  readonly datapath: DatapathInfo;
+  /** Of whoever loads into it more than once. */
+  readonly rigs?: RigShelf;
+};
+
+/** How a load is sent. */
+export type SenderOptions = {
+  /** {@link DEFAULT_SHAPE} by default. */
+  readonly shape?: SenderShape;
+  /** Errnos that count as applied; see `SettleOptions`. */
+  readonly tolerate?: ReadonlySet<number>;
+  /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
+  readonly exactIdentity?: boolean;
+  /**
+   * How many sockets send. `auto` by default, which is 1 by other transports than sendmmsg, where 2 is an
+   * error, and where the load keeps to a rate.
+   */
+  readonly senders?: SenderCount;
+  /** Starts the thread of the second socket; a test's may fail. */
+  readonly startThread?: () => SendThread;
+};
+
+/** Why a load ends, by how the last call of its sending thread did. */
+const FAILURES: Readonly<Record<CallEnd, string>> = {
+  made: "",
+  failed: "the thread that sends half of each batch failed: what it was to send was read back",
+  late: "the thread that sends half of each batch does not answer: what it was to send is unknown",
+};
+
+/** The outlet to the kernel: owns the arena and the socket, keeps time, settles every flow. */
+export class Sender implements Outlet {
+  readonly account: Account;
+  readonly batchShape: { readonly messages: number; readonly bytes: number };
+  batch: Batch;
+  readonly latency: RecordableHistogram = createHistogram();
+  firstSendAt = 0;
+  lastReplyAt = 0;
+  batches = 0;
+  fatalErrno = 0;
+  failure = "";
+
+  readonly #rig: Rig;
+  readonly #transactor: Transactor;
+  /** What it had done before: other loads may have used it. */
+  readonly #before: TransactorCounters;
+  readonly #readCallsBefore: number;
+  readonly #messages: FlowMessages;
+  /** Made when a flow first fails. */
+  #settler: Settler | undefined;
+  readonly #target: LoadTarget;
+  readonly #tolerate: ReadonlySet<number>;
+  readonly #exactIdentity: boolean;
+  readonly #startThread: (() => SendThread) | undefined;
+  /** When the settler began with a batch that was not sent before; 0 where it did not. */
+  #begunAt = 0;
+  readonly #trial: SenderTrial;
+  /** Made when the trial first wants it. */
+  #second: SecondSender | undefined;
+
+  /** @throws MillraceError `USAGE` where two sockets are asked for and cannot send */
+  constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
+    const { shape = DEFAULT_SHAPE, tolerate = new Set() } = options;
+    const { channel, datapath } = target;
+    this.account = account;
+    this.#target = target;
+    this.#tolerate = tolerate;
+    this.#exactIdentity = options.exactIdentity === true;
+    this.#startThread = options.startThread;
+    this.#trial = new SenderTrial(sendersFor(options));
+    this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
+    this.#rig = target.rigs?.take(channel, shape) ?? new Rig(channel, shape);
+    this.#transactor = this.#rig.transactor;
+    this.#before = { ...this.#transactor.counters };
+    this.#readCallsBefore = this.#rig.readCalls;
+    this.batch = this.#rig.batch;
+    const messages = this.batch.capacity;
+    this.batchShape = { messages, bytes: this.batch.memory.size };
+  }
+
+  get systemCalls(): number {
+    const { systemCalls } = this.#transactor.counters;
+    const others = (this.#second?.systemCalls ?? 0) + this.#rig.readCalls - this.#readCallsBefore;
+    return systemCalls - this.#before.systemCalls + others;
+  }
+
+  get reads(): number {
+    return this.#settler?.reads ?? 0;
+  }
+
+  get senders(): 1 | 2 {
+    return this.#trial.senders;
+  }
+
+  get bytes(): number {
+    const { bytes } = this.#transactor.counters;
+    return bytes - this.#before.bytes + (this.#second?.bytes ?? 0);
+  }
+
+  begin(): void {
+    this.#messages.begin(this.batch);
+  }
+
+  commit(verb: FlowVerb, line: number): boolean {
+    return this.#messages.commit(this.batch, verb, line);
+  }
+
+  commitReady(bytes: number, verb: FlowVerb, line: number): void {
+    this.#messages.commitReady(this.batch, bytes, verb, line);
+  }
+
+  flush(due: number): boolean {
+    const { batch } = this;
+    if (batch.count === 0) return true;
+    if (this.#settler?.busy !== true && this.#sendWhole(batch)) {
+      this.account.applied(batch.count);
+    } else {
+      const settled = this.#settler?.settle(due) ?? true;
+      this.lastReplyAt = performance.now();
+      if (!settled) return false;
+      this.#countBegun();
+      this.fatalErrno = this.#settler?.fatalErrno ?? 0;
+      this.failure = FAILURES[this.#second?.lastCall ?? "made"];
+    }
+    batch.clear();
+    return true;
+  }
+
+  paced(): void {
+    this.#trial.giveUp();
+  }
+
+  abandon(): void {
+    this.#settler?.abandon();
+  }
+
+  // Sends a batch that may be sent as it is. Returns whether that is all: no message failed.
+  #sendWhole(batch: Batch): boolean {
+    if (this.#settler?.looksFirst === true || !onlyCreates(batch)) {
+      const now = performance.now();
+      if (this.batches === 0) this.firstSendAt = now;
+      this.#begunAt = now;
+      this.#settlerOf().begin(batch, false);
+      return false;
+    }
+    this.#send(batch);
+    if (batch.failures === 0) return true;
+    this.#settlerOf().begin(batch, true);
+    return false;
+  }
+
+  // A batch that the settler sent counts when it is done: reads and requests are one piece of work.
+  #countBegun(): void {
+    if (this.#begunAt === 0) return;
+    const nanoseconds = (this.lastReplyAt - this.#begunAt) * 1e6;
+    this.latency.record(Math.max(1, Math.round(nanoseconds)));
+    this.batches++;
+    this.#begunAt = 0;
+  }
+
+  #settlerOf(): Settler {
+    return (this.#settler ??= newSettler(this.#target, this.#rig, this.account, {
+      tolerate: this.#tolerate,
+      exactIdentity: this.#exactIdentity,
+    }));
+  }
+
+  #send(batch: Batch): void {
+    const before = performance.now();
+    if (this.batches === 0) this.firstSendAt = before;
+    const by = this.#execute(batch);
+    const after = performance.now();
+    this.#trial.sent(by);
+    if (this.batches > 0) this.#trial.record(by, ((after - this.lastReplyAt) * 1e3) / batch.count);
+    this.lastReplyAt = after;
+    this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
+    this.batches++;
+  }
+
+  // Returns how many sockets sent it.
+  #execute(batch: Batch): 1 | 2 {
+    if (this.#trial.next === 2) {
+      this.#second ??= new SecondSender(
+        this.#target.channel,
+        this.#transactor.shape,
+        this.batchShape.messages,
+        this.#startThread?.(),
+      );
+      if (this.#second.execute(batch, this.#transactor)) {
+        // What it may still be doing cannot be read back.
+        if (this.#second.lastCall === "late") this.#settlerOf().abandon();
+        return 2;
+      }
+    }
+    this.#transactor.execute(batch);
+    return 1;
+  }
+
+  [Symbol.dispose](): void {
+    this.#second?.[Symbol.dispose]();
+    // Where the kernel took no more, replies may still be on their way.
+    const { rigs } = this.#target;
+    if (rigs !== undefined && this.fatalErrno === 0 && this.failure === "") rigs.give(this.#rig);
+    else this.#rig.close();
+  }
+}
+
+// Most loads have nothing to settle, and reasons and rules are a fifth of all modules: they are loaded when a
+// flow fails, without waiting.
+function newSettler(...args: ConstructorParameters<typeof Settler>): Settler {
+  const { Settler }: typeof import("../settle/settler.ts") = require("../settle/settler.ts");
+  return new Settler(...args);
+}
+
+// The thread of the second socket knows sendmmsg alone.
+function sendersFor({ shape = DEFAULT_SHAPE, senders = "auto" }: SenderOptions): SenderCount {
+  if (shape.transport !== "sendmmsg") {
+    if (senders !== 2) return 1;
+    throw new MillraceError(
+      "USAGE",
+      `two sockets cannot send by ${shape.transport}: by sendmmsg alone`,
+    );
+  }
+  return senders === "auto" && navigator.hardwareConcurrency < 2 ? 1 : senders;
+}

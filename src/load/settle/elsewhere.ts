@@ -1,0 +1,52 @@
+import { UFID_SIZE } from "../../flow/key/ufid.ts";
+import { hashMatch } from "../../flow/parts.ts";
+import type { Batch } from "../../netlink/batch.ts";
+import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
+import { dumpFlows } from "../../ovs/flow.ts";
+import { newFlowView } from "../../ovs/flow-view.ts";
+import { describe } from "./held-flows.ts";
+import { decodeSent } from "../request-text.ts";
+import type { LoadTarget } from "../send/sender.ts";
+
+/** Dumps of a datapath whose flows change during each of them. */
+const DUMPS_MAX = 3;
+
+/**
+ * Finds flows by what they match, whatever they are named by: the kernel finds a flow by its name alone, so
+ * all of a datapath are looked at, once.
+ * @param messages of the batch
+ * @returns for each of them whose flow is there, or may be, how that is known
+ */
+export function heldByMatch(
+  { channel, datapath }: LoadTarget,
+  batch: Batch,
+  messages: readonly number[],
+): Map<number, string> {
+  const hash = new Int32Array(UFID_SIZE / 4);
+  const wanted = new Map<string, number[]>();
+  const sent = newFlowView();
+  for (const index of messages) {
+    if (!hashMatch(decodeSent(batch, index, sent), hash, 0)) continue;
+    const match = hash.join();
+    const same = wanted.get(match);
+    if (same === undefined) wanted.set(match, [index]);
+    else same.push(index);
+  }
+  const found = new Map<number, string>();
+  for (let dumps = 1; ; dumps++) {
+    const check = DumpCheck.of(channel, datapath);
+    for (const view of dumpFlows(channel, datapath, { check })) {
+      if (!hashMatch(view, hash, 0)) continue;
+      // Put into words where it is wanted alone: that is few flows of many.
+      for (const index of wanted.get(hash.join()) ?? []) {
+        found.set(index, `the flow is there, and named otherwise: ${describe(view)}`);
+      }
+    }
+    const doubt = check.doubt();
+    if (doubt === undefined) return found;
+    if (dumps < DUMPS_MAX) continue;
+    const text = `whether the flow is there and named otherwise is not known: ${doubtInWords(doubt)}`;
+    for (const index of messages) if (!found.has(index)) found.set(index, text);
+    return found;
+  }
+}

@@ -1,0 +1,295 @@
+import { type Batch, MessageState } from "../../netlink/batch.ts";
+import type { Transactor } from "../../netlink/transactor.ts";
+import { commandOf, verbOf } from "../../ovs/flow-requests.ts";
+import { EEXIST, EIO, ENODEV, ENOENT, EPERM } from "../../sys/errno.ts";
+import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
+import { FollowUps } from "./follow-ups.ts";
+import { FoundBy, Held, HeldFlows } from "./held-flows.ts";
+import type { Rig } from "../send/connection.ts";
+import { NamedFlows } from "../named-flows.ts";
+import { onlyCreates, Segments } from "./segments.ts";
+import type { LoadTarget } from "../send/sender.ts";
+
+/** Flows that are looked at in one go. */
+const LOOK_MAX = 1024;
+
+/** What became of a request whose reply was lost. */
+export const ReadBack = { unknown: 0, present: 1, absent: 2 } as const;
+
+/** How requests are carried out. */
+export type ExecuteOptions = {
+  /** An `add` of a flow that is there with the same actions counts as applied. */
+  readonly tolerateExisting: boolean;
+  /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
+  readonly exactIdentity?: boolean;
+};
+
+/**
+ * Carries out the requests of a batch, in their order, and finds out what became of each.
+ *
+ * The kernel compares less than a request says: a SET or DEL by UFID is carried out whatever the key is, one
+ * by key whatever the mask is. So the flow of a modify or a delete is read first, and the request is sent
+ * where it is the one that is meant. A put goes out as it is, to be refused with EEXIST where a flow is in
+ * its way; then that one is read, and where it is the flow that is meant, its actions are set. A load that
+ * meets mostly such flows reads first, too: what is there already as asked for is not sent at all.
+ *
+ * Nothing is sent twice: a request whose reply was lost is read back.
+ */
+export class Executor {
+  /** Look at the flows of puts before they are sent. */
+  lookFirst = false;
+  /** Of each message that is {@link MessageState.lost}: a {@link ReadBack}. */
+  readonly readBack: Uint8Array;
+  readonly held: HeldFlows;
+
+  readonly #options: ExecuteOptions;
+  readonly #transactor: Transactor;
+  readonly #followUps: FollowUps;
+  readonly #segments: Segments;
+  readonly #named: NamedFlows;
+  /** Messages that were refused, and whose flow a later one of the segment created. */
+  readonly #createdLater = new Set<number>();
+  #batch: Batch | undefined;
+  /** Puts of the batch, and those whose flow was there: where it is most, looking first pays. */
+  #puts = 0;
+  #putsThere = 0;
+  #start = 0;
+  #end = 0;
+  #at = 0;
+  #phase: "cut" | "look" | "resolve" = "cut";
+  #abandoned = false;
+
+  constructor(target: LoadTarget, rig: Rig, options: ExecuteOptions) {
+    const capacity = rig.batch.capacity;
+    this.#options = options;
+    this.readBack = new Uint8Array(capacity);
+    this.held = new HeldFlows(rig.readsOf(target), capacity);
+    this.#transactor = rig.transactor;
+    this.#followUps = new FollowUps(rig);
+    this.#segments = new Segments(capacity);
+    this.#named = new NamedFlows(capacity);
+  }
+
+  /** Takes a batch. @param sent its messages were sent already, and have their states */
+  begin(batch: Batch, sent: boolean): void {
+    this.#batch = batch;
+    this.#start = this.#at = 0;
+    this.#end = sent ? batch.count : 0;
+    this.#phase = sent ? "resolve" : "cut";
+    this.#puts = this.#putsThere = 0;
+    // What is known of the messages of another batch says nothing of those in the same places of this one.
+    this.#createdLater.clear();
+    this.held.others.clear();
+  }
+
+  /** Asks the kernel no more: what was not sent stays so, and what is in doubt stays unknown. */
+  abandon(): void {
+    this.#abandoned = true;
+  }
+
+  /**
+   * Goes on with the batch.
+   * @param due when it is to pause, as performance.now() counts; never at Infinity
+   * @returns whether it is done: the states, errnos and failures of the batch are what became of it
+   */
+  go(due: number): boolean {
+    const batch = this.#batch;
+    if (batch === undefined) return true;
+    for (;;) {
+      if (this.#phase === "cut") {
+        if (this.#end === batch.count || this.#isOver(batch)) break;
+        this.#start = this.#at = this.#end;
+        this.#end = this.#segments.end(batch, this.#start, this.lookFirst);
+        this.#phase = "look";
+      } else if (this.#phase === "look") {
+        if (this.#lookNext(batch)) {
+          this.#sendSegment(batch);
+          this.#findCreatedLater(batch);
+          this.#at = this.#start;
+          this.#phase = "resolve";
+        }
+      } else if (this.#resolveNext(batch)) {
+        this.#phase = "cut";
+      }
+      if (due !== Number.POSITIVE_INFINITY && performance.now() >= due) return false;
+    }
+    let failures = 0;
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.states[i] !== MessageState.accepted) failures++;
+    }
+    batch.failures = failures;
+    this.lookFirst = this.#putsThere * 2 > this.#puts;
+    this.#batch = undefined;
+    return true;
+  }
+
+  // Nothing more is sent where the kernel takes no flow any more, or nobody waits for it. What was not
+  // sent says so.
+  #isOver(batch: Batch): boolean {
+    const sent = batch.errnos.subarray(0, this.#end);
+    const fatal = [ENODEV, EPERM].find((errno) => sent.includes(errno));
+    if (fatal === undefined && !this.#abandoned) return false;
+    batch.states.fill(MessageState.unsent, this.#end, batch.count);
+    batch.errnos.fill(fatal ?? 0, this.#end, batch.count);
+    return true;
+  }
+
+  // Looks at some of the flows that are to be looked at. Returns whether all were.
+  #lookNext(batch: Batch): boolean {
+    const some: number[] = [];
+    for (; this.#at < this.#end && some.length < LOOK_MAX; this.#at++) {
+      if (this.#isLookedAt(batch, this.#at)) some.push(this.#at);
+    }
+    if (some.length > 0) this.#look(batch, some);
+    return this.#at === this.#end;
+  }
+
+  #isLookedAt(batch: Batch, index: number): boolean {
+    if (commandOf(batch, index) !== OVS_FLOW_CMD_NEW) return true;
+    return this.lookFirst && verbOf(batch, index) === "put";
+  }
+
+  #look(batch: Batch, messages: readonly number[]): void {
+    this.held.look(batch, messages, this.#options.exactIdentity !== true);
+  }
+
+  // Sends what a look has left of the segment, in its order.
+  #sendSegment(batch: Batch): void {
+    const { states, errnos } = batch;
+    if (!this.lookFirst && onlyCreates(batch, this.#start, this.#end)) {
+      this.#transactor.executePart(batch, this.#start, this.#end);
+      return;
+    }
+    const followUps = this.#followUps;
+    for (let i = this.#start; i < this.#end; i++) {
+      if (!this.#isLookedAt(batch, i)) {
+        followUps.send(batch, i);
+        continue;
+      }
+      const verb = verbOf(batch, i);
+      const held = this.held.states[i];
+      const isThere = held === Held.match || held === Held.same;
+      if (verb === "put") this.#countPut(isThere);
+      if (verb === "put" && (held === Held.none || held === Held.unknown)) {
+        followUps.send(batch, i);
+      } else if (verb === "put" && held === Held.same) {
+        states[i] = MessageState.accepted;
+        errnos[i] = 0;
+      } else if (isThere) {
+        this.#act(batch, i, verb === "delete" ? "delete" : "modify");
+      } else {
+        const errno = verb === "put" ? EEXIST : ENOENT;
+        states[i] = held === Held.unknown ? MessageState.unsent : MessageState.rejected;
+        errnos[i] = held === Held.unknown ? EIO : errno;
+      }
+    }
+    followUps.flush(batch);
+  }
+
+  // Where the segment deletes, a put may have met a flow that is gone since, and a later one with its key,
+  // whatever UFID it has, have created a flow: the first one was refused, and is not to change what the later
+  // one made. A flow of its own was not in its way: that would have been in the way of the later one, too.
+  #findCreatedLater(batch: Batch): void {
+    if (onlyCreates(batch, this.#start, this.#end)) return;
+    this.#named.clear();
+    for (let i = this.#end - 1; i >= this.#start; i--) {
+      if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) continue;
+      if (batch.states[i] === MessageState.accepted) this.#named.addKey(batch, i);
+      else if (this.#named.hasKey(batch, i)) this.#createdLater.add(i);
+    }
+  }
+
+  #countPut(isThere: boolean): void {
+    this.#puts++;
+    if (isThere) this.#putsThere++;
+  }
+
+  #act(batch: Batch, index: number, verb: "modify" | "delete"): void {
+    const by = this.held.foundBy[index] ?? FoundBy.own;
+    this.#followUps.act(batch, index, verb, by);
+  }
+
+  // Finds out about some of the messages that are in doubt. Returns whether all of the segment are settled.
+  #resolveNext(batch: Batch): boolean {
+    const some: number[] = [];
+    this.#named.clear();
+    for (; this.#at < this.#end && some.length < LOOK_MAX; this.#at++) {
+      const index = this.#at;
+      if (!this.#isInDoubt(batch, index)) continue;
+      if (this.#abandoned) {
+        this.readBack[index] = ReadBack.unknown;
+        continue;
+      }
+      // What the one sets is what the next one has to find.
+      if (this.#named.hasOrAdd(batch, index)) break;
+      some.push(index);
+    }
+    if (some.length > 0) this.#resolve(batch, some);
+    return this.#at === this.#end;
+  }
+
+  #isInDoubt(batch: Batch, index: number): boolean {
+    const state = batch.states[index];
+    if (state === MessageState.lost) return true;
+    if (state === MessageState.accepted) {
+      if (!this.lookFirst && verbOf(batch, index) === "put") this.#countPut(false);
+      return false;
+    }
+    if (state !== MessageState.rejected || batch.errnos[index] !== EEXIST) return false;
+    if (this.#createdLater.has(index)) return false;
+    // What was looked at before it was sent is known.
+    if (this.held.states[index] === Held.other && this.lookFirst) return false;
+    const verb = verbOf(batch, index);
+    return verb === "put" || (verb === "add" && this.#options.tolerateExisting);
+  }
+
+  #resolve(batch: Batch, messages: readonly number[]): void {
+    this.#look(batch, messages);
+    const lost = messages.filter((index) => batch.states[index] === MessageState.lost);
+    for (const index of messages) {
+      const verb = verbOf(batch, index);
+      const held = this.held.states[index];
+      if (batch.states[index] === MessageState.lost) {
+        this.readBack[index] = readBackOf(held);
+        if (verb === "put" && held === Held.match) this.#act(batch, index, "modify");
+        continue;
+      }
+      const isThere = held === Held.match || held === Held.same;
+      if (verb === "put") this.#countPut(isThere);
+      if (held === Held.same) {
+        batch.states[index] = MessageState.accepted;
+        batch.errnos[index] = 0;
+      } else if (held === Held.match && verb === "put") {
+        this.#act(batch, index, "modify");
+      } else if (held === Held.unknown) {
+        batch.states[index] = MessageState.lost;
+        this.readBack[index] = ReadBack.unknown;
+      }
+    }
+    this.#followUps.flush(batch);
+    this.#readBackFollowUps(batch, messages, lost);
+  }
+
+  // A follow-up whose reply was lost is read back, once. What was lost before was read back already, and
+  // is told as that.
+  #readBackFollowUps(batch: Batch, messages: readonly number[], lost: readonly number[]): void {
+    const again = messages.filter(
+      (i) => batch.states[i] === MessageState.lost && this.held.states[i] === Held.match,
+    );
+    if (again.length > 0) this.#look(batch, again);
+    for (const index of again) {
+      this.readBack[index] = readBackOf(this.held.states[index]);
+    }
+    for (const index of lost) {
+      if (batch.states[index] !== MessageState.accepted) continue;
+      batch.states[index] = MessageState.lost;
+      this.readBack[index] = ReadBack.present;
+    }
+  }
+}
+
+// Whether a flow is there as the request wanted it; a delete has no actions to compare.
+function readBackOf(held: number | undefined): number {
+  if (held === Held.unknown) return ReadBack.unknown;
+  return held === Held.same ? ReadBack.present : ReadBack.absent;
+}

@@ -1,0 +1,101 @@
+import { sameActions } from "../../flow/action/same.ts";
+import { UFID_SIZE } from "../../flow/key/ufid.ts";
+import { type ByteRange, type FlowParts, hashMatch } from "../../flow/parts.ts";
+import {
+  OVS_KEY_ATTR_ENCAP,
+  OVS_KEY_ATTR_ETHERNET,
+  OVS_KEY_ATTR_MPLS,
+  OVS_KEY_ATTR_NSH,
+  OVS_KEY_ATTR_TUNNEL,
+} from "../../uapi/openvswitch.ts";
+
+/** Two flows match the same packets: key and mask say the same, in whatever form each is written. */
+export function sameMatch(sent: FlowParts, held: FlowParts): boolean {
+  if (sameAttributes(sent, held, sent.key, held.key)) {
+    if (sent.mask.start >= 0 && sameAttributes(sent, held, sent.mask, held.mask)) return true;
+  }
+  if (!hashMatch(sent, HASHES, 0) || !hashMatch(held, HASHES, UFID_SIZE)) return false;
+  const words = HASHES.length / 2;
+  for (let i = 0; i < words; i++) if (HASHES[i] !== HASHES[words + i]) return false;
+  return true;
+}
+
+const HASHES = new Int32Array((2 * UFID_SIZE) / 4);
+
+/** Two flows do the same with a packet. One without actions has nothing to compare. */
+export function sameDeeds(sent: FlowParts, held: FlowParts): boolean {
+  const { actions: one } = sent;
+  const { actions: other } = held;
+  if (one.start < 0 || other.start < 0) return one.start < 0;
+  return sameActions(sent.bytes, one.start, one.end, held.bytes, other.start, other.end);
+}
+
+/** Where the payload of each attribute of a list is, by type; 0 for none. */
+const PLACES = new Int32Array(64);
+
+/** Lists in lists, and one whose length says something: their bytes may differ and mean the same. */
+const NESTED: ReadonlySet<number> = new Set([
+  OVS_KEY_ATTR_ENCAP,
+  OVS_KEY_ATTR_MPLS,
+  OVS_KEY_ATTR_NSH,
+  OVS_KEY_ATTR_TUNNEL,
+]);
+
+/**
+ * Whether two lists of plain attributes hold the same bytes, but for attributes of zeros that `held` has
+ * besides: a kernel dumps what is not matched as zero. Most flows are the same by this, and none that is
+ * not; a list of which it cannot be told counts as another one.
+ */
+function sameAttributes(
+  sent: FlowParts,
+  held: FlowParts,
+  own: ByteRange,
+  other: ByteRange,
+): boolean {
+  const { bytes } = sent;
+  PLACES.fill(0);
+  let left = 0;
+  for (let at = own.start; at + 4 <= own.end; left++) {
+    const length = bytes[at]! | (bytes[at + 1]! << 8);
+    const type = bytes[at + 2]! | (bytes[at + 3]! << 8);
+    if (length < 4 || type >= PLACES.length) return false;
+    PLACES[type] = at + 4;
+    at += (length + 3) & ~3;
+  }
+  const found = held.bytes;
+  for (let at = other.start; at + 4 <= other.end;) {
+    const length = found[at]! | (found[at + 1]! << 8);
+    const type = found[at + 2]! | (found[at + 3]! << 8);
+    if (length < 4 || at + length > other.end || type >= PLACES.length) return false;
+    const place = PLACES[type]!;
+    if (place === 0) {
+      if (NESTED.has(type)) {
+        // A kernel dumps the mask of a tunnel that is not matched, too.
+        const isTunnelMask = type === OVS_KEY_ATTR_TUNNEL && other === held.mask;
+        if (!isTunnelMask || !isZeroNest(found, at + 4, at + length)) return false;
+        at += (length + 3) & ~3;
+        continue;
+      }
+      for (let i = 4; i < length; i++) if (found[at + i] !== 0) return false;
+      // An Ethernet header that is there is matched, whatever its addresses: only its key tells.
+      if (type === OVS_KEY_ATTR_ETHERNET && other === held.key) return false;
+    } else {
+      if ((bytes[place - 4]! | (bytes[place - 3]! << 8)) !== length) return false;
+      for (let i = 4; i < length; i++) if (found[at + i] !== bytes[place + i - 4]) return false;
+      left--;
+    }
+    at += (length + 3) & ~3;
+  }
+  return left === 0;
+}
+
+/** Whether all attributes in a nest are zeros. */
+function isZeroNest(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at + 4 <= end;) {
+    const length = bytes[at]! | (bytes[at + 1]! << 8);
+    if (length < 4 || at + length > end) return false;
+    for (let i = 4; i < length; i++) if (bytes[at + i] !== 0) return false;
+    at += (length + 3) & ~3;
+  }
+  return true;
+}

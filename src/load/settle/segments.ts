@@ -1,0 +1,51 @@
+import type { Batch } from "../../netlink/batch.ts";
+import { commandOf, verbOf } from "../../ovs/flow-requests.ts";
+import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
+import { NamedFlows } from "../named-flows.ts";
+
+/**
+ * Whether messages of a batch, from `first` to before `end`, all create: these can be sent without a look at
+ * what is there.
+ */
+export function onlyCreates(batch: Batch, first = 0, end: number = batch.count): boolean {
+  for (let i = first; i < end; i++) {
+    if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) return false;
+  }
+  return true;
+}
+
+/**
+ * Cuts a batch where the kernel has to be looked at anew. The flows of modifies and deletes are looked at
+ * before any request of the segment is sent, so none of them may name a flow that an earlier request of the
+ * segment creates.
+ */
+export class Segments {
+  readonly #named: NamedFlows;
+
+  /** @param capacity the most messages of a batch */
+  constructor(capacity: number) {
+    this.#named = new NamedFlows(capacity);
+  }
+
+  /**
+   * Where the segment that begins with message `start` ends.
+   * @param lookFirst puts are looked at, too, so they count as everything else
+   */
+  end(batch: Batch, start: number, lookFirst: boolean): number {
+    if (!lookFirst && onlyCreates(batch)) return batch.count;
+    const named = this.#named;
+    named.clear();
+    for (let i = start; i < batch.count; i++) {
+      const creates = commandOf(batch, i) === OVS_FLOW_CMD_NEW;
+      const looks = !creates || (lookFirst && verbOf(batch, i) === "put");
+      if (looks && lookFirst) {
+        if (named.hasOrAdd(batch, i)) return i;
+      } else if (looks) {
+        if (named.has(batch, i)) return i;
+      } else {
+        named.add(batch, i);
+      }
+    }
+    return batch.count;
+  }
+}

@@ -1,0 +1,220 @@
+import type { KernelFeatures } from "../../flow/rules/features.ts";
+import { type Batch, MessageState } from "../../netlink/batch.ts";
+import { featuresOf } from "../../ovs/features.ts";
+import { type FlowView, newFlowView } from "../../ovs/flow-view.ts";
+import { familyOf, type FlowVerb, verbOf } from "../../ovs/flow-requests.ts";
+import { EEXIST, EIO, ENODEV, ENOENT, EPERM, ESTALE, errnoName } from "../../sys/errno.ts";
+import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
+import { heldByMatch } from "./elsewhere.ts";
+import { type ExecuteOptions, Executor, ReadBack } from "./executor.ts";
+import { otherFlowReason } from "./held-flows.ts";
+import { explainRejection, type Rejection } from "./explain.ts";
+import { fullOfMasks } from "./mask-limit.ts";
+import { type Account, outcomeOfLost } from "../outcome.ts";
+import { OverlapSearch } from "./overlap.ts";
+import type { Rig } from "../send/connection.ts";
+import { decodeSent, pointedText } from "../request-text.ts";
+import type { LoadTarget } from "../send/sender.ts";
+
+/** Failures between two looks at the clock: each may take a few transactions, and a look is one too. */
+const FAILURES_A_LOOK = 16;
+
+/** How flows are settled. */
+export type SettleOptions = Omit<ExecuteOptions, "tolerateExisting"> & {
+  /**
+   * Errnos that count as applied: ENOENT of a delete whose flow is not there under any name; EEXIST only
+   * where the flow that is there is the same flow, actions included.
+   */
+  readonly tolerate: ReadonlySet<number>;
+};
+
+/**
+ * Carries out what cannot just be sent, and accounts for every message of a batch. It remembers how far it
+ * is, so that thousands of them can be settled in slices of time.
+ */
+export class Settler {
+  /** The errno after which no flow will be taken any more, or 0. */
+  fatalErrno = 0;
+  readonly #executor: Executor;
+  readonly #target: LoadTarget;
+  readonly #account: Account;
+  readonly #tolerate: ReadonlySet<number>;
+  readonly #features: () => KernelFeatures;
+  readonly #masks: () => number | undefined;
+  readonly #overlaps: OverlapSearch;
+  readonly #view = newFlowView();
+  /** Of the batch that is accounted for: deletes that found nothing, and what holds their flows. */
+  #elsewhere: ReadonlyMap<number, string> = new Map();
+  #batch: Batch | undefined;
+  /** The next message to be accounted for; -1 before that. */
+  #next = -1;
+  #abandoned = false;
+
+  constructor(target: LoadTarget, rig: Rig, account: Account, options: SettleOptions) {
+    this.#target = target;
+    this.#account = account;
+    this.#tolerate = options.tolerate;
+    this.#executor = new Executor(target, rig, {
+      ...options,
+      tolerateExisting: options.tolerate.has(EEXIST),
+    });
+    this.#overlaps = new OverlapSearch(target);
+    this.#features = () => featuresOf(target.channel, target.datapath);
+    this.#masks = () => fullOfMasks(target.channel, target.datapath);
+  }
+
+  /** A batch is settled in part. */
+  get busy(): boolean {
+    return this.#batch !== undefined;
+  }
+
+  /** The next batch is to be looked at before it is sent: most flows of the last one were there already. */
+  get looksFirst(): boolean {
+    return this.#executor.lookFirst;
+  }
+
+  /** Flows that were read to know what became of others. */
+  get reads(): number {
+    return this.#executor.held.asked;
+  }
+
+  /** Takes a batch. @param sent its messages were sent, and have their states */
+  begin(batch: Batch, sent: boolean): void {
+    this.#batch = batch;
+    this.#next = -1;
+    this.#executor.begin(batch, sent);
+  }
+
+  /**
+   * Goes on with the batch.
+   * @param due when it is to pause, as performance.now() counts; never at Infinity
+   * @returns false where it paused
+   */
+  settle(due: number): boolean {
+    const batch = this.#batch;
+    if (batch === undefined) return true;
+    if (this.#next < 0) {
+      if (!this.#executor.go(due)) return false;
+      this.#account.applied(batch.count - batch.failures);
+      this.#markStale(batch);
+      this.#elsewhere = this.#findElsewhere(batch);
+      this.#next = 0;
+    }
+    let failures = 0;
+    for (let i = this.#next; i < batch.count; i++) {
+      if (batch.states[i] === MessageState.accepted) continue;
+      this.#tell(batch, i);
+      this.#next = i + 1;
+      if (++failures % FAILURES_A_LOOK !== 0 || due === Number.POSITIVE_INFINITY) continue;
+      if (performance.now() >= due) return false;
+    }
+    const errnos = batch.errnos.subarray(0, batch.count);
+    if (errnos.includes(ENODEV)) this.fatalErrno = ENODEV;
+    else if (errnos.includes(EPERM)) this.fatalErrno = EPERM;
+    else if (errnos.includes(ESTALE)) this.fatalErrno = ESTALE;
+    this.#batch = undefined;
+    return true;
+  }
+
+  /** Asks the kernel no more: a flow whose reply was lost stays unknown from now on. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#executor.abandon();
+  }
+
+  // ENOENT of a family that is gone says nothing of a flow, and what could not be read for that is EIO: both
+  // are ESTALE from here on. The batch is not sent again: the datapath went with the module.
+  #markStale(batch: Batch): void {
+    const errnos = batch.errnos.subarray(0, batch.count);
+    const isDoubtful = (errno: number): boolean => errno === ENOENT || errno === EIO;
+    if (this.#abandoned || !errnos.some(isDoubtful)) return;
+    if (!this.#target.channel.familyMoved(OVS_FLOW_FAMILY, familyOf(batch))) return;
+    for (const [i, errno] of errnos.entries()) {
+      if (!isDoubtful(errno)) continue;
+      batch.states[i] = MessageState.rejected;
+      batch.errnos[i] = ESTALE;
+    }
+  }
+
+  // Deletes that may be tolerated, where their flows are there all the same, or may be.
+  #findElsewhere(batch: Batch): ReadonlyMap<number, string> {
+    const deletes: number[] = [];
+    for (let i = 0; i < batch.count && this.#tolerate.has(ENOENT); i++) {
+      if (batch.states[i] !== MessageState.rejected || batch.errnos[i] !== ENOENT) continue;
+      if (verbOf(batch, i) === "delete") deletes.push(i);
+    }
+    if (deletes.length === 0 || this.#abandoned) return new Map();
+    return heldByMatch(this.#target, batch, deletes);
+  }
+
+  #tell(batch: Batch, index: number): void {
+    const sent = decodeSent(batch, index, this.#view);
+    const state = batch.states[index];
+    const errno = batch.errnos[index] ?? 0;
+    if (state === MessageState.lost) {
+      this.#tellLost(batch, index, sent);
+      return;
+    }
+    const verb = verbOf(batch, index);
+    if (state === MessageState.rejected && this.#isTolerated(index, verb, errno)) {
+      this.#account.applied(1);
+      return;
+    }
+    const outcome = state === MessageState.unsent && errno === 0 ? "refused" : "rejected";
+    this.#account.exception(batch.tags[index] ?? 0, outcome, errno, () => {
+      const why =
+        state === MessageState.unsent ? unsent(errno) : this.#explain(index, verb, errno, sent);
+      return { ...why, ...pointedText(why.broken, sent) };
+    });
+  }
+
+  // The kernel's reason in words, and the flow that is in the way.
+  #explain(index: number, verb: FlowVerb, errno: number, sent: FlowView): Rejection {
+    const why = explainRejection(verb, errno, sent, this.#features, this.#masks);
+    const other = errno === EEXIST || errno === ENOENT ? this.#nameOf(index) : undefined;
+    if (other !== undefined) {
+      return { code: why.code, reason: otherFlowReason(sent.ufid.start >= 0, other) };
+    }
+    const elsewhere = this.#elsewhere.get(index);
+    if (elsewhere !== undefined) {
+      return { code: why.code, reason: elsewhere };
+    }
+    return this.#abandoned ? why : this.#overlaps.nameIn(why, verb, errno, sent);
+  }
+
+  #nameOf(index: number): string | undefined {
+    return this.#executor.held.others.get(index);
+  }
+
+  #tellLost(batch: Batch, index: number, sent: FlowView): void {
+    const found = this.#executor.readBack[index];
+    const state =
+      found === ReadBack.present ? "present" : found === ReadBack.absent ? "absent" : "unknown";
+    const { errno } = outcomeOfLost(verbOf(batch, index), state);
+    const abandoned = this.#abandoned;
+    this.#account.exception(batch.tags[index] ?? 0, state, errno, () => {
+      const reason = abandoned
+        ? "its reply was lost, and the load was ended before it was read back"
+        : state === "unknown"
+          ? "its reply was lost, and so was the one when it was read back"
+          : `its reply was lost; read back, it is ${state}`;
+      return { code: "LOST_REPLY", reason, ...pointedText(undefined, sent) };
+    });
+  }
+
+  #isTolerated(index: number, verb: FlowVerb, errno: number): boolean {
+    return (
+      errno === ENOENT &&
+      verb === "delete" &&
+      this.#tolerate.has(ENOENT) &&
+      !this.#abandoned &&
+      !this.#elsewhere.has(index)
+    );
+  }
+}
+
+function unsent(errno: number): Rejection {
+  if (errno === 0) return { code: "INTERRUPTED", reason: "the load was ended before it was sent" };
+  const code = errnoName(errno);
+  return { code, reason: `it could not be sent: ${code}` };
+}

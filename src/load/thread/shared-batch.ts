@@ -1,0 +1,144 @@
+import { Batch, shareBatchMemory, type SharedBatchMemory } from "../../netlink/batch.ts";
+import type { FlowRefusal, LineNotes } from "../../format/feed.ts";
+import { assert } from "../../sys/errors.ts";
+
+/** Room for the flows of one batch that were refused; where it gets short, the batch is handed over. */
+const NOTES_BYTES = 64 << 10;
+const NOTE_BYTES_MAX = 2 << 10;
+
+// Words of the control block.
+const STATE = 0;
+const COUNT = 1;
+const NOTES = 2;
+// Behind them, in its doubles: an input may have more lines, and more bytes, than a word counts.
+const LINE = 2;
+const READ = 3;
+const CONTROL_BYTES = 32;
+
+/** Whose turn a slot is. */
+const EMPTY = 0;
+const FULL = 1;
+
+/** A flow that was refused, or the end of the input. */
+type SlotNote =
+  | { readonly kind: "refused"; readonly refusal: FlowRefusal }
+  /** The last note of the last slot; `error` where the input could not be read further. */
+  | { readonly kind: "end"; readonly error: string | null }
+  /** What is to be said of the lines so far, where that is another thing than before. */
+  | { readonly kind: "lines"; readonly notes: LineNotes };
+
+/** What two threads share of a slot. */
+export type SharedSlot = {
+  readonly messages: number;
+  readonly batch: SharedBatchMemory;
+  readonly control: SharedArrayBuffer;
+  readonly notes: SharedArrayBuffer;
+};
+
+/** Memory for a slot of `messages` messages and an arena of `bytes`. */
+export function shareSlot(messages: number, bytes: number): SharedSlot {
+  return {
+    messages,
+    batch: shareBatchMemory(messages, bytes),
+    control: new SharedArrayBuffer(CONTROL_BYTES),
+    notes: new SharedArrayBuffer(NOTES_BYTES),
+  };
+}
+
+/**
+ * A batch that goes to and fro between the thread that fills it and the thread that sends it. Only
+ * the one whose turn it is touches it; no message is copied.
+ */
+export class Slot {
+  readonly batch: Batch;
+  readonly #control: Int32Array;
+  readonly #counts: Float64Array;
+  readonly #notes: Uint8Array;
+  #notesLength = 0;
+
+  constructor(shared: SharedSlot) {
+    this.batch = new Batch(shared.messages, shared.batch);
+    this.#control = new Int32Array(shared.control);
+    this.#counts = new Float64Array(shared.control);
+    this.#notes = new Uint8Array(shared.notes);
+  }
+
+  /** Another note may not fit: the slot is to be handed over. */
+  get notesFull(): boolean {
+    return this.#notesLength + 3 * NOTE_BYTES_MAX > NOTES_BYTES;
+  }
+
+  /** Number of the last line that was taken, and bytes read, when the slot was handed over. */
+  get line(): number {
+    return this.#counts[LINE] ?? 0;
+  }
+
+  get bytesRead(): number {
+    return this.#counts[READ] ?? 0;
+  }
+
+  /** Filler: waits at most `timeoutMs` for its turn. @returns whether it is */
+  waitEmpty(timeoutMs: number): boolean {
+    return this.#wait(FULL, timeoutMs);
+  }
+
+  /** Sender: waits at most `timeoutMs` for its turn. @returns whether it is; the batch is filled then */
+  waitFull(timeoutMs: number): boolean {
+    if (!this.#wait(EMPTY, timeoutMs)) return false;
+    this.batch.adopt(this.#control[COUNT] ?? 0);
+    return true;
+  }
+
+  /** Filler: hands the slot over. */
+  handOver(line: number, bytesRead: number): void {
+    this.#control[COUNT] = this.batch.count;
+    this.#control[NOTES] = this.#notesLength;
+    this.#counts[LINE] = line;
+    this.#counts[READ] = bytesRead;
+    this.#notesLength = 0;
+    this.#turn(FULL);
+  }
+
+  /** Sender: gives the slot back. */
+  giveBack(): void {
+    this.#turn(EMPTY);
+  }
+
+  /** Filler: adds a note; there must be room. */
+  note(note: SlotNote): void {
+    let encoded = Buffer.from(JSON.stringify(note));
+    if (encoded.length > NOTE_BYTES_MAX - 4 && note.kind === "refused") {
+      encoded = Buffer.from(JSON.stringify({ ...note, refusal: { ...note.refusal, text: "" } }));
+    }
+    assert(this.#notesLength + 4 + encoded.length <= NOTES_BYTES, "a note fits its slot");
+    new DataView(this.#notes.buffer).setUint32(this.#notesLength, encoded.length);
+    this.#notes.set(encoded, this.#notesLength + 4);
+    this.#notesLength += 4 + encoded.length;
+  }
+
+  /** Sender: the notes that came with the slot, in their order. */
+  notes(): SlotNote[] {
+    const found: SlotNote[] = [];
+    const length = this.#control[NOTES] ?? 0;
+    // A decoder does not take shared memory.
+    const bytes = Buffer.from(this.#notes.slice(0, length));
+    for (let at = 0; at < length;) {
+      const size = bytes.readUInt32BE(at);
+      const note: SlotNote = JSON.parse(bytes.toString("utf8", at + 4, at + 4 + size));
+      found.push(note);
+      at += 4 + size;
+    }
+    return found;
+  }
+
+  #wait(state: number, timeoutMs: number): boolean {
+    if (Atomics.load(this.#control, STATE) !== state) return true;
+    Atomics.wait(this.#control, STATE, state, timeoutMs);
+    return Atomics.load(this.#control, STATE) !== state;
+  }
+
+  #turn(state: number): void {
+    Atomics.store(this.#control, STATE, state);
+    Atomics.notify(this.#control, STATE);
+  }
+}

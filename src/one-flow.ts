@@ -1,0 +1,198 @@
+import { Flow, notOneFlow } from "./flow/flow.ts";
+import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
+import { FlowLineEncoder } from "./flow/line.ts";
+import type { ByteRange, FlowParts } from "./flow/parts.ts";
+import type { PortNames } from "./flow/ports.ts";
+import { ufidOf } from "./flow/text/ufid.ts";
+import { Account, type FlowException, hasFailed } from "./load/outcome.ts";
+import { rejectionError } from "./load/rejection.ts";
+import { Rig } from "./load/send/connection.ts";
+import { sameMatch } from "./load/settle/same-flow.ts";
+import { DEFAULT_SHAPE } from "./load/send/batching.ts";
+import type { LoadTarget } from "./load/send/sender.ts";
+import { Settler } from "./load/settle/settler.ts";
+import { AttributeWriter } from "./netlink/attribute-writer.ts";
+import { noPermission } from "./ovs/channel.ts";
+import { FlowMessages, type FlowVerb } from "./ovs/flow-requests.ts";
+import type { DumpCheck } from "./ovs/dump-check.ts";
+import { clearFlow, deleteFlow, dumpFlows, getFlow, TERSE } from "./ovs/flow.ts";
+import { type FlowView, identityOf } from "./ovs/flow-view.ts";
+import { portNames } from "./ovs/vport.ts";
+import { ENOENT, EPERM } from "./sys/errno.ts";
+import { MillraceError } from "./sys/errors.ts";
+import { PinnedMemory } from "./sys/memory.ts";
+import {
+  OVS_FLOW_ATTR_CLEAR,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_FAMILY,
+} from "./uapi/openvswitch.ts";
+
+/**
+ * What names a flow: `ufid:UUID`, its key, its line; or something that was read of it, a `Flow` or
+ * {@link FlowCounters}.
+ */
+export type FlowName = string | { readonly identity: FlowIdentity };
+
+/** What a terse dump tells of a flow. */
+export type FlowCounters = {
+  /** A UUID, or `0x…` where it has fewer bytes; undefined for a flow that is identified by its key. */
+  readonly ufid: string | undefined;
+  readonly identity: FlowIdentity;
+  readonly packets: number;
+  readonly byteCount: number;
+  /** When the last packet came, as `monotonicMs` counts; 0: never. */
+  readonly usedMs: number;
+  /** TCP flags that it has seen. */
+  readonly tcpFlags: number;
+};
+
+/** Counters of every flow, without keys and actions. */
+export function* countersOfAll(
+  { channel, datapath }: LoadTarget,
+  check: DumpCheck,
+): Generator<FlowCounters, void> {
+  for (const view of dumpFlows(channel, datapath, { omit: TERSE, check })) yield countersOf(view);
+}
+
+function countersOf(view: FlowView): FlowCounters {
+  const { packets, byteCount, usedMs, tcpFlags } = view;
+  return { ufid: ufidOf(view), identity: identityOf(view), packets, byteCount, usedMs, tcpFlags };
+}
+
+/**
+ * Carries out one request, and waits for what the kernel says.
+ * @param clear its counters begin at zero again; with `modify`
+ * @throws FlowSyntaxError; NotSupportedError for what another kernel takes; FlowRejectedError;
+ *   MillraceError `NO_PERMISSION`
+ */
+export function sendOne(
+  target: LoadTarget,
+  flow: string | Flow,
+  verb: FlowVerb,
+  clear = false,
+): void {
+  const text = flow.toString();
+  const rejected = carryOut(target, verb, (writer) => {
+    const encoder = new FlowLineEncoder({ ufid: true, mode: verb, ports: namesOf(target) });
+    const line = new TextEncoder().encode(text);
+    const taken = encoder.encode(line, 0, line.length, 1, writer);
+    if (!taken || encoder.verb !== verb) throw notOneFlow(text);
+    if (clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+  });
+  if (rejected !== undefined) throw errorOf(rejected, text);
+}
+
+/** Deletes one flow. @returns false where there is none @throws as {@link sendOne} */
+export function removeOne(target: LoadTarget, flow: FlowName): boolean {
+  const named = findName(target, flow);
+  if (!("parts" in named)) return deleteFlow(target.channel, target.datapath, named.identity);
+  return isThere(carryOut(target, "delete", (writer) => writeName(writer, named.parts)));
+}
+
+/** Sets the counters of one flow to zero. @returns as {@link removeOne} */
+export function clearOne(target: LoadTarget, flow: FlowName): boolean {
+  const named = findName(target, flow);
+  if (!("parts" in named)) return clearFlow(target.channel, target.datapath, named.identity);
+  return isThere(
+    carryOut(target, "modify", (writer) => {
+      writeName(writer, named.parts);
+      writer.flag(OVS_FLOW_ATTR_CLEAR);
+    }),
+  );
+}
+
+/** Reads one flow. @returns undefined where there is none @throws FlowSyntaxError, NetlinkError */
+export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
+  const { channel, datapath } = target;
+  const named = findName(target, flow);
+  const parts = "parts" in named ? named.parts : undefined;
+  const ways: FlowIdentity[] = [named.identity];
+  if (parts !== undefined && "ufid" in named.identity && parts.key.end > parts.key.start) {
+    ways.push({ key: parts.bytes.slice(parts.key.start, parts.key.end) });
+  }
+  let found: Flow | undefined;
+  for (const identity of ways) {
+    getFlow(channel, datapath, identity, (view) => {
+      if (parts === undefined || sameMatch(parts, view)) found = Flow.fromParts(view);
+    });
+    if (found !== undefined) break;
+  }
+  return found;
+}
+
+/** A flow to be looked for: what names it, and what it matches where that is known. */
+type NamedFlow = Flow | { readonly identity: FlowIdentity };
+
+// Text that is a UFID and no more, and counters of a dump, name a flow whatever it matches.
+function findName(target: LoadTarget, flow: FlowName): NamedFlow {
+  if (typeof flow !== "string") return flow;
+  const ports = namesOf(target);
+  const [identity, ...others] = identitiesOf(flow, ports);
+  if (identity !== undefined && others.length === 0) return { identity };
+  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+  const encoder = new FlowLineEncoder({ ufid: true, mode: "delete", ports });
+  const line = new TextEncoder().encode(flow.trim());
+  if (!encoder.encode(line, 0, line.length, 1, writer)) throw notOneFlow(flow);
+  return Flow.fromAttributes(writer.memory.u8, 0, writer.position);
+}
+
+/** Room for the longest name: a key and a mask. */
+const FLOW_BYTES_MAX = 200 << 10;
+
+function writeName(writer: AttributeWriter, { bytes, ufid, key, mask }: FlowParts): void {
+  const put = (type: number, { start, end }: ByteRange): void => {
+    if (start >= 0) writer.bytes(type, bytes, start, end);
+  };
+  put(OVS_FLOW_ATTR_UFID, ufid);
+  put(OVS_FLOW_ATTR_KEY, key);
+  put(OVS_FLOW_ATTR_MASK, mask);
+}
+
+function isThere(rejected: FlowException | undefined): boolean {
+  if (rejected === undefined) return true;
+  if (rejected.errno === ENOENT) return false;
+  throw errorOf(rejected, rejected.text);
+}
+
+function errorOf(rejected: FlowException, text: string): Error {
+  const { errno, reason, lacking } = rejected;
+  if (errno === EPERM) return noPermission("changing a flow");
+  return rejectionError({ errno, reason, text, lacking });
+}
+
+// A load of one request.
+function carryOut(
+  target: LoadTarget,
+  verb: FlowVerb,
+  write: (writer: AttributeWriter) => void,
+): FlowException | undefined {
+  const { channel, datapath, rigs } = target;
+  const rig = rigs?.take(channel, DEFAULT_SHAPE) ?? new Rig(channel, DEFAULT_SHAPE);
+  let done = false;
+  try {
+    const { batch } = rig;
+    const messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
+    const account = new Account();
+    const settler = new Settler(target, rig, account, {
+      tolerate: new Set(),
+    });
+    messages.begin(batch);
+    write(batch.writer);
+    if (!messages.commit(batch, verb, 1)) {
+      throw new MillraceError("TOO_LONG", "the flow is longer than a request can be");
+    }
+    settler.begin(batch, false);
+    settler.settle(Number.POSITIVE_INFINITY);
+    done = true;
+    return account.firstExceptions.find(hasFailed);
+  } finally {
+    if (done && rigs !== undefined) rigs.give(rig);
+    else rig.close();
+  }
+}
+
+function namesOf({ channel, datapath }: LoadTarget): PortNames {
+  return portNames(channel, datapath);
+}
