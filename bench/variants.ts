@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { DEFAULT_SHAPE } from "../src/load/send/batching.ts";
+import { DEFAULT_BATCHING } from "../src/load/send/batching.ts";
 import type { LabPart, Program, Shape, Variant } from "./model.ts";
 import type { Peers } from "./peers.ts";
 import type { Size } from "./size.ts";
@@ -19,10 +19,10 @@ const OVS_SHAPE = { messages: 50, bytes: 3584 };
 
 /** What millrace uses by default; the C program takes it, and others. */
 export const BEST: Shape = {
-  perDatagram: DEFAULT_SHAPE.messagesPerDatagram,
-  perCall: DEFAULT_SHAPE.datagramsPerCall,
-  transport: DEFAULT_SHAPE.transport,
-  ack: DEFAULT_SHAPE.ack,
+  perDatagram: DEFAULT_BATCHING.messagesPerDatagram,
+  perCall: DEFAULT_BATCHING.datagramsPerCall,
+  transport: DEFAULT_BATCHING.transport,
+  ack: DEFAULT_BATCHING.ack,
 };
 
 /** A sweep of many variants is not to take as many rounds as what is held against a bar. */

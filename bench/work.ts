@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { FlowLineEncoder, type LineVerb } from "../src/flow/line.ts";
 import { sampleLine } from "../src/format/sample.ts";
 import { Batch } from "../src/netlink/batch.ts";
-import { FlowMessages } from "../src/ovs/flow-requests.ts";
+import { FlowRequests } from "../src/ovs/flow-requests.ts";
 
 const MESSAGES = 4096;
 
@@ -43,16 +43,16 @@ type Encoding = {
 export function writePacked(path: string, encoding: Encoding): void {
   const { flows, first, ufid, verb = "put", line = sampleLine } = encoding;
   const encoder = new FlowLineEncoder({ ufid, mode: verb });
-  const messages = new FlowMessages(0, 0);
   const batch = new Batch(MESSAGES, MESSAGES * 256);
+  const requests = new FlowRequests(0, 0, batch);
   const text = new TextEncoder();
   const fd = openSync(path, "w");
   try {
     for (let i = 0; i < flows; i++) {
       const bytes = text.encode(line(first + i));
-      messages.begin(batch);
+      requests.begin();
       encoder.encode(bytes, 0, bytes.length, i + 1, batch.writer);
-      messages.commit(batch, verb, i + 1);
+      requests.commit(verb, i + 1);
       if (!batch.full && i + 1 < flows) continue;
       writeSync(fd, batch.memory.u8, 0, batch.bytes);
       batch.clear();

@@ -6,9 +6,9 @@ import {
   type SyncFlowSource,
 } from "./datapath-load.ts";
 import type { FlowSource } from "./flow-source.ts";
-import { FlowBatch } from "./load/flow-installer.ts";
+import { FlowInstaller } from "./load/flow-installer.ts";
 import type { LoadResult } from "./load/result.ts";
-import { RigShelf } from "./load/send/connection.ts";
+import { ConnectionCache } from "./load/send/connection.ts";
 import type { LoadTarget } from "./load/send/sender.ts";
 import type { KernelFeatures } from "./flow/rules/features.ts";
 import { type ProbeOptions, probeFeatures } from "./ovs/features.ts";
@@ -88,7 +88,7 @@ export type FlowsOptions = {
 export class Datapath implements Disposable {
   readonly name: string;
   readonly #channel: OvsChannel;
-  readonly #rigs = new RigShelf();
+  readonly #connections = new ConnectionCache();
   readonly #namespace: NetworkNamespace | undefined;
   readonly #info: DatapathInfo;
   /** Listeners to misses, who want those of later ports too. */
@@ -307,8 +307,8 @@ export class Datapath implements Disposable {
    * Collects flows, to send many at once; close it. Names of ports mean what they mean when they are sent.
    * @param capacity the most flows at once, 1,024
    */
-  batch(capacity?: number): FlowBatch {
-    return new FlowBatch(this.#target, capacity === undefined ? {} : { capacity });
+  batch(capacity?: number): FlowInstaller {
+    return new FlowInstaller(this.#target, capacity === undefined ? {} : { capacity });
   }
 
   /** Changes of this datapath, its ports and flows, from now on; see {@link Datapath.changes}. */
@@ -355,7 +355,7 @@ export class Datapath implements Disposable {
   close(): void {
     for (const upcalls of this.#upcalls) upcalls.close();
     this.#upcalls.clear();
-    this.#rigs[Symbol.dispose]();
+    this.#connections[Symbol.dispose]();
     this.#channel[Symbol.dispose]();
     this.#namespace?.close();
   }
@@ -365,7 +365,7 @@ export class Datapath implements Disposable {
   }
 
   get #target(): LoadTarget {
-    return { channel: this.#channel, datapath: this.#info, rigs: this.#rigs };
+    return { channel: this.#channel, datapath: this.#info, connections: this.#connections };
   }
 
   // Once: it reads all of /proc.

@@ -35,13 +35,13 @@ export { UnreadableInputError } from "./format/source.ts";
 export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
 export type { KernelFeatures } from "./flow/rules/features.ts";
 export type { Lacking } from "./flow/rules/lacking.ts";
-export { FlowBatch, type FlowBatchResult } from "./load/flow-installer.ts";
+export { FlowInstaller, type FlowInstallerResult } from "./load/flow-installer.ts";
 export type { WorkerCount } from "./load/file-feed.ts";
 export type { LoadProgress } from "./load/load.ts";
 export type { FlowException, OutcomeState } from "./load/outcome.ts";
 export type { BatchLatency, LoadReport } from "./load/report.ts";
 export { LoadResult } from "./load/result.ts";
-export { DEFAULT_SHAPE, type SenderShape } from "./load/send/batching.ts";
+export { DEFAULT_BATCHING, type Batching } from "./load/send/batching.ts";
 export type { SenderCount } from "./load/send/sender-trial.ts";
 export { type ExtendedAck, NetlinkError } from "./netlink/errors.ts";
 export { MulticastListener, type Overrun } from "./netlink/multicast.ts";
@@ -51,7 +51,7 @@ export type { CtLimit, CtLimitInfo, CtZone } from "./ovs/ct-limit.ts";
 export type { DatapathFeature, DatapathInfo, DatapathOptions } from "./ovs/datapath.ts";
 export type { ChangeEvent, ChangeKind, ChangeOptions, ChangeVerb } from "./ovs/events.ts";
 export type { ProbeOptions } from "./ovs/features.ts";
-export type { FlowVerb } from "./ovs/flow-requests.ts";
+export type { FlowVerb } from "./ovs/flow-request.ts";
 export type {
   MeterBand,
   MeterCounters,

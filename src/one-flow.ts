@@ -4,16 +4,18 @@ import { FlowLineEncoder } from "./flow/line.ts";
 import type { ByteRange, FlowParts } from "./flow/parts.ts";
 import type { PortNames } from "./flow/ports.ts";
 import { ufidOf } from "./flow/text/ufid.ts";
-import { Account, type FlowException, hasFailed } from "./load/outcome.ts";
+import { Account } from "./load/account.ts";
+import { type FlowException, hasFailed } from "./load/outcome.ts";
 import { rejectionError } from "./load/rejection.ts";
-import { Rig } from "./load/send/connection.ts";
+import { SendConnection } from "./load/send/connection.ts";
 import { sameMatch } from "./load/settle/same-flow.ts";
-import { DEFAULT_SHAPE } from "./load/send/batching.ts";
+import { DEFAULT_BATCHING } from "./load/send/batching.ts";
 import type { LoadTarget } from "./load/send/sender.ts";
 import { Settler } from "./load/settle/settler.ts";
 import { AttributeWriter } from "./netlink/attribute-writer.ts";
 import { noPermission } from "./ovs/channel.ts";
-import { FlowMessages, type FlowVerb } from "./ovs/flow-requests.ts";
+import type { FlowVerb } from "./ovs/flow-request.ts";
+import { FlowRequests } from "./ovs/flow-requests.ts";
 import type { DumpCheck } from "./ovs/dump-check.ts";
 import { clearFlow, deleteFlow, dumpFlows, getFlow, TERSE } from "./ovs/flow.ts";
 import { type FlowView, identityOf } from "./ovs/flow-view.ts";
@@ -26,7 +28,6 @@ import {
   OVS_FLOW_ATTR_KEY,
   OVS_FLOW_ATTR_MASK,
   OVS_FLOW_ATTR_UFID,
-  OVS_FLOW_FAMILY,
 } from "./uapi/openvswitch.ts";
 
 /**
@@ -168,28 +169,27 @@ function carryOut(
   verb: FlowVerb,
   write: (writer: AttributeWriter) => void,
 ): FlowException | undefined {
-  const { channel, datapath, rigs } = target;
-  const rig = rigs?.take(channel, DEFAULT_SHAPE) ?? new Rig(channel, DEFAULT_SHAPE);
+  const { channel, datapath, connections } = target;
+  const connection =
+    connections?.take(channel, DEFAULT_BATCHING) ?? new SendConnection(channel, DEFAULT_BATCHING);
   let done = false;
   try {
-    const { batch } = rig;
-    const messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
+    const requests = FlowRequests.to(channel, datapath, connection.batch);
     const account = new Account();
-    const settler = new Settler(target, rig, account, {
+    const settler = new Settler(target, connection, account, {
       tolerate: new Set(),
     });
-    messages.begin(batch);
-    write(batch.writer);
-    if (!messages.commit(batch, verb, 1)) {
+    write(requests.begin());
+    if (!requests.commit(verb, 1)) {
       throw new MillraceError("TOO_LONG", "the flow is longer than a request can be");
     }
-    settler.begin(batch, false);
+    settler.begin(requests.batch, false);
     settler.settle(Number.POSITIVE_INFINITY);
     done = true;
     return account.firstExceptions.find(hasFailed);
   } finally {
-    if (done && rigs !== undefined) rigs.give(rig);
-    else rig.close();
+    if (done && connections !== undefined) connections.give(connection);
+    else connection.close();
   }
 }
 

@@ -72,7 +72,7 @@ test("a load starts without what only some loads want, and without Node's stream
     if (file.startsWith("src/")) for (const path of loadedWith(file)) loaded.add(path);
   }
   expect(loaded).toContain("src/flow/line.ts");
-  expect(loaded).toContain("src/load/send/sender.ts");
+  expect(loaded).toContain("src/load/start-load.ts");
   expect(loaded).toContain("node:fs");
   const wanted = ["settle/settler", "settle/explain", "dry-run", "thread/worker-feed"].map(
     (n) => `src/load/${n}.ts`,

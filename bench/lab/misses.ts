@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { printJson, printTable } from "../../src/cli/output.ts";
-import { Datapath, type FlowBatch, type Upcall, type Upcalls } from "../../src/index.ts";
+import { Datapath, type FlowInstaller, type Upcall, type Upcalls } from "../../src/index.ts";
 import { median } from "../statistics.ts";
 
 const DATAPATH = "misses0";
@@ -56,8 +56,8 @@ try {
 
 /** Microseconds a miss. */
 async function measure(
-  answer: (upcalls: Upcalls, flows: FlowBatch) => void,
-  batch: FlowBatch,
+  answer: (upcalls: Upcalls, flows: FlowInstaller) => void,
+  batch: FlowInstaller,
 ): Promise<number> {
   using upcalls = dp.upcalls({ receiveBufferBytes: misses * BUFFER_BYTES_A_MISS });
   await fill();
@@ -90,7 +90,7 @@ async function fill(): Promise<void> {
 }
 
 // What a program does that knows no batches: read one, install one, wait for its ack.
-function answerSingly(upcalls: Upcalls, flows: FlowBatch): void {
+function answerSingly(upcalls: Upcalls, flows: FlowInstaller): void {
   const visitor = { onUpcall: (upcall: Upcall) => flows.answer(upcall, "drop"), onLost };
   for (let left = misses; left > 0;) {
     left -= upcalls.visit(visitor, 1);
@@ -98,7 +98,7 @@ function answerSingly(upcalls: Upcalls, flows: FlowBatch): void {
   }
 }
 
-function answerInBatches(upcalls: Upcalls, flows: FlowBatch): void {
+function answerInBatches(upcalls: Upcalls, flows: FlowInstaller): void {
   const visitor = { onUpcall: (upcall: Upcall) => flows.answer(upcall, "drop"), onLost };
   for (let left = misses; left > 0;) {
     left -= upcalls.visit(visitor);

@@ -1,5 +1,6 @@
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { LabError } from "../lab/error.ts";
+import type { Verdict } from "../load/report.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
@@ -39,7 +40,17 @@ const UNAVAILABLE = new Set([
 ]);
 
 /** The kernel says that what was asked for cannot be: a name, a size, an action. */
-const SENSELESS = new Set([E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE]);
+const INVALID_REQUEST = new Set([E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE]);
+
+/** The exit status that a load's verdict stands for. */
+export const EXIT_OF: Readonly<Record<Verdict, number>> = {
+  applied: Exit.ok,
+  partly: Exit.someFailed,
+  unreadable: Exit.usage,
+  unavailable: Exit.unavailable,
+  interrupted: Exit.interrupted,
+  unknown: Exit.internal,
+};
 
 /** The exit status that an error stands for. */
 export function exitStatusOf(error: unknown): number {
@@ -47,7 +58,7 @@ export function exitStatusOf(error: unknown): number {
   if (!(error instanceof MillraceError)) return Exit.internal;
   // It says no to this machine or its state otherwise: something is there, or is not.
   if (error instanceof NetlinkError) {
-    return SENSELESS.has(error.errno) ? Exit.usage : Exit.unavailable;
+    return INVALID_REQUEST.has(error.errno) ? Exit.usage : Exit.unavailable;
   }
   if (error.code === "UNREADABLE_INPUT" || error.code === "USAGE") return Exit.usage;
   // FLOW_SYNTAX, and those that say more.

@@ -1,6 +1,5 @@
 import type { NumberedPort } from "../flow/ports.ts";
-import type { Account } from "../load/outcome.ts";
-import { type LoadTarget, Sender, type SenderOptions } from "../load/send/sender.ts";
+import type { LoadTarget } from "../load/send/sender.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { getDatapath } from "../ovs/datapath.ts";
 import { listPorts } from "../ovs/vport.ts";
@@ -9,8 +8,6 @@ import { refuseOwned } from "../ovs/vswitchd.ts";
 /** The datapath that a load names. Imported only where one is named: a dry run starts without all this. */
 export type OpenTarget = Disposable & {
   readonly target: LoadTarget;
-  readonly ports: readonly NumberedPort[];
-  /** Reads them again. */
   readonly readPorts: () => readonly NumberedPort[];
 };
 
@@ -18,11 +15,9 @@ export type OpenTarget = Disposable & {
 export function openTarget(name: string): OpenTarget {
   const channel = new OvsChannel();
   const datapath = getDatapath(channel, name);
-  const readPorts = (): readonly NumberedPort[] => listPorts(channel, datapath);
   return {
     target: { channel, datapath },
-    ports: readPorts(),
-    readPorts,
+    readPorts: () => listPorts(channel, datapath),
     [Symbol.dispose]: () => channel[Symbol.dispose](),
   };
 }
@@ -31,13 +26,11 @@ export function openTarget(name: string): OpenTarget {
 const REMEDY =
   ". Load into a datapath of your own (millrace dp add NAME), or with --force all the same";
 
-/** @throws MillraceError `OWNED` where ovs-vswitchd runs the datapath, unless `force` is given */
-export function openSender(
-  target: LoadTarget,
-  account: Account,
-  options: SenderOptions & { readonly force: boolean },
-): Sender {
-  const warning = refuseOwned(target.channel, target.datapath, REMEDY, options.force);
+/**
+ * Warns where ovs-vswitchd runs the datapath.
+ * @throws MillraceError `OWNED` unless `force` is given
+ */
+export function checkOwner({ channel, datapath }: LoadTarget, force: boolean): void {
+  const warning = refuseOwned(channel, datapath, REMEDY, force);
   if (warning !== undefined) console.error(`millrace: ${warning}`);
-  return new Sender(target, account, options);
 }

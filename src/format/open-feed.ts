@@ -1,6 +1,8 @@
 import type { FlowLineOptions } from "../flow/line.ts";
 import { detect, type DetectedSource, type FlowFormat } from "./detect.ts";
-import type { FlowFeed, FlowSink, LineNotes } from "./feed.ts";
+import type { FlowRequests } from "../ovs/flow-requests.ts";
+import type { FlowFeed, LineNotes } from "./feed.ts";
+import type { Refusals } from "./refusals.ts";
 import type { ByteSource } from "./source.ts";
 import { TextFeed } from "./text-feed.ts";
 
@@ -56,8 +58,8 @@ class DetectingFeed implements FlowFeed {
     return this.#feed?.notes;
   }
 
-  pump(sink: FlowSink): boolean {
-    return this.#feed?.pump(sink) ?? false;
+  pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
+    return this.#feed?.pump(requests, refusals);
   }
 
   fill(): boolean | Promise<boolean> {

@@ -1,6 +1,8 @@
 import type { TemplateReader } from "../flow/template.ts";
 import type { Batch } from "../netlink/batch.ts";
-import type { FlowFeed, FlowSink } from "./feed.ts";
+import type { FlowRequests } from "../ovs/flow-requests.ts";
+import type { FlowFeed } from "./feed.ts";
+import type { Refusals } from "./refusals.ts";
 import { brokenOff } from "./source.ts";
 
 const TOO_LONG = {
@@ -32,26 +34,27 @@ export class TemplateFeed implements FlowFeed {
     return this.#reader.row - (this.#again ? 1 : 0);
   }
 
-  pump(sink: FlowSink): boolean {
+  pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
     const reader = this.#reader;
+    const { batch } = requests;
     for (;;) {
-      this.#copy(sink);
-      if (sink.batch.full) return true;
-      if (!this.#again && !reader.next()) return false;
+      this.#copy(batch);
+      if (batch.full) return requests;
+      if (!this.#again && !reader.next()) return undefined;
       this.#again = false;
-      sink.begin();
-      const base = sink.batch.writer.position - sink.batch.bytes;
-      if (!reader.encode(sink.batch.writer)) {
-        sink.refuse({ line: reader.row, code: "FLOW_VALUE", ...reader.refusal });
-      } else if (sink.commit(reader.verb, reader.row)) {
-        if (reader.isLaidOut) this.#learn(sink.batch, base);
+      const writer = requests.begin();
+      const base = writer.position - batch.bytes;
+      if (!reader.encode(writer)) {
+        refusals.add({ line: reader.row, code: "FLOW_VALUE", ...reader.refusal });
+      } else if (requests.commit(reader.verb, reader.row)) {
+        if (reader.isLaidOut) this.#learn(batch, base);
       } else {
         // An empty arena without room for one flow: it is longer than netlink carries.
-        if (sink.batch.count > 0) this.#again = true;
-        else sink.refuse({ line: reader.row, ...TOO_LONG });
-        return true;
+        if (batch.count > 0) this.#again = true;
+        else refusals.add({ line: reader.row, ...TOO_LONG });
+        return requests;
       }
-      if (sink.batch.full || sink.ended) return true;
+      if (batch.full || refusals.full) return requests;
     }
   }
 
@@ -76,12 +79,12 @@ export class TemplateFeed implements FlowFeed {
   }
 
   // Up to the first row that does not fit, and goes the common way to be refused.
-  #copy(sink: FlowSink): void {
+  #copy(batch: Batch): void {
     const message = this.#message;
     if (message === undefined || this.#again) return;
-    const count = this.#reader.encodeCopies(sink.batch, message, this.#base);
+    const count = this.#reader.encodeCopies(batch, message, this.#base);
     if (count === 0) return;
-    sink.commitCopies(count, message.length * 4, this.#reader.row - count + 1);
+    batch.commitCopies(count, message.length * 4, this.#reader.row - count + 1);
   }
 
   // Rows that throw are an input that breaks off: those before are loaded and accounted for.

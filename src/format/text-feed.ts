@@ -1,14 +1,10 @@
 import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import {
-  type FlowFeed,
-  type FlowRefusal,
-  type FlowSink,
-  type LineNotes,
-  refusalOfSyntax,
-} from "./feed.ts";
+import type { FlowRequests } from "../ovs/flow-requests.ts";
+import type { FlowFeed, LineNotes } from "./feed.ts";
 import { LinesAgain } from "./lines-again.ts";
+import { type FlowRefusal, type Refusals, refusalOfSyntax } from "./refusals.ts";
 import type { ByteSource } from "./source.ts";
 import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
 
@@ -77,20 +73,21 @@ export class TextFeed implements FlowFeed {
     return this.#readAgain === undefined ? this.#lines.textOf(line) : this.#readAgain.textOf(line);
   }
 
-  pump(sink: FlowSink): boolean {
+  pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
+    const { batch } = requests;
     // What became of the flows before is known, and was said.
-    if (this.#readAgain === undefined && sink.batch.count === 0) this.#lines.keepFrom(this.line);
+    if (this.#readAgain === undefined && batch.count === 0) this.#lines.keepFrom(this.line);
     while (this.#again || this.#lines.next()) {
       this.#again = false;
-      if (!this.#take(sink)) {
+      if (!this.#take(requests, refusals)) {
         // An empty arena without room for one flow: it is longer than netlink carries.
-        if (sink.batch.count > 0) this.#again = true;
-        else sink.refuse(refusalOf(this.line, "EMSGSIZE", "longer than a netlink message can be"));
-        return true;
+        if (batch.count > 0) this.#again = true;
+        else refusals.add(refusalOf(this.line, "EMSGSIZE", "longer than a netlink message can be"));
+        return requests;
       }
-      if (sink.batch.full || sink.ended) return true;
+      if (batch.full || refusals.full) return requests;
     }
-    return false;
+    return undefined;
   }
 
   fill(): boolean | Promise<boolean> {
@@ -103,25 +100,25 @@ export class TextFeed implements FlowFeed {
   }
 
   // Encodes the current line, or refuses it. Returns false where there is no room for it.
-  #take(sink: FlowSink): boolean {
+  #take(requests: FlowRequests, refusals: Refusals): boolean {
     const { buffer, start, end, line, overlong } = this.#lines;
     if (overlong) {
-      sink.refuse(refusalOf(line, "LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`));
+      refusals.add(refusalOf(line, "LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`));
       return true;
     }
     const encoder = this.#encoder;
-    sink.begin();
+    const writer = requests.begin();
     try {
-      if (!encoder.encode(buffer, start, end, line, sink.batch.writer)) {
+      if (!encoder.encode(buffer, start, end, line, writer)) {
         if (encoder.isHeader === true) this.#headers++;
         return true;
       }
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
-      sink.refuse(refusalOfSyntax(line, error));
+      refusals.add(refusalOfSyntax(line, error));
       return true;
     }
-    if (!sink.commit(encoder.verb, line)) return false;
+    if (!requests.commit(encoder.verb, line)) return false;
     if (encoder.completed === true) this.#completed++;
     return true;
   }

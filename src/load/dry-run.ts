@@ -1,20 +1,20 @@
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
-import { FlowMessages, type FlowVerb } from "../ovs/flow-requests.ts";
+import { decodeRequest } from "../ovs/flow-request.ts";
+import { FlowRequests } from "../ovs/flow-requests.ts";
 import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
+import type { Account } from "./account.ts";
+import type { FlowSink } from "./flow-sink.ts";
+import { pointedText } from "./request-text.ts";
 import { brokenRule } from "./settle/explain.ts";
-import type { Account } from "./outcome.ts";
-import { decodeSent, pointedText } from "./request-text.ts";
-import type { Outlet } from "./flow-sink.ts";
 
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;
 
 /** Takes flows as a kernel would, and sends nothing: wants no datapath, no rights and no module. */
-export class DryOutlet implements Outlet {
+export class DryRun implements FlowSink {
   readonly account: Account;
-  readonly batchShape: Outlet["batchShape"] = { messages: MESSAGES, bytes: ARENA_BYTES };
-  batch: Batch = new Batch(MESSAGES, ARENA_BYTES);
+  readonly requests: FlowRequests = new FlowRequests(0, 0, new Batch(MESSAGES, ARENA_BYTES));
   readonly latency: RecordableHistogram = createHistogram();
   readonly systemCalls = 0;
   readonly reads = 0;
@@ -25,9 +25,7 @@ export class DryOutlet implements Outlet {
   lastReplyAt = 0;
   batches = 0;
   bytes = 0;
-  readonly #messages = new FlowMessages(0, 0);
   readonly #view = newFlowView();
-
   readonly #onFlow: ((flow: FlowView) => void) | undefined;
 
   /** @param onFlow is given each flow that is valid, as it would be sent; valid until it returns */
@@ -36,26 +34,12 @@ export class DryOutlet implements Outlet {
     this.#onFlow = onFlow;
   }
 
-  begin(): void {
+  send({ batch }: FlowRequests): boolean {
     if (this.firstSendAt === 0) this.firstSendAt = performance.now();
-    this.#messages.begin(this.batch);
-  }
-
-  commit(verb: FlowVerb, line: number): boolean {
-    return this.#messages.commit(this.batch, verb, line);
-  }
-
-  commitReady(bytes: number, verb: FlowVerb, line: number): void {
-    if (this.firstSendAt === 0) this.firstSendAt = performance.now();
-    this.#messages.commitReady(this.batch, bytes, verb, line);
-  }
-
-  flush(): boolean {
-    if (this.batch.count === 0) return true;
     this.batches++;
-    this.bytes += this.batch.bytes;
-    for (let i = 0; i < this.batch.count; i++) this.#judge(i);
-    this.batch.clear();
+    this.bytes += batch.bytes;
+    for (let i = 0; i < batch.count; i++) this.#judge(batch, i);
+    batch.clear();
     this.lastReplyAt = performance.now();
     return true;
   }
@@ -65,19 +49,19 @@ export class DryOutlet implements Outlet {
   }
 
   abandon(): void {
-    // A dry run asks nobody: every flush is whole.
+    // A dry run asks nobody.
   }
 
   // As the kernel would, from the bytes that it would see.
-  #judge(index: number): void {
-    decodeSent(this.batch, index, this.#view);
+  #judge(batch: Batch, index: number): void {
+    decodeRequest(batch, index, this.#view);
     const rule = brokenRule(this.#view);
     if (rule === undefined) {
       this.account.counts.encoded++;
       this.#onFlow?.(this.#view);
       return;
     }
-    this.account.exception(this.batch.tags[index] ?? 0, "refused", 0, () => ({
+    this.account.exception(batch.tags[index] ?? 0, "refused", 0, () => ({
       code: "FLOW_REFUSED",
       reason: rule.reason,
       broken: rule,
@@ -86,6 +70,6 @@ export class DryOutlet implements Outlet {
   }
 
   [Symbol.dispose](): void {
-    this.batch.clear();
+    this.requests.batch.clear();
   }
 }

@@ -5,7 +5,7 @@ import type { FlowFeed } from "../format/feed.ts";
 import { openFeed } from "../format/open-feed.ts";
 import type { ByteSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
-import type { Outlet } from "./flow-sink.ts";
+import type { FlowSink } from "./flow-sink.ts";
 import type { LoadTarget } from "./send/sender.ts";
 import type { SenderCount } from "./send/sender-trial.ts";
 
@@ -24,9 +24,8 @@ const BYTES_MIN = 4 << 20;
 /** Where the flows of a file go, and how its lines are read. */
 export type FileFeedOptions = {
   readonly line: Omit<FlowLineOptions, "ports">;
-  readonly ports: readonly NumberedPort[];
-  /** Reads them again, for a stream; absent where no datapath is at hand. */
-  readonly readPorts?: () => readonly NumberedPort[];
+  /** Reads the ports that flows may name; for a stream again as it goes on. */
+  readonly readPorts: () => readonly NumberedPort[];
   readonly workers: WorkerCount;
   /** `auto`: as its first bytes tell. */
   readonly format?: FlowFormat | "auto";
@@ -34,11 +33,11 @@ export type FileFeedOptions = {
 
 /** Opens flows that come from somewhere, in whatever format. Nothing is read yet. */
 function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
-  const { format = "auto", line, ports, readPorts } = options;
-  if (readPorts === undefined || source.rewind !== undefined) {
-    return openFeed({ source, format }, { ...line, ports: portNamesOf(ports) });
+  const { format = "auto", line, readPorts } = options;
+  if (source.rewind !== undefined) {
+    return openFeed({ source, format }, { ...line, ports: portNamesOf(readPorts()) });
   }
-  const recent = withRecentNames(source, ports, readPorts);
+  const recent = withRecentNames(source, readPorts);
   return openFeed({ source: recent.source, format }, { ...line, ports: recent.ports });
 }
 
@@ -48,10 +47,9 @@ const NAMES_AGE_MS = 1000;
 /** A stream may last for days, and ports are renumbered meanwhile: their names are read again as it goes on. */
 function withRecentNames(
   source: ByteSource,
-  ports: readonly NumberedPort[],
   read: () => readonly NumberedPort[],
 ): { source: ByteSource; ports: PortNames } {
-  let names: PortNames | undefined = portNamesOf(ports);
+  let names: PortNames | undefined = portNamesOf(read());
   let readAt = performance.now();
   const current = (): PortNames => {
     if (names !== undefined) return names;
@@ -85,7 +83,7 @@ function withRecentNames(
  */
 export async function fileFeed(
   source: ByteSource,
-  outlet: Outlet,
+  sink: FlowSink,
   target: LoadTarget | undefined,
   options: FileFeedOptions,
 ): Promise<FlowFeed> {
@@ -99,13 +97,14 @@ export async function fileFeed(
   const order = {
     path,
     line: options.line,
-    ports: options.ports,
+    ports: options.readPorts(),
     family: target.channel.family(OVS_FLOW_FAMILY).id,
     datapath: target.datapath.index,
   };
   // Loaded where it is wanted: threads take 8 ms to import.
   const { WorkerFeed } = await import("./thread/worker-feed.ts");
-  return new WorkerFeed(order, size, outlet.batchShape);
+  const { capacity, memory } = sink.requests.batch;
+  return new WorkerFeed(order, size, { messages: capacity, bytes: memory.size });
 }
 
 // It is a file: a look at it does not wait.

@@ -8,10 +8,11 @@ import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
 import { FlowLineEncoder } from "../flow/line.ts";
 import { Cursor } from "../flow/text/cursor.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import { refusalOfSyntax } from "../format/feed.ts";
+import { type FlowRefusal, refusalOfSyntax } from "../format/refusals.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import type { Batch } from "../netlink/batch.ts";
-import { FlowMessages, type FlowVerb } from "../ovs/flow-requests.ts";
+import type { FlowVerb } from "../ovs/flow-request.ts";
+import { FlowRequests } from "../ovs/flow-requests.ts";
 import { portNames } from "../ovs/vport.ts";
 import { assert, MillraceError } from "../sys/errors.ts";
 import {
@@ -19,12 +20,12 @@ import {
   OVS_FLOW_ATTR_KEY,
   OVS_FLOW_ATTR_MASK,
   OVS_FLOW_ATTR_UFID,
-  OVS_FLOW_FAMILY,
 } from "../uapi/openvswitch.ts";
-import { Account, type FlowException } from "./outcome.ts";
-import { Rig } from "./send/connection.ts";
+import { Account } from "./account.ts";
+import type { FlowException } from "./outcome.ts";
+import { SendConnection } from "./send/connection.ts";
 import type { LoadTarget } from "./send/sender.ts";
-import { DEFAULT_SHAPE } from "./send/batching.ts";
+import { DEFAULT_BATCHING } from "./send/batching.ts";
 import { Settler } from "./settle/settler.ts";
 import { WaitingNames } from "./waiting-names.ts";
 
@@ -32,13 +33,13 @@ import { WaitingNames } from "./waiting-names.ts";
 const CAPACITY = 1024;
 
 /** How flows are collected. */
-type FlowBatchOptions = {
+type FlowInstallerOptions = {
   /** The most flows between two flushes; 1,024 by default. */
   readonly capacity?: number;
 };
 
-/** What became of the flows of one {@link FlowBatch.flush}. */
-export type FlowBatchResult = {
+/** What became of the flows of one {@link FlowInstaller.flush}. */
+export type FlowInstallerResult = {
   readonly applied: number;
   /** Those that were not simply applied; `line` counts the flows since the batch was made, from 1. */
   readonly exceptions: readonly FlowException[];
@@ -58,10 +59,10 @@ type Keyed = { readonly bytes: Uint8Array; readonly keyStart: number; readonly k
  * come, where a load would be made anew each time. Owns a socket and an arena. A batch that is full is
  * flushed by the next flow; nothing is sent otherwise before {@link flush}.
  */
-export class FlowBatch implements Disposable {
+export class FlowInstaller implements Disposable {
   readonly #batch: Batch;
-  readonly #messages: FlowMessages;
-  readonly #rig: Rig;
+  readonly #requests: FlowRequests;
+  readonly #connection: SendConnection;
   readonly #settler: Settler;
   readonly #account: Account;
   readonly #lines: FlowLineEncoder;
@@ -72,22 +73,23 @@ export class FlowBatch implements Disposable {
   /** The flows of the batch that name ports, by index: numbers may change before they are sent. */
   readonly #named = new Map<number, Again>();
   #exceptions: FlowException[] = [];
+  #refusals: FlowRefusal[] = [];
   #flows = 0;
   #appliedBefore = 0;
 
-  constructor(target: LoadTarget, options: FlowBatchOptions = {}) {
+  constructor(target: LoadTarget, options: FlowInstallerOptions = {}) {
     const capacity = options.capacity ?? CAPACITY;
     assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
     const { channel, datapath } = target;
     this.#ports = new WaitingNames(() => portNames(channel, datapath));
     this.#account = new Account((exception) => this.#exceptions.push(exception));
     this.#lines = new FlowLineEncoder({ ufid: true, ports: this.#ports });
-    this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
-    const datagramsPerCall = Math.ceil(capacity / DEFAULT_SHAPE.messagesPerDatagram);
-    this.#rig = new Rig(channel, { ...DEFAULT_SHAPE, datagramsPerCall });
-    this.#batch = this.#rig.batch;
+    const datagramsPerCall = Math.ceil(capacity / DEFAULT_BATCHING.messagesPerDatagram);
+    this.#connection = new SendConnection(channel, { ...DEFAULT_BATCHING, datagramsPerCall });
+    this.#batch = this.#connection.batch;
+    this.#requests = FlowRequests.to(channel, datapath, this.#batch);
     this.#batch.limit = Math.min(capacity, this.#batch.capacity);
-    this.#settler = new Settler(target, this.#rig, this.#account, {
+    this.#settler = new Settler(target, this.#connection, this.#account, {
       tolerate: new Set(),
     });
   }
@@ -140,7 +142,7 @@ export class FlowBatch implements Disposable {
   }
 
   /** Sends what was added, and waits for what became of it. */
-  flush(): FlowBatchResult {
+  flush(): FlowInstallerResult {
     this.#send();
     const { applied } = this.#account.counts;
     const result = { applied: applied - this.#appliedBefore, exceptions: this.#exceptions };
@@ -151,7 +153,7 @@ export class FlowBatch implements Disposable {
 
   /** Drops what was not flushed. */
   [Symbol.dispose](): void {
-    this.#rig.close();
+    this.#connection.close();
   }
 
   // No clock is read here: that is a system call in some kernels.
@@ -162,9 +164,14 @@ export class FlowBatch implements Disposable {
       if (this.#ports.haveMoved()) this.#nameAnew();
       this.#named.clear();
     }
-    this.#settler.begin(batch, false);
-    this.#settler.settle(Number.POSITIVE_INFINITY);
-    batch.clear();
+    this.#account.take(batch, this.#refusals);
+    this.#refusals = [];
+    if (batch.count > 0) {
+      this.#settler.begin(batch, false);
+      this.#settler.settle(Number.POSITIVE_INFINITY);
+      batch.clear();
+    }
+    this.#account.tellRefusals();
   }
 
   // Ports were renumbered while flows that name them waited: these are encoded once more, in their places.
@@ -191,18 +198,18 @@ export class FlowBatch implements Disposable {
   // A name may mean no port any more.
   #commitOrRefuse(line: number, again: Again): void {
     try {
-      const kept = this.#messages.commit(this.#batch, again(), line);
+      const kept = this.#requests.commit(again(), line);
       assert(kept, "a flow with another port is as long as before");
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
-      this.#account.refused(refusalOfSyntax(line, error));
+      this.#refusals.push(refusalOfSyntax(line, error));
     }
   }
 
   // Keeps what was written since the message began, or makes room for it to be written again.
   #keep(verb: FlowVerb): boolean {
     const batch = this.#batch;
-    if (this.#messages.commit(batch, verb, this.#flows + 1)) {
+    if (this.#requests.commit(verb, this.#flows + 1)) {
       this.#flows++;
       return true;
     }
@@ -215,8 +222,7 @@ export class FlowBatch implements Disposable {
 
   #begin(): AttributeWriter {
     if (this.#batch.full) this.#send();
-    this.#messages.begin(this.#batch);
-    return this.#batch.writer;
+    return this.#requests.begin();
   }
 
   #actionsOf(text: string): KnownActions {

@@ -1,25 +1,26 @@
 import type { Refusal } from "../flow/rules/refusal.ts";
-import { type FlowFeed, type FlowRefusal, type FlowSink, NO_NOTES } from "../format/feed.ts";
+import { type FlowFeed, NO_NOTES } from "../format/feed.ts";
+import { Refusals } from "../format/refusals.ts";
 import { UnreadableInputError } from "../format/source.ts";
-import type { Batch } from "../netlink/batch.ts";
-import type { FlowVerb } from "../ovs/flow-requests.ts";
+import type { FlowRequests } from "../ovs/flow-requests.ts";
 import { ENODEV, EPERM, ESTALE, errnoText } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
-import type { Account, QuotedLine } from "./outcome.ts";
-import type { Outlet } from "./flow-sink.ts";
+import type { Account } from "./account.ts";
+import type { FlowSink } from "./flow-sink.ts";
+import type { QuotedLine } from "./outcome.ts";
 import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
 
 /** Longest time between two visits to the event loop: signals, aborts, progress. */
 const SLICE_MS = 50;
 
 /** How long an aborted load goes on settling what it has sent: SIGINT is to end it within a second. */
-const PATIENCE_MS = 400;
+const ABORT_GRACE_MS = 400;
 
 /** A source that has to be waited for: what is at hand is sent after this time. */
 const LINGER_MS = 20;
 
 /** Refused lines that wait for the flows before them; then those are sent, so that memory does not grow. */
-const WAITING_MAX = 1024;
+const REFUSALS_MAX = 1024;
 
 /** How a load is done. */
 export type LoadOptions = {
@@ -41,17 +42,17 @@ export type LoadProgress = {
 };
 
 /**
- * Loads the flows of a feed into an outlet. Yields to the event loop at least every 50 ms, and while
+ * Loads the flows of a feed into a sink. Yields to the event loop at least every 50 ms, and while
  * the input has to be waited for. Closes both.
  * @returns the account of every flow
  * @throws UnreadableInputError where nothing of the input could be read
  */
 export async function load(
   feed: FlowFeed,
-  outlet: Outlet,
+  sink: FlowSink,
   options: LoadOptions = {},
 ): Promise<LoadReport> {
-  using run = new LoadRun(feed, outlet, options);
+  using run = new LoadRun(feed, sink, options);
   let due = performance.now() + SLICE_MS;
   for (;;) {
     const state = run.step(due);
@@ -77,8 +78,8 @@ export async function load(
  * As {@link load}, without yielding: nothing else runs meanwhile, no signal handler and no abort.
  * The input must be at hand: a file, bytes, or lines of a synchronous iterable.
  */
-export function loadSync(feed: FlowFeed, outlet: Outlet, options: LoadOptions = {}): LoadReport {
-  using run = new LoadRun(feed, outlet, options);
+export function loadSync(feed: FlowFeed, sink: FlowSink, options: LoadOptions = {}): LoadReport {
+  using run = new LoadRun(feed, sink, options);
   for (;;) {
     const state = run.step(Number.POSITIVE_INFINITY);
     if (state === "done" || (state === "starved" && !run.refillSync())) break;
@@ -108,83 +109,41 @@ type StepState =
   /** Nothing more is to be done. */
   | "done";
 
-class LoadRun implements FlowSink, Disposable {
+class LoadRun implements Disposable {
   readonly #feed: FlowFeed;
-  readonly #outlet: Outlet;
+  readonly #sink: FlowSink;
   readonly #account: Account;
   readonly #options: LoadOptions;
   readonly #startedAt = performance.now();
   #ended: LoadReport["ended"] = "whole";
   #endReason = "";
   #endCause: unknown;
-  /** Flows of the batch are still to be settled. */
+  readonly #refusals: Refusals;
+  /** What the feed gave to be sent; undefined while it fills the sink's own requests. */
+  #ready: FlowRequests | undefined;
+  /** The account has what is being sent; flows of it are still to be settled. */
   #unsettled = false;
-  #patienceEnd: number | undefined;
+  #graceEnd: number | undefined;
 
-  constructor(feed: FlowFeed, outlet: Outlet, options: LoadOptions) {
+  constructor(feed: FlowFeed, sink: FlowSink, options: LoadOptions) {
     this.#feed = feed;
-    this.#outlet = outlet;
-    this.#account = outlet.account;
+    this.#sink = sink;
+    this.#account = sink.account;
     this.#options = options;
+    // A load that stops at a failure reads nothing behind it.
+    this.#refusals = new Refusals(options.onError === "stop" ? 1 : REFUSALS_MAX);
     this.#account.quote = (line, broken) => quoteLine(feed, line, broken);
-    if (options.maxRate !== undefined) outlet.paced();
-  }
-
-  get batch(): Batch {
-    return this.#outlet.batch;
-  }
-
-  get ended(): boolean {
-    return this.#stops || this.#account.waiting >= WAITING_MAX;
-  }
-
-  begin(): void {
-    this.#outlet.begin();
-  }
-
-  commit(verb: FlowVerb, line: number): boolean {
-    if (!this.#outlet.commit(verb, line)) return false;
-    this.#account.sent(line);
-    return true;
-  }
-
-  commitReady(bytes: number, verb: FlowVerb, line: number): void {
-    const { batch } = this;
-    const first = batch.count;
-    this.#outlet.commitReady(bytes, verb, line);
-    if (this.#account.table === undefined) return;
-    for (let i = first; i < batch.count; i++) this.#account.sent(batch.tags[i] ?? 0);
-  }
-
-  commitCopies(count: number, bytes: number, line: number): void {
-    this.batch.commitCopies(count, bytes, line);
-    this.#account.sentCopies(line, count);
-  }
-
-  adopt(batch: Batch, refusals: readonly FlowRefusal[]): void {
-    this.#outlet.batch = batch;
-    let refused = 0;
-    // The account is kept by line: what was sent and what was refused in one order.
-    for (let i = 0; i < batch.count && this.#account.table !== undefined; i++) {
-      const line = batch.tags[i] ?? 0;
-      for (; (refusals[refused]?.line ?? line) < line; refused++) this.#refuse(refusals[refused]);
-      this.#account.sent(line);
-    }
-    for (; refused < refusals.length; refused++) this.#refuse(refusals[refused]);
-  }
-
-  refuse(refusal: FlowRefusal): void {
-    this.#account.refused(refusal, this.batch.count > 0);
+    if (options.maxRate !== undefined) sink.paced();
   }
 
   /** Works until nothing of the input is at hand, or a batch ended after `due`. */
   step(due: number): StepState {
     // It may have broken while the load waited for more of the input: nothing more is taken of that.
     if (this.#isBroken) return "done";
-    while (this.#unsettled || this.#feed.pump(this)) {
+    while (this.#unsettled || this.#pump()) {
       if (!this.flush(due)) return this.aborted ? "done" : "due";
       if (this.#over()) return "done";
-      const now = this.#outlet.lastReplyAt;
+      const now = this.#sink.lastReplyAt;
       if (now >= due || this.restMs(now) > 0) return "due";
     }
     return this.#over() ? "done" : "starved";
@@ -231,7 +190,7 @@ class LoadRun implements FlowSink, Disposable {
   /** How long the load is to rest so that it keeps to its rate. */
   restMs(now: number): number {
     const { maxRate } = this.#options;
-    const { firstSendAt } = this.#outlet;
+    const { firstSendAt } = this.#sink;
     if (maxRate === undefined || firstSendAt === 0) return 0;
     return (this.#account.settled / maxRate) * 1000 - (now - firstSendAt);
   }
@@ -241,15 +200,21 @@ class LoadRun implements FlowSink, Disposable {
    * @returns false where that is not done by `due`: nothing is to be pumped before it is
    */
   flush(due: number): boolean {
-    const outlet = this.#outlet;
+    const sink = this.#sink;
     if (this.#isBroken) return true;
-    if (this.aborted && this.#unsettled) {
-      this.#patienceEnd ??= performance.now() + PATIENCE_MS;
-      if (performance.now() >= this.#patienceEnd) outlet.abandon();
+    const requests = this.#ready ?? sink.requests;
+    if (!this.#unsettled) {
+      this.#account.take(requests.batch, this.#refusals.list);
+      this.#refusals.clear();
+    } else if (this.aborted) {
+      this.#graceEnd ??= performance.now() + ABORT_GRACE_MS;
+      if (performance.now() >= this.#graceEnd) sink.abandon();
     }
-    this.#unsettled = !outlet.flush(due);
-    if (!this.#unsettled) this.#account.tellRefusals();
-    return !this.#unsettled;
+    this.#unsettled = requests.batch.count > 0 && !sink.send(requests, due);
+    if (this.#unsettled) return false;
+    this.#ready = undefined;
+    this.#account.tellRefusals();
+    return true;
   }
 
   /** Gives the account of what was flushed. */
@@ -257,9 +222,9 @@ class LoadRun implements FlowSink, Disposable {
     this.#over();
     this.#account.tellRefusals();
     this.progress();
-    const outlet = this.#outlet;
+    const sink = this.#sink;
     const { counts } = this.#account;
-    const seconds = (outlet.lastReplyAt - outlet.firstSendAt) / 1000;
+    const seconds = (sink.lastReplyAt - sink.firstSendAt) / 1000;
     return {
       ...counts,
       lines: this.#feed.line,
@@ -267,15 +232,16 @@ class LoadRun implements FlowSink, Disposable {
       flowsPerSecond: seconds > 0 ? Math.round(counts.applied / seconds) : 0,
       seconds,
       wholeSeconds: (performance.now() - this.#startedAt) / 1000,
-      batches: outlet.batches,
-      systemCalls: outlet.systemCalls,
-      reads: outlet.reads,
-      bytes: outlet.bytes,
-      batchLatencyMicroseconds: batchLatency(outlet.latency),
+      batches: sink.batches,
+      systemCalls: sink.systemCalls,
+      reads: sink.reads,
+      bytes: sink.bytes,
+      batchLatencyMicroseconds: batchLatency(sink.latency),
       peakResidentBytes: peakResidentBytes(),
-      senders: outlet.senders,
+      senders: sink.senders,
       ended: this.#ended,
       endReason: this.#endReason,
+      ...(sink.fatalErrno === 0 ? {} : { endErrno: sink.fatalErrno }),
       ...(this.#endCause === undefined ? {} : { endCause: this.#endCause }),
       errors: this.#account.firstExceptions,
     };
@@ -283,7 +249,7 @@ class LoadRun implements FlowSink, Disposable {
 
   [Symbol.dispose](): void {
     this.#account.quote = undefined;
-    this.#outlet[Symbol.dispose]();
+    this.#sink[Symbol.dispose]();
     this.#feed.close();
   }
 
@@ -292,8 +258,10 @@ class LoadRun implements FlowSink, Disposable {
     return this.#options.onError === "stop" && this.#account.failures > 0;
   }
 
-  #refuse(refusal: FlowRefusal | undefined): void {
-    if (refusal !== undefined) this.refuse(refusal);
+  // Returns whether there is something to be sent.
+  #pump(): boolean {
+    this.#ready = this.#feed.pump(this.#sink.requests, this.#refusals);
+    return this.#ready !== undefined;
   }
 
   // A source that lets wait: what is at hand is sent meanwhile, and an abort ends the wait.
@@ -323,15 +291,15 @@ class LoadRun implements FlowSink, Disposable {
     this.#endCause = error.cause;
   }
 
-  // The outlet takes no flow any more.
+  // The sink takes no flow any more.
   get #isBroken(): boolean {
-    return this.#outlet.fatalErrno !== 0 || this.#outlet.failure !== "";
+    return this.#sink.fatalErrno !== 0 || this.#sink.failure !== "";
   }
 
   // Whether the load ends here, and why.
   #over(): boolean {
     if (this.#ended !== "whole") return true;
-    const { fatalErrno, failure } = this.#outlet;
+    const { fatalErrno, failure } = this.#sink;
     if (failure !== "") {
       this.#ended = "failed";
       this.#endReason = failure;

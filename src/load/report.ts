@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { RecordableHistogram } from "node:perf_hooks";
 import type { LineNotes } from "../format/feed.ts";
-import type { FlowException, OutcomeCounts } from "./outcome.ts";
+import { failedFlows, type FlowException, type OutcomeCounts } from "./outcome.ts";
 
 /** So many values tell a 99th percentile, and so many a 99.9th: of fewer it is no more than the greatest. */
 export const P99_OF = 100;
@@ -51,11 +51,30 @@ export type LoadReport = OutcomeCounts &
     readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable" | "failed";
     /** Why, in words, where it is `fatal`, `unreadable` or `failed`; empty otherwise. */
     readonly endReason: string;
+    /** The kernel's errno where it is `fatal`. */
+    readonly endErrno?: number;
     /** What was thrown where the input is `unreadable`, by a script's rows say. For scripts: `--json` has the reason. */
     readonly endCause?: unknown;
     /** The first hundred. */
     readonly errors: readonly FlowException[];
   };
+
+/**
+ * What a report means. `applied`: all flows are as asked for. `partly`: some are not. `unreadable`: the input
+ * broke off. `unavailable`: the kernel took no more. `interrupted`: a signal or a time limit ended it.
+ * `unknown`: what became of some flows is not known, or a thread of the load failed.
+ */
+export type Verdict =
+  "applied" | "partly" | "unreadable" | "unavailable" | "interrupted" | "unknown";
+
+/** The one place that says what a report means. */
+export function verdictOf(report: LoadReport): Verdict {
+  if (report.ended === "fatal") return "unavailable";
+  if (report.ended === "unreadable") return "unreadable";
+  if (report.ended === "interrupted") return "interrupted";
+  if (report.unknown > 0 || report.ended === "failed") return "unknown";
+  return failedFlows(report) > 0 ? "partly" : "applied";
+}
 
 /** Reads a histogram of nanoseconds. */
 export function batchLatency(histogram: RecordableHistogram): BatchLatency {

@@ -4,18 +4,7 @@ import { placeOf } from "../flow/rules/place.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { printUfid } from "../flow/text/ufid.ts";
-import type { Batch } from "../netlink/batch.ts";
-import { NLMSG_HEADER } from "../netlink/message.ts";
-import { decodeFlow, type FlowView } from "../ovs/flow-view.ts";
-import { OVS_PREFIX } from "../ovs/message.ts";
-
-/** Finds the parts of request `index` in a batch; the bytes stay the batch's. */
-export function decodeSent(batch: Batch, index: number, into: FlowView): FlowView {
-  const { u8, view } = batch.memory;
-  const start = (batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX;
-  decodeFlow({ bytes: u8, view, datapath: 0, start, end: batch.starts[index + 1] ?? 0 }, into);
-  return into;
-}
+import type { FlowView } from "../ovs/flow-view.ts";
 
 /** The flow of a request in text, and the character of it that breaks a rule. */
 export function pointedText(

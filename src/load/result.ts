@@ -1,13 +1,8 @@
 import { errnoName } from "../sys/errno.ts";
 import { FlowRefusedError, type FlowRejectedError } from "../flow/rules/errors.ts";
 import type { NotSupportedError } from "../sys/errors.ts";
-import {
-  type Account,
-  type FlowException,
-  hasFailed,
-  type OutcomeState,
-  type OutcomeTable,
-} from "./outcome.ts";
+import { type FlowException, hasFailed, type OutcomeState } from "./outcome.ts";
+import type { OutcomeTable } from "./outcome-table.ts";
 import { rejectionError } from "./rejection.ts";
 import type { LoadReport } from "./report.ts";
 
@@ -20,10 +15,10 @@ export class LoadResult {
   readonly #table: OutcomeTable;
   readonly #exceptions: ReadonlyMap<number, FlowException>;
 
-  constructor(report: LoadReport, table: OutcomeTable, account: Account) {
+  constructor(report: LoadReport, table: OutcomeTable) {
     this.report = report;
     this.#table = table;
-    this.#exceptions = new Map(account.firstExceptions.map((found) => [found.line, found]));
+    this.#exceptions = new Map(report.errors.map((found) => [found.line, found]));
   }
 
   /** Flows in the input; comments and blank lines are none. */

@@ -1,86 +1,98 @@
-import type { LineVerb } from "../flow/line.ts";
+import { UFID_SIZE } from "../flow/key/ufid.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import type { Batch } from "../netlink/batch.ts";
 import { NLMSG_HEADER, putGenericHeader, putWord } from "../netlink/message.ts";
 import { assert } from "../sys/errors.ts";
-import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST } from "../uapi/netlink.ts";
+import { NLM_F_REQUEST } from "../uapi/netlink.ts";
 import {
   OVS_FLOW_ATTR_KEY,
   OVS_FLOW_ATTR_UFID,
-  OVS_FLOW_CMD_DEL,
   OVS_FLOW_CMD_NEW,
-  OVS_FLOW_CMD_SET,
   OVS_FLOW_FAMILY,
   OVS_FLOW_VERSION,
 } from "../uapi/openvswitch.ts";
 import type { OvsChannel } from "./channel.ts";
-import { OVS_PREFIX } from "./message.ts";
 import type { DatapathInfo } from "./datapath.ts";
+import {
+  ATTRIBUTES_AT,
+  attributeAt,
+  attributeWords,
+  COMMANDS,
+  DATAPATH_AT,
+  type FlowVerb,
+  GENERIC_AT,
+  nameAt,
+  TYPE_AT,
+} from "./flow-request.ts";
+import { OVS_PREFIX } from "./message.ts";
+
+/** What names a flow in a request: the request's own UFID or key, its key, or a UFID that is given. */
+export type FlowName = "own" | "key" | Uint8Array;
 
 /**
- * What is done with a flow. `put` creates it or replaces its actions, `add` only creates it, `modify`
- * and `delete` want it there.
- *
- * A put is NEW with NLM_F_CREATE: where a flow is in the way it is EEXIST, and whoever sends it looks
- * which flow that is. Without NLM_F_CREATE the kernel would replace the actions of a flow with a wider
- * mask (`ovs_flow_cmd_new` compares the new key with the masked one that it holds, and no masks). To the
- * kernel `add` is the same request; NLM_F_EXCL tells the two apart here.
+ * Flow requests in a batch: frames them for one family of one kernel and one datapath. The batch is its
+ * own; whoever sends it clears it.
  */
-export type FlowVerb = LineVerb;
-
-const COMMANDS: Readonly<Record<FlowVerb, readonly [command: number, flags: number]>> = {
-  put: [OVS_FLOW_CMD_NEW, NLM_F_REQUEST | NLM_F_CREATE],
-  add: [OVS_FLOW_CMD_NEW, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL],
-  modify: [OVS_FLOW_CMD_SET, NLM_F_REQUEST],
-  delete: [OVS_FLOW_CMD_DEL, NLM_F_REQUEST],
-};
-
-const UFID_BYTES_MAX = 16;
-
-/** Frames the requests of one load: to one family of one kernel, for one datapath. */
-export class FlowMessages {
+export class FlowRequests {
+  readonly batch: Batch;
   readonly #family: number;
   readonly #datapath: number;
 
   /** @param family number of ovs_flow; @param datapath its dp_ifindex */
-  constructor(family: number, datapath: number) {
+  constructor(family: number, datapath: number, batch: Batch) {
     this.#family = family;
     this.#datapath = datapath;
+    this.batch = batch;
   }
 
-  /** Begins a message in `batch`; the caller appends UFID, KEY, MASK and ACTIONS to its writer. */
-  begin(batch: Batch): void {
-    batch.begin(this.#family, NLM_F_REQUEST);
-    putGenericHeader(batch.writer, OVS_FLOW_CMD_NEW, OVS_FLOW_VERSION);
-    putWord(batch.writer, this.#datapath);
+  /** Requests to a datapath. @throws MillraceError `NO_MODULE` */
+  static to(channel: OvsChannel, datapath: DatapathInfo, batch: Batch): FlowRequests {
+    return new FlowRequests(channel.family(OVS_FLOW_FAMILY).id, datapath.index, batch);
+  }
+
+  /** Requests of the same family and datapath in another batch. */
+  in(batch: Batch): FlowRequests {
+    return new FlowRequests(this.#family, this.#datapath, batch);
   }
 
   /**
-   * Ends the message begun last, as the request for `verb`: a line names its verb only when it is read.
-   * @returns false where it did not fit; see {@link Batch.commit}
+   * Begins a request; the batch must not be full.
+   * @returns the batch's writer, to which the caller appends UFID, KEY, MASK and ACTIONS
+   */
+  begin(): AttributeWriter {
+    const { batch } = this;
+    batch.begin(this.#family, NLM_F_REQUEST);
+    putGenericHeader(batch.writer, OVS_FLOW_CMD_NEW, OVS_FLOW_VERSION);
+    putWord(batch.writer, this.#datapath);
+    return batch.writer;
+  }
+
+  /**
+   * Ends the request begun last, as one for `verb`: a line names its verb only when it is read.
+   * @param tag 1-based line of the input, or number of the flow where there are no lines
+   * @returns false where the arena has no room: nothing is kept, and the flow is to be encoded again after
+   *   the batch has been sent
    * @throws AssertionError for a delete that names no flow: the kernel would flush the datapath
    */
-  commit(batch: Batch, verb: FlowVerb, tag: number): boolean {
+  commit(verb: FlowVerb, tag: number): boolean {
+    const { batch } = this;
     if (batch.writer.failed) return false;
     if (verb === "delete") {
       assert(namesOneFlow(batch), "a delete without a key and without a UFID would flush");
     }
-    const [command, flags] = COMMANDS[verb];
-    const start = batch.bytes >> 2;
-    const { u32 } = batch.memory;
-    u32[start + 1] = (this.#family | (flags << 16)) >>> 0;
-    u32[start + 4] = command | (OVS_FLOW_VERSION << 8);
+    this.#stamp(verb);
     return batch.commit(tag);
   }
 
   /**
-   * Keeps messages that were put ready-made at the end of `batch`, back to back: as {@link commit} makes
+   * Keeps requests that were put ready-made at the end of the batch, back to back: as {@link commit} makes
    * them for family 0 and datapath 0, each of which names one flow. They are stamped where they lie.
    * @param bytes of all of them; the batch has room for as many
    * @param verb of those that put
    * @param tag what their sequence numbers are added to, to become their tags
    */
-  commitReady(batch: Batch, bytes: number, verb: FlowVerb, tag: number): void {
+  commitReady(bytes: number, verb: FlowVerb, tag: number): void {
+    const { batch } = this;
     const first = batch.count;
     batch.commitReady(bytes, tag);
     const [command, flags] = COMMANDS[verb];
@@ -97,6 +109,80 @@ export class FlowMessages {
       this.#datapath,
       tag,
     );
+  }
+
+  /** Keeps a copy of request `index` of another batch. @returns false where there is no room */
+  commitCopy(of: Batch, index: number, tag: number): boolean {
+    const { batch } = this;
+    if (batch.full) return false;
+    const start = (of.starts[index] ?? 0) >> 2;
+    this.begin();
+    this.#append(of, start + ATTRIBUTES_AT, (of.starts[index + 1] ?? 0) >> 2);
+    if (batch.writer.failed) return false;
+    const at = batch.bytes >> 2;
+    const { u32 } = batch.memory;
+    u32[at + TYPE_AT] = of.memory.u32[start + TYPE_AT] ?? 0;
+    u32[at + GENERIC_AT] = of.memory.u32[start + GENERIC_AT] ?? 0;
+    return batch.commit(tag);
+  }
+
+  /**
+   * Keeps a SET or a DEL of the flow of request `index` of another batch.
+   * @param name what it names the flow by
+   * @returns false where there is no room
+   */
+  commitChange(
+    of: Batch,
+    index: number,
+    verb: "modify" | "delete",
+    name: FlowName,
+    tag: number,
+  ): boolean {
+    const { batch } = this;
+    if (batch.full) return false;
+    const { u32 } = of.memory;
+    const key = attributeAt(of, index, OVS_FLOW_ATTR_KEY);
+    // Without one a delete may be a flush.
+    assert(key >= 0, "a request has a key");
+    const first = nameAt(of, index);
+    const hasUfid = first !== key;
+    const writer = this.begin();
+    if (typeof name !== "string") {
+      assert(name.length === UFID_SIZE, "a UFID names one flow");
+      writer.bytes(OVS_FLOW_ATTR_UFID, name);
+    } else if (name === "own" && hasUfid) {
+      this.#append(of, first, first + attributeWords(u32, first));
+    }
+    // By UFID the kernel wants the key of a SET, to judge the actions by; a DEL has no more than its name.
+    if (verb === "modify") this.#append(of, key, (of.starts[index + 1] ?? 0) >> 2);
+    else if (name === "key" || (name === "own" && !hasUfid)) {
+      this.#append(of, key, key + attributeWords(u32, key));
+    }
+    if (batch.writer.failed) return false;
+    this.#stamp(verb);
+    return batch.commit(tag);
+  }
+
+  #stamp(verb: FlowVerb): void {
+    const [command, flags] = COMMANDS[verb];
+    const start = this.batch.bytes >> 2;
+    const { u32 } = this.batch.memory;
+    u32[start + TYPE_AT] = (this.#family | (flags << 16)) >>> 0;
+    u32[start + GENERIC_AT] = command | (OVS_FLOW_VERSION << 8);
+  }
+
+  // Appends words `from` to `end` of another batch to the request begun last.
+  #append(of: Batch, from: number, end: number): void {
+    const { writer } = this.batch;
+    if (writer.failed || writer.position + (end - from) * 4 > writer.limit) {
+      writer.failed = true;
+      return;
+    }
+    const target = writer.memory.i32;
+    const source = of.memory.i32;
+    let to = writer.position >> 2;
+    for (let at = from; at < end; at++) target[to++] = source[at]!; // both ends are in bounds
+    writer.position = to << 2;
   }
 }
 
@@ -119,17 +205,19 @@ function stampReady(
 ): void {
   for (let i = first; i < end; i++) {
     const at = starts[i]! >> 2; // i < count <= capacity
-    if (u32[at + 1] === PUT_TYPE && u32[at + 4] === PUT_GENERIC) {
-      u32[at + 1] = type;
-      u32[at + 4] = generic;
+    if (u32[at + TYPE_AT] === PUT_TYPE && u32[at + GENERIC_AT] === PUT_GENERIC) {
+      u32[at + TYPE_AT] = type;
+      u32[at + GENERIC_AT] = generic;
     } else {
-      u32[at + 1] = u32[at + 1]! | family;
+      u32[at + TYPE_AT] = u32[at + TYPE_AT]! | family;
     }
     tags[i] = tag + u32[at + 2]!;
     u32[at + 3] = 0;
-    u32[at + 5] = datapath;
+    u32[at + DATAPATH_AT] = datapath;
   }
 }
+
+const UFID_BYTES_MAX = 16;
 
 /**
  * Whether the message being written begins with a UFID of 1 to 16 bytes, or with a key. A longer
@@ -145,25 +233,6 @@ function namesOneFlow(batch: Batch): boolean {
   const length = (header & 0xffff) - 4;
   if (type === OVS_FLOW_ATTR_UFID) return length >= 1 && length <= UFID_BYTES_MAX;
   return type === OVS_FLOW_ATTR_KEY && length > 0;
-}
-
-/** The family number that the messages of a batch were stamped with. */
-export function familyOf(batch: Batch): number {
-  return (batch.memory.u32[((batch.starts[0] ?? 0) >> 2) + 1] ?? 0) & 0xffff;
-}
-
-/** The command of message `index` of a batch, OVS_FLOW_CMD_NEW and so on. */
-export function commandOf(batch: Batch, index: number): number {
-  return (batch.memory.u32[((batch.starts[index] ?? 0) >> 2) + 4] ?? 0) & 0xff;
-}
-
-/** The verb of message `index` of a batch that {@link FlowMessages} framed. */
-export function verbOf(batch: Batch, index: number): FlowVerb {
-  const command = commandOf(batch, index);
-  const flags = (batch.memory.u32[((batch.starts[index] ?? 0) >> 2) + 1] ?? 0) >>> 16;
-  if (command === OVS_FLOW_CMD_DEL) return "delete";
-  if (command === OVS_FLOW_CMD_SET) return "modify";
-  return (flags & NLM_F_EXCL) === 0 ? "put" : "add";
 }
 
 /** Sends one flow and waits for its ack; `write` appends its attributes. @throws NetlinkError */

@@ -6,8 +6,8 @@ import { NO_NOTES } from "../../src/format/feed.ts";
 import { bytesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { loadSync } from "../../src/load/load.ts";
-import { Account } from "../../src/load/outcome.ts";
-import { DryOutlet } from "../../src/load/dry-run.ts";
+import { Account } from "../../src/load/account.ts";
+import { DryRun } from "../../src/load/dry-run.ts";
 import { encoder as utf8, syntaxError } from "./harness.ts";
 
 const memory = new PinnedMemory(1 << 16);
@@ -76,7 +76,7 @@ test("what a report says of pasted lines", () => {
     `${ETH},eth_type(0x0806), packets:5, bytes:2, used:never, actions:5`,
   ];
   const source = bytesSource("pasted", utf8.encode(`${lines.join("\n")}\n`));
-  const report = loadSync(new TextFeed(source, { ufid: true }), new DryOutlet(new Account()));
+  const report = loadSync(new TextFeed(source, { ufid: true }), new DryRun(new Account()));
   expect(report).toMatchObject({
     encoded: 4,
     refused: 0,
@@ -85,7 +85,7 @@ test("what a report says of pasted lines", () => {
     passedOver: { headers: 2, members: ["dpe_packets", "dpe_bytes"] },
   });
   const plain = bytesSource("plain", utf8.encode(`${ETH} 2\n`));
-  expect(loadSync(new TextFeed(plain, { ufid: true }), new DryOutlet(new Account()))).toMatchObject(
+  expect(loadSync(new TextFeed(plain, { ufid: true }), new DryRun(new Account()))).toMatchObject(
     NO_NOTES,
   );
 });

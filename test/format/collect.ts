@@ -2,14 +2,15 @@ import { Packr } from "msgpackr/pack";
 import { crc32 } from "node:zlib";
 import { unpackFacts } from "../../src/format/flow-set/facts.ts";
 import type { PortNames } from "../../src/flow/ports.ts";
-import type { FlowFeed, FlowRefusal, FlowSink } from "../../src/format/feed.ts";
+import type { FlowFeed } from "../../src/format/feed.ts";
+import { type FlowRefusal, Refusals } from "../../src/format/refusals.ts";
 import { FlowSetCompiler, type LineFormat } from "../../src/format/flow-set/compile.ts";
 import { FlowSetWriter } from "../../src/format/flow-set/writer.ts";
 import { bytesSource, type ByteSource } from "../../src/format/source.ts";
 import { Batch } from "../../src/netlink/batch.ts";
 import { NLM_F_ACK } from "../../src/uapi/netlink.ts";
 import { addFlags } from "../../src/netlink/message.ts";
-import { FlowMessages } from "../../src/ovs/flow-requests.ts";
+import { FlowRequests } from "../../src/ovs/flow-requests.ts";
 
 /** Ports that the tests' flows may name. */
 export const PORTS: PortNames = {
@@ -30,22 +31,13 @@ export async function collect(
   capacity = 1000,
   into: Collected = { messages: [], refusals: [] },
 ): Promise<Collected> {
-  const framing = new FlowMessages(0x1234, 77);
-  let batch = new Batch(capacity, 1 << 18);
-  const sink: FlowSink = {
-    get batch() {
-      return batch;
-    },
-    ended: false,
-    begin: () => framing.begin(batch),
-    commit: (verb, line) => framing.commit(batch, verb, line),
-    commitReady: (bytes, verb, line) => framing.commitReady(batch, bytes, verb, line),
-    commitCopies: (count, bytes, line) => batch.commitCopies(count, bytes, line),
-    adopt: (other) => void (batch = other),
-    refuse: ({ line, code, reason }: FlowRefusal) =>
-      void into.refusals.push(`${line} ${code} ${reason}`),
-  };
-  const flush = (): void => {
+  const requests = new FlowRequests(0x1234, 77, new Batch(capacity, 1 << 18));
+  const refusals = new Refusals(Number.POSITIVE_INFINITY);
+  const flush = ({ batch }: FlowRequests): void => {
+    for (const { line, code, reason } of refusals.list) {
+      into.refusals.push(`${line} ${code} ${reason}`);
+    }
+    refusals.clear();
     for (let i = 0; i < batch.count; i++) {
       const message = batch.memory.u8.slice(batch.starts[i], batch.starts[i + 1]);
       // The sequence number is that of the transactor.
@@ -58,11 +50,11 @@ export async function collect(
   };
   try {
     for (;;) {
-      while (feed.pump(sink)) flush();
+      for (let ready; (ready = feed.pump(requests, refusals)) !== undefined;) flush(ready);
       if (!(await feed.fill())) break;
     }
   } finally {
-    flush();
+    flush(requests);
     feed.close();
   }
   return into;

@@ -61,7 +61,7 @@ test("a UFID that is shorter than a UUID is read and told as one text everywhere
 });
 
 /** Three flows a batch. */
-const SHAPE = { messagesPerDatagram: 1, datagramsPerCall: 3 } as const;
+const BATCHING = { messagesPerDatagram: 1, datagramsPerCall: 3 } as const;
 
 test("a put that a later one of its batch made good for is another one's in the next batch", async () => {
   using dp = new TestDatapath("batches0");
@@ -72,7 +72,7 @@ test("a put that a later one of its batch made good for is another one's in the 
     [`${NARROW} 1`, `delete ${WIDE}`, `${NARROW} 2`],
     [`${HELD} 2`, `${ip("192.168.0.2")} 1`, `${ip("192.168.0.3")} 1`],
   ];
-  const result = await opened.load(batches.flat(), { shape: SHAPE });
+  const result = await opened.load(batches.flat(), { batching: BATCHING });
   expect(result.report.batches).toBe(2);
   expect(batches.flat().map((_, i) => result.stateOf(i))).toEqual([
     "rejected",
@@ -90,7 +90,7 @@ test("a flow that is in one batch's way is not named for the next batch", async 
   const other = [2, 3, 4, 5].map((last) => `${ip(`192.168.0.${last}`)} 1`);
   const [a = "", b = "", c = "", d = ""] = other;
   const lines = [`${GIVEN} ${ip("172.16.0.1")} 1`, a, b, `add ${NARROW} 1`, c, d];
-  const result = await opened.load(lines, { shape: SHAPE });
+  const result = await opened.load(lines, { batching: BATCHING });
   const [first, second] = result.report.errors;
   expect([first?.line, second?.line, result.report.batches]).toEqual([1, 4, 2]);
   expect(first?.reason).toContain("its UFID is that of another flow");

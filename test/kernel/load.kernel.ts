@@ -7,7 +7,9 @@ import { pathSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load, loadSync } from "../../src/load/load.ts";
-import { Account, type FlowException, OutcomeTable } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
+import { OutcomeTable } from "../../src/load/outcome-table.ts";
+import type { FlowException } from "../../src/load/outcome.ts";
 import { Sender } from "../../src/load/send/sender.ts";
 import { deleteDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
@@ -146,18 +148,17 @@ describe("load", () => {
       using sender = new Sender(target, account, { tolerate: new Set([EEXIST]) });
       const encoder = new FlowLineEncoder({ ufid: true, mode: "add" });
       for (const [i, line] of text.trim().split("\n").entries()) {
-        sender.begin();
         const bytes = new TextEncoder().encode(line);
-        encoder.encode(bytes, 0, bytes.length, i + 1, sender.batch.writer);
-        expect(sender.commit("add", i + 1)).toBe(true);
+        encoder.encode(bytes, 0, bytes.length, i + 1, sender.requests.begin());
+        expect(sender.requests.commit("add", i + 1)).toBe(true);
       }
       let slices = 1;
-      while (!sender.flush(0)) {
+      while (!sender.send(sender.requests, 0)) {
         if (abandoned) sender.abandon();
         slices++;
       }
       expect(slices).toBeGreaterThan(3);
-      expect([sender.batches, sender.batch.count, account.settled]).toEqual([1, 0, 4000]);
+      expect([sender.batches, sender.requests.batch.count, account.settled]).toEqual([1, 0, 4000]);
       // What was found to be the very same flow before is applied: it need not be asked for again.
       if (abandoned) expect(account.counts.applied).toBeLessThan(2000);
       else expect(account.counts).toMatchObject({ applied: 4000, rejected: 0 });
@@ -293,7 +294,7 @@ describe("load", () => {
       const told: FlowException[] = [];
       const account = new Account((exception) => told.push(exception));
       const sender = new Sender(target, account, { senders: sendersOf(workers) });
-      const options = { line: { ufid: true }, ports: [], workers };
+      const options = { line: { ufid: true }, readPorts: () => [], workers };
       await load(await fileFeed(pathSource(path), sender, target, options), sender);
       expect(told.map(({ line }) => line)).toEqual(wrong);
       const rejected = told.filter(({ state }) => state === "rejected");

@@ -3,10 +3,11 @@ import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { load, type LoadOptions } from "../../src/load/load.ts";
-import { Account, type OutcomeTable } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
+import type { OutcomeTable } from "../../src/load/outcome-table.ts";
 import type { LoadReport } from "../../src/load/report.ts";
 import { Sender } from "../../src/load/send/sender.ts";
-import { completeShape, type SenderShape } from "../../src/load/send/batching.ts";
+import { completeBatching, type Batching } from "../../src/load/send/batching.ts";
 import type { TestDatapath } from "./lab.ts";
 
 /** Lines of text, as a load reads them. */
@@ -23,7 +24,7 @@ export function sample(count: number, first = 0): string {
 /** How {@link loadText} loads. */
 type Extra = LoadOptions &
   Partial<FlowLineOptions> & {
-    shape?: Partial<SenderShape>;
+    shape?: Partial<Batching>;
     tolerate?: readonly number[];
     table?: OutcomeTable;
   };
@@ -31,11 +32,11 @@ type Extra = LoadOptions &
 /** Loads text into a datapath. */
 export function loadText(dp: TestDatapath, text: string, extra: Extra = {}): Promise<LoadReport> {
   const account = new Account(undefined, extra.table);
-  const shape = completeShape(extra.shape);
+  const batching = completeBatching(extra.shape);
   const target = { channel: dp.channel, datapath: dp.info };
   return load(
     lines(text, extra),
-    new Sender(target, account, { shape, tolerate: new Set(extra.tolerate) }),
+    new Sender(target, account, { batching, tolerate: new Set(extra.tolerate) }),
     extra,
   );
 }

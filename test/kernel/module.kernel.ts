@@ -5,7 +5,7 @@ import { sampleLine } from "../../src/format/sample.ts";
 import { linesSource } from "../../src/format/lines-source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { load } from "../../src/load/load.ts";
-import { Account } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
 import { Sender } from "../../src/load/send/sender.ts";
 import { createDatapath, deleteDatapath, getDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows, getFlow } from "../../src/ovs/flow.ts";

@@ -6,9 +6,10 @@ import { pathSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load } from "../../src/load/load.ts";
-import { Account, OutcomeTable } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
+import { OutcomeTable } from "../../src/load/outcome-table.ts";
 import { Sender, type SenderOptions } from "../../src/load/send/sender.ts";
-import { completeShape } from "../../src/load/send/batching.ts";
+import { completeBatching } from "../../src/load/send/batching.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { SendThread } from "../../src/sys/send-thread.ts";
 import { TestDatapath } from "./lab.ts";
@@ -26,7 +27,7 @@ describe("how a load is sent", () => {
       const table = new OutcomeTable();
       const senders = sendersOf(workers);
       const sender = new Sender(target, new Account(undefined, table), { senders });
-      const options = { line: { ufid: true }, ports: [], workers };
+      const options = { line: { ufid: true }, readPorts: () => [], workers };
       const report = await load(await fileFeed(pathSource(path), sender, target, options), sender);
       expect(report).toMatchObject({ applied: 12_000, refused: 1, rejected: 1, lines: 12_002 });
       // The load may end before the thread has started.
@@ -70,10 +71,10 @@ describe("how a load is sent", () => {
   test("two sockets are refused where they cannot send", () => {
     using dp = new TestDatapath();
     const target = { channel: dp.channel, datapath: dp.info };
-    const shape = completeShape({ transport: "writev" });
+    const batching = completeBatching({ transport: "writev" });
     const sender = (options: SenderOptions): Sender => new Sender(target, new Account(), options);
-    expect(() => sender({ shape, senders: 2 })).toThrow("two sockets cannot send by writev");
-    using auto = sender({ shape });
+    expect(() => sender({ batching, senders: 2 })).toThrow("two sockets cannot send by writev");
+    using auto = sender({ batching });
     expect(auto.senders).toBe(1);
   });
 

@@ -3,13 +3,13 @@ import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { FlowDigest } from "../../src/load/digest.ts";
-import { DryOutlet } from "../../src/load/dry-run.ts";
+import { DryRun } from "../../src/load/dry-run.ts";
 import { loadSync } from "../../src/load/load.ts";
-import { Account } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
 
 function digestOf(lines: readonly string[], ufid = true): FlowDigest {
   const digest = new FlowDigest();
-  const outlet = new DryOutlet(new Account(), (flow) => digest.add(flow));
+  const outlet = new DryRun(new Account(), (flow) => digest.add(flow));
   const source = bytesSource("test", new TextEncoder().encode(lines.join("\n")));
   loadSync(new TextFeed(source, { ufid }), outlet);
   return digest;

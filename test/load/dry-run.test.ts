@@ -4,9 +4,9 @@ import { linesSource } from "../../src/format/lines-source.ts";
 import { openFeed } from "../../src/format/open-feed.ts";
 import { bytesSource, streamSource, UnreadableInputError } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
-import { DryOutlet } from "../../src/load/dry-run.ts";
+import { DryRun } from "../../src/load/dry-run.ts";
 import { load, loadSync } from "../../src/load/load.ts";
-import { Account } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
 import { limit } from "../runner/limit.ts";
 
 function feed(text: string): TextFeed {
@@ -22,7 +22,7 @@ test("a dry run judges every line and sends nothing", async () => {
     "in_port(1) nonsense(",
     `${sampleLine(2)} # why`,
   ].join("\r\n");
-  const report = await load(feed(text), new DryOutlet(new Account()));
+  const report = await load(feed(text), new DryRun(new Account()));
   expect(report).toMatchObject({ encoded: 2, applied: 0, refused: 2, lines: 6, systemCalls: 0 });
   expect(report.errors.map(({ line, code }) => [line, code])).toEqual([
     [4, "FLOW_REFUSED"],
@@ -32,7 +32,7 @@ test("a dry run judges every line and sends nothing", async () => {
 });
 
 test("an empty input is a load of nothing", () => {
-  expect(loadSync(feed(""), new DryOutlet(new Account()))).toMatchObject({
+  expect(loadSync(feed(""), new DryRun(new Account()))).toMatchObject({
     encoded: 0,
     refused: 0,
     lines: 0,
@@ -48,14 +48,14 @@ test("input that breaks off is reported with what came before", async () => {
     throw new UnreadableInputError("the disk is gone");
   }
   const source = linesSource("script", broken());
-  const report = await load(new TextFeed(source, { ufid: true }), new DryOutlet(new Account()));
+  const report = await load(new TextFeed(source, { ufid: true }), new DryRun(new Account()));
   expect(report).toMatchObject({ encoded: 1, ended: "unreadable", endReason: "the disk is gone" });
 });
 
 test("an abort ends the wait for the first byte, by which the format is told", async () => {
   const silent = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) });
   const input = { source: streamSource("silent", silent), format: "auto" } as const;
-  const report = await load(openFeed(input, { ufid: true }), new DryOutlet(new Account()), {
+  const report = await load(openFeed(input, { ufid: true }), new DryRun(new Account()), {
     signal: AbortSignal.timeout(30),
   });
   expect(report).toMatchObject({ encoded: 0, lines: 0, ended: "interrupted" });
@@ -69,7 +69,7 @@ test("an abort ends the wait for an input that stalls", async () => {
   }
   setTimeout(() => controller.abort(), limit(0.03));
   const source = linesSource("script", stalled());
-  const report = await load(new TextFeed(source, { ufid: true }), new DryOutlet(new Account()), {
+  const report = await load(new TextFeed(source, { ufid: true }), new DryRun(new Account()), {
     signal: controller.signal,
   });
   expect(report).toMatchObject({ encoded: 1, ended: "interrupted" });
@@ -80,11 +80,11 @@ test("a synchronous load says that it cannot wait", () => {
     yield sampleLine(1);
   }
   const waiting = new TextFeed(linesSource("script", later()), { ufid: true });
-  expect(() => loadSync(waiting, new DryOutlet(new Account()))).toThrow("has to be waited for");
+  expect(() => loadSync(waiting, new DryRun(new Account()))).toThrow("has to be waited for");
 });
 
 test("stops at a refused line where asked, with all before it taken", async () => {
   const text = `${sampleLine(1)}\nbad\n${sampleLine(2)}\n`;
-  const report = await load(feed(text), new DryOutlet(new Account()), { onError: "stop" });
+  const report = await load(feed(text), new DryRun(new Account()), { onError: "stop" });
   expect(report).toMatchObject({ encoded: 1, refused: 1, lines: 2, ended: "stopped" });
 });

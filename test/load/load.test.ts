@@ -5,13 +5,14 @@ import { linesSource } from "../../src/format/lines-source.ts";
 import { bytesSource, UnreadableInputError } from "../../src/format/source.ts";
 import { TemplateFeed } from "../../src/format/template-feed.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
-import { DryOutlet } from "../../src/load/dry-run.ts";
+import type { FlowRequests } from "../../src/ovs/flow-requests.ts";
+import { DryRun } from "../../src/load/dry-run.ts";
 import { load, loadSync } from "../../src/load/load.ts";
-import { Account } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
 import { limit } from "../runner/limit.ts";
 
-/** An outlet whose flows take `slices` flushes to be settled, or no end of them until it is given up. */
-class SlowOutlet extends DryOutlet {
+/** A sink whose flows take `slices` calls to be settled, or no end of them until it is given up. */
+class SlowSink extends DryRun {
   abandoned = false;
   #slicesLeft: number;
 
@@ -20,20 +21,14 @@ class SlowOutlet extends DryOutlet {
     this.#slicesLeft = slices;
   }
 
-  override begin(): void {
-    // Nothing is put into a batch that is still to be settled.
-    if (this.batch.full) throw new Error("the batch was not emptied");
-    super.begin();
-  }
-
-  override flush(due: number = Number.POSITIVE_INFINITY): boolean {
-    if (this.batch.count > 0 && this.#slicesLeft > 0 && !this.abandoned) {
+  override send(requests: FlowRequests, due: number = Number.POSITIVE_INFINITY): boolean {
+    if (this.#slicesLeft > 0 && !this.abandoned) {
       this.#slicesLeft--;
-      if (due === Number.POSITIVE_INFINITY) return super.flush();
+      if (due === Number.POSITIVE_INFINITY) return super.send(requests);
       while (performance.now() < due);
       return false;
     }
-    return super.flush();
+    return super.send(requests);
   }
 
   override abandon(): void {
@@ -49,13 +44,13 @@ function flows(count: number): TextFeed {
 test("a load visits the event loop while its flows are settled in slices", async () => {
   let visits = 0;
   const timer = setInterval(() => visits++, 0);
-  const outlet = new SlowOutlet(4);
-  const report = await load(flows(3000), outlet);
+  const sink = new SlowSink(4);
+  const report = await load(flows(3000), sink);
   clearInterval(timer);
   expect(report).toMatchObject({ encoded: 3000, lines: 3000, ended: "whole" });
   expect(visits).toBeGreaterThan(2);
-  expect(outlet.abandoned).toBe(false);
-  expect(loadSync(flows(3000), new SlowOutlet(4))).toMatchObject({ encoded: 3000, lines: 3000 });
+  expect(sink.abandoned).toBe(false);
+  expect(loadSync(flows(3000), new SlowSink(4))).toMatchObject({ encoded: 3000, lines: 3000 });
 });
 
 test("a load that keeps to a rate rests, and loads every flow: yielding or not", async () => {
@@ -65,25 +60,25 @@ test("a load that keeps to a rate rests, and loads every flow: yielding or not",
   for (const maxRate of [20_000, 1e9]) {
     const whole = { encoded: LINES, lines: LINES, ended: "whole" };
     const startedAt = performance.now();
-    const sync = loadSync(feed(), new DryOutlet(new Account()), { maxRate });
+    const sync = loadSync(feed(), new DryRun(new Account()), { maxRate });
     expect(sync).toMatchObject(whole);
     expect(sync.wholeSeconds).toBeGreaterThan(0);
     expect(sync.wholeSeconds).toBeLessThanOrEqual((performance.now() - startedAt) / 1000);
-    expect(await load(feed(), new DryOutlet(new Account()), { maxRate })).toMatchObject(whole);
+    expect(await load(feed(), new DryRun(new Account()), { maxRate })).toMatchObject(whole);
     // Two batches of 1,024 flows are rested for, the third is the last.
     if (maxRate === 20_000) expect(sync.wholeSeconds).toBeGreaterThanOrEqual(2048 / maxRate);
   }
-  expect(loadSync(feed(), new SlowOutlet(3), { maxRate: 1e9 })).toMatchObject({ encoded: LINES });
+  expect(loadSync(feed(), new SlowSink(3), { maxRate: 1e9 })).toMatchObject({ encoded: LINES });
 });
 
 test("an abort does not wait for flows that are settled without end", async () => {
-  const outlet = new SlowOutlet(Number.POSITIVE_INFINITY);
+  const sink = new SlowSink(Number.POSITIVE_INFINITY);
   const startedAt = performance.now();
-  const report = await load(flows(3000), outlet, { signal: AbortSignal.timeout(20) });
+  const report = await load(flows(3000), sink, { signal: AbortSignal.timeout(20) });
   const elapsed = performance.now() - startedAt;
   expect(elapsed).toBeGreaterThan(15);
   expect(elapsed).toBeLessThan(limit(0.9));
-  expect(outlet.abandoned).toBe(true);
+  expect(sink.abandoned).toBe(true);
   // The batch that was sent is accounted for, the rest was not read.
   expect(report).toMatchObject({ encoded: 1024, lines: 1024, ended: "interrupted" });
 });
@@ -109,7 +104,7 @@ test("rows that throw midway: those before are loaded, and the report says why i
   const cause = new RangeError("the database is gone");
   const feed = (rows: Parameters<typeof TEMPLATE.fill>[0]): TemplateFeed =>
     new TemplateFeed(TEMPLATE.fill(rows).reader());
-  const outlet = (): DryOutlet => new DryOutlet(new Account());
+  const sink = (): DryRun => new DryRun(new Account());
   const broken = (row: number): object => ({
     encoded: row - 1,
     lines: row - 1,
@@ -118,12 +113,12 @@ test("rows that throw midway: those before are loaded, and the report says why i
     endCause: cause,
   });
   for (const rows of [1, 1023, 1024, 1500]) {
-    expect(await load(feed(rowsThatThrow(rows, cause)), outlet())).toMatchObject(broken(rows + 1));
-    expect(loadSync(feed(rowsThatThrow(rows, cause)), outlet())).toMatchObject(broken(rows + 1));
+    expect(await load(feed(rowsThatThrow(rows, cause)), sink())).toMatchObject(broken(rows + 1));
+    expect(loadSync(feed(rowsThatThrow(rows, cause)), sink())).toMatchObject(broken(rows + 1));
   }
-  expect(await load(feed(laterRowsThatThrow(3, cause)), outlet())).toMatchObject(broken(4));
+  expect(await load(feed(laterRowsThatThrow(3, cause)), sink())).toMatchObject(broken(4));
   for (const rows of [rowsThatThrow(0, cause), laterRowsThatThrow(0, cause)]) {
-    const error = await load(feed(rows), outlet()).catch((thrown: unknown) => thrown);
+    const error = await load(feed(rows), sink()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UnreadableInputError);
     expect(error).toHaveProperty("cause", cause);
   }
@@ -145,7 +140,7 @@ test("lines of a script that throws midway: those before are loaded, and the rep
   const cause = new RangeError("the database is gone");
   const feed = (lines: Iterable<string> | AsyncIterable<string>): TextFeed =>
     new TextFeed(linesSource("flows", lines), { ufid: true });
-  const outlet = (): DryOutlet => new DryOutlet(new Account());
+  const sink = (): DryRun => new DryRun(new Account());
   const broken = (lines: number): object => ({
     encoded: lines - (lines > 1 ? 1 : 0),
     refused: lines > 1 ? 1 : 0,
@@ -156,12 +151,12 @@ test("lines of a script that throws midway: those before are loaded, and the rep
   });
   // 2,500 lines are more than the buffer that they are read through.
   for (const lines of [1, 3, 1024, 2500]) {
-    expect(await load(feed(linesThatThrow(lines, cause)), outlet())).toMatchObject(broken(lines));
-    expect(loadSync(feed(linesThatThrow(lines, cause)), outlet())).toMatchObject(broken(lines));
+    expect(await load(feed(linesThatThrow(lines, cause)), sink())).toMatchObject(broken(lines));
+    expect(loadSync(feed(linesThatThrow(lines, cause)), sink())).toMatchObject(broken(lines));
   }
-  expect(await load(feed(laterLinesThatThrow(3, cause)), outlet())).toMatchObject(broken(3));
+  expect(await load(feed(laterLinesThatThrow(3, cause)), sink())).toMatchObject(broken(3));
   for (const lines of [linesThatThrow(0, cause), laterLinesThatThrow(0, cause)]) {
-    const error = await load(feed(lines), outlet()).catch((thrown: unknown) => thrown);
+    const error = await load(feed(lines), sink()).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(UnreadableInputError);
     expect(error).toHaveProperty("cause", cause);
   }
@@ -183,7 +178,7 @@ test("a row whose value throws ends the load as rows that throw, and its iterato
   }
   const report = loadSync(
     new TemplateFeed(TEMPLATE.fill(rows()).reader()),
-    new DryOutlet(new Account()),
+    new DryRun(new Account()),
   );
   expect(report).toMatchObject({ encoded: 1, ended: "unreadable" });
   expect(closed).toBe(true);

@@ -1,13 +1,10 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  Account,
-  failedFlows,
-  hasFailed,
-  OUTCOME_STATES,
-  outcomeOfLost,
-  OutcomeTable,
-} from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
+import { OutcomeTable } from "../../src/load/outcome-table.ts";
+import { Batch } from "../../src/netlink/batch.ts";
+import { NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
+import { failedFlows, hasFailed, OUTCOME_STATES, outcomeOfLost } from "../../src/load/outcome.ts";
 
 test("a table gives back what became of each flow, by number and by line", () => {
   const flow = fc.record({
@@ -20,7 +17,7 @@ test("a table gives back what became of each flow, by number and by line", () =>
       const table = new OutcomeTable();
       let line = 0;
       const lines = flows.map(({ gap }) => (line += gap));
-      for (const at of lines) table.add(at, "applied", 0);
+      for (const at of lines) table.add(at, "applied");
       flows.forEach(({ state, errno }, i) => table.set(lines[i] ?? 0, state, errno));
       expect(table.count).toBe(flows.length);
       flows.forEach(({ state, errno }, i) => {
@@ -42,15 +39,48 @@ test("an account counts every end once and keeps the first hundred exceptions", 
   const account = new Account(({ line }) => seen.push(line));
   account.applied(10);
   const words = { code: "X", reason: "why", text: "" };
+  const refused = Array.from({ length: 50 }, (_, i) => ({ ...words, column: 1, line: 3 * i + 3 }));
+  account.take(new Batch(1, 64), refused);
   for (let line = 1; line <= 150; line++) {
-    if (line % 3 === 0) account.refused({ ...words, column: 1, line });
-    else account.exception(line, line % 3 === 1 ? "rejected" : "absent", 0, () => words);
+    if (line % 3 > 0)
+      account.exception(line, line % 3 === 1 ? "rejected" : "absent", 0, () => words);
   }
+  account.tellRefusals();
   expect(account.counts).toMatchObject({ applied: 10, rejected: 50, refused: 50, unknown: 0 });
   expect(account.counts.reconciled).toEqual({ present: 0, absent: 50, contrary: 0 });
   expect(account.settled).toBe(160);
   expect(account.firstExceptions.length).toBe(100);
-  expect(seen.length).toBe(150);
+  expect(seen).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
+});
+
+test("a table has the flows of a batch and its refusals in the order of their lines", () => {
+  const tags = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 40 });
+  fc.assert(
+    fc.property(tags, fc.integer({ min: 0, max: 40 }), (lines, refusedCount) => {
+      const ascending = (some: readonly number[]): number[] => some.toSorted((a, b) => a - b);
+      const refused = ascending(lines.slice(0, refusedCount));
+      const sent = ascending(lines.slice(refusedCount));
+      const batch = new Batch(64, 4096);
+      for (const line of sent) {
+        batch.begin(NLMSG_NOOP, NLM_F_REQUEST);
+        batch.commit(line);
+      }
+      const table = new OutcomeTable();
+      const words = { code: "X", reason: "why", text: "", column: 1 };
+      new Account(undefined, table).take(
+        batch,
+        refused.map((line) => ({ ...words, line })),
+      );
+      const told = Array.from({ length: table.count }, (_, i) => [
+        table.lineOf(i),
+        table.stateOf(i),
+      ]);
+      expect(told).toEqual(
+        ascending(lines).map((line) => [line, refused.includes(line) ? "refused" : "applied"]),
+      );
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test.each([
@@ -90,7 +120,8 @@ test("a table keeps states, errnos and lines over its chunks, whatever the gaps"
   const lineAt = (i: number): number => i + 1 + (i > 70_000 ? 5 : 0) + Math.floor(i / 100_000) * 7;
   const flows = 200_000;
   for (let i = 0; i < flows; i++) {
-    table.add(lineAt(i), i % 1000 === 7 ? "rejected" : "applied", i % 1000 === 7 ? 17 : 0);
+    table.add(lineAt(i), "applied");
+    if (i % 1000 === 7) table.set(lineAt(i), "rejected", 17);
   }
   table.set(lineAt(150_000), "absent", 5);
   expect(table.count).toBe(flows);

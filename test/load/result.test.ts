@@ -3,9 +3,10 @@ import { FlowRefusedError, FlowRejectedError } from "../../src/flow/rules/errors
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
-import { DryOutlet } from "../../src/load/dry-run.ts";
+import { DryRun } from "../../src/load/dry-run.ts";
 import { loadSync } from "../../src/load/load.ts";
-import { Account, OutcomeTable } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
+import { OutcomeTable } from "../../src/load/outcome-table.ts";
 import { LoadResult } from "../../src/load/result.ts";
 import { EEXIST, EINVAL } from "../../src/sys/errno.ts";
 import { NotSupportedError } from "../../src/sys/errors.ts";
@@ -16,7 +17,7 @@ test("the error of a flow says its line, and what the kernel lacks where that is
   const text = `# a comment\n${sampleLine(0)}\n${sampleLine(1)}\n${sampleLine(2)}\nbad\n`;
   const bytes = new TextEncoder().encode(text);
   const feed = new TextFeed(bytesSource("test", bytes), { ufid: true });
-  const report = loadSync(feed, new DryOutlet(account));
+  const report = loadSync(feed, new DryRun(account));
   account.exception(3, "rejected", EEXIST, () => ({ code: "EEXIST", reason: "why", text: "flow" }));
   account.exception(4, "rejected", EINVAL, () => ({
     code: "NOT_SUPPORTED",
@@ -24,7 +25,7 @@ test("the error of a flow says its line, and what the kernel lacks where that is
     text: "flow",
     lacking: { feature: "action drop", since: "6.7" },
   }));
-  const result = new LoadResult(report, table, account);
+  const result = new LoadResult(report, table);
   expect(result.errorOf(0)).toBeUndefined();
   expect(result.errorOf(1)).toBeInstanceOf(FlowRejectedError);
   expect(result.errorOf(1)).toMatchObject({ code: "EEXIST", message: "line 3: why: flow" });

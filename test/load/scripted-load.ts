@@ -2,21 +2,22 @@ import type { LineVerb } from "../../src/flow/line.ts";
 import { linesSource } from "../../src/format/lines-source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
 import { loadSync } from "../../src/load/load.ts";
-import { Account, OutcomeTable } from "../../src/load/outcome.ts";
+import { Account } from "../../src/load/account.ts";
+import { OutcomeTable } from "../../src/load/outcome-table.ts";
 import type { LoadReport } from "../../src/load/report.ts";
-import type { RigShelf } from "../../src/load/send/connection.ts";
+import type { ConnectionCache } from "../../src/load/send/connection.ts";
 import { Sender, type SenderOptions } from "../../src/load/send/sender.ts";
-import { completeShape, type SenderShape } from "../../src/load/send/batching.ts";
+import { completeBatching, type Batching } from "../../src/load/send/batching.ts";
 import type { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
 
 /** How {@link loadInto} loads. */
-export type ScriptedLoad = Omit<SenderOptions, "shape" | "tolerate"> & {
+export type ScriptedLoad = Omit<SenderOptions, "batching" | "tolerate"> & {
   readonly ufid?: boolean;
   readonly mode?: LineVerb;
   /** Flows of a batch, in datagrams of two. */
   readonly flowsPerBatch?: number;
   readonly tolerate?: readonly number[];
-  readonly rigs?: RigShelf;
+  readonly connections?: ConnectionCache;
 };
 
 /** What a load came to. */
@@ -27,8 +28,8 @@ export type Loaded = {
 };
 
 /** Batches of so many flows. */
-function shapeOf(flowsPerBatch: number): SenderShape {
-  return completeShape({
+function batchingOf(flowsPerBatch: number): Batching {
+  return completeBatching({
     messagesPerDatagram: Math.min(2, flowsPerBatch),
     datagramsPerCall: Math.ceil(flowsPerBatch / 2),
     replyCostBytes: 1024,
@@ -41,12 +42,16 @@ export function loadInto(
   lines: Iterable<string>,
   options: ScriptedLoad = {},
 ): Loaded {
-  const { ufid = true, mode, flowsPerBatch = 8, tolerate = [], rigs, ...rest } = options;
+  const { ufid = true, mode, flowsPerBatch = 8, tolerate = [], connections, ...rest } = options;
   const table = new OutcomeTable();
   const sender = new Sender(
-    { channel: dp.channel, datapath: dp.info, ...(rigs === undefined ? {} : { rigs }) },
+    {
+      channel: dp.channel,
+      datapath: dp.info,
+      ...(connections === undefined ? {} : { connections }),
+    },
     new Account(undefined, table),
-    { senders: 1, ...rest, shape: shapeOf(flowsPerBatch), tolerate: new Set(tolerate) },
+    { senders: 1, ...rest, batching: batchingOf(flowsPerBatch), tolerate: new Set(tolerate) },
   );
   const feed = new TextFeed(linesSource("lines", lines), {
     ufid,

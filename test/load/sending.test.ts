@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Flow } from "../../src/flow/flow.ts";
-import { RigShelf } from "../../src/load/send/connection.ts";
+import { ConnectionCache } from "../../src/load/send/connection.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, ENOMEM, EPERM, ESTALE } from "../../src/sys/errno.ts";
 import { SendThread } from "../../src/sys/send-thread.ts";
@@ -348,14 +348,14 @@ test.each(["put", "add", "modify", "delete"] as const)(
 
 test("a load that ended as it should leaves its socket to the next one, one that did not closes it", () => {
   using dp = new ScriptedDatapath();
-  using rigs = new RigShelf();
+  using connections = new ConnectionCache();
   const closes = (): number[] => dp.kernels.map((kernel) => kernel.closes);
   // The channel's own socket is the first.
-  loadInto(dp, [`${port(1)} 1`], { rigs });
-  loadInto(dp, [`${port(2)} 1`], { rigs });
+  loadInto(dp, [`${port(1)} 1`], { connections });
+  loadInto(dp, [`${port(2)} 1`], { connections });
   expect(closes()).toEqual([0, 0]);
   dp.gone = true;
-  expect(loadInto(dp, [`${port(3)} 1`], { rigs }).report.ended).toBe("fatal");
+  expect(loadInto(dp, [`${port(3)} 1`], { connections }).report.ended).toBe("fatal");
   // With that by which it read what became of its flow.
   expect(closes()).toEqual([0, 1, 1]);
 });

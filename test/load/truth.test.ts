@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Flow } from "../../src/flow/flow.ts";
-import { FlowBatch } from "../../src/load/flow-installer.ts";
+import { FlowInstaller } from "../../src/load/flow-installer.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import { EEXIST, ENOENT } from "../../src/sys/errno.ts";
 import { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
@@ -20,7 +20,7 @@ function carryOut(
   flowsPerBatch: number,
 ): boolean[] {
   if (flowsPerBatch === 0) {
-    using batch = new FlowBatch({ channel: dp.channel, datapath: dp.info });
+    using batch = new FlowInstaller({ channel: dp.channel, datapath: dp.info });
     for (const line of lines) batch.add(textOf(line));
     const failed = new Set(batch.flush().exceptions.map(({ line }) => line));
     return lines.map((_, i) => !failed.has(i + 1));

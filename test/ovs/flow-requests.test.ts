@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import type { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { Batch } from "../../src/netlink/batch.ts";
-import { FlowMessages, type FlowVerb, verbOf } from "../../src/ovs/flow-requests.ts";
+import { type FlowVerb, verbOf } from "../../src/ovs/flow-request.ts";
+import { FlowRequests } from "../../src/ovs/flow-requests.ts";
 import { AssertionError } from "../../src/sys/errors.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
@@ -14,10 +15,10 @@ const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(1);
 
 function commit(verb: FlowVerb, write: (writer: AttributeWriter) => void): Batch {
   const batch = new Batch(4, 4096);
-  const messages = new FlowMessages(30, 7);
-  messages.begin(batch);
+  const requests = new FlowRequests(30, 7, batch);
+  requests.begin();
   write(batch.writer);
-  expect(messages.commit(batch, verb, 1)).toBe(true);
+  expect(requests.commit(verb, 1)).toBe(true);
   return batch;
 }
 
@@ -33,10 +34,10 @@ test.each([
   expect(() => commit("delete", write)).toThrow(AssertionError);
   // It is not kept, and the batch goes on.
   const batch = new Batch(4, 4096);
-  const messages = new FlowMessages(30, 7);
-  messages.begin(batch);
+  const requests = new FlowRequests(30, 7, batch);
+  requests.begin();
   write(batch.writer);
-  expect(() => messages.commit(batch, "delete", 1)).toThrow("would flush");
+  expect(() => requests.commit("delete", 1)).toThrow("would flush");
   expect(batch.count).toBe(0);
 });
 

@@ -6,7 +6,7 @@ import type { FlowFormat } from "../../../src/format/detect.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import { bytesSource } from "../../../src/format/source.ts";
 import type { MicroCase } from "./case.ts";
-import { NowhereSink } from "./nowhere.ts";
+import { Nowhere } from "./nowhere.ts";
 
 /** Input in each of the formats to a batch that could be sent. */
 export function feedCases(count: number): MicroCase[] {
@@ -44,7 +44,7 @@ function compile(text: Uint8Array): Uint8Array {
 }
 
 function feedCase(name: string, format: FlowFormat, bytes: Uint8Array, count: number): MicroCase {
-  const sink = new NowhereSink();
+  const sink = new Nowhere();
   const run = (): number => {
     const feed = openFeed({ format, source: bytesSource(name, bytes) }, { ufid: true });
     const sent = sink.drain(feed);

@@ -1,7 +1,7 @@
 import { FlowTemplate, type TemplateFill } from "../../../src/flow/template.ts";
 import { TemplateFeed } from "../../../src/format/template-feed.ts";
 import type { MicroCase } from "./case.ts";
-import { NowhereSink } from "./nowhere.ts";
+import { Nowhere } from "./nowhere.ts";
 
 const WEB =
   "in_port(1),eth(),eth_type(0x0800),ipv4(src={src},proto=6,frag=no)," +
@@ -30,7 +30,7 @@ export function templateCases(count: number): MicroCase[] {
 }
 
 function fillCase(name: string, count: number, fill: TemplateFill): MicroCase {
-  const sink = new NowhereSink();
+  const sink = new Nowhere();
   const run = (): number => sink.drain(new TemplateFeed(fill.reader()));
   return { group: "template", name, unit: "flow", count, run };
 }

@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import { detect, type FlowFormat } from "../../format/detect.ts";
-import type { FlowRefusal, LineNotes } from "../../format/feed.ts";
+import type { LineNotes } from "../../format/feed.ts";
+import type { FlowRefusal } from "../../format/refusals.ts";
 import { FlowSetCompiler } from "../../format/flow-set/compile.ts";
 import { FlowSetWriter } from "../../format/flow-set/writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";

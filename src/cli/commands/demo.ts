@@ -4,16 +4,12 @@ import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
 import { sampleLine, writeSample } from "../../format/sample.ts";
 import { bytesSource, fileSource } from "../../format/source.ts";
-import { TextFeed } from "../../format/text-feed.ts";
 import type { LabKernel } from "../../lab/index.ts";
 import { temporaryFolder } from "../../lab/trust.ts";
 import { FlowDigest } from "../../load/digest.ts";
-import { DryOutlet } from "../../load/dry-run.ts";
-import { load, loadSync } from "../../load/load.ts";
-import { Account } from "../../load/outcome.ts";
 import type { LoadReport } from "../../load/report.ts";
-import { Sender } from "../../load/send/sender.ts";
-import { DEFAULT_SHAPE, type SenderShape } from "../../load/send/batching.ts";
+import { type Batching, DEFAULT_BATCHING } from "../../load/send/batching.ts";
+import { startLoad, startLoadSync } from "../../load/start-load.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import {
   createDatapath,
@@ -34,8 +30,8 @@ const FLOWS = 100_000;
 /** Enough single transactions to know what one costs; all of them would take the better part of a minute. */
 const SAMPLE_FLOWS = 2000;
 
-const SINGLE: SenderShape = {
-  ...DEFAULT_SHAPE,
+const SINGLE: Batching = {
+  ...DEFAULT_BATCHING,
   transport: "send",
   messagesPerDatagram: 1,
   datagramsPerCall: 1,
@@ -96,7 +92,7 @@ async function demo(): Promise<void> {
 
     const report = await loadFile(channel, datapath, file);
     step(
-      `packed, ${DEFAULT_SHAPE.messagesPerDatagram} flows a datagram, ${DEFAULT_SHAPE.datagramsPerCall} datagrams a system call:`,
+      `packed, ${DEFAULT_BATCHING.messagesPerDatagram} flows a datagram, ${DEFAULT_BATCHING.datagramsPerCall} datagrams a system call:`,
     );
     rate(report);
     writeOut(
@@ -120,9 +116,8 @@ async function demo(): Promise<void> {
 async function loadSingly(channel: OvsChannel, datapath: DatapathInfo): Promise<LoadReport> {
   const lines = Array.from({ length: SAMPLE_FLOWS }, (_, i) => sampleLine(i)).join("\n");
   const source = bytesSource("sample", new TextEncoder().encode(lines));
-  const account = new Account();
-  const feed = new TextFeed(source, { ufid: true });
-  const report = await load(feed, new Sender({ channel, datapath }, account, { shape: SINGLE }));
+  const options = { batching: SINGLE, workers: 0 } as const;
+  const report = await startLoad({ channel, datapath }, { source, format: "text" }, options);
   flushFlows(channel, datapath);
   return report;
 }
@@ -133,8 +128,12 @@ async function loadFile(
   file: string,
 ): Promise<LoadReport> {
   using bar = await loadProgressBar(true);
-  const feed = new TextFeed(fileSource(file), { ufid: true });
-  return load(feed, new Sender({ channel, datapath }, new Account()), { onProgress: bar.update });
+  const input = { source: fileSource(file), format: "text" } as const;
+  return startLoad({ channel, datapath }, input, {
+    workers: 0,
+    senders: "auto",
+    onProgress: bar.update,
+  });
 }
 
 function digestOfDatapath(channel: OvsChannel, datapath: DatapathInfo): FlowDigest {
@@ -145,8 +144,8 @@ function digestOfDatapath(channel: OvsChannel, datapath: DatapathInfo): FlowDige
 
 function digestOfFile(file: string): FlowDigest {
   const digest = new FlowDigest();
-  const outlet = new DryOutlet(new Account(), (flow) => digest.add(flow));
-  loadSync(new TextFeed(fileSource(file), { ufid: true }), outlet);
+  const input = { source: fileSource(file), format: "text" } as const;
+  startLoadSync("dry", input, { onFlow: (flow) => digest.add(flow) });
   return digest;
 }
 

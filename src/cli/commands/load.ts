@@ -2,25 +2,19 @@ import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
 import { pathSource, standardInput } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
-import { fileFeed, sendersOf, type WorkerCount } from "../../load/file-feed.ts";
-import { load, type LoadOptions } from "../../load/load.ts";
-import { Account, failedFlows, type FlowException } from "../../load/outcome.ts";
-import type { Outlet } from "../../load/flow-sink.ts";
-import type { LoadReport } from "../../load/report.ts";
-import {
-  completeShape,
-  DEFAULT_SHAPE,
-  type SenderShape,
-  shapeForRate,
-} from "../../load/send/batching.ts";
+import type { WorkerCount } from "../../load/file-feed.ts";
+import type { FlowException } from "../../load/outcome.ts";
+import { type LoadReport, verdictOf } from "../../load/report.ts";
+import { type Batching, completeBatching, DEFAULT_BATCHING } from "../../load/send/batching.ts";
+import { startLoad } from "../../load/start-load.ts";
 import type { AckMode, Transport } from "../../netlink/transactor.ts";
-import type { FlowVerb } from "../../ovs/flow-requests.ts";
+import type { FlowVerb } from "../../ovs/flow-request.ts";
 import { errnoNumber } from "../../sys/errno.ts";
 import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
-import { Exit, UsageError } from "../exit.ts";
+import { EXIT_OF, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
 import { bytes, count, counted, latencies, printJson, writeOut } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
@@ -97,7 +91,7 @@ export function loadCommand(): Command {
     .addOption(
       new Option("--ack <MODE>", "errors: an ack a datagram, and errors; each: an ack a flow")
         .choices(["errors", "each"])
-        .default(DEFAULT_SHAPE.ack),
+        .default(DEFAULT_BATCHING.ack),
     )
     .addOption(
       new Option(
@@ -105,19 +99,19 @@ export function loadCommand(): Command {
         "sendmmsg: several datagrams a system call; send: one; writev: an iovec a flow",
       )
         .choices(["sendmmsg", "send", "writev"])
-        .default(DEFAULT_SHAPE.transport),
+        .default(DEFAULT_BATCHING.transport),
     )
     .option(
       "--batch-flows <N>",
-      `flows a datagram (default: ${completeShape().messagesPerDatagram} by sendmmsg, else ` +
-        `${completeShape({ transport: "send" }).messagesPerDatagram}); at most ${iovMax()} with writev`,
+      `flows a datagram (default: ${completeBatching().messagesPerDatagram} by sendmmsg, else ` +
+        `${completeBatching({ transport: "send" }).messagesPerDatagram}); at most ${iovMax()} with writev`,
       positive("--batch-flows", 1 << 16),
     )
     .option(
       "--batch-bytes <N>",
       "bytes a datagram",
       positive("--batch-bytes", 1 << 24),
-      DEFAULT_SHAPE.bytesPerDatagram,
+      DEFAULT_BATCHING.bytesPerDatagram,
     )
     .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
     .addOption(
@@ -144,51 +138,36 @@ async function run(file: string, options: Options): Promise<void> {
   const source = file === "-" ? standardInput() : pathSource(file);
   using signals = new EndingSignals();
   using exceptions = openExceptionLog(options.errors, file);
-  const account = new Account(exceptions?.write);
   using bar = await loadProgressBar(options.json === undefined);
-  const loadOptions: LoadOptions = {
-    onError: options.onError,
-    signal: signals.signal,
-    onProgress: bar.update,
-    ...(options.maxRate === undefined ? {} : { maxRate: options.maxRate }),
-  };
   const kernel = options.dp === undefined ? undefined : await import("../load-target.ts");
   using place = kernel?.openTarget(options.dp ?? "");
-  const target = options.dryRun ? undefined : place?.target;
-  const outlet =
-    kernel === undefined || target === undefined
-      ? dryOutlet(account)
-      : kernel.openSender(target, account, {
-          shape: shapeOf(options),
-          tolerate: options.tolerate,
-          senders: sendersOf(options.workers),
-          force: options.force === true,
-        });
-  const { format } = options;
-  const line = { mode: options.mode, ufid: options.ufid };
-  const ports = place?.ports ?? [];
-  const again = place === undefined ? {} : { readPorts: place.readPorts };
-  const feed = await fileFeed(source, outlet, target, {
-    line,
-    ports,
-    ...again,
-    workers: options.workers,
-    format,
-  });
-  const report = await load(feed, outlet, loadOptions);
+  const target = options.dryRun || place === undefined ? "dry" : place.target;
+  if (target !== "dry") kernel?.checkOwner(target, options.force === true);
+  const { mode, ufid, workers, tolerate, onError, maxRate, format } = options;
+  const report = await startLoad(
+    target,
+    { source, format },
+    {
+      mode,
+      ufid,
+      workers,
+      tolerate: [...tolerate],
+      onError,
+      batching: batchingOf(options),
+      signal: signals.signal,
+      onProgress: bar.update,
+      ...(maxRate === undefined ? {} : { maxRate }),
+      ...(exceptions === undefined ? {} : { onException: exceptions.write }),
+      ...(place === undefined ? {} : { readPorts: place.readPorts }),
+    },
+  );
   bar[Symbol.dispose]();
   // A thrown value is none for JSON, and the reason says what it was.
   if (options.json) printJson({ ...report, endCause: undefined });
   else printReport(report, file, options);
   // What says why stands beside the report, in whatever form that is.
   if (report.endReason !== "") console.error(`millrace: ${report.endReason}`);
-  process.exitCode = statusOf(report);
-}
-
-// A load that sends wants the rules of the kernel only for flows that it rejects.
-function dryOutlet(account: Account): Outlet {
-  const { DryOutlet }: typeof import("../../load/dry-run.ts") = require("../../load/dry-run.ts");
-  return new DryOutlet(account);
+  process.exitCode = EXIT_OF[verdictOf(report)];
 }
 
 /** @throws UsageError where options contradict one another, or the goal is missing */
@@ -202,22 +181,13 @@ function refuseConflicts(options: Options): void {
   }
 }
 
-function shapeOf(options: Options): SenderShape {
-  const shape = completeShape({
-    ack: options.ack,
-    transport: options.transport,
-    bytesPerDatagram: options.batchBytes,
-    ...(options.batchFlows === undefined ? {} : { messagesPerDatagram: options.batchFlows }),
-  });
-  return shapeForRate(shape, options.maxRate);
-}
-
-function statusOf(report: LoadReport): number {
-  if (report.ended === "fatal") return Exit.unavailable;
-  if (report.ended === "unreadable") return Exit.usage;
-  if (report.ended === "interrupted") return Exit.interrupted;
-  if (report.unknown > 0 || report.ended === "failed") return Exit.internal;
-  return failedFlows(report) > 0 ? Exit.someFailed : Exit.ok;
+function batchingOf({ ack, transport, batchBytes, batchFlows }: Options): Partial<Batching> {
+  return {
+    ack,
+    transport,
+    bytesPerDatagram: batchBytes,
+    ...(batchFlows === undefined ? {} : { messagesPerDatagram: batchFlows }),
+  };
 }
 
 function printReport(report: LoadReport, file: string, options: Options): void {

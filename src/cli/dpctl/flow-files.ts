@@ -1,10 +1,9 @@
 import { closeSync, openSync } from "node:fs";
 import type { LineVerb } from "../../flow/line.ts";
 import { type ByteSource, fileSource, standardInput } from "../../format/source.ts";
-import { TextFeed } from "../../format/text-feed.ts";
-import { load } from "../../load/load.ts";
-import { Account, failedFlows, type FlowException, hasFailed } from "../../load/outcome.ts";
-import { Sender } from "../../load/send/sender.ts";
+import { type FlowException, hasFailed } from "../../load/outcome.ts";
+import { verdictOf } from "../../load/report.ts";
+import { startLoad } from "../../load/start-load.ts";
 import { flushFlows } from "../../ovs/flow.ts";
 import { ENOENT } from "../../sys/errno.ts";
 import { EndingSignals } from "../../sys/signals.ts";
@@ -45,25 +44,33 @@ async function loadFile(
   const { datapath } = session.openOptional(args, 3);
   const path = args.at(-1) ?? "-";
   const source = openSource(session, path);
-  const account = new Account((exception) => complain(session, exception));
   const target = { channel: session.channel, datapath };
-  const sender = new Sender(target, account, { exactIdentity: true });
-  const feed = new TextFeed(source, { ufid: false, mode, ports: session.portNames(datapath) });
   using signals = new EndingSignals();
   const { timeout } = session.options;
   const given = timeout === 0 ? [] : [AbortSignal.timeout(timeout * 1000)];
-  const report = await load(feed, sender, { signal: AbortSignal.any([signals.signal, ...given]) });
+  const report = await startLoad(
+    target,
+    { source, format: "text" },
+    {
+      mode,
+      ufid: false,
+      exactIdentity: true,
+      workers: 0,
+      onException: (exception) => complain(session, exception),
+      signal: AbortSignal.any([signals.signal, ...given]),
+    },
+  );
   if (report.ended === "interrupted") {
     session.complain(`stopped after line ${report.lines}`);
     return Exit.interrupted;
   }
   if (report.ended === "fatal") {
-    session.complain("updating flow table", sender.fatalErrno, report.endReason);
+    session.complain("updating flow table", report.endErrno ?? 0, report.endReason);
   }
   if (report.ended === "unreadable" || report.ended === "failed") {
     session.complain(report.endReason);
   }
-  return failedFlows(report) > 0 || report.ended !== "whole" ? 1 : 0;
+  return verdictOf(report) === "applied" ? 0 : 1;
 }
 
 function openSource(session: DpctlSession, path: string): ByteSource {

@@ -1,5 +1,6 @@
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
-import { type FlowRefusal, type LineNotes, refusalOfSyntax } from "../feed.ts";
+import type { LineNotes } from "../feed.ts";
+import { type FlowRefusal, refusalOfSyntax } from "../refusals.ts";
 import { FlowSetLines } from "./lines.ts";
 import type { FlowSetWriter } from "./writer.ts";
 import { FlowJsonLineEncoder } from "../../flow/json.ts";

@@ -2,7 +2,9 @@ import type { LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { Batch } from "../../netlink/batch.ts";
 import { assert } from "../../sys/errors.ts";
-import type { FlowFeed, FlowSink } from "../feed.ts";
+import type { FlowRequests } from "../../ovs/flow-requests.ts";
+import type { FlowFeed } from "../feed.ts";
+import type { FlowRefusal, Refusals } from "../refusals.ts";
 import { LINE_AT, MessageCopier, wholeRun } from "./messages.ts";
 import { type NamelessPort, resolvePorts } from "./ports.ts";
 import { FlowSetReader } from "./reader.ts";
@@ -20,8 +22,8 @@ export type FlowSetOptions = {
 };
 
 /**
- * Flows that were encoded beforehand: a chunk is stamped and sent where it was read to. What goes otherwise
- * than it lies, without its UFID or as a delete, is copied into the sink's own batch. An input that can be
+ * Flows that were encoded beforehand: a chunk is stamped and sent where it was read to. A flow that
+ * goes without its UFID, or as a delete, is copied into the batch of the requests that are given. An input that can be
  * read twice is checked to its end before its first flow is given out; of any other one, what comes before a
  * damaged chunk is.
  */
@@ -34,9 +36,8 @@ export class FlowSetFeed implements FlowFeed {
   /** Most messages go as they lie. */
   readonly #whole: boolean;
   #checking: boolean;
-  /** The sink's own batch, and one over the reader's memory. */
-  #own: Batch | undefined;
-  #chunk: Batch | undefined;
+  /** Requests that lie in the reader's memory. */
+  #chunk: FlowRequests | undefined;
   /** The next message of the current chunk. */
   #at = 0;
   /** Flows of the current chunk that name a port that is not there, and how many were passed. */
@@ -65,16 +66,16 @@ export class FlowSetFeed implements FlowFeed {
     return this.#checking ? 0 : this.#reader.bytesRead;
   }
 
-  pump(sink: FlowSink): boolean {
-    this.#own ??= sink.batch;
-    if (this.#checking) return false;
+  pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
+    if (this.#checking) return undefined;
     const reader = this.#reader;
     for (;;) {
       while (this.#at < reader.end) {
-        if (!this.#take(sink)) return true;
-        if (sink.batch.full || sink.ended) return true;
+        const ready = this.#take(requests, refusals);
+        if (ready !== undefined) return ready;
+        if (requests.batch.full || refusals.full) return requests;
       }
-      if (!this.#next()) return false;
+      if (!this.#next()) return undefined;
     }
   }
 
@@ -120,9 +121,9 @@ export class FlowSetFeed implements FlowFeed {
     this.#passed = 0;
   }
 
-  // Puts as many flows of the chunk into the batch as there is room for, or refuses one. Returns false
-  // where the batch is to be sent first.
-  #take(sink: FlowSink): boolean {
+  // Puts as many flows of the chunk into the batch as there is room for, or refuses one. Returns what is to
+  // be sent first.
+  #take(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
     const { words, end, facts } = this.#reader;
     const unknown = this.#unknown[this.#passed];
     if (unknown?.at === this.#at) {
@@ -130,64 +131,57 @@ export class FlowSetFeed implements FlowFeed {
       const reason = `found "${unknown.name}", expected a port number${
         this.#ports === undefined ? "" : ", or the name of a port of the datapath"
       }`;
-      this.#refuse(sink, "FLOW_SYNTAX", reason, unknown.name);
-      return true;
+      refusals.add(this.#refuse("FLOW_SYNTAX", reason, unknown.name));
+      return undefined;
     }
     const stop = unknown?.at ?? end;
+    const { batch } = requests;
     if (this.#whole) {
-      const whole = wholeRun(words, this.#at, stop, sink.batch.limit);
-      if (whole > this.#at) {
-        // What was copied before goes first.
-        if (sink.batch.count === 0) this.#takeAsItLies(sink, whole);
-        return false;
-      }
+      const whole = wholeRun(words, this.#at, stop, batch.limit);
+      // What was copied before goes first.
+      if (whole > this.#at) return batch.count > 0 ? requests : this.#takeAsItLies(requests, whole);
     }
-    const batch = this.#ownBatch(sink);
     const { i32 } = batch.memory;
     const out = batch.bytes >> 2;
     const most = this.#whole ? 1 : batch.limit - batch.count;
     const position = this.#copier.copy(words, this.#at, stop, i32, out, i32.length, most);
     this.#at = this.#copier.at;
     if (position === out && this.#copier.namesNoFlow(words, this.#at)) {
-      this.#refuse(sink, "NO_KEY", NO_KEY, "");
-      return true;
+      refusals.add(this.#refuse("NO_KEY", NO_KEY, ""));
+      return undefined;
     }
     if (position === out) {
       // An empty arena without room for one flow: it is longer than netlink carries.
-      if (batch.count > 0) return false;
-      this.#refuse(sink, "EMSGSIZE", "longer than a netlink message can be", "");
-      return true;
+      if (batch.count > 0) return requests;
+      refusals.add(this.#refuse("EMSGSIZE", "longer than a netlink message can be", ""));
+      return undefined;
     }
-    sink.commitReady((position - out) * 4, this.#mode, facts.line);
+    requests.commitReady((position - out) * 4, this.#mode, facts.line);
     this.line = batch.tags[batch.count - 1] ?? this.line;
-    return true;
+    return undefined;
   }
 
   // Up to word `end` of the chunk.
-  #takeAsItLies(sink: FlowSink, end: number): void {
+  #takeAsItLies(requests: FlowRequests, end: number): FlowRequests {
     const { memory, facts } = this.#reader;
-    const { capacity, limit } = sink.batch;
-    if (this.#chunk?.memory !== memory) this.#chunk = new Batch(capacity, memory);
-    const batch = this.#chunk;
+    const { capacity, limit } = requests.batch;
+    if (this.#chunk?.batch.memory !== memory)
+      this.#chunk = requests.in(new Batch(capacity, memory));
+    const chunk = this.#chunk;
+    const { batch } = chunk;
     batch.limit = limit;
     batch.restart(this.#at * 4);
-    sink.adopt(batch, []);
-    sink.commitReady((end - this.#at) * 4, this.#mode, facts.line);
+    chunk.commitReady((end - this.#at) * 4, this.#mode, facts.line);
     this.#at = end;
     this.line = batch.tags[batch.count - 1] ?? this.line;
-  }
-
-  #ownBatch(sink: FlowSink): Batch {
-    const own = this.#own ?? sink.batch;
-    if (sink.batch !== own) sink.adopt(own, []);
-    return own;
+    return chunk;
   }
 
   // The flow at hand is not sent.
-  #refuse(sink: FlowSink, code: string, reason: string, text: string): void {
+  #refuse(code: string, reason: string, text: string): FlowRefusal {
     const { words, facts } = this.#reader;
     this.line = facts.line + (words[this.#at + LINE_AT] ?? 0);
     this.#at += (words[this.#at] ?? 0) >> 2;
-    sink.refuse({ line: this.line, column: 1, code, reason, text });
+    return { line: this.line, column: 1, code, reason, text };
   }
 }

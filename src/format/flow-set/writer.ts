@@ -2,7 +2,7 @@ import { Packr } from "msgpackr/pack";
 import type { LineVerb } from "../../flow/line.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { Batch } from "../../netlink/batch.ts";
-import { FlowMessages } from "../../ovs/flow-requests.ts";
+import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { assert } from "../../sys/errors.ts";
 import * as L from "./layout.ts";
 import { countMessages, hasWholeUfid, keyWords, LINE_AT, MARKS_AT } from "./messages.ts";
@@ -36,8 +36,8 @@ export class FlowSetWriter {
 
   readonly #write: (bytes: Uint8Array) => void;
   readonly #packr = new Packr({ useRecords: false, variableMapSize: true });
-  readonly #messages = new FlowMessages(0, 0);
   readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
+  readonly #requests = new FlowRequests(0, 0, this.#batch);
   #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
   #names: string[] = [];
   #ports: number[] = [];
@@ -56,8 +56,7 @@ export class FlowSetWriter {
 
   /** Begins a flow; the caller appends its UFID, KEY, MASK and, where it has them, its ACTIONS. */
   begin(): AttributeWriter {
-    this.#messages.begin(this.#batch);
-    return this.#batch.writer;
+    return this.#requests.begin();
   }
 
   /** The message that was begun last. @returns a copy in words, from its first one */
@@ -83,7 +82,7 @@ export class FlowSetWriter {
     const first = batch.bytes >> 2;
     const { i32 } = batch.memory;
     for (const { word } of entry.ports) i32[first + word] = 0;
-    if (!this.#messages.commit(batch, entry.verb, entry.line)) return false;
+    if (!this.#requests.commit(entry.verb, entry.line)) return false;
     i32[first + LINE_AT] = entry.line - (batch.tags[0] ?? 0);
     i32[first + MARKS_AT] = entry.ownUfid ? L.MARK_OWN_UFID : 0;
     for (const { word, name } of entry.ports) {

@@ -2,33 +2,36 @@ import { Batch } from "../../netlink/batch.ts";
 import { Transactor } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import { FlowReads } from "../../ovs/flow-reads.ts";
+import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
 import type { LoadTarget } from "./sender.ts";
-import type { SenderShape } from "./batching.ts";
+import type { Batching } from "./batching.ts";
 
 /** Key, mask and actions, 64 KiB each, and the headers. */
 const MESSAGE_BYTES_MAX = 200 << 10;
 
 /** What a load sends with: a socket, what goes over it, and an arena. */
-export class Rig {
-  readonly shape: SenderShape;
+export class SendConnection {
+  readonly batching: Batching;
   readonly transactor: Transactor;
   /** One window: all replies to it fit the receive buffer. */
   readonly batch: Batch;
   #followUps: Batch | undefined;
   #reads: FlowReads | undefined;
 
-  constructor(channel: OvsChannel, shape: SenderShape) {
-    this.shape = shape;
+  constructor(channel: OvsChannel, batching: Batching) {
+    this.batching = batching;
+    // A kernel without the family says so before anything is opened.
+    channel.family(OVS_FLOW_FAMILY);
     const socket = channel.openSocket();
     try {
-      this.transactor = new Transactor(socket, shape);
+      this.transactor = new Transactor(socket, batching);
     } catch (error) {
       socket.close();
       throw error;
     }
-    const wanted = shape.messagesPerDatagram * shape.datagramsPerCall;
+    const wanted = batching.messagesPerDatagram * batching.datagramsPerCall;
     const messages = Math.min(this.transactor.windowMessages, wanted);
-    this.batch = new Batch(messages, arenaBytes(messages, shape));
+    this.batch = new Batch(messages, arenaBytes(messages, batching));
   }
 
   /** Requests that are made of those of {@link batch}; made when first wanted. */
@@ -36,8 +39,8 @@ export class Rig {
     return (this.#followUps ??= new Batch(this.batch.capacity, this.batch.memory.size));
   }
 
-  /** Reads flows of the datapath that the rig is used for; made when first wanted. */
-  readsOf({ channel, datapath }: Omit<LoadTarget, "rigs">): FlowReads {
+  /** Reads flows of the datapath that the connection is used for; made when first wanted. */
+  readsOf({ channel, datapath }: Omit<LoadTarget, "connections">): FlowReads {
     return (this.#reads ??= new FlowReads(channel, datapath));
   }
 
@@ -53,32 +56,33 @@ export class Rig {
 }
 
 /** Room for a batch of plain flows (under 256 bytes each), and for one of the greatest length. */
-function arenaBytes(messages: number, shape: SenderShape): number {
-  const wanted = Math.min(messages * 256, shape.bytesPerDatagram * shape.datagramsPerCall);
+function arenaBytes(messages: number, batching: Batching): number {
+  const wanted = Math.min(messages * 256, batching.bytesPerDatagram * batching.datagramsPerCall);
   return Math.max(wanted, MESSAGE_BYTES_MAX);
 }
 
 /**
- * Keeps the rig of a load for the next one of the same datapath: memory that was used before costs
+ * Keeps the connection of a load for the next one of the same datapath: memory that was used before costs
  * nothing, fresh memory more than the flows of a small load.
  */
-export class RigShelf implements Disposable {
-  #idle: Rig | undefined;
+export class ConnectionCache implements Disposable {
+  #idle: SendConnection | undefined;
   #closed = false;
 
-  /** Takes the rig that is kept, where it has this shape, or makes one. */
-  take(channel: OvsChannel, shape: SenderShape): Rig {
+  /** Takes the connection that is kept, where it is batched so, or makes one. */
+  take(channel: OvsChannel, batching: Batching): SendConnection {
     const idle = this.#idle;
-    if (idle === undefined || !isSameShape(idle.shape, shape)) return new Rig(channel, shape);
+    if (idle === undefined || !isSameBatching(idle.batching, batching))
+      return new SendConnection(channel, batching);
     this.#idle = undefined;
     idle.batch.clear();
     return idle;
   }
 
-  /** Gives a rig back that has read all its replies. */
-  give(rig: Rig): void {
-    if (this.#closed || this.#idle !== undefined) rig.close();
-    else this.#idle = rig;
+  /** Gives a connection back that has read all its replies. */
+  give(connection: SendConnection): void {
+    if (this.#closed || this.#idle !== undefined) connection.close();
+    else this.#idle = connection;
   }
 
   [Symbol.dispose](): void {
@@ -88,7 +92,7 @@ export class RigShelf implements Disposable {
   }
 }
 
-function isSameShape(a: SenderShape, b: SenderShape): boolean {
+function isSameBatching(a: Batching, b: Batching): boolean {
   return (
     a.ack === b.ack &&
     a.transport === b.transport &&

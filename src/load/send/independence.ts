@@ -1,6 +1,6 @@
 import type { Batch } from "../../netlink/batch.ts";
-import { OVS_FLOW_ATTR_MASK } from "../../uapi/openvswitch.ts";
-import { findAttribute, NamedFlows, sameAttribute } from "../named-flows.ts";
+import { haveSameMask } from "../../ovs/flow-request.ts";
+import { NamedFlows } from "../named-flows.ts";
 
 /**
  * Whether two parts of a batch may be carried out in any order. They may where all of its flows have the
@@ -17,16 +17,10 @@ export class Independence {
 
   /** @param middle the first message of the second part */
   holds(batch: Batch, middle: number): boolean {
-    const { count, starts, memory } = batch;
-    const { u32 } = memory;
     const named = this.#named;
-    const common = findAttribute(u32, starts[0]! >> 2, starts[1]! >> 2, OVS_FLOW_ATTR_MASK);
     named.clear();
-    for (let i = 0; i < count; i++) {
-      const start = starts[i]! >> 2; // i < count <= capacity
-      const end = starts[i + 1]! >> 2;
-      if (!sameAttribute(u32, common, findAttribute(u32, start, end, OVS_FLOW_ATTR_MASK)))
-        return false;
+    for (let i = 0; i < batch.count; i++) {
+      if (!haveSameMask(batch, 0, i)) return false;
       if (i < middle) named.add(batch, i);
       else if (named.has(batch, i)) return false;
     }

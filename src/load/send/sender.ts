@@ -3,16 +3,15 @@ import type { Batch } from "../../netlink/batch.ts";
 import type { Transactor, TransactorCounters } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
-import { FlowMessages, type FlowVerb } from "../../ovs/flow-requests.ts";
+import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
 import type { SendThread } from "../../sys/send-thread.ts";
-import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
-import type { Account } from "../outcome.ts";
-import type { Outlet } from "../flow-sink.ts";
-import { Rig, type RigShelf } from "./connection.ts";
+import type { Account } from "../account.ts";
+import type { FlowSink } from "../flow-sink.ts";
+import { SendConnection, type ConnectionCache } from "./connection.ts";
 import { SecondSender } from "./second-sender.ts";
-import { DEFAULT_SHAPE, type SenderShape } from "./batching.ts";
+import { DEFAULT_BATCHING, type Batching } from "./batching.ts";
 import { onlyCreates } from "../settle/segments.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import type { Settler } from "../settle/settler.ts";
@@ -22,13 +21,13 @@ export type LoadTarget = {
   readonly channel: OvsChannel;
   readonly datapath: DatapathInfo;
   /** Of whoever loads into it more than once. */
-  readonly rigs?: RigShelf;
+  readonly connections?: ConnectionCache;
 };
 
 /** How a load is sent. */
 export type SenderOptions = {
-  /** {@link DEFAULT_SHAPE} by default. */
-  readonly shape?: SenderShape;
+  /** {@link DEFAULT_BATCHING} by default. */
+  readonly batching?: Batching;
   /** Errnos that count as applied; see `SettleOptions`. */
   readonly tolerate?: ReadonlySet<number>;
   /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
@@ -49,11 +48,10 @@ const FAILURES: Readonly<Record<CallEnd, string>> = {
   late: "the thread that sends half of each batch does not answer: what it was to send is unknown",
 };
 
-/** The outlet to the kernel: owns the arena and the socket, keeps time, settles every flow. */
-export class Sender implements Outlet {
+/** Sends flows to the kernel: owns the arena and the socket, keeps time, settles every flow. */
+export class Sender implements FlowSink {
   readonly account: Account;
-  readonly batchShape: { readonly messages: number; readonly bytes: number };
-  batch: Batch;
+  readonly requests: FlowRequests;
   readonly latency: RecordableHistogram = createHistogram();
   firstSendAt = 0;
   lastReplyAt = 0;
@@ -61,12 +59,11 @@ export class Sender implements Outlet {
   fatalErrno = 0;
   failure = "";
 
-  readonly #rig: Rig;
+  readonly #connection: SendConnection;
   readonly #transactor: Transactor;
   /** What it had done before: other loads may have used it. */
   readonly #before: TransactorCounters;
   readonly #readCallsBefore: number;
-  readonly #messages: FlowMessages;
   /** Made when a flow first fails. */
   #settler: Settler | undefined;
   readonly #target: LoadTarget;
@@ -81,7 +78,7 @@ export class Sender implements Outlet {
 
   /** @throws MillraceError `USAGE` where two sockets are asked for and cannot send */
   constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
-    const { shape = DEFAULT_SHAPE, tolerate = new Set() } = options;
+    const { batching = DEFAULT_BATCHING, tolerate = new Set() } = options;
     const { channel, datapath } = target;
     this.account = account;
     this.#target = target;
@@ -89,19 +86,18 @@ export class Sender implements Outlet {
     this.#exactIdentity = options.exactIdentity === true;
     this.#startThread = options.startThread;
     this.#trial = new SenderTrial(sendersFor(options));
-    this.#messages = new FlowMessages(channel.family(OVS_FLOW_FAMILY).id, datapath.index);
-    this.#rig = target.rigs?.take(channel, shape) ?? new Rig(channel, shape);
-    this.#transactor = this.#rig.transactor;
+    this.#connection =
+      target.connections?.take(channel, batching) ?? new SendConnection(channel, batching);
+    this.#transactor = this.#connection.transactor;
     this.#before = { ...this.#transactor.counters };
-    this.#readCallsBefore = this.#rig.readCalls;
-    this.batch = this.#rig.batch;
-    const messages = this.batch.capacity;
-    this.batchShape = { messages, bytes: this.batch.memory.size };
+    this.#readCallsBefore = this.#connection.readCalls;
+    this.requests = FlowRequests.to(channel, datapath, this.#connection.batch);
   }
 
   get systemCalls(): number {
     const { systemCalls } = this.#transactor.counters;
-    const others = (this.#second?.systemCalls ?? 0) + this.#rig.readCalls - this.#readCallsBefore;
+    const others =
+      (this.#second?.systemCalls ?? 0) + this.#connection.readCalls - this.#readCallsBefore;
     return systemCalls - this.#before.systemCalls + others;
   }
 
@@ -118,21 +114,7 @@ export class Sender implements Outlet {
     return bytes - this.#before.bytes + (this.#second?.bytes ?? 0);
   }
 
-  begin(): void {
-    this.#messages.begin(this.batch);
-  }
-
-  commit(verb: FlowVerb, line: number): boolean {
-    return this.#messages.commit(this.batch, verb, line);
-  }
-
-  commitReady(bytes: number, verb: FlowVerb, line: number): void {
-    this.#messages.commitReady(this.batch, bytes, verb, line);
-  }
-
-  flush(due: number): boolean {
-    const { batch } = this;
-    if (batch.count === 0) return true;
+  send({ batch }: FlowRequests, due: number): boolean {
     if (this.#settler?.busy !== true && this.#sendWhole(batch)) {
       this.account.applied(batch.count);
     } else {
@@ -180,7 +162,7 @@ export class Sender implements Outlet {
   }
 
   #settlerOf(): Settler {
-    return (this.#settler ??= newSettler(this.#target, this.#rig, this.account, {
+    return (this.#settler ??= newSettler(this.#target, this.#connection, this.account, {
       tolerate: this.#tolerate,
       exactIdentity: this.#exactIdentity,
     }));
@@ -204,7 +186,7 @@ export class Sender implements Outlet {
       this.#second ??= new SecondSender(
         this.#target.channel,
         this.#transactor.shape,
-        this.batchShape.messages,
+        this.requests.batch.capacity,
         this.#startThread?.(),
       );
       if (this.#second.execute(batch, this.#transactor)) {
@@ -220,9 +202,10 @@ export class Sender implements Outlet {
   [Symbol.dispose](): void {
     this.#second?.[Symbol.dispose]();
     // Where the kernel took no more, replies may still be on their way.
-    const { rigs } = this.#target;
-    if (rigs !== undefined && this.fatalErrno === 0 && this.failure === "") rigs.give(this.#rig);
-    else this.#rig.close();
+    const { connections } = this.#target;
+    if (connections !== undefined && this.fatalErrno === 0 && this.failure === "")
+      connections.give(this.#connection);
+    else this.#connection.close();
   }
 }
 
@@ -234,12 +217,12 @@ function newSettler(...args: ConstructorParameters<typeof Settler>): Settler {
 }
 
 // The thread of the second socket knows sendmmsg alone.
-function sendersFor({ shape = DEFAULT_SHAPE, senders = "auto" }: SenderOptions): SenderCount {
-  if (shape.transport !== "sendmmsg") {
+function sendersFor({ batching = DEFAULT_BATCHING, senders = "auto" }: SenderOptions): SenderCount {
+  if (batching.transport !== "sendmmsg") {
     if (senders !== 2) return 1;
     throw new MillraceError(
       "USAGE",
-      `two sockets cannot send by ${shape.transport}: by sendmmsg alone`,
+      `two sockets cannot send by ${batching.transport}: by sendmmsg alone`,
     );
   }
   return senders === "auto" && navigator.hardwareConcurrency < 2 ? 1 : senders;

@@ -3,9 +3,9 @@ import { hashMatch } from "../../flow/parts.ts";
 import type { Batch } from "../../netlink/batch.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows } from "../../ovs/flow.ts";
+import { decodeRequest } from "../../ovs/flow-request.ts";
 import { newFlowView } from "../../ovs/flow-view.ts";
 import { describe } from "./held-flows.ts";
-import { decodeSent } from "../request-text.ts";
 import type { LoadTarget } from "../send/sender.ts";
 
 /** Dumps of a datapath whose flows change during each of them. */
@@ -26,7 +26,7 @@ export function heldByMatch(
   const wanted = new Map<string, number[]>();
   const sent = newFlowView();
   for (const index of messages) {
-    if (!hashMatch(decodeSent(batch, index, sent), hash, 0)) continue;
+    if (!hashMatch(decodeRequest(batch, index, sent), hash, 0)) continue;
     const match = hash.join();
     const same = wanted.get(match);
     if (same === undefined) wanted.set(match, [index]);

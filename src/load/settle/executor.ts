@@ -1,11 +1,12 @@
 import { type Batch, MessageState } from "../../netlink/batch.ts";
 import type { Transactor } from "../../netlink/transactor.ts";
-import { commandOf, verbOf } from "../../ovs/flow-requests.ts";
+import { commandOf, verbOf } from "../../ovs/flow-request.ts";
+import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM } from "../../sys/errno.ts";
 import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
 import { FollowUps } from "./follow-ups.ts";
 import { FoundBy, Held, HeldFlows } from "./held-flows.ts";
-import type { Rig } from "../send/connection.ts";
+import type { SendConnection } from "../send/connection.ts";
 import { NamedFlows } from "../named-flows.ts";
 import { onlyCreates, Segments } from "./segments.ts";
 import type { LoadTarget } from "../send/sender.ts";
@@ -59,13 +60,17 @@ export class Executor {
   #phase: "cut" | "look" | "resolve" = "cut";
   #abandoned = false;
 
-  constructor(target: LoadTarget, rig: Rig, options: ExecuteOptions) {
-    const capacity = rig.batch.capacity;
+  constructor(target: LoadTarget, connection: SendConnection, options: ExecuteOptions) {
+    const { batch, followUps, transactor } = connection;
+    const { capacity } = batch;
     this.#options = options;
     this.readBack = new Uint8Array(capacity);
-    this.held = new HeldFlows(rig.readsOf(target), capacity);
-    this.#transactor = rig.transactor;
-    this.#followUps = new FollowUps(rig);
+    this.held = new HeldFlows(connection.readsOf(target), capacity);
+    this.#transactor = transactor;
+    this.#followUps = new FollowUps(
+      FlowRequests.to(target.channel, target.datapath, followUps),
+      transactor,
+    );
     this.#segments = new Segments(capacity);
     this.#named = new NamedFlows(capacity);
   }

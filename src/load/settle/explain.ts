@@ -4,7 +4,7 @@ import type { Lacking } from "../../flow/rules/lacking.ts";
 import type { Refusal } from "../../flow/rules/refusal.ts";
 import { validateFlow } from "../../flow/rules/validate.ts";
 import { type FlowParts, readMatch } from "../../flow/parts.ts";
-import type { FlowVerb } from "../../ovs/flow-requests.ts";
+import type { FlowVerb } from "../../ovs/flow-request.ts";
 import {
   EEXIST,
   EINVAL,

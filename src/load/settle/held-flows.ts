@@ -5,13 +5,11 @@ import { UFID_SIZE } from "../../flow/key/ufid.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { printUfid } from "../../flow/text/ufid.ts";
 import type { Batch } from "../../netlink/batch.ts";
-import { NLMSG_HEADER } from "../../netlink/message.ts";
 import type { FlowReads, ReadResult } from "../../ovs/flow-reads.ts";
+import { decodeRequest, nameAt } from "../../ovs/flow-request.ts";
 import { type FlowView, newFlowView } from "../../ovs/flow-view.ts";
-import { OVS_PREFIX } from "../../ovs/message.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_UFID } from "../../uapi/openvswitch.ts";
 import { sameDeeds, sameMatch } from "./same-flow.ts";
-import { decodeSent } from "../request-text.ts";
 
 /** What the kernel holds where a request looks for its flow. */
 export const Held = {
@@ -76,8 +74,7 @@ export class HeldFlows {
     for (const index of messages) {
       this.foundBy[index] = FoundBy.own;
       const { u8, u32 } = batch.memory;
-      // A request begins with what it names its flow by.
-      const at = ((batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX) >> 2;
+      const at = nameAt(batch, index);
       const header = u32[at] ?? 0;
       this.#ask(header >>> 16, u8, at * 4 + 4, at * 4 + (header & 0xffff), index);
     }
@@ -89,7 +86,7 @@ export class HeldFlows {
     for (const index of messages) {
       const state = this.states[index];
       if (state !== Held.none && state !== Held.other) continue;
-      const sent = decodeSent(batch, index, this.#sent);
+      const sent = decodeRequest(batch, index, this.#sent);
       if (sent.key.start < 0 || sent.mask.start < 0 || !hashMatch(sent, this.#hash, 0)) continue;
       const hash = new Uint8Array(this.#hash.buffer);
       const { bytes, ufid, key } = sent;
@@ -118,7 +115,7 @@ export class HeldFlows {
   readonly #onFlow = (index: number, held: FlowView): void => {
     const batch = this.#batch;
     if (batch === undefined) return;
-    const sent = decodeSent(batch, index, this.#sent);
+    const sent = decodeRequest(batch, index, this.#sent);
     if (sent.key.start >= 0 && !sameMatch(sent, held)) {
       // What it names is another flow; what it might be found by as well may be one, too.
       if (this.foundBy[index] !== FoundBy.own) return;

@@ -1,5 +1,5 @@
 import type { Batch } from "../../netlink/batch.ts";
-import { commandOf, verbOf } from "../../ovs/flow-requests.ts";
+import { commandOf, verbOf } from "../../ovs/flow-request.ts";
 import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
 import { NamedFlows } from "../named-flows.ts";
 

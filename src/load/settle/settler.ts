@@ -2,7 +2,7 @@ import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { type Batch, MessageState } from "../../netlink/batch.ts";
 import { featuresOf } from "../../ovs/features.ts";
 import { type FlowView, newFlowView } from "../../ovs/flow-view.ts";
-import { familyOf, type FlowVerb, verbOf } from "../../ovs/flow-requests.ts";
+import { decodeRequest, familyOf, type FlowVerb, verbOf } from "../../ovs/flow-request.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, ESTALE, errnoName } from "../../sys/errno.ts";
 import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
 import { heldByMatch } from "./elsewhere.ts";
@@ -10,10 +10,11 @@ import { type ExecuteOptions, Executor, ReadBack } from "./executor.ts";
 import { otherFlowReason } from "./held-flows.ts";
 import { explainRejection, type Rejection } from "./explain.ts";
 import { fullOfMasks } from "./mask-limit.ts";
-import { type Account, outcomeOfLost } from "../outcome.ts";
+import type { Account } from "../account.ts";
+import { outcomeOfLost } from "../outcome.ts";
 import { OverlapSearch } from "./overlap.ts";
-import type { Rig } from "../send/connection.ts";
-import { decodeSent, pointedText } from "../request-text.ts";
+import type { SendConnection } from "../send/connection.ts";
+import { pointedText } from "../request-text.ts";
 import type { LoadTarget } from "../send/sender.ts";
 
 /** Failures between two looks at the clock: each may take a few transactions, and a look is one too. */
@@ -50,11 +51,16 @@ export class Settler {
   #next = -1;
   #abandoned = false;
 
-  constructor(target: LoadTarget, rig: Rig, account: Account, options: SettleOptions) {
+  constructor(
+    target: LoadTarget,
+    connection: SendConnection,
+    account: Account,
+    options: SettleOptions,
+  ) {
     this.#target = target;
     this.#account = account;
     this.#tolerate = options.tolerate;
-    this.#executor = new Executor(target, rig, {
+    this.#executor = new Executor(target, connection, {
       ...options,
       tolerateExisting: options.tolerate.has(EEXIST),
     });
@@ -148,7 +154,7 @@ export class Settler {
   }
 
   #tell(batch: Batch, index: number): void {
-    const sent = decodeSent(batch, index, this.#view);
+    const sent = decodeRequest(batch, index, this.#view);
     const state = batch.states[index];
     const errno = batch.errnos[index] ?? 0;
     if (state === MessageState.lost) {

@@ -1,10 +1,15 @@
 import { Batch, shareBatchMemory, type SharedBatchMemory } from "../../netlink/batch.ts";
-import type { FlowRefusal, LineNotes } from "../../format/feed.ts";
+import type { LineNotes } from "../../format/feed.ts";
+import type { FlowRefusal } from "../../format/refusals.ts";
 import { assert } from "../../sys/errors.ts";
 
-/** Room for the flows of one batch that were refused; where it gets short, the batch is handed over. */
-const NOTES_BYTES = 64 << 10;
 const NOTE_BYTES_MAX = 2 << 10;
+
+/** Flows of a batch that may be refused before it is handed over. */
+export const REFUSALS_MAX = 125;
+
+/** Room for the notes on them, on the lines and on the end. */
+const NOTES_BYTES: number = (REFUSALS_MAX + 2) * NOTE_BYTES_MAX;
 
 // Words of the control block.
 const STATE = 0;
@@ -15,28 +20,28 @@ const LINE = 2;
 const READ = 3;
 const CONTROL_BYTES = 32;
 
-/** Whose turn a slot is. */
+/** Whose turn a batch is. */
 const EMPTY = 0;
 const FULL = 1;
 
 /** A flow that was refused, or the end of the input. */
-type SlotNote =
+type BatchNote =
   | { readonly kind: "refused"; readonly refusal: FlowRefusal }
-  /** The last note of the last slot; `error` where the input could not be read further. */
+  /** The last note of the last batch; `error` where the input could not be read further. */
   | { readonly kind: "end"; readonly error: string | null }
   /** What is to be said of the lines so far, where that is another thing than before. */
   | { readonly kind: "lines"; readonly notes: LineNotes };
 
-/** What two threads share of a slot. */
-export type SharedSlot = {
+/** What two threads share of such a batch. */
+export type SharedBatchBlocks = {
   readonly messages: number;
   readonly batch: SharedBatchMemory;
   readonly control: SharedArrayBuffer;
   readonly notes: SharedArrayBuffer;
 };
 
-/** Memory for a slot of `messages` messages and an arena of `bytes`. */
-export function shareSlot(messages: number, bytes: number): SharedSlot {
+/** Memory for a batch of `messages` messages and an arena of `bytes`. */
+export function shareBatch(messages: number, bytes: number): SharedBatchBlocks {
   return {
     messages,
     batch: shareBatchMemory(messages, bytes),
@@ -49,26 +54,21 @@ export function shareSlot(messages: number, bytes: number): SharedSlot {
  * A batch that goes to and fro between the thread that fills it and the thread that sends it. Only
  * the one whose turn it is touches it; no message is copied.
  */
-export class Slot {
+export class SharedBatch {
   readonly batch: Batch;
   readonly #control: Int32Array;
   readonly #counts: Float64Array;
   readonly #notes: Uint8Array;
   #notesLength = 0;
 
-  constructor(shared: SharedSlot) {
+  constructor(shared: SharedBatchBlocks) {
     this.batch = new Batch(shared.messages, shared.batch);
     this.#control = new Int32Array(shared.control);
     this.#counts = new Float64Array(shared.control);
     this.#notes = new Uint8Array(shared.notes);
   }
 
-  /** Another note may not fit: the slot is to be handed over. */
-  get notesFull(): boolean {
-    return this.#notesLength + 3 * NOTE_BYTES_MAX > NOTES_BYTES;
-  }
-
-  /** Number of the last line that was taken, and bytes read, when the slot was handed over. */
+  /** Number of the last line that was taken, and bytes read, when the batch was handed over. */
   get line(): number {
     return this.#counts[LINE] ?? 0;
   }
@@ -89,7 +89,7 @@ export class Slot {
     return true;
   }
 
-  /** Filler: hands the slot over. */
+  /** Filler: hands the batch over. */
   handOver(line: number, bytesRead: number): void {
     this.#control[COUNT] = this.batch.count;
     this.#control[NOTES] = this.#notesLength;
@@ -99,32 +99,32 @@ export class Slot {
     this.#turn(FULL);
   }
 
-  /** Sender: gives the slot back. */
+  /** Sender: gives the batch back. */
   giveBack(): void {
     this.#turn(EMPTY);
   }
 
   /** Filler: adds a note; there must be room. */
-  note(note: SlotNote): void {
+  note(note: BatchNote): void {
     let encoded = Buffer.from(JSON.stringify(note));
     if (encoded.length > NOTE_BYTES_MAX - 4 && note.kind === "refused") {
       encoded = Buffer.from(JSON.stringify({ ...note, refusal: { ...note.refusal, text: "" } }));
     }
-    assert(this.#notesLength + 4 + encoded.length <= NOTES_BYTES, "a note fits its slot");
+    assert(this.#notesLength + 4 + encoded.length <= NOTES_BYTES, "a note fits its batch");
     new DataView(this.#notes.buffer).setUint32(this.#notesLength, encoded.length);
     this.#notes.set(encoded, this.#notesLength + 4);
     this.#notesLength += 4 + encoded.length;
   }
 
-  /** Sender: the notes that came with the slot, in their order. */
-  notes(): SlotNote[] {
-    const found: SlotNote[] = [];
+  /** Sender: the notes that came with the batch, in their order. */
+  notes(): BatchNote[] {
+    const found: BatchNote[] = [];
     const length = this.#control[NOTES] ?? 0;
     // A decoder does not take shared memory.
     const bytes = Buffer.from(this.#notes.slice(0, length));
     for (let at = 0; at < length;) {
       const size = bytes.readUInt32BE(at);
-      const note: SlotNote = JSON.parse(bytes.toString("utf8", at + 4, at + 4 + size));
+      const note: BatchNote = JSON.parse(bytes.toString("utf8", at + 4, at + 4 + size));
       found.push(note);
       at += 4 + size;
     }

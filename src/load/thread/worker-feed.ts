@@ -2,14 +2,16 @@ import { statSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import type { FlowLineOptions } from "../../flow/line.ts";
 import type { NumberedPort } from "../../flow/ports.ts";
-import type { FlowFeed, FlowRefusal, FlowSink, LineNotes } from "../../format/feed.ts";
+import type { FlowFeed, LineNotes } from "../../format/feed.ts";
 import { LinesAgain } from "../../format/lines-again.ts";
 import { fileSource, UnreadableInputError } from "../../format/source.ts";
+import type { Refusals } from "../../format/refusals.ts";
+import type { FlowRequests } from "../../ovs/flow-requests.ts";
 import { MillraceError } from "../../sys/errors.ts";
-import { type SharedSlot, shareSlot, Slot } from "./shared-batch.ts";
+import { shareBatch, SharedBatch, type SharedBatchBlocks } from "./shared-batch.ts";
 
 /** One being filled, one being sent, and one so that neither waits for the other. */
-const SLOTS = 3;
+const BATCHES = 3;
 
 /** Longest the sender sleeps without a look at signals and progress. */
 const WAIT_MS = 20;
@@ -21,7 +23,7 @@ export type FillOrder = {
   readonly ports: readonly NumberedPort[];
   readonly family: number;
   readonly datapath: number;
-  readonly slots: readonly SharedSlot[];
+  readonly batches: readonly SharedBatchBlocks[];
   /** A word: not 0 when the filler is to end. */
   readonly stop: SharedArrayBuffer;
 };
@@ -39,17 +41,17 @@ export class WorkerFeed implements FlowFeed {
   notes: LineNotes | undefined;
 
   readonly #worker: Worker;
-  readonly #slots: readonly Slot[];
+  readonly #ring: readonly SharedBatch[];
   readonly #stop: Int32Array;
   #turn = 0;
-  #sending: Slot | undefined;
+  #sending: SharedBatch | undefined;
   #ended = false;
   #failure: MillraceError | undefined;
   readonly #lines: LinesAgain;
 
   /** @param shape messages and arena bytes of a batch */
   constructor(
-    order: Omit<FillOrder, "slots" | "stop">,
+    order: Omit<FillOrder, "batches" | "stop">,
     bytesTotal: number | undefined,
     shape: { readonly messages: number; readonly bytes: number },
   ) {
@@ -59,11 +61,11 @@ export class WorkerFeed implements FlowFeed {
     this.#lines = new LinesAgain(() =>
       statSync(order.path).mtimeMs === mtimeMs ? fileSource(order.path) : undefined,
     );
-    const shared = Array.from({ length: SLOTS }, () => shareSlot(shape.messages, shape.bytes));
+    const shared = Array.from({ length: BATCHES }, () => shareBatch(shape.messages, shape.bytes));
     const stop = new SharedArrayBuffer(4);
-    this.#slots = shared.map((slot) => new Slot(slot));
+    this.#ring = shared.map((batch) => new SharedBatch(batch));
     this.#stop = new Int32Array(stop);
-    const workerData: FillOrder = { ...order, slots: shared, stop };
+    const workerData: FillOrder = { ...order, batches: shared, stop };
     this.#worker = new Worker(new URL("fill-worker.ts", import.meta.url), { workerData });
     this.#worker.on("error", (cause: Error) => {
       this.#failure = new MillraceError("WORKER", `the parsing thread failed: ${cause.message}`, {
@@ -72,34 +74,32 @@ export class WorkerFeed implements FlowFeed {
     });
   }
 
-  pump(sink: FlowSink): boolean {
+  pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
     this.#sending?.giveBack();
     this.#sending = undefined;
-    if (this.#ended) return false;
-    const slot = this.#slots[this.#turn % SLOTS];
-    if (slot === undefined || !slot.waitFull(0)) return false;
+    if (this.#ended) return undefined;
+    const shared = this.#ring[this.#turn % BATCHES];
+    if (shared === undefined || !shared.waitFull(0)) return undefined;
     this.#turn++;
-    this.#sending = slot;
-    this.line = slot.line;
-    this.bytesRead = slot.bytesRead;
-    const refusals: FlowRefusal[] = [];
-    for (const note of slot.notes()) {
-      if (note.kind === "refused") refusals.push(note.refusal);
+    this.#sending = shared;
+    this.line = shared.line;
+    this.bytesRead = shared.bytesRead;
+    for (const note of shared.notes()) {
+      if (note.kind === "refused") refusals.add(note.refusal);
       else if (note.kind === "lines") this.notes = note.notes;
       else {
         this.#ended = true;
         if (note.error !== null) this.#failure = new UnreadableInputError(note.error);
       }
     }
-    sink.adopt(slot.batch, refusals);
-    return true;
+    return requests.in(shared.batch);
   }
 
   fill(): boolean | Promise<boolean> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#ended) return false;
     // Short: the load visits its event loop between two of these.
-    this.#slots[this.#turn % SLOTS]?.waitFull(WAIT_MS);
+    this.#ring[this.#turn % BATCHES]?.waitFull(WAIT_MS);
     return true;
   }
 
@@ -110,9 +110,9 @@ export class WorkerFeed implements FlowFeed {
 
   close(): void {
     this.#lines.close();
-    // It ends by itself, at the next slot that it takes: cut off, it would leave its file open.
+    // It ends by itself, at the next batch that it takes: cut off, it would leave its file open.
     Atomics.store(this.#stop, 0, 1);
-    for (const slot of this.#slots) slot.giveBack();
+    for (const batch of this.#ring) batch.giveBack();
     this.#worker.unref();
   }
 }

@@ -6,9 +6,9 @@ import { FlowSetFeed, type FlowSetOptions } from "../../../src/format/flow-set/f
 import { sampleLine } from "../../../src/format/sample.ts";
 import { bytesSource, type ByteSource, UnreadableInputError } from "../../../src/format/source.ts";
 import { TextFeed } from "../../../src/format/text-feed.ts";
-import { DryOutlet } from "../../../src/load/dry-run.ts";
+import { DryRun } from "../../../src/load/dry-run.ts";
 import { load as loadFeed } from "../../../src/load/load.ts";
-import { Account } from "../../../src/load/outcome.ts";
+import { Account } from "../../../src/load/account.ts";
 import { Random, randomFlow } from "../../flow/rules/random.ts";
 import {
   collect,
@@ -256,10 +256,10 @@ describe("a damaged flow set", () => {
       damaged[at] = (damaged[at] ?? 0) ^ 1;
       return new FlowSetFeed(pipeSource(damaged, 50_000), { ufid: true });
     };
-    const report = await loadFeed(bad(second + 100), new DryOutlet(new Account()));
+    const report = await loadFeed(bad(second + 100), new DryRun(new Account()));
     expect(report).toMatchObject({ encoded: 4096, lines: 4096, ended: "unreadable" });
     expect(report.endReason).toContain("chunk 2");
-    const none = loadFeed(bad(first + 100), new DryOutlet(new Account()));
+    const none = loadFeed(bad(first + 100), new DryRun(new Account()));
     const reason = await none.then(
       () => "",
       (error: Error) => error.message,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { FlowSetFeed, type FlowSetOptions } from "../../../src/format/flow-set/feed.ts";
 import { bytesSource, UnreadableInputError } from "../../../src/format/source.ts";
-import { DryOutlet } from "../../../src/load/dry-run.ts";
+import { DryRun } from "../../../src/load/dry-run.ts";
 import { load as loadFeed } from "../../../src/load/load.ts";
-import { Account } from "../../../src/load/outcome.ts";
+import { Account } from "../../../src/load/account.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
@@ -170,7 +170,7 @@ function mutant(bytes: Uint8Array<ArrayBuffer>, random: Random): Uint8Array {
 async function judge(bytes: Uint8Array): Promise<void> {
   const feed = new FlowSetFeed(bytesSource("set", bytes), { ufid: true, ports: PORTS });
   try {
-    await loadFeed(feed, new DryOutlet(new Account()));
+    await loadFeed(feed, new DryRun(new Account()));
   } catch (error) {
     if (!(error instanceof UnreadableInputError)) throw error;
   }

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { countMessages, LINE_AT, MARKS_AT } from "../../../src/format/flow-set/messages.ts";
 import { Batch } from "../../../src/netlink/batch.ts";
-import { FlowMessages, type FlowVerb } from "../../../src/ovs/flow-requests.ts";
+import type { FlowVerb } from "../../../src/ovs/flow-request.ts";
+import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
@@ -22,10 +23,10 @@ type Message = {
 /** What the messages of a chunk are taken for. */
 function counted(...all: readonly Message[]): number {
   const batch = new Batch(8, 4096);
-  const framing = new FlowMessages(0, 0);
+  const requests = new FlowRequests(0, 0, batch);
   for (const { verb, line, key, marks = 0 } of all) {
     const first = batch.bytes >> 2;
-    framing.begin(batch);
+    requests.begin();
     const { writer } = batch;
     writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(16).fill(1));
     const nest = writer.nest(OVS_FLOW_ATTR_KEY);
@@ -33,7 +34,7 @@ function counted(...all: readonly Message[]): number {
     writer.endNest(nest);
     writer.endNest(writer.nest(OVS_FLOW_ATTR_MASK));
     if (verb !== "delete") writer.endNest(writer.nest(OVS_FLOW_ATTR_ACTIONS));
-    expect(framing.commit(batch, verb, line)).toBe(true);
+    expect(requests.commit(verb, line)).toBe(true);
     batch.memory.i32[first + LINE_AT] = line;
     batch.memory.i32[first + MARKS_AT] = marks;
   }

@@ -23,7 +23,7 @@ import type { ByteRange, FlowParts } from "../../../src/flow/parts.ts";
 import { printFlow } from "../../../src/flow/print.ts";
 import { FlowRejectedError } from "../../../src/flow/rules/errors.ts";
 import { TextSink } from "../../../src/flow/text/sink.ts";
-import { RigShelf } from "../../../src/load/send/connection.ts";
+import { ConnectionCache } from "../../../src/load/send/connection.ts";
 import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
 import { dumpFlows, flushFlows } from "../../../src/ovs/flow.ts";
 import type { FlowView } from "../../../src/ovs/flow-view.ts";
@@ -148,7 +148,7 @@ export class OneFlow implements Disposable {
   readonly #dp: TestDatapath;
   readonly #info: TestDatapath["info"];
   // One socket and one arena for all: fresh memory for each flow would take ten times as long as the flow.
-  readonly #rigs = new RigShelf();
+  readonly #connections = new ConnectionCache();
 
   constructor(dp: TestDatapath) {
     this.#dp = dp;
@@ -159,7 +159,7 @@ export class OneFlow implements Disposable {
   put(line: string): string | undefined {
     const { channel } = this.#dp;
     try {
-      sendOne({ channel, datapath: this.#info, rigs: this.#rigs }, line, "put");
+      sendOne({ channel, datapath: this.#info, connections: this.#connections }, line, "put");
       return undefined;
     } catch (error) {
       const rejected = error instanceof NotSupportedError ? error.cause : error;
@@ -178,6 +178,6 @@ export class OneFlow implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#rigs[Symbol.dispose]();
+    this.#connections[Symbol.dispose]();
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { FlowLineEncoder } from "../../../src/flow/line.ts";
 import { Independence } from "../../../src/load/send/independence.ts";
 import { Batch } from "../../../src/netlink/batch.ts";
-import { FlowMessages } from "../../../src/ovs/flow-requests.ts";
+import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
@@ -16,13 +16,13 @@ function flow(src: string, actions = "2"): string {
 /** Whether the lines, cut in the middle, may be carried out in any order. */
 function independent(lines: readonly string[], ufid = true): boolean {
   const batch = new Batch(Math.max(2, lines.length), 1 << 20);
-  const messages = new FlowMessages(30, 1);
+  const requests = new FlowRequests(30, 1, batch);
   const encoder = new FlowLineEncoder({ ufid });
   for (const line of lines) {
     const bytes = new TextEncoder().encode(line);
-    messages.begin(batch);
+    requests.begin();
     expect(encoder.encode(bytes, 0, bytes.length, 1, batch.writer)).toBe(true);
-    expect(messages.commit(batch, encoder.verb, 1)).toBe(true);
+    expect(requests.commit(encoder.verb, 1)).toBe(true);
   }
   return new Independence(batch.capacity).holds(batch, lines.length >> 1);
 }
@@ -75,18 +75,18 @@ test("a put and a delete of the same flow keep their order", () => {
 
 test("a length that no attribute has ends the search for one", () => {
   const batch = new Batch(2, 4096);
-  const messages = new FlowMessages(30, 1);
+  const requests = new FlowRequests(30, 1, batch);
   for (const length of [3, 2, 1, 0]) {
     batch.clear();
     for (const key of [1, 2]) {
-      messages.begin(batch);
+      requests.begin();
       const { writer } = batch;
       writer.u32(OVS_FLOW_ATTR_KEY, key);
       // Behind the bytes that are no attribute stand masks, which the kernel never sees.
       const at = writer.reserve(OVS_FLOW_ATTR_ACTIONS, 0) >> 2;
       writer.u32(OVS_FLOW_ATTR_MASK, key);
       writer.memory.u32[at - 1] = (OVS_FLOW_ATTR_ACTIONS << 16) | length;
-      expect(messages.commit(batch, "put", key)).toBe(true);
+      expect(requests.commit("put", key)).toBe(true);
     }
     expect([length, new Independence(2).holds(batch, 1)]).toEqual([length, true]);
   }

@@ -4,7 +4,7 @@ import { Batch, MessageState } from "../../../src/netlink/batch.ts";
 import { NetlinkSocket } from "../../../src/netlink/socket.ts";
 import { type BatchShape, Transactor } from "../../../src/netlink/transactor.ts";
 import { OvsChannel } from "../../../src/ovs/channel.ts";
-import { FlowMessages } from "../../../src/ovs/flow-requests.ts";
+import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 import { NETLINK_GENERIC } from "../../../src/uapi/netlink.ts";
 import { SendThread } from "../../../src/sys/send-thread.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK } from "../../../src/uapi/openvswitch.ts";
@@ -22,13 +22,13 @@ const NO_FAMILY = 0xfff0;
 
 /** Fills a batch with flows of these keys. */
 function fill(batch: Batch, keyOf: (index: number) => number): void {
-  const messages = new FlowMessages(NO_FAMILY, 0);
+  const requests = new FlowRequests(NO_FAMILY, 0, batch);
   batch.clear();
   for (let i = 0; i < MESSAGES; i++) {
-    messages.begin(batch);
+    requests.begin();
     batch.writer.u32(OVS_FLOW_ATTR_KEY, keyOf(i));
     batch.writer.u32(OVS_FLOW_ATTR_MASK, 0xffff_ffff);
-    expect(messages.commit(batch, "put", i)).toBe(true);
+    expect(requests.commit("put", i)).toBe(true);
   }
 }
 

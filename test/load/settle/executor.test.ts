@@ -5,12 +5,13 @@ import { hashMatch } from "../../../src/flow/parts.ts";
 import { Executor } from "../../../src/load/settle/executor.ts";
 import { FollowUps } from "../../../src/load/settle/follow-ups.ts";
 import { FoundBy } from "../../../src/load/settle/held-flows.ts";
-import { Account, OutcomeTable } from "../../../src/load/outcome.ts";
-import { Rig } from "../../../src/load/send/connection.ts";
+import { Account } from "../../../src/load/account.ts";
+import { OutcomeTable } from "../../../src/load/outcome-table.ts";
+import { SendConnection } from "../../../src/load/send/connection.ts";
 import { Sender } from "../../../src/load/send/sender.ts";
-import { completeShape } from "../../../src/load/send/batching.ts";
+import { completeBatching } from "../../../src/load/send/batching.ts";
 import { type Batch, MessageState } from "../../../src/netlink/batch.ts";
-import { FlowMessages } from "../../../src/ovs/flow-requests.ts";
+import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 import { ENOENT } from "../../../src/sys/errno.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
@@ -29,26 +30,26 @@ function executorOf(
   dp: ScriptedDatapath,
   lines: readonly string[],
   ufid = true,
-): { rig: Rig; executor: Executor; batch: Batch } {
-  const shape = completeShape({
+): { connection: SendConnection; executor: Executor; batch: Batch } {
+  const batching = completeBatching({
     messagesPerDatagram: 2,
     datagramsPerCall: 32,
     replyCostBytes: 1024,
   });
-  const rig = new Rig(dp.channel, shape);
-  const { batch } = rig;
-  const messages = new FlowMessages(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index);
+  const connection = new SendConnection(dp.channel, batching);
+  const { batch } = connection;
+  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index, batch);
   const encoder = new FlowLineEncoder({ ufid });
   for (const [i, line] of lines.entries()) {
     const bytes = new TextEncoder().encode(line);
-    messages.begin(batch);
+    requests.begin();
     encoder.encode(bytes, 0, bytes.length, i + 1, batch.writer);
-    expect(messages.commit(batch, encoder.verb, i + 1)).toBe(true);
+    expect(requests.commit(encoder.verb, i + 1)).toBe(true);
   }
-  const executor = new Executor({ channel: dp.channel, datapath: dp.info }, rig, {
+  const executor = new Executor({ channel: dp.channel, datapath: dp.info }, connection, {
     tolerateExisting: false,
   });
-  return { rig, executor, batch };
+  return { connection, executor, batch };
 }
 
 const statesOf = (batch: Batch): number[] => [...batch.states.subarray(0, batch.count)];
@@ -58,7 +59,7 @@ test("what was not sent when the kernel is to be asked no more is never sent", (
   using dp = new ScriptedDatapath();
   // Three segments: each delete looks for what the line before it made.
   const lines = [1, 2, 3].flatMap((number) => [`${port(number)} 1`, `delete ${port(number)}`]);
-  const { rig, executor, batch } = executorOf(dp, lines);
+  const { connection, executor, batch } = executorOf(dp, lines);
   // From batches before.
   batch.errnos.fill(ENOENT);
   executor.begin(batch, false);
@@ -74,13 +75,13 @@ test("what was not sent when the kernel is to be asked no more is never sent", (
   expect([...batch.errnos.subarray(0, 6)]).toEqual([0, 0, 0, 0, 0, 0]);
   expect(batch.failures).toBe(5);
   expect(dp.takeCommands()).toEqual(["NEW"]);
-  rig.close();
+  connection.close();
 });
 
 test("what is in doubt when the kernel is to be asked no more stays unknown", () => {
   using dp = new ScriptedDatapath();
   dp.onOpen = (kernel) => (kernel.hasNoMemory = ({ type }) => type === 0x20);
-  const { rig, executor, batch } = executorOf(dp, [`${port(1)} 1`, `${port(2)} 1`]);
+  const { connection, executor, batch } = executorOf(dp, [`${port(1)} 1`, `${port(2)} 1`]);
   executor.readBack.fill(1);
   executor.begin(batch, false);
   while (dp.requests.length < 2) expect(executor.go(0)).toBe(false);
@@ -89,23 +90,22 @@ test("what is in doubt when the kernel is to be asked no more stays unknown", ()
   expect(statesOf(batch)).toEqual([lost, lost]);
   expect([...executor.readBack.subarray(0, 2)]).toEqual([0, 0]);
   expect(dp.requests.length).toBe(2);
-  rig.close();
+  connection.close();
 });
 
 /** What sends these lines, which it has not begun yet; their ends go to the table. */
 function senderOf(dp: ScriptedDatapath, lines: readonly string[], table: OutcomeTable): Sender {
   const target = { channel: dp.channel, datapath: dp.info };
-  const shape = completeShape({ replyCostBytes: 1024 });
-  const options = { shape, senders: 1, tolerate: new Set([ENOENT]) } as const;
+  const batching = completeBatching({ replyCostBytes: 1024 });
+  const options = { batching, senders: 1, tolerate: new Set([ENOENT]) } as const;
   const sender = new Sender(target, new Account(undefined, table), options);
   const encoder = new FlowLineEncoder({ ufid: true });
   for (const [i, line] of lines.entries()) {
     const bytes = new TextEncoder().encode(line);
-    sender.begin();
-    encoder.encode(bytes, 0, bytes.length, i + 1, sender.batch.writer);
-    expect(sender.commit(encoder.verb, i + 1)).toBe(true);
-    table.add(i + 1, "applied", 0);
+    encoder.encode(bytes, 0, bytes.length, i + 1, sender.requests.begin());
+    expect(sender.requests.commit(encoder.verb, i + 1)).toBe(true);
   }
+  sender.account.take(sender.requests.batch, []);
   return sender;
 }
 
@@ -114,9 +114,9 @@ test("a load that is given up tolerates no delete that was not looked for, and r
   const table = new OutcomeTable();
   const lines = [`delete ${port(1)}`, `${port(2)} 1`, `delete ${port(2)}`];
   using sender = senderOf(dp, lines, table);
-  while (dp.flows.length === 0) expect(sender.flush(0)).toBe(false);
+  while (dp.flows.length === 0) expect(sender.send(sender.requests, 0)).toBe(false);
   sender.abandon();
-  while (!sender.flush(0));
+  while (!sender.send(sender.requests, 0));
   expect(lines.map((_, i) => `${table.stateOf(i)} ${table.errnoOf(i)}`)).toEqual([
     `rejected ${ENOENT}`,
     "applied 0",
@@ -129,7 +129,7 @@ test("failures that are told in slices are each told once", () => {
   const lines = Array.from({ length: 100 }, (_, i) => `modify ${port(i + 1)} 1`);
   using sender = senderOf(dp, lines, new OutcomeTable());
   let slices = 1;
-  while (!sender.flush(0)) expect(++slices).toBeLessThan(50);
+  while (!sender.send(sender.requests, 0)) expect(++slices).toBeLessThan(50);
   expect(slices).toBeGreaterThan(100 / 16);
   expect(sender.account.counts).toMatchObject({ applied: 0, rejected: 100 });
 });
@@ -142,8 +142,8 @@ test("a batch whose requests grow beyond the arena is sent in parts, each once",
   expect(loadInto(dp, lines).report.applied).toBe(50);
   dp.requests.length = 0;
   const others = lines.map((line) => `modify ${line.replace(/1$/, "2")}`);
-  const { rig, executor, batch } = executorOf(dp, others, false);
-  expect(batch.bytes).toBeGreaterThan(rig.batch.memory.size - 50 * 20);
+  const { connection, executor, batch } = executorOf(dp, others, false);
+  expect(batch.bytes).toBeGreaterThan(connection.batch.memory.size - 50 * 20);
   executor.begin(batch, false);
   expect(executor.go(Number.POSITIVE_INFINITY)).toBe(true);
   expect(statesOf(batch)).toEqual(Array(50).fill(accepted));
@@ -151,7 +151,7 @@ test("a batch whose requests grow beyond the arena is sent in parts, each once",
   // Each has them whole: 502 times port 1, then port 2.
   const whole = `${"0800010001000000".repeat(502)}0800010002000000`;
   expect(dp.flows.filter((flow) => flow.actions !== whole)).toEqual([]);
-  rig.close();
+  connection.close();
 });
 
 test("more names than a round of reads holds are read in two", () => {
@@ -189,36 +189,36 @@ test("actions that are longer than a reply of many reads are compared all the sa
 
 test("a modify without a key, by the hash of none, finds no flow", () => {
   using dp = new ScriptedDatapath();
-  const { rig, executor, batch } = executorOf(dp, []);
+  const { connection, executor, batch } = executorOf(dp, []);
   // As a flow set may have it.
   const nothing = { start: 0, end: 0 };
   const hash = new Int32Array(UFID_SIZE / 4);
   expect(hashMatch({ bytes: new Uint8Array(0), key: nothing, mask: nothing }, hash, 0)).toBe(true);
-  const messages = new FlowMessages(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index);
-  messages.begin(batch);
+  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index, batch);
+  requests.begin();
   batch.writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(hash.buffer));
   for (const type of [OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK, OVS_FLOW_ATTR_ACTIONS]) {
     batch.writer.bytes(type, new Uint8Array(0));
   }
-  expect(messages.commit(batch, "modify", 1)).toBe(true);
+  expect(requests.commit("modify", 1)).toBe(true);
   executor.begin(batch, false);
   expect(executor.go(Number.POSITIVE_INFINITY)).toBe(true);
   expect([batch.states[0], batch.errnos[0]]).toEqual([MessageState.rejected, ENOENT]);
-  rig.close();
+  connection.close();
 });
 
 test("no request is made of one without a key: as a delete it might be a flush", () => {
   using dp = new ScriptedDatapath();
-  const { rig, batch } = executorOf(dp, []);
-  const messages = new FlowMessages(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index);
-  messages.begin(batch);
+  const { connection, batch } = executorOf(dp, []);
+  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index, batch);
+  requests.begin();
   batch.writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(UFID_SIZE));
-  expect(messages.commit(batch, "delete", 1)).toBe(true);
-  const followUps = new FollowUps(rig);
+  expect(requests.commit("delete", 1)).toBe(true);
+  const followUps = new FollowUps(requests.in(connection.followUps), connection.transactor);
   for (const by of Object.values(FoundBy)) {
     for (const verb of ["modify", "delete"] as const) {
       expect(() => followUps.act(batch, 0, verb, by)).toThrow("a request has a key");
     }
   }
-  rig.close();
+  connection.close();
 });

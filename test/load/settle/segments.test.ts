@@ -2,18 +2,18 @@ import { describe, expect, test } from "bun:test";
 import { FlowLineEncoder } from "../../../src/flow/line.ts";
 import { onlyCreates, Segments } from "../../../src/load/settle/segments.ts";
 import { Batch } from "../../../src/netlink/batch.ts";
-import { FlowMessages } from "../../../src/ovs/flow-requests.ts";
+import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 
 /** A batch of lines. */
 function batchOf(lines: readonly string[], ufid = true): Batch {
   const batch = new Batch(64, 64 << 10);
-  const messages = new FlowMessages(30, 1);
+  const requests = new FlowRequests(30, 1, batch);
   const encoder = new FlowLineEncoder({ ufid });
   for (const [i, line] of lines.entries()) {
     const bytes = new TextEncoder().encode(line);
-    messages.begin(batch);
+    requests.begin();
     encoder.encode(bytes, 0, bytes.length, i + 1, batch.writer);
-    expect(messages.commit(batch, encoder.verb, i + 1)).toBe(true);
+    expect(requests.commit(encoder.verb, i + 1)).toBe(true);
   }
   return batch;
 }

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { NLM_F_REQUEST, NLMSG_NOOP } from "../../../src/uapi/netlink.ts";
-import { shareSlot, Slot } from "../../../src/load/thread/shared-batch.ts";
+import { REFUSALS_MAX, shareBatch, SharedBatch } from "../../../src/load/thread/shared-batch.ts";
 
-test("a slot carries messages and notes from one side to the other, in turns", () => {
-  const shared = shareSlot(4, 4096);
-  const filler = new Slot(shared);
-  const sender = new Slot(shared);
+test("a shared batch carries messages and notes from one side to the other, in turns", () => {
+  const shared = shareBatch(4, 4096);
+  const filler = new SharedBatch(shared);
+  const sender = new SharedBatch(shared);
   expect(sender.waitFull(0)).toBe(false);
   expect(filler.waitEmpty(0)).toBe(true);
   filler.batch.begin(NLMSG_NOOP, NLM_F_REQUEST);
@@ -35,20 +35,12 @@ test("a slot carries messages and notes from one side to the other, in turns", (
   expect(filler.waitEmpty(0)).toBe(true);
 });
 
-test("says when its notes are nearly full", () => {
-  const slot = new Slot(shareSlot(1, 4096));
-  const refusal = {
-    line: 1,
-    column: 1,
-    code: "X",
-    reason: "y".repeat(1000),
-    text: "z".repeat(500),
-  };
-  let notes = 0;
-  while (!slot.notesFull) {
-    slot.note({ kind: "refused", refusal });
-    notes++;
-  }
-  expect(notes).toBeGreaterThan(20);
-  slot.note({ kind: "end", error: "e".repeat(1500) });
+test("has room for the longest refusals that may wait, and for what is said at the end", () => {
+  const batch = new SharedBatch(shareBatch(1, 4096));
+  const reason = "y".repeat(1000);
+  const refusal = { line: 1, column: 1, code: "X", reason, text: "z".repeat(9000) };
+  for (let i = 0; i < REFUSALS_MAX; i++) batch.note({ kind: "refused", refusal });
+  const members = Array.from({ length: 16 }, () => "m".repeat(60));
+  batch.note({ kind: "lines", notes: { completed: 1, passedOver: { headers: 1, members } } });
+  batch.note({ kind: "end", error: "e".repeat(1500) });
 });

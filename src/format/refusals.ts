@@ -1,0 +1,46 @@
+import type { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+
+/** Why a flow cannot be sent. */
+export type FlowRefusal = {
+  /** 1-based line of the input, or number of the flow where there are no lines. */
+  readonly line: number;
+  /** 1-based, in bytes. */
+  readonly column: number;
+  /** Which rule: `FLOW_SYNTAX`. */
+  readonly code: string;
+  readonly reason: string;
+  /** The text around the column. */
+  readonly text: string;
+  /** Which character of the text is the one at the column; absent where none is. */
+  readonly caret?: number;
+};
+
+/** The refusal of a line that is not in the language. */
+export function refusalOfSyntax(line: number, error: FlowSyntaxError): FlowRefusal {
+  const { column, code, reason, text, caretAt: caret } = error;
+  return { line, column, code, reason, text, caret };
+}
+
+/** Refused flows of the part of the input that a batch comes from, in the order of their lines. */
+export class Refusals {
+  readonly list: FlowRefusal[] = [];
+  readonly #max: number;
+
+  /** @param max how many may wait for their batch to be sent, so that memory does not grow */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** No more may wait: the batch is to be sent. */
+  get full(): boolean {
+    return this.list.length >= this.#max;
+  }
+
+  add(refusal: FlowRefusal): void {
+    this.list.push(refusal);
+  }
+
+  clear(): void {
+    this.list.length = 0;
+  }
+}

@@ -1,0 +1,120 @@
+import { assert } from "../sys/errors.ts";
+import { OUTCOME_STATES, type OutcomeState } from "./outcome.ts";
+
+/** Flows of a chunk of a table, and how far to shift an index for its chunk. */
+const CHUNK_BITS = 16;
+const CHUNK = 1 << CHUNK_BITS;
+
+/** Some flows of a table. */
+type Chunk = {
+  readonly firstLine: number;
+  /** Missing while all of them are applied. */
+  states: Uint8Array | undefined;
+  /** Missing while none of them has one. */
+  errnos: Int32Array | undefined;
+  /** Missing while the lines follow one another. */
+  lines: Float64Array | undefined;
+};
+
+/**
+ * What became of each flow: its state, its errno and its line. Per 65,536-flow chunk, each array is allocated
+ * only once a flow in it fails or breaks line order: fresh memory costs more than the flow in some kernels.
+ * The library keeps one.
+ */
+export class OutcomeTable {
+  /** Flows so far. */
+  count = 0;
+  readonly #chunks: Chunk[] = [];
+
+  /** Adds the flow of `line`, the lines going up. */
+  add(line: number, state: OutcomeState): void {
+    const at = this.count & (CHUNK - 1);
+    const chunk = this.#chunkOf(this.count, line);
+    setLine(chunk, at, line);
+    setState(chunk, at, state, 0);
+    this.count++;
+  }
+
+  /** Adds `count` flows that are applied, of `line` and the lines behind it. */
+  addApplied(line: number, count: number): void {
+    for (let added = 0; added < count;) {
+      const at = this.count & (CHUNK - 1);
+      const chunk = this.#chunkOf(this.count, line + added);
+      const some = Math.min(count - added, CHUNK - at);
+      // A chunk whose lines follow one another has said all of these with the first.
+      setLine(chunk, at, line + added);
+      for (let i = 1; i < some && chunk.lines !== undefined; i++) {
+        setLine(chunk, at + i, line + added + i);
+      }
+      this.count += some;
+      added += some;
+    }
+  }
+
+  /** Changes what became of the flow of `line`. */
+  set(line: number, state: OutcomeState, errno: number): void {
+    const index = this.indexOfLine(line);
+    assert(index >= 0, `no flow of line ${line}`);
+    const chunk = this.#chunks[index >> CHUNK_BITS];
+    if (chunk !== undefined) setState(chunk, index & (CHUNK - 1), state, errno);
+  }
+
+  /** State of flow `index`, counted from 0 in the order of the input. */
+  stateOf(index: number): OutcomeState {
+    assert(index >= 0 && index < this.count, `no flow ${index}`);
+    const states = this.#chunks[index >> CHUNK_BITS]?.states;
+    return OUTCOME_STATES[states?.[index & (CHUNK - 1)] ?? 0] ?? "applied";
+  }
+
+  /** Errno of flow `index`; 0 where there was none. */
+  errnoOf(index: number): number {
+    return this.#chunks[index >> CHUNK_BITS]?.errnos?.[index & (CHUNK - 1)] ?? 0;
+  }
+
+  /** Line of flow `index`; 0 where there is no such flow. */
+  lineOf(index: number): number {
+    if (index < 0 || index >= this.count) return 0;
+    const chunk = this.#chunks[index >> CHUNK_BITS];
+    const at = index & (CHUNK - 1);
+    return chunk?.lines?.[at] ?? (chunk?.firstLine ?? 0) + at;
+  }
+
+  /** The flow of `line`, or -1. */
+  indexOfLine(line: number): number {
+    let low = 0;
+    let high = this.count - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const at = this.lineOf(middle);
+      if (at === line) return middle;
+      if (at < line) low = middle + 1;
+      else high = middle - 1;
+    }
+    return -1;
+  }
+
+  /** The chunk of flow `index`, whose line is `line` where it is the first of one. */
+  #chunkOf(index: number, line: number): Chunk {
+    const empty = { states: undefined, errnos: undefined, lines: undefined };
+    return (this.#chunks[index >> CHUNK_BITS] ??= { firstLine: line, ...empty });
+  }
+}
+
+function setState(chunk: Chunk, at: number, state: OutcomeState, errno: number): void {
+  if (state !== "applied" || chunk.states !== undefined) {
+    chunk.states ??= new Uint8Array(CHUNK);
+    chunk.states[at] = OUTCOME_STATES.indexOf(state);
+  }
+  if (errno === 0 && chunk.errnos === undefined) return;
+  chunk.errnos ??= new Int32Array(CHUNK);
+  chunk.errnos[at] = errno;
+}
+
+function setLine(chunk: Chunk, at: number, line: number): void {
+  if (chunk.lines === undefined) {
+    if (line === chunk.firstLine + at) return;
+    chunk.lines = new Float64Array(CHUNK);
+    for (let i = 0; i < at; i++) chunk.lines[i] = chunk.firstLine + i;
+  }
+  chunk.lines[at] = line;
+}

@@ -1,0 +1,134 @@
+import type { LineVerb } from "../flow/line.ts";
+import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
+import type { TemplateFill } from "../flow/template.ts";
+import type { FlowFeed } from "../format/feed.ts";
+import { type FlowInput, openFeed } from "../format/open-feed.ts";
+import type { FlowView } from "../ovs/flow-view.ts";
+import type { SendThread } from "../sys/send-thread.ts";
+import { Account } from "./account.ts";
+import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./file-feed.ts";
+import type { FlowSink } from "./flow-sink.ts";
+import { load, type LoadOptions, loadSync } from "./load.ts";
+import type { FlowException } from "./outcome.ts";
+import type { OutcomeTable } from "./outcome-table.ts";
+import type { LoadReport } from "./report.ts";
+import { type Batching, batchingForRate, completeBatching } from "./send/batching.ts";
+import type { LoadTarget } from "./send/sender.ts";
+import type { SenderCount } from "./send/sender-trial.ts";
+
+/** Everything that a load can be told: by the library, by `load` and `dpctl`, by the demo. */
+export type StartOptions = LoadOptions & {
+  /** What is done with a flow whose line does not say; `put` by default. */
+  readonly mode?: LineVerb;
+  /** Flows get a UFID, the hash of their key and mask; true by default. */
+  readonly ufid?: boolean;
+  /** How requests are packed; what measured best by default. */
+  readonly batching?: Partial<Batching>;
+  /** Threads beside the caller's; `auto` by default. A load without yielding parses where it is. */
+  readonly workers?: WorkerCount;
+  /** Sockets that send; what `workers` says by default. */
+  readonly senders?: SenderCount;
+  /** Errnos that count as applied: EEXIST where the very same flow is there, ENOENT of a delete. */
+  readonly tolerate?: readonly number[];
+  /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
+  readonly exactIdentity?: boolean;
+  /** Called for every flow that was not simply applied. */
+  readonly onException?: (exception: FlowException) => void;
+  /** Takes what became of each flow. */
+  readonly outcomes?: OutcomeTable;
+  /** In a dry run: is given each valid flow as it would be sent; its bytes are valid until it returns. */
+  readonly onFlow?: (flow: FlowView) => void;
+  /** Reads the ports that flows may name: those of the datapath by default, none in a dry run. */
+  readonly readPorts?: () => readonly NumberedPort[];
+  /** Starts the thread of a second socket; a test's may fail. */
+  readonly startThread?: () => SendThread;
+};
+
+/**
+ * Loads an input into a datapath, or in a dry run judges it and sends nothing. The one recipe of a load.
+ * Closes the input.
+ * @throws UnreadableInputError where nothing of the input could be read
+ */
+export async function startLoad(
+  target: LoadTarget | "dry",
+  input: FlowInput | TemplateFill,
+  options: StartOptions,
+): Promise<LoadReport> {
+  const sink = openSink(target, options);
+  let feed: FlowFeed;
+  try {
+    feed = await openInput(target, input, sink, options);
+  } catch (error) {
+    sink[Symbol.dispose]();
+    throw error;
+  }
+  return load(feed, sink, options);
+}
+
+/** As {@link startLoad}, without yielding: nothing of the input may have to be waited for. */
+export function startLoadSync(
+  target: LoadTarget | "dry",
+  input: FlowInput | TemplateFill,
+  options: StartOptions,
+): LoadReport {
+  const feed =
+    "source" in input
+      ? openFeed(input, { ...lineOf(options), ports: portNamesOf(portReader(target, options)()) })
+      : templateFeed(input, options);
+  return loadSync(feed, openSink(target, options), options);
+}
+
+// What only one kind of load wants is loaded for that, without waiting.
+function openSink(target: LoadTarget | "dry", options: StartOptions): FlowSink {
+  const account = new Account(options.onException, options.outcomes);
+  if (target === "dry") {
+    const { DryRun }: typeof import("./dry-run.ts") = require("./dry-run.ts");
+    return new DryRun(account, options.onFlow);
+  }
+  const { batching, workers = "auto", senders = sendersOf(workers), tolerate } = options;
+  const { Sender }: typeof import("./send/sender.ts") = require("./send/sender.ts");
+  return new Sender(target, account, {
+    batching: batchingForRate(completeBatching(batching), options.maxRate),
+    tolerate: new Set(tolerate),
+    senders,
+    exactIdentity: options.exactIdentity === true,
+    ...(options.startThread === undefined ? {} : { startThread: options.startThread }),
+  });
+}
+
+function openInput(
+  target: LoadTarget | "dry",
+  input: FlowInput | TemplateFill,
+  sink: FlowSink,
+  options: StartOptions,
+): FlowFeed | Promise<FlowFeed> {
+  if (!("source" in input)) return templateFeed(input, options);
+  const readPorts = portReader(target, options);
+  return fileFeed(input.source, sink, target === "dry" ? undefined : target, {
+    line: lineOf(options),
+    readPorts,
+    workers: options.workers ?? "auto",
+    format: input.format,
+  });
+}
+
+function templateFeed(fill: TemplateFill, options: StartOptions): FlowFeed {
+  const {
+    TemplateFeed,
+  }: typeof import("../format/template-feed.ts") = require("../format/template-feed.ts");
+  return new TemplateFeed(fill.reader(options));
+}
+
+function portReader(
+  target: LoadTarget | "dry",
+  { readPorts }: StartOptions,
+): () => readonly NumberedPort[] {
+  if (readPorts !== undefined) return readPorts;
+  if (target === "dry") return () => [];
+  const { listPorts }: typeof import("../ovs/vport.ts") = require("../ovs/vport.ts");
+  return () => listPorts(target.channel, target.datapath);
+}
+
+function lineOf({ ufid = true, mode = "put" }: StartOptions): FileFeedOptions["line"] {
+  return { ufid, mode };
+}
