@@ -1,7 +1,7 @@
 import { Flow, notOneFlow } from "./flow/flow.ts";
 import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
-import type { ByteRange, FlowParts } from "./flow/parts.ts";
+import { type ByteRange, type FlowParts, identityOf } from "./flow/parts.ts";
 import type { PortNames } from "./flow/ports.ts";
 import { ufidOf } from "./flow/text/ufid.ts";
 import { Account } from "./load/account.ts";
@@ -18,7 +18,6 @@ import type { FlowVerb } from "./ovs/flow-request.ts";
 import { FlowRequests } from "./ovs/flow-requests.ts";
 import type { DumpCheck } from "./ovs/dump-check.ts";
 import { clearFlow, deleteFlow, dumpFlows, getFlow, TERSE } from "./ovs/flow.ts";
-import { type FlowView, identityOf } from "./ovs/flow-view.ts";
 import { portNames } from "./ovs/vport.ts";
 import { ENOENT, EPERM } from "./sys/errno.ts";
 import { MillraceError } from "./sys/errors.ts";
@@ -57,7 +56,7 @@ export function* countersOfAll(
   for (const view of dumpFlows(channel, datapath, { omit: TERSE, check })) yield countersOf(view);
 }
 
-function countersOf(view: FlowView): FlowCounters {
+function countersOf(view: FlowParts): FlowCounters {
   const { packets, byteCount, usedMs, tcpFlags } = view;
   return { ufid: ufidOf(view), identity: identityOf(view), packets, byteCount, usedMs, tcpFlags };
 }

@@ -1,7 +1,7 @@
 import type { OvsChannel } from "../../src/ovs/channel.ts";
 import type { DatapathInfo } from "../../src/ovs/datapath.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
-import type { Range } from "../../src/ovs/flow-view.ts";
+import type { ByteRange } from "../../src/flow/parts.ts";
 
 const FNV_PRIME = 0x01000193;
 const FNV_START = 0x811c9dc5 | 0;
@@ -25,7 +25,7 @@ export function workHash(channel: OvsChannel, datapath: DatapathInfo): string {
   return `${flows}:${hex(first)}${hex(second)}`;
 }
 
-function mix(bytes: Uint8Array, range: Range, start: number): number {
+function mix(bytes: Uint8Array, range: ByteRange, start: number): number {
   let hash = start;
   for (let i = range.start; i < range.end; i++) {
     hash = Math.imul(hash ^ bytes[i]!, FNV_PRIME); // inside the message

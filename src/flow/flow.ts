@@ -1,18 +1,11 @@
-import { AttributeReader } from "../netlink/attribute-reader.ts";
 import { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { PinnedMemory } from "../sys/memory.ts";
-import {
-  OVS_FLOW_ATTR_ACTIONS,
-  OVS_FLOW_ATTR_KEY,
-  OVS_FLOW_ATTR_MASK,
-  OVS_FLOW_ATTR_UFID,
-} from "../uapi/openvswitch.ts";
 import type { FlowIdentity } from "./identity.ts";
 import { KeyRecord } from "./key/record.ts";
 import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
-import type { ByteRange, FlowParts } from "./parts.ts";
+import { copyFlow, decodeFlow, type FlowParts, identityOf, newFlowParts } from "./parts.ts";
 import { printFlow } from "./print.ts";
 import { TextSink } from "./text/sink.ts";
 import { FlowSyntaxError } from "./text/syntax-error.ts";
@@ -23,8 +16,6 @@ const FLOW_BYTES_MAX = 200 << 10;
 
 /** Where flows are parsed, one after the other; a flow has its bytes copied. */
 let parseWriter: AttributeWriter | undefined;
-
-const ABSENT: ByteRange = { start: -1, end: -1 };
 
 const PLAIN_FLOW = "a flow: its key and actions, without a verb";
 
@@ -93,40 +84,15 @@ export class Flow {
   /** A flow from the attributes of a request; copies them. */
   static fromAttributes(bytes: Uint8Array, start: number, end: number): Flow {
     const own = bytes.slice(start, end);
-    const ranges = new Map<number, ByteRange>();
-    const reader = new AttributeReader().reset(own, 0, own.length);
-    while (reader.next()) {
-      ranges.set(reader.type, { start: reader.start, end: reader.start + reader.length });
-    }
-    return new Flow({
-      bytes: own,
-      ufid: ranges.get(OVS_FLOW_ATTR_UFID) ?? ABSENT,
-      key: ranges.get(OVS_FLOW_ATTR_KEY) ?? ABSENT,
-      mask: ranges.get(OVS_FLOW_ATTR_MASK) ?? ABSENT,
-      actions: ranges.get(OVS_FLOW_ATTR_ACTIONS) ?? ABSENT,
-      packets: 0,
-      byteCount: 0,
-      usedMs: 0,
-      tcpFlags: 0,
-    });
+    const parts = newFlowParts();
+    const view = new DataView(own.buffer, own.byteOffset, own.byteLength);
+    decodeFlow({ bytes: own, view, start: 0, end: own.length }, parts);
+    return new Flow(parts);
   }
 
   /** A flow from what a dump shows of it; copies its bytes. */
   static fromParts(parts: FlowParts): Flow {
-    const pieces = [parts.ufid, parts.key, parts.mask, parts.actions];
-    const present = pieces.filter(({ start }) => start >= 0);
-    const first = Math.min(...present.map(({ start }) => start));
-    const last = Math.max(...present.map(({ end }) => end));
-    const moved = ({ start, end }: ByteRange): ByteRange =>
-      start < 0 ? ABSENT : { start: start - first, end: end - first };
-    return new Flow({
-      ...parts,
-      bytes: parts.bytes.slice(first, last),
-      ufid: moved(parts.ufid),
-      key: moved(parts.key),
-      mask: moved(parts.mask),
-      actions: moved(parts.actions),
-    });
+    return new Flow(copyFlow(parts));
   }
 
   /** The UFID: a UUID, or `0x…` where it has fewer bytes; undefined for a flow that its key identifies. */
@@ -136,10 +102,7 @@ export class Flow {
 
   /** What names it: its UFID, or its key where it has none. */
   get identity(): FlowIdentity {
-    const { bytes, ufid, key } = this.#parts;
-    return ufid.start < 0
-      ? { key: bytes.slice(key.start, key.end) }
-      : { ufid: bytes.slice(ufid.start, ufid.end) };
+    return identityOf(this.#parts);
   }
 
   /** Where its attributes' payloads are. The bytes are the flow's: do not write into them. */

@@ -1,28 +1,143 @@
+import { AttributeReader, counterAt } from "../netlink/attribute-reader.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_STATS,
+  OVS_FLOW_ATTR_TCP_FLAGS,
+  OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_ATTR_USED,
+} from "../uapi/openvswitch.ts";
+import type { FlowIdentity } from "./identity.ts";
 import { decodeKey, NO_MASK } from "./key/decode.ts";
 import { normalize } from "./key/normal-form.ts";
 import { KeyRecord } from "./key/record.ts";
 import { writeUfid } from "./key/ufid.ts";
 
 /** Where the payload of an attribute is; `start` is -1 where there is none. */
-export type ByteRange = { readonly start: number; readonly end: number };
+export type ByteRange = { start: number; end: number };
 
 /** What a flow has seen. */
 export type FlowStatistics = {
-  readonly packets: number;
-  readonly byteCount: number;
+  packets: number;
+  byteCount: number;
   /** Monotonic milliseconds at the last packet; 0 for never. */
-  readonly usedMs: number;
-  readonly tcpFlags: number;
+  usedMs: number;
+  /** TCP flags seen; 0 for none. */
+  tcpFlags: number;
 };
 
-/** A flow as the kernel dumps it: where its attributes' payloads are in `bytes`. */
+/**
+ * A flow as bytes: where its attributes' payloads lie. Shows what is in a receive buffer, a batch or bytes of
+ * its own; whoever fills it anew says how long it is valid.
+ */
 export type FlowParts = FlowStatistics & {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   readonly ufid: ByteRange;
   readonly key: ByteRange;
   readonly mask: ByteRange;
+  /** Absent also where a dump's chunk had no room for them: `getFlow` has them. */
   readonly actions: ByteRange;
 };
+
+/** Parts of nothing, for {@link decodeFlow} to fill. */
+export function newFlowParts(): FlowParts {
+  return {
+    bytes: new Uint8Array(0),
+    ufid: { start: -1, end: -1 },
+    key: { start: -1, end: -1 },
+    mask: { start: -1, end: -1 },
+    actions: { start: -1, end: -1 },
+    packets: 0,
+    byteCount: 0,
+    usedMs: 0,
+    tcpFlags: 0,
+  };
+}
+
+/** A list of attributes: `bytes[start..end)`; the view shows the same memory. */
+type AttributeList = {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly start: number;
+  readonly end: number;
+};
+
+const READER = new AttributeReader();
+
+/** Finds the parts of a flow in the attributes of a message of the family ovs_flow. Allocates nothing. */
+export function decodeFlow(
+  { bytes, view, start: first, end }: AttributeList,
+  into: FlowParts,
+): void {
+  into.bytes = bytes;
+  into.ufid.start = into.key.start = into.mask.start = into.actions.start = -1;
+  into.ufid.end = into.key.end = into.mask.end = into.actions.end = -1;
+  into.packets = into.byteCount = into.usedMs = into.tcpFlags = 0;
+  const reader = READER.reset(bytes, first, end);
+  while (reader.next()) {
+    const { start, length } = reader;
+    switch (reader.type) {
+      case OVS_FLOW_ATTR_UFID:
+        setRange(into.ufid, start, length);
+        break;
+      case OVS_FLOW_ATTR_KEY:
+        setRange(into.key, start, length);
+        break;
+      case OVS_FLOW_ATTR_MASK:
+        setRange(into.mask, start, length);
+        break;
+      case OVS_FLOW_ATTR_ACTIONS:
+        setRange(into.actions, start, length);
+        break;
+      case OVS_FLOW_ATTR_STATS:
+        if (length < 16) break;
+        into.packets = counterAt(view, start);
+        into.byteCount = counterAt(view, start + 8);
+        break;
+      case OVS_FLOW_ATTR_USED:
+        if (length >= 8) into.usedMs = counterAt(view, start);
+        break;
+      case OVS_FLOW_ATTR_TCP_FLAGS:
+        if (length >= 1) into.tcpFlags = view.getUint8(start);
+        break;
+      default:
+    }
+  }
+}
+
+function setRange(range: ByteRange, start: number, length: number): void {
+  range.start = start;
+  range.end = start + length;
+}
+
+/** A flow with bytes of its own, and no more of them than it needs. */
+export function copyFlow(flow: FlowParts): FlowParts {
+  const there = [flow.ufid, flow.key, flow.mask, flow.actions].filter(({ start }) => start >= 0);
+  const first = Math.min(...there.map(({ start }) => start));
+  const end = Math.max(...there.map((range) => range.end));
+  const moved = (range: ByteRange): ByteRange =>
+    range.start < 0 ? { ...range } : { start: range.start - first, end: range.end - first };
+  return {
+    ...flow,
+    bytes: flow.bytes.slice(first, end),
+    ufid: moved(flow.ufid),
+    key: moved(flow.key),
+    mask: moved(flow.mask),
+    actions: moved(flow.actions),
+  };
+}
+
+/** What names a flow: its UFID, or its key where it has none. Copies the bytes. */
+export function identityOf({
+  bytes,
+  ufid,
+  key,
+}: Pick<FlowParts, "bytes" | "ufid" | "key">): FlowIdentity {
+  return ufid.start < 0
+    ? { key: bytes.slice(key.start, key.end) }
+    : { ufid: bytes.slice(ufid.start, ufid.end) };
+}
 
 /** What a flow matches. */
 type Match = Pick<FlowParts, "bytes" | "key" | "mask">;

@@ -2,7 +2,7 @@ import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
 import { decodeRequest } from "../ovs/flow-request.ts";
 import { FlowRequests } from "../ovs/flow-requests.ts";
-import { type FlowView, newFlowView } from "../ovs/flow-view.ts";
+import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { Account } from "./account.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { pointedText } from "./request-text.ts";
@@ -25,11 +25,11 @@ export class DryRun implements FlowSink {
   lastReplyAt = 0;
   batches = 0;
   bytes = 0;
-  readonly #view = newFlowView();
-  readonly #onFlow: ((flow: FlowView) => void) | undefined;
+  readonly #view = newFlowParts();
+  readonly #onFlow: ((flow: FlowParts) => void) | undefined;
 
   /** @param onFlow is given each flow that is valid, as it would be sent; valid until it returns */
-  constructor(account: Account, onFlow?: (flow: FlowView) => void) {
+  constructor(account: Account, onFlow?: (flow: FlowParts) => void) {
     this.account = account;
     this.#onFlow = onFlow;
   }

@@ -4,12 +4,12 @@ import { placeOf } from "../flow/rules/place.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { printUfid } from "../flow/text/ufid.ts";
-import type { FlowView } from "../ovs/flow-view.ts";
+import type { FlowParts } from "../flow/parts.ts";
 
 /** The flow of a request in text, and the character of it that breaks a rule. */
 export function pointedText(
   broken: Refusal | undefined,
-  sent: FlowView,
+  sent: FlowParts,
 ): { text: string; caret?: number } {
   return pointed(new TextEncoder().encode(textOf(sent)), broken);
 }
@@ -27,7 +27,7 @@ export function pointed(
 }
 
 /** The flow of a request in text; a delete by UFID has no more than that. */
-function textOf(sent: FlowView): string {
+function textOf(sent: FlowParts): string {
   const out = new TextSink(512);
   if (sent.key.start < 0) {
     printUfid(out, sent.bytes, sent.ufid.start, sent.ufid.end);

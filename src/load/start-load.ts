@@ -3,7 +3,7 @@ import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import type { TemplateFill } from "../flow/template.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { type FlowInput, openFeed } from "../format/open-feed.ts";
-import type { FlowView } from "../ovs/flow-view.ts";
+import type { FlowParts } from "../flow/parts.ts";
 import type { SendThread } from "../sys/send-thread.ts";
 import { Account } from "./account.ts";
 import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./file-feed.ts";
@@ -37,7 +37,7 @@ export type StartOptions = LoadOptions & {
   /** Takes what became of each flow. */
   readonly outcomes?: OutcomeTable;
   /** In a dry run: is given each valid flow as it would be sent; its bytes are valid until it returns. */
-  readonly onFlow?: (flow: FlowView) => void;
+  readonly onFlow?: (flow: FlowParts) => void;
   /** Reads the ports that flows may name: those of the datapath by default, none in a dry run. */
   readonly readPorts?: () => readonly NumberedPort[];
   /** Starts the thread of a second socket; a test's may fail. */

@@ -67,3 +67,8 @@ export function decodeString(bytes: Uint8Array, start: number, end: number): str
   // A name may begin with what elsewhere is a mark of the byte order.
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(start, to));
 }
+
+/** A 64-bit counter as a number, exact up to 2^53. No BigInt: it would be allocated. */
+export function counterAt(view: DataView, offset: number): number {
+  return view.getUint32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
+}

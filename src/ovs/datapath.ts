@@ -1,4 +1,4 @@
-import { AttributeReader, decodeString } from "../netlink/attribute-reader.ts";
+import { AttributeReader, counterAt, decodeString } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { EEXIST, ENODEV, EOPNOTSUPP } from "../sys/errno.ts";
@@ -24,7 +24,6 @@ import {
   OVS_DP_F_VPORT_PIDS,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
-import { counter } from "./message.ts";
 import { checkName, checkNumber, isName, U32_MAX, usage } from "./check.ts";
 
 /** What can be switched on for a datapath (OVS_DP_F_*). */
@@ -253,16 +252,16 @@ export function decodeDatapath(message: OvsMessage): DatapathInfo {
       perCpuPortIds = decodePortIds(view, start, length);
     } else if (type === OVS_DP_ATTR_STATS && length >= 32) {
       stats = {
-        hit: counter(view, start),
-        missed: counter(view, start + 8),
-        lost: counter(view, start + 16),
-        flows: counter(view, start + 24),
+        hit: counterAt(view, start),
+        missed: counterAt(view, start + 8),
+        lost: counterAt(view, start + 16),
+        flows: counterAt(view, start + 24),
       };
     } else if (type === OVS_DP_ATTR_MEGAFLOW_STATS && length >= 24) {
       megaflow = {
-        maskHit: counter(view, start),
+        maskHit: counterAt(view, start),
         masks: view.getUint32(start + 8, true),
-        cacheHit: counter(view, start + 16),
+        cacheHit: counterAt(view, start + 16),
       };
     }
   }

@@ -1,7 +1,7 @@
 import { MillraceError } from "../sys/errors.ts";
 import type { OvsChannel } from "./channel.ts";
 import { type DatapathInfo, getDatapath } from "./datapath.ts";
-import type { FlowView } from "./flow-view.ts";
+import type { FlowParts } from "../flow/parts.ts";
 
 /** Why a dump of flows may not be what the datapath held: it changed meanwhile. */
 export type DumpDoubt = {
@@ -40,7 +40,7 @@ export class DumpCheck {
   }
 
   /** Takes each flow of the dump. Allocates nothing a flow. */
-  add({ bytes, ufid, key }: FlowView): void {
+  add({ bytes, ufid, key }: FlowParts): void {
     const name = ufid.start < 0 ? key : ufid;
     if (!this.#seen.add(bytes, name.start, name.end)) this.#repeated++;
   }

@@ -13,7 +13,7 @@ import {
 import type { OvsChannel, OvsMessage } from "./channel.ts";
 import { OVS_PREFIX } from "./message.ts";
 import { type DatapathInfo, decodeDatapath } from "./datapath.ts";
-import { decodeFlow, newFlowView } from "./flow-view.ts";
+import { decodeFlow, newFlowParts } from "../flow/parts.ts";
 import { decodePort, type PortInfo } from "./vport.ts";
 
 /** What changes can be listened to. */
@@ -107,7 +107,7 @@ export function decodeChange(
   if (kind === "datapath")
     return { kind, change, datapathIndex, datapath: decodeDatapath(message) };
   if (kind === "port") return { kind, change, datapathIndex, port: decodePort(message) };
-  const view = newFlowView();
+  const view = newFlowParts();
   decodeFlow(message, view);
   return { kind, change, datapathIndex, flow: Flow.fromParts(view) };
 }

@@ -14,7 +14,7 @@ import {
 import { type OvsChannel, type OvsMessage, setMessage } from "./channel.ts";
 import type { DatapathInfo } from "./datapath.ts";
 import { getFlow } from "./flow.ts";
-import { decodeFlow, type FlowView, newFlowView } from "./flow-view.ts";
+import { decodeFlow, type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { FlowIdentity } from "../flow/identity.ts";
 import { OVS_PREFIX } from "./message.ts";
 
@@ -54,12 +54,12 @@ export class FlowReads {
   readonly #family: number;
   readonly #batch = new Batch(READS_MAX, ARENA_BYTES);
   readonly #transactor: Transactor;
-  readonly #view = newFlowView();
+  readonly #view = newFlowParts();
   /** One object, set anew for each reply; all lie in the same memory. */
   #message: OvsMessage | undefined;
   /** Of each request: data came for it, whole. */
   readonly #found = new Uint8Array(READS_MAX);
-  #onFlow: (tag: number, view: FlowView) => void = () => {};
+  #onFlow: (tag: number, view: FlowParts) => void = () => {};
 
   constructor(channel: OvsChannel, datapath: DatapathInfo) {
     this.#channel = channel;
@@ -98,7 +98,7 @@ export class FlowReads {
    * @param onEnd is told what became of each request, in their order
    */
   execute(
-    onFlow: (tag: number, view: FlowView) => void,
+    onFlow: (tag: number, view: FlowParts) => void,
     onEnd: (tag: number, result: ReadResult) => void,
   ): void {
     const batch = this.#batch;

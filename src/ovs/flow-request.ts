@@ -12,7 +12,7 @@ import {
   OVS_FLOW_CMD_NEW,
   OVS_FLOW_CMD_SET,
 } from "../uapi/openvswitch.ts";
-import { decodeFlow, type FlowView } from "./flow-view.ts";
+import { decodeFlow, type FlowParts } from "../flow/parts.ts";
 import { OVS_PREFIX } from "./message.ts";
 
 /*
@@ -66,10 +66,10 @@ export function verbOf(batch: Batch, index: number): FlowVerb {
 }
 
 /** Finds the parts of request `index` of a batch; the bytes stay the batch's. */
-export function decodeRequest(batch: Batch, index: number, into: FlowView): FlowView {
+export function decodeRequest(batch: Batch, index: number, into: FlowParts): FlowParts {
   const { u8, view } = batch.memory;
   const start = (batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX;
-  decodeFlow({ bytes: u8, view, datapath: 0, start, end: batch.starts[index + 1] ?? 0 }, into);
+  decodeFlow({ bytes: u8, view, start, end: batch.starts[index + 1] ?? 0 }, into);
   return into;
 }
 

@@ -21,7 +21,7 @@ import {
 import { type OvsChannel, onMessage } from "./channel.ts";
 import type { DatapathInfo } from "./datapath.ts";
 import type { DumpCheck } from "./dump-check.ts";
-import { decodeFlow, type FlowView, identityOf, newFlowView } from "./flow-view.ts";
+import { decodeFlow, type FlowParts, identityOf, newFlowParts } from "../flow/parts.ts";
 
 /**
  * A dump of counters alone: 44 bytes a flow instead of some 340. A flow without a UFID comes with its key.
@@ -45,8 +45,8 @@ export function dumpFlows(
   channel: OvsChannel,
   datapath: DatapathInfo,
   { omit = 0, check }: DumpOptions = {},
-): Cursor<FlowView> {
-  const view = newFlowView();
+): Cursor<FlowParts> {
+  const view = newFlowParts();
   const messages = channel.dump({
     ...flowRequest(OVS_FLOW_CMD_GET, datapath),
     doing: `dumping the flows of ${datapath.name}`,
@@ -73,9 +73,9 @@ export function dumpFlows(
 function readWhole(
   channel: OvsChannel,
   datapath: DatapathInfo,
-  cut: FlowView,
-): FlowView | undefined {
-  let whole: FlowView | undefined;
+  cut: FlowParts,
+): FlowParts | undefined {
+  let whole: FlowParts | undefined;
   getFlow(channel, datapath, identityOf(cut), (view) => {
     whole = { ...view, bytes: view.bytes.slice(0, view.actions.end) };
   });
@@ -87,7 +87,7 @@ export function getFlow(
   channel: OvsChannel,
   datapath: DatapathInfo,
   identity: FlowIdentity,
-  use: (view: FlowView) => void,
+  use: (view: FlowParts) => void,
 ): boolean {
   return whereThereIsOne(() =>
     channel.transact(
@@ -97,7 +97,7 @@ export function getFlow(
         write: (writer) => putIdentity(writer, identity),
       },
       onMessage((message) => {
-        const view = newFlowView();
+        const view = newFlowParts();
         decodeFlow(message, view);
         use(view);
       }),

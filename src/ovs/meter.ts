@@ -1,4 +1,4 @@
-import { AttributeReader } from "../netlink/attribute-reader.ts";
+import { AttributeReader, counterAt } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { ENOENT } from "../sys/errno.ts";
@@ -27,7 +27,6 @@ import {
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkNumber, U32_MAX } from "./check.ts";
 import type { DatapathInfo } from "./datapath.ts";
-import { counter } from "./message.ts";
 
 /** What the kernel's meters can do. */
 export type MeterFeatures = {
@@ -217,7 +216,7 @@ export function decodeMeter({ bytes, view, start, end }: OvsMessage): MeterInfo 
     const { type, start: at, length } = reader;
     if (type === OVS_METER_ATTR_ID && length >= 4) id = view.getUint32(at, true);
     else if (type === OVS_METER_ATTR_STATS && length >= 16) stats = decodeCounters(view, at);
-    else if (type === OVS_METER_ATTR_USED && length >= 8) usedMs = counter(view, at);
+    else if (type === OVS_METER_ATTR_USED && length >= 8) usedMs = counterAt(view, at);
     else if (type === OVS_METER_ATTR_BANDS) {
       forEachBand(bytes, reader, (inner, from, size) => {
         if (inner === OVS_BAND_ATTR_STATS && size >= 16) bands.push(decodeCounters(view, from));
@@ -229,7 +228,7 @@ export function decodeMeter({ bytes, view, start, end }: OvsMessage): MeterInfo 
 
 // struct ovs_flow_stats { u64 packets, bytes }
 function decodeCounters(view: DataView, at: number): MeterCounters {
-  return { packets: counter(view, at), bytes: counter(view, at + 8) };
+  return { packets: counterAt(view, at), bytes: counterAt(view, at + 8) };
 }
 
 function forEachBand(

@@ -4,7 +4,7 @@ import type { OvsChannel } from "./channel.ts";
 import { type DatapathInfo, getDatapath } from "./datapath.ts";
 import type { DumpCheck } from "./dump-check.ts";
 import { dumpFlows } from "./flow.ts";
-import type { FlowView, Range } from "./flow-view.ts";
+import { copyFlow, type FlowParts } from "../flow/parts.ts";
 
 /**
  * Every flow of a datapath, as {@link dumpFlows}, in an order in which a kernel takes them again. Where
@@ -16,10 +16,10 @@ export function* dumpToLoad(
   channel: OvsChannel,
   datapath: DatapathInfo,
   check?: DumpCheck,
-): Generator<FlowView, void> {
+): Generator<FlowParts, void> {
   // Flows of one mask do not overlap.
   const order =
-    getDatapath(channel, datapath.name).megaflow.masks > 1 ? new LoadOrder(keep) : undefined;
+    getDatapath(channel, datapath.name).megaflow.masks > 1 ? new LoadOrder(copyFlow) : undefined;
   if (order !== undefined) {
     const withoutActions = dumpFlows(channel, datapath, { omit: OVS_UFID_F_OMIT_ACTIONS });
     for (const view of withoutActions) order.learn(view);
@@ -28,21 +28,4 @@ export function* dumpToLoad(
     if (order === undefined || order.admit(view)) yield view;
   }
   if (order !== undefined) yield* order.rest();
-}
-
-/** A copy of a flow and of its bytes alone. */
-function keep(view: FlowView): FlowView {
-  const there = [view.ufid, view.key, view.mask, view.actions].filter(({ start }) => start >= 0);
-  const first = Math.min(...there.map(({ start }) => start));
-  const end = Math.max(...there.map((range) => range.end));
-  const moved = (range: Range): Range =>
-    range.start < 0 ? { ...range } : { start: range.start - first, end: range.end - first };
-  return {
-    ...view,
-    bytes: view.bytes.slice(first, end),
-    ufid: moved(view.ufid),
-    key: moved(view.key),
-    mask: moved(view.mask),
-    actions: moved(view.actions),
-  };
 }

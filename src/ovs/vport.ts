@@ -1,5 +1,5 @@
 import { type PortNames, portNamesOf } from "../flow/ports.ts";
-import { AttributeReader, decodeString } from "../netlink/attribute-reader.ts";
+import { AttributeReader, counterAt, decodeString } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { EAFNOSUPPORT, EBUSY, EEXIST, ENODEV, EINVAL } from "../sys/errno.ts";
@@ -32,7 +32,6 @@ import {
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkName, checkNumber, isName, usage } from "./check.ts";
 import { type DatapathInfo, decodePortIds, putPortIds } from "./datapath.ts";
-import { counter } from "./message.ts";
 import {
   checkTunnel,
   decodeTunnel,
@@ -282,7 +281,7 @@ function decodeUpcallStats(message: OvsMessage, start: number, end: number) {
   const reader = new AttributeReader().reset(message.bytes, start, end);
   while (reader.next()) {
     if (reader.length < 8) continue;
-    const value = counter(message.view, reader.start);
+    const value = counterAt(message.view, reader.start);
     if (reader.type === OVS_VPORT_UPCALL_ATTR_SUCCESS) found.success = value;
     if (reader.type === OVS_VPORT_UPCALL_ATTR_FAIL) found.fail = value;
   }
@@ -291,14 +290,14 @@ function decodeUpcallStats(message: OvsMessage, start: number, end: number) {
 
 function decodeStats(view: DataView, start: number): PortStats {
   return {
-    rxPackets: counter(view, start),
-    txPackets: counter(view, start + 8),
-    rxBytes: counter(view, start + 16),
-    txBytes: counter(view, start + 24),
-    rxErrors: counter(view, start + 32),
-    txErrors: counter(view, start + 40),
-    rxDropped: counter(view, start + 48),
-    txDropped: counter(view, start + 56),
+    rxPackets: counterAt(view, start),
+    txPackets: counterAt(view, start + 8),
+    rxBytes: counterAt(view, start + 16),
+    txBytes: counterAt(view, start + 24),
+    rxErrors: counterAt(view, start + 32),
+    txErrors: counterAt(view, start + 40),
+    rxDropped: counterAt(view, start + 48),
+    txDropped: counterAt(view, start + 56),
   };
 }
 

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { Flow } from "../../src/flow/flow.ts";
 import { AttributeReader } from "../../src/netlink/attribute-reader.ts";
 import { decodeDatapath } from "../../src/ovs/datapath.ts";
-import { decodeFlow, newFlowView } from "../../src/ovs/flow-view.ts";
+import { decodeFlow, newFlowParts } from "../../src/flow/parts.ts";
 import { decodeMeter, decodeMeterFeatures } from "../../src/ovs/meter.ts";
 import { decodePort } from "../../src/ovs/vport.ts";
 import { PROPERTY } from "../flow/harness.ts";
@@ -122,7 +122,7 @@ test.each(DECODERS)("%s: of an attribute that is too short nothing is made", (na
 });
 
 test("a UFID of fewer than 16 bytes is told as such, and names the flow all the same", () => {
-  const view = newFlowView();
+  const view = newFlowParts();
   decodeFlow(messageOf(placedAlone("0c0009000102030405060708")), view);
   const flow = Flow.fromParts(view);
   expect(flow.ufid).toBe("0x0102030405060708");
@@ -147,9 +147,9 @@ test("a number that is cut off is none", () => {
 
 test("a view that is used again keeps nothing of the flow before", () => {
   const [whole] = recorded("ovs_flow");
-  const view = newFlowView();
+  const view = newFlowParts();
   if (whole === undefined) throw new Error("recorded");
   decodeFlow(messageOf(whole), view);
   decodeFlow(messageOf(placedAlone("")), view);
-  expect(view).toEqual({ ...newFlowView(), bytes: new Uint8Array(0) });
+  expect(view).toEqual({ ...newFlowParts(), bytes: new Uint8Array(0) });
 });

@@ -6,7 +6,7 @@ import { type Connection, decodeConnection } from "../../src/ovs/conntrack.ts";
 import type { OvsMessage } from "../../src/ovs/channel.ts";
 import { type CtLimitInfo, decodeCtLimits } from "../../src/ovs/ct-limit.ts";
 import { type ChangeEvent, type ChangeKind, decodeChange } from "../../src/ovs/events.ts";
-import { decodeFlow, identityOf, newFlowView } from "../../src/ovs/flow-view.ts";
+import { decodeFlow, identityOf, newFlowParts } from "../../src/flow/parts.ts";
 import { Upcall } from "../../src/ovs/packet.ts";
 import { decodeTunnel } from "../../src/ovs/tunnel.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
@@ -22,7 +22,7 @@ export const messageOf = ({ bytes, start, end }: Placed): OvsMessage => {
 };
 
 export function flowOf(placed: Placed): object {
-  const view = newFlowView();
+  const view = newFlowParts();
   decodeFlow(messageOf(placed), view);
   for (const { start, end } of [view.ufid, view.key, view.mask, view.actions]) {
     const inside = start >= placed.start && end <= placed.end && start <= end;

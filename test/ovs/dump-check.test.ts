@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { DumpCheck, doubtInWords } from "../../src/ovs/dump-check.ts";
-import { type FlowView, newFlowView } from "../../src/ovs/flow-view.ts";
+import { type FlowParts, newFlowParts } from "../../src/flow/parts.ts";
 
 /** A flow that has a UFID, or only a key. */
-function flowOf(name: Uint8Array, by: "ufid" | "key"): FlowView {
-  const view = newFlowView();
+function flowOf(name: Uint8Array, by: "ufid" | "key"): FlowParts {
+  const view = newFlowParts();
   // Something lies before it, as in a receive buffer.
   view.bytes = new Uint8Array([1, 2, 3, ...name, 4]);
   Object.assign(view[by], { start: 3, end: 3 + name.length });

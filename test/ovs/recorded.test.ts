@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Flow } from "../../src/flow/flow.ts";
 import { decodeDatapath } from "../../src/ovs/datapath.ts";
 import { type ChangeKind } from "../../src/ovs/events.ts";
-import { decodeFlow, newFlowView } from "../../src/ovs/flow-view.ts";
+import { decodeFlow, newFlowParts } from "../../src/flow/parts.ts";
 import { decodeMeter, decodeMeterFeatures } from "../../src/ovs/meter.ts";
 import { decodePort } from "../../src/ovs/vport.ts";
 import { changeOf, connectionOf, limitsOf, messageOf, recorded, upcallOf } from "./decode.ts";
@@ -63,7 +63,7 @@ describe("what the kernel said is read as it was", () => {
 
   test("flows", () => {
     const flows = recorded("ovs_flow").map((each) => {
-      const view = newFlowView();
+      const view = newFlowParts();
       decodeFlow(messageOf(each), view);
       return Flow.fromParts(view);
     });

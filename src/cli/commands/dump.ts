@@ -7,7 +7,7 @@ import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
-import type { FlowView } from "../../ovs/flow-view.ts";
+import type { FlowParts } from "../../flow/parts.ts";
 import { dumpToLoad } from "../../ovs/ordered-dump.ts";
 import { listPorts } from "../../ovs/vport.ts";
 import { monotonicMs } from "../../sys/clock.ts";
@@ -100,7 +100,7 @@ function jsonFormat({ format }: Options, command: Command): FlowFormat {
 /** Writes flows to standard output. */
 type Dump = {
   /** @returns false where the flow cannot be decoded */
-  readonly add: (view: FlowView) => boolean;
+  readonly add: (view: FlowParts) => boolean;
   readonly finish: () => void;
 };
 
@@ -132,7 +132,7 @@ async function openDump(options: Options, ports: PortNames | undefined): Promise
   }
   const { printedLineToJson } = await import("../../flow/json.ts");
   const line = new TextSink(4096);
-  const add = (view: FlowView): boolean => {
+  const add = (view: FlowParts): boolean => {
     line.clear();
     if (!printFlow(view, record, line, style, nowMs)) return false;
     out.unicode(JSON.stringify(printedLineToJson(line.toString())));

@@ -1,12 +1,11 @@
 import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { readMatch } from "../../flow/parts.ts";
+import { type FlowParts, readMatch } from "../../flow/parts.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows as dumpAll, getFlow as readFlow } from "../../ovs/flow.ts";
-import { type FlowView } from "../../ovs/flow-view.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { EINVAL, ENOENT } from "../../sys/errno.ts";
 import { assert, MillraceError } from "../../sys/errors.ts";
@@ -118,7 +117,7 @@ class FlowPrinter {
     this.#filter = filter;
   }
 
-  print(view: FlowView): void {
+  print(view: FlowParts): void {
     if (!readMatch(view, this.#record)) {
       throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
     }

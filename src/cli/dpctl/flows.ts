@@ -2,7 +2,7 @@ import { Flow } from "../../flow/flow.ts";
 import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
 import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import type { FlowParts } from "../../flow/parts.ts";
+import { decodeFlow, type FlowParts, identityOf, newFlowParts } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
@@ -19,7 +19,6 @@ import { onMessage } from "../../ovs/channel.ts";
 import type { DatapathInfo } from "../../ovs/datapath.ts";
 import { featuresOf } from "../../ovs/features.ts";
 import { getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
-import { decodeFlow, identityOf, newFlowView } from "../../ovs/flow-view.ts";
 import { monotonicMs } from "../../sys/clock.ts";
 import { EEXIST, EINVAL, ENOENT } from "../../sys/errno.ts";
 import { assert } from "../../sys/errors.ts";
@@ -277,7 +276,7 @@ function request(
   { command, flags, write }: FlowRequest,
 ): void {
   const { statistics } = session.options;
-  const view = newFlowView();
+  const view = newFlowParts();
   session.channel.transact(
     {
       family: OVS_FLOW_FAMILY,

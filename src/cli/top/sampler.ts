@@ -4,7 +4,7 @@ import { type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports
 import type { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
 import { dumpFlows, getFlow, TERSE } from "../../ovs/flow.ts";
-import { type FlowView, identityOf } from "../../ovs/flow-view.ts";
+import { type FlowParts, identityOf } from "../../flow/parts.ts";
 import { listPorts } from "../../ovs/vport.ts";
 
 /** So many flows that are new to a filter are read one by one; more, with one whole dump. */
@@ -135,7 +135,7 @@ export class FlowSampler {
     return { active, packetRate, byteRate };
   }
 
-  #take(view: FlowView, seconds: number): Seen {
+  #take(view: FlowParts, seconds: number): Seen {
     const { bytes, ufid, key, packets, byteCount } = view;
     const named = ufid.start >= 0 ? ufid : key;
     const id = idOf(bytes, named.start, named.end);

@@ -1,10 +1,9 @@
 import { UFID_SIZE } from "../../flow/key/ufid.ts";
-import { hashMatch } from "../../flow/parts.ts";
+import { hashMatch, newFlowParts } from "../../flow/parts.ts";
 import type { Batch } from "../../netlink/batch.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows } from "../../ovs/flow.ts";
 import { decodeRequest } from "../../ovs/flow-request.ts";
-import { newFlowView } from "../../ovs/flow-view.ts";
 import { describe } from "./held-flows.ts";
 import type { LoadTarget } from "../send/sender.ts";
 
@@ -24,7 +23,7 @@ export function heldByMatch(
 ): Map<number, string> {
   const hash = new Int32Array(UFID_SIZE / 4);
   const wanted = new Map<string, number[]>();
-  const sent = newFlowView();
+  const sent = newFlowParts();
   for (const index of messages) {
     if (!hashMatch(decodeRequest(batch, index, sent), hash, 0)) continue;
     const match = hash.join();

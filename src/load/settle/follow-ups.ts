@@ -1,10 +1,9 @@
 import { UFID_SIZE } from "../../flow/key/ufid.ts";
-import { hashMatch } from "../../flow/parts.ts";
+import { hashMatch, newFlowParts } from "../../flow/parts.ts";
 import type { Batch } from "../../netlink/batch.ts";
 import type { Transactor } from "../../netlink/transactor.ts";
 import { decodeRequest } from "../../ovs/flow-request.ts";
 import type { FlowName, FlowRequests } from "../../ovs/flow-requests.ts";
-import { newFlowView } from "../../ovs/flow-view.ts";
 import { assert } from "../../sys/errors.ts";
 import { FoundBy } from "./held-flows.ts";
 
@@ -15,7 +14,7 @@ import { FoundBy } from "./held-flows.ts";
 export class FollowUps {
   readonly #requests: FlowRequests;
   readonly #transactor: Transactor;
-  readonly #sent = newFlowView();
+  readonly #sent = newFlowParts();
   readonly #hash = new Int32Array(UFID_SIZE / 4);
   readonly #hashBytes = new Uint8Array(this.#hash.buffer);
 

@@ -1,13 +1,12 @@
 import { printKey } from "../../flow/key/print.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
-import { hashMatch, readMatch } from "../../flow/parts.ts";
+import { type FlowParts, hashMatch, newFlowParts, readMatch } from "../../flow/parts.ts";
 import { UFID_SIZE } from "../../flow/key/ufid.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { printUfid } from "../../flow/text/ufid.ts";
 import type { Batch } from "../../netlink/batch.ts";
 import type { FlowReads, ReadResult } from "../../ovs/flow-reads.ts";
 import { decodeRequest, nameAt } from "../../ovs/flow-request.ts";
-import { type FlowView, newFlowView } from "../../ovs/flow-view.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_UFID } from "../../uapi/openvswitch.ts";
 import { sameDeeds, sameMatch } from "./same-flow.ts";
 
@@ -53,7 +52,7 @@ export class HeldFlows {
   asked = 0;
 
   readonly #reads: FlowReads;
-  readonly #sent = newFlowView();
+  readonly #sent = newFlowParts();
   readonly #hash = new Int32Array(UFID_SIZE / 4);
   #batch: Batch | undefined;
 
@@ -112,7 +111,7 @@ export class HeldFlows {
     this.#reads.execute(this.#onFlow, this.#onEnd);
   }
 
-  readonly #onFlow = (index: number, held: FlowView): void => {
+  readonly #onFlow = (index: number, held: FlowParts): void => {
     const batch = this.#batch;
     if (batch === undefined) return;
     const sent = decodeRequest(batch, index, this.#sent);
@@ -142,7 +141,7 @@ export function otherFlowReason(byUfid: boolean, other: string): string {
 }
 
 /** A flow's key and mask in text, and what it is identified by. */
-export function describe(held: FlowView): string {
+export function describe(held: FlowParts): string {
   const record = new KeyRecord();
   const out = new TextSink(256);
   if (held.ufid.start >= 0) {

@@ -1,8 +1,7 @@
 import { overlaps } from "../../flow/key/overlap.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
-import { type FlowParts, readMatch } from "../../flow/parts.ts";
+import { type FlowParts, identityOf, readMatch } from "../../flow/parts.ts";
 import { dumpFlows, getFlow } from "../../ovs/flow.ts";
-import { identityOf } from "../../ovs/flow-view.ts";
 import type { FlowVerb } from "../../ovs/flow-request.ts";
 import { EEXIST } from "../../sys/errno.ts";
 import type { Rejection } from "./explain.ts";

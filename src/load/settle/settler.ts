@@ -1,7 +1,7 @@
 import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { type Batch, MessageState } from "../../netlink/batch.ts";
 import { featuresOf } from "../../ovs/features.ts";
-import { type FlowView, newFlowView } from "../../ovs/flow-view.ts";
+import { type FlowParts, newFlowParts } from "../../flow/parts.ts";
 import { decodeRequest, familyOf, type FlowVerb, verbOf } from "../../ovs/flow-request.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, ESTALE, errnoName } from "../../sys/errno.ts";
 import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
@@ -43,7 +43,7 @@ export class Settler {
   readonly #features: () => KernelFeatures;
   readonly #masks: () => number | undefined;
   readonly #overlaps: OverlapSearch;
-  readonly #view = newFlowView();
+  readonly #view = newFlowParts();
   /** Of the batch that is accounted for: deletes that found nothing, and what holds their flows. */
   #elsewhere: ReadonlyMap<number, string> = new Map();
   #batch: Batch | undefined;
@@ -175,7 +175,7 @@ export class Settler {
   }
 
   // The kernel's reason in words, and the flow that is in the way.
-  #explain(index: number, verb: FlowVerb, errno: number, sent: FlowView): Rejection {
+  #explain(index: number, verb: FlowVerb, errno: number, sent: FlowParts): Rejection {
     const why = explainRejection(verb, errno, sent, this.#features, this.#masks);
     const other = errno === EEXIST || errno === ENOENT ? this.#nameOf(index) : undefined;
     if (other !== undefined) {
@@ -192,7 +192,7 @@ export class Settler {
     return this.#executor.held.others.get(index);
   }
 
-  #tellLost(batch: Batch, index: number, sent: FlowView): void {
+  #tellLost(batch: Batch, index: number, sent: FlowParts): void {
     const found = this.#executor.readBack[index];
     const state =
       found === ReadBack.present ? "present" : found === ReadBack.absent ? "absent" : "unknown";

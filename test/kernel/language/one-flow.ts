@@ -26,7 +26,6 @@ import { TextSink } from "../../../src/flow/text/sink.ts";
 import { ConnectionCache } from "../../../src/load/send/connection.ts";
 import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
 import { dumpFlows, flushFlows } from "../../../src/ovs/flow.ts";
-import type { FlowView } from "../../../src/ovs/flow-view.ts";
 import { sendOne } from "../../../src/one-flow.ts";
 import { errnoName } from "../../../src/sys/errno.ts";
 import { NotSupportedError } from "../../../src/sys/errors.ts";
@@ -85,7 +84,7 @@ export class HeldFlow {
   readonly text: string;
   readonly verbose: string;
 
-  constructor(view: FlowView) {
+  constructor(view: FlowParts) {
     const { bytes } = view;
     this.raw = {
       ufid: hexOf(bytes, view.ufid),
