@@ -25,8 +25,10 @@ export async function loadInto(
   options: DatapathLoadOptions,
 ): Promise<LoadResult> {
   const outcomes = new OutcomeTable();
-  const input = source instanceof TemplateFill ? source : inputOf(source);
-  return new LoadResult(await startLoad(target, input, { ...options, outcomes }), outcomes);
+  return new LoadResult(
+    await startLoad(target, inputOf(source), { ...options, outcomes }),
+    outcomes,
+  );
 }
 
 /** As {@link loadInto}, without yielding. */

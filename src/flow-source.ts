@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
-import type { Flow } from "./flow/flow.ts";
-import type { TemplateFill } from "./flow/template.ts";
+import { TemplateFill } from "./flow/template.ts";
 import { formatOf } from "./format/detect.ts";
 import type { FlowInput } from "./format/open-feed.ts";
-import { linesSource } from "./format/lines-source.ts";
+import type { FlowItem } from "./format/flows-feed.ts";
+import type { LoadInput } from "./load/start-load.ts";
 import {
   bytesSource,
   type ByteSource,
@@ -25,25 +25,23 @@ export type FlowSource =
   /** A template and its rows: the fastest way. */
   | TemplateFill
   /** A flow each: text or {@link Flow}. */
-  | Iterable<string | Flow>
-  | AsyncIterable<string | Flow>;
+  | Iterable<FlowItem>
+  | AsyncIterable<FlowItem>;
 
 /** Flows that are read without waiting. */
-export function synchronousInput(source: Uint8Array | Iterable<string | Flow>): FlowInput {
-  if (source instanceof Uint8Array) {
-    return { format: formatOf(source), source: bytesSource("bytes", source) };
-  }
-  return { format: "text", source: linesSource("flows", mapText(source)) };
+export function synchronousInput(source: Uint8Array | Iterable<FlowItem>): LoadInput {
+  if (!(source instanceof Uint8Array)) return { items: source };
+  return { format: formatOf(source), source: bytesSource("bytes", source) };
 }
 
 /** Where flows come from; nothing is read yet. @throws UnreadableInputError */
-export function inputOf(source: Exclude<FlowSource, TemplateFill>): FlowInput {
+export function inputOf(source: URL | Blob | Uint8Array): FlowInput;
+export function inputOf(source: FlowSource): LoadInput;
+export function inputOf(source: FlowSource): LoadInput {
+  if (source instanceof TemplateFill) return source;
   if (source instanceof URL) return file(pathSource(Bun.fileURLToPath(source)));
   if (source instanceof Blob) return file(blobSource(source));
-  if (Symbol.asyncIterator in source) {
-    return { format: "text", source: linesSource("flows", mapTextAsync(source)) };
-  }
-  return synchronousInput(source);
+  return Symbol.asyncIterator in source ? { items: source } : synchronousInput(source);
 }
 
 function file(source: ByteSource): FlowInput {
@@ -87,12 +85,4 @@ function isWhole(blob: Blob, path: string): boolean {
   // A copy is asked: the blob itself would keep the size that it has now.
   const { size } = blob.slice();
   return stat === undefined || size === Number.POSITIVE_INFINITY || size === stat.size;
-}
-
-function* mapText(flows: Iterable<string | Flow>): Generator<string> {
-  for (const flow of flows) yield flow.toString();
-}
-
-async function* mapTextAsync(flows: AsyncIterable<string | Flow>): AsyncGenerator<string> {
-  for await (const flow of flows) yield flow.toString();
 }

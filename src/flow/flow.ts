@@ -5,11 +5,18 @@ import type { FlowIdentity } from "./identity.ts";
 import { KeyRecord } from "./key/record.ts";
 import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
-import { copyFlow, decodeFlow, type FlowParts, identityOf, newFlowParts } from "./parts.ts";
+import {
+  copyFlow,
+  decodeFlow,
+  type FlowParts,
+  hasGivenUfid,
+  identityOf,
+  newFlowParts,
+} from "./parts.ts";
 import { printFlow } from "./print.ts";
 import { TextSink } from "./text/sink.ts";
 import { FlowSyntaxError } from "./text/syntax-error.ts";
-import { ufidOf } from "./text/ufid.ts";
+import { printUfid, ufidOf } from "./text/ufid.ts";
 
 /** Room for the longest flow: key, mask and actions of 64 KiB each. */
 const FLOW_BYTES_MAX = 200 << 10;
@@ -110,9 +117,14 @@ export class Flow {
     return this.#parts;
   }
 
-  /** The flow as a line that {@link parse} and `ovs-dpctl add-flows` read. */
+  /** The flow as a line that {@link parse} and `ovs-dpctl add-flows` read; a UFID that was given stays. */
   toString(options: FlowTextOptions = {}): string {
     const out = new TextSink(512);
+    const { bytes, ufid } = this.#parts;
+    if (options.verbose !== true && hasGivenUfid(this.#parts)) {
+      printUfid(out, bytes, ufid.start, ufid.end);
+      out.text(", ");
+    }
     const style = {
       verbose: options.verbose ?? false,
       statistics: options.statistics ?? false,

@@ -1,18 +1,11 @@
-import { type AttributeWriter, NLA_HEADER } from "../netlink/attribute-writer.ts";
-import {
-  OVS_FLOW_ATTR_ACTIONS,
-  OVS_FLOW_ATTR_KEY,
-  OVS_FLOW_ATTR_MASK,
-  OVS_FLOW_ATTR_UFID,
-} from "../uapi/openvswitch.ts";
-import { copyBytes } from "./bytes.ts";
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { OVS_FLOW_ATTR_ACTIONS } from "../uapi/openvswitch.ts";
 import { parseActions } from "./action/parse.ts";
 import { completeKey } from "./key/complete.ts";
-import { writeKey, writeMask } from "./key/encode.ts";
 import { normalize } from "./key/normal-form.ts";
 import { parseKey } from "./key/parse.ts";
 import { KeyRecord } from "./key/record.ts";
-import { UFID_SIZE, writeUfid } from "./key/ufid.ts";
+import { UFID_SIZE } from "./key/ufid.ts";
 import { failUserspaceKey } from "./key/userspace-only.ts";
 import type { PortNames } from "./ports.ts";
 import type { EncodedLine } from "./shape/found-hole.ts";
@@ -20,6 +13,7 @@ import { Cursor } from "./text/cursor.ts";
 import { parseUfid, takeUfidWord } from "./text/ufid.ts";
 import { WordTable } from "./text/words.ts";
 import { COLON, COMMA, HASH } from "./text/ascii.ts";
+import { type SentUfid, writeMatch } from "./write.ts";
 
 /** What is done with a flow: what its line says, else what the whole load does. */
 export type LineVerb = "put" | "add" | "modify" | "delete";
@@ -126,15 +120,10 @@ export class LineParser {
     this.#actionsStart = cursor.position;
     this.#actionsEnd = cursor.end;
     const isDelete = this.verb === "delete";
-    const hasUfid = this.#writeUfid(writer);
-    const key = writer.position;
-    this.#writeKey(writer);
+    const keyBytes = writeMatch(writer, this.#record, this.#sentUfid());
     // As a request it would be a flush.
-    const isNameless = !hasUfid && !writer.failed && writer.position - key <= NLA_HEADER;
+    const isNameless = !this.ownUfid && !this.#ufid && !writer.failed && keyBytes === 0;
     if (isDelete && isNameless) cursor.fail(EXPECTED_NAME, this.#keyStart);
-    const mask = writer.nest(OVS_FLOW_ATTR_MASK);
-    writeMask(this.#record, writer);
-    writer.endNest(mask);
     if (isDelete) return true;
     if (!this.hasActions) {
       if (this.verb !== "modify") cursor.fail("actions, or drop");
@@ -194,22 +183,10 @@ export class LineParser {
     };
   }
 
-  // Returns whether there is one.
-  #writeUfid(writer: AttributeWriter): boolean {
-    const own = this.#ufidStart >= 0;
-    if (!own && !this.#ufid) return false;
-    const size = own ? this.#lineUfidSize : UFID_SIZE;
-    const at = writer.reserve(OVS_FLOW_ATTR_UFID, size);
-    if (at < 0) return true;
-    if (own) copyBytes(this.#lineUfid, 0, writer.memory.u8, at, size);
-    else writeUfid(this.#record, writer.memory.i32, at);
-    return true;
-  }
-
-  #writeKey(writer: AttributeWriter): void {
-    const key = writer.nest(OVS_FLOW_ATTR_KEY);
-    writeKey(this.#record, writer);
-    writer.endNest(key);
+  #sentUfid(): SentUfid {
+    if (!this.ownUfid) return this.#ufid ? "hash" : "none";
+    const size = this.#lineUfidSize;
+    return size === UFID_SIZE ? this.#lineUfid : this.#lineUfid.subarray(0, size);
   }
 
   /** A verb is a word before a blank; a key's word has a parenthesis. */

@@ -12,7 +12,7 @@ import type { FlowIdentity } from "./identity.ts";
 import { decodeKey, NO_MASK } from "./key/decode.ts";
 import { normalize } from "./key/normal-form.ts";
 import { KeyRecord } from "./key/record.ts";
-import { writeUfid } from "./key/ufid.ts";
+import { UFID_SIZE, writeUfid } from "./key/ufid.ts";
 
 /** Where the payload of an attribute is; `start` is -1 where there is none. */
 export type ByteRange = { start: number; end: number };
@@ -162,4 +162,16 @@ export function hashMatch(flow: Match, out: Int32Array, at: number): boolean {
   normalize(RECORD);
   writeUfid(RECORD, out, at);
   return true;
+}
+
+const HASH = new Int32Array(UFID_SIZE / 4);
+const HASH_BYTES = new Uint8Array(HASH.buffer);
+
+/** Whether a flow has a UFID that is no hash of what it matches: somebody gave it. */
+export function hasGivenUfid(flow: FlowParts): boolean {
+  const { bytes, ufid } = flow;
+  if (ufid.start < 0) return false;
+  if (ufid.end - ufid.start !== UFID_SIZE || !hashMatch(flow, HASH, 0)) return true;
+  for (let i = 0; i < UFID_SIZE; i++) if (bytes[ufid.start + i] !== HASH_BYTES[i]) return true;
+  return false;
 }

@@ -1,11 +1,12 @@
 import type { FlowLineOptions } from "../flow/line.ts";
-import { type NumberedPort, type PortNames, portNamesOf } from "../flow/ports.ts";
+import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import { detect, type FlowFormat } from "../format/detect.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { openFeed } from "../format/open-feed.ts";
 import type { ByteSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { FlowSink } from "./flow-sink.ts";
+import { RecentNames } from "./recent-names.ts";
 import type { LoadTarget } from "./send/sender.ts";
 import type { SenderCount } from "./send/sender-trial.ts";
 
@@ -37,40 +38,21 @@ function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
   if (source.rewind !== undefined) {
     return openFeed({ source, format }, { ...line, ports: portNamesOf(readPorts()) });
   }
-  const recent = withRecentNames(source, readPorts);
-  return openFeed({ source: recent.source, format }, { ...line, ports: recent.ports });
+  const ports = new RecentNames(readPorts);
+  return openFeed({ source: watched(source, () => ports.age()), format }, { ...line, ports });
 }
 
-/** How old the names of ports are at most when a piece of a stream comes. */
-const NAMES_AGE_MS = 1000;
-
-/** A stream may last for days, and ports are renumbered meanwhile: their names are read again as it goes on. */
-function withRecentNames(
-  source: ByteSource,
-  read: () => readonly NumberedPort[],
-): { source: ByteSource; ports: PortNames } {
-  let names: PortNames | undefined = portNamesOf(read());
-  let readAt = performance.now();
-  const current = (): PortNames => {
-    if (names !== undefined) return names;
-    readAt = performance.now();
-    return (names = portNamesOf(read()));
-  };
+// Tells of each piece that comes.
+function watched(source: ByteSource, onPiece: () => void): ByteSource {
   const came = (count: number): number => {
-    if (performance.now() - readAt >= NAMES_AGE_MS) names = undefined;
+    onPiece();
     return count;
   };
   return {
-    source: {
-      ...source,
-      read: (buffer, offset) => {
-        const count = source.read(buffer, offset);
-        return typeof count === "number" ? came(count) : count.then(came);
-      },
-    },
-    ports: {
-      numberOf: (name) => current().numberOf(name),
-      nameOf: (number) => current().nameOf(number),
+    ...source,
+    read: (buffer, offset) => {
+      const count = source.read(buffer, offset);
+      return typeof count === "number" ? came(count) : count.then(came);
     },
   };
 }

@@ -1,13 +1,12 @@
 import { parseActions } from "../flow/action/parse.ts";
 import { notOneFlow } from "../flow/flow.ts";
-import { writeKey, writeMask } from "../flow/key/encode.ts";
 import { normalize } from "../flow/key/normal-form.ts";
 import { decodePacketKey } from "../flow/key/packet-key.ts";
 import { KeyRecord } from "../flow/key/record.ts";
-import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
 import { FlowLineEncoder } from "../flow/line.ts";
 import { Cursor } from "../flow/text/cursor.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import { writeMatch } from "../flow/write.ts";
 import { type FlowRefusal, refusalOfSyntax } from "../format/refusals.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import type { Batch } from "../netlink/batch.ts";
@@ -15,12 +14,7 @@ import type { FlowVerb } from "../ovs/flow-request.ts";
 import { FlowRequests } from "../ovs/flow-requests.ts";
 import { portNames } from "../ovs/vport.ts";
 import { assert, MillraceError } from "../sys/errors.ts";
-import {
-  OVS_FLOW_ATTR_ACTIONS,
-  OVS_FLOW_ATTR_KEY,
-  OVS_FLOW_ATTR_MASK,
-  OVS_FLOW_ATTR_UFID,
-} from "../uapi/openvswitch.ts";
+import { OVS_FLOW_ATTR_ACTIONS } from "../uapi/openvswitch.ts";
 import { Account } from "./account.ts";
 import type { FlowException } from "./outcome.ts";
 import { SendConnection } from "./send/connection.ts";
@@ -128,7 +122,7 @@ export class FlowInstaller implements Disposable {
       // Before they are looked up: ports that were renumbered are noticed when flows are sent.
       if (this.#batch.full) this.#send();
       known = this.#actionsOf(actions);
-      writeFlow(this.#begin(), record, known.list);
+      writeAnswer(this.#begin(), record, known.list);
     } while (!this.#keep("put"));
     if (!known.namesPort) return;
     const key = bytes.slice(keyStart, keyEnd);
@@ -136,7 +130,7 @@ export class FlowInstaller implements Disposable {
       const { list } = this.#actionsOf(actions);
       const own = new KeyRecord();
       readPacketKey(key, 0, key.length, own);
-      writeFlow(this.#begin(), own, list);
+      writeAnswer(this.#begin(), own, list);
       return "put";
     });
   }
@@ -256,15 +250,7 @@ function readPacketKey(bytes: Uint8Array, start: number, end: number, record: Ke
   normalize(record);
 }
 
-function writeFlow(writer: AttributeWriter, record: KeyRecord, actions: Uint8Array): void {
-  const ufid = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
-  if (ufid < 0) return;
-  writeUfid(record, writer.memory.i32, ufid);
-  const key = writer.nest(OVS_FLOW_ATTR_KEY);
-  writeKey(record, writer);
-  writer.endNest(key);
-  const mask = writer.nest(OVS_FLOW_ATTR_MASK);
-  writeMask(record, writer);
-  writer.endNest(mask);
+function writeAnswer(writer: AttributeWriter, record: KeyRecord, actions: Uint8Array): void {
+  writeMatch(writer, record, "hash");
   writer.bytes(OVS_FLOW_ATTR_ACTIONS, actions);
 }

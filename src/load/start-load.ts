@@ -1,6 +1,7 @@
 import type { LineVerb } from "../flow/line.ts";
 import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import type { TemplateFill } from "../flow/template.ts";
+import type { FlowItem } from "../format/flows-feed.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { type FlowInput, openFeed } from "../format/open-feed.ts";
 import type { FlowParts } from "../flow/parts.ts";
@@ -11,10 +12,15 @@ import type { FlowSink } from "./flow-sink.ts";
 import { load, type LoadOptions, loadSync } from "./load.ts";
 import type { FlowException } from "./outcome.ts";
 import type { OutcomeTable } from "./outcome-table.ts";
+import { RecentNames } from "./recent-names.ts";
 import type { LoadReport } from "./report.ts";
 import { type Batching, batchingForRate, completeBatching } from "./send/batching.ts";
 import type { LoadTarget } from "./send/sender.ts";
 import type { SenderCount } from "./send/sender-trial.ts";
+
+/** What is loaded: bytes in a format, what a script gives, or a template and its rows. */
+export type LoadInput =
+  FlowInput | { readonly items: Iterable<FlowItem> | AsyncIterable<FlowItem> } | TemplateFill;
 
 /** Everything that a load can be told: by the library, by `load` and `dpctl`, by the demo. */
 export type StartOptions = LoadOptions & {
@@ -51,7 +57,7 @@ export type StartOptions = LoadOptions & {
  */
 export async function startLoad(
   target: LoadTarget | "dry",
-  input: FlowInput | TemplateFill,
+  input: LoadInput,
   options: StartOptions,
 ): Promise<LoadReport> {
   const sink = openSink(target, options);
@@ -68,13 +74,13 @@ export async function startLoad(
 /** As {@link startLoad}, without yielding: nothing of the input may have to be waited for. */
 export function startLoadSync(
   target: LoadTarget | "dry",
-  input: FlowInput | TemplateFill,
+  input: LoadInput,
   options: StartOptions,
 ): LoadReport {
   const feed =
     "source" in input
       ? openFeed(input, { ...lineOf(options), ports: portNamesOf(portReader(target, options)()) })
-      : templateFeed(input, options);
+      : scriptFeed(target, input, options);
   return loadSync(feed, openSink(target, options), options);
 }
 
@@ -98,11 +104,11 @@ function openSink(target: LoadTarget | "dry", options: StartOptions): FlowSink {
 
 function openInput(
   target: LoadTarget | "dry",
-  input: FlowInput | TemplateFill,
+  input: LoadInput,
   sink: FlowSink,
   options: StartOptions,
 ): FlowFeed | Promise<FlowFeed> {
-  if (!("source" in input)) return templateFeed(input, options);
+  if (!("source" in input)) return scriptFeed(target, input, options);
   const readPorts = portReader(target, options);
   return fileFeed(input.source, sink, target === "dry" ? undefined : target, {
     line: lineOf(options),
@@ -112,11 +118,22 @@ function openInput(
   });
 }
 
-function templateFeed(fill: TemplateFill, options: StartOptions): FlowFeed {
+function scriptFeed(
+  target: LoadTarget | "dry",
+  input: Exclude<LoadInput, FlowInput>,
+  options: StartOptions,
+): FlowFeed {
+  if ("items" in input) {
+    const {
+      FlowsFeed,
+    }: typeof import("../format/flows-feed.ts") = require("../format/flows-feed.ts");
+    const ports = new RecentNames(portReader(target, options));
+    return new FlowsFeed("flows", input.items, { ...lineOf(options), ports }, () => ports.age());
+  }
   const {
     TemplateFeed,
   }: typeof import("../format/template-feed.ts") = require("../format/template-feed.ts");
-  return new TemplateFeed(fill.reader(options));
+  return new TemplateFeed(input.reader(options));
 }
 
 function portReader(

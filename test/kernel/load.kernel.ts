@@ -2,9 +2,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { FlowLineEncoder } from "../../src/flow/line.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { linesSource } from "../../src/format/lines-source.ts";
+import { FlowsFeed } from "../../src/format/flows-feed.ts";
 import { pathSource } from "../../src/format/source.ts";
-import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load, loadSync } from "../../src/load/load.ts";
 import { Account } from "../../src/load/account.ts";
@@ -204,7 +203,7 @@ describe("load", () => {
     }
     const account = new Account();
     const sender = new Sender({ channel: dp.channel, datapath: dp.info }, account);
-    const report = await load(new TextFeed(linesSource("script", flows()), { ufid: true }), sender);
+    const report = await load(new FlowsFeed("script", flows(), { ufid: true }), sender);
     expect(report.ended).toBe("fatal");
     expect(report.lines).toBeGreaterThanOrEqual(9000);
     expect(report.lines).toBeLessThan(20_000);
@@ -223,7 +222,7 @@ describe("load", () => {
       yield* sample(10, 10).trim().split("\n");
     }
     const sender = new Sender({ channel: dp.channel, datapath: dp.info }, new Account());
-    const report = await load(new TextFeed(linesSource("script", flows()), { ufid: true }), sender);
+    const report = await load(new FlowsFeed("script", flows(), { ufid: true }), sender);
     expect([report.ended, report.applied, report.rejected]).toEqual(["fatal", 0, report.lines]);
   });
 
@@ -236,8 +235,8 @@ describe("load", () => {
     }
     const sender = new Sender({ channel: dp.channel, datapath: dp.info }, new Account());
     const startedAt = performance.now();
-    const source = linesSource("script", endless());
-    const report = await load(new TextFeed(source, { ufid: true }), sender, {
+    const feed = new FlowsFeed("script", endless(), { ufid: true });
+    const report = await load(feed, sender, {
       signal: controller.signal,
     });
     const elapsed = performance.now() - startedAt;

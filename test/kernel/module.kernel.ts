@@ -2,8 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { Datapath } from "../../src/datapath.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { linesSource } from "../../src/format/lines-source.ts";
-import { TextFeed } from "../../src/format/text-feed.ts";
+import { FlowsFeed } from "../../src/format/flows-feed.ts";
 import { load } from "../../src/load/load.ts";
 import { Account } from "../../src/load/account.ts";
 import { Sender } from "../../src/load/send/sender.ts";
@@ -80,7 +79,7 @@ describeUnless(NOT_OURS)("after the module was loaded anew", () => {
         reload();
         yield* flows;
       }
-      const feed = new TextFeed(linesSource("script", lines()), { ufid: true, mode });
+      const feed = new FlowsFeed("script", lines(), { ufid: true, mode });
       const report = await load(feed, sender);
       expect([report.applied, report.rejected, report.ended]).toEqual([1, 20, "fatal"]);
       expect(report.errors[0]).toMatchObject({ code: "ESTALE" });

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { sampleLine } from "../../src/format/sample.ts";
-import { linesSource } from "../../src/format/lines-source.ts";
+import { FlowsFeed } from "../../src/format/flows-feed.ts";
 import { pathSource } from "../../src/format/source.ts";
-import { TextFeed } from "../../src/format/text-feed.ts";
 import { fileFeed, sendersOf } from "../../src/load/file-feed.ts";
 import { load } from "../../src/load/load.ts";
 import { Account } from "../../src/load/account.ts";
@@ -61,8 +60,8 @@ describe("how a load is sent", () => {
     }
     for (const mixed of [false, true]) {
       const sender = new Sender(target, new Account(), { senders: 2 });
-      const source = linesSource("script", groups(sender, mixed));
-      const report = await load(new TextFeed(source, { ufid: true }), sender);
+      const feed = new FlowsFeed("script", groups(sender, mixed), { ufid: true });
+      const report = await load(feed, sender);
       expect([report.senders, report.ended]).toEqual([mixed ? 1 : 2, "whole"]);
       expect(report.applied + report.rejected).toBe(report.lines);
     }
@@ -94,10 +93,7 @@ describe("how a load is sent", () => {
           yield sampleLine(i);
         }
       }
-      const report = await load(
-        new TextFeed(linesSource("script", flows()), { ufid: true }),
-        sender,
-      );
+      const report = await load(new FlowsFeed("script", flows(), { ufid: true }), sender);
       expect(report.ended).toBe("failed");
       expect(report.endReason).toContain("the thread that sends half of each batch");
       const { applied, unknown, reconciled } = report;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { sampleLine } from "../../src/format/sample.ts";
-import { linesSource } from "../../src/format/lines-source.ts";
+import { FlowsFeed } from "../../src/format/flows-feed.ts";
 import { openFeed } from "../../src/format/open-feed.ts";
 import { bytesSource, streamSource, UnreadableInputError } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
@@ -47,8 +47,8 @@ test("input that breaks off is reported with what came before", async () => {
     await Bun.sleep(1);
     throw new UnreadableInputError("the disk is gone");
   }
-  const source = linesSource("script", broken());
-  const report = await load(new TextFeed(source, { ufid: true }), new DryRun(new Account()));
+  const script = new FlowsFeed("script", broken(), { ufid: true });
+  const report = await load(script, new DryRun(new Account()));
   expect(report).toMatchObject({ encoded: 1, ended: "unreadable", endReason: "the disk is gone" });
 });
 
@@ -68,8 +68,8 @@ test("an abort ends the wait for an input that stalls", async () => {
     await new Promise(() => undefined);
   }
   setTimeout(() => controller.abort(), limit(0.03));
-  const source = linesSource("script", stalled());
-  const report = await load(new TextFeed(source, { ufid: true }), new DryRun(new Account()), {
+  const script = new FlowsFeed("script", stalled(), { ufid: true });
+  const report = await load(script, new DryRun(new Account()), {
     signal: controller.signal,
   });
   expect(report).toMatchObject({ encoded: 1, ended: "interrupted" });
@@ -79,7 +79,7 @@ test("a synchronous load says that it cannot wait", () => {
   async function* later(): AsyncGenerator<string> {
     yield sampleLine(1);
   }
-  const waiting = new TextFeed(linesSource("script", later()), { ufid: true });
+  const waiting = new FlowsFeed("script", later(), { ufid: true });
   expect(() => loadSync(waiting, new DryRun(new Account()))).toThrow("has to be waited for");
 });
 

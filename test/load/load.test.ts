@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { FlowTemplate } from "../../src/flow/template.ts";
 import { sampleLine } from "../../src/format/sample.ts";
-import { linesSource } from "../../src/format/lines-source.ts";
+import { FlowsFeed } from "../../src/format/flows-feed.ts";
 import { bytesSource, UnreadableInputError } from "../../src/format/source.ts";
 import { TemplateFeed } from "../../src/format/template-feed.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
@@ -56,7 +56,7 @@ test("a load visits the event loop while its flows are settled in slices", async
 test("a load that keeps to a rate rests, and loads every flow: yielding or not", async () => {
   const LINES = 2600; // two whole batches and a part: it rests twice at least
   const text = Array.from({ length: LINES }, (_, i) => sampleLine(i));
-  const feed = (): TextFeed => new TextFeed(linesSource("flows", text), { ufid: true });
+  const feed = (): FlowsFeed => new FlowsFeed("flows", text, { ufid: true });
   for (const maxRate of [20_000, 1e9]) {
     const whole = { encoded: LINES, lines: LINES, ended: "whole" };
     const startedAt = performance.now();
@@ -138,8 +138,8 @@ async function* laterLinesThatThrow(count: number, cause: unknown): AsyncGenerat
 
 test("lines of a script that throws midway: those before are loaded, and the report says why it ended", async () => {
   const cause = new RangeError("the database is gone");
-  const feed = (lines: Iterable<string> | AsyncIterable<string>): TextFeed =>
-    new TextFeed(linesSource("flows", lines), { ufid: true });
+  const feed = (lines: Iterable<string> | AsyncIterable<string>): FlowsFeed =>
+    new FlowsFeed("flows", lines, { ufid: true });
   const sink = (): DryRun => new DryRun(new Account());
   const broken = (lines: number): object => ({
     encoded: lines - (lines > 1 ? 1 : 0),

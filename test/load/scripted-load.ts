@@ -1,6 +1,5 @@
 import type { LineVerb } from "../../src/flow/line.ts";
-import { linesSource } from "../../src/format/lines-source.ts";
-import { TextFeed } from "../../src/format/text-feed.ts";
+import { FlowsFeed } from "../../src/format/flows-feed.ts";
 import { loadSync } from "../../src/load/load.ts";
 import { Account } from "../../src/load/account.ts";
 import { OutcomeTable } from "../../src/load/outcome-table.ts";
@@ -53,7 +52,7 @@ export function loadInto(
     new Account(undefined, table),
     { senders: 1, ...rest, batching: batchingOf(flowsPerBatch), tolerate: new Set(tolerate) },
   );
-  const feed = new TextFeed(linesSource("lines", lines), {
+  const feed = new FlowsFeed("lines", lines, {
     ufid,
     ...(mode === undefined ? {} : { mode }),
   });

@@ -25,7 +25,8 @@ function held(dp: ScriptedDatapath): Record<string, string> {
   const found: Record<string, string> = {};
   for (const view of dumpFlows(dp.channel, dp.info)) {
     const text = Flow.fromParts(view).toString();
-    const [, key = "", actions = ""] = /^(.*?), (?:packets:.*, )?actions:(.*)$/.exec(text) ?? [];
+    const [, key = "", actions = ""] =
+      /^(?:ufid:\S+, )?(.*?), (?:packets:.*, )?actions:(.*)$/.exec(text) ?? [];
     found[key] = actions;
   }
   return found;

@@ -45,8 +45,28 @@ export function placesArePorts(
   return places.done;
 }
 
+/** Is offered each place for the number of a port: the offset of its first byte. */
+export type PortPlaces = { offer(offset: number): void };
+
+/**
+ * Walks the places of a message where numbers of ports are: the values of its in_ports, and the ports in its
+ * actions.
+ * @param at word where the message begins
+ */
+export function walkPorts(
+  bytes: Uint8Array,
+  words: Int32Array,
+  at: number,
+  into: PortPlaces,
+): void {
+  const key = (at + KEY_AT) * 4;
+  walkKey(bytes, key, key + u16At(bytes, key), into, PORT_SIZE, 0);
+  const actions = actionsAt(words, at);
+  if (actions >= 0) walkList(bytes, actions * 4, into);
+}
+
 /** The places of a chunk, taken off one by one. */
-class PlaceList {
+class PlaceList implements PortPlaces {
   readonly #places: readonly number[];
   readonly #first: number;
   #next = 0;
@@ -80,7 +100,7 @@ function walkKey(
   bytes: Uint8Array,
   at: number,
   end: number,
-  places: PlaceList,
+  places: PortPlaces,
   size: number,
   depth: number,
 ): void {
@@ -99,7 +119,7 @@ function walkKey(
 }
 
 /** The ports in the list of actions at `at`, the attribute that holds it. */
-function walkList(bytes: Uint8Array, at: number, places: PlaceList, depth = 0): void {
+function walkList(bytes: Uint8Array, at: number, places: PortPlaces, depth = 0): void {
   if (depth > DEPTH_MAX) return;
   const end = at + attributeLength(bytes, at, bytes.length);
   let from = at + NLA_HEADER;
@@ -114,7 +134,7 @@ function walkAction(
   bytes: Uint8Array,
   at: number,
   length: number,
-  places: PlaceList,
+  places: PortPlaces,
   depth: number,
 ): void {
   const form = ACTION_OF_TYPE[attributeType(bytes, at)]?.form;
@@ -140,7 +160,7 @@ function walkMembers(
   at: number,
   length: number,
   { members }: Members,
-  places: PlaceList,
+  places: PortPlaces,
   depth: number,
 ): void {
   const end = at + length;
@@ -166,7 +186,7 @@ function walkMembers(
 }
 
 /** SET holds a value, SET_MASKED a value and its mask. */
-function walkSet(bytes: Uint8Array, at: number, length: number, places: PlaceList): void {
+function walkSet(bytes: Uint8Array, at: number, length: number, places: PortPlaces): void {
   const inner = attributeLength(bytes, at + NLA_HEADER, at + length);
   for (const size of [PORT_SIZE, PORT_SIZE * 2]) {
     if (inner === NLA_HEADER + size) walkKey(bytes, at, at + length, places, size, 0);

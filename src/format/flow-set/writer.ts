@@ -59,10 +59,12 @@ export class FlowSetWriter {
     return this.#requests.begin();
   }
 
-  /** The message that was begun last. @returns a copy in words, from its first one */
-  copy(): Int32Array {
+  /** The message that was begun last. @returns a copy in words, from its first one, its length set */
+  copy(): Int32Array<ArrayBuffer> {
     const { memory, bytes, writer } = this.#batch;
-    return memory.i32.slice(bytes >> 2, writer.position >> 2);
+    const copy = new Int32Array(memory.i32.subarray(bytes >> 2, writer.position >> 2));
+    copy[0] = writer.position - bytes;
+    return copy;
   }
 
   /** Whether the message that was begun last has a key, also where it is sent without a UFID. */

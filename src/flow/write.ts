@@ -1,0 +1,65 @@
+import type { AttributeWriter } from "../netlink/attribute-writer.ts";
+import {
+  OVS_FLOW_ATTR_ACTIONS,
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+} from "../uapi/openvswitch.ts";
+import { writeKey, writeMask } from "./key/encode.ts";
+import { normalize } from "./key/normal-form.ts";
+import { KeyRecord } from "./key/record.ts";
+import { UFID_SIZE, writeUfid } from "./key/ufid.ts";
+import { type FlowParts, hasGivenUfid, readMatch } from "./parts.ts";
+
+/** The UFID that a flow is sent with: the hash of its match, one of 1 to 16 bytes, or none. */
+export type SentUfid = "hash" | "none" | Uint8Array;
+
+/**
+ * Appends what names a flow and what it matches: UFID, KEY and MASK, in this order. A writer without room is
+ * left failed.
+ * @param record in normal form
+ * @returns bytes of the key's payload
+ */
+export function writeMatch(writer: AttributeWriter, record: KeyRecord, ufid: SentUfid): number {
+  if (ufid === "hash") {
+    const at = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
+    if (at >= 0) writeUfid(record, writer.memory.i32, at);
+  } else if (ufid !== "none") writer.bytes(OVS_FLOW_ATTR_UFID, ufid);
+  const key = writer.nest(OVS_FLOW_ATTR_KEY);
+  const keyStart = writer.position;
+  writeKey(record, writer);
+  const keyBytes = writer.position - keyStart;
+  writer.endNest(key);
+  const mask = writer.nest(OVS_FLOW_ATTR_MASK);
+  writeMask(record, writer);
+  writer.endNest(mask);
+  return keyBytes;
+}
+
+const RECORD = new KeyRecord();
+
+/**
+ * Appends a flow that was read, from a kernel say, as a request has it: its match in normal form, its actions
+ * byte for byte. No text is made of it.
+ * @param withHash a flow without a given UFID gets the hash of its match; else none
+ * @param withActions false for a delete
+ * @returns `malformed` where its key or mask cannot be read: nothing was written; `nameless` where neither a
+ *   UFID nor a key names it, which as a delete would be a flush
+ */
+export function writeFlow(
+  writer: AttributeWriter,
+  flow: FlowParts,
+  withHash: boolean,
+  withActions: boolean,
+): "written" | "malformed" | "nameless" {
+  if (!readMatch(flow, RECORD)) return "malformed";
+  const { bytes, ufid, actions } = flow;
+  const given = hasGivenUfid(flow);
+  normalize(RECORD);
+  const sent = withHash ? "hash" : "none";
+  const keyBytes = writeMatch(writer, RECORD, given ? bytes.subarray(ufid.start, ufid.end) : sent);
+  if (withActions && actions.start >= 0) {
+    writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
+  }
+  return keyBytes === 0 && !given && !withHash ? "nameless" : "written";
+}

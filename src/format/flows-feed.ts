@@ -1,0 +1,282 @@
+import { Flow } from "../flow/flow.ts";
+import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import { writeFlow } from "../flow/write.ts";
+import type { FlowRequests } from "../ovs/flow-requests.ts";
+import type { FlowFeed, LineNotes } from "./feed.ts";
+import { type FlowRefusal, type Refusals, refusalOfSyntax } from "./refusals.ts";
+import { brokenOff, UnreadableInputError } from "./source.ts";
+import { LINE_BYTES_MAX } from "./text-lines.ts";
+
+/** What a script gives: a line of text, or a flow, which never becomes text. */
+export type FlowItem = string | Flow;
+
+/** Room for the lines that scripts give; it grows with them. */
+const TEXT_BYTES = 4096;
+
+/** Items between two visits to the load: they may all be comments. */
+const ITEMS_PER_PUMP = 8192;
+
+/** Items that are kept to be quoted. Of a batch that has more, comments say, the first are lost. */
+const KEPT_MAX = 65_536;
+
+/**
+ * Flows of a script, one by one: lines of text and {@link Flow}s; each counts as a line. What the script throws
+ * is thrown, as the input that breaks off, once the flows before are taken.
+ */
+export class FlowsFeed implements FlowFeed {
+  readonly name: string;
+  readonly bytesTotal = undefined;
+  bytesRead = 0;
+  /** Items taken. */
+  line = 0;
+  readonly #source: SyncItems | AsyncItems;
+  readonly #encoder: FlowLineEncoder;
+  readonly #mode: LineVerb;
+  readonly #ufid: boolean;
+  readonly #onPump: () => void;
+  readonly #utf8 = new TextEncoder();
+  #text = new Uint8Array(TEXT_BYTES);
+  /** The item found no room and is still to be encoded. */
+  #again: FlowItem | undefined;
+  /** Items that are on their way, the first of which is line `#keptFrom`. */
+  #kept: FlowItem[] = [];
+  #keptFrom = 1;
+  #completed = 0;
+  #headers = 0;
+  #failure: UnreadableInputError | undefined;
+
+  /**
+   * @param name what the script is called in messages
+   * @param onPump is called before items are taken
+   */
+  constructor(
+    name: string,
+    items: Iterable<FlowItem> | AsyncIterable<FlowItem>,
+    options: FlowLineOptions,
+    onPump: () => void = () => {},
+  ) {
+    this.name = name;
+    this.#onPump = onPump;
+    this.#source = Symbol.asyncIterator in items ? new AsyncItems(items) : new SyncItems(items);
+    this.#encoder = new FlowLineEncoder(options);
+    this.#mode = options.mode ?? "put";
+    this.#ufid = options.ufid;
+  }
+
+  get notes(): LineNotes {
+    const members = [...this.#encoder.members];
+    return { completed: this.#completed, passedOver: { headers: this.#headers, members } };
+  }
+
+  pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
+    const { batch } = requests;
+    this.#onPump();
+    if (batch.count === 0) {
+      // What became of those before is known, and was said.
+      this.#kept = [];
+      this.#keptFrom = this.line + 1;
+    }
+    for (let taken = 0; taken < ITEMS_PER_PUMP; taken++) {
+      const item = this.#next();
+      if (item === undefined) break;
+      this.#again = undefined;
+      this.line++;
+      this.#keep(item);
+      if (!this.#take(item, requests, refusals)) {
+        if (batch.count === 0) {
+          // An empty arena without room for one flow: it is longer than netlink carries.
+          this.#refuse(refusals, "EMSGSIZE", "longer than a netlink message can be");
+        } else {
+          this.line--;
+          this.#kept.pop();
+          this.#again = item;
+        }
+        return requests;
+      }
+      if (batch.full || refusals.full) return requests;
+    }
+    return undefined;
+  }
+
+  fill(): boolean | Promise<boolean> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const more = this.#source.fill();
+    return typeof more === "boolean"
+      ? more
+      : more.catch((cause: unknown) => {
+          throw this.#brokenOff(cause);
+        });
+  }
+
+  lineText(line: number): Uint8Array | undefined {
+    const item = this.#kept[line - this.#keptFrom];
+    return item === undefined ? undefined : this.#utf8.encode(textOf(item));
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  // What is at hand: what found no room, or the next item.
+  #next(): FlowItem | undefined {
+    if (this.#again !== undefined) return this.#again;
+    try {
+      const item = this.#source.next();
+      if (typeof item !== "string" || !/\n./s.test(item)) return item;
+      this.#source.close();
+      const why = `a newline within the flow "${textOf(item)}"`;
+      throw new UnreadableInputError(`cannot read ${this.name}: ${why}`);
+    } catch (cause) {
+      this.#failure = this.#brokenOff(cause);
+      return undefined;
+    }
+  }
+
+  // Returns false where there is no room for it.
+  #take(item: FlowItem, requests: FlowRequests, refusals: Refusals): boolean {
+    return item instanceof Flow
+      ? this.#takeFlow(item, requests, refusals)
+      : this.#takeText(textOf(item), requests, refusals);
+  }
+
+  #keep(item: FlowItem): void {
+    if (this.#kept.length === KEPT_MAX) {
+      this.#kept = [];
+      this.#keptFrom = this.line;
+    }
+    this.#kept.push(item);
+  }
+
+  #takeText(text: string, requests: FlowRequests, refusals: Refusals): boolean {
+    const size = this.#encodeText(text);
+    if (size > LINE_BYTES_MAX) {
+      this.#refuse(refusals, "LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`);
+      return true;
+    }
+    const encoder = this.#encoder;
+    const writer = requests.begin();
+    try {
+      if (!encoder.encode(this.#text, 0, size, this.line, writer)) {
+        if (encoder.isHeader) this.#headers++;
+        return true;
+      }
+    } catch (error) {
+      if (!(error instanceof FlowSyntaxError)) throw error;
+      refusals.add(refusalOfSyntax(this.line, error));
+      return true;
+    }
+    if (!requests.commit(encoder.verb, this.line)) return false;
+    if (encoder.completed) this.#completed++;
+    return true;
+  }
+
+  #takeFlow(flow: Flow, requests: FlowRequests, refusals: Refusals): boolean {
+    const { parts } = flow;
+    const isDelete = this.#mode === "delete";
+    if (parts.actions.start < 0 && !isDelete && this.#mode !== "modify") {
+      this.#refuse(refusals, "NO_ACTIONS", "a flow without actions");
+      return true;
+    }
+    const written = writeFlow(requests.begin(), parts, this.#ufid, !isDelete);
+    if (written === "malformed") {
+      this.#refuse(refusals, "MALFORMED", "the flow's key or mask cannot be read");
+      return true;
+    }
+    if (written === "nameless" && isDelete) {
+      this.#refuse(refusals, "NO_KEY", "a delete without a key would flush: it names no flow");
+      return true;
+    }
+    return requests.commit(this.#mode, this.line);
+  }
+
+  // Returns how many bytes of the text there are.
+  #encodeText(text: string): number {
+    if (text.length * 3 > this.#text.length) {
+      const size = Buffer.byteLength(text);
+      if (size > LINE_BYTES_MAX) return size;
+      if (size > this.#text.length) this.#text = new Uint8Array(size * 2);
+    }
+    const { written } = this.#utf8.encodeInto(text, this.#text);
+    this.bytesRead += written;
+    return written;
+  }
+
+  #refuse(refusals: Refusals, code: string, reason: string): void {
+    const refusal: FlowRefusal = { line: this.line, column: 1, code, reason, text: "" };
+    refusals.add(refusal);
+  }
+
+  #brokenOff(cause: unknown): UnreadableInputError {
+    return brokenOff(`line ${this.line + 1} of ${this.name}`, cause);
+  }
+}
+
+// A line may end with its newline.
+function textOf(item: FlowItem): string {
+  const text = item.toString();
+  return text.endsWith("\n") ? text.replace(/\r?\n$/, "") : text;
+}
+
+/** Items that are at hand. An iterator that throws has ended, too: it is not to be left, then. */
+class SyncItems {
+  readonly #iterator: Iterator<FlowItem>;
+  #ended = false;
+
+  constructor(items: Iterable<FlowItem>) {
+    this.#iterator = items[Symbol.iterator]();
+  }
+
+  next(): FlowItem | undefined {
+    if (this.#ended) return undefined;
+    this.#ended = true;
+    const step = this.#iterator.next();
+    if (step.done === true) return undefined;
+    this.#ended = false;
+    return step.value;
+  }
+
+  // Each item is at hand when it is asked for.
+  fill(): boolean {
+    return !this.#ended;
+  }
+
+  // As a loop that is left: the generator's own clean-up runs.
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#iterator.return?.();
+  }
+}
+
+/** Items that are waited for, each as it comes: who gives them one by one wants them to go out. */
+class AsyncItems {
+  readonly #iterator: AsyncIterator<FlowItem>;
+  #item: FlowItem | undefined;
+  #ended = false;
+
+  constructor(items: AsyncIterable<FlowItem>) {
+    this.#iterator = items[Symbol.asyncIterator]();
+  }
+
+  next(): FlowItem | undefined {
+    const item = this.#item;
+    this.#item = undefined;
+    return item;
+  }
+
+  async fill(): Promise<boolean> {
+    const step = await this.#iterator.next();
+    this.#ended = step.done === true;
+    if (step.done === true) return false;
+    this.#item = step.value;
+    return true;
+  }
+
+  // Whether that goes well is no matter of the load.
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    void this.#iterator.return?.().catch(() => undefined);
+  }
+}
