@@ -15,8 +15,8 @@ export type DatapathLoadOptions = Omit<
   readonly force?: boolean;
 };
 
-/** What a load without yielding takes: nothing of it has to be waited for. */
-export type SyncFlowSource = Uint8Array | TemplateFill | Iterable<string | Flow>;
+/** What a load without yielding takes: a file's path, or what is at hand. */
+export type SyncFlowSource = string | Uint8Array | TemplateFill | Iterable<string | Flow>;
 
 /** @throws UnreadableInputError; MillraceError `NO_PERMISSION` */
 export async function loadInto(

@@ -16,8 +16,10 @@ import {
 export type FlowSource =
   /**
    * A file's path, a `Bun.file` or a part of one, or any other blob: text, JSON lines or a flow set, as its
-   * first bytes tell. The name of a `File` says nothing: what is read is its content.
+   * first bytes tell. The name of a `File` says nothing: what is read is its content. One flow in text is an
+   * array with that: `[text]`.
    */
+  | string
   | URL
   | Blob
   /** What such a file holds. */
@@ -28,20 +30,22 @@ export type FlowSource =
   | Iterable<FlowItem>
   | AsyncIterable<FlowItem>;
 
-/** Flows that are read without waiting. */
-export function synchronousInput(source: Uint8Array | Iterable<FlowItem>): LoadInput {
+/** Flows that are read without waiting. @throws UnreadableInputError */
+export function synchronousInput(source: string | Uint8Array | Iterable<FlowItem>): LoadInput {
+  if (typeof source === "string") return file(pathSource(source));
   if (!(source instanceof Uint8Array)) return { items: source };
   return { format: formatOf(source), source: bytesSource("bytes", source) };
 }
 
 /** Where flows come from; nothing is read yet. @throws UnreadableInputError */
-export function inputOf(source: URL | Blob | Uint8Array): FlowInput;
+export function inputOf(source: string | URL | Blob | Uint8Array): FlowInput;
 export function inputOf(source: FlowSource): LoadInput;
 export function inputOf(source: FlowSource): LoadInput {
   if (source instanceof TemplateFill) return source;
   if (source instanceof URL) return file(pathSource(Bun.fileURLToPath(source)));
   if (source instanceof Blob) return file(blobSource(source));
-  return Symbol.asyncIterator in source ? { items: source } : synchronousInput(source);
+  const isAsync = typeof source === "object" && Symbol.asyncIterator in source;
+  return isAsync ? { items: source } : synchronousInput(source);
 }
 
 function file(source: ByteSource): FlowInput {

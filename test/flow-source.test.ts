@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { inputOf } from "../src/flow-source.ts";
+import { inputOf, synchronousInput } from "../src/flow-source.ts";
 import { type ByteSource, UnreadableInputError } from "../src/format/source.ts";
 
 const OTHER = "what the disk has\n".repeat(3);
@@ -147,4 +147,19 @@ test("what cannot be read is said as the file's fault", () => {
   const missing = join(folder.path, "missing");
   expect(() => inputOf(Bun.file(missing))).toThrow(`cannot read ${missing}: there is no such file`);
   expect(() => inputOf(Bun.file(folder.path))).toThrow("it is a folder");
+});
+
+test("a string is the path of a file, waited for or not; one that is none says so", async () => {
+  using folder = new Folder();
+  const path = folder.file("flows.txt");
+  const inputs = [inputOf(path), synchronousInput(path)];
+  for (const input of inputs) {
+    expect("source" in input ? await contentOf(input.source) : "no file").toBe(OTHER);
+  }
+  const missing = join(folder.path, "missing.txt");
+  for (const open of [inputOf, synchronousInput]) {
+    expect(() => open(missing)).toThrow(`cannot read ${missing}: there is no such file`);
+    // A flow in text is no path.
+    expect(() => open("in_port(1),eth() 2")).toThrow(UnreadableInputError);
+  }
 });
