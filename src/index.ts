@@ -76,3 +76,4 @@ export { monotonicMs } from "./sys/clock.ts";
 export { MillraceError, NotSupportedError, SystemCallError } from "./sys/errors.ts";
 export { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 export type { WaitOptions } from "./sys/readiness.ts";
+export { ERROR_CODES, type ErrorCode, type MillraceErrorCode } from "./sys/error-codes.ts";

@@ -1,8 +1,8 @@
-import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { LabError } from "../lab/error.ts";
 import type { Verdict } from "../load/report.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE } from "../sys/errno.ts";
+import { ownErrorCode } from "../sys/error-codes.ts";
 import { MillraceError } from "../sys/errors.ts";
 
 /** Exit statuses of every command but `lab`, which gives the status of what it ran. */
@@ -21,23 +21,8 @@ export const Exit = {
   lab: 125,
 } as const;
 
-const UNAVAILABLE = new Set([
-  "NO_PERMISSION",
-  "NO_MODULE",
-  "NO_DATAPATH",
-  "NO_PORT",
-  "NO_INTERFACE",
-  "NO_PROTOCOL",
-  "NO_NAMESPACE",
-  "NOT_SUPPORTED",
-  "BUSY",
-  "OWNED",
-  "LOCAL_PORT",
-  "NOT_INTERNAL",
-  "EEXIST",
-  "ENODEV",
-  "EPERM",
-]);
+/** Errors of system calls that say no to this machine, or to its state. */
+const UNAVAILABLE: ReadonlySet<string> = new Set(["EEXIST", "ENODEV", "EPERM"]);
 
 /** The kernel says that what was asked for cannot be: a name, a size, an action. */
 const INVALID_REQUEST = new Set([E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE]);
@@ -60,9 +45,8 @@ export function exitStatusOf(error: unknown): number {
   if (error instanceof NetlinkError) {
     return INVALID_REQUEST.has(error.errno) ? Exit.usage : Exit.unavailable;
   }
-  if (error.code === "UNREADABLE_INPUT" || error.code === "USAGE") return Exit.usage;
-  // FLOW_SYNTAX, and those that say more.
-  if (error instanceof FlowSyntaxError) return Exit.usage;
+  const own = ownErrorCode(error.code);
+  if (own !== undefined) return own.exit;
   return UNAVAILABLE.has(error.code) ? Exit.unavailable : Exit.internal;
 }
 

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import type { Cursor } from "./text/cursor.ts";
 import { FlowSyntaxError, syntaxFactsAt } from "./text/syntax-error.ts";
 
@@ -7,7 +8,7 @@ export type UserspaceKind = "an action" | "a key" | "a field";
 /** An action or a match that is in the language, but that no kernel knows. */
 export class UserspaceOnlyError extends FlowSyntaxError {
   override readonly name: string = "UserspaceOnlyError";
-  override readonly code: string = "FLOW_USERSPACE_ONLY";
+  override readonly code: MillraceErrorCode = "FLOW_USERSPACE_ONLY";
 }
 
 /** Throws the error for the word `name` at `at`, which is `kind`. */

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import { Flow } from "../flow/flow.ts";
 import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
@@ -202,7 +203,7 @@ export class FlowsFeed implements FlowFeed {
     return written;
   }
 
-  #refuse(refusals: Refusals, code: string, reason: string): void {
+  #refuse(refusals: Refusals, code: MillraceErrorCode, reason: string): void {
     const refusal: FlowRefusal = { line: this.line, column: 1, code, reason, text: "" };
     refusals.add(refusal);
   }

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import type { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 
 /** Why a flow cannot be sent. */
@@ -7,7 +8,7 @@ export type FlowRefusal = {
   /** 1-based, in bytes. */
   readonly column: number;
   /** Which rule: `FLOW_SYNTAX`. */
-  readonly code: string;
+  readonly code: MillraceErrorCode;
   readonly reason: string;
   /** The text around the column. */
   readonly text: string;

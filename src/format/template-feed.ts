@@ -2,10 +2,10 @@ import type { TemplateReader } from "../flow/template.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { FlowFeed } from "./feed.ts";
-import type { Refusals } from "./refusals.ts";
+import type { FlowRefusal, Refusals } from "./refusals.ts";
 import { brokenOff } from "./source.ts";
 
-const TOO_LONG = {
+const TOO_LONG: Omit<FlowRefusal, "line"> = {
   column: 1,
   code: "EMSGSIZE",
   reason: "longer than a netlink message can be",

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
@@ -124,6 +125,6 @@ export class TextFeed implements FlowFeed {
   }
 }
 
-function refusalOf(line: number, code: string, reason: string): FlowRefusal {
+function refusalOf(line: number, code: MillraceErrorCode, reason: string): FlowRefusal {
   return { line, column: 1, code, reason, text: "" };
 }

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import type { Lacking } from "../flow/rules/lacking.ts";
 import type { FlowVerb } from "../ovs/flow-request.ts";
 import { EIO } from "../sys/errno.ts";
@@ -54,7 +55,7 @@ export type FlowException = {
    * The name of the errno, such as `EEXIST`; `NOT_SUPPORTED` where the kernel lacks what the flow asks for;
    * `LOST_REPLY`; `FLOW_SYNTAX` and the like where the kernel was not asked.
    */
-  readonly code: string;
+  readonly code: MillraceErrorCode;
   /** In words. */
   readonly reason: string;
   /** The line as it stands in the input, or the part of it around the column; else the flow. */

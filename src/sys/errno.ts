@@ -1,6 +1,9 @@
 /** The errno numbers of Linux (asm-generic/errno-base.h, asm-generic/errno.h), the same on x64 and arm64. */
 
-type Entry = readonly [name: string, text: string];
+/** The name of an errno, or `errno` and its number where it has none. */
+export type ErrnoCode = `E${string}` | `errno ${number}`;
+
+type Entry = readonly [name: `E${string}`, text: string];
 
 // A sparse list: the index is the errno.
 const TABLE: ReadonlyMap<number, Entry> = new Map<number, Entry>([
@@ -137,7 +140,7 @@ const TABLE: ReadonlyMap<number, Entry> = new Map<number, Entry>([
 ]);
 
 /** The name of an errno, `ENOENT`; of an unknown one, `errno 4711`. */
-export function errnoName(errno: number): string {
+export function errnoName(errno: number): ErrnoCode {
   return TABLE.get(errno)?.[0] ?? `errno ${errno}`;
 }
 

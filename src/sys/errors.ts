@@ -1,16 +1,15 @@
 import { errnoName, errnoText } from "./errno.ts";
+import type { MillraceErrorCode } from "./error-codes.ts";
 
 /**
- * The base of every error that millrace throws on purpose.
- *
- * `code` is a stable word for programs (an errno name such as `EPERM`, or a word of
- * millrace's own such as `FLOW_SYNTAX`); `message` is for people.
+ * The base of every error that millrace throws on purpose: `code` is a stable word for programs, `message` is for
+ * people. `docs/errors.md` lists the codes.
  */
 export class MillraceError extends Error {
   override readonly name: string = "MillraceError";
-  readonly code: string;
+  readonly code: MillraceErrorCode;
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: MillraceErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
   }

@@ -10,7 +10,15 @@ const folder = mkdtempSync(join(tmpdir(), "millrace-errors-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function exception(line: number): FlowException {
-  return { line, column: 1, state: "refused", errno: 0, code: "X", reason: "why", text: "größe" };
+  return {
+    line,
+    column: 1,
+    state: "refused",
+    errno: 0,
+    code: "EINVAL",
+    reason: "why",
+    text: "größe",
+  };
 }
 
 function linesOf(path: string): string[] {

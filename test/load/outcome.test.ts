@@ -38,7 +38,7 @@ test("an account counts every end once and keeps the first hundred exceptions", 
   const seen: number[] = [];
   const account = new Account(({ line }) => seen.push(line));
   account.applied(10);
-  const words = { code: "X", reason: "why", text: "" };
+  const words = { code: "FLOW_VALUE", reason: "why", text: "" } as const;
   const refused = Array.from({ length: 50 }, (_, i) => ({ ...words, column: 1, line: 3 * i + 3 }));
   account.take(new Batch(1, 64), refused);
   for (let line = 1; line <= 150; line++) {
@@ -66,7 +66,7 @@ test("a table has the flows of a batch and its refusals in the order of their li
         batch.commit(line);
       }
       const table = new OutcomeTable();
-      const words = { code: "X", reason: "why", text: "", column: 1 };
+      const words = { code: "FLOW_VALUE", reason: "why", text: "", column: 1 } as const;
       new Account(undefined, table).take(
         batch,
         refused.map((line) => ({ ...words, line })),
@@ -92,7 +92,7 @@ test.each([
   "a lost reply to %s is as asked where the flow is %s, and only there",
   (verb, wanted) => {
     const account = new Account();
-    const words = { code: "LOST_REPLY", reason: "why", text: "" };
+    const words = { code: "LOST_REPLY", reason: "why", text: "" } as const;
     for (const [i, found] of (["present", "absent", "unknown"] as const).entries()) {
       const outcome = outcomeOfLost(verb, found);
       expect([found, outcome.state, hasFailed(outcome)]).toEqual([found, found, found !== wanted]);
@@ -109,7 +109,7 @@ test("nobody's exceptions are not put into words", () => {
   for (let line = 1; line <= 5000; line++) {
     account.exception(line, "rejected", 22, () => {
       described++;
-      return { code: "EINVAL", reason: "why", text: "" };
+      return { code: "EINVAL" as const, reason: "why", text: "" };
     });
   }
   expect([account.failures, account.firstExceptions.length, described]).toEqual([5000, 100, 100]);

@@ -3,7 +3,8 @@ import { NetlinkError } from "../../netlink/errors.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
 import { portNames } from "../../ovs/vport.ts";
-import { EAFNOSUPPORT, EEXIST, EINVAL, ENODEV, EPERM, errnoText } from "../../sys/errno.ts";
+import { EINVAL, EIO, errnoNumber, errnoText } from "../../sys/errno.ts";
+import { ownErrorCode } from "../../sys/error-codes.ts";
 import { MillraceError, SystemCallError } from "../../sys/errors.ts";
 import { type Excerpted, excerpt } from "../excerpt.ts";
 import type { DpctlOptions } from "./options.ts";
@@ -22,9 +23,6 @@ export class CommandFailed extends MillraceError {
     super("DPCTL_FAILED", "the command failed");
   }
 }
-
-/** Input/output error: of what has no errno of its own. */
-const EIO = 5;
 
 /** The type that ovs-dpctl gives the datapaths of the kernel (`system@NAME`). */
 export const SYSTEM = "system";
@@ -172,25 +170,12 @@ export function kernelDatapathName(arg: string): string {
   throw new MillraceError(code, `"${type}" is no datapath of the kernel`);
 }
 
-const ERRNO_OF_CODE: Readonly<Record<string, number>> = {
-  EEXIST,
-  NO_DATAPATH: ENODEV,
-  NO_DATAPATH_TYPE: EAFNOSUPPORT,
-  NO_INTERFACE: ENODEV,
-  NO_MODULE: EAFNOSUPPORT,
-  NO_PERMISSION: EPERM,
-  NO_PORT: ENODEV,
-  LOCAL_PORT: EINVAL,
-  FLOW_SYNTAX: EINVAL,
-  USAGE: EINVAL,
-};
-
 /** The errno behind an error: the kernel's own, or the one that ovs-dpctl would give. */
 export function errnoOf(error: MillraceError): number {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if (at instanceof NetlinkError || at instanceof SystemCallError) return at.errno;
   }
-  return ERRNO_OF_CODE[error.code] ?? EIO;
+  return ownErrorCode(error.code)?.errno ?? errnoNumber(error.code) ?? EIO;
 }
 
 /** An errno as strerror(3) of the C library writes it, with a capital. */

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { placesOf } from "./leaves.ts";
 import { FlowSyntaxError, syntaxFactsAt } from "../text/syntax-error.ts";
 
@@ -23,7 +24,7 @@ type FlowJsonErrorFacts = {
 /** JSON that is no flow: where in it, what was found there and what was expected. */
 export class FlowJsonError extends FlowSyntaxError {
   override readonly name: string = "FlowJsonError";
-  override readonly code: string = "FLOW_JSON";
+  override readonly code: MillraceErrorCode = "FLOW_JSON";
   /** The place, such as `.key.ipv4.ttl` or `.actions[0].push_vlan.vid`. */
   readonly path: string;
 

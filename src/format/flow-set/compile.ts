@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import type { LineNotes } from "../feed.ts";
 import { type FlowRefusal, refusalOfSyntax } from "../refusals.ts";
@@ -92,7 +93,7 @@ export class FlowSetCompiler {
     }
   }
 
-  #fail(code: string, reason: string): void {
+  #fail(code: MillraceErrorCode, reason: string): void {
     this.#refuse({ line: this.#input.line, column: 1, code, reason, text: "" });
   }
 }

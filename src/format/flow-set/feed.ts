@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import type { LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { Batch } from "../../netlink/batch.ts";
@@ -178,7 +179,7 @@ export class FlowSetFeed implements FlowFeed {
   }
 
   // The flow at hand is not sent.
-  #refuse(code: string, reason: string, text: string): FlowRefusal {
+  #refuse(code: MillraceErrorCode, reason: string, text: string): FlowRefusal {
     const { words, facts } = this.#reader;
     this.line = facts.line + (words[this.#at + LINE_AT] ?? 0);
     this.#at += (words[this.#at] ?? 0) >> 2;

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { FlowLineEncoder } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { KEY_AT, UFID_AT } from "./messages.ts";
@@ -12,7 +13,8 @@ const NUMBERS_ONCE = 0x1000_0000;
 const NUMBERS_TWICE = 0x2000_0000;
 
 /** What became of a line: why it was refused, or that it holds no flow. */
-type FlowSetLine = "added" | "blank" | { readonly code: string; readonly reason: string };
+type FlowSetLine =
+  "added" | "blank" | { readonly code: MillraceErrorCode; readonly reason: string };
 
 /** Adds flows to a flow set, a line each. */
 export class FlowSetLines {

@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../../flow/rules/features.ts";
 import type { Lacking } from "../../flow/rules/lacking.ts";
@@ -39,7 +40,7 @@ export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal 
 /** Why the kernel rejected a flow. */
 export type Rejection = {
   /** The name of its errno; `NOT_SUPPORTED` where it lacks what the flow asks for. */
-  readonly code: string;
+  readonly code: MillraceErrorCode;
   /** In words. */
   readonly reason: string;
   /** What it lacks; absent where the flow is wrong for every kernel, or for none that is known. */

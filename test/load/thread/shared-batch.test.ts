@@ -17,7 +17,7 @@ test("a shared batch carries messages and notes from one side to the other, in t
     code: "FLOW_SYNTAX",
     reason: "no ☕",
     text: "x".repeat(9000),
-  };
+  } as const;
   filler.note({ kind: "refused", refusal });
   filler.note({ kind: "end", error: null });
   // More lines than a word of 32 bits counts.
@@ -38,7 +38,13 @@ test("a shared batch carries messages and notes from one side to the other, in t
 test("has room for the longest refusals that may wait, and for what is said at the end", () => {
   const batch = new SharedBatch(shareBatch(1, 4096));
   const reason = "y".repeat(1000);
-  const refusal = { line: 1, column: 1, code: "X", reason, text: "z".repeat(9000) };
+  const refusal = {
+    line: 1,
+    column: 1,
+    code: "FLOW_VALUE",
+    reason,
+    text: "z".repeat(9000),
+  } as const;
   for (let i = 0; i < REFUSALS_MAX; i++) batch.note({ kind: "refused", refusal });
   const members = Array.from({ length: 16 }, () => "m".repeat(60));
   batch.note({ kind: "lines", notes: { completed: 1, passedOver: { headers: 1, members } } });
