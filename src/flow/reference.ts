@@ -1,7 +1,6 @@
 import { COOKIES, SLOW_PATH_REASONS } from "./action/cookie.ts";
 import type { Members } from "./action/member.ts";
 import { memberText } from "./action/member.ts";
-import type { StructField } from "./action/struct.ts";
 import { ACTIONS, type ActionSpec, USERSPACE_ACTIONS } from "./action/table.ts";
 import { KEYS, type KeySpec } from "./key/table.ts";
 import { SLOT_ETHERTYPE, SLOT_IN_PORT } from "./key/slots.ts";
@@ -196,12 +195,15 @@ function fieldValues(of: Field): string {
     case "frag":
       return "`no`, `first`, `later`";
     case "flags":
-      return words(of.flags.filter((name) => name !== undefined));
+      return words(of.words.filter((word) => word !== undefined));
+    case "choice":
+      return words(of.words.slice(1).map(String));
     case "port":
       return "a port number below 65535, or a port's name";
     case "hex":
       return `${of.size} bytes, blanks between them`;
     case "number64":
+    case "hex64":
       return "64 bits";
     case "number128":
       return "128 bits";
@@ -244,21 +246,15 @@ function actionSection(action: ActionSpec): string {
 const NAT =
   "`NAT` is `src` or `dst`, each with `=A[-B][:p[-q]]` if need be, then `persistent`, and `hash` or `random`. An IPv6 address before a port stands in brackets. `nat` alone translates what is known of the connection.";
 
-function structTable(fields: readonly StructField[]): string {
+function structTable(fields: readonly Field[]): string {
   const lines = fields.map((one) => {
-    const values =
-      one.kind === "choice"
-        ? words(one.words.slice(1))
-        : one.kind === "mac"
-          ? "a MAC address"
-          : `0 to ${2 ** one.width - 1}`;
     const without =
       one.initial === undefined
         ? "must be there"
         : one.radix === "dec"
           ? one.initial
           : hexText(one.initial);
-    return `| \`${one.name}\` | ${cell(one.about)} | ${values} | ${without} |`;
+    return `| \`${one.name}\` | ${cell(one.about)} | ${fieldValues(one)} | ${without} |`;
   });
   return ["| field | what it is | values | left out |", "|---|---|---|---|", ...lines].join("\n");
 }

@@ -262,8 +262,12 @@ describe("names of ports", () => {
     const error = syntaxError(() => encode("in_port(eth1),eth() 2", { ufid: true, ports }));
     expect([error.column, error.expected]).toEqual([
       9,
-      "a port number or the name of a port of the datapath",
+      "a port number, or the name of a port of the datapath",
     ]);
+  });
+  test("with a mask behind them", () => {
+    const error = syntaxError(() => encode("in_port(eth-0.1/0xff),eth() 2", { ufid: true, ports }));
+    expect([error.column, error.expected]).toEqual([16, "no mask after a port's name"]);
   });
 });
 

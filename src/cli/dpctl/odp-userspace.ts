@@ -1,8 +1,8 @@
 import { COOKIE_SIZE, COOKIES, SLOW_PATH_REASONS } from "../../flow/action/cookie.ts";
-import { printFields, StructFields } from "../../flow/action/struct.ts";
 import { u16At, u32At } from "../../flow/bytes.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { CLOSE, COMMA } from "../../flow/text/ascii.ts";
+import { FieldSet } from "../../flow/text/field-set.ts";
 import type { TextSink } from "../../flow/text/sink.ts";
 import * as uapi from "../../uapi/openvswitch.ts";
 import { payloadOf } from "./odp.ts";
@@ -15,8 +15,8 @@ export function printOdpPort(out: TextSink, port: number, ports: PortNames | und
 }
 
 /** What OVS tells of each form of cookie: not the bridge, and not the port that packets came in by. */
-const TOLD: readonly StructFields[] = COOKIES.map(
-  ({ fields }) => new StructFields(fields.fields.filter((one) => !one.hidden)),
+const TOLD: readonly FieldSet[] = COOKIES.map(
+  ({ fields }) => new FieldSet(fields.fields.filter(({ hidden }) => !hidden)),
 );
 
 /** Where `slow_path` has its reasons. */
@@ -55,7 +55,7 @@ function printUserdata(out: TextSink, data: Uint8Array, ports: PortNames | undef
   } else {
     out.text(`${form.name}(`);
     if (form.reasons) printReasons(out, u32At(data, REASONS_AT));
-    else printFields(told, data, 0, out, ports);
+    else told.printValues(out, data, 0, ports);
   }
   out.byte(CLOSE);
 }

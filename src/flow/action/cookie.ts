@@ -1,19 +1,22 @@
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
+import {
+  be16,
+  choice,
+  type Field,
+  getField,
+  hex64,
+  port,
+  setField,
+  u16,
+  u32,
+  u8,
+  uuid,
+} from "../text/field.ts";
+import { FieldSet } from "../text/field-set.ts";
+import { PORT_MAX } from "../text/port.ts";
 import type { TextSink } from "../text/sink.ts";
 import { u16At, u32At } from "../bytes.ts";
-import {
-  be,
-  coversStruct,
-  fillFields,
-  getField,
-  host,
-  parseField,
-  parseFields,
-  printFields,
-  setField,
-  StructFields,
-} from "./struct.ts";
 import { CLOSE, COMMA, EQUALS } from "../text/ascii.ts";
 
 /** Bytes of `struct user_action_cookie` (OVS's lib/odp-util.h), the user data of OVS's own upcalls. */
@@ -23,22 +26,19 @@ const OFPP_NONE = 0xffff;
 
 /** What every cookie has, in the struct's own words: ovs-vswitchd fills it in, and ovs-dpctl does not show it. */
 const ORIGIN = [
-  host("ofp_in_port", "OpenFlow port that the packets came in by", 4, 4, {
+  u32("ofp_in_port", 4, {
+    about: "OpenFlow port that the packets came in by",
     initial: OFPP_NONE,
     hidden: true,
   }),
-  host("ofproto_uuid", "bridge that they are of", 8, 16, {
-    kind: "uuid",
-    initial: 0,
-    hidden: true,
-  }),
+  uuid("ofproto_uuid", 8, { about: "bridge that they are of", initial: 0, hidden: true }),
 ];
 
 /** The top bit of a VLAN tag that OVS sets where vid or pcp is not 0. */
 const SFLOW_TCI = 24;
 const VLAN_CFI = 0x10;
 
-const REASON = host("reason", "why the packets go to user space", 28, 4);
+const REASON: Field = u32("reason", 28);
 
 /** The bits of `enum slow_path_reason`, lowest first. */
 export const SLOW_PATH_REASONS: readonly string[] = [
@@ -57,10 +57,14 @@ export type CookieForm = {
   /** `enum user_action_cookie_type`. */
   readonly type: number;
   readonly about: string;
-  readonly fields: StructFields;
+  readonly fields: FieldSet;
   /** Flags stand before the fields: of slow_path. */
   readonly reasons: boolean;
 };
+
+function outputPort(offset: number): Field {
+  return port("output_port", offset, { about: "output port", limit: PORT_MAX });
+}
 
 /** Every kind of cookie that text has words for. */
 export const COOKIES: readonly CookieForm[] = [
@@ -68,10 +72,10 @@ export const COOKIES: readonly CookieForm[] = [
     name: "sFlow",
     type: 1,
     about: "a packet sampled for sFlow",
-    fields: new StructFields([
-      be("vid", "VLAN of the destination", SFLOW_TCI, 2, { width: 12 }),
-      be("pcp", "its priority", SFLOW_TCI, 2, { shift: 13, width: 3 }),
-      host("output", "sFlow's `output` value", 28, 4),
+    fields: new FieldSet([
+      be16("vid", SFLOW_TCI, { about: "VLAN of the destination", bits: 12 }),
+      be16("pcp", SFLOW_TCI, { about: "its priority", shift: 13, bits: 3 }),
+      u32("output", 28, { about: "sFlow's `output` value" }),
       ...ORIGIN,
     ]),
     reasons: false,
@@ -80,24 +84,20 @@ export const COOKIES: readonly CookieForm[] = [
     name: "slow_path",
     type: 2,
     about: "user space must see every packet",
-    fields: new StructFields(ORIGIN),
+    fields: new FieldSet(ORIGIN),
     reasons: true,
   },
   {
     name: "flow_sample",
     type: 3,
     about: "a packet sampled for IPFIX, per flow",
-    fields: new StructFields([
-      host("probability", "of 65535", 24, 2),
-      host("collector_set_id", "set of IPFIX collectors", 28, 4),
-      host("obs_domain_id", "observation domain", 32, 4),
-      host("obs_point_id", "observation point", 36, 4),
-      host("output_port", "output port", 40, 4, { kind: "port" }),
-      host("direction", "which way the packet goes", 44, 4, {
-        kind: "choice",
-        initial: 0,
-        words: ["", "ingress", "egress"],
-      }),
+    fields: new FieldSet([
+      u16("probability", 24, { about: "of 65535" }),
+      u32("collector_set_id", 28, { about: "set of IPFIX collectors" }),
+      u32("obs_domain_id", 32, { about: "observation domain" }),
+      u32("obs_point_id", 36, { about: "observation point" }),
+      outputPort(40),
+      choice("direction", 44, ["", "ingress", "egress"], "which way the packet goes"),
       ...ORIGIN,
     ]),
     reasons: false,
@@ -106,24 +106,21 @@ export const COOKIES: readonly CookieForm[] = [
     name: "ipfix",
     type: 4,
     about: "a packet sampled for IPFIX, per bridge",
-    fields: new StructFields([
-      host("output_port", "output port", 24, 4, { kind: "port" }),
-      ...ORIGIN,
-    ]),
+    fields: new FieldSet([outputPort(24), ...ORIGIN]),
     reasons: false,
   },
   {
     name: "controller",
     type: 5,
     about: "a packet for an OpenFlow controller",
-    fields: new StructFields([
-      host("reason", "OpenFlow's reason", 26, 2),
-      host("dont_send", "do not send it to the controller", 24, 1, { kind: "flag" }),
-      host("continuation", "send it as a continuation", 25, 1, { kind: "flag" }),
-      host("recirc_id", "recirculation id", 28, 4),
-      be("rule_cookie", "cookie of the OpenFlow rule", 32, 8, { kind: "be64" }),
-      host("controller_id", "id of the controller", 40, 2),
-      host("max_len", "bytes of the packet to send", 42, 2),
+    fields: new FieldSet([
+      u16("reason", 26, { about: "OpenFlow's reason" }),
+      u8("dont_send", 24, { about: "do not send it to the controller", limit: 1 }),
+      u8("continuation", 25, { about: "send it as a continuation", limit: 1 }),
+      u32("recirc_id", 28, { about: "recirculation id" }),
+      hex64("rule_cookie", 32, { about: "cookie of the OpenFlow rule" }),
+      u16("controller_id", 40, { about: "id of the controller" }),
+      u16("max_len", 42, { about: "bytes of the packet to send" }),
       ...ORIGIN,
     ]),
     reasons: false,
@@ -140,7 +137,7 @@ export function parseCookie(
 ): void {
   bytes[base] = form.type;
   if (form.reasons) parseReasons(cursor, form.fields, bytes, base);
-  else parseFields(cursor, form.fields, bytes, base, ports);
+  else form.fields.parseValues(cursor, bytes, base, ports);
   setCfi(form, bytes, base);
 }
 
@@ -161,7 +158,7 @@ export function cookieFormOf(bytes: Uint8Array, base: number): CookieForm | unde
     // The third bit of the tag follows from the others.
     SCRATCH[SFLOW_TCI] = hasTag(bytes, base) ? VLAN_CFI : 0;
   }
-  return coversStruct(form.fields, bytes, base, SCRATCH, COOKIE_SIZE) ? form : undefined;
+  return form.fields.covers(bytes, base, SCRATCH, COOKIE_SIZE) ? form : undefined;
 }
 
 /** Prints what stands in the parentheses of a cookie. */
@@ -174,7 +171,7 @@ export function printCookie(
 ): void {
   const start = out.length;
   if (form.reasons) printReasons(u32At(bytes, base + REASON.offset), out);
-  printFields(form.fields, bytes, base, out, ports, start);
+  form.fields.printValues(out, bytes, base, ports, start);
 }
 
 function setCfi(form: CookieForm, bytes: Uint8Array, base: number): void {
@@ -187,7 +184,7 @@ function hasTag(bytes: Uint8Array, base: number): boolean {
 }
 
 /** Names of reasons, or numbers, between commas or bars, and the fields. */
-function parseReasons(cursor: Cursor, fields: StructFields, bytes: Uint8Array, base: number): void {
+function parseReasons(cursor: Cursor, fields: FieldSet, bytes: Uint8Array, base: number): void {
   const allowed = (1 << SLOW_PATH_REASONS.length) - 1;
   let reasons = 0;
   let seen = 0;
@@ -196,7 +193,7 @@ function parseReasons(cursor: Cursor, fields: StructFields, bytes: Uint8Array, b
     const at = cursor.position;
     if (cursor.word() > 0 && cursor.peek() === EQUALS) {
       cursor.position = at;
-      seen |= parseField(cursor, fields, bytes, base, undefined, seen);
+      seen |= fields.parseNext(cursor, bytes, base, undefined, seen);
     } else if (cursor.position > at) {
       const bit = SLOW_PATH_REASONS.indexOf(cursor.wordText());
       if (bit < 0) cursor.fail(`one of ${SLOW_PATH_REASONS.join(", ")}`, at);
@@ -207,7 +204,7 @@ function parseReasons(cursor: Cursor, fields: StructFields, bytes: Uint8Array, b
     cursor.take(0x7c);
     cursor.skipSeparators();
   }
-  fillFields(cursor, fields, bytes, base, seen);
+  fields.fill(cursor, bytes, base, seen);
   setField(REASON, bytes, base, reasons);
 }
 

@@ -15,7 +15,6 @@ import type { TextSink } from "../text/sink.ts";
 import { WordTable } from "../text/words.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
 import { u16At } from "../bytes.ts";
-import { endOfPair } from "./struct.ts";
 import {
   CLOSE,
   CLOSE_BRACKET,
@@ -72,7 +71,7 @@ function parseWords(cursor: Cursor, writer: AttributeWriter): void {
     } else if ((seen & (HASH | RANDOM)) === (HASH | RANDOM)) {
       cursor.fail("hash or random, not both", at);
     }
-    endOfPair(cursor);
+    cursor.endMember();
   }
   if (seen !== 0 && (seen & SRC_OR_DST) === 0) cursor.fail("src or dst as well");
   for (let word = 2; word < FLAG_ATTRIBUTES.length; word++)

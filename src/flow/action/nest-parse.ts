@@ -2,13 +2,12 @@ import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NLA_HEADER, NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
+import { parsePort, PORT_MAX } from "../text/port.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
 import { COOKIE_SIZE, parseCookie } from "./cookie.ts";
 import { type Member, type Members, memberText } from "./member.ts";
 import { parseNat } from "./nat.ts";
 import { parsePercent } from "./percent.ts";
-import { parsePort } from "./port.ts";
-import { endOfPair } from "./struct.ts";
 import {
   isNoMask,
   parseBytes,
@@ -90,7 +89,7 @@ function parseMembers(
     if (set.exclusive.length > 0 && set.exclusive.every((type) => (attributes & (1 << type)) !== 0))
       cursor.fail(`only one of ${set.exclusive.map((type) => namesOf(set, type)).join(", ")}`, at);
     parseMember(cursor, writer, one, ports, parseList);
-    endOfPair(cursor);
+    cursor.endMember();
   }
   return seen;
 }
@@ -167,7 +166,7 @@ function parseMemberValue(
       writer.u32(one.attribute, cursor.integer(0xffff_ffff, `${one.name} of 32 bits`));
       return;
     case "port":
-      writer.u32(one.attribute, parsePort(cursor, ports));
+      writer.u32(one.attribute, parsePort(cursor, PORT_MAX, ports));
       return;
     case "percent":
       writer.u32(one.attribute, parsePercent(cursor));

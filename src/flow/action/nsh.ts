@@ -9,11 +9,11 @@ import {
   OVS_NSH_KEY_ATTR_MD2,
 } from "../../uapi/openvswitch.ts";
 import type { Cursor } from "../text/cursor.ts";
+import { be32, u8 } from "../text/field.ts";
+import { FieldSet } from "../text/field-set.ts";
 import type { TextSink } from "../text/sink.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
 import { isZero } from "../bytes.ts";
-import { tokenEnd } from "./port.ts";
-import { be, endOfPair, fillFields, parseField, printFields, StructFields } from "./struct.ts";
 import { parseHexBytes } from "./value.ts";
 import { CLOSE, OPEN } from "../text/ascii.ts";
 
@@ -32,23 +32,30 @@ const MDTYPE_AT = 2;
 const MD2_MAX = 244;
 
 const BASE = [
-  be("flags", "NSH flags", 0, 1, { initial: 0 }),
-  be("ttl", "time to live", 1, 1, { initial: 63 }),
-  be("mdtype", "kind of metadata: 1 or 2", 2, 1, { initial: MDTYPE_1 }),
-  be("np", "next protocol: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH, 5 MPLS", 3, 1, { initial: 3 }),
-  be("spi", "service path", 4, 4, { shift: 8, width: 24, radix: "0x", initial: 0 }),
-  be("si", "service index", 4, 4, { width: 8, initial: 255 }),
+  u8("flags", 0, { about: "NSH flags", initial: 0 }),
+  u8("ttl", 1, { about: "time to live", initial: 63 }),
+  u8("mdtype", MDTYPE_AT, { about: "kind of metadata: 1 or 2", initial: MDTYPE_1 }),
+  u8("np", 3, {
+    about: "next protocol: 1 IPv4, 2 IPv6, 3 Ethernet, 4 NSH, 5 MPLS",
+    initial: 3,
+  }),
+  be32("spi", 4, { about: "service path", shift: 8, bits: 24, radix: "0xhex", initial: 0 }),
+  be32("si", 4, { about: "service index", bits: 8, initial: 255 }),
 ];
 
 /** The fields of push_nsh; metadata of type 2, `md2=0x…`, is no field: its length varies. */
-export const NSH_FIELDS: StructFields = new StructFields([
+export const NSH_FIELDS: FieldSet = new FieldSet([
   ...BASE,
   ...[1, 2, 3, 4].map((n) =>
-    be(`c${n}`, `context ${n} (mdtype 1)`, BASE_SIZE + (n - 1) * 4, 4, { radix: "0x", initial: 0 }),
+    be32(`c${n}`, BASE_SIZE + (n - 1) * 4, {
+      about: `context ${n} (mdtype 1)`,
+      radix: "0xhex",
+      initial: 0,
+    }),
   ),
 ]);
 
-const BASE_FIELDS = new StructFields(BASE);
+const BASE_FIELDS = new FieldSet(BASE);
 const MD2 = new TextEncoder().encode("md2=");
 
 /** Reads `(flags=…,…)` into PUSH_NSH { NSH { BASE, MD1 or MD2 } }. */
@@ -62,13 +69,13 @@ export function parsePushNsh(cursor: Cursor, writer: AttributeWriter): void {
   while (cursor.peek() !== CLOSE) {
     if (md2 < 0 && cursor.takeWord(MD2)) {
       md2 = cursor.position;
-      cursor.position = tokenEnd(cursor);
+      cursor.position = cursor.tokenEnd();
     } else {
-      seen |= parseField(cursor, NSH_FIELDS, HEADER, 0, undefined, seen);
+      seen |= NSH_FIELDS.parseNext(cursor, HEADER, 0, undefined, seen);
     }
-    endOfPair(cursor);
+    cursor.endMember();
   }
-  fillFields(cursor, NSH_FIELDS, HEADER, 0, seen);
+  NSH_FIELDS.fill(cursor, HEADER, 0, seen);
   const mdtype = HEADER[MDTYPE_AT];
   const context = !isZero(HEADER, BASE_SIZE, MD1_SIZE);
   if (mdtype !== MDTYPE_1 && mdtype !== MDTYPE_2) cursor.fail("mdtype=1 or mdtype=2", start);
@@ -119,13 +126,13 @@ export function printPushNsh(
     if (type !== OVS_NSH_KEY_ATTR_MD1 || size !== MD1_SIZE) return false;
     for (let i = 0; i < MD1_SIZE; i++) HEADER[BASE_SIZE + i] = bytes[at + i]!;
     out.byte(OPEN);
-    printFields(NSH_FIELDS, HEADER, 0, out, undefined);
+    NSH_FIELDS.printValues(out, HEADER, 0, undefined);
   } else {
     const none = metadata === inner;
     const md2 = type === OVS_NSH_KEY_ATTR_MD2 && size > 0 && size <= MD2_MAX && (size & 3) === 0;
     if (HEADER[MDTYPE_AT] !== MDTYPE_2 || !(none || md2)) return false;
     out.byte(OPEN);
-    printFields(BASE_FIELDS, HEADER, 0, out, undefined);
+    BASE_FIELDS.printValues(out, HEADER, 0, undefined);
     if (md2) {
       out.text(",md2=0x");
       out.hexBytes(bytes, at, at + size);

@@ -9,12 +9,12 @@ import {
 } from "../../uapi/openvswitch.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
+import type { FieldSet } from "../text/field-set.ts";
+import { parsePort, PORT_MAX } from "../text/port.ts";
 import { failUserspaceOnly } from "../userspace-only.ts";
 import { closeNest, parseNest } from "./nest-parse.ts";
 import { parsePushNsh } from "./nsh.ts";
-import { parsePort, PORT_MAX, tokenEnd } from "./port.ts";
 import { parseSet } from "./set.ts";
-import { parseFields, type StructFields } from "./struct.ts";
 import { ACTION_OF_WORD, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from "./table.ts";
 import { parseBytes } from "./value.ts";
 import { CLOSE, OPEN } from "../text/ascii.ts";
@@ -80,7 +80,7 @@ function parseAction(
     return;
   }
   const start = cursor.position;
-  const end = tokenEnd(cursor);
+  const end = cursor.tokenEnd();
   if (cursor.word() === 0 || cursor.position < end) {
     cursor.position = start;
     parseOutput(cursor, writer, ports, end);
@@ -121,7 +121,7 @@ function parseOutput(
   const digit = next >= 0x30 && next <= 0x39;
   if (ports === undefined && !digit) cursor.fail(EXPECTED_ACTION);
   if (cursor.position === end) cursor.fail(EXPECTED_ACTION);
-  writer.u32(OVS_ACTION_ATTR_OUTPUT, parsePort(cursor, ports));
+  writer.u32(OVS_ACTION_ATTR_OUTPUT, parsePort(cursor, PORT_MAX, ports));
 }
 
 /** What follows the word of an action. */
@@ -180,7 +180,7 @@ function parseOutputWord(
   ports: PortNames | undefined,
 ): void {
   cursor.expect(OPEN, '"("');
-  writer.u32(OVS_ACTION_ATTR_OUTPUT, parsePort(cursor, ports));
+  writer.u32(OVS_ACTION_ATTR_OUTPUT, parsePort(cursor, PORT_MAX, ports));
   cursor.expect(CLOSE, '")"');
 }
 
@@ -188,7 +188,7 @@ function parseStruct(
   cursor: Cursor,
   writer: AttributeWriter,
   spec: ActionSpec,
-  fields: StructFields,
+  fields: FieldSet,
   ports: PortNames | undefined,
 ): void {
   const at = writer.reserve(spec.type, spec.payload);
@@ -196,7 +196,7 @@ function parseStruct(
   const bytes = at < 0 ? UNWRITTEN : writer.memory.u8;
   const base = at < 0 ? 0 : at;
   bytes.fill(0, base, base + spec.payload);
-  parseFields(cursor, fields, bytes, base, ports);
+  fields.parseValues(cursor, bytes, base, ports);
 }
 
 /** `l4(B)` or `sym_l4(B)`: `struct ovs_action_hash`. */

@@ -12,7 +12,6 @@ import { u32At } from "../bytes.ts";
 import { printNest } from "./nest-print.ts";
 import { printPushNsh } from "./nsh.ts";
 import { printSet } from "./set-print.ts";
-import { coversStruct, printFields } from "./struct.ts";
 import { ACTION_OF_TYPE, type ActionSpec, isActionWord } from "./table.ts";
 import { CLOSE, COMMA, OPEN } from "../text/ascii.ts";
 
@@ -121,9 +120,9 @@ function printKnown(
       if (depth > DEPTH_MAX) return false;
       return printNest(bytes, start, end, form.members, out, ports, printList, depth);
     case "struct":
-      if (!coversStruct(form.fields, bytes, start, SCRATCH, spec.payload)) return false;
+      if (!form.fields.covers(bytes, start, SCRATCH, spec.payload)) return false;
       out.byte(OPEN);
-      printFields(form.fields, bytes, start, out, ports);
+      form.fields.printValues(out, bytes, start, ports);
       out.byte(CLOSE);
       return true;
     case "number":

@@ -1,10 +1,10 @@
 import * as uapi from "../../uapi/openvswitch.ts";
+import { be16, be32, mac, u16 } from "../text/field.ts";
+import { FieldSet } from "../text/field-set.ts";
 import { WordTable } from "../text/words.ts";
 import type { Members } from "./member.ts";
 import { CHECK_PKT_LEN, CT, DEC_TTL, PSAMPLE, SAMPLE, USERSPACE } from "./members.ts";
 import { NSH_FIELDS } from "./nsh.ts";
-import type { StructFields } from "./struct.ts";
-import { be, host, StructFields as Fields } from "./struct.ts";
 
 /**
  * How an action is written, and what its attribute holds:
@@ -15,7 +15,7 @@ import { be, host, StructFields as Fields } from "./struct.ts";
 type ActionForm =
   | { readonly kind: "output" | "flag" | "actions" | "hash" | "set" | "drop" }
   | { readonly kind: "number"; readonly hex: boolean; readonly about: string }
-  | { readonly kind: "struct" | "nsh"; readonly fields: StructFields }
+  | { readonly kind: "struct" | "nsh"; readonly fields: FieldSet }
   | { readonly kind: "nest"; readonly members: Members };
 
 /** One row of the table of actions. */
@@ -35,11 +35,11 @@ export type ActionSpec = {
 };
 
 const MPLS = [
-  be("label", "label", 0, 4, { shift: 12, width: 20 }),
-  be("tc", "traffic class", 0, 4, { shift: 9, width: 3 }),
-  be("ttl", "time to live", 0, 4, { width: 8 }),
-  be("bos", "bottom of the stack", 0, 4, { shift: 8, width: 1 }),
-  be("eth_type", "0x8847 or 0x8848", 4, 2, { radix: "0x" }),
+  be32("label", 0, { about: "label", shift: 12, bits: 20 }),
+  be32("tc", 0, { about: "traffic class", shift: 9, bits: 3 }),
+  be32("ttl", 0, { about: "time to live", bits: 8 }),
+  be32("bos", 0, { about: "bottom of the stack", shift: 8, bits: 1 }),
+  be16("eth_type", 4, { about: "0x8847 or 0x8848", radix: "0xhex" }),
 ];
 
 const SET_SYNTAX = "set(KEY)";
@@ -89,13 +89,19 @@ export const ACTIONS: readonly ActionSpec[] = [
     type: uapi.OVS_ACTION_ATTR_PUSH_VLAN,
     form: {
       kind: "struct",
-      fields: new Fields([
-        be("tpid", "0x8100 or 0x88a8", 0, 2, { radix: "hex4", initial: 0x8100, hidden: true }),
-        be("vid", "VLAN", 2, 2, { width: 12 }),
-        be("pcp", "priority", 2, 2, { shift: 13, width: 3, initial: 0 }),
-        be("cfi", "must be 1 for a kernel", 2, 2, {
+      fields: new FieldSet([
+        be16("tpid", 0, {
+          about: "0x8100 or 0x88a8",
+          radix: "hex4",
+          initial: 0x8100,
+          hidden: true,
+        }),
+        be16("vid", 2, { about: "VLAN", bits: 12 }),
+        be16("pcp", 2, { about: "priority", shift: 13, bits: 3, initial: 0 }),
+        be16("cfi", 2, {
+          about: "must be 1 for a kernel",
           shift: 12,
-          width: 1,
+          bits: 1,
           initial: 1,
           hidden: true,
         }),
@@ -150,7 +156,7 @@ export const ACTIONS: readonly ActionSpec[] = [
   {
     name: "push_mpls",
     type: uapi.OVS_ACTION_ATTR_PUSH_MPLS,
-    form: { kind: "struct", fields: new Fields(MPLS) },
+    form: { kind: "struct", fields: new FieldSet(MPLS) },
     payload: 8,
     since: "3.19",
     about: "Puts an MPLS label before the network header.",
@@ -162,7 +168,9 @@ export const ACTIONS: readonly ActionSpec[] = [
     type: uapi.OVS_ACTION_ATTR_POP_MPLS,
     form: {
       kind: "struct",
-      fields: new Fields([be("eth_type", "ethertype of what is left", 0, 2, { radix: "0x" })]),
+      fields: new FieldSet([
+        be16("eth_type", 0, { about: "ethertype of what is left", radix: "0xhex" }),
+      ]),
     },
     payload: 2,
     since: "3.19",
@@ -210,9 +218,9 @@ export const ACTIONS: readonly ActionSpec[] = [
     type: uapi.OVS_ACTION_ATTR_PUSH_ETH,
     form: {
       kind: "struct",
-      fields: new Fields([
-        be("src", "source address", 0, 6, { kind: "mac" }),
-        be("dst", "destination address", 6, 6, { kind: "mac" }),
+      fields: new FieldSet([
+        mac("src", 0, { about: "source address" }),
+        mac("dst", 6, { about: "destination address" }),
       ]),
     },
     payload: 12,
@@ -300,9 +308,10 @@ export const ACTIONS: readonly ActionSpec[] = [
     type: uapi.OVS_ACTION_ATTR_ADD_MPLS,
     form: {
       kind: "struct",
-      fields: new Fields([
+      fields: new FieldSet([
         ...MPLS,
-        host("tun_flags", "1: before the network header, not the packet", 6, 2, {
+        u16("tun_flags", 6, {
+          about: "1: before the network header, not the packet",
           initial: 0,
           hidden: true,
         }),

@@ -5,7 +5,6 @@ import { parseLabel } from "../text/field-parse.ts";
 import { printLabel } from "../text/field-print.ts";
 import type { TextSink } from "../text/sink.ts";
 import { isZero } from "../bytes.ts";
-import { tokenEnd } from "./port.ts";
 import { CLOSE, COMMA, HASH, HEX_VALUE, OPEN, SLASH } from "../text/ascii.ts";
 
 /** Least bytes of user data that OVS sends: kernels before 3.10 wanted exactly these. */
@@ -132,7 +131,7 @@ export function parseName(
   max: number,
 ): void {
   const start = cursor.position;
-  const end = tokenEnd(cursor);
+  const end = cursor.tokenEnd();
   const count = end - start;
   if (count === 0 || count > max) cursor.fail(`a name of 1 to ${max} letters`);
   const at = writer.reserve(type, count + 1);

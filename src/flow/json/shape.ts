@@ -1,9 +1,9 @@
 import type { Member } from "../action/member.ts";
-import type { StructFields } from "../action/struct.ts";
 import { ACTIONS, type ActionSpec } from "../action/table.ts";
 import { KEYS, type KeySpec } from "../key/table.ts";
 import * as T from "../key/tunnel-fields.ts";
 import type { Field } from "../text/field.ts";
+import type { FieldSet } from "../text/field-set.ts";
 import {
   ANY,
   fieldValues,
@@ -12,7 +12,6 @@ import {
   PORT,
   PORTS,
   strings,
-  structValues,
   U32,
   type Values,
 } from "./values.ts";
@@ -88,20 +87,26 @@ function group(name: string, shape: Shape): readonly [string, ShapeMember] {
   return [name, { shape, group: true }];
 }
 
-function fieldsOf(fields: readonly Field[]): readonly (readonly [string, ShapeMember])[] {
-  return fields.flatMap((of) =>
-    [of.name, ...of.aliases].map((name) =>
-      value(name, scalar(`${of.kind}, ${of.bits} bits`, fieldValues(of))),
-    ),
-  );
+/** Fields by name; the words of a choice are flags. With `mask`, a mask may follow each value. */
+function fieldsOf(
+  fields: readonly Field[],
+  mask = true,
+): readonly (readonly [string, ShapeMember])[] {
+  return fields.flatMap((field) => {
+    const about = field.about === "" ? `${field.kind}, ${field.bits} bits` : field.about;
+    if (field.kind === "choice")
+      return field.words.slice(1).map((word = "") => value(word, { kind: "flag", about }));
+    const shape = scalar(about, fieldValues(field, mask));
+    return [field.name, ...field.aliases].map((name) => value(name, shape));
+  });
 }
 
 function keyShape(key: KeySpec): Shape {
   switch (key.form) {
     case "single": {
-      const [of] = key.fields;
-      if (of === undefined || of.kind === "hex") return wide(key.about, BYTES);
-      return scalar(key.about, fieldValues(of));
+      const [field] = key.fields;
+      if (field === undefined || field.kind === "hex") return wide(key.about, BYTES);
+      return scalar(key.about, fieldValues(field, true));
     }
     case "struct":
       return object(key.about, fieldsOf(key.fields));
@@ -135,19 +140,14 @@ function tunnelShape(key: KeySpec): Shape {
     group("vxlan", gbp),
     group("erspan", object("ERSPAN", fieldsOf(erspan))),
     group("gtpu", object("GTP-U", fieldsOf(T.GTPU_FIELDS))),
-    group("flags", scalar("oam, df, csum, key", fieldValues(T.TUNNEL_FLAGS_FIELD))),
+    group("flags", scalar("oam, df, csum, key", fieldValues(T.TUNNEL_FLAGS_FIELD, true))),
   ]);
 }
 
-/** The fields of a struct; one of its choices is a flag. */
-function structShape(about: string, set: StructFields): Shape {
-  const members = set.fields.flatMap((one) =>
-    one.kind === "choice"
-      ? one.words.slice(1).map((word) => value(word, { kind: "flag", about: one.about } as const))
-      : [value(one.name, scalar(one.about, structValues(one)))],
-  );
-  const required = set.fields.filter((one) => one.initial === undefined).map((one) => one.name);
-  return object(about, members, { required });
+/** The fields of a struct. */
+function structShape(about: string, { fields }: FieldSet): Shape {
+  const required = fields.filter(({ initial }) => initial === undefined).map(({ name }) => name);
+  return object(about, fieldsOf(fields, false), { required });
 }
 
 function memberShape(one: Member): readonly [string, ShapeMember] {
@@ -200,9 +200,7 @@ function actionShape(action: ActionSpec): Shape {
     case "struct":
       return structShape(about, form.fields);
     case "nsh": {
-      const fields = form.fields.fields.map((one) =>
-        value(one.name, scalar(one.about, structValues(one))),
-      );
+      const fields = fieldsOf(form.fields.fields, false);
       return object(about, [...fields, value("md2", scalar("metadata of type 2, 0x and digits"))]);
     }
     case "nest": {

@@ -1,5 +1,4 @@
 import type { Member } from "../action/member.ts";
-import type { StructField } from "../action/struct.ts";
 import type { Field } from "../text/field.ts";
 
 /** Which values a scalar has, for the schema: whole numbers up to `max`, and strings of a pattern. */
@@ -43,46 +42,35 @@ export function strings(pattern: RegExp): Values {
   return { max: MAX, pattern: pattern.source };
 }
 
-/** A field of a key: its value, and a mask behind it if need be. */
-export function fieldValues(of: Field): Values {
-  switch (of.kind) {
+/** A field's value and, of a key, a mask behind it if need be. */
+export function fieldValues(field: Field, mask: boolean): Values {
+  const masked = (value: string, bits = value): string =>
+    mask ? `^${value}(?:/${bits})?$` : `^${value}$`;
+  switch (field.kind) {
     case "number":
-      return { max: of.limit, pattern: masked(NUMBER, NUMBER) };
+    case "choice":
+      return { max: field.limit, pattern: masked(NUMBER) };
     case "number64":
     case "number128":
-      return { max: MAX, pattern: masked(NUMBER, NUMBER) };
+      return { max: MAX, pattern: masked(NUMBER) };
+    case "hex64":
+      return { max: MAX, pattern: masked("(?:0[xX])?[0-9a-fA-F]+") };
     case "mac":
-      return { max: undefined, pattern: masked(MAC, MAC) };
+      return { max: undefined, pattern: masked(MAC) };
     case "ipv4":
       return { max: undefined, pattern: masked(IPV4, `(?:${IPV4}|[0-9]{1,2})`) };
     case "ipv6":
       return { max: undefined, pattern: masked(IPV6, `(?:${IPV6}|[0-9]{1,3})`) };
     case "frag":
-      return { max: of.limit, pattern: masked(`(?:no|first|later|${NUMBER})`, NUMBER) };
+      return { max: field.limit, pattern: masked(`(?:no|first|later|${NUMBER})`, NUMBER) };
     case "flags":
-      return { max: 2 ** of.flags.length - 1, pattern: flagsPattern(of.flags) };
-    case "port":
-      return PORTS;
-    default:
-      return { max: undefined, pattern: masked("[0-9a-fA-F ]+", "[0-9a-fA-F ]+") };
-  }
-}
-
-/** A field of an action's struct. */
-export function structValues(of: StructField): Values {
-  switch (of.kind) {
-    case "mac":
-      return { max: undefined, pattern: `^${MAC}$` };
+      return { max: 2 ** field.words.length - 1, pattern: flagsPattern(field.words) };
     case "uuid":
-      return { max: undefined, pattern: `^${UUID}$` };
-    case "be64":
-      return { max: MAX, pattern: "^(?:0[xX])?[0-9a-fA-F]+$" };
+      return { max: undefined, pattern: masked(UUID) };
     case "port":
       return PORTS;
-    case "flag":
-      return { max: 1, pattern: `^${NUMBER}$` };
     default:
-      return { max: 2 ** of.width - 1, pattern: `^${NUMBER}$` };
+      return { max: undefined, pattern: masked("[0-9a-fA-F ]+") };
   }
 }
 
@@ -102,13 +90,9 @@ export function memberValues(of: Member): Values {
   }
 }
 
-function masked(value: string, mask: string): string {
-  return `^${value}(?:/${mask})?$`;
-}
-
 /** `a|b`, `+a-b` or `value/mask`; a bit without a name is `[hex]`. */
-function flagsPattern(flags: Field["flags"]): string {
-  const word = `(?:${[...flags.filter((name) => name !== undefined), "\\[[0-9a-fA-F]+\\]"].join("|")})`;
+function flagsPattern(words: Field["words"]): string {
+  const word = `(?:${[...words.filter((name) => name !== undefined), "\\[[0-9a-fA-F]+\\]"].join("|")})`;
   const one = `(?:${word}|${NUMBER})`;
   return `^(?:${one}(?:\\|${one})*(?:/${NUMBER})?|(?:[+-]${word})+)$`;
 }

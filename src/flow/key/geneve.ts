@@ -71,9 +71,9 @@ function parseOption(
     size = cursor.integer(DATA_MAX, EXPECTED_LENGTH);
     if ((size & 3) !== 0) cursor.fail(EXPECTED_LENGTH, at);
     if (size > room) cursor.fail("at most 255 bytes of options", at);
-    setField(bytes, key, LENGTH, size >> 2);
+    setField(LENGTH, bytes, key, size >> 2);
     const bits = cursor.take(SLASH) ? cursor.integer(0xff, "a mask of one byte") : 0xff;
-    setField(bytes, mask, LENGTH, bits & LENGTH.max);
+    setField(LENGTH, bytes, mask, bits & LENGTH.max);
   } while (cursor.take(COMMA));
   return size;
 }
@@ -99,7 +99,7 @@ export function unmaskReservedBits(
 ): void {
   for (let at = 0; at + HEADER <= length;) {
     bytes[mask + at + LENGTH.offset] = LENGTH.max;
-    at += HEADER + getField(bytes, key + at, LENGTH) * 4;
+    at += HEADER + getField(LENGTH, bytes, key + at) * 4;
   }
 }
 
@@ -111,7 +111,7 @@ export function isGeneveWhole(
   length: number,
 ): boolean {
   for (let at = 0; at + HEADER <= length;) {
-    const size = getField(bytes, key + at, LENGTH) * 4;
+    const size = getField(LENGTH, bytes, key + at) * 4;
     for (const of of [CLASS, TYPE, LENGTH])
       if (!isFieldWhole(of, bytes, key + at, mask + at)) return false;
     if (!areBytesWhole(bytes, key + at + HEADER, mask + at + HEADER, size)) return false;
@@ -131,7 +131,7 @@ export function printGeneve(
 ): void {
   let at = 0;
   while (at + HEADER <= length) {
-    const size = Math.min(getField(bytes, key + at, LENGTH) * 4, length - at - HEADER);
+    const size = Math.min(getField(LENGTH, bytes, key + at) * 4, length - at - HEADER);
     out.byte(OPEN_BRACE);
     printHeader(out, bytes, key + at, mask + at, size, style);
     const data = at + HEADER;
@@ -158,7 +158,7 @@ function printHeader(
   style: PrintStyle,
 ): void {
   for (const of of [CLASS, TYPE]) {
-    if (!style.verbose && getField(bytes, mask, of) === 0) continue;
+    if (!style.verbose && getField(of, bytes, mask) === 0) continue;
     out.text(of.name);
     out.byte(EQUALS);
     printField(out, of, bytes, key, mask, style);
@@ -166,7 +166,7 @@ function printHeader(
   }
   out.text("len=");
   out.dec(size);
-  const bits = getField(bytes, mask, LENGTH);
+  const bits = getField(LENGTH, bytes, mask);
   if (bits === LENGTH.max) return;
   out.byte(SLASH);
   out.hex(bits);

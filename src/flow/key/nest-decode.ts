@@ -150,9 +150,9 @@ function fillExact(out: Uint8Array, key: number, mask: number, present: number):
   const source = (present & T.TUNNEL_HAS_DST6) === 0 ? T.TUNNEL_HAS_SRC : T.TUNNEL_HAS_SRC6;
   const all = present | source | T.TUNNEL_HAS_TOS | T.TUNNEL_HAS_TP_SRC | T.TUNNEL_HAS_TP_DST;
   for (const [index, of] of T.TUNNEL_FIELDS.entries()) {
-    if ((all & (1 << index)) !== 0) setFull(out, mask, of);
+    if ((all & (1 << index)) !== 0) setFull(of, out, mask);
   }
-  setFull(out, mask, T.TUNNEL_FLAGS_FIELD);
+  setFull(T.TUNNEL_FLAGS_FIELD, out, mask);
   if ((present & T.TUNNEL_HAS_VXLAN) !== 0)
     out.fill(0xff, mask + T.TUNNEL_GBP, mask + T.TUNNEL_GBP + 3);
   const length = readContainer(out, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);

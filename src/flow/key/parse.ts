@@ -115,8 +115,8 @@ function parsePayload(
     case "struct": {
       // The tag is there, and looked at, unless cfi says otherwise.
       if (spec.slot === SLOT_VLAN && CFI !== undefined) {
-        setField(record.bytes, key, CFI, 1);
-        setField(record.bytes, mask, CFI, 1);
+        setField(CFI, record.bytes, key, 1);
+        setField(CFI, record.bytes, mask, 1);
       }
       if (cursor.peek() === CLOSE) return;
       const seen = FIELDS_OF_SLOT[spec.slot]!.parse(cursor, record.bytes, key, mask, ports);

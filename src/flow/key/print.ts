@@ -111,7 +111,7 @@ function printSingle(
   if (spec.slot === SLOT_ETHERTYPE && isZero(record.bytes, key, 2)) {
     // No Ethernet type at all: 802.2, or any. OVS prints it so.
     out.text("0/");
-    printNumber(out, getField(record.bytes, mask, of), "hex4");
+    printNumber(out, getField(of, record.bytes, mask), "hex4");
     return;
   }
   printField(out, of, record.bytes, key, mask, style);
@@ -129,8 +129,8 @@ function printVlan(
   const start = out.length;
   const bytes = record.bytes;
   for (const of of spec.fields) {
-    const value = getField(bytes, key, of);
-    const bits = getField(bytes, mask, of);
+    const value = getField(of, bytes, key);
+    const bits = getField(of, bytes, mask);
     const shown =
       of.name === "cfi" ? value === 0 || bits === 0 : style.verbose || value !== 0 || bits !== 0;
     if (!shown) continue;
@@ -161,10 +161,10 @@ function printMpls(
       if (entry + index > 0) out.byte(COMMA);
       out.text(of.name);
       out.byte(EQUALS);
-      printNumber(out, getField(bytes, key + entry * 4, of), of.radix);
+      printNumber(out, getField(of, bytes, key + entry * 4), of.radix);
       if (exact) continue;
       out.byte(SLASH);
-      printNumber(out, getField(bytes, mask + entry * 4, of), of.maskRadix);
+      printNumber(out, getField(of, bytes, mask + entry * 4), of.maskRadix);
     }
   }
 }

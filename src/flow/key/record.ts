@@ -163,6 +163,6 @@ const FULL_MASKS: readonly (Uint8Array | undefined)[] = Array.from({ length: SLO
   if (spec === undefined || slot === SLOT_MPLS || slot === SLOT_ENCAP || slot === SLOT_TUNNEL)
     return undefined;
   const mask = new Uint8Array(spec.size);
-  for (const of of spec.fields) setFull(mask, 0, of);
+  for (const of of spec.fields) setFull(of, mask, 0);
   return mask;
 });

@@ -115,7 +115,7 @@ function parseErspan(cursor: Cursor, bytes: Uint8Array, key: number, mask: numbe
   // As OVS: what has no name of its own is matched.
   bytes.fill(0xff, mask + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS + T.ERSPAN_SIZE);
   const seen = ERSPAN.parse(cursor, bytes, key, mask, undefined);
-  const version = getField(bytes, key, T.ERSPAN_VERSION);
+  const version = getField(T.ERSPAN_VERSION, bytes, key);
   const fields = T.erspanFields(version);
   const named = T.erspanNamed(version);
   for (const [index, of] of ERSPAN.fields.entries()) {
@@ -124,6 +124,6 @@ function parseErspan(cursor: Cursor, bytes: Uint8Array, key: number, mask: numbe
     if (index === 0 ? !isSeen : isSeen && !isOwn) {
       cursor.fail("ver=1 with idx, or ver=2 with dir and hwid", start);
     }
-    if (!isSeen && named.includes(of)) setField(bytes, mask, of, 0);
+    if (!isSeen && named.includes(of)) setField(of, bytes, mask, 0);
   }
 }

@@ -41,8 +41,8 @@ export function printTunnel(
   }
   // The flag `key` follows from the tunnel id.
   const derived = (present & T.TUNNEL_HAS_ID) !== 0 ? T.TUNNEL_F_KEY : 0;
-  const value = getField(bytes, key, T.TUNNEL_FLAGS_FIELD) | derived;
-  const bits = getField(bytes, mask, T.TUNNEL_FLAGS_FIELD) | derived;
+  const value = getField(T.TUNNEL_FLAGS_FIELD, bytes, key) | derived;
+  const bits = getField(T.TUNNEL_FLAGS_FIELD, bytes, mask) | derived;
   if (bits === 0 && !style.verbose) return;
   if (out.length > start) out.byte(COMMA);
   out.text("flags(");
@@ -88,12 +88,12 @@ function printErspan(
 ): void {
   out.text("ver=");
   printField(out, T.ERSPAN_VERSION, bytes, key, mask, style);
-  const version = getField(bytes, key, T.ERSPAN_VERSION);
+  const version = getField(T.ERSPAN_VERSION, bytes, key);
   const named = T.erspanNamed(version);
   for (const of of T.erspanFields(version)) {
     const isLeftOut = named.includes(of)
       ? !style.verbose && isWild(of, bytes, mask)
-      : getField(bytes, key, of) === 0 && getField(bytes, mask, of) === of.full;
+      : getField(of, bytes, key) === 0 && getField(of, bytes, mask) === of.full;
     if (isLeftOut) continue;
     out.byte(COMMA);
     out.text(of.name);

@@ -29,7 +29,7 @@ export function isTunnelWhole(record: KeyRecord): boolean {
       return false;
   }
   if ((present & T.TUNNEL_HAS_ERSPAN) !== 0) {
-    const fields = T.erspanFields(getField(bytes, key, T.ERSPAN_VERSION));
+    const fields = T.erspanFields(getField(T.ERSPAN_VERSION, bytes, key));
     return [T.ERSPAN_VERSION, ...fields].every((of) => isFieldWhole(of, bytes, key, mask));
   }
   if ((present & T.TUNNEL_HAS_GENEVE) === 0) return true;

@@ -34,7 +34,6 @@ import type { HashedBytes, HashedWord } from "./layout.ts";
 import { Layout } from "./layout.ts";
 
 const EMPTY = new Int32Array(0);
-const PORT_NUMBER_MAX = 0xffff;
 
 /** The payloads of one level: by attribute type, and behind these the tunnel's by its own types. */
 const TYPES_MAX = 64;
@@ -161,7 +160,7 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
     textEnd: value.end - line.start,
     at,
     size: field.size,
-    max: field.kind === "port" ? PORT_NUMBER_MAX : field.limit,
+    max: field.limit,
     shift: field.shift,
     mask,
     nonzero: isAbsentAsZero(field, slot),

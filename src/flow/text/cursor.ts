@@ -1,16 +1,18 @@
 import { readAddress4, readAddress6 } from "./address.ts";
 import { syntaxErrorAt } from "./syntax-error.ts";
-import { COLON, COMMA, HEX_VALUE } from "./ascii.ts";
+import { CLOSE, COLON, COMMA, HEX_VALUE, OPEN } from "./ascii.ts";
 
 /** Deepest nesting of parentheses (`MAX_ODP_NESTED` in OVS's lib/odp-util.c). */
 const NESTING_MAX = 32;
 
 const TWO_32 = 0x1_0000_0000;
 
-/** A byte of a word; a separator between attributes (`, \t\r\n`); a blank (one of these but the comma). */
+/** A byte of a word; a separator between attributes (`, \t\r\n`); a blank (one of these but the comma); `(` or `)`. */
 const CLASS_WORD = 1;
 const CLASS_SEPARATOR = 2;
 const CLASS_BLANK = 4;
+const CLASS_PARENTHESIS = 8;
+const TOKEN_ENDS = CLASS_SEPARATOR | CLASS_PARENTHESIS;
 const CLASS: Uint8Array = byteClasses();
 
 /**
@@ -96,6 +98,22 @@ export class Cursor {
   skipSeparators(): void {
     while (this.position < this.end && (CLASS[this.bytes[this.position]!]! & CLASS_SEPARATOR) !== 0)
       this.position++;
+  }
+
+  /** After a member of a list in parentheses: skips separators, unless the closing one is next. */
+  endMember(): void {
+    if (this.peek() === CLOSE) return;
+    const at = this.position;
+    this.skipSeparators();
+    if (this.position === at) this.fail('"," or ")"');
+  }
+
+  /** Offset after the bytes up to a separator or a parenthesis. */
+  tokenEnd(): number {
+    const bytes = this.bytes;
+    let at = this.position;
+    while (at < this.end && (CLASS[bytes[at]!]! & TOKEN_ENDS) === 0) at++;
+    return at;
   }
 
   /** A blank or the end of the line is next. */
@@ -317,6 +335,7 @@ function byteClasses(): Uint8Array {
     if (i === 0x20 || i === 0x09 || i === 0x0a || i === 0x0d)
       classes[i] = CLASS_BLANK | CLASS_SEPARATOR;
     if (i === COMMA) classes[i] = CLASS_SEPARATOR;
+    if (i === OPEN || i === CLOSE) classes[i] = CLASS_PARENTHESIS;
   }
   return classes;
 }

@@ -1,70 +1,94 @@
-import { numberOfName, type PortNames } from "../ports.ts";
+import type { PortNames } from "../ports.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Field } from "./field.ts";
-import { rangeTo, setField, setFull } from "./field.ts";
+import { holdsNumber, rangeTo, setField, setFull } from "./field.ts";
 import { parseFlags } from "./flags.ts";
-import { CLOSE, COLON, DOT, HEX_VALUE, SLASH } from "./ascii.ts";
-
-const ODPP_NONE = 0xffff_ffff;
+import { isNumeral, parsePort } from "./port.ts";
+import { parseUuid } from "./uuid.ts";
+import { COLON, DOT, HEX_VALUE, SLASH } from "./ascii.ts";
 
 /**
- * Reads `value[/mask]` of a field into `bytes`: the value into the payload at `keyBase`, the mask
- * into the one at `maskBase`; without a mask, the mask of an exact match.
+ * Reads `value[/mask]` of a field into `bytes`: the value into the payload at `key`, the mask into
+ * the one at `mask`; without a mask, the mask of an exact match.
  */
 export function parseField(
   cursor: Cursor,
-  of: Field,
+  field: Field,
   bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
+  key: number,
+  mask: number,
   ports: PortNames | undefined,
 ): void {
-  switch (of.kind) {
+  if (field.kind === "flags") {
+    parseFlags(cursor, field, bytes, key, mask);
+    return;
+  }
+  const start = cursor.position;
+  parseValue(cursor, field, bytes, key, ports);
+  if (cursor.peek() !== SLASH) {
+    setFull(field, bytes, mask);
+    return;
+  }
+  if (field.kind === "port" && !isNumeral(cursor.bytes, start, cursor.position))
+    cursor.fail("no mask after a port's name");
+  cursor.position++;
+  parseMask(cursor, field, bytes, mask);
+}
+
+/** Reads the value of a field, without a mask, into the payload at `base`. */
+export function parseValue(
+  cursor: Cursor,
+  field: Field,
+  bytes: Uint8Array,
+  base: number,
+  ports: PortNames | undefined,
+): void {
+  const at = base + field.offset;
+  switch (field.kind) {
     case "number":
-      setField(bytes, keyBase, of, cursor.integer(of.limit, rangeTo(of.limit)));
-      if (cursor.take(SLASH))
-        setField(bytes, maskBase, of, cursor.integer(of.max, rangeTo(of.max)));
-      else setField(bytes, maskBase, of, of.full);
+    case "flags":
+    case "choice":
+      setField(field, bytes, base, cursor.integer(field.limit, rangeTo(field.limit)));
       return;
     case "ipv4":
-      cursor.ipv4(bytes, keyBase + of.offset);
-      if (cursor.take(SLASH)) parseMask4(cursor, bytes, maskBase + of.offset);
-      else setFull(bytes, maskBase, of);
+      cursor.ipv4(bytes, at);
       return;
     case "mac":
-      cursor.mac(bytes, keyBase + of.offset);
-      if (cursor.take(SLASH)) cursor.mac(bytes, maskBase + of.offset);
-      else setFull(bytes, maskBase, of);
+      cursor.mac(bytes, at);
       return;
     case "ipv6":
-      cursor.ipv6(bytes, keyBase + of.offset);
-      if (cursor.take(SLASH)) parseMask6(cursor, bytes, maskBase + of.offset);
-      else setFull(bytes, maskBase, of);
+      cursor.ipv6(bytes, at);
       return;
     case "frag":
-      parseFrag(cursor, of, bytes, keyBase, maskBase);
-      return;
-    case "flags":
-      parseFlags(cursor, of, bytes, keyBase, maskBase);
+      setField(field, bytes, base, parseFrag(cursor));
       return;
     case "port":
-      parsePort(cursor, of, bytes, keyBase, maskBase, ports);
+      setField(field, bytes, base, parsePort(cursor, field.limit, ports));
       return;
     case "number64":
-      parse64(cursor, bytes, keyBase + of.offset);
-      if (cursor.take(SLASH)) parse64(cursor, bytes, maskBase + of.offset);
-      else setFull(bytes, maskBase, of);
+      parse64(cursor, bytes, at);
+      return;
+    case "hex64":
+      parseHex64(cursor, bytes, at);
       return;
     case "number128":
-      parseLabel(cursor, bytes, keyBase + of.offset);
-      if (cursor.take(SLASH)) parseLabel(cursor, bytes, maskBase + of.offset);
-      else setFull(bytes, maskBase, of);
+      parseLabel(cursor, bytes, at);
+      return;
+    case "uuid":
+      parseUuid(cursor, bytes, at);
       return;
     case "hex":
-      parseBytes(cursor, bytes, keyBase + of.offset, of.size);
-      if (cursor.take(SLASH)) parseBytes(cursor, bytes, maskBase + of.offset, of.size);
-      else setFull(bytes, maskBase, of);
+      parseBytes(cursor, bytes, at, field.size);
   }
+}
+
+/** Reads what follows the slash of a field; an address has a prefix length for a mask as well. */
+function parseMask(cursor: Cursor, field: Field, bytes: Uint8Array, mask: number): void {
+  if (field.kind === "ipv4") parseMask4(cursor, bytes, mask + field.offset);
+  else if (field.kind === "ipv6") parseMask6(cursor, bytes, mask + field.offset);
+  else if (field.kind === "hex" || !holdsNumber(field))
+    parseValue(cursor, field, bytes, mask, undefined);
+  else setField(field, bytes, mask, cursor.integer(field.max, rangeTo(field.max)));
 }
 
 /** A dotted mask, or the length of a prefix (which OVS does not read). */
@@ -107,78 +131,22 @@ const FRAG_TYPES = ["no", "first", "later"];
 const EXPECTED_FRAG = "no, first or later";
 
 /** Other numbers than those of the three names are read too: a dump may hold them. */
-function parseFrag(
-  cursor: Cursor,
-  of: Field,
-  bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
-): void {
+function parseFrag(cursor: Cursor): number {
   const start = cursor.position;
   const length = cursor.word();
-  if (length === 0) {
-    setField(bytes, keyBase, of, cursor.integer(0xff, EXPECTED_FRAG));
-  } else {
-    // Told apart by their first letters: no string is made.
-    const first = cursor.bytes[start]!;
-    const type = first === 0x6e ? 0 : first === 0x66 ? 1 : first === 0x6c ? 2 : 3;
-    const name = FRAG_TYPES[type];
-    if (name === undefined || name.length !== length || !spells(cursor.bytes, start, name)) {
-      cursor.fail(EXPECTED_FRAG, start);
-    }
-    setField(bytes, keyBase, of, type);
-  }
-  const mask = cursor.take(SLASH) ? cursor.integer(0xff, rangeTo(0xff)) : 0xff;
-  setField(bytes, maskBase, of, mask);
+  if (length === 0) return cursor.integer(0xff, EXPECTED_FRAG);
+  // Told apart by their first letters: no string is made.
+  const first = cursor.bytes[start]!;
+  const type = first === 0x6e ? 0 : first === 0x66 ? 1 : first === 0x6c ? 2 : 3;
+  const name = FRAG_TYPES[type];
+  if (name === undefined || name.length !== length || !spells(cursor.bytes, start, name))
+    cursor.fail(EXPECTED_FRAG, start);
+  return type;
 }
 
 function spells(bytes: Uint8Array, at: number, word: string): boolean {
   for (let i = 0; i < word.length; i++) if (bytes[at + i] !== word.charCodeAt(i)) return false;
   return true;
-}
-
-/** A number with a mask, or the name of a port up to the closing parenthesis. */
-function parsePort(
-  cursor: Cursor,
-  of: Field,
-  bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
-  ports: PortNames | undefined,
-): void {
-  const start = cursor.position;
-  let end = start;
-  while (end < cursor.end && cursor.bytes[end] !== CLOSE && cursor.bytes[end] !== SLASH) end++;
-  // A name may begin with digits: 0x1 is a number, 0xeth and 4eth are names where a port has them.
-  if (!isNumber(cursor.bytes, start, end)) {
-    if (end === start) cursor.fail("a port number or a port's name");
-    const number = numberOfName(cursor.slice(start, end), ports);
-    if (number === undefined) {
-      cursor.fail(
-        ports === undefined
-          ? "a port number (names need a datapath that has them)"
-          : "a port number or the name of a port of the datapath",
-      );
-    }
-    cursor.position = end;
-    setField(bytes, keyBase, of, number);
-    setField(bytes, maskBase, of, of.full);
-    return;
-  }
-  const number = cursor.integer(0xffff_ffff, rangeTo(0xffff_ffff));
-  if (number > 0xffff && number !== ODPP_NONE) cursor.fail("a port number from 0 to 65535", start);
-  setField(bytes, keyBase, of, number);
-  const mask = cursor.take(SLASH) ? cursor.integer(0xffff_ffff, rangeTo(0xffff_ffff)) : of.full;
-  setField(bytes, maskBase, of, mask);
-}
-
-/** Whether the bytes are a number in C's notation. */
-export function isNumber(bytes: Uint8Array, start: number, end: number): boolean {
-  const isHex = end - start > 2 && bytes[start] === 0x30 && (bytes[start + 1]! | 0x20) === 0x78;
-  for (let at = isHex ? start + 2 : start; at < end; at++) {
-    if ((HEX_VALUE[bytes[at]!] ?? 255) > (isHex ? 15 : 9)) return false;
-  }
-  return end > start;
 }
 
 /** 64 bits into network order. */
@@ -188,6 +156,24 @@ function parse64(cursor: Cursor, out: Uint8Array, at: number): void {
     out[at + i] = cursor.high >>> (24 - i * 8);
     out[at + 4 + i] = cursor.low >>> (24 - i * 8);
   }
+}
+
+/** A hexadecimal number with or without `0x`, as OVS's `%"SCNx64"` reads it, into zero bytes. */
+function parseHex64(cursor: Cursor, out: Uint8Array, at: number): void {
+  const start = cursor.position;
+  if (cursor.take(0x30)) {
+    if (!cursor.take(0x78)) cursor.take(0x58);
+  }
+  let digits = 0;
+  for (let next = cursor.peek(); next >= 0 && HEX_VALUE[next]! < 16; next = cursor.peek()) {
+    if (digits > 0 || next !== 0x30) digits++;
+    if (digits > 16) cursor.fail("a hexadecimal number of at most 64 bits", start);
+    // Eight bytes, moved left by half a byte.
+    for (let i = 0; i < 8; i++)
+      out[at + i] = (out[at + i]! << 4) | (i < 7 ? out[at + i + 1]! >>> 4 : HEX_VALUE[next]!);
+    cursor.position++;
+  }
+  if (cursor.position === start) cursor.fail("a hexadecimal number");
 }
 
 /** Conntrack labels: 128 bits, hexadecimal of any length or a number of 64, least significant byte first. */

@@ -1,9 +1,10 @@
 import { be32At, isZero } from "../bytes.ts";
 import { type PortNames, printPort } from "../ports.ts";
 import type { Field, Radix } from "./field.ts";
-import { getField } from "./field.ts";
+import { getField, holdsNumber } from "./field.ts";
 import { printFlags } from "./flags.ts";
 import type { TextSink } from "./sink.ts";
+import { printUuid } from "./uuid.ts";
 import { SLASH } from "./ascii.ts";
 
 /** How a flow is printed. */
@@ -14,83 +15,91 @@ export type PrintStyle = {
   readonly ports?: PortNames | undefined;
 };
 
-/** Prints `value[/mask]` of a field from the payloads at `keyBase` and `maskBase`. */
+/** Prints `value[/mask]` of a field from the payloads at `key` and `mask`. */
 export function printField(
   out: TextSink,
-  of: Field,
+  field: Field,
   bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
+  key: number,
+  mask: number,
   style: PrintStyle,
 ): void {
-  const key = keyBase + of.offset;
-  const mask = maskBase + of.offset;
-  switch (of.kind) {
+  if (field.kind === "flags" && !(style.verbose && field.numeric)) {
+    printFlags(out, field, bytes, key, mask);
+    return;
+  }
+  const exact = isExact(field, bytes, mask);
+  // A port's name has no mask behind it.
+  printValue(out, field, bytes, key, exact ? style.ports : undefined);
+  if (exact) return;
+  out.byte(SLASH);
+  if (field.kind === "number64") print64(out, field.maskRadix, bytes, mask + field.offset);
+  else if (!holdsNumber(field) || field.kind === "ipv4" || field.kind === "hex")
+    printValue(out, field, bytes, mask, undefined);
+  else printNumber(out, getField(field, bytes, mask), field.maskRadix);
+}
+
+/** Prints the value of a field from the payload at `base`. */
+export function printValue(
+  out: TextSink,
+  field: Field,
+  bytes: Uint8Array,
+  base: number,
+  ports: PortNames | undefined,
+): void {
+  const at = base + field.offset;
+  switch (field.kind) {
     case "number":
-      printNumber(out, getField(bytes, keyBase, of), of.radix);
-      printNumberMask(out, of, bytes, maskBase);
+    case "flags":
+      printNumber(out, getField(field, bytes, base), field.radix);
       return;
     case "mac":
-      out.mac(bytes, key);
-      if (isExact(bytes, mask, 6)) return;
-      out.byte(SLASH);
-      out.mac(bytes, mask);
+      out.mac(bytes, at);
       return;
     case "ipv4":
-      out.ipv4(bytes, key);
-      if (isExact(bytes, mask, 4)) return;
-      out.byte(SLASH);
-      out.ipv4(bytes, mask);
+      out.ipv4(bytes, at);
       return;
     case "ipv6":
-      out.ipv6(bytes, key);
-      if (isExact(bytes, mask, 16)) return;
-      out.byte(SLASH);
-      out.ipv6(bytes, mask);
+      out.ipv6(bytes, at);
       return;
     case "frag":
-      printFrag(out, getField(bytes, keyBase, of));
-      printNumberMask(out, of, bytes, maskBase);
-      return;
-    case "flags":
-      if (style.verbose && of.numeric) {
-        printNumber(out, getField(bytes, keyBase, of), "hex");
-        printNumberMask(out, of, bytes, maskBase);
-      } else {
-        printFlags(out, of, bytes, keyBase, maskBase);
-      }
+      printFrag(out, getField(field, bytes, base));
       return;
     case "port":
-      printMatchedPort(out, of, bytes, keyBase, maskBase, style.ports);
+      printPort(getField(field, bytes, base), out, ports);
       return;
     case "number64":
-      // As OVS: of zero too.
-      if (isZero(bytes, key, 8)) out.text("0x");
-      out.hex64(be32At(bytes, key + 4), be32At(bytes, key));
-      if (isExact(bytes, mask, 8)) return;
-      out.byte(SLASH);
-      out.hex64(be32At(bytes, mask + 4), be32At(bytes, mask));
+    case "hex64":
+      print64(out, field.radix, bytes, at);
       return;
     case "number128":
-      printLabel(out, bytes, key);
-      if (isExact(bytes, mask, 16)) return;
-      out.byte(SLASH);
-      printLabel(out, bytes, mask);
+      printLabel(out, bytes, at);
       return;
+    case "uuid":
+      printUuid(out, bytes, at);
+      return;
+    case "choice": {
+      const value = getField(field, bytes, base);
+      out.text(field.words[value] ?? String(value));
+      return;
+    }
     case "hex":
-      printBytes(out, bytes, key, of.size);
-      if (isExact(bytes, mask, of.size)) return;
-      out.byte(SLASH);
-      printBytes(out, bytes, mask, of.size);
+      printBytes(out, bytes, at, field.size);
   }
 }
 
 /** No bit of the field is matched. */
-export function isWild(of: Field, bytes: Uint8Array, maskBase: number): boolean {
-  if (of.size <= 4 && of.kind !== "ipv4" && of.kind !== "hex") {
-    return getField(bytes, maskBase, of) === 0;
-  }
-  return isZero(bytes, maskBase + of.offset, of.size);
+export function isWild(field: Field, bytes: Uint8Array, mask: number): boolean {
+  if (holdsNumber(field)) return getField(field, bytes, mask) === 0;
+  return isZero(bytes, mask + field.offset, field.size);
+}
+
+/** The mask is the one that is left out. */
+function isExact(field: Field, bytes: Uint8Array, mask: number): boolean {
+  if (holdsNumber(field)) return getField(field, bytes, mask) === field.exact;
+  const at = mask + field.offset;
+  for (let i = 0; i < field.size; i++) if (bytes[at + i] !== 0xff) return false;
+  return true;
 }
 
 /** A number in one of the radices of the language. */
@@ -115,11 +124,10 @@ export function printNumber(out: TextSink, value: number, radix: Radix): void {
   }
 }
 
-function printNumberMask(out: TextSink, of: Field, bytes: Uint8Array, maskBase: number): void {
-  const mask = getField(bytes, maskBase, of);
-  if (mask === of.exact) return;
-  out.byte(SLASH);
-  printNumber(out, mask, of.maskRadix);
+/** 64 bits in network order; OVS prints zero as `0x0` where it is a value. */
+function print64(out: TextSink, radix: Radix, bytes: Uint8Array, at: number): void {
+  if (radix === "0xhex" && isZero(bytes, at, 8)) out.text("0x");
+  out.hex64(be32At(bytes, at + 4), be32At(bytes, at));
 }
 
 function printFrag(out: TextSink, value: number): void {
@@ -127,26 +135,6 @@ function printFrag(out: TextSink, value: number): void {
   else if (value === 1) out.text("first");
   else if (value === 2) out.text("later");
   else out.dec(value);
-}
-
-/** A name has no mask behind it. */
-function printMatchedPort(
-  out: TextSink,
-  of: Field,
-  bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
-  ports: PortNames | undefined,
-): void {
-  const number = getField(bytes, keyBase, of);
-  const mask = getField(bytes, maskBase, of);
-  if (mask === of.exact) {
-    printPort(number, out, ports);
-    return;
-  }
-  out.dec(number);
-  out.byte(SLASH);
-  out.hex(mask);
 }
 
 /** Conntrack labels as one number, most significant byte first, no leading zeros. */
@@ -167,9 +155,4 @@ export function printBytes(out: TextSink, bytes: Uint8Array, at: number, size: n
     if (i > 0) out.byte(0x20);
     out.hexBytes(bytes, at + i, at + i + 1);
   }
-}
-
-function isExact(bytes: Uint8Array, at: number, size: number): boolean {
-  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
-  return true;
 }

@@ -1,16 +1,30 @@
 /**
  * What a field's bytes mean, and so how it is written in text:
  * - `number`: up to 32 bits of a container of 1, 2 or 4 bytes, host or network order
- * - `number64`: a be64 (the tunnel id)
+ * - `number64`: a be64 (the tunnel id); `hex64`: the same, read as hexadecimal even without `0x`
  * - `number128`: conntrack labels, least significant byte first
  * - `mac`, `ipv4`, `ipv6`: addresses
  * - `frag`: `no`, `first` or `later`, or a number
  * - `flags`: named bits
  * - `port`: a port number, or a name where a datapath is at hand
  * - `hex`: bytes with blanks between them
+ * - `uuid`: 16 bytes
+ * - `choice`: a number that is written as a bare word, or not at all where it is 0
  */
 type FieldKind =
-  "number" | "number64" | "number128" | "mac" | "ipv4" | "ipv6" | "frag" | "flags" | "port" | "hex";
+  | "number"
+  | "number64"
+  | "hex64"
+  | "number128"
+  | "mac"
+  | "ipv4"
+  | "ipv6"
+  | "frag"
+  | "flags"
+  | "port"
+  | "hex"
+  | "uuid"
+  | "choice";
 
 /**
  * How a number is printed: `dec`; `hex` as C's `%#x` (zero is `0`); `0xhex` as `0x%x`; `hex4` as
@@ -18,12 +32,14 @@ type FieldKind =
  */
 export type Radix = "dec" | "hex" | "0xhex" | "hex4" | "bare";
 
-/** One field of a key: where its bits are in the payload and how they are written. */
+/** One field of a key or of an action's struct: where its bits are and how they are written. */
 export type Field = {
   /** The word before `=`; empty for an attribute that is one value. */
   readonly name: string;
   /** Other words that are read for it. */
   readonly aliases: readonly string[];
+  /** What it means, for the reference page; empty where its name says it. */
+  readonly about: string;
   readonly kind: FieldKind;
   /** Offset and size of the container in the payload, in bytes. */
   readonly offset: number;
@@ -44,42 +60,49 @@ export type Field = {
   readonly maskRadix: Radix;
   /** Flags that the verbose style prints as a number. */
   readonly numeric: boolean;
-  /** Names of the bits, lowest first; undefined where a bit has none. */
-  readonly flags: readonly (string | undefined)[];
+  /** Names of flags' bits, lowest first, undefined where a bit has none; of a choice's values. */
+  readonly words: readonly (string | undefined)[];
+  /** In an action, its value where the text leaves it out; undefined: it must be there. */
+  readonly initial: number | undefined;
+  /** In an action, printed only where it is not {@link initial}. */
+  readonly hidden: boolean;
 };
 
 /** What may be said about a field beyond its place; the rest follows from the kind. */
-type FieldOptions = {
-  aliases?: readonly string[];
-  radix?: Radix;
-  maskRadix?: Radix;
-  shift?: number;
-  bits?: number;
-  limit?: number;
-  full?: number;
-  exact?: number;
-  numeric?: boolean;
-};
+type FieldOptions = Partial<
+  Pick<
+    Field,
+    | "about"
+    | "aliases"
+    | "radix"
+    | "maskRadix"
+    | "shift"
+    | "bits"
+    | "limit"
+    | "full"
+    | "exact"
+    | "numeric"
+    | "words"
+    | "initial"
+    | "hidden"
+  >
+>;
 
-function field(
-  name: string,
-  kind: FieldKind,
-  offset: number,
-  size: number,
-  bigEndian: boolean,
-  options: FieldOptions,
-  flags: readonly (string | undefined)[] = [],
-): Field {
-  const bits = options.bits ?? Math.min(32, size * 8);
+/** Where a field's container is. */
+type Place = Pick<Field, "offset" | "size" | "bigEndian">;
+
+function fieldOf(name: string, kind: FieldKind, place: Place, options: FieldOptions): Field {
+  const bits = options.bits ?? Math.min(32, place.size * 8);
   const max = 2 ** bits - 1;
   const full = options.full ?? max;
   return {
     name,
     aliases: options.aliases ?? [],
+    about: options.about ?? "",
     kind,
-    offset,
-    size,
-    bigEndian,
+    offset: place.offset,
+    size: place.size,
+    bigEndian: place.bigEndian,
     shift: options.shift ?? 0,
     bits,
     max,
@@ -89,73 +112,81 @@ function field(
     radix: options.radix ?? "dec",
     maskRadix: options.maskRadix ?? "hex",
     numeric: options.numeric ?? false,
-    flags,
+    words: options.words ?? [],
+    initial: options.initial,
+    hidden: options.hidden ?? false,
   };
 }
 
-/** A byte. */
-export function u8(name: string, offset: number, options: FieldOptions = {}): Field {
-  return field(name, "number", offset, 1, true, options);
+/** Makes fields of one kind, size and byte order. */
+type FieldMaker = (name: string, offset: number, options?: FieldOptions) => Field;
+
+function maker(
+  kind: FieldKind,
+  size: number,
+  bigEndian: boolean,
+  defaults: FieldOptions = {},
+): FieldMaker {
+  return (name, offset, options) =>
+    fieldOf(name, kind, { offset, size, bigEndian }, { ...defaults, ...options });
 }
+
+/** A byte. */
+export const u8: FieldMaker = maker("number", 1, true);
 
 /** 16 bits in network order. */
-export function be16(name: string, offset: number, options: FieldOptions = {}): Field {
-  return field(name, "number", offset, 2, true, options);
-}
+export const be16: FieldMaker = maker("number", 2, true);
 
 /** 32 bits in network order. */
-export function be32(name: string, offset: number, options: FieldOptions = {}): Field {
-  return field(name, "number", offset, 4, true, options);
-}
+export const be32: FieldMaker = maker("number", 4, true);
 
 /** 16 bits in host order. */
-export function u16(name: string, offset: number, options: FieldOptions = {}): Field {
-  return field(name, "number", offset, 2, false, options);
-}
+export const u16: FieldMaker = maker("number", 2, false);
 
 /** 32 bits in host order. */
-export function u32(name: string, offset: number, options: FieldOptions = {}): Field {
-  return field(name, "number", offset, 4, false, options);
-}
+export const u32: FieldMaker = maker("number", 4, false);
 
-/** 64 bits in network order, printed hexadecimal. */
-export function be64(name: string, offset: number): Field {
-  return field(name, "number64", offset, 8, true, { radix: "hex" });
-}
+/** 64 bits in network order, printed hexadecimal, zero as `0x0`. */
+export const be64: FieldMaker = maker("number64", 8, true, { radix: "0xhex" });
+
+/** 64 bits in network order, read and printed hexadecimal. */
+export const hex64: FieldMaker = maker("hex64", 8, true, { radix: "hex" });
 
 /** Conntrack labels: 128 bits. */
-export function label128(name: string, offset: number): Field {
-  return field(name, "number128", offset, 16, false, { radix: "hex" });
-}
+export const label128: FieldMaker = maker("number128", 16, false, { radix: "hex" });
 
 /** An Ethernet address. */
-export function mac(name: string, offset: number): Field {
-  return field(name, "mac", offset, 6, true, {});
-}
+export const mac: FieldMaker = maker("mac", 6, true);
 
 /** An IPv4 address. */
-export function ipv4(name: string, offset: number): Field {
-  return field(name, "ipv4", offset, 4, true, {});
-}
+export const ipv4: FieldMaker = maker("ipv4", 4, true);
 
 /** An IPv6 address. */
-export function ipv6(name: string, offset: number): Field {
-  return field(name, "ipv6", offset, 16, true, {});
-}
+export const ipv6: FieldMaker = maker("ipv6", 16, true);
 
 /** Which fragment a packet is (`ovs_frag_type`). */
-export function frag(name: string, offset: number): Field {
-  return field(name, "frag", offset, 1, true, {});
-}
+export const frag: FieldMaker = maker("frag", 1, true);
 
-/** A u32 that is a port number. */
-export function port(name: string, offset: number): Field {
-  return field(name, "port", offset, 4, false, {});
+/** A u32 that is a port number, of 16 bits in a key. */
+export const port: FieldMaker = maker("port", 4, false, { limit: 0xffff });
+
+/** 16 bytes, written as OVS writes a UUID. */
+export const uuid: FieldMaker = maker("uuid", 16, false);
+
+/** A u32 that is one of `words`, the first being that of 0: none. */
+export function choice(
+  name: string,
+  offset: number,
+  words: readonly string[],
+  about: string,
+): Field {
+  const place = { offset, size: 4, bigEndian: false };
+  return fieldOf(name, "choice", place, { about, words, limit: words.length - 1, initial: 0 });
 }
 
 /** Bytes that are kept as they are. */
 export function hex(name: string, offset: number, size: number): Field {
-  return field(name, "hex", offset, size, true, {});
+  return fieldOf(name, "hex", { offset, size, bigEndian: true }, {});
 }
 
 /** Named bits in a number; `full` is which of them a match without a mask looks at. */
@@ -164,10 +195,10 @@ export function flagBits(
   offset: number,
   size: number,
   bigEndian: boolean,
-  names: readonly (string | undefined)[],
+  words: readonly (string | undefined)[],
   options: FieldOptions = {},
 ): Field {
-  return field(name, "flags", offset, size, bigEndian, { radix: "hex", ...options }, names);
+  return fieldOf(name, "flags", { offset, size, bigEndian }, { radix: "hex", ...options, words });
 }
 
 /** The words for what a number may be, made beforehand: no string is built where it is. */
@@ -226,37 +257,42 @@ export function writeContainer(
 }
 
 /** The value of a field of up to 32 bits in the payload at `base`. */
-export function getField(bytes: Uint8Array, base: number, of: Field): number {
-  const container = readContainer(bytes, base + of.offset, of.size, of.bigEndian);
-  return of.bits === 32 ? container : (container >>> of.shift) & of.max;
+export function getField(field: Field, bytes: Uint8Array, base: number): number {
+  const container = readContainer(bytes, base + field.offset, field.size, field.bigEndian);
+  return field.bits === 32 ? container : (container >>> field.shift) & field.max;
 }
 
 /** Sets a field of up to 32 bits in the payload at `base`; its container's other bits stay. */
-export function setField(bytes: Uint8Array, base: number, of: Field, value: number): void {
-  const at = base + of.offset;
-  if (of.bits === of.size * 8) {
-    writeContainer(bytes, at, of.size, of.bigEndian, value);
+export function setField(field: Field, bytes: Uint8Array, base: number, value: number): void {
+  const at = base + field.offset;
+  if (field.bits === field.size * 8) {
+    writeContainer(bytes, at, field.size, field.bigEndian, value);
     return;
   }
-  const container = readContainer(bytes, at, of.size, of.bigEndian);
-  const others = container & ~(of.max << of.shift);
-  writeContainer(bytes, at, of.size, of.bigEndian, (others | (value << of.shift)) >>> 0);
+  const container = readContainer(bytes, at, field.size, field.bigEndian);
+  const rest = container & ~(field.max << field.shift);
+  writeContainer(bytes, at, field.size, field.bigEndian, (rest | (value << field.shift)) >>> 0);
+}
+
+/** The field is a number in its container: {@link getField} and {@link setField} are for these alone. */
+export function holdsNumber(field: Field): boolean {
+  return field.size <= 4;
 }
 
 /** Sets the mask of a field to the one that text without a mask means. */
-export function setFull(bytes: Uint8Array, maskBase: number, of: Field): void {
-  if (of.kind === "number" || of.kind === "flags" || of.kind === "port" || of.kind === "frag") {
-    setField(bytes, maskBase, of, of.full);
+export function setFull(field: Field, bytes: Uint8Array, mask: number): void {
+  if (holdsNumber(field)) {
+    setField(field, bytes, mask, field.full);
     return;
   }
-  const at = maskBase + of.offset;
-  for (let i = 0; i < of.size; i++) bytes[at + i] = 0xff;
+  const at = mask + field.offset;
+  for (let i = 0; i < field.size; i++) bytes[at + i] = 0xff;
 }
 
 /** All bits of a field are matched, or none, and then it is zero. */
-export function isFieldWhole(of: Field, bytes: Uint8Array, key: number, mask: number): boolean {
-  const bits = getField(bytes, mask, of);
-  return bits === of.full || (bits === 0 && getField(bytes, key, of) === 0);
+export function isFieldWhole(field: Field, bytes: Uint8Array, key: number, mask: number): boolean {
+  const bits = getField(field, bytes, mask);
+  return bits === field.full || (bits === 0 && getField(field, bytes, key) === 0);
 }
 
 /** As {@link isFieldWhole}, of bytes. */

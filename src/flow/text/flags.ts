@@ -7,11 +7,11 @@ import { BAR, CLOSE, CLOSE_BRACKET, DASH, HEX_VALUE, OPEN_BRACKET, PLUS, SLASH }
 
 const TABLES = new WeakMap<Field, WordTable>();
 
-function tableOf(of: Field): WordTable {
-  let table = TABLES.get(of);
+function tableOf(field: Field): WordTable {
+  let table = TABLES.get(field);
   if (table === undefined) {
-    table = new WordTable(of.flags.map((name) => name ?? ""));
-    TABLES.set(of, table);
+    table = new WordTable(field.words.map((name) => name ?? ""));
+    TABLES.set(field, table);
   }
   return table;
 }
@@ -22,42 +22,42 @@ function tableOf(of: Field): WordTable {
  */
 export function parseFlags(
   cursor: Cursor,
-  of: Field,
+  field: Field,
   bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
+  key: number,
+  mask: number,
 ): void {
   const start = cursor.position;
   const next = cursor.peek();
   if (next === PLUS || next === DASH) {
-    parseSigned(cursor, of, bytes, keyBase, maskBase);
+    parseSigned(cursor, field, bytes, key, mask);
     return;
   }
   let value = 0;
-  let mask = of.full;
+  let bits = field.full;
   if (next !== CLOSE) {
     do {
       const digit = HEX_VALUE[cursor.peek()] ?? 255;
       if (digit < 10) {
-        value |= cursor.integer(of.max, expectedOf(of));
+        value |= cursor.integer(field.max, expectedOf(field));
         if (cursor.take(SLASH)) {
-          mask = cursor.integer(of.max, rangeTo(of.max));
+          bits = cursor.integer(field.max, rangeTo(field.max));
           break;
         }
       } else {
-        value |= parseFlag(cursor, of);
+        value |= parseFlag(cursor, field);
       }
     } while (cursor.take(BAR));
   }
-  const known = of.flags.length >= 32 ? 0xffff_ffff : 2 ** of.flags.length - 1;
-  if (((value | mask) & ~known) !== 0) cursor.fail("flags that are known here", start);
-  setField(bytes, keyBase, of, value >>> 0);
-  setField(bytes, maskBase, of, mask >>> 0);
+  const known = field.words.length >= 32 ? 0xffff_ffff : 2 ** field.words.length - 1;
+  if (((value | bits) & ~known) !== 0) cursor.fail("flags that are known here", start);
+  setField(field, bytes, key, value >>> 0);
+  setField(field, bytes, mask, bits >>> 0);
 }
 
 /** The words for what may stand for a flag, by the bits of the field. */
-function expectedOf(of: Field): string {
-  return EXPECTED[of.bits] ?? "";
+function expectedOf(field: Field): string {
+  return EXPECTED[field.bits] ?? "";
 }
 
 const EXPECTED: readonly string[] = Array.from(
@@ -67,46 +67,46 @@ const EXPECTED: readonly string[] = Array.from(
 
 function parseSigned(
   cursor: Cursor,
-  of: Field,
+  field: Field,
   bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
+  key: number,
+  mask: number,
 ): void {
   let value = 0;
-  let mask = 0;
+  let bits = 0;
   for (;;) {
     const next = cursor.peek();
     if (next !== PLUS && next !== DASH) break;
     cursor.position++;
     const at = cursor.position;
-    const bit = parseFlag(cursor, of);
-    if ((mask & bit) !== 0) cursor.fail("each flag once", at);
-    mask |= bit;
+    const bit = parseFlag(cursor, field);
+    if ((bits & bit) !== 0) cursor.fail("each flag once", at);
+    bits |= bit;
     if (next === PLUS) value |= bit;
   }
-  setField(bytes, keyBase, of, value >>> 0);
-  setField(bytes, maskBase, of, mask >>> 0);
+  setField(field, bytes, key, value >>> 0);
+  setField(field, bytes, mask, bits >>> 0);
 }
 
 /** One flag: its name, or `[hex]` for a bit that has none. @returns its bit */
-function parseFlag(cursor: Cursor, of: Field): number {
+function parseFlag(cursor: Cursor, field: Field): number {
   const start = cursor.position;
   if (cursor.take(OPEN_BRACKET)) {
     let value = 0;
     while ((HEX_VALUE[cursor.peek()] ?? 255) < 16) {
       value = value * 16 + (HEX_VALUE[cursor.peek()] ?? 0);
       cursor.position++;
-      if (value > of.max) cursor.fail("a bit of this field", start);
+      if (value > field.max) cursor.fail("a bit of this field", start);
     }
     cursor.expect(CLOSE_BRACKET, "a closing ]");
     const single = value !== 0 && (value & (value - 1)) === 0;
-    if (!single || 31 - Math.clz32(value) >= of.flags.length) {
+    if (!single || 31 - Math.clz32(value) >= field.words.length) {
       cursor.fail("a bit of this field", start);
     }
     return value;
   }
-  const table = tableOf(of);
-  if (cursor.word() === 0) cursor.fail(expectedOf(of), start);
+  const table = tableOf(field);
+  if (cursor.word() === 0) cursor.fail(expectedOf(field), start);
   const index = table.find(cursor);
   if (index < 0) cursor.fail("a flag that is known here", start, table.nearest(cursor.wordText()));
   return (1 << index) >>> 0;
@@ -115,22 +115,22 @@ function parseFlag(cursor: Cursor, of: Field): number {
 /** Prints flags: all matched `a|b`, some matched `+a-b`, none matched `0/0`, none set `0`. */
 export function printFlags(
   out: TextSink,
-  of: Field,
+  field: Field,
   bytes: Uint8Array,
-  keyBase: number,
-  maskBase: number,
+  key: number,
+  mask: number,
 ): void {
-  printFlagBits(out, of, getField(bytes, keyBase, of), getField(bytes, maskBase, of));
+  printFlagBits(out, field, getField(field, bytes, key), getField(field, bytes, mask));
 }
 
 /** As {@link printFlags}, of a value and a mask. */
-export function printFlagBits(out: TextSink, of: Field, value: number, mask: number): void {
-  if (mask === of.exact) {
+export function printFlagBits(out: TextSink, field: Field, value: number, mask: number): void {
+  if (mask === field.exact) {
     if (value === 0) out.byte(0x30);
     let left = value;
     while (left !== 0) {
       const bit = 31 - Math.clz32(left & -left);
-      printFlag(out, of, bit);
+      printFlag(out, field, bit);
       left &= left - 1;
       if (left !== 0) out.byte(BAR);
     }
@@ -140,20 +140,20 @@ export function printFlagBits(out: TextSink, of: Field, value: number, mask: num
     out.text("0/0");
     return;
   }
-  printSignedFlags(out, of, value, mask);
+  printSignedFlags(out, field, value, mask);
 }
 
 /** Prints flags as `+a-b`, also where all of them are matched. */
-export function printSignedFlags(out: TextSink, of: Field, value: number, mask: number): void {
+export function printSignedFlags(out: TextSink, field: Field, value: number, mask: number): void {
   for (let left = mask; left !== 0; left &= left - 1) {
     const bit = 31 - Math.clz32(left & -left);
     out.byte(((value >>> bit) & 1) === 1 ? PLUS : DASH);
-    printFlag(out, of, bit);
+    printFlag(out, field, bit);
   }
 }
 
-function printFlag(out: TextSink, of: Field, bit: number): void {
-  const name = of.flags[bit];
+function printFlag(out: TextSink, field: Field, bit: number): void {
+  const name = field.words[bit];
   if (name !== undefined) {
     out.text(name);
     return;

@@ -174,7 +174,7 @@ describe("an error names the path", () => {
     [".key.mpls", { key: { mpls: {} } }, "a list of objects"],
     [".actions", flow({}), "a list of actions"],
     [".actions[1]", flow([{ output: 1 }, { output: 1, drop: 1 }]), "one member"],
-    [".actions[0].push_vlan.vid", flow([{ push_vlan: { vid: 4096 } }]), "vid from 0 to 4095"],
+    [".actions[0].push_vlan.vid", flow([{ push_vlan: { vid: 4096 } }]), "a number from 0 to 4095"],
     [".actions[0].push_vlan", flow([{ push_vlan: { pcp: 1 } }]), "vid= as well"],
     [".actions[0].pop_vlan", flow([{ pop_vlan: {} }]), "true"],
     [

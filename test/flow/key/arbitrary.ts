@@ -73,8 +73,8 @@ function ipv4Text(): fc.Arbitrary<string> {
 }
 
 function flagsText(of: Field): fc.Arbitrary<string> {
-  const names = of.flags.map((name, bit) => name ?? `[${(2 ** bit).toString(16)}]`);
-  const max = 2 ** of.flags.length - 1;
+  const names = of.words.map((name, bit) => name ?? `[${(2 ** bit).toString(16)}]`);
+  const max = 2 ** of.words.length - 1;
   const some = fc.subarray(names, { minLength: 1 });
   return fc.oneof(
     some.map((flags) => flags.join("|")),
