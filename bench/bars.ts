@@ -1,5 +1,5 @@
-import type { Figure, Figures } from "./figures.ts";
-import type { Environment, Results, Run } from "./model.ts";
+import { type Figure, type Figures, isLimit } from "./figures.ts";
+import type { Environment, Part, Results, Run, VariantId } from "./model.ts";
 import { median } from "./statistics.ts";
 
 /** One of the promises: what was measured, and whether it is kept. */
@@ -19,17 +19,17 @@ const NOT_MEASURED = "–";
 /** Holds the figures of a run against what millrace promises. */
 export function barsOf(results: Results, figures: Figures): Bar[] {
   const { environment } = results;
-  const find = (part: string, start: string): Figure | undefined =>
-    figures.all.find((figure) => figure.part === part && figure.name.startsWith(start));
+  const find = (part: Part, id: VariantId): Figure | undefined =>
+    figures.all.find((figure) => figure.part === part && figure.id === id);
   const best = bestLimit(figures, "growth") ?? bestLimit(figures, "peers");
-  const packed = find("growth", "millrace, encoded before");
-  const template = find("growth", "millrace, from a template");
-  const compiled = find("growth", "millrace load, compiled");
-  const text = find("growth", "millrace load, from text");
-  const ovs = find("peers", "C in the shape of nl_transact_multiple");
-  const peerPacked = find("peers", "millrace, encoded before");
-  const dpctl = find("peers", "ovs-dpctl add-flows");
-  const dpctlStart = find("peers", "ovs-dpctl, its start");
+  const packed = find("growth", "packed");
+  const template = find("growth", "template");
+  const compiled = find("growth", "load-compiled");
+  const text = find("growth", "load-text");
+  const ovs = find("peers", "nl-transact");
+  const peerPacked = find("peers", "packed");
+  const dpctl = find("peers", "dpctl-add");
+  const dpctlStart = find("peers", "dpctl-start");
   const dpctlEach =
     dpctl === undefined || dpctlStart === undefined
       ? undefined
@@ -74,39 +74,43 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
     ),
     atMost(
       "text to netlink bytes with UFID, natively, one thread, µs a flow",
-      find("native", "text to netlink bytes")?.each,
+      find("native", "text-to-bytes")?.each,
       0.8,
     ),
     atMost(
       "text to netlink bytes with UFID, against what OVS's own parser takes to attributes",
-      ratio(
-        find("native", "text to netlink bytes")?.each,
-        find("native", "text to attributes by OVS's own parser")?.each,
-      ),
+      ratio(find("native", "text-to-bytes")?.each, find("native", "ovs-parse")?.each),
       0.35,
     ),
     atLeast(
       "dump and print, start-up left out, against ovs-dpctl dump-flows -m",
-      ratio(dumpSeconds(figures, "ovs-dpctl"), dumpSeconds(figures, "millrace")),
+      ratio(
+        secondsBeyond(find("dump", "dpctl-dump"), find("dump", "dpctl-dump-start")),
+        secondsBeyond(find("dump", "dump"), find("dump", "dump-start")),
+      ),
       same(5),
       environment,
     ),
     memory("memory of a load from text in the lab, MB", text),
-    memory("memory of the long dry run, natively, MB", longest(figures)),
+    memory("memory of the long dry run, natively, MB", find("native", "dry-run")),
     growth(best, packed),
-    atMost("start of millrace --version, against bun -e 0", starts(results.runs, "--version"), 3),
+    atMost(
+      "start of millrace --version, against bun -e 0",
+      starts(results.runs, "start-version"),
+      3,
+    ),
     atMost(
       "start of load --dry-run of one flow, against bun -e 0",
-      starts(results.runs, "load"),
+      starts(results.runs, "start-load"),
       6,
     ),
   ];
 }
 
 /** The least that C with bytes encoded before took: the limit is given its best shape. */
-function bestLimit(figures: Figures, part: string): Figure | undefined {
+function bestLimit(figures: Figures, part: Part): Figure | undefined {
   return figures.all
-    .filter((figure) => figure.part === part && figure.name.startsWith("C, encoded before"))
+    .filter((figure) => figure.part === part && isLimit(figure))
     .toSorted((a, b) => a.each - b.each)[0];
 }
 
@@ -147,19 +151,8 @@ function memory(what: string, figure: Figure | undefined): Bar {
   return atMost(what + flowsOf(figure), bytes === undefined ? undefined : bytes / 1e6, 200);
 }
 
-function longest(figures: Figures): Figure | undefined {
-  return figures.all
-    .filter(({ name }) => name.startsWith("dry run of"))
-    .toSorted((a, b) => b.flows - a.flows)[0];
-}
-
 /** Seconds of a dump of all flows, less those of a dump of none. */
-function dumpSeconds(figures: Figures, program: string): number | undefined {
-  const found = figures.all.filter(
-    (figure) => figure.part === "dump" && figure.program === program,
-  );
-  const full = found.find(({ flows }) => flows > 0);
-  const empty = found.find(({ flows }) => flows === 0);
+function secondsBeyond(full: Figure | undefined, empty: Figure | undefined): number | undefined {
   if (full === undefined || empty === undefined) return undefined;
   return full.wholeSeconds - empty.wholeSeconds;
 }
@@ -180,13 +173,10 @@ function growth(limit: Figure | undefined, own: Figure | undefined): Bar {
 }
 
 /** Both were started in turn: the median of the pairs' ratios. */
-function starts(runs: readonly Run[], what: string): number | undefined {
-  const of = (word: string): Run[] =>
-    runs.filter(
-      ({ name, failed }) =>
-        failed === undefined && name.startsWith("start of") && name.includes(word),
-    );
-  const bare = new Map(of("bun -e 0").map((run) => [run.round, run.seconds]));
-  const ratios = of(what).map((run) => run.seconds / (bare.get(run.round) ?? Number.NaN));
+function starts(runs: readonly Run[], id: VariantId): number | undefined {
+  const good = (wanted: VariantId): Run[] =>
+    runs.filter((run) => run.failed === undefined && run.id === wanted);
+  const bare = new Map(good("start-bun").map((run) => [run.round, run.seconds]));
+  const ratios = good(id).map((run) => run.seconds / (bare.get(run.round) ?? Number.NaN));
   return ratios.length === 0 ? undefined : median(ratios);
 }

@@ -1,5 +1,12 @@
 import { count, printTable, writeOut } from "../src/cli/output.ts";
-import { type Environment, LAB_PARTS, type Part, type Results, type Run } from "./model.ts";
+import {
+  type Environment,
+  LAB_PARTS,
+  type Part,
+  type Results,
+  type Run,
+  type VariantId,
+} from "./model.ts";
 import { median } from "./statistics.ts";
 import {
   type Drift,
@@ -93,9 +100,12 @@ type Rounds = Pick<Run, "part" | "name" | "program" | "flows"> & {
 type Both = Rounds & { readonly pair: Pair };
 
 /** What a user waits for is a process, not the part of it that sends. */
-function isWaitedFor({ name, flows }: Run): boolean {
-  return name.startsWith("millrace load") && flows > 0;
-}
+const WAITED_FOR: ReadonlySet<VariantId> = new Set([
+  "load-text",
+  "load-compiled",
+  "load-text-of-dpctl",
+  "load-text-of-pyroute",
+]);
 
 function isStart({ part, flows }: Rounds): boolean {
   return part === "native" && flows === 0;
@@ -118,7 +128,7 @@ function roundsOf(runs: readonly Run[]): Map<string, Rounds> {
       key,
       of("sending", (run) => run.seconds),
     );
-    if (!isWaitedFor(first)) continue;
+    if (!WAITED_FOR.has(first.id)) continue;
     found.set(
       `${key}, whole process`,
       of("whole", (run) => run.wholeSeconds),

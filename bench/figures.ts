@@ -1,9 +1,10 @@
-import type { Latency, Part, Program, Results, Run, Shape } from "./model.ts";
+import type { Latency, Part, Program, Results, Run, Shape, VariantId } from "./model.ts";
 import { median, spread } from "./statistics.ts";
 
 /** What all rounds of one variant come to: medians. */
 export type Figure = {
   readonly part: Part;
+  readonly id: VariantId;
   readonly name: string;
   readonly program: Program;
   readonly flows: number;
@@ -36,6 +37,11 @@ type Proof = {
   readonly differing: readonly string[];
 };
 
+/** The C program with bytes encoded before, in a shape of its own: the kernel's limit. */
+export function isLimit({ program, shape }: Figure): boolean {
+  return program === "C" && shape !== undefined;
+}
+
 export type Figures = {
   readonly all: readonly Figure[];
   readonly failures: readonly Failure[];
@@ -44,10 +50,10 @@ export type Figures = {
 
 /** Takes medians over rounds, and compares what the variants left in the kernel. */
 export function figuresOf(results: Results): Figures {
-  const byName = Map.groupBy(results.runs, (run) => `${run.part}\n${run.name}`);
+  const variants = Map.groupBy(results.runs, (run) => `${run.part}\n${run.id}`);
   const all: Figure[] = [];
   const failures: Failure[] = [];
-  for (const runs of byName.values()) {
+  for (const runs of variants.values()) {
     const failed = runs.find((run) => run.failed !== undefined);
     if (failed?.failed !== undefined) failures.push({ name: failed.name, why: failed.failed });
     const good = runs.filter((run) => run.failed === undefined);
@@ -80,6 +86,7 @@ function figureOf(first: Run, runs: readonly Run[]): Figure {
   const bytes = middle((run) => run.bytes);
   return {
     part: first.part,
+    id: first.id,
     name: first.name,
     program: first.program,
     flows: first.flows,

@@ -194,7 +194,15 @@ function micro(folder: string, out: string, quick: boolean): void {
   });
   if (failed !== undefined) {
     const name = "micro-benchmarks";
-    appendLine(out, { ...base, name, flows: 0, seconds: 0, wholeSeconds: 0, failed });
+    appendLine(out, {
+      ...base,
+      id: "micro-all",
+      name,
+      flows: 0,
+      seconds: 0,
+      wholeSeconds: 0,
+      failed,
+    });
     return;
   }
   const report: { results: readonly MicroResult[] } = JSON.parse(readFileSync(file, "utf8"));
@@ -202,6 +210,7 @@ function micro(folder: string, out: string, quick: boolean): void {
     const seconds = median / 1e9;
     const run: Run = {
       ...base,
+      id: `micro-${group}-${name}`,
       name: `${group}: ${name}`,
       flows: 1,
       seconds,

@@ -20,13 +20,54 @@ export type Shape = {
   readonly ack: "errors" | "each";
 };
 
+/**
+ * What bars, plots and comparisons find a variant by: unique in its part, whatever its name says. Those that
+ * stand for a shape of batch or a number of masks have it behind a word of their own.
+ */
+export type VariantId =
+  | "packed"
+  | "template"
+  | "load-compiled"
+  | "load-text"
+  | "load-text-watched"
+  | "load-text-of-dpctl"
+  | "load-text-of-pyroute"
+  | "dump"
+  | "dump-start"
+  | "nl-transact"
+  | "libmnl"
+  | "ovs-operate"
+  | "ovs-text"
+  | "pyroute"
+  | "dpctl-add"
+  | "dpctl-start"
+  | "dpctl-delete"
+  | "dpctl-dump"
+  | "dpctl-dump-start"
+  | "verbs"
+  | `verb-${string}`
+  | "warm-up"
+  | "start-bun"
+  | "start-version"
+  | "start-load"
+  | "text-to-bytes"
+  | "ovs-parse"
+  | "dry-run"
+  | "dry-run-tenth"
+  | "routes"
+  | `routes-${string}`
+  | `packed-${string}`
+  | `limit-${string}`
+  | `micro-${string}`;
+
 /** What the kernel is to hold when a program starts. */
 type Before = "empty" | "flows";
 
 /** One way to do the work: a program to be timed, in a process of its own. */
 export type Variant = {
   readonly part: LabPart;
-  /** Unique in its part of a plan. */
+  readonly id: VariantId;
+  /** In words; unique in its part of a plan, too. */
   readonly name: string;
   readonly program: Program;
   readonly command: readonly string[];
@@ -86,6 +127,7 @@ export type ProgramReport = {
 
 /** A figure of a process that has several, and perhaps what the kernel held behind it. */
 export type Step = ProgramReport & {
+  readonly id: VariantId;
   readonly name: string;
   readonly flows: number;
   readonly work?: string;
@@ -96,6 +138,7 @@ export type Step = ProgramReport & {
 export type Run = ProgramReport & {
   readonly kind: "run";
   readonly part: Part;
+  readonly id: VariantId;
   readonly name: string;
   readonly program: Program;
   readonly round: number;

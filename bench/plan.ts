@@ -1,11 +1,23 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sampleLine, writeSample } from "../src/format/sample.ts";
-import type { LabPart, Plan } from "./model.ts";
+import type { LabPart, Plan, Variant } from "./model.ts";
 import type { Peers } from "./peers.ts";
 import type { Size } from "./size.ts";
-import { BEST, DATAPATH, type Files, MILLRACE, ours, PART_VARIANTS } from "./variants.ts";
+import { dump } from "./variants/dump.ts";
+import type { Files } from "./variants/files.ts";
+import { growth } from "./variants/growth.ts";
+import { masks } from "./variants/masks.ts";
+import { peersPart } from "./variants/peers.ts";
+import { BEST, DATAPATH, MILLRACE, ours } from "./variants/programs.ts";
+import { sweep } from "./variants/sweep.ts";
+import { verbs } from "./variants/verbs.ts";
 import { maskedLine, otherActions, writePacked } from "./work.ts";
+
+/** What each part runs. */
+const PART_VARIANTS: Readonly<
+  Record<LabPart, (size: Size, files: Files, peers: Peers) => Variant[]>
+> = { sweep, peers: peersPart, growth, masks, verbs, dump };
 
 /** Makes the files in `folder` that the wanted parts read, and says what is to be run. */
 export function makePlan(
@@ -14,7 +26,23 @@ export function makePlan(
   size: Size,
   peers: Peers,
 ): Plan {
-  const { seed } = size;
+  const files = filesIn(folder, size.seed);
+  const variants = parts.flatMap((part) => PART_VARIANTS[part](size, files, peers));
+  const most = Math.max(...variants.map(({ flows }) => flows));
+  // As many flows as any variant installs: the kernel has had all its memory once.
+  const warmUp = { part: "sweep", file: files.packed(most), flows: most, shape: BEST } as const;
+  return {
+    datapath: DATAPATH,
+    data: folder,
+    rounds: size.rounds,
+    warmUp: ours("warm-up", "warm-up", warmUp),
+    flowsFile: files.packed(size.flows),
+    variants,
+  };
+}
+
+/** Files of the sample from flow `seed` on, each made once, when it is asked for. */
+function filesIn(folder: string, seed: number): Files {
   const made = new Map<string, string>();
   const once = (name: string, make: (path: string) => void): string => {
     const path = made.get(name) ?? join(folder, name);
@@ -52,15 +80,5 @@ export function makePlan(
       return folder;
     },
   };
-  const variants = parts.flatMap((part) => PART_VARIANTS[part](size, files, peers));
-  const most = Math.max(...variants.map(({ flows }) => flows));
-  return {
-    datapath: DATAPATH,
-    data: folder,
-    rounds: size.rounds,
-    // As many flows as any variant installs: the kernel has had all its memory once.
-    warmUp: ours("sweep", "warm-up", files.packed(most), most, BEST),
-    flowsFile: files.packed(size.flows),
-    variants,
-  };
+  return files;
 }

@@ -85,6 +85,7 @@ function runOnce(variant: Variant, round: number): Run[] {
   const base = {
     kind: "run" as const,
     part: variant.part,
+    id: variant.id,
     name: variant.name,
     program: variant.program,
     round,

@@ -22,7 +22,7 @@ const datapath = getDatapath(channel, name);
 function verb(what: string, flows: number): Step {
   const { seconds, errors } = installPacked(channel, datapath, join(folder, `${what}.packed`));
   if (errors > 0) throw new Error(`${what}: ${errors} flows failed`);
-  return { name: `millrace, ${what}`, flows, seconds };
+  return { id: `verb-${what}`, name: `millrace, ${what}`, flows, seconds };
 }
 
 /** Loads the flows that are there once more, from text, without a thread. */
@@ -30,7 +30,12 @@ function putAgain(flows: number): Step {
   using dp = Datapath.open(name);
   const { report } = dp.loadSync(readFileSync(join(folder, "put.txt")));
   if (report.applied !== flows) throw new Error(`put: ${report.applied} of ${flows} flows`);
-  return { name: "millrace, put over the same flows", flows, seconds: report.seconds };
+  return {
+    id: "verb-put",
+    name: "millrace, put over the same flows",
+    flows,
+    seconds: report.seconds,
+  };
 }
 
 function dump(): Step {
@@ -38,6 +43,7 @@ function dump(): Step {
   let flows = 0;
   for (const view of dumpFlows(channel, datapath)) if (view.key.start >= 0) flows++;
   return {
+    id: "verb-dump",
     name: "millrace, dump, not printed",
     flows,
     seconds: (performance.now() - before) / 1e3,

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeSample } from "../../src/format/sample.ts";
 import { collectorPauses, WATCHED } from "../collector.ts";
-import type { Program, Run } from "../model.ts";
+import type { Program, Run, VariantId } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import type { Peers } from "../peers.ts";
 import { readReport, runProgram } from "../program.ts";
@@ -38,38 +38,36 @@ export function measureNative(
   return routes(folder, out, size, peers);
 }
 
+/** A variant of this part: what it is, and who does it. */
+type Native = { readonly id: VariantId; readonly name: string; readonly program: Program };
+
 function append(
   out: string,
-  name: string,
+  variant: Native,
   round: number,
-  flows: number,
-  seconds: number,
-  more: Partial<Run> = {},
+  more: Pick<Run, "flows" | "seconds"> & Partial<Run>,
 ): void {
-  appendLine(out, {
-    kind: "run",
-    part: "native",
-    program: "millrace",
-    name,
-    round,
-    flows,
-    seconds,
-    wholeSeconds: seconds,
-    ...more,
-  });
+  const { seconds } = more;
+  const base = { kind: "run", part: "native", wholeSeconds: seconds } as const;
+  appendLine(out, { ...base, ...variant, round, ...more });
 }
 
 /** A run that does not count, and why. */
-function appendFailed(
-  out: string,
-  name: string,
-  round: number,
-  failed: string,
-  program: Program = "millrace",
-): void {
-  console.error(`${name}: ${failed}`);
-  append(out, name, round, 0, 0, { program, failed });
+function appendFailed(out: string, variant: Native, round: number, failed: string): void {
+  console.error(`${variant.name}: ${failed}`);
+  append(out, variant, round, { flows: 0, seconds: 0, failed });
 }
+
+const TEXT_TO_BYTES: Native = {
+  id: "text-to-bytes",
+  name: "text to netlink bytes, UFID, one thread",
+  program: "millrace",
+};
+const OVS_PARSE: Native = {
+  id: "ovs-parse",
+  name: "text to attributes by OVS's own parser",
+  program: "libopenvswitch",
+};
 
 /** The same lines, in turn, by millrace to whole messages and by OVS's own parser to attributes. */
 function parsers(folder: string, out: string, rounds: number, dpif: string | undefined): void {
@@ -77,10 +75,8 @@ function parsers(folder: string, out: string, rounds: number, dpif: string | und
   if (dpif !== undefined) writeSample(file, TEXT_FLOWS);
   const own = [BUN, join(ROOT, "bench/native/text-to-bytes.ts")];
   for (let round = 0; round < rounds; round++) {
-    reported(out, "text to netlink bytes, UFID, one thread", round, own, "millrace");
-    if (dpif === undefined) continue;
-    const theirs = [dpif, "parse", file];
-    reported(out, "text to attributes by OVS's own parser", round, theirs, "libopenvswitch");
+    reported(out, TEXT_TO_BYTES, round, own);
+    if (dpif !== undefined) reported(out, OVS_PARSE, round, [dpif, "parse", file]);
   }
 }
 
@@ -88,39 +84,39 @@ function parsers(folder: string, out: string, rounds: number, dpif: string | und
 function starts(folder: string, out: string, count: number): void {
   const one = join(folder, "one.txt");
   writeSample(one, 1);
-  const programs: readonly (readonly [string, Program, readonly string[]])[] = [
+  const programs: readonly (readonly [Native, readonly string[]])[] = [
     // Not millrace: what this one gains or loses from run to run is the machine's, or Bun's.
-    ["start of bun -e 0", "bun", [process.execPath, "-e", "0"]],
-    ["start of millrace --version", "millrace", [MILLRACE, "--version"]],
+    [{ id: "start-bun", name: "start of bun -e 0", program: "bun" }, [process.execPath, "-e", "0"]],
     [
-      "start of millrace load --dry-run, one flow",
-      "millrace",
+      { id: "start-version", name: "start of millrace --version", program: "millrace" },
+      [MILLRACE, "--version"],
+    ],
+    [
+      {
+        id: "start-load",
+        name: "start of millrace load --dry-run, one flow",
+        program: "millrace",
+      },
       [MILLRACE, "load", one, "--dry-run"],
     ],
   ];
   for (let round = -1; round < count; round++) {
-    for (const [name, program, command] of programs) {
-      const { wholeSeconds, failed } = runProgram(command, { stdout: "ignore" });
-      if (failed !== undefined) appendFailed(out, name, round, failed, program);
+    for (const [variant, command] of programs) {
+      const { wholeSeconds: seconds, failed } = runProgram(command, { stdout: "ignore" });
+      if (failed !== undefined) appendFailed(out, variant, round, failed);
       // The first one reads the files from disk.
-      else if (round >= 0) append(out, name, round, 0, wholeSeconds, { program });
+      else if (round >= 0) append(out, variant, round, { flows: 0, seconds });
     }
   }
 }
 
 /** A run of a fresh process that prints its figures as one document. */
-function reported(
-  out: string,
-  name: string,
-  round: number,
-  command: readonly string[],
-  program: Program,
-): void {
+function reported(out: string, variant: Native, round: number, command: readonly string[]): void {
   const { stdout, failed } = runProgram(command);
   const report = readReport(stdout);
   if (failed !== undefined || report === undefined) {
-    appendFailed(out, name, round, failed ?? "it prints no report", program);
-  } else append(out, name, round, report.flows ?? 0, report.seconds, { program });
+    appendFailed(out, variant, round, failed ?? "it prints no report");
+  } else append(out, variant, round, { flows: report.flows ?? 0, seconds: report.seconds });
 }
 
 /** A tenth of the lines, and all: what memory the process comes to hold, and how the collector fares. */
@@ -130,22 +126,24 @@ function longRuns(folder: string, out: string, lines: number): void {
   writeSample(file, tenth);
   const all = join(folder, "all.sh");
   writeFileSync(all, `for i in 1 2 3 4 5 6 7 8 9 10; do cat '${file}'; done\n`);
-  for (const [times, input] of [
-    [1, `cat '${file}'`],
-    [10, `sh '${all}'`],
+  for (const [id, flows, input] of [
+    ["dry-run-tenth", tenth, `cat '${file}'`],
+    ["dry-run", tenth * 10, `sh '${all}'`],
   ] as const) {
-    const name = `dry run of ${tenth * times} lines`;
+    const variant = { id, name: `dry run of ${flows} lines`, program: "millrace" } as const;
     const script = `${input} | '${MILLRACE}' load /dev/stdin --dry-run --json`;
     const ended = runProgram(["sh", "-c", script], WATCHED);
     const report = readReport(ended.stdout);
     const pauses = collectorPauses(ended.stderr);
     if (ended.failed !== undefined || report === undefined || pauses === undefined) {
       const silent = report === undefined ? "it prints no report" : "its collector tells nothing";
-      appendFailed(out, name, 0, ended.failed ?? silent);
+      appendFailed(out, variant, 0, ended.failed ?? silent);
       continue;
     }
     const { peakResidentBytes } = report;
-    append(out, name, 0, tenth * times, ended.wholeSeconds, {
+    append(out, variant, 0, {
+      flows,
+      seconds: ended.wholeSeconds,
       collectorPausesMs: pauses,
       ...(peakResidentBytes === undefined ? {} : { peakResidentBytes }),
     });
@@ -170,7 +168,8 @@ function routes(folder: string, out: string, size: NativeSize, peers: Peers): st
   // What can be run and breaks is no part that is left out.
   if (child.exitCode !== 0) {
     const why = child.stderr.toString().trim().split("\n").at(-1) ?? "";
-    appendFailed(out, "routes on the host's kernel", 0, `exit ${child.exitCode}: ${why}`);
+    const all: Native = { id: "routes", name: "routes on the host's kernel", program: "millrace" };
+    appendFailed(out, all, 0, `exit ${child.exitCode}: ${why}`);
   }
   return [];
 }

@@ -6,7 +6,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Program } from "../model.ts";
+import type { Program, VariantId } from "../model.ts";
 import { appendLine } from "../results-file.ts";
 import { readReport, runProgram } from "../program.ts";
 import { routeAddress, writeRoutes } from "./route-message.ts";
@@ -29,6 +29,7 @@ const lines = Array.from({ length: count }, (_, i) => `route add ${routeAddress(
 writeFileSync(text, lines.join(""));
 
 type Variant = {
+  readonly id: VariantId;
   readonly name: string;
   readonly program: Program;
   readonly command: readonly string[];
@@ -41,6 +42,7 @@ for (const calls of ["1", "4"]) {
   const how = calls === "1" ? "1024 by send" : "1024 × 4 by sendmmsg";
   const words = [...shape, calls, "errors"];
   variants.push({
+    id: `routes-packed-${calls}`,
     name: `routes by millrace, encoded before, ${how}`,
     program: "millrace",
     command: [...engine, ...words, calls === "1" ? "send" : "sendmmsg"],
@@ -48,6 +50,7 @@ for (const calls of ["1", "4"]) {
   });
   if (limit === "") continue;
   variants.push({
+    id: `routes-limit-${calls}`,
     name: `routes by C, encoded before, ${how}`,
     program: "C",
     command: [limit, "route", "-", packed, ...words],
@@ -55,17 +58,24 @@ for (const calls of ["1", "4"]) {
   });
 }
 const batch = ["ip", "-batch", text];
-variants.push({ name: "routes by ip -batch", program: "ip", command: batch, reports: false });
+variants.push({
+  id: "routes-ip",
+  name: "routes by ip -batch",
+  program: "ip",
+  command: batch,
+  reports: false,
+});
 
 for (let round = 0; round < Number(rounds); round++) {
   for (const variant of round % 2 === 0 ? variants : variants.toReversed()) {
     const { out: said, seconds } = call(variant.command);
-    const { name, program, reports } = variant;
+    const { id, name, program, reports } = variant;
     const report = reports ? readReport(said) : { seconds };
     if (report === undefined) throw new Error(`${name}: it prints no report`);
     appendLine(out, {
       kind: "run",
       part: "native",
+      id,
       name,
       program,
       round,

@@ -1,6 +1,6 @@
 import { isStart } from "../print.ts";
-import type { Figure, Figures } from "../figures.ts";
-import type { Environment, Program } from "../model.ts";
+import { type Figure, type Figures, isLimit } from "../figures.ts";
+import type { Environment, Program, VariantId } from "../model.ts";
 import { PROGRAM_COLOURS } from "./palette.ts";
 
 /** A bar: a name, and microseconds a flow. */
@@ -60,30 +60,28 @@ export function peersSvg(environment: Environment, figures: Figures): string {
 export function peerRows(figures: Figures): Row[] {
   const of = (part: string): Figure[] =>
     figures.all.filter((figure) => figure.part === part && !isStart(figure));
-  const start = figures.all.find(({ name }) => name === "ovs-dpctl, its start");
+  const start = figures.all.find(({ id }) => id === "dpctl-start");
   const rows: Row[] = [];
   const add = (name: string, figure: Figure | undefined, each?: number): void => {
     if (figure === undefined) return;
     rows.push({ name, program: figure.program, each: each ?? figure.each });
   };
-  const limits = [...of("growth"), ...of("peers")].filter(({ name }) =>
-    name.startsWith("C, encoded"),
-  );
+  const both = [...of("growth"), ...of("peers")];
+  const limits = both.filter(isLimit);
   const large = limits.filter(({ flows }) => flows === limits[0]?.flows);
   const fastest = large.toSorted((a, b) => a.each - b.each)[0];
   add("the kernel's limit: C, encoded before", fastest);
-  const own = [...of("growth"), ...of("peers")].filter(({ program }) => program === "millrace");
-  const named = (what: string): Figure | undefined => own.find(({ name }) => name.startsWith(what));
-  add("millrace, encoded before", named("millrace, encoded before"));
-  add("millrace, from a template", named("millrace, from a template"));
-  add("millrace load, compiled file", named("millrace load, compiled"));
-  const text = named("millrace load, from text");
+  const own = (wanted: VariantId): Figure | undefined => both.find(({ id }) => id === wanted);
+  add("millrace, encoded before", own("packed"));
+  add("millrace, from a template", own("template"));
+  add("millrace load, compiled file", own("load-compiled"));
+  const text = own("load-text");
   if (text !== undefined) {
     const whole = (text.wholeSeconds * 1e6) / text.flows;
     add("millrace load, text file, whole process", text, whole);
   }
   for (const figure of of("peers")) {
-    if (figure.program === "millrace" || figure.name.startsWith("C, encoded")) continue;
+    if (figure.program === "millrace" || isLimit(figure)) continue;
     if (figure.program !== "ovs-dpctl") add(figure.name, figure);
     else if (start !== undefined) {
       const whole = ((figure.wholeSeconds - start.wholeSeconds) * 1e6) / figure.flows;

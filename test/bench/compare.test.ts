@@ -5,8 +5,8 @@ import { ENVIRONMENT, results, run } from "./support.ts";
 /** One variant of millrace and one of C, a figure a round. */
 function both(own: readonly number[], limit: readonly number[]): ReturnType<typeof results> {
   return results(
-    ...own.map((seconds, round) => run("millrace", round, seconds)),
-    ...limit.map((seconds, round) => run("C", round, seconds)),
+    ...own.map((seconds, round) => run("packed", round, seconds)),
+    ...limit.map((seconds, round) => run("limit-1", round, seconds)),
   );
 }
 
@@ -33,7 +33,7 @@ describe("a comparison", () => {
   test("takes off what the machine has lost", () => {
     const compared = compareRuns(before, both([2, 2.2, 2.1], [2, 2, 2]));
     expect(compared.drift.get("growth")?.by).toBe(2);
-    expect(compared.rows).toMatchObject([{ name: "millrace", ratio: 1, verdict: "same" }]);
+    expect(compared.rows).toMatchObject([{ name: "packed", ratio: 1, verdict: "same" }]);
     expect(verdict(before, both([2.4, 2.6, 2.5], [2, 2, 2]))).toBe("slower");
   });
 
@@ -54,9 +54,9 @@ describe("a comparison", () => {
     const with2 = (own: number, c: number): ReturnType<typeof results> =>
       results(
         ...[0, 1, 2].flatMap((round) => [
-          run("millrace", round, own),
-          run("C, one", round, 1),
-          run("C, two", round, c),
+          run("packed", round, own),
+          run("limit-1", round, 1),
+          run("limit-2", round, c),
         ]),
       );
     expect(verdict(with2(1, 1), with2(1.2, 1))).toBe("slower");
@@ -65,7 +65,7 @@ describe("a comparison", () => {
 
   test("takes no other peer for the machine", () => {
     const beside = (seconds: number): ReturnType<typeof results> =>
-      results(run("millrace", 0, 1), run("other", 0, seconds, { program: "libmnl" }));
+      results(run("packed", 0, 1), run("libmnl", 0, seconds, { program: "libmnl" }));
     const compared = compareRuns(beside(1), beside(3));
     expect(compared.drift.size).toBe(0);
     expect(compared.rows).toMatchObject([{ ratio: 1, verdict: "same" }]);
@@ -76,20 +76,18 @@ describe("a comparison", () => {
     const starts = (own: number, bun: number): ReturnType<typeof results> =>
       results(
         ...[0, 1, 2].flatMap((round) => [
-          run("start of millrace --version", round, own, native),
-          run("start of bun -e 0", round, bun, { ...native, program: "bun" }),
+          run("start-version", round, own, native),
+          run("start-bun", round, bun, { ...native, program: "bun" }),
         ]),
       );
     const compared = compareRuns(starts(1, 1), starts(3, 3));
-    expect(compared.rows).toMatchObject([{ name: "start of millrace --version", ratio: 1 }]);
+    expect(compared.rows).toMatchObject([{ name: "start-version", ratio: 1 }]);
     expect(verdict(starts(1, 1), starts(1.5, 1))).toBe("slower");
   });
 
   test("holds the whole process of a load as well: its start may be what became slower", () => {
     const load = (wholeSeconds: number): ReturnType<typeof results> =>
-      results(
-        ...[0, 1, 2].map((round) => run("millrace load, from text", round, 1, { wholeSeconds })),
-      );
+      results(...[0, 1, 2].map((round) => run("load-text", round, 1, { wholeSeconds })));
     expect(compareRuns(load(2), load(3)).rows).toMatchObject([
       { measure: "sending", verdict: "same" },
       { measure: "whole", ratio: 1.5, verdict: "slower" },
@@ -97,9 +95,9 @@ describe("a comparison", () => {
   });
 
   test("does not compare another number of flows", () => {
-    const compared = compareRuns(before, results(run("millrace", 0, 1, { flows: 10 })));
+    const compared = compareRuns(before, results(run("packed", 0, 1, { flows: 10 })));
     expect(compared.rows).toEqual([]);
-    expect(compared.onlyAfter).toEqual(["growth: millrace (10 flows)"]);
+    expect(compared.onlyAfter).toEqual(["growth: packed (10 flows)"]);
   });
 
   test("has no verdict between two machines or kernels", () => {
@@ -114,14 +112,14 @@ describe("a comparison", () => {
 
   test("leaves failed runs out, and names what was measured once", () => {
     const after = results(
-      run("millrace", 0, 9, { failed: "exit 1" }),
-      run("millrace, more", 0, 1),
-      run("C", 0, 1),
+      run("packed", 0, 9, { failed: "exit 1" }),
+      run("packed-more", 0, 1),
+      run("limit-1", 0, 1),
     );
     const compared = compareRuns(before, after);
     expect(compared.rows).toEqual([]);
-    expect(compared.onlyBefore).toEqual(["growth: millrace (1,000 flows)"]);
-    expect(compared.onlyAfter).toEqual(["growth: millrace, more (1,000 flows)"]);
+    expect(compared.onlyBefore).toEqual(["growth: packed (1,000 flows)"]);
+    expect(compared.onlyAfter).toEqual(["growth: packed-more (1,000 flows)"]);
   });
 
   test("says what differs of the machines", () => {

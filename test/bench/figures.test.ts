@@ -3,11 +3,13 @@ import { barsOf } from "../../bench/bars.ts";
 import { figuresOf } from "../../bench/figures.ts";
 import { chartsOf } from "../../bench/report/charts.ts";
 import { peersSvg } from "../../bench/report/svg.ts";
-import { ENVIRONMENT, results, run } from "./support.ts";
+import { ENVIRONMENT, results, run, SHAPE } from "./support.ts";
 
 describe("figures", () => {
   test("are medians over rounds, with half the distance of the extremes", () => {
-    const { all } = figuresOf(results(run("a", 0, 4), run("a", 1, 1), run("a", 2, 2)));
+    const { all } = figuresOf(
+      results(run("packed-a", 0, 4), run("packed-a", 1, 1), run("packed-a", 2, 2)),
+    );
     expect(all).toHaveLength(1);
     expect(all[0]?.each).toBe(2000);
     expect(all[0]?.spread).toBe(0.75);
@@ -18,32 +20,34 @@ describe("figures", () => {
     const of = (p99: number | null): object => ({
       batchLatencyMicroseconds: { ...latency, p99 },
     });
-    const found = figuresOf(results(run("a", 0, 1, of(3)), run("a", 1, 1, of(5))));
+    const found = figuresOf(results(run("packed-a", 0, 1, of(3)), run("packed-a", 1, 1, of(5))));
     expect(found.all[0]?.latency).toEqual({ ...latency, p99: 4 });
-    const none = figuresOf(results(run("a", 0, 1, of(null))));
+    const none = figuresOf(results(run("packed-a", 0, 1, of(null))));
     expect(none.all[0]?.latency?.p99).toBeNull();
   });
 
   test("leave failed runs out, and say so", () => {
-    const found = figuresOf(results(run("a", 0, 4), run("a", 1, 1, { failed: "exit 1" })));
+    const found = figuresOf(
+      results(run("packed-a", 0, 4), run("packed-a", 1, 1, { failed: "exit 1" })),
+    );
     expect(found.all[0]?.each).toBe(4000);
-    expect(found.failures).toEqual([{ name: "a", why: "exit 1" }]);
+    expect(found.failures).toEqual([{ name: "packed-a", why: "exit 1" }]);
   });
 
   test("name the variant that installed other flows", () => {
     const { proofs } = figuresOf(
       results(
-        run("a", 0, 1, { work: "w", workHash: "1:aa" }),
-        run("b", 0, 1, { work: "w", workHash: "1:bb" }),
-        run("c", 0, 1, { work: "other", workHash: "1:bb" }),
-        run("d", 0, 1, { work: "other", workHash: "1:bb" }),
+        run("packed-a", 0, 1, { work: "w", workHash: "1:aa" }),
+        run("packed-b", 0, 1, { work: "w", workHash: "1:bb" }),
+        run("packed-c", 0, 1, { work: "other", workHash: "1:bb" }),
+        run("packed-d", 0, 1, { work: "other", workHash: "1:bb" }),
         // Rounds of one variant prove nothing.
-        run("e", 0, 1, { work: "alone", workHash: "1:cc" }),
-        run("e", 1, 1, { work: "alone", workHash: "1:cc" }),
+        run("packed-e", 0, 1, { work: "alone", workHash: "1:cc" }),
+        run("packed-e", 1, 1, { work: "alone", workHash: "1:cc" }),
       ),
     );
     expect(proofs.map(({ work, differing }) => [work, differing])).toEqual([
-      ["w", ["b"]],
+      ["w", ["packed-b"]],
       ["other", []],
     ]);
   });
@@ -51,29 +55,22 @@ describe("figures", () => {
 
 describe("bars", () => {
   test("hold millrace against the best shape of the limit", () => {
-    const found = results(
-      run("C, encoded before, 1 by send", 0, 10),
-      run("C, encoded before, 1024 by send", 0, 1.9),
-      run("millrace, encoded before, 1024 by send", 0, 2),
-    );
+    const found = results(run("limit-1", 0, 10), run("limit-1024", 0, 1.9), run("packed", 0, 2));
     const [packed, template] = barsOf(found, figuresOf(found));
     expect(packed).toMatchObject({ value: "0.950", met: true });
     expect(template).toMatchObject({ value: "–", met: undefined });
   });
 
   test("are missed by a hair", () => {
-    const found = results(
-      run("C, encoded before, 1024 by send", 0, 1.89),
-      run("millrace, encoded before, 1024 by send", 0, 2),
-    );
+    const found = results(run("limit-1024", 0, 1.89), run("packed", 0, 2));
     expect(barsOf(found, figuresOf(found))[0]?.met).toBe(false);
   });
 
   test("compare the parser with OVS's own", () => {
     const native = { part: "native" } as const;
     const found = results(
-      run("text to netlink bytes, UFID, one thread", 0, 0.7, native),
-      run("text to attributes by OVS's own parser", 0, 2, {
+      run("text-to-bytes", 0, 0.7, native),
+      run("ovs-parse", 0, 2, {
         ...native,
         program: "libopenvswitch",
       }),
@@ -87,8 +84,8 @@ describe("bars", () => {
 
   test("compare growth with that of the limit", () => {
     const found = results(
-      run("C, encoded before", 0, 1, { tenths: [1, 1, 1, 1, 1, 1, 1, 1, 1, 2] }),
-      run("millrace, encoded before", 0, 1, { tenths: [1, 1, 1, 1, 1, 1, 1, 1, 1, 3] }),
+      run("limit-1", 0, 1, { tenths: [1, 1, 1, 1, 1, 1, 1, 1, 1, 2] }),
+      run("packed", 0, 1, { tenths: [1, 1, 1, 1, 1, 1, 1, 1, 1, 3] }),
     );
     const growth = barsOf(found, figuresOf(found)).find(({ what }) => what.startsWith("growth"));
     expect(growth).toMatchObject({ value: "1.500", met: false });
@@ -96,11 +93,13 @@ describe("bars", () => {
 });
 
 describe("plots", () => {
-  const shape = { perDatagram: 16, perCall: 1, transport: "send", ack: "errors" } as const;
   const found = results(
-    run("millrace, 16", 0, 2, { part: "sweep", shape }),
-    run("C, 16 by send", 0, 1, { part: "sweep", shape }),
-    run("C, 16 by sendmmsg", 0, 0.5, { part: "sweep", shape: { ...shape, transport: "sendmmsg" } }),
+    run("packed-16", 0, 2, { part: "sweep", shape: SHAPE }),
+    run("limit-16-send", 0, 1, { part: "sweep" }),
+    run("limit-16-sendmmsg", 0, 0.5, {
+      part: "sweep",
+      shape: { ...SHAPE, transport: "sendmmsg" },
+    }),
   );
 
   test("draw the limit as the better of C's transports", () => {
@@ -111,7 +110,7 @@ describe("plots", () => {
   });
 
   test("escape what is not theirs", () => {
-    const svg = peersSvg(ENVIRONMENT, figuresOf(results(run("C, encoded before", 0, 1))));
+    const svg = peersSvg(ENVIRONMENT, figuresOf(results(run("limit-1", 0, 1))));
     expect(svg).toContain("a &lt;CPU&gt;");
     expect(svg).not.toContain("<CPU>");
   });

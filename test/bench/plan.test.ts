@@ -2,9 +2,14 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { barsOf } from "../../bench/bars.ts";
+import { figuresOf } from "../../bench/figures.ts";
+import { LAB_PARTS } from "../../bench/model.ts";
 import { NO_PEERS } from "../../bench/peers.ts";
 import { makePlan } from "../../bench/plan.ts";
+import { peerRows } from "../../bench/report/svg.ts";
 import { fullSize } from "../../bench/size.ts";
+import { results, run } from "./support.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "millrace-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -24,6 +29,30 @@ test("OVS's library is to leave the flows of its neighbours, and reads them as t
     expect(same.some((variant) => variant.program !== program)).toBe(true);
   }
   expect(new Set(variants.map(({ name }) => name)).size).toBe(variants.length);
+});
+
+test("every bar finds its variant by its id, whatever its name says, and so does every peer", () => {
+  const peers = { ...NO_PEERS, dpctl: true, limit: "/l", mnl: "/m", dpif: "/d", pyroute: ["/p"] };
+  const { variants } = makePlan(folder, LAB_PARTS, size, peers);
+  const ids = variants.map(({ part, id }) => `${part} ${id}`);
+  expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
+  const native = { part: "native", flows: 1000 } as const;
+  const measured = results(
+    ...variants.map(({ part, id, program, flows, shape }) => {
+      const found = { part, name: "…", program, flows, tenths: [1, 1], peakResidentBytes: 1e6 };
+      return run(id, 0, flows + 1, shape === undefined ? found : { ...found, shape });
+    }),
+    run("text-to-bytes", 0, 1, native),
+    run("ovs-parse", 0, 2, { ...native, program: "libopenvswitch" }),
+    run("dry-run", 0, 1, { ...native, peakResidentBytes: 1e6 }),
+    run("start-bun", 0, 1, { ...native, program: "bun" }),
+    run("start-version", 0, 1, native),
+    run("start-load", 0, 1, native),
+  );
+  const figures = figuresOf(measured);
+  expect(barsOf(measured, figures).filter(({ met }) => met === undefined)).toEqual([]);
+  // The limit, four ways of millrace's, and six peers.
+  expect(peerRows(figures)).toHaveLength(11);
 });
 
 test("a peer that is missing has no variant", () => {

@@ -18,16 +18,22 @@ const latency: Latency = { p50: 10, p90: 20, p99: 30, p999: 40, max: 50 };
 function sweep(perDatagram: number, program: "millrace" | "C"): Run {
   const shape = { perDatagram, perCall: 1, transport: "send", ack: "errors" } as const;
   const more = { part: "sweep", program, shape, batchLatencyMicroseconds: latency } as const;
-  return run(`${program}, ${perDatagram}`, 0, 1 / perDatagram, more);
+  const id = `${program === "C" ? "limit" : "packed"}-${perDatagram}` as const;
+  return run(id, 0, 1 / perDatagram, more);
 }
 
 const found = results(
   ...[1, 16, 1024].flatMap((size) => [sweep(size, "millrace"), sweep(size, "C")]),
-  run("millrace, encoded before </script><b>", 0, 2, {
+  run("packed", 0, 2, {
+    name: "millrace, encoded before </script><b>",
     tenths: Array.from({ length: 10 }, () => 1),
   }),
-  run("millrace, 4 masks", 0, 1, { part: "masks", masks: 4 }),
-  run("watched", 0, 1, { collectorPausesMs: [1.25, 0.5], peakResidentBytes: 64e6 }),
+  run("packed-4-masks", 0, 1, { part: "masks", masks: 4 }),
+  run("load-text-watched", 0, 1, {
+    name: "watched",
+    collectorPausesMs: [1.25, 0.5],
+    peakResidentBytes: 64e6,
+  }),
 );
 const file = join(folder, "report.html");
 const figures = figuresOf(found);

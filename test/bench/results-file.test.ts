@@ -14,10 +14,10 @@ describe("a file of results", () => {
     const file = join(folder, "broken-off");
     appendLine(file, { ...ENVIRONMENT, labKernel: "", unfinished: true });
     appendLine(file, { kind: "lab", labKernel: "6.6", labCpus: 1 });
-    appendLine(file, run("a", 0, 1));
+    appendLine(file, run("packed-a", 0, 1));
     const { environment, runs } = readResults(file);
     expect(environment).toMatchObject({ labKernel: "6.6", labCpus: 1, unfinished: true });
-    expect(runs).toEqual([run("a", 0, 1)]);
+    expect(runs).toEqual([run("packed-a", 0, 1)]);
     appendLine(file, ENVIRONMENT);
     expect(readResults(file).environment.unfinished).toBeUndefined();
   });
@@ -35,7 +35,7 @@ describe("a file of results", () => {
 
   test("that says nothing of the machine is none", () => {
     const file = join(folder, "alone");
-    appendLine(file, run("a", 0, 1));
+    appendLine(file, run("packed-a", 0, 1));
     expect(() => readResults(file)).toThrow("holds no results");
     expect(() => readResults(join(folder, "missing"))).toThrow("cannot be read");
   });

@@ -71,7 +71,7 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   const ofOvs = "peers: C in the shape of nl_transact_multiple";
   expect(own.has(ofOvs)).toBe("value" in LIMIT);
   // One variant gives a run a verb; each of the others gives one.
-  const verbs = plan.variants.filter(({ name }) => name === "millrace, verbs").length;
+  const verbs = plan.variants.filter(({ id }) => id === "verbs").length;
   expect(own.size).toBe(plan.variants.length - verbs + 5 * verbs);
   for (const run of runs) expect(run.wholeSeconds).toBeGreaterThan(0);
   // The runs of one process have one figure between them.

@@ -1,0 +1,151 @@
+import { join } from "node:path";
+import { DEFAULT_BATCHING } from "../../src/load/send/batching.ts";
+import type { LabPart, Shape, Variant, VariantId } from "../model.ts";
+import type { Peers } from "../peers.ts";
+import type { Files } from "./files.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+/** The launcher of Bun, and of scripts. */
+export const BUN: string = join(ROOT, "src/cli/bun");
+/** The launcher, as a user's shell finds it. */
+export const MILLRACE: string = join(ROOT, "src/cli/millrace");
+/** The datapath of all variants. */
+export const DATAPATH = "bench0";
+
+/** No datagram of the suite is cut by its bytes, but in the shape of OVS. */
+const DATAGRAM_BYTES = 1 << 20;
+
+/** What millrace uses by default; the C program takes it, and others. */
+export const BEST: Shape = {
+  perDatagram: DEFAULT_BATCHING.messagesPerDatagram,
+  perCall: DEFAULT_BATCHING.datagramsPerCall,
+  transport: DEFAULT_BATCHING.transport,
+  ack: DEFAULT_BATCHING.ack,
+};
+
+/** A sweep of many variants is not to take as many rounds as what is held against a bar. */
+export const SWEEP_ROUNDS = 2;
+
+/** Lines of a warm-up: ovs-dpctl takes hundreds of µs for each. */
+const WARM_UP_FLOWS = 1000;
+
+/** How many of `flows` a warm-up takes. */
+export function few(flows: number): number {
+  return Math.min(flows, WARM_UP_FLOWS);
+}
+
+/** The set of flows that a number of the sample's first lines is. */
+export function sample(flows: number): string {
+  return `sample ${flows}`;
+}
+
+/** `16 a datagram × 4 a call, sendmmsg, ack each`. */
+export function shapeName({ perDatagram, perCall, transport, ack }: Shape): string {
+  const calls = perCall > 1 ? ` × ${perCall}` : "";
+  return `${perDatagram}${calls} by ${transport}${ack === "each" ? ", ack each" : ""}`;
+}
+
+/** The same for an id. */
+export function shapeId({ perDatagram, perCall, transport, ack }: Shape): string {
+  return `${perDatagram}x${perCall}-${transport}-${ack}`;
+}
+
+/** The arguments of a program that sends in a shape. */
+function shapeWords({ perDatagram, perCall, ack }: Shape): string[] {
+  return [String(perDatagram), String(DATAGRAM_BYTES), String(perCall), ack];
+}
+
+/** Flows that were encoded beforehand, and how they are sent. */
+type Packed = {
+  readonly part: LabPart;
+  readonly file: string;
+  readonly flows: number;
+  readonly shape: Shape;
+};
+
+/** millrace's engine with bytes that were encoded beforehand. */
+export function ours(id: VariantId, name: string, { part, file, flows, shape }: Packed): Variant {
+  const program = join(ROOT, "bench/lab/packed.ts");
+  return {
+    part,
+    id,
+    name,
+    program: "millrace",
+    command: [BUN, program, DATAPATH, file, ...shapeWords(shape), shape.transport],
+    flows,
+    leaves: flows,
+    work: sample(flows),
+    reports: true,
+    shape,
+  };
+}
+
+/** The C program with the same bytes, where there is one. */
+export function limit(peers: Peers, { part, file, flows, shape }: Packed): Variant[] {
+  if (peers.limit === undefined) return [];
+  return [
+    {
+      part,
+      id: `limit-${shapeId(shape)}`,
+      name: `C, encoded before, ${shapeName(shape)}`,
+      program: "C",
+      command: [peers.limit, "flow", DATAPATH, file, ...shapeWords(shape)],
+      flows,
+      leaves: flows,
+      work: sample(flows),
+      reports: true,
+      shape,
+    },
+  ];
+}
+
+/** What a user does: a file, a new process. */
+export function fromFile(
+  id: VariantId,
+  name: string,
+  input: {
+    readonly part: LabPart;
+    readonly file: Files["text"];
+    readonly flows: number;
+    readonly options?: readonly string[];
+  },
+): Variant {
+  const { part, file, flows, options = [] } = input;
+  const load = (count: number): string[] => [
+    MILLRACE,
+    "load",
+    file(count),
+    "--dp",
+    DATAPATH,
+    "--json",
+    ...options,
+  ];
+  return {
+    part,
+    id,
+    name,
+    program: "millrace",
+    command: load(flows),
+    warmUp: load(few(flows)),
+    flows,
+    leaves: flows,
+    work: sample(flows),
+    reports: true,
+  };
+}
+
+/** What a script does: a template and columns. */
+export function fromTemplate(part: LabPart, flows: number, seed: number): Variant {
+  const program = join(ROOT, "bench/lab/template.ts");
+  return {
+    part,
+    id: "template",
+    name: "millrace, from a template",
+    program: "millrace",
+    command: [BUN, program, DATAPATH, String(flows), String(seed)],
+    flows,
+    leaves: flows,
+    work: sample(flows),
+    reports: true,
+  };
+}

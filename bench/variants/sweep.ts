@@ -1,0 +1,29 @@
+import type { Shape, Variant } from "../model.ts";
+import type { Peers } from "../peers.ts";
+import type { Size } from "../size.ts";
+import type { Files } from "./files.ts";
+import { limit, ours, shapeId, shapeName, SWEEP_ROUNDS } from "./programs.ts";
+
+/** The same flows in every shape of batch: sizes, transports, acks. */
+export function sweep(size: Size, files: Files, peers: Peers): Variant[] {
+  const found: Variant[] = [];
+  for (const ack of ["errors", "each"] as const) {
+    for (const perDatagram of size.sweepSizes) {
+      for (const transport of ["send", "writev", "sendmmsg"] as const) {
+        // A writev takes no more than max_iovs, and sendmmsg of one datagram is a send.
+        if (transport === "writev" && perDatagram > 1024) continue;
+        if (transport === "sendmmsg" && perDatagram > 2048) continue;
+        const perCall = transport === "sendmmsg" ? Math.min(1024, 4096 / perDatagram) : 1;
+        const shape: Shape = { perDatagram, perCall, transport, ack };
+        // A thousand calls tell a latency; where calls are dear there are no more.
+        const flows = Math.min(size.sweepFlows, perDatagram * perCall * 2000);
+        const packed = { part: "sweep", file: files.packed(flows), flows, shape } as const;
+        const name = `millrace, encoded before, ${shapeName(shape)}`;
+        found.push(ours(`packed-${shapeId(shape)}`, name, packed));
+        if (transport !== "writev") found.push(...limit(peers, packed));
+      }
+    }
+  }
+  const rounds = Math.min(size.rounds, SWEEP_ROUNDS);
+  return found.map((variant) => ({ ...variant, rounds }));
+}
