@@ -114,11 +114,20 @@ function printPlain(
   if (slot === SLOT_TCP_FLAGS) WORK[MASK_AT]! &= 0x0f;
   const spec = KEY_BY_SLOT[slot];
   const [of] = spec?.fields ?? [];
-  if (spec?.form !== "single" || of === undefined) {
-    FIELDS_OF_SLOT[slot]?.print(out, WORK, 0, MASK_AT, style);
+  if (spec?.form === "single" && of !== undefined) {
+    printField(out, of, WORK, 0, MASK_AT, style);
     return;
   }
-  printField(out, of, WORK, 0, MASK_AT, style);
+  // Only whole masks have words for OVS. As the last field it is left out, and told of behind the others.
+  const frag = spec?.fields.find(({ kind }) => kind === "frag");
+  const fragAt = frag === undefined ? 0 : MASK_AT + frag.offset;
+  const partial = frag === undefined || WORK[fragAt] === 0xff ? 0 : WORK[fragAt]!;
+  if (partial !== 0) WORK[fragAt] = 0;
+  const start = out.length;
+  FIELDS_OF_SLOT[slot]?.print(out, WORK, 0, MASK_AT, style);
+  if (partial === 0) return;
+  if (out.length > start) out.byte(COMMA);
+  out.text(`error: partial mask not supported for frag (0x${partial.toString(16)})`);
 }
 
 function printUnknown(out: TextSink, type: number, payload: Uint8Array, mask: OdpMask): void {

@@ -54,7 +54,7 @@ export function printLabels(bytes: Uint8Array, at: number, out: TextSink): void 
 /**
  * Reads `0x` and digits, 1 to `max` bytes, into an attribute, with zeros behind them up to a multiple of
  * `roundTo`. ovs-dpctl prints bytes without leading zeros: in a dump, and where there is half a byte, the zeros
- * go before them.
+ * go before them. The kernel's own ovs-dpctl.py writes no `0x`: then the digits come in pairs.
  */
 export function parseHexBytes(
   cursor: Cursor,
@@ -64,11 +64,12 @@ export function parseHexBytes(
   roundTo: number,
 ): void {
   const start = cursor.position;
-  if (!takePrefix(cursor)) cursor.fail("0x and pairs of hexadecimal digits");
+  const isNumber = takePrefix(cursor);
   let end = cursor.position;
   while (end < cursor.end && HEX_VALUE[cursor.bytes[end]!]! < 16) end++;
   const digits = end - cursor.position;
-  if (digits === 0) cursor.fail("0x and pairs of hexadecimal digits", start);
+  if (digits === 0 || (!isNumber && (digits & 1) !== 0))
+    cursor.fail("0x and hexadecimal digits, or pairs of them alone", start);
   const count = (digits + 1) >> 1;
   const length = Math.ceil(count / roundTo) * roundTo;
   if (length > max) cursor.fail(`at most ${max} bytes`, start);

@@ -115,6 +115,8 @@ describe("attributes", () => {
     ],
     ["psample(group=1,cookie=0x0102)", "14001980 08000100 01000000 06000200 01020000"],
     // As ovs-dpctl prints bytes: without a leading zero.
+    // As the kernel's own ovs-dpctl.py writes it.
+    ["psample(group=1,cookie=0102)", "14001980 08000100 01000000 06000200 01020000"],
     ["psample(group=1,cookie=0x102)", "14001980 08000100 01000000 06000200 01020000"],
     [
       "check_pkt_len(size=5,gt(1),le(2))",
@@ -211,8 +213,10 @@ describe("errors", () => {
     ["psample()", 8, "group= as well"],
     ["psample(group=1,group=2)", 17, "group only once"],
     ["psample(group=1,cookie=0x0102030405060708090a0b0c0d0e0f1011)", 24, "at most 16 bytes"],
-    ["psample(group=1,cookie=0x)", 24, "0x and pairs of hexadecimal digits"],
-    ["psample(group=1,cookie=5)", 24, "0x and pairs of hexadecimal digits"],
+    ["psample(group=1,cookie=0x)", 24, "0x and hexadecimal digits, or pairs of them alone"],
+    ["psample(group=1,cookie=5)", 24, "0x and hexadecimal digits, or pairs of them alone"],
+    ["psample(group=1,cookie=)", 24, "0x and hexadecimal digits, or pairs of them alone"],
+    [`psample(group=1,cookie=${"01".repeat(17)})`, 24, "at most 16 bytes"],
     ["userspace(actions)", 10, "pid= as well"],
     ["userspace(pid=1,slow_path(x))", 27, "one of cfm, bfd, lacp, stp, lldp, action, match"],
     [

@@ -10,6 +10,8 @@ const UNSAID: readonly RegExp[] = [
   // Of a tunnel: no id, what is matched as zero, a destination of which nothing is left.
   /flags\([^)]*-key\)|flags\(0\/15\)|src=0\.0\.0\.0,tp_src=0|dst=0\.0\.0\.2\/255/,
   /userspace\(.*(?:no_userdata|exact_userdata\(|ofp_in_port=|ofproto_uuid=)/,
+  // Of a mask of some bits of frag it prints that there is one.
+  /frag=\w+\/0x/,
   // Bits of ERSPAN that it has no words for.
   /erspan\(.*(?:hwid_upper|timestamp|rest)=|erspan\(ver=3/,
   // Digits of percentages, leading zeros.
