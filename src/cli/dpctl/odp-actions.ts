@@ -10,7 +10,7 @@ import { printOdpSetNsh, printOdpVlan } from "./odp-headers.ts";
 import { printOdpAttribute } from "./odp-key.ts";
 import { printHex } from "./odp-tunnel.ts";
 import { printOdpPort, printOdpUserspace } from "./odp-userspace.ts";
-import { attributesOf, payloadOf } from "./odp.ts";
+import { attributesOf, isZeros, payloadOf } from "./odp.ts";
 import type { PortNames } from "../../flow/ports.ts";
 
 /** Prints a list of actions (`format_odp_actions`); an empty one is `drop`. */
@@ -159,37 +159,47 @@ function printPushNsh(out: TextSink, payload: Uint8Array): void {
 /** `ct(…)`, without the events; what is odd in a nat() has words of OVS's own. */
 function printConntrack(out: TextSink, payload: Uint8Array): void {
   const nat = payloadOf(payload, uapi.OVS_CT_ATTR_NAT);
-  const port = nat === undefined ? undefined : payloadOf(nat, uapi.OVS_NAT_ATTR_PROTO_MIN);
-  const isOdd = nat !== undefined && port !== undefined && !hasAddress(nat);
+  const error = nat === undefined ? undefined : natError(nat);
   WRITER.reset(0, WRITER.memory.size);
   const action = WRITER.nest(uapi.OVS_ACTION_ATTR_CT);
   for (const [type, value] of attributesOf(payload)) {
-    if (type === uapi.OVS_CT_ATTR_EVENTMASK || (type === uapi.OVS_CT_ATTR_NAT && isOdd)) continue;
-    if (type === uapi.OVS_CT_ATTR_NAT && port !== undefined && u16At(port, 0) === 0) {
-      writeWithoutPorts(value);
-    } else {
-      WRITER.bytes(type, value);
-    }
+    if (type === uapi.OVS_CT_ATTR_EVENTMASK) continue;
+    if (type !== uapi.OVS_CT_ATTR_NAT) WRITER.bytes(type, value);
+    else if (error === undefined) writeNat(value);
   }
   WRITER.endNest(action);
   printActions(WRITER.memory.u8, 0, WRITER.position, out);
-  if (!isOdd) return;
+  if (error === undefined) return;
   const isOpen = out.bytes[out.length - 1] === CLOSE;
   if (isOpen) out.truncate(out.length - 1);
   out.byte(isOpen ? COMMA : OPEN);
-  out.text("nat(error: proto but no IP.))");
+  out.text(`nat(${error}))`);
 }
 
-function hasAddress(nat: Uint8Array): boolean {
-  return payloadOf(nat, uapi.OVS_NAT_ATTR_IP_MIN) !== undefined;
+/** What `format_odp_ct_nat` finds wrong, of what a kernel may hold. */
+function natError(nat: Uint8Array): string | undefined {
+  const address = payloadOf(nat, uapi.OVS_NAT_ATTR_IP_MIN);
+  const port = payloadOf(nat, uapi.OVS_NAT_ATTR_PROTO_MIN);
+  if (address === undefined) return port === undefined ? undefined : "error: proto but no IP.";
+  const lastAddress = payloadOf(nat, uapi.OVS_NAT_ATTR_IP_MAX);
+  const lastPort = payloadOf(nat, uapi.OVS_NAT_ATTR_PROTO_MAX);
+  const endsBefore = (last: Uint8Array | undefined, order: (last: Uint8Array) => number): boolean =>
+    last !== undefined && !isZeros(last) && order(last) < 0;
+  const isWrong =
+    endsBefore(lastAddress, (last) => Buffer.compare(last, address)) ||
+    endsBefore(lastPort, (last) => u16At(last, 0) - (port === undefined ? 0 : u16At(port, 0)));
+  return isWrong ? "range error" : undefined;
 }
 
-/** A range of ports from 0 on is none. */
-function writeWithoutPorts(nat: Uint8Array): void {
+/** A range that ends at zero is one value, and a range of ports from 0 on is none. */
+function writeNat(nat: Uint8Array): void {
+  const port = payloadOf(nat, uapi.OVS_NAT_ATTR_PROTO_MIN);
   const mark = WRITER.nest(uapi.OVS_CT_ATTR_NAT);
   for (const [type, value] of attributesOf(nat)) {
     const isPort = type === uapi.OVS_NAT_ATTR_PROTO_MIN || type === uapi.OVS_NAT_ATTR_PROTO_MAX;
-    if (!isPort) WRITER.bytes(type, value);
+    const isEnd = type === uapi.OVS_NAT_ATTR_IP_MAX || type === uapi.OVS_NAT_ATTR_PROTO_MAX;
+    const isUntold = (isPort && port !== undefined && isZeros(port)) || (isEnd && isZeros(value));
+    if (!isUntold) WRITER.bytes(type, value);
   }
   WRITER.endNest(mark);
 }
