@@ -47,7 +47,6 @@ import { dumpToLoad } from "./ovs/ordered-dump.ts";
 import { executePacket, type PacketToExecute } from "./ovs/packet.ts";
 import { movePort } from "./ovs/port-move.ts";
 import { refuseOwned } from "./ovs/vswitchd.ts";
-import type { TunnelOptions } from "./ovs/tunnel.ts";
 import { type UpcallOptions, Upcalls } from "./ovs/upcalls.ts";
 import {
   addPort,
@@ -55,7 +54,7 @@ import {
   lazyPortNames,
   listPorts,
   type PortInfo,
-  type PortType,
+  type PortOptions,
 } from "./ovs/vport.ts";
 import {
   clearOne,
@@ -168,16 +167,11 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * @param number the port number wanted; the kernel chooses where it is absent
-   * @param tunnel for `vxlan` and `geneve`
+   * Adds a port: an interface that is there, unless the options say otherwise.
+   * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`, `USAGE`; NotSupportedError
    */
-  addPort(
-    name: string,
-    type: PortType = "netdev",
-    number?: number,
-    tunnel?: TunnelOptions,
-  ): PortInfo {
-    const port = addPort(this.#channel, this.#info, name, type, number, tunnel);
+  addPort(name: string, options: PortOptions = {}): PortInfo {
+    const port = addPort(this.#channel, this.#info, name, options);
     for (const upcalls of this.#upcalls) {
       if (upcalls.closed) this.#upcalls.delete(upcalls);
       else upcalls.attach(port);

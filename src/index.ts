@@ -4,6 +4,7 @@
  */
 export { Datapath, type FlowsOptions, type NamespaceOption } from "./datapath.ts";
 export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
+export { validate, type ValidateOptions } from "./validate.ts";
 export type { FlowSource } from "./flow-source.ts";
 export { Flow, type FlowTextOptions } from "./flow/flow.ts";
 export type { FlowIdentity } from "./flow/identity.ts";
@@ -62,6 +63,7 @@ export type {
 export type { DumpDoubt } from "./ovs/dump-check.ts";
 export { type PacketToExecute, Upcall, type UpcallReason } from "./ovs/packet.ts";
 export type { TunnelOptions } from "./ovs/tunnel.ts";
+export type { PortOptions } from "./ovs/vport.ts";
 export {
   type UpcallDispatch,
   type UpcallEvent,

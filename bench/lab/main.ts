@@ -31,8 +31,8 @@ const { datapath: name } = plan;
 
 using channel = new OvsChannel();
 createDatapath(channel, name);
-addPort(channel, datapath(), "bench1", "internal");
-addPort(channel, datapath(), "bench2", "internal");
+addPort(channel, datapath(), "bench1", { type: "internal" });
+addPort(channel, datapath(), "bench2", { type: "internal" });
 console.error(`kernel ${release()}`);
 appendLine(out, { kind: "lab", labKernel: release(), labCpus: cpus().length });
 try {

@@ -35,7 +35,7 @@ using dp = Datapath.create(DATAPATH);
 try {
   using one = dp.batch(1);
   using many = dp.batch();
-  dp.addPort(PORT, "internal");
+  dp.addPort(PORT, { type: "internal" });
   run("ip", "address", "add", `${HERE}/24`, "dev", PORT);
   run("ip", "link", "set", PORT, "up");
   run("ip", "neighbour", "add", THERE, "lladdr", "02:00:00:00:00:99", "dev", PORT);

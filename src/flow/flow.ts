@@ -2,6 +2,7 @@ import { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import type { FlowIdentity } from "./identity.ts";
+import type { FlowJson } from "./json.ts";
 import { KeyRecord } from "./key/record.ts";
 import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
@@ -117,6 +118,12 @@ export class Flow {
     return this.#parts;
   }
 
+  /** The flow as `dump --json` has it: its key and actions, with its counters where it has any. */
+  toJSON(): FlowJson {
+    const { printedLineToJson }: typeof import("./json.ts") = require("./json.ts");
+    return printedLineToJson(this.toString({ statistics: this.packets > 0 }));
+  }
+
   /** The flow as a line that {@link parse} and `ovs-dpctl add-flows` read; a UFID that was given stays. */
   toString(options: FlowTextOptions = {}): string {
     const out = new TextSink(512);
@@ -134,3 +141,10 @@ export class Flow {
     return out.toString();
   }
 }
+
+// What `console.log` shows of one.
+Object.defineProperty(Flow.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: Flow): string {
+    return `Flow ${this.toString({ statistics: this.packets > 0 })}`;
+  },
+});

@@ -40,6 +40,9 @@ export function numberOfName(name: string, ports: PortNames | undefined): number
   return ports !== undefined && isTextName(name) ? ports.numberOf(name) : undefined;
 }
 
+/** Takes any name for one of a port: where flows are judged, and there is no datapath to ask. */
+export const ANY_PORTS: PortNames = { numberOf: () => 1, nameOf: () => undefined };
+
 /** A port by name and number. */
 export type NumberedPort = { readonly name: string; readonly number: number };
 

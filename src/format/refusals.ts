@@ -14,12 +14,22 @@ export type FlowRefusal = {
   readonly text: string;
   /** Which character of the text is the one at the column; absent where none is. */
   readonly caret?: number;
+  /** Of what is not in the language: what stands there, what should, and what may be meant. */
+  readonly syntax?: SyntaxFacts;
+};
+
+/** What a syntax error says of its place. */
+export type SyntaxFacts = {
+  readonly found: string;
+  readonly expected: string;
+  readonly suggestion?: string;
 };
 
 /** The refusal of a line that is not in the language. */
 export function refusalOfSyntax(line: number, error: FlowSyntaxError): FlowRefusal {
-  const { column, code, reason, text, caretAt: caret } = error;
-  return { line, column, code, reason, text, caret };
+  const { column, code, reason, text, caretAt: caret, found, expected, suggestion } = error;
+  const syntax = { found, expected, ...(suggestion === undefined ? {} : { suggestion }) };
+  return { line, column, code, reason, text, caret, syntax };
 }
 
 /** Refused flows of the part of the input that a batch comes from, in the order of their lines. */

@@ -1,13 +1,8 @@
+import type { QuotedLine } from "../flow/rules/quote.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import type { FlowRefusal } from "../format/refusals.ts";
 import type { Batch } from "../netlink/batch.ts";
-import {
-  type FlowException,
-  hasFailed,
-  type Outcome,
-  type OutcomeCounts,
-  type QuotedLine,
-} from "./outcome.ts";
+import { type FlowException, hasFailed, type Outcome, type OutcomeCounts } from "./outcome.ts";
 import type { OutcomeTable } from "./outcome-table.ts";
 
 /** Why a flow was not simply applied, and the rule that it breaks where it is one. */

@@ -6,7 +6,7 @@ import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { Account } from "./account.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { pointedText } from "./request-text.ts";
-import { brokenRule } from "./settle/explain.ts";
+import { brokenRule } from "../flow/rules/validate.ts";
 
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;

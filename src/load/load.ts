@@ -1,3 +1,4 @@
+import type { QuotedLine } from "../flow/rules/quote.ts";
 import type { Refusal } from "../flow/rules/refusal.ts";
 import { type FlowFeed, NO_NOTES } from "../format/feed.ts";
 import { Refusals } from "../format/refusals.ts";
@@ -7,7 +8,6 @@ import { ENODEV, EPERM, ESTALE, errnoText } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { Account } from "./account.ts";
 import type { FlowSink } from "./flow-sink.ts";
-import type { QuotedLine } from "./outcome.ts";
 import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
 
 /** Longest time between two visits to the event loop: signals, aborts, progress. */
@@ -320,7 +320,7 @@ function quoteLine(
 ): QuotedLine | undefined {
   const bytes = feed.lineText?.(line);
   if (bytes === undefined) return undefined;
-  const { quote }: typeof import("./quote.ts") = require("./quote.ts");
+  const { quote }: typeof import("../flow/rules/quote.ts") = require("../flow/rules/quote.ts");
   return quote(bytes, broken);
 }
 

@@ -1,5 +1,6 @@
 import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import type { Lacking } from "../flow/rules/lacking.ts";
+import type { SyntaxFacts } from "../format/refusals.ts";
 import type { FlowVerb } from "../ovs/flow-request.ts";
 import { EIO } from "../sys/errno.ts";
 
@@ -62,12 +63,11 @@ export type FlowException = {
   readonly text: string;
   /** Which character of the text the reason speaks of; absent where none is known. */
   readonly caret?: number;
+  /** Of what is not in the language: what stands there, what should, and what may be meant. */
+  readonly syntax?: SyntaxFacts;
   /** What this kernel lacks, and the first Linux with it; only with `NOT_SUPPORTED`. */
   readonly lacking?: Lacking;
 };
-
-/** A line of the input, and where in it a rule is broken. */
-export type QuotedLine = Pick<FlowException, "column" | "text" | "caret">;
 
 /** What became of all flows, counted. */
 export type OutcomeCounts = {

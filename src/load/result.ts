@@ -1,4 +1,5 @@
 import { errnoName } from "../sys/errno.ts";
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { FlowRefusedError, type FlowRejectedError } from "../flow/rules/errors.ts";
 import type { NotSupportedError } from "../sys/errors.ts";
 import { type FlowException, hasFailed, type OutcomeState } from "./outcome.ts";
@@ -50,9 +51,12 @@ export class LoadResult {
 
   /**
    * Why flow `index` was not applied; undefined where it was. The words are there for the first hundred.
-   * What this kernel lacks is a `NotSupportedError`, with the rejection as its cause.
+   * It is the error that `Datapath.put` throws for the same flow: `FlowSyntaxError` for what is not in the
+   * language, `NotSupportedError` for what this kernel lacks, `FlowRejectedError` for what it does not take.
    */
-  errorOf(index: number): FlowRejectedError | FlowRefusedError | NotSupportedError | undefined {
+  errorOf(
+    index: number,
+  ): FlowSyntaxError | FlowRejectedError | FlowRefusedError | NotSupportedError | undefined {
     const state = this.stateOf(index);
     const errno = this.#table.errnoOf(index);
     if (!hasFailed({ state, errno })) return undefined;
@@ -60,9 +64,13 @@ export class LoadResult {
     const known = this.#exceptions.get(line);
     const why = known?.reason ?? (errno === 0 ? state : `${state} with ${errnoName(errno)}`);
     const where = `line ${line}`;
+    const { text = "", caret = 0, column = 1, code, syntax, lacking } = known ?? {};
+    if (syntax !== undefined) {
+      const [before, after] = [text.slice(0, caret), text.slice(caret)];
+      return new FlowSyntaxError({ ...syntax, code, line, column, before, after });
+    }
     if (state === "refused")
-      return new FlowRefusedError({ rule: known?.code ?? "", reason: `${where}: ${why}` });
-    const { text = "", lacking } = known ?? {};
+      return new FlowRefusedError({ rule: code ?? "", reason: `${where}: ${why}` });
     return rejectionError({ errno, reason: why, text, lacking, where });
   }
 }

@@ -1,10 +1,12 @@
 import type { LineVerb } from "../flow/line.ts";
-import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
+import { ANY_PORTS, type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import type { TemplateFill } from "../flow/template.ts";
 import type { FlowItem } from "../format/flows-feed.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { type FlowInput, openFeed } from "../format/open-feed.ts";
 import type { FlowParts } from "../flow/parts.ts";
+import { type ErrnoCode, errnoNumber } from "../sys/errno.ts";
+import { MillraceError } from "../sys/errors.ts";
 import type { SendThread } from "../sys/send-thread.ts";
 import { Account } from "./account.ts";
 import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./file-feed.ts";
@@ -35,7 +37,7 @@ export type StartOptions = LoadOptions & {
   /** Sockets that send; what `workers` says by default. */
   readonly senders?: SenderCount;
   /** Errnos that count as applied: EEXIST where the very same flow is there, ENOENT of a delete. */
-  readonly tolerate?: readonly number[];
+  readonly tolerate?: readonly (number | ErrnoCode)[];
   /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
   /** Called for every flow that was not simply applied. */
@@ -46,6 +48,8 @@ export type StartOptions = LoadOptions & {
   readonly onFlow?: (flow: FlowParts) => void;
   /** Reads the ports that flows may name: those of the datapath by default, none in a dry run. */
   readonly readPorts?: () => readonly NumberedPort[];
+  /** In a dry run: any name is one of a port. */
+  readonly anyPort?: boolean;
   /** Starts the thread of a second socket; a test's may fail. */
   readonly startThread?: () => SendThread;
 };
@@ -95,11 +99,18 @@ function openSink(target: LoadTarget | "dry", options: StartOptions): FlowSink {
   const { Sender }: typeof import("./send/sender.ts") = require("./send/sender.ts");
   return new Sender(target, account, {
     batching: batchingForRate(completeBatching(batching), options.maxRate),
-    tolerate: new Set(tolerate),
+    tolerate: new Set(tolerate?.map(errnoOf)),
     senders,
     exactIdentity: options.exactIdentity === true,
     ...(options.startThread === undefined ? {} : { startThread: options.startThread }),
   });
+}
+
+/** @throws MillraceError `USAGE` */
+function errnoOf(tolerated: number | ErrnoCode): number {
+  const errno = typeof tolerated === "number" ? tolerated : errnoNumber(tolerated);
+  if (errno !== undefined) return errno;
+  throw new MillraceError("USAGE", `tolerate: found "${tolerated}", expected the name of an errno`);
 }
 
 function openInput(
@@ -109,6 +120,7 @@ function openInput(
   options: StartOptions,
 ): FlowFeed | Promise<FlowFeed> {
   if (!("source" in input)) return scriptFeed(target, input, options);
+  if (options.anyPort === true) return openFeed(input, { ...lineOf(options), ports: ANY_PORTS });
   const readPorts = portReader(target, options);
   return fileFeed(input.source, sink, target === "dry" ? undefined : target, {
     line: lineOf(options),
@@ -127,8 +139,12 @@ function scriptFeed(
     const {
       FlowsFeed,
     }: typeof import("../format/flows-feed.ts") = require("../format/flows-feed.ts");
+    const line = lineOf(options);
+    if (options.anyPort === true) {
+      return new FlowsFeed("flows", input.items, { ...line, ports: ANY_PORTS });
+    }
     const ports = new RecentNames(portReader(target, options));
-    return new FlowsFeed("flows", input.items, { ...lineOf(options), ports }, () => ports.age());
+    return new FlowsFeed("flows", input.items, { ...line, ports }, () => ports.age());
   }
   const {
     TemplateFeed,

@@ -114,18 +114,25 @@ export function listPorts(channel: OvsChannel, datapath: DatapathInfo): PortInfo
   return found.sort((a, b) => a.number - b.number);
 }
 
+/** What a port is to be. */
+export type PortOptions = {
+  /** `netdev`, an interface that is there, by default. */
+  readonly type?: PortType;
+  /** The port number wanted, 1 to 65,534; the kernel chooses where it is absent. */
+  readonly number?: number;
+  /** For `vxlan` and `geneve`. */
+  readonly tunnel?: TunnelOptions;
+};
+
 /**
  * Adds a port.
- * @param number the port number wanted, 1 to 65,534; the kernel chooses where it is absent
  * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`, `USAGE`; NotSupportedError
  */
 export function addPort(
   channel: OvsChannel,
   datapath: DatapathInfo,
   name: string,
-  type: PortType,
-  number?: number,
-  tunnel: TunnelOptions = {},
+  { type = "netdev", number, tunnel = {} }: PortOptions = {},
 ): PortInfo {
   checkName("port", name);
   if (!Object.hasOwn(NUMBER_OF_TYPE, type)) {

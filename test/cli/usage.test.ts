@@ -34,6 +34,7 @@ test("dump --json is a format, and cannot be with another one", () => {
 });
 
 test.each([
+  [["--any-port"], "--any-port is for --dry-run"],
   [["--workers", "2", "--transport", "send"], "sends by sendmmsg, not by --transport send"],
   [["--workers", "2", "--transport", "writev"], "sends by sendmmsg, not by --transport writev"],
 ])("load %p: options that contradict one another are a usage error", (args, message) => {

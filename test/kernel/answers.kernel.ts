@@ -21,8 +21,8 @@ class Wire implements Disposable {
     for (const each of ["answ1", "answ2"]) witness("ip", "link", "set", each, "up");
     this.dp = Datapath.create("answ");
     this.#from = Datapath.create("answfrom");
-    this.dp.addPort("answ1", "netdev", 1);
-    this.#from.addPort("answ2", "netdev", 1);
+    this.dp.addPort("answ1", { number: 1 });
+    this.#from.addPort("answ2", { number: 1 });
     this.upcalls = this.dp.upcalls();
   }
 

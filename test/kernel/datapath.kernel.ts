@@ -83,7 +83,7 @@ describe("Datapath", () => {
     using made = new TestDatapath("ports0");
     using dp = Datapath.open(made.name);
     witness("ip", "link", "add", "veth-a", "type", "veth", "peer", "name", "veth-b");
-    expect(dp.addPort("veth-a", "netdev", 17)).toMatchObject({ number: 17, type: "netdev" });
+    expect(dp.addPort("veth-a", { number: 17 })).toMatchObject({ number: 17, type: "netdev" });
     expect(dp.ports().map(({ number, name }) => [number, name])).toEqual([
       [0, "ports0"],
       [1, "ports0p1"],

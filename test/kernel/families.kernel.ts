@@ -108,7 +108,7 @@ describe("changes", () => {
   test("of datapaths, ports and flows come as they happen", () => {
     using changes = Datapath.changes();
     using dp = Datapath.create("ev1");
-    dp.addPort("ev1p1", "internal");
+    dp.addPort("ev1p1", { type: "internal" });
     const line = sampleLine(3);
     dp.put(line);
     dp.modify(line.replace(/2$/, "1"));
@@ -141,7 +141,7 @@ describe("changes", () => {
     using flows = dp.changes({ kinds: ["flow"] });
     using elsewhere = Datapath.open(other.name);
     elsewhere.put(sampleLine(1));
-    dp.addPort("ev3p3", "internal");
+    dp.addPort("ev3p3", { type: "internal" });
     setTimeout(() => dp.put(sampleLine(2)), 20);
     const first = await flows.next({ timeoutMs: limit(10) });
     expect(inWords(first)).toStartWith("new flow ");
@@ -183,19 +183,25 @@ describe("ports", () => {
   test("tunnels carry their options, and are gone with their datapath", () => {
     using made = new TestDatapath("tn1");
     using dp = Datapath.open(made.name);
-    const vxlan = dp.addPort("tn1vx", "vxlan", 10, { destinationPort: 4444, groupPolicy: true });
+    const vxlan = dp.addPort("tn1vx", {
+      type: "vxlan",
+      number: 10,
+      tunnel: { destinationPort: 4444, groupPolicy: true },
+    });
     expect(vxlan).toMatchObject({
       number: 10,
       type: "vxlan",
       tunnel: { destinationPort: 4444, groupPolicy: true },
     });
-    expect(dp.addPort("tn1gn", "geneve").tunnel).toEqual({ destinationPort: 6081 });
-    expect(dp.addPort("tn1gr", "gre").type).toBe("gre");
+    expect(dp.addPort("tn1gn", { type: "geneve" }).tunnel).toEqual({ destinationPort: 6081 });
+    expect(dp.addPort("tn1gr", { type: "gre" }).type).toBe("gre");
     if (HAS_DPCTL) {
       expect(witness("ovs-dpctl", "show", made.name)).toContain("port 10: tn1vx (vxlan");
     }
     // A second one on the same UDP port is refused, and leaves nothing behind.
-    expect(() => dp.addPort("tn1vy", "vxlan", undefined, { destinationPort: 4444 })).toThrow();
+    expect(() =>
+      dp.addPort("tn1vy", { type: "vxlan", tunnel: { destinationPort: 4444 } }),
+    ).toThrow();
     expect(dp.ports().map(({ name }) => name)).not.toContain("tn1vy");
     expect(witness("ip", "-o", "link")).not.toContain("tn1vy");
     dp.deletePort("tn1vx");
@@ -281,7 +287,7 @@ describe("network namespaces", () => {
           const seen = witness("ip", "netns", "exec", machine, "ovs-dpctl", "dump-dps");
           expect(seen).toContain("ns1in");
         }
-        inside.addPort("ns1in1", "internal");
+        inside.addPort("ns1in1", { type: "internal" });
         inside.put(sampleLine(1));
         expect((await inside.load([sampleLine(2)])).applied).toBe(1);
         using changes = Datapath.changes({ namespace });
@@ -309,7 +315,7 @@ describe("network namespaces", () => {
     using net = new TestNetwork("ns2", 1);
     const { dp } = net;
     const [machine = ""] = net.machines;
-    const { number } = dp.addPort("ns2int", "internal");
+    const { number } = dp.addPort("ns2int", { type: "internal" });
     dp.movePort("ns2int", machine);
     expect(existsSync("/sys/class/net/ns2int")).toBe(false);
     expect(witness("ip", "-n", machine, "-o", "link")).toContain("ns2int");

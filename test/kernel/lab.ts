@@ -23,8 +23,8 @@ export class TestDatapath implements Disposable {
     if (listDatapaths(this.channel).some((dp) => dp.name === name))
       deleteDatapath(this.channel, name);
     createDatapath(this.channel, name);
-    addPort(this.channel, this.info, `${name}p1`, "internal");
-    addPort(this.channel, this.info, `${name}p2`, "internal");
+    addPort(this.channel, this.info, `${name}p1`, { type: "internal" });
+    addPort(this.channel, this.info, `${name}p2`, { type: "internal" });
   }
 
   /** As the kernel describes it now. */

@@ -261,7 +261,7 @@ test("a dump holds the names of ports, and loads by them where they have other n
   using other = new TestDatapath("lang4");
   const all = [...NAMES, ...NAMELESS];
   for (const [i, name] of all.entries()) {
-    addPort(other.channel, other.info, name, "internal", 100 + i);
+    addPort(other.channel, other.info, name, { type: "internal", number: 100 + i });
   }
   const lines = all.map((_, i) => `in_port(${100 + i}),eth() 1,${100 + ((i + 1) % all.length)}`);
   const files = ["text", "jsonl", "msgpack"].map((format) => join(folder, `names.${format}`));
@@ -300,7 +300,7 @@ test("a dump holds the names of ports, and loads by them where they have other n
   }
   for (const [i, name] of NAMES.entries()) {
     deletePort(other.channel, other.info, name);
-    addPort(other.channel, other.info, name, "internal", 300 - i);
+    addPort(other.channel, other.info, name, { type: "internal", number: 300 - i });
   }
   for (const file of files) {
     opened.flush();
@@ -367,7 +367,7 @@ describeUnless(NO_DPCTL)("what a kernel holds", () => {
     expect(other.flows).toBeGreaterThan(known.length / 2);
     // Some ports have names, as some flows have actions that name them.
     for (const number of [1000, 1001, 1002]) {
-      addPort(other.channel, other.info, `lang1-${number}`, "internal", number);
+      addPort(other.channel, other.info, `lang1-${number}`, { type: "internal", number });
     }
     for (const style of [[], ["-m"], ["--names"], ["-m", "--no-names"]]) {
       const args = [...style, "dump-flows", other.name];

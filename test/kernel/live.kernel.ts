@@ -68,7 +68,7 @@ describe("changes from the command line", () => {
     expect(json("dp", "del", "ljin", "--namespace", `/var/run/netns/${machine}`)).toEqual({
       deleted: "ljin",
     });
-    dp.addPort("ljp", "internal");
+    dp.addPort("ljp", { type: "internal" });
     expect(json("port", "move", "ljp", "--dp", name, "--to", machine)).toMatchObject({
       name: "ljp",
       type: "internal",
@@ -138,7 +138,7 @@ describe("millrace monitor", () => {
   test("shows changes as text, ends after a count", async () => {
     const live = await start("monitor", "--count", "3");
     using dp = Datapath.create("lo1");
-    dp.addPort("lo1p1", "internal");
+    dp.addPort("lo1p1", { type: "internal" });
     dp.put(sampleLine(1));
     dp.delete();
     const { status, out } = await live.end();

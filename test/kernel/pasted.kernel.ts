@@ -79,7 +79,7 @@ testUnless(existsSync(REAL) ? undefined : "the dumps of reports are not here")(
     for (const name of names) {
       if (/^(?:\d+|drop)$/.test(name) || opened.ports().some((port) => port.name === name))
         continue;
-      addPort(dp.channel, dp.info, name, "internal");
+      addPort(dp.channel, dp.info, name, { type: "internal" });
     }
     const wrong: string[] = [];
     for (const line of lines) {

@@ -11,8 +11,8 @@ import { limit } from "../runner/limit.ts";
 function swapPorts(dp: Datapath, one: string, two: string): void {
   dp.deletePort(one);
   dp.deletePort(two);
-  dp.addPort(two, "internal", 1);
-  dp.addPort(one, "internal", 2);
+  dp.addPort(two, { type: "internal", number: 1 });
+  dp.addPort(one, { type: "internal", number: 2 });
 }
 
 const shown = (dp: Datapath): string[] =>
@@ -74,7 +74,7 @@ test("a port that comes later is known; one that is gone is told, and sends no o
   using dp = Datapath.open(made.name);
   using flows = dp.batch();
   expect(() => flows.add(flow("nam3late", 1, "1"))).toThrow("port");
-  dp.addPort("nam3late", "internal", 7);
+  dp.addPort("nam3late", { type: "internal", number: 7 });
   flows.add(flow("nam3late", 1, "1"));
   flows.add(flow("1", 2, "nam3p2"));
   flows.add(flow("1", 3, "nam3late"));

@@ -145,7 +145,7 @@ describe("upcalls", () => {
     using made = new TestDatapath("up5");
     using dp = Datapath.open(made.name);
     using all = dp.upcalls();
-    expect(dp.addPort("up5late", "internal").number).toBe(3);
+    expect(dp.addPort("up5late", { type: "internal" }).number).toBe(3);
     expect(dp.ports().at(-1)?.upcallPortIds).toEqual([all.portId]);
     all.close();
     using some = dp.upcalls({ ports: ["up5p2"] });

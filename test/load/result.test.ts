@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { FlowRefusedError, FlowRejectedError } from "../../src/flow/rules/errors.ts";
+import { FlowRejectedError } from "../../src/flow/rules/errors.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource } from "../../src/format/source.ts";
 import { TextFeed } from "../../src/format/text-feed.ts";
@@ -9,6 +9,9 @@ import { Account } from "../../src/load/account.ts";
 import { OutcomeTable } from "../../src/load/outcome-table.ts";
 import { LoadResult } from "../../src/load/result.ts";
 import { EEXIST, EINVAL } from "../../src/sys/errno.ts";
+import { Flow } from "../../src/flow/flow.ts";
+import { FlowSyntaxError } from "../../src/flow/text/syntax-error.ts";
+import { syntaxError } from "../flow/harness.ts";
 import { NotSupportedError } from "../../src/sys/errors.ts";
 
 test("the error of a flow says its line, and what the kernel lacks where that is why", () => {
@@ -35,5 +38,16 @@ test("the error of a flow says its line, and what the kernel lacks where that is
     message: "line 4: this kernel has no action drop (needs Linux 6.7)",
     cause: { code: "EINVAL", errno: EINVAL, reason: "line 4: no drop", text: "flow" },
   });
-  expect(result.errorOf(3)).toBeInstanceOf(FlowRefusedError);
+  const wrong = result.errorOf(3);
+  expect(wrong).toBeInstanceOf(FlowSyntaxError);
+  expect(wrong).toMatchObject({
+    code: "FLOW_SYNTAX",
+    line: 5,
+    column: 1,
+    found: '"bad"',
+    text: "bad",
+  });
+  expect(wrong?.message).toBe(
+    syntaxError(() => Flow.parse("bad")).message.replace("line 1", "line 5"),
+  );
 });

@@ -26,14 +26,17 @@ function expectUsage(run: (channel: OvsChannel) => unknown, said: string): void 
 describe("numbers that do not fit their attribute are refused, not cut", () => {
   test.each([70_000, 0, -1, 1.5, Number.NaN])("port number %d", (number) => {
     expectUsage(
-      (c) => addPort(c, DATAPATH, "p", "internal", number),
+      (c) => addPort(c, DATAPATH, "p", { type: "internal", number }),
       `port number: found ${number}`,
     );
   });
 
   test.each([70_000, 0, -1])("destination port %d", (destinationPort) => {
     const said = `destination port: found ${destinationPort}, expected a whole number from 1 to 65535`;
-    expectUsage((c) => addPort(c, DATAPATH, "p", "vxlan", undefined, { destinationPort }), said);
+    expectUsage(
+      (c) => addPort(c, DATAPATH, "p", { type: "vxlan", tunnel: { destinationPort } }),
+      said,
+    );
   });
 
   test.each([2 ** 40, -5, 1.5])("conntrack limit %d", (limit) => {
@@ -58,11 +61,11 @@ describe("numbers that do not fit their attribute are refused, not cut", () => {
 
 test("options that a port of its type does not have are refused, not ignored", () => {
   expectUsage(
-    (c) => addPort(c, DATAPATH, "p", "gre", undefined, { destinationPort: 4000 }),
+    (c) => addPort(c, DATAPATH, "p", { type: "gre", tunnel: { destinationPort: 4000 } }),
     "a port of type gre has no destination port",
   );
   expectUsage(
-    (c) => addPort(c, DATAPATH, "p", "internal", undefined, { groupPolicy: true }),
+    (c) => addPort(c, DATAPATH, "p", { type: "internal", tunnel: { groupPolicy: true } }),
     "a port of type internal has no group policy",
   );
 });

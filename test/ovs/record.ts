@@ -72,12 +72,16 @@ for (const [name, value] of [
 run("ip", "link", "add", "rec0v", "type", "veth", "peer", "name", "rec0w");
 run("ip", "netns", "add", "rec0n");
 const dp = Datapath.create("rec0", { features: ["vport-pids", "unaligned"], masksCacheSize: 512 });
-dp.addPort("rec0i", "internal", 3);
-dp.addPort("rec0v", "netdev", 7);
-dp.addPort("rec0x", "vxlan", 9, { destinationPort: 4790, groupPolicy: true });
-dp.addPort("rec0g", "geneve", 10);
-dp.addPort("rec0r", "gre", 11);
-dp.addPort("rec0m", "internal", 12);
+dp.addPort("rec0i", { type: "internal", number: 3 });
+dp.addPort("rec0v", { number: 7 });
+dp.addPort("rec0x", {
+  type: "vxlan",
+  number: 9,
+  tunnel: { destinationPort: 4790, groupPolicy: true },
+});
+dp.addPort("rec0g", { type: "geneve", number: 10 });
+dp.addPort("rec0r", { type: "gre", number: 11 });
+dp.addPort("rec0m", { type: "internal", number: 12 });
 dp.movePort("rec0m", "rec0n");
 for (const name of ["rec0i", "rec0v", "rec0w"]) run("ip", "link", "set", name, "up");
 dp.put(

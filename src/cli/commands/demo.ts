@@ -79,8 +79,8 @@ async function demo(): Promise<void> {
     createDatapath(channel, DATAPATH);
     created = true;
     const datapath = getDatapath(channel, DATAPATH);
-    addPort(channel, datapath, "demo1", "internal");
-    addPort(channel, datapath, "demo2", "internal");
+    addPort(channel, datapath, "demo1", { type: "internal" });
+    addPort(channel, datapath, "demo2", { type: "internal" });
     const file = join(folder, "flows.txt");
     writeSample(file, FLOWS);
     step(`a datapath with two ports, and a file of ${count(FLOWS)} flows`);

@@ -35,6 +35,7 @@ type Options = {
   ufid: boolean;
   force?: true;
   dryRun?: true;
+  anyPort?: true;
   errors?: string;
   json?: true;
 };
@@ -125,6 +126,7 @@ export function loadCommand(): Command {
     .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
     .option("--force", "load also where ovs-vswitchd runs the datapath")
     .option("--dry-run", "parse, validate and encode; send nothing")
+    .option("--any-port", "with --dry-run: take any name for one of a port")
     .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
     .option("--json", "one JSON document")
     .addHelpText("after", HELP_AFTER);
@@ -156,6 +158,7 @@ async function run(file: string, options: Options): Promise<void> {
       batching: batchingOf(options),
       signal: signals.signal,
       onProgress: bar.update,
+      anyPort: options.anyPort === true,
       ...(maxRate === undefined ? {} : { maxRate }),
       ...(exceptions === undefined ? {} : { onException: exceptions.write }),
       ...(place === undefined ? {} : { readPorts: place.readPorts }),
@@ -175,6 +178,9 @@ function refuseConflicts(options: Options): void {
   const { dp, dryRun, workers, transport } = options;
   if (dp === undefined && dryRun === undefined) {
     throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
+  }
+  if (options.anyPort && !dryRun) {
+    throw new UsageError("load: --any-port is for --dry-run: a datapath has names of its own");
   }
   if (workers === 2 && transport !== "sendmmsg") {
     throw new UsageError(`load: --workers 2 sends by sendmmsg, not by --transport ${transport}`);

@@ -71,9 +71,13 @@ function add(name: string, options: AddOptions): void {
   const { type, destinationPort, gbp } = options;
   using channel = new OvsChannel();
   const datapath = getDatapath(channel, options.dp);
-  const added = addPort(channel, datapath, name, type, options.number, {
-    ...(destinationPort === undefined ? {} : { destinationPort }),
-    ...(gbp ? { groupPolicy: true } : {}),
+  const added = addPort(channel, datapath, name, {
+    type,
+    ...(options.number === undefined ? {} : { number: options.number }),
+    tunnel: {
+      ...(destinationPort === undefined ? {} : { destinationPort }),
+      ...(gbp ? { groupPolicy: true } : {}),
+    },
   });
   if (options.json) printJson(added);
 }

@@ -43,8 +43,9 @@ function addOne(
   }
   try {
     // The kernel chooses the number where 0 is asked for.
-    const wanted = number === 0 ? undefined : number;
-    addPort(session.channel, datapath, port.name, port.type, wanted, port.tunnel);
+    const wanted = number === 0 ? {} : { number };
+    const { type, tunnel = {} } = port;
+    addPort(session.channel, datapath, port.name, { type, tunnel, ...wanted });
   } catch (error) {
     session.complainOf(failed, error);
     return false;

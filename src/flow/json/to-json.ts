@@ -3,15 +3,13 @@ import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
 import { notOneFlow } from "../flow.ts";
 import { FlowLineEncoder } from "../line.ts";
-import type { PortNames } from "../ports.ts";
+import { ANY_PORTS } from "../ports.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
 import { PORT } from "./values.ts";
 import type { ActionJson, FlowJson, JsonValue, KeyJson } from "./types.ts";
 
 const VERB = /^(add|modify|delete)$/;
 
-/** Any name is one of a port. */
-const ANY_PORTS: PortNames = { numberOf: () => 1, nameOf: () => undefined };
 const FLOW_BYTES_MAX = 200 << 10;
 
 /**

@@ -1,4 +1,5 @@
-import type { KeyRecord } from "../key/record.ts";
+import { KeyRecord } from "../key/record.ts";
+import { type FlowParts, readMatch } from "../parts.ts";
 import { validateActions } from "./actions.ts";
 import { newFacts } from "./facts.ts";
 import { ALL_FEATURES, type KernelFeatures } from "./features.ts";
@@ -29,4 +30,17 @@ export function validateFlow(
   return (
     validateKey(record, features, FACTS) ?? validateActions(FACTS, actions, start, end, features)
   );
+}
+
+const RECORD = new KeyRecord();
+
+/**
+ * The rule of the kernel that a request breaks, read from its bytes; undefined where none is known.
+ * @param features of the kernel that it is for; a kernel that can do everything where nobody asked
+ */
+export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal | undefined {
+  const { bytes, key, actions } = sent;
+  if (key.start < 0 || !readMatch(sent, RECORD)) return undefined;
+  const start = Math.max(0, actions.start);
+  return validateFlow(RECORD, bytes, start, Math.max(0, actions.end), features);
 }

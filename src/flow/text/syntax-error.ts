@@ -1,3 +1,4 @@
+import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { MillraceError } from "../../sys/errors.ts";
 
 /** Bytes of the line shown before and after the column of an error. */
@@ -6,6 +7,8 @@ const SHOWN_AFTER = 40;
 
 /** What {@link FlowSyntaxError} is made of. */
 type FlowSyntaxErrorFacts = {
+  /** `FLOW_SYNTAX` by default. */
+  code?: MillraceErrorCode | undefined;
   /** 1-based. */
   line: number;
   /** 1-based, in bytes. */
@@ -42,7 +45,7 @@ export class FlowSyntaxError extends MillraceError {
   constructor(facts: FlowSyntaxErrorFacts) {
     const hint = facts.suggestion === undefined ? "" : `; did you mean "${facts.suggestion}"?`;
     const reason = `found ${facts.found}, expected ${facts.expected}${hint}`;
-    super("FLOW_SYNTAX", `line ${facts.line}, column ${facts.column}: ${reason}`);
+    super(facts.code ?? "FLOW_SYNTAX", `line ${facts.line}, column ${facts.column}: ${reason}`);
     this.reason = reason;
     this.line = facts.line;
     this.column = facts.column;

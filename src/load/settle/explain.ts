@@ -1,10 +1,9 @@
 import type { MillraceErrorCode } from "../../sys/error-codes.ts";
-import { KeyRecord } from "../../flow/key/record.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../../flow/rules/features.ts";
 import type { Lacking } from "../../flow/rules/lacking.ts";
 import type { Refusal } from "../../flow/rules/refusal.ts";
-import { validateFlow } from "../../flow/rules/validate.ts";
-import { type FlowParts, readMatch } from "../../flow/parts.ts";
+import { brokenRule } from "../../flow/rules/validate.ts";
+import type { FlowParts } from "../../flow/parts.ts";
 import type { FlowVerb } from "../../ovs/flow-request.ts";
 import {
   EEXIST,
@@ -21,21 +20,8 @@ import {
   errnoText,
 } from "../../sys/errno.ts";
 
-const RECORD = new KeyRecord();
-
 /** A kernel that can do everything, but has no conntrack helper. */
 const NO_HELPERS: KernelFeatures = { ...ALL_FEATURES, ctHelpers: new Set() };
-
-/**
- * The rule of the kernel that a request breaks, read from its bytes; undefined where none is known.
- * @param features of the kernel that it is for; a kernel that can do everything where nobody asked
- */
-export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal | undefined {
-  const { bytes, key, actions } = sent;
-  if (key.start < 0 || !readMatch(sent, RECORD)) return undefined;
-  const start = Math.max(0, actions.start);
-  return validateFlow(RECORD, bytes, start, Math.max(0, actions.end), features);
-}
 
 /** Why the kernel rejected a flow. */
 export type Rejection = {

@@ -1,7 +1,15 @@
-import { placeOf } from "../flow/rules/place.ts";
-import type { Refusal } from "../flow/rules/refusal.ts";
-import { readable } from "../flow/text/syntax-error.ts";
-import type { QuotedLine } from "./outcome.ts";
+import { readable } from "../text/syntax-error.ts";
+import { placeOf } from "./place.ts";
+import type { Refusal } from "./refusal.ts";
+
+/** A line of the input, and where in it a rule is broken. */
+export type QuotedLine = {
+  /** 1-based, in bytes; 1 as well where no place is known. */
+  readonly column: number;
+  readonly text: string;
+  /** Which character of the text is meant; absent where none is known. */
+  readonly caret?: number;
+};
 
 const CARRIAGE_RETURN = 13;
 

@@ -1,0 +1,30 @@
+import { type FlowSource, inputOf } from "./flow-source.ts";
+import type { LoadReport } from "./load/report.ts";
+import { startLoad, type StartOptions } from "./load/start-load.ts";
+
+/** How flows are judged; as a load would take them. */
+export type ValidateOptions = Pick<
+  StartOptions,
+  "mode" | "ufid" | "onError" | "onException" | "onProgress" | "signal"
+> & {
+  /** Names of ports: by name, its number; `any`: every name is one. None by default. */
+  readonly ports?: Readonly<Record<string, number>> | "any";
+};
+
+/**
+ * Judges flows as a load would, by the language and by the kernel's own rules: wants no kernel, no rights and no
+ * datapath. What only a running kernel knows (its version, ports, meters, what overlaps) is not judged.
+ * @returns the report of a dry run: `encoded` flows are valid, `errors` says what is wrong with the first hundred others
+ * @throws UnreadableInputError
+ */
+export async function validate(
+  source: FlowSource,
+  options: ValidateOptions = {},
+): Promise<LoadReport> {
+  const { ports = {}, ...rest } = options;
+  const named =
+    ports === "any"
+      ? { anyPort: true }
+      : { readPorts: () => Object.entries(ports).map(([name, number]) => ({ name, number })) };
+  return startLoad("dry", inputOf(source), { ...rest, ...named, workers: 0 });
+}
