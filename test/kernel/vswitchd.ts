@@ -1,9 +1,16 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { monotonicMs } from "../../src/index.ts";
 import { limit } from "../runner/limit.ts";
 import { lacks } from "../runner/skip.ts";
 import { millrace, witness } from "./lab.ts";
+
+/**
+ * OVS counts the CPUs once in ten seconds of the kernel's clock (`count_cpu_cores`): before, there are none, and no
+ * thread handles what the kernel sends up.
+ */
+const CPUS_KNOWN_MS = 10_000;
 
 /** Why tests with ovs-vswitchd are skipped; undefined where it is at hand. */
 export const NO_VSWITCHD: string | undefined = lacks("ovs-vswitchd");
@@ -33,6 +40,7 @@ export class Vswitchd implements Disposable {
   constructor() {
     const file = join(this.#folder, "conf.db");
     witness("ovsdb-tool", "create", file, schemaPath());
+    Bun.sleepSync(Math.max(0, CPUS_KNOWN_MS - monotonicMs()));
     this.#start("ovsdb-server", file, `--remote=p${this.#database}`);
     this.#start("ovs-vswitchd", this.#database);
     witness("ovs-vsctl", `--db=${this.#database}`, "--no-wait", "init");
