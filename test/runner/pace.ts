@@ -1,7 +1,8 @@
 /**
  * Says how many times as long as on a quiet machine things take here and now, a whole number: MILLRACE_TEST_PACE.
  * A run measures it once: a computation and a boot of the lab, which is fetched where it is not there yet; with
- * the word `inside`, in the lab, the computation and a start of Bun.
+ * the word `inside`, in the lab, the computation and a start of Bun. A run of more work has MILLRACE_TEST_PATIENCE,
+ * so many times the limits of others.
  */
 import { slowness } from "../../src/lab/time-limit.ts";
 
@@ -40,4 +41,5 @@ const [what, took] = isInside
   : ["boot", (await bootMs()) / QUIET_BOOT_MS];
 const spin = slowness();
 console.error(`time limits: spin ${spin.toFixed(1)}, ${what} ${took.toFixed(1)} times a quiet one`);
-console.log(Math.ceil(Math.max(spin, took)));
+const patience = Number(process.env["MILLRACE_TEST_PATIENCE"] ?? 1);
+console.log(patience * Math.ceil(Math.max(spin, took)));
