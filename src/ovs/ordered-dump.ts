@@ -1,4 +1,5 @@
 import { LoadOrder } from "../flow/load-order.ts";
+import { Cursor } from "../netlink/cursor.ts";
 import { OVS_UFID_F_OMIT_ACTIONS } from "../uapi/openvswitch.ts";
 import type { OvsChannel } from "./channel.ts";
 import { type DatapathInfo, getDatapath } from "./datapath.ts";
@@ -12,20 +13,33 @@ import { copyFlow, type FlowParts } from "../flow/parts.ts";
  * be in another one's way.
  * @param check is shown each flow once
  */
-export function* dumpToLoad(
+export function dumpToLoad(
   channel: OvsChannel,
   datapath: DatapathInfo,
   check?: DumpCheck,
-): Generator<FlowParts, void> {
-  // Flows of one mask do not overlap.
-  const order =
-    getDatapath(channel, datapath.name).megaflow.masks > 1 ? new LoadOrder(copyFlow) : undefined;
-  if (order !== undefined) {
-    const withoutActions = dumpFlows(channel, datapath, { omit: OVS_UFID_F_OMIT_ACTIONS });
-    for (const view of withoutActions) order.learn(view);
-  }
-  for (const view of dumpFlows(channel, datapath, { check })) {
-    if (order === undefined || order.admit(view)) yield view;
-  }
-  if (order !== undefined) yield* order.rest();
+): Cursor<FlowParts> {
+  let order: LoadOrder<FlowParts> | undefined;
+  let flows: Cursor<FlowParts> | undefined;
+  let rest: Iterator<FlowParts> | undefined;
+  const begin = (): Cursor<FlowParts> => {
+    // Flows of one mask do not overlap.
+    if (getDatapath(channel, datapath.name).megaflow.masks > 1) {
+      order = new LoadOrder(copyFlow);
+      const withoutActions = dumpFlows(channel, datapath, { omit: OVS_UFID_F_OMIT_ACTIONS });
+      for (const view of withoutActions) order.learn(view);
+    }
+    return dumpFlows(channel, datapath, { check });
+  };
+  return new Cursor(
+    () => {
+      flows ??= begin();
+      for (let view = flows.take(); view !== undefined; view = flows.take()) {
+        if (order === undefined || order.admit(view)) return view;
+      }
+      rest ??= order?.rest();
+      const step = rest?.next();
+      return step === undefined || step.done === true ? undefined : step.value;
+    },
+    () => flows?.return(),
+  );
 }

@@ -1,7 +1,6 @@
 import { Command, Option } from "commander";
-import { KeyRecord } from "../../flow/key/record.ts";
 import { isTextName, type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
-import { printFlow } from "../../flow/print.ts";
+import { FlowPrinter } from "../../flow/shape/flow-printer.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
@@ -113,7 +112,7 @@ async function openDump(options: Options, ports: PortNames | undefined): Promise
     return { add: (view) => set.add(view), finish: () => set.finish() };
   }
   const style = { verbose: options.more === true, statistics: options.stats, ports };
-  const record = new KeyRecord();
+  const printer = new FlowPrinter(style);
   const out = new TextSink(PIECE_BYTES * 2);
   let nowMs = monotonicMs();
   const finish = (): void => {
@@ -128,13 +127,13 @@ async function openDump(options: Options, ports: PortNames | undefined): Promise
     return true;
   };
   if (options.format === "text") {
-    return { add: (view) => printFlow(view, record, out, style, nowMs) && endLine(), finish };
+    return { add: (view) => printer.print(view, out, nowMs) && endLine(), finish };
   }
   const { printedLineToJson } = await import("../../flow/json.ts");
   const line = new TextSink(4096);
   const add = (view: FlowParts): boolean => {
     line.clear();
-    if (!printFlow(view, record, line, style, nowMs)) return false;
+    if (!printer.print(view, line, nowMs)) return false;
     out.unicode(JSON.stringify(printedLineToJson(line.toString())));
     return endLine();
   };

@@ -84,19 +84,24 @@ export function printKeyAttribute(
       printSingle(record, spec, key, mask, out, style);
       break;
     case "struct":
-      if (slot === SLOT_VLAN) printVlan(spec, record, key, mask, out, style);
+      if (slot === SLOT_VLAN) printVlan(spec, record, key, mask, out, unheard(style));
       else FIELDS_OF_SLOT[slot]!.print(out, record.bytes, key, mask, style);
       break;
     case "mpls":
       printMpls(record, level, spec, out, style);
       break;
     case "tunnel":
-      printTunnel(out, record.bytes, key, mask, style);
+      printTunnel(out, record.bytes, key, mask, unheard(style));
       break;
     case "encap":
       if (level + 1 < record.count.length) printLevel(record, level + 1, out, style);
   }
   out.byte(CLOSE);
+}
+
+// What is printed of these rests on more than the bytes of one field.
+function unheard(style: PrintStyle): PrintStyle {
+  return style.onValue === undefined ? style : { ...style, onValue: undefined };
 }
 
 function printSingle(

@@ -4,7 +4,6 @@ import type { Field, Radix } from "./field.ts";
 import { getField, holdsNumber } from "./field.ts";
 import { printFlags } from "./flags.ts";
 import type { TextSink } from "./sink.ts";
-import { printUuid } from "./uuid.ts";
 import { SLASH } from "./ascii.ts";
 
 /** How a flow is printed. */
@@ -13,6 +12,11 @@ export type PrintStyle = {
   readonly verbose: boolean;
   /** Port names, printed where they are known. */
   readonly ports?: PortNames | undefined;
+  /**
+   * Is told of each value that is printed and rests on its own bytes: its field, the payload that it lies in,
+   * and where its text is.
+   */
+  readonly onValue?: ((field: Field, base: number, start: number, end: number) => void) | undefined;
 };
 
 /** Prints `value[/mask]` of a field from the payloads at `key` and `mask`. */
@@ -29,8 +33,11 @@ export function printField(
     return;
   }
   const exact = isExact(field, bytes, mask);
+  const start = out.length;
   // A port's name has no mask behind it.
   printValue(out, field, bytes, key, exact ? style.ports : undefined);
+  // A part of a port has other rules.
+  if (exact || field.kind !== "port") style.onValue?.(field, key, start, out.length);
   if (exact) return;
   out.byte(SLASH);
   if (field.kind === "number64") print64(out, field.maskRadix, bytes, mask + field.offset);
@@ -76,7 +83,7 @@ export function printValue(
       printLabel(out, bytes, at);
       return;
     case "uuid":
-      printUuid(out, bytes, at);
+      out.uuid(bytes, at);
       return;
     case "choice": {
       const value = getField(field, bytes, base);

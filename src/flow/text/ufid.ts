@@ -1,7 +1,7 @@
 import type { Cursor } from "./cursor.ts";
 import { TextSink } from "./sink.ts";
 import { HEX_VALUE } from "./ascii.ts";
-import { parseUuid, printUuid } from "./uuid.ts";
+import { parseUuid } from "./uuid.ts";
 
 /** Bytes of a UFID that is a UUID. Linux takes fewer too: OVS_FLOW_ATTR_UFID has 1 to 16. */
 const UUID_SIZE = 16;
@@ -57,7 +57,7 @@ type WithUfid = {
 
 function printValue(out: TextSink, bytes: Uint8Array, start: number, end: number): void {
   if (end - start === UUID_SIZE) {
-    printUuid(out, bytes, start);
+    out.uuid(bytes, start);
     return;
   }
   out.text("0x");

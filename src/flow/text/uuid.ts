@@ -1,5 +1,4 @@
 import type { Cursor } from "./cursor.ts";
-import type { TextSink } from "./sink.ts";
 import { DASH, HEX_VALUE } from "./ascii.ts";
 
 /** Characters of `12345678-1234-1234-1234-123456789abc`. */
@@ -42,15 +41,6 @@ export function parseUuid(cursor: Cursor, out: Uint8Array, at: number): void {
 }
 
 const EXPECTED_UUID = "a UUID such as 12345678-1234-1234-1234-123456789abc";
-
-/** Prints 16 bytes as {@link parseUuid} reads them. */
-export function printUuid(out: TextSink, bytes: Uint8Array, at: number): void {
-  for (let i = 0; i < 16; i++) {
-    if (i === 4 || i === 6 || i === 8 || i === 10) out.byte(DASH);
-    const from = at + hostOrder(i);
-    out.hexBytes(bytes, from, from + 1);
-  }
-}
 
 /** Where the i-th byte of the text is. */
 function hostOrder(i: number): number {
