@@ -6,7 +6,7 @@ import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { Account } from "./account.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { pointedText } from "./request-text.ts";
-import { brokenRule } from "../flow/rules/validate.ts";
+import { FlowJudge } from "../flow/shape/flow-judge.ts";
 
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;
@@ -26,6 +26,7 @@ export class DryRun implements FlowSink {
   batches = 0;
   bytes = 0;
   readonly #view = newFlowParts();
+  readonly #judge = new FlowJudge();
   readonly #onFlow: ((flow: FlowParts) => void) | undefined;
 
   /** @param onFlow is given each flow that is valid, as it would be sent; valid until it returns */
@@ -38,7 +39,7 @@ export class DryRun implements FlowSink {
     if (this.firstSendAt === 0) this.firstSendAt = performance.now();
     this.batches++;
     this.bytes += batch.bytes;
-    for (let i = 0; i < batch.count; i++) this.#judge(batch, i);
+    for (let i = 0; i < batch.count; i++) this.#take(batch, i);
     batch.clear();
     this.lastReplyAt = performance.now();
     return true;
@@ -53,9 +54,9 @@ export class DryRun implements FlowSink {
   }
 
   // As the kernel would, from the bytes that it would see.
-  #judge(batch: Batch, index: number): void {
+  #take(batch: Batch, index: number): void {
     decodeRequest(batch, index, this.#view);
-    const rule = brokenRule(this.#view);
+    const rule = this.#judge.brokenRule(this.#view);
     if (rule === undefined) {
       this.account.counts.encoded++;
       this.#onFlow?.(this.#view);

@@ -5,13 +5,8 @@ import { type FlowParts, readMatch } from "../parts.ts";
 import { type FlowPrintStyle, printFlow, printStatistics } from "../print.ts";
 import { TextSink } from "../text/sink.ts";
 import { printUfid } from "../text/ufid.ts";
+import { hashOf, isAligned, isSame, Kept, WordView } from "./kept.ts";
 import { KeyPattern, recordValues } from "./key-pattern.ts";
-
-/** Patterns of keys, and lists of actions, that are kept. */
-const KEPT_MAX = 1024;
-
-/** Those of one hash that are kept: more are values, not patterns. */
-const KEPT_PER_HASH = 4;
 
 /** A list of actions and its text. */
 type PrintedActions = { readonly bytes: Uint8Array; readonly text: Uint8Array };
@@ -26,8 +21,7 @@ export class FlowPrinter {
   readonly #patterns = new Kept<KeyPattern>();
   readonly #actions = new Kept<PrintedActions>();
   readonly #text = new TextSink(512);
-  #bytes: Uint8Array = new Uint8Array(0);
-  #words: Int32Array = new Int32Array(0);
+  readonly #words = new WordView();
 
   /** @param style of all flows that it prints; the names of its ports stay as they are */
   constructor(style: FlowPrintStyle) {
@@ -39,9 +33,8 @@ export class FlowPrinter {
     const { bytes, ufid, key, mask, actions } = flow;
     const style = this.#style;
     if (actions.start < 0) return false;
-    const aligned = ((key.start | mask.start | actions.start) & 3) === 0 && mask.start >= 0;
-    if (!aligned) return printFlow(flow, this.#record, out, style, nowMs);
-    const words = this.#wordsOf(bytes);
+    if (!isAligned(key, mask, actions)) return printFlow(flow, this.#record, out, style, nowMs);
+    const words = this.#words.of(bytes);
     const before = out.length;
     if (style.verbose && ufid.start >= 0) {
       printUfid(out, bytes, ufid.start, ufid.end);
@@ -60,17 +53,6 @@ export class FlowPrinter {
     out.text(", actions:");
     this.#printActions(flow, words, out);
     return true;
-  }
-
-  // Words over the bytes: those of dumps lie in the same memory.
-  #wordsOf(bytes: Uint8Array): Int32Array {
-    if (this.#bytes !== bytes) {
-      this.#bytes = bytes;
-      const isAligned = (bytes.byteOffset & 3) === 0;
-      const source = isAligned ? bytes : bytes.slice();
-      this.#words = new Int32Array(source.buffer, source.byteOffset, source.length >> 2);
-    }
-    return this.#words;
   }
 
   #printKey(flow: FlowParts, words: Int32Array, out: TextSink): boolean {
@@ -116,42 +98,4 @@ export class FlowPrinter {
     const text = out.bytes.slice(from, out.length);
     this.#actions.add(hash, { bytes: bytes.slice(start, end), text });
   }
-}
-
-/** What was seen before, by a hash. */
-class Kept<T> {
-  readonly #byHash = new Map<number, T[]>();
-  #size = 0;
-
-  of(hash: number): readonly T[] | undefined {
-    return this.#byHash.get(hash);
-  }
-
-  /** Whether there is room for another one beside those of its hash. */
-  takes(known: readonly T[] | undefined): boolean {
-    return this.#size < KEPT_MAX && (known?.length ?? 0) < KEPT_PER_HASH;
-  }
-
-  add(hash: number, value: T): void {
-    const known = this.#byHash.get(hash);
-    if (known === undefined) this.#byHash.set(hash, [value]);
-    else known.push(value);
-    this.#size++;
-  }
-}
-
-// A hash of the words that begin in `start` to `end`.
-function hashOf(words: Int32Array, start: number, end: number, seed: number): number {
-  let hash = seed + end - start;
-  for (let at = start >> 2; at < end >> 2; at++) {
-    hash = Math.imul(hash ^ words[at]!, 0x9e3779b1); // the attribute lies in the words
-    hash ^= hash >>> 15;
-  }
-  return hash;
-}
-
-function isSame(bytes: Uint8Array, start: number, end: number, known: Uint8Array): boolean {
-  if (end - start !== known.length) return false;
-  for (let i = 0; i < known.length; i++) if (bytes[start + i] !== known[i]) return false;
-  return true;
 }

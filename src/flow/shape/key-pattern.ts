@@ -1,15 +1,11 @@
+import { printKey } from "../key/print.ts";
+import type { KeyRecord } from "../key/record.ts";
 import type { ByteRange, FlowParts } from "../parts.ts";
 import type { PortNames } from "../ports.ts";
-import { printKey } from "../key/print.ts";
-import { type KeyRecord, keyOffset } from "../key/record.ts";
-import { LEVELS, SLOT_ETHERTYPE, SLOTS } from "../key/slots.ts";
-import { SIZE_OF_SLOT, SLOT_OF_TYPE } from "../key/table.ts";
 import { type PrintStyle, printValue } from "../text/field-print.ts";
 import type { Field } from "../text/field.ts";
 import type { TextSink } from "../text/sink.ts";
-import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
-import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import { OVS_KEY_ATTR_ENCAP } from "../../uapi/openvswitch.ts";
+import { KeyForm, type KeyHole, payloadsOf } from "./key-form.ts";
 
 /** Kinds whose text rests on nothing but the bytes of the field. */
 const VALUE_KINDS: ReadonlySet<Field["kind"]> = new Set([
@@ -45,44 +41,33 @@ export function recordValues(
   return values;
 }
 
-/** A value of a pattern: where its payload is, from the beginning of the key. */
-type Hole = { readonly field: Field; readonly at: number; readonly names: boolean };
+/** A value of a pattern, whose text may be the name of a port. */
+type NamedHole = KeyHole & { readonly names: boolean };
 
 /**
  * Keys of the same attributes under the same masks: all of their bytes are the same but those of a few values. The
  * text of such a key is pieces that are always the same, with a value after each but the last.
  */
 export class KeyPattern {
-  /** The bits of each word that are no value, and what they are. */
-  readonly #fixedBits: Int32Array;
-  readonly #fixed: Int32Array;
-  readonly #mask: Int32Array;
-  readonly #keyBytes: number;
-  readonly #maskBytes: number;
+  readonly #form: KeyForm;
   readonly #text: Uint8Array;
   /** Where each piece of the text ends. */
   readonly #ends: Int32Array;
-  readonly #holes: readonly Hole[];
+  readonly #holes: readonly NamedHole[];
 
   /**
    * @param words over the bytes of the flow
    * @param record its key and mask, and `text` that of its key, with its values
    */
   constructor(
-    { bytes, key, mask }: FlowParts,
+    flow: FlowParts,
     words: Int32Array,
     record: KeyRecord,
     text: TextSink,
     values: readonly PrintedValue[],
   ) {
-    this.#keyBytes = key.end - key.start;
-    this.#maskBytes = mask.end - mask.start;
-    this.#fixed = words.slice(key.start >> 2, key.end >> 2);
-    this.#mask = words.slice(mask.start >> 2, mask.end >> 2);
-    this.#fixedBits = new Int32Array(this.#fixed.length).fill(-1);
-    const care = new Uint8Array(this.#fixedBits.buffer);
-    const payloads = payloadsOf(bytes, key, record);
-    const holes: Hole[] = [];
+    const payloads = payloadsOf(flow, record);
+    const holes: NamedHole[] = [];
     const pieces: number[] = [];
     const ends: number[] = [];
     let from = 0;
@@ -90,7 +75,6 @@ export class KeyPattern {
       const payload = payloads.get(base);
       // What is not as it lies in the record has no place of its own.
       if (payload === undefined) continue;
-      care.fill(0, payload + field.offset, payload + field.offset + field.size);
       pieces.push(...text.bytes.subarray(from, start));
       ends.push(pieces.length);
       holes.push({ field, at: payload, names: field.kind === "port" });
@@ -101,26 +85,12 @@ export class KeyPattern {
     this.#text = Uint8Array.from(pieces);
     this.#ends = Int32Array.from(ends);
     this.#holes = holes;
-    for (let i = 0; i < this.#fixed.length; i++) {
-      this.#fixed[i] = this.#fixed[i]! & this.#fixedBits[i]!; // both have as many words
-    }
+    this.#form = new KeyForm(flow, words, holes);
   }
 
   /** Whether a flow's key and mask are of the pattern. @param words over the bytes of the flow */
   matches(words: Int32Array, key: ByteRange, mask: ByteRange): boolean {
-    if (key.end - key.start !== this.#keyBytes || mask.end - mask.start !== this.#maskBytes) {
-      return false;
-    }
-    const fixed = this.#fixed;
-    const bits = this.#fixedBits;
-    let at = key.start >> 2;
-    for (let i = 0; i < fixed.length; i++, at++) {
-      if ((words[at]! & bits[i]!) !== fixed[i]) return false; // within the key
-    }
-    const known = this.#mask;
-    at = mask.start >> 2;
-    for (let i = 0; i < known.length; i++, at++) if (words[at] !== known[i]) return false;
-    return true;
+    return this.#form.matches(words, key, mask);
   }
 
   /** Prints the key that begins at `start`, which {@link matches}. */
@@ -137,39 +107,4 @@ export class KeyPattern {
     }
     out.copy(text, from, text.length);
   }
-}
-
-/**
- * Where the payloads of plain attributes are in a key, from its beginning, by where they are in the record. An
- * Ethernet type of zero has a text of its own, so it is no value.
- */
-function payloadsOf(
-  bytes: Uint8Array,
-  key: ByteRange,
-  record: KeyRecord,
-): ReadonlyMap<number, number> {
-  const found = new Map<number, number>();
-  const walk = (start: number, end: number, level: number): void => {
-    for (let at = start, length = attributeLength(bytes, at, end); length > 0;) {
-      const type = attributeType(bytes, at);
-      const payload = at + NLA_HEADER;
-      const slot = SLOT_OF_TYPE[type] ?? -1;
-      if (type === OVS_KEY_ATTR_ENCAP) {
-        if (level + 1 < LEVELS) walk(payload, at + length, level + 1);
-      } else if (slot >= 0 && slot < SLOTS && slot !== SLOT_ETHERTYPE) {
-        const base = keyOffset(level, slot);
-        const size = SIZE_OF_SLOT[slot] ?? 0;
-        const isCopy =
-          length - NLA_HEADER === size &&
-          bytes
-            .subarray(payload, payload + size)
-            .every((byte, i) => byte === record.bytes[base + i]);
-        if (isCopy) found.set(base, payload - key.start);
-      }
-      at = nextAttribute(at, length, end);
-      length = attributeLength(bytes, at, end);
-    }
-  };
-  walk(key.start, key.end, 0);
-  return found;
 }

@@ -1,0 +1,81 @@
+import { KeyRecord, keyOffset } from "../key/record.ts";
+import {
+  LEVELS,
+  SLOT_ARP,
+  SLOT_ETHERNET,
+  SLOT_IPV4,
+  SLOT_IPV6,
+  SLOT_SCTP,
+  SLOT_TCP,
+  SLOT_UDP,
+} from "../key/slots.ts";
+import { KEY_BY_SLOT } from "../key/table.ts";
+import { type FlowParts, readMatch } from "../parts.ts";
+import type { Refusal } from "../rules/refusal.ts";
+import { brokenRule } from "../rules/validate.ts";
+import { hashOf, isAligned, isSame, Kept, WordView } from "./kept.ts";
+import { KeyForm, type KeyHole, payloadsOf } from "./key-form.ts";
+
+/** Attributes whose addresses and ports no rule looks at, but for their masks. */
+const UNRULED: readonly number[] = [
+  SLOT_ETHERNET,
+  SLOT_IPV4,
+  SLOT_IPV6,
+  SLOT_ARP,
+  SLOT_TCP,
+  SLOT_UDP,
+  SLOT_SCTP,
+];
+const UNRULED_FIELDS: ReadonlySet<string> = new Set(["src", "dst", "sip", "tip", "sha", "tha"]);
+
+/** Flows that a kernel takes: keys of a form with this list of actions. */
+type Taken = { readonly form: KeyForm; readonly actions: Uint8Array };
+
+/**
+ * Judges flows as `brokenRule` does, for a kernel that can do everything. A verdict that rests on no address and
+ * no port is found once for all flows that differ in nothing else.
+ */
+export class FlowJudge {
+  readonly #taken = new Kept<Taken>();
+  readonly #words = new WordView();
+  readonly #record = new KeyRecord();
+
+  /** The rule that a flow breaks; undefined where a kernel takes it. */
+  brokenRule(flow: FlowParts): Refusal | undefined {
+    const { bytes, key, mask, actions } = flow;
+    if (actions.start < 0 || key.start < 0 || !isAligned(key, mask, actions)) {
+      return brokenRule(flow);
+    }
+    const words = this.#words.of(bytes);
+    const hash = hashOf(words, mask.start, mask.end, hashOf(words, actions.start, actions.end, 0));
+    const kept = this.#taken.of(hash);
+    if (kept !== undefined) {
+      for (let i = 0; i < kept.length; i++) {
+        const { form, actions: known } = kept[i]!; // i is below its length
+        if (!form.matches(words, key, mask)) continue;
+        if (isSame(bytes, actions.start, actions.end, known)) return undefined;
+      }
+    }
+    const broken = brokenRule(flow);
+    if (broken === undefined && this.#taken.takes(kept) && readMatch(flow, this.#record)) {
+      const form = new KeyForm(flow, words, this.#holesOf(flow));
+      this.#taken.add(hash, { form, actions: bytes.slice(actions.start, actions.end) });
+    }
+    return broken;
+  }
+
+  #holesOf(flow: FlowParts): KeyHole[] {
+    const payloads = payloadsOf(flow, this.#record);
+    const holes: KeyHole[] = [];
+    for (let level = 0; level < LEVELS; level++) {
+      for (const slot of UNRULED) {
+        const at = payloads.get(keyOffset(level, slot));
+        if (at === undefined) continue;
+        for (const field of KEY_BY_SLOT[slot]?.fields ?? []) {
+          if (UNRULED_FIELDS.has(field.name)) holes.push({ field, at });
+        }
+      }
+    }
+    return holes;
+  }
+}

@@ -1,0 +1,67 @@
+import type { ByteRange } from "../parts.ts";
+
+/** Patterns that are kept. */
+const KEPT_MAX = 1024;
+
+/** Those of one hash that are kept: more are values, not patterns. */
+const KEPT_PER_HASH = 4;
+
+/** Words over bytes: those of dumps and batches lie in the same memory. */
+export class WordView {
+  #bytes: Uint8Array = new Uint8Array(0);
+  #words: Int32Array = new Int32Array(0);
+
+  /** A view of bytes that begin at a word, else of a copy. */
+  of(bytes: Uint8Array): Int32Array {
+    if (this.#bytes !== bytes) {
+      this.#bytes = bytes;
+      const source = (bytes.byteOffset & 3) === 0 ? bytes : bytes.slice();
+      this.#words = new Int32Array(source.buffer, source.byteOffset, source.length >> 2);
+    }
+    return this.#words;
+  }
+}
+
+/** Whether a flow has a mask, and its parts begin at words. */
+export function isAligned(key: ByteRange, mask: ByteRange, actions: ByteRange): boolean {
+  return ((key.start | mask.start | actions.start) & 3) === 0 && mask.start >= 0;
+}
+
+/** What was seen before, by a hash. */
+export class Kept<T> {
+  readonly #byHash = new Map<number, T[]>();
+  #size = 0;
+
+  of(hash: number): readonly T[] | undefined {
+    return this.#byHash.get(hash);
+  }
+
+  /** Whether there is room for another one beside those of its hash. */
+  takes(known: readonly T[] | undefined): boolean {
+    return this.#size < KEPT_MAX && (known?.length ?? 0) < KEPT_PER_HASH;
+  }
+
+  add(hash: number, value: T): void {
+    const known = this.#byHash.get(hash);
+    if (known === undefined) this.#byHash.set(hash, [value]);
+    else known.push(value);
+    this.#size++;
+  }
+}
+
+/** A hash of the words that begin in `start` to `end`. */
+export function hashOf(words: Int32Array, start: number, end: number, seed: number): number {
+  let hash = seed + end - start;
+  for (let at = start >> 2; at < end >> 2; at++) {
+    hash = Math.imul(hash ^ words[at]!, 0x9e3779b1); // the attribute lies in the words
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
+
+/** Whether the bytes `start` to `end` are those that are known. */
+export function isSame(bytes: Uint8Array, start: number, end: number, known: Uint8Array): boolean {
+  if (end - start !== known.length) return false;
+  for (let i = 0; i < known.length; i++) if (bytes[start + i] !== known[i]) return false;
+  return true;
+}
