@@ -115,7 +115,7 @@ class LoadRun implements Disposable {
   readonly #account: Account;
   readonly #options: LoadOptions;
   readonly #startedAt = performance.now();
-  #ended: LoadReport["ended"] = "whole";
+  #ended: LoadReport["ended"] = "complete";
   #endReason = "";
   #endCause: unknown;
   readonly #refusals: Refusals;
@@ -298,7 +298,7 @@ class LoadRun implements Disposable {
 
   // Whether the load ends here, and why.
   #over(): boolean {
-    if (this.#ended !== "whole") return true;
+    if (this.#ended !== "complete") return true;
     const { fatalErrno, failure } = this.#sink;
     if (failure !== "") {
       this.#ended = "failed";
@@ -308,7 +308,7 @@ class LoadRun implements Disposable {
       this.#endReason = explainEnd(fatalErrno);
     } else if (this.#stops) this.#ended = "stopped";
     else if (this.aborted) this.#ended = "interrupted";
-    return this.#ended !== "whole";
+    return this.#ended !== "complete";
   }
 }
 

@@ -44,11 +44,11 @@ export type LoadReport = OutcomeCounts &
     /** Lines of the input that were read. */
     readonly lines: number;
     /**
-     * `whole`: to the end of the input. `interrupted` by a signal, `stopped` after a failure as asked,
+     * `complete`: to the end of the input. `interrupted` by a signal, `stopped` after a failure as asked,
      * `fatal` where the kernel takes no flow any more: the datapath is gone, or the right to change it.
      * `unreadable` where the input broke off; `failed` where a thread of the load did.
      */
-    readonly ended: "whole" | "interrupted" | "stopped" | "fatal" | "unreadable" | "failed";
+    readonly ended: "complete" | "interrupted" | "stopped" | "fatal" | "unreadable" | "failed";
     /** Why, in words, where it is `fatal`, `unreadable` or `failed`; empty otherwise. */
     readonly endReason: string;
     /** The kernel's errno where it is `fatal`. */

@@ -20,10 +20,10 @@ import { deleteFlow } from "./flow.ts";
 import { sendFlow } from "./flow-requests.ts";
 
 /** No packet has it: recirculation ids are given out from 1 up, and ports are below 65,535. */
-const NOBODY = "recirc_id(0xffffffff),in_port(65534),eth()";
-const IPV4 = `${NOBODY},eth_type(0x0800),ipv4(frag=no)`;
+const UNMATCHABLE_KEY = "recirc_id(0xffffffff),in_port(65534),eth()";
+const IPV4 = `${UNMATCHABLE_KEY},eth_type(0x0800),ipv4(frag=no)`;
 /** What a helper can be for: an IPv4 protocol, and the headers that it asks for. */
-const IPV4_OF = `${NOBODY},eth_type(0x0800),ipv4(frag=no,proto=`;
+const IPV4_OF = `${UNMATCHABLE_KEY},eth_type(0x0800),ipv4(frag=no,proto=`;
 const TRANSPORTS: readonly string[] = ["6),tcp(),tcp_flags(0/0)", "17),udp()"];
 const MPLS = "label=1,tc=0,ttl=1,bos=1,eth_type=0x8847";
 
@@ -39,7 +39,7 @@ const LATEST_ACTIONS: readonly (readonly [number, string])[] = [
 /** These say nothing of the flow. */
 const NO_VERDICT: ReadonlySet<number> = new Set([EACCES, ENODEV, ENOMEM, EPERM]);
 /** The probe met another flow, after everything in it had been found good. */
-const MEETINGS: ReadonlySet<number> = new Set([EEXIST, ENOENT]);
+const COLLIDED: ReadonlySet<number> = new Set([EEXIST, ENOENT]);
 
 /** Options of {@link probeFeatures}. */
 export type ProbeOptions = {
@@ -62,7 +62,7 @@ export function probeFeatures(
   const acts = (actions: string): boolean => takes(`${IPV4} ${actions}`);
   const latest = LATEST_ACTIONS.find(([, actions]) => acts(actions));
   const actionMax = latest === undefined ? OVS_ACTION_ATTR_CLONE : latest[0];
-  const exthdrs = takes(`${NOBODY},eth_type(0x86dd),ipv6(),key32(00 01) drop`);
+  const exthdrs = takes(`${UNMATCHABLE_KEY},eth_type(0x86dd),ipv6(),key32(00 01) drop`);
   const helpers = options.helpers?.flatMap((name) =>
     TRANSPORTS.filter((transport) => takes(`${IPV4_OF}${transport} ct(commit,helper=${name})`)).map(
       (transport) => `${name}/${parseInt(transport)}`,
@@ -115,7 +115,7 @@ function takesFlow(channel: OvsChannel, datapath: DatapathInfo, line: string): b
     });
   } catch (error) {
     if (!(error instanceof NetlinkError)) throw error;
-    if (MEETINGS.has(error.errno)) return true;
+    if (COLLIDED.has(error.errno)) return true;
     if (NO_VERDICT.has(error.errno)) throw error;
     return false;
   }

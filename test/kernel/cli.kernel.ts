@@ -50,7 +50,13 @@ describe("millrace load", () => {
     );
     expect([exitCode, stderr]).toEqual([1, ""]);
     const report = JSON.parse(stdout);
-    expect(report).toMatchObject({ applied: 2, rejected: 0, refused: 1, lines: 4, ended: "whole" });
+    expect(report).toMatchObject({
+      applied: 2,
+      rejected: 0,
+      refused: 1,
+      lines: 4,
+      ended: "complete",
+    });
     expect(report.reconciled).toEqual({ present: 0, absent: 0, contrary: 0 });
     expect(Object.keys(report.batchLatencyMicroseconds)).toEqual([
       "p50",

@@ -53,7 +53,7 @@ const WAYS: Readonly<Record<string, (dp: Datapath, verb: Verb) => boolean | Prom
     const stopped = await dp.load([lineOf(verb), OTHER], { onError: "stop" });
     expect(result.stateOf(0)).not.toBe("unknown");
     // Only what failed stops a load that is to stop at failures.
-    expect(stopped.report.ended === "whole").toBe(stopped.errorOf(0) === undefined);
+    expect(stopped.report.ended === "complete").toBe(stopped.errorOf(0) === undefined);
     return result.errorOf(0) === undefined;
   },
   batch(dp, verb) {

@@ -62,7 +62,7 @@ describe("how a load is sent", () => {
       const sender = new Sender(target, new Account(), { senders: 2 });
       const feed = new FlowsFeed("script", groups(sender, mixed), { ufid: true });
       const report = await load(feed, sender);
-      expect([report.senders, report.ended]).toEqual([mixed ? 1 : 2, "whole"]);
+      expect([report.senders, report.ended]).toEqual([mixed ? 1 : 2, "complete"]);
       expect(report.applied + report.rejected).toBe(report.lines);
     }
   });

@@ -36,7 +36,7 @@ test("an empty input is a load of nothing", () => {
     encoded: 0,
     refused: 0,
     lines: 0,
-    ended: "whole",
+    ended: "complete",
     flowsPerSecond: 0,
   });
 });

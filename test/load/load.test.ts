@@ -47,7 +47,7 @@ test("a load visits the event loop while its flows are settled in slices", async
   const sink = new SlowSink(4);
   const report = await load(flows(3000), sink);
   clearInterval(timer);
-  expect(report).toMatchObject({ encoded: 3000, lines: 3000, ended: "whole" });
+  expect(report).toMatchObject({ encoded: 3000, lines: 3000, ended: "complete" });
   expect(visits).toBeGreaterThan(2);
   expect(sink.abandoned).toBe(false);
   expect(loadSync(flows(3000), new SlowSink(4))).toMatchObject({ encoded: 3000, lines: 3000 });
@@ -58,7 +58,7 @@ test("a load that keeps to a rate rests, and loads every flow: yielding or not",
   const text = Array.from({ length: LINES }, (_, i) => sampleLine(i));
   const feed = (): FlowsFeed => new FlowsFeed("flows", text, { ufid: true });
   for (const maxRate of [20_000, 1e9]) {
-    const whole = { encoded: LINES, lines: LINES, ended: "whole" };
+    const whole = { encoded: LINES, lines: LINES, ended: "complete" };
     const startedAt = performance.now();
     const sync = loadSync(feed(), new DryRun(new Account()), { maxRate });
     expect(sync).toMatchObject(whole);

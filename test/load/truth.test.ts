@@ -26,7 +26,7 @@ function carryOut(
     return lines.map((_, i) => !failed.has(i + 1));
   }
   const { report, ends } = loadInto(dp, lines.map(textOf), { ufid, flowsPerBatch });
-  expect([report.applied + report.rejected, report.ended]).toEqual([lines.length, "whole"]);
+  expect([report.applied + report.rejected, report.ended]).toEqual([lines.length, "complete"]);
   return ends.map((end) => end === "applied");
 }
 
