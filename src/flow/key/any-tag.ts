@@ -24,5 +24,6 @@ export function isAnyTag(record: KeyRecord, level: number): boolean {
     be16At(bytes, maskOffset(level, SLOT_ETHERTYPE)) === 0xffff &&
     be16At(bytes, maskOffset(level, SLOT_VLAN)) === 0xffff &&
     (be16At(bytes, keyOffset(level, SLOT_VLAN)) & CFI) !== 0;
-  return isAny && (!record.has(level + 1, SLOT_VLAN) || isAnyTag(record, level + 1));
+  if (!isAny || isAnyTag(record, level + 1)) return isAny;
+  return !record.has(level + 1, SLOT_VLAN) && !record.has(level + 1, SLOT_ENCAP);
 }

@@ -98,6 +98,12 @@ test.each(["arp(op=0/0x4f00)", "ipv6(label=0/0xf0000),arp(op=0/0xff00)"])(
   },
 );
 
+test("an encap() without a tag, in a tag of any type, comes back from netlink", () => {
+  const record = normalized(keyOf("eth_type(0),vlan(vid=0,pcp=0/7),encap(encap(eth_type(0/1)))"));
+  const bytes = encoded(record);
+  expect(encoded(normalized(decoded(bytes)))).toEqual(bytes);
+});
+
 test("a record that was used before is as a new one", () => {
   const used = new KeyRecord();
   fc.assert(
