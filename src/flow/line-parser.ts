@@ -5,7 +5,7 @@ import { completeKey } from "./key/complete.ts";
 import { normalize } from "./key/normal-form.ts";
 import { parseKey } from "./key/parse.ts";
 import { KeyRecord } from "./key/record.ts";
-import { UFID_SIZE } from "./key/ufid.ts";
+import { UFID_SIZE, type UfidSeed, ufidSeed } from "./key/ufid.ts";
 import { failUserspaceKey } from "./key/userspace-only.ts";
 import type { PortNames } from "./ports.ts";
 import type { EncodedLine } from "./shape/found-hole.ts";
@@ -25,6 +25,8 @@ export type LineParserOptions = {
   /** The verb of a line that names none; `put` by default. */
   readonly mode?: LineVerb;
   readonly ports?: PortNames;
+  /** Whose flows they are: it goes into their UFIDs. Nobody's by default. */
+  readonly owner?: string;
 };
 
 const VERBS: readonly LineVerb[] = ["add", "modify", "delete"];
@@ -76,6 +78,7 @@ export class LineParser {
 
   readonly #record: KeyRecord = new KeyRecord();
   readonly #ufid: boolean;
+  readonly #seed: UfidSeed;
   readonly #mode: LineVerb;
   readonly #ports: WatchedPorts | undefined;
   readonly #lineUfid: Uint8Array = new Uint8Array(UFID_SIZE);
@@ -91,6 +94,7 @@ export class LineParser {
 
   constructor(options: LineParserOptions) {
     this.#ufid = options.ufid;
+    this.#seed = ufidSeed(options.owner);
     this.#mode = options.mode ?? "put";
     this.#ports = options.ports === undefined ? undefined : new WatchedPorts(options.ports);
   }
@@ -178,13 +182,14 @@ export class LineParser {
       actionsEnd: this.#actionsEnd,
       isDump: this.cursor.isDump,
       record: this.#record,
+      seed: this.#seed,
       message,
       length: after - mark,
     };
   }
 
   #sentUfid(): SentUfid {
-    if (!this.ownUfid) return this.#ufid ? "hash" : "none";
+    if (!this.ownUfid) return this.#ufid ? this.#seed : "none";
     const size = this.#lineUfidSize;
     return size === UFID_SIZE ? this.#lineUfid : this.#lineUfid.subarray(0, size);
   }

@@ -3,7 +3,6 @@ import type { Members } from "./action/member.ts";
 import { memberText } from "./action/member.ts";
 import { ACTIONS, type ActionSpec, USERSPACE_ACTIONS } from "./action/table.ts";
 import { KEYS, type KeySpec } from "./key/table.ts";
-import { SLOT_ETHERTYPE, SLOT_IN_PORT } from "./key/slots.ts";
 import * as T from "./key/tunnel-fields.ts";
 import type { Field } from "./text/field.ts";
 
@@ -121,17 +120,12 @@ function keySection(key: KeySpec): string {
   const since = key.where === "kernel" ? `Linux ${key.since}.` : "No kernel has it.";
   const fields = key.form === "tunnel" ? TUNNEL_FIELDS : key.fields;
   const parts = [`### ${key.name}`, `${sentence(key.about)} ${since}`, code([keySyntax(key)])];
-  const masks = WHOLE_SLOTS.has(key.slot)
-    ? "all or nothing: any mask but 0 is made whole"
-    : undefined;
+  const masks = key.whole ? "all or nothing: any mask but 0 is made whole" : undefined;
   if (fields.length > 0) parts.push(fieldTable(fields, masks));
   if (key.form === "tunnel") parts.push(TUNNEL_PARTS);
   parts.push("Example:", code([key.example]));
   return parts.join("\n\n");
 }
-
-/** Keys that a kernel matches whole (`ovs_nla_get_match`). */
-const WHOLE_SLOTS: ReadonlySet<number> = new Set([SLOT_IN_PORT, SLOT_ETHERTYPE]);
 
 const TUNNEL_FIELDS: readonly Field[] = [...T.TUNNEL_FIELDS, T.TUNNEL_FLAGS_FIELD];
 

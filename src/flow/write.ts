@@ -8,11 +8,11 @@ import {
 import { writeKey, writeMask } from "./key/encode.ts";
 import { normalize } from "./key/normal-form.ts";
 import { KeyRecord } from "./key/record.ts";
-import { UFID_SIZE, writeUfid } from "./key/ufid.ts";
+import { NO_OWNER, UFID_SIZE, type UfidSeed, writeUfid } from "./key/ufid.ts";
 import { type FlowParts, hasGivenUfid, readMatch } from "./parts.ts";
 
-/** The UFID that a flow is sent with: the hash of its match, one of 1 to 16 bytes, or none. */
-export type SentUfid = "hash" | "none" | Uint8Array;
+/** The UFID that a flow is sent with: the hash of its match for an owner, one of 1 to 16 bytes, or none. */
+export type SentUfid = UfidSeed | Uint8Array | "none";
 
 /**
  * Appends what names a flow and what it matches: UFID, KEY and MASK, in this order. A writer without room is
@@ -21,9 +21,9 @@ export type SentUfid = "hash" | "none" | Uint8Array;
  * @returns bytes of the key's payload
  */
 export function writeMatch(writer: AttributeWriter, record: KeyRecord, ufid: SentUfid): number {
-  if (ufid === "hash") {
+  if (ufid instanceof Int32Array) {
     const at = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
-    if (at >= 0) writeUfid(record, writer.memory.i32, at);
+    if (at >= 0) writeUfid(record, writer.memory.i32, at, ufid);
   } else if (ufid !== "none") writer.bytes(OVS_FLOW_ATTR_UFID, ufid);
   const key = writer.nest(OVS_FLOW_ATTR_KEY);
   const keyStart = writer.position;
@@ -56,7 +56,7 @@ export function writeFlow(
   const { bytes, ufid, actions } = flow;
   const given = hasGivenUfid(flow);
   normalize(RECORD);
-  const sent = withHash ? "hash" : "none";
+  const sent = withHash ? NO_OWNER : "none";
   const keyBytes = writeMatch(writer, RECORD, given ? bytes.subarray(ufid.start, ufid.end) : sent);
   if (withActions && actions.start >= 0) {
     writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);

@@ -3,6 +3,7 @@ import { notOneFlow } from "../flow/flow.ts";
 import { normalize } from "../flow/key/normal-form.ts";
 import { decodePacketKey } from "../flow/key/packet-key.ts";
 import { KeyRecord } from "../flow/key/record.ts";
+import { NO_OWNER } from "../flow/key/ufid.ts";
 import { FlowLineEncoder } from "../flow/line.ts";
 import { Cursor } from "../flow/text/cursor.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
@@ -251,6 +252,6 @@ function readPacketKey(bytes: Uint8Array, start: number, end: number, record: Ke
 }
 
 function writeAnswer(writer: AttributeWriter, record: KeyRecord, actions: Uint8Array): void {
-  writeMatch(writer, record, "hash");
+  writeMatch(writer, record, NO_OWNER);
   writer.bytes(OVS_FLOW_ATTR_ACTIONS, actions);
 }

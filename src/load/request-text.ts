@@ -21,7 +21,7 @@ export function pointed(
 ): { text: string; caret?: number } {
   const decoder = new TextDecoder();
   const text = decoder.decode(line);
-  const at = broken === undefined ? undefined : placeOf(broken, line);
+  const at = broken?.at === undefined ? undefined : placeOf(broken.at, line);
   if (at === undefined) return { text };
   return { text, caret: decoder.decode(line.subarray(0, at)).length };
 }

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { excerpt } from "../../src/cli/excerpt.ts";
-import { placeOf } from "../../src/flow/rules/place.ts";
 
 const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
 
@@ -16,16 +15,6 @@ test("long text is shortened around that character", () => {
   const [shown = "", caret = ""] = excerpt({ text, caret: 200 }).split("\n");
   expect(shown.length).toBeLessThan(110);
   expect(shown[caret.indexOf("^")]).toBe("!");
-});
-
-test("a rule's reason is found in the flow that breaks it", () => {
-  const flow = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6),tcp(), actions:push_vlan(vid=1),2";
-  for (const [reason, at] of [
-    ["tcp needs tcp_flags() as well", flow.indexOf("tcp(")],
-    ["ipv6() is missing: the kernel wants it for eth_type 0x0800", flow.indexOf("eth_type")],
-    ["the kernel is out of memory", undefined],
-  ] as const)
-    expect(placeOf({ reason }, new TextEncoder().encode(flow))).toBe(at);
 });
 
 test("load shows where a line is wrong, and which part of a flow a rule is about", () => {

@@ -1,7 +1,8 @@
 import { normalize } from "../../../src/flow/key/normal-form.ts";
 import { parseKey } from "../../../src/flow/key/parse.ts";
 import { KeyRecord } from "../../../src/flow/key/record.ts";
-import { hashWords, writeUfid } from "../../../src/flow/key/ufid.ts";
+import { hashWords } from "../../../src/flow/key/hash.ts";
+import { NO_OWNER, writeUfid } from "../../../src/flow/key/ufid.ts";
 import { Cursor } from "../../../src/flow/text/cursor.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import type { MicroCase } from "./case.ts";
@@ -35,7 +36,7 @@ export function ufidCases(count: number): MicroCase[] {
     hashCase("of a key", () => writeUfid(record, out, 0)),
     hashCase(`of ${WORDS} words`, (i) => {
       words[0] = i;
-      hashWords(words, WORDS, out, 0);
+      hashWords(words, WORDS, out, 0, NO_OWNER);
     }),
   ];
 }

@@ -1,6 +1,7 @@
+import { LEVELS } from "../../flow/key/levels.ts";
 import { parseKeyAttribute } from "../../flow/key/parse.ts";
 import { KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "../../flow/key/record.ts";
-import { LEVELS, SLOT_ETHERTYPE, SLOT_VLAN } from "../../flow/key/slots.ts";
+import { SLOT_ETHERTYPE, SLOT_VLAN } from "../../flow/key/slots.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { Cursor } from "../../flow/text/cursor.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";

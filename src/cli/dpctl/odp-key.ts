@@ -4,7 +4,6 @@ import {
   SLOT_ETHERNET,
   SLOT_ETHERTYPE,
   SLOT_IN_PORT,
-  SLOT_IPV6_EXTHDRS,
   SLOT_MPLS,
   SLOT_NSH,
   SLOT_TCP_FLAGS,
@@ -37,7 +36,7 @@ export function printOdpKey(out: TextSink, key: Uint8Array, masks: OdpMask, styl
     const own = typeof masks === "string" ? masks : payloadOf(masks, type);
     const mask = own ?? "wild";
     // Of what it does not know OVS does not say that it is wildcarded, or exact.
-    const isKnown = KEY_BY_SLOT[slot] !== undefined && slot !== SLOT_IPV6_EXTHDRS;
+    const isKnown = KEY_BY_SLOT[slot]?.shown === true;
     const isWild = mask === "wild" || (mask !== "exact" && isKnown && isZeros(mask));
     // A nest is looked into, whatever its mask.
     const isNest = slot === SLOT_ENCAP || slot === SLOT_TUNNEL || slot === SLOT_NSH;
@@ -71,7 +70,7 @@ export function printOdpAttribute(
   const spec = KEY_BY_SLOT[slot];
   const isWhole =
     (slot < 0 || isWellSized(slot, payload.length)) && isMaskOf(mask, slot, payload.length);
-  if (spec === undefined || slot === SLOT_IPV6_EXTHDRS || !isWhole) {
+  if (!spec?.shown || !isWhole) {
     printUnknown(out, type, payload, mask);
     return;
   }

@@ -11,9 +11,10 @@ import {
   OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS,
 } from "../../uapi/openvswitch.ts";
 import { decodeKey, NO_MASK } from "../key/decode.ts";
+import { SLOT_UNKNOWN } from "../key/levels.ts";
 import { printKeyAttribute } from "../key/print.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
-import { SLOT_ENCAP, SLOT_IN_PORT, SLOT_TUNNEL, SLOT_UNKNOWN } from "../key/slots.ts";
+import { SLOT_ENCAP, SLOT_IN_PORT, SLOT_TUNNEL } from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
 import {
   TUNNEL_F_FULL,

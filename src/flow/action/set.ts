@@ -6,10 +6,11 @@ import {
   OVS_NSH_KEY_ATTR_MD1,
 } from "../../uapi/openvswitch.ts";
 import { writeAttribute } from "../key/encode.ts";
+import { SLOT_UNKNOWN } from "../key/levels.ts";
 import { parseKeyAttribute } from "../key/parse.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
 import { isTunnelWhole } from "../key/tunnel-whole.ts";
-import { SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL, SLOT_UNKNOWN } from "../key/slots.ts";
+import { SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL } from "../key/slots.ts";
 import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "../key/table.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
@@ -36,7 +37,7 @@ export function parseSet(
   if (slot === SLOT_TUNNEL && !isTunnelWhole(RECORD)) {
     cursor.fail("no masks: set(tunnel(…)) writes whole fields", maskAt(cursor, start));
   }
-  if (slot === SLOT_ENCAP && RECORD.present[1] !== 0) cursor.fail("nothing in encap()", start);
+  if (slot === SLOT_ENCAP && RECORD.count[1] !== 0) cursor.fail("nothing in encap()", start);
   writeSet(RECORD, slot, writer);
 }
 

@@ -357,6 +357,9 @@ export const ACTIONS: readonly ActionSpec[] = [
   },
 ];
 
+/** The newest action of a kernel: each came with a greater type than those before it. */
+export const NEWEST_ACTION: number = Math.max(...ACTIONS.map(({ type }) => type));
+
 /** The actions that only OVS's userspace datapath (dpif-netdev) knows. They never go to a kernel. */
 export const USERSPACE_ACTIONS: readonly string[] = ["tnl_push", "tnl_pop", "lb_output"];
 

@@ -77,7 +77,7 @@ function placeHoles(
     if (leaf === undefined || leaf.quoted !== (kind === "string")) continue;
     const quote = leaf.quoted ? 1 : 0;
     const hole = skippedHole(HOLE_SKIP_JSON, leaf.start - quote, leaf.end + quote, kind);
-    placed.push({ hole, field: undefined, recordAt: -1, apart: false });
+    placed.push({ hole, field: undefined, recordAt: -1 });
   }
   return placed.toSorted((one, other) => one.hole.textStart - other.hole.textStart);
 }

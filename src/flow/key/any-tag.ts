@@ -1,8 +1,9 @@
 import { be16At } from "../bytes.ts";
 import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
-import { LEVELS, SLOT_ENCAP, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_VLAN } from "./slots.ts";
+import { LEVELS, slotBit } from "./levels.ts";
+import { SLOT_ENCAP, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_VLAN } from "./slots.ts";
 
-const TAG = (1 << SLOT_ETHERTYPE) | (1 << SLOT_VLAN) | (1 << SLOT_ENCAP);
+const TAG: number = slotBit(SLOT_ETHERTYPE) | slotBit(SLOT_VLAN) | slotBit(SLOT_ENCAP);
 const CFI = 0x1000;
 
 /**
@@ -12,12 +13,13 @@ const CFI = 0x1000;
  * for one of what is behind the tag; a tag in this one has to be such a tag, too.
  */
 export function isAnyTag(record: KeyRecord, level: number): boolean {
-  if (level + 1 >= LEVELS || (record.present[level]! & TAG) !== TAG) return false;
-  let inside = 0;
-  for (let inner = level + 1; inner < LEVELS; inner++) inside |= record.present[inner]!;
-  // One mask has each attribute once, and a port in it would be that of the packet.
-  if ((record.present[level]! & inside & ~TAG) !== 0 || ((inside >>> SLOT_IN_PORT) & 1) === 1)
-    return false;
+  if (level + 1 >= LEVELS || (record.headers(level) & TAG) !== TAG) return false;
+  for (let inner = level + 1; inner < LEVELS; inner++) {
+    // One mask has each attribute once, and a port in it would be that of the packet.
+    if (record.has(inner, SLOT_IN_PORT)) return false;
+    if ((record.headers(level) & record.headers(inner) & ~TAG) !== 0) return false;
+    if ((record.metadata(level) & record.metadata(inner)) !== 0) return false;
+  }
   const { bytes } = record;
   const isAny =
     be16At(bytes, keyOffset(level, SLOT_ETHERTYPE)) === 0 &&

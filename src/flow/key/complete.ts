@@ -1,17 +1,11 @@
 import { OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
 import { be16At } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
-import { isNdType, networkSlots, transportSlots } from "./called-for.ts";
 import { innermostType, levelOf, protoAt } from "./decisive.ts";
+import { HEADER_WORD, lowestSlot, slotBit } from "./levels.ts";
 import { type KeyRecord, keyOffset } from "./record.ts";
-import {
-  SLOT_ETHERNET,
-  SLOT_ETHERTYPE,
-  SLOT_ICMPV6,
-  SLOT_MPLS,
-  SLOT_ND,
-  SLOT_TUNNEL,
-} from "./slots.ts";
+import { icmpv6Slots, networkSlots, transportSlots } from "./required-headers.ts";
+import { SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_ICMPV6, SLOT_MPLS, SLOT_TUNNEL } from "./slots.ts";
 import {
   TUNNEL_HAS_DST,
   TUNNEL_HAS_DST6,
@@ -30,13 +24,14 @@ import {
 export function completeKey(record: KeyRecord): boolean {
   let added = record.has(0, SLOT_TUNNEL) && completeTunnel(record);
   // A packet without an Ethernet header, of any type.
-  if (!record.has(0, SLOT_ETHERNET)) added = addMissing(record, 0, 1 << SLOT_ETHERTYPE) || added;
+  if (!record.has(0, SLOT_ETHERNET))
+    added = addMissing(record, 0, slotBit(SLOT_ETHERTYPE)) || added;
   const level = innermostType(record);
   if (level < 0) return added;
   const { bytes } = record;
-  const called = networkSlots(be16At(bytes, keyOffset(level, SLOT_ETHERTYPE)));
-  added = addMissing(record, level, called) || added;
-  const network = 31 - Math.clz32(called);
+  const required = networkSlots(be16At(bytes, keyOffset(level, SLOT_ETHERTYPE)));
+  added = addMissing(record, level, required) || added;
+  const network = lowestSlot(HEADER_WORD, required);
   const proto = protoAt(network);
   if (proto < 0) return added;
   const inside = levelOf(record, network);
@@ -44,17 +39,17 @@ export function completeKey(record: KeyRecord): boolean {
   if (bytes[at + 3] === OVS_FRAG_TYPE_LATER) return added;
   const transport = transportSlots(network, bytes[at]!);
   added = addMissing(record, inside, transport) || added;
-  if (transport !== 1 << SLOT_ICMPV6) return added;
+  if (transport !== slotBit(SLOT_ICMPV6)) return added;
   const icmpv6 = levelOf(record, SLOT_ICMPV6);
-  if (!isNdType(bytes[keyOffset(icmpv6, SLOT_ICMPV6)]!)) return added;
-  return addMissing(record, icmpv6, 1 << SLOT_ND) || added;
+  const type = bytes[keyOffset(icmpv6, SLOT_ICMPV6)]!;
+  return addMissing(record, icmpv6, icmpv6Slots(type)) || added;
 }
 
 /** Adds those of the slots that are at no level, wildcarded. */
 function addMissing(record: KeyRecord, level: number, slots: number): boolean {
   let added = false;
   for (let left = slots; left !== 0; left &= left - 1) {
-    const slot = 31 - Math.clz32(left & -left);
+    const slot = lowestSlot(HEADER_WORD, left);
     if (levelOf(record, slot) >= 0) continue;
     record.add(level, slot);
     if (slot === SLOT_MPLS) record.mplsEntries[level] = 1;

@@ -1,34 +1,34 @@
 import { ETH_P_802_3_MIN, OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
 import { be16At } from "../bytes.ts";
-import { isNdType, isVlan, networkSlots, transportSlots } from "./called-for.ts";
+import { HEADER_WORD, LEVELS, lowestSlot, slotBit } from "./levels.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
+import { icmpv6Slots, isVlan, networkSlots, transportSlots } from "./required-headers.ts";
 import {
-  LEVELS,
   SLOT_ENCAP,
   SLOT_ETHERNET,
   SLOT_ETHERTYPE,
   SLOT_ICMPV6,
   SLOT_IPV4,
   SLOT_IPV6,
-  SLOT_ND,
   SLOT_VLAN,
 } from "./slots.ts";
+import { fieldNamed } from "./table.ts";
 
 /*
  * Values that decide which attributes a kernel wants beside them: the Ethernet type, the protocol, which
  * fragment it is, the type of ICMPv6. `match_validate()` looks at them as they are sent, whatever their masks
- * are, so that a value under its mask could call for other headers than the value that the text has. Such a
+ * are, so that a value under its mask could ask for other headers than the value that the text has. Such a
  * value is settled before a key is masked: its bits outside the mask are those of the masked value where the
- * key has all that both call for, and else those by which it calls for what the text's own value does.
+ * key has all that both ask for, and else those by which it asks for what the text's own value does.
  */
 
 /** Where proto is in the payload of each network header; frag is three bytes on. */
-const IPV4_PROTO = 8;
-const IPV6_PROTO = 36;
+const IPV4_PROTO: number = fieldNamed("ipv4", "proto").offset;
+const IPV6_PROTO: number = fieldNamed("ipv6", "proto").offset;
 const FRAG_AFTER_PROTO = 3;
 
-const TAG = (1 << SLOT_VLAN) | (1 << SLOT_ENCAP);
+const TAG: number = slotBit(SLOT_VLAN) | slotBit(SLOT_ENCAP);
 
 /** Settles the deciding values of a key that is not masked yet. */
 export function settleDecisive(record: KeyRecord): void {
@@ -47,7 +47,7 @@ export function settleDecisive(record: KeyRecord): void {
     settleType(record, level);
     return;
   }
-  const network = 31 - Math.clz32(networkSlots(be16At(record.bytes, at)));
+  const network = lowestSlot(HEADER_WORD, networkSlots(be16At(record.bytes, at)));
   const proto = protoAt(network);
   if (proto >= 0) settleProto(record, network, proto);
 }
@@ -127,21 +127,21 @@ function settleProto(record: KeyRecord, network: number, offset: number): void {
   const frag = bytes[at + FRAG_AFTER_PROTO]!;
   const fragMask = bytes[maskAt + FRAG_AFTER_PROTO]!;
   if ((proto & ~mask) !== 0 || (frag & ~fragMask) !== 0) {
-    const called = calledFor(network, proto, frag);
-    const masked = calledFor(network, proto & mask, frag & fragMask);
-    const isWhole = frag <= OVS_FRAG_TYPE_LATER && hasAll(record, called | masked);
+    const required = requiredHeaders(network, proto, frag);
+    const masked = requiredHeaders(network, proto & mask, frag & fragMask);
+    const isWhole = frag <= OVS_FRAG_TYPE_LATER && hasAll(record, required | masked);
     let least = proto & mask;
     if (!isWhole) {
-      // Of all that call for the same the first, whichever of them the text has.
+      // Of all that ask for the same the first, whichever of them the text has.
       const isLike = (one: number): boolean =>
-        (one & mask) === (proto & mask) && calledFor(network, one, frag) === called;
+        (one & mask) === (proto & mask) && requiredHeaders(network, one, frag) === required;
       while (!isLike(least)) least++;
     }
     settle(record, at, least, mask);
     settle(record, at + FRAG_AFTER_PROTO, isWhole ? frag & fragMask : frag, fragMask);
   }
-  const transport = calledFor(network, bytes[at]!, bytes[at + FRAG_AFTER_PROTO]!);
-  if (transport === 1 << SLOT_ICMPV6) settleIcmpv6(record);
+  const transport = requiredHeaders(network, bytes[at]!, bytes[at + FRAG_AFTER_PROTO]!);
+  if (transport === slotBit(SLOT_ICMPV6)) settleIcmpv6(record);
 }
 
 function settleIcmpv6(record: KeyRecord): void {
@@ -150,23 +150,23 @@ function settleIcmpv6(record: KeyRecord): void {
   const at = keyOffset(level, SLOT_ICMPV6);
   const mask = record.bytes[maskOffset(level, SLOT_ICMPV6)]!;
   const type = record.bytes[at]!;
-  const isNd = isNdType(type);
+  const required = icmpv6Slots(type);
   let least = type & mask;
-  if (!hasAll(record, 1 << SLOT_ND)) {
-    while ((least & mask) !== (type & mask) || isNdType(least) !== isNd) least++;
+  if (!hasAll(record, required | icmpv6Slots(least))) {
+    while ((least & mask) !== (type & mask) || icmpv6Slots(least) !== required) least++;
   }
   settle(record, at, least, mask);
 }
 
-/** The headers that a protocol calls for in a fragment of a kind. */
-function calledFor(network: number, proto: number, frag: number): number {
+/** The headers that a protocol asks for in a fragment of a kind. */
+function requiredHeaders(network: number, proto: number, frag: number): number {
   return frag === OVS_FRAG_TYPE_LATER ? 0 : transportSlots(network, proto);
 }
 
-/** Whether the key has all of the slots, at whatever level. */
+/** Whether the key has all of the headers, at whatever level. */
 function hasAll(record: KeyRecord, slots: number): boolean {
   let present = 0;
-  for (let level = 0; level < LEVELS; level++) present |= record.present[level]!;
+  for (let level = 0; level < LEVELS; level++) present |= record.headers(level);
   return (slots & ~present) === 0;
 }
 

@@ -1,21 +1,20 @@
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
 import { copyBytes } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
+import { LEVELS, SLOT_UNKNOWN } from "./levels.ts";
 import { IN_PORT_WILD } from "./normal-form.ts";
 import type { KeyRecord } from "./record.ts";
 import { isWellSized, keyOffset, maskOffset } from "./record.ts";
 import {
-  LEVELS,
   SLOT_ENCAP,
   SLOT_ETHERTYPE,
   SLOT_IN_PORT,
   SLOT_MPLS,
   SLOT_NSH,
   SLOT_TUNNEL,
-  SLOT_UNKNOWN,
   SLOT_VLAN,
 } from "./slots.ts";
-import { SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT } from "./table.ts";
+import { SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT, TYPES } from "./table.ts";
 import { decodeNsh, decodeTunnel } from "./nest-decode.ts";
 
 /** What stands for the offset of a mask where there is none: every attribute of the key is exact. */
@@ -25,7 +24,6 @@ export const NO_MASK = -1;
 const MASK_ONLY_SLOTS: readonly number[] = [SLOT_ETHERTYPE, SLOT_IN_PORT];
 
 const NO_PORT = 0xffff_ffff;
-const TYPES = 64;
 /** In the first byte of a tag: it is there. */
 const VLAN_CFI = 0x10;
 
@@ -80,8 +78,7 @@ function decodeLevel(
     const maskLength = known ? MASK_LENGTH[level * TYPES + type]! : 0;
     const slot = known ? SLOT_OF_TYPE[type]! : -1;
     if (slot === SLOT_ENCAP) {
-      if (record.has(level, slot)) return false;
-      record.add(level, slot);
+      if (!record.add(level, slot)) return false;
       anyTag = !exact && maskLength === 0 && !hasMask(level, SLOT_VLAN) && isTagged(record, level);
       // A mask without the nest is one of what is behind the tag.
       const inner = exact || anyTag ? maskStart : Math.max(maskAt, 0);
@@ -148,13 +145,11 @@ function decodeAttribute(
   record: KeyRecord,
   level: number,
 ): boolean {
-  if (record.has(level, slot)) return false;
+  if (!record.add(level, slot)) return false;
   if (slot === SLOT_TUNNEL) {
     if (level > 0) return false;
-    record.add(level, slot);
     return decodeTunnel(bytes, at, length, exact, maskAt, maskLength, record);
   }
-  record.add(level, slot);
   if (slot === SLOT_NSH) {
     return decodeNsh(bytes, at, length, exact, maskAt, maskLength, record, level);
   }
@@ -189,7 +184,7 @@ function decodeUnknown(
     }
   }
   record.unknown.push({ level, type, key, mask });
-  if (!record.has(level, SLOT_UNKNOWN)) record.add(level, SLOT_UNKNOWN);
+  record.add(level, SLOT_UNKNOWN);
   return true;
 }
 

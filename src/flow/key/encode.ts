@@ -8,23 +8,20 @@ import {
 import { ETH_P_8021Q } from "../../uapi/packet.ts";
 import { be16At, isZero } from "../bytes.ts";
 import { isAnyTag } from "./any-tag.ts";
+import { LEVELS, lowestSlot, SLOT_UNKNOWN, SLOT_WORDS } from "./levels.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
 import {
-  LEVELS,
   SLOT_ENCAP,
   SLOT_ETHERTYPE,
   SLOT_IN_PORT,
   SLOT_MPLS,
-  SLOT_ND_EXTENSIONS,
   SLOT_NSH,
-  SLOT_PACKET_TYPE,
   SLOT_TCP_FLAGS,
   SLOT_TUNNEL,
-  SLOT_UNKNOWN,
   SLOT_VLAN,
 } from "./slots.ts";
-import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
+import { KEY_BY_SLOT, SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
 import { writeTunnel } from "./tunnel-encode.ts";
 
 const NSH_BASE_SIZE = 8;
@@ -54,23 +51,31 @@ function writeLevel(
   writer: AttributeWriter,
 ): void {
   const anyTag = isAnyTag(record, level);
-  for (let left = record.present[level]!; left !== 0; left &= left - 1) {
-    const slot = 31 - Math.clz32(left & -left);
-    if (slot === SLOT_ENCAP) {
-      if (anyTag && isMask) writeLevel(record, level + 1, true, writer);
-      else writeEncap(record, level, isMask, writer);
-    } else if (anyTag && (slot === SLOT_ETHERTYPE || (isMask && slot === SLOT_VLAN))) {
-      // Any type of a tag will do: the kernel wants one, and no mask.
-      if (!isMask) writer.be16(OVS_KEY_ATTR_ETHERTYPE, ETH_P_8021Q);
-    } else if (slot === SLOT_UNKNOWN) {
-      writeUnknown(record, level, isMask, writer);
-    } else if (isMask) {
-      if (slot === SLOT_TUNNEL || !record.isWild(level, slot)) {
-        writeAttribute(record, level, slot, true, writer);
-      }
-    } else {
-      writeAttribute(record, level, slot, false, writer);
+  for (let at = level * SLOT_WORDS; at < (level + 1) * SLOT_WORDS; at++) {
+    for (let left = record.present[at]!; left !== 0; left &= left - 1) {
+      writeSlot(record, level, lowestSlot(at, left), isMask, anyTag, writer);
     }
+  }
+}
+
+function writeSlot(
+  record: KeyRecord,
+  level: number,
+  slot: number,
+  isMask: boolean,
+  anyTag: boolean,
+  writer: AttributeWriter,
+): void {
+  if (slot === SLOT_ENCAP) {
+    if (anyTag && isMask) writeLevel(record, level + 1, true, writer);
+    else writeEncap(record, level, isMask, writer);
+  } else if (anyTag && (slot === SLOT_ETHERTYPE || (isMask && slot === SLOT_VLAN))) {
+    // Any type of a tag will do: the kernel wants one, and no mask.
+    if (!isMask) writer.be16(OVS_KEY_ATTR_ETHERTYPE, ETH_P_8021Q);
+  } else if (slot === SLOT_UNKNOWN) {
+    writeUnknown(record, level, isMask, writer);
+  } else if (!isMask || slot === SLOT_TUNNEL || !record.isWild(level, slot)) {
+    writeAttribute(record, level, slot, isMask, writer);
   }
 }
 
@@ -91,7 +96,7 @@ function writeEncap(
 
 /**
  * Writes one attribute: its key half, or its mask half. What has no attribute in the kernel is left
- * out: nd_ext and packet_type, and in a key the type of an 802.2 frame and no port at all.
+ * out: what only OVS's userspace datapath knows, and in a key the type of an 802.2 frame and no port at all.
  */
 export function writeAttribute(
   record: KeyRecord,
@@ -109,9 +114,6 @@ export function writeAttribute(
     case SLOT_NSH:
       writeNsh(record, level, isMask, writer);
       return;
-    case SLOT_PACKET_TYPE:
-    case SLOT_ND_EXTENSIONS:
-      return;
     case SLOT_MPLS:
       size = record.mplsEntries[level]! * 4;
       break;
@@ -121,6 +123,7 @@ export function writeAttribute(
     case SLOT_IN_PORT:
       if (!isMask && record.words[from >> 2] === NO_PORT) return;
   }
+  if (IS_USERSPACE[slot] === 1) return;
   const at = writer.reserve(TYPE_OF_SLOT[slot]!, size);
   if (at < 0) return;
   const words = writer.memory.i32;
@@ -131,6 +134,11 @@ export function writeAttribute(
   if (isMask && slot === SLOT_TCP_FLAGS && be16At(writer.memory.u8, at) === TCP_FLAGS_ALL)
     writer.memory.u8[at] = 0xff;
 }
+
+/** 1 for what no kernel has. */
+const IS_USERSPACE: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) =>
+  key?.where === "userspace" ? 1 : 0,
+);
 
 /** A nest of the base header and, for metadata of type 1, the context. */
 function writeNsh(

@@ -7,7 +7,7 @@ import type { Field } from "../text/field.ts";
 import { areBytesWhole, be16, getField, isFieldWhole, setField, u8 } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import type { TextSink } from "../text/sink.ts";
-import { TUNNEL_OPTIONS_MAX } from "./slots.ts";
+import { TUNNEL_OPTIONS_MAX } from "./levels.ts";
 import { CLOSE_BRACE, COMMA, EQUALS, OPEN_BRACE, SLASH } from "../text/ascii.ts";
 
 /** Bytes of `struct geneve_opt`: class, type, then three reserved bits and the length in words. */

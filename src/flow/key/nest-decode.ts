@@ -3,18 +3,15 @@ import { copyBytes } from "../bytes.ts";
 import {
   OVS_NSH_KEY_ATTR_BASE,
   OVS_NSH_KEY_ATTR_MD1,
-  OVS_TUNNEL_KEY_ATTR_CSUM,
-  OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT,
   OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS,
   OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS,
-  OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE,
-  OVS_TUNNEL_KEY_ATTR_OAM,
   OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS,
 } from "../../uapi/openvswitch.ts";
 import { readContainer, setFull, writeContainer } from "../text/field.ts";
+import { TUNNEL_OPTIONS_MAX } from "./levels.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
-import { SLOT_NSH, SLOT_TUNNEL, TUNNEL_OPTIONS_MAX } from "./slots.ts";
+import { SLOT_NSH, SLOT_TUNNEL } from "./slots.ts";
 import { OVS_VXLAN_EXT_GBP } from "./tunnel-encode.ts";
 import * as T from "./tunnel-fields.ts";
 
@@ -27,10 +24,7 @@ for (const [index, type] of T.TUNNEL_FIELD_TYPES.entries()) FIELD_OF_TYPE[type] 
 
 /** The flag of each attribute type that is one, or 0. */
 const FLAG_OF_TYPE: Uint8Array = new Uint8Array(32);
-FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_OAM] = T.TUNNEL_F_OAM;
-FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT] = T.TUNNEL_F_DF;
-FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_CSUM] = T.TUNNEL_F_CSUM;
-FLAG_OF_TYPE[OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE] = T.TUNNEL_F_BRIDGE;
+for (const [flag, type] of T.TUNNEL_FLAG_TYPES) FLAG_OF_TYPE[type] = flag;
 
 /** Reads a nest TUNNEL and its mask into the slot. @returns false where the bytes are no such nest */
 export function decodeTunnel(

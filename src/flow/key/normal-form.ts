@@ -1,27 +1,25 @@
 import { isZero } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
-import { isVlan } from "./called-for.ts";
 import { putSettled, settleDecisive } from "./decisive.ts";
-import { removeNeedless } from "./needless.ts";
+import { LEVELS, lowestSlot, SLOT_UNKNOWN, SLOT_WORDS } from "./levels.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import { removeRedundantHeaders } from "./redundant-headers.ts";
+import { isVlan } from "./required-headers.ts";
 import {
-  LEVELS,
   SLOT_ARP,
-  SLOT_CT_TUPLE6,
   SLOT_ENCAP,
   SLOT_ETHERNET,
   SLOT_ETHERTYPE,
   SLOT_IN_PORT,
   SLOT_IPV6,
-  SLOT_IPV6_EXTHDRS,
   SLOT_MPLS,
   SLOT_PACKET_TYPE,
   SLOT_TCP_FLAGS,
   SLOT_TUNNEL,
-  SLOT_UNKNOWN,
   SLOT_VLAN,
 } from "./slots.ts";
+import { KEY_BY_SLOT } from "./table.ts";
 import { normalizeTunnel } from "./tunnel-normal-form.ts";
 
 /** In a dump: no port was asked for (`__ovs_nla_put_key` sets the upper half of every mask). */
@@ -36,7 +34,7 @@ const ETHERTYPE_ANY_L3 = 0xffff;
  * `ovs_flow_mask_key`), so that a flow and its dump are the same bytes:
  * - the key is key & mask, but for what {@link settleDecisive} says;
  * - a mask of in_port or eth_type that is not zero is exact;
- * - what is wholly wildcarded and not needed is absent (see {@link removeNeedless});
+ * - what is wholly wildcarded and not needed is absent (see {@link removeRedundantHeaders});
  * - bits that the kernel does not keep are not in the mask.
  *
  * Idempotent: a normal form is its own.
@@ -48,13 +46,15 @@ export function normalize(record: KeyRecord): void {
     dropBits(record, level);
   }
   settleDecisive(record);
-  removeNeedless(record);
+  removeRedundantHeaders(record);
   // Inside first: what is around a tag depends on whether anything is left in it.
   for (let level = LEVELS - 1; level >= 0; level--) {
     if (record.count[level] === 0) continue;
     if (record.has(level, SLOT_VLAN)) normalizeVlan(record, level);
-    for (let left = record.present[level]!; left !== 0; left &= left - 1) {
-      normalizeAttribute(record, level, 31 - Math.clz32(left & -left));
+    for (let at = level * SLOT_WORDS; at < (level + 1) * SLOT_WORDS; at++) {
+      for (let left = record.present[at]!; left !== 0; left &= left - 1) {
+        normalizeAttribute(record, level, lowestSlot(at, left));
+      }
     }
   }
   putSettled(record);
@@ -85,15 +85,19 @@ function normalizeAttribute(record: KeyRecord, level: number, slot: number): voi
       if (record.isWild(level, slot)) record.mplsEntries[level] = 1;
       break;
     default:
-      if (slot <= SLOT_CT_TUPLE6 || slot === SLOT_IPV6_EXTHDRS) {
-        if (record.isWild(level, slot)) {
-          record.remove(level, slot);
-          return;
-        }
+      if (ABSENT_AS_WILD[slot] === 1 && record.isWild(level, slot)) {
+        record.remove(level, slot);
+        return;
       }
   }
   maskKey(record, level, slot);
 }
+
+/** 1 for the keys that match nothing where none of their bits is matched, and that no key needs. */
+const ABSENT_AS_WILD: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) => {
+  if (key === undefined || key.presence || key.required) return 0;
+  return key.layer === "metadata" || key.asksFor !== undefined ? 1 : 0;
+});
 
 /** Bits of a mask that the kernel does not keep. */
 function dropBits(record: KeyRecord, level: number): void {
@@ -157,11 +161,10 @@ function normalizePacketType(record: KeyRecord, level: number): void {
     const isEthernet = !record.isWild(level, SLOT_PACKET_TYPE);
     record.remove(level, SLOT_PACKET_TYPE);
     // OVS's userspace datapath says it so, and leaves out an eth() that is wildcarded.
-    if (isEthernet && level === 0 && !record.has(0, SLOT_ETHERNET)) record.add(0, SLOT_ETHERNET);
+    if (isEthernet && level === 0) record.add(0, SLOT_ETHERNET);
   } else if (space === 1 && !record.has(level, SLOT_ETHERNET)) {
     record.remove(level, SLOT_PACKET_TYPE);
-    if (record.has(level, SLOT_ETHERTYPE)) return;
-    record.add(level, SLOT_ETHERTYPE);
+    if (!record.add(level, SLOT_ETHERTYPE)) return;
     writeContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, id);
     writeContainer(record.bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, 0xffff);
   }

@@ -1,5 +1,6 @@
+import { LEVELS, levelOfWord, lowestSlot, SLOT_UNKNOWN } from "./levels.ts";
 import { type KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
-import { LEVELS, SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_UNKNOWN } from "./slots.ts";
+import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "./slots.ts";
 
 /**
  * Whether a packet with the masked key of `flow`, zero in all that it does not match, is one of `held`:
@@ -22,9 +23,10 @@ export function mayOverlapOne(like: KeyRecord, held: KeyRecord): boolean {
 /** Whether all that `held` wants is so in `flow`; with `anyKey`, whatever stands in the bits that it matches. */
 function agree(flow: KeyRecord, held: KeyRecord, anyKey: boolean): boolean {
   if (flow.has(0, SLOT_ETHERNET) !== held.has(0, SLOT_ETHERNET)) return false;
-  for (let level = 0; level < LEVELS; level++) {
-    for (let left = held.present[level]!; left !== 0; left &= left - 1) {
-      const slot = lowestSlot(left);
+  for (let at = 0; at < held.present.length; at++) {
+    const level = levelOfWord(at);
+    for (let left = held.present[at]!; left !== 0; left &= left - 1) {
+      const slot = lowestSlot(at, left);
       if (slot === SLOT_UNKNOWN) continue;
       const key = keyOffset(level, slot) >> 2;
       const mask = maskOffset(level, slot) >> 2;
@@ -41,10 +43,11 @@ function agree(flow: KeyRecord, held: KeyRecord, anyKey: boolean): boolean {
 
 /** Whether two flows match the same bits, and what they want for an EtherType is the same. */
 export function haveSameMask(one: KeyRecord, other: KeyRecord): boolean {
-  for (let level = 0; level < LEVELS; level++) {
-    if (one.present[level] !== other.present[level]) return false;
-    for (let left = one.present[level]!; left !== 0; left &= left - 1) {
-      const slot = lowestSlot(left);
+  for (let at = 0; at < one.present.length; at++) {
+    if (one.present[at] !== other.present[at]) return false;
+    const level = levelOfWord(at);
+    for (let left = one.present[at]!; left !== 0; left &= left - 1) {
+      const slot = lowestSlot(at, left);
       const end = endWord(level, slot);
       for (let i = firstWord(level, slot); i < end; i++)
         if (one.ints[i] !== other.ints[i]) return false;
@@ -56,9 +59,10 @@ export function haveSameMask(one: KeyRecord, other: KeyRecord): boolean {
 /** A number of 32 bits that is the same where {@link haveSameMask}. */
 export function maskHash(record: KeyRecord): number {
   let hash = 0;
-  for (let level = 0; level < LEVELS; level++) {
-    for (let left = record.present[level]!; left !== 0; left &= left - 1) {
-      const slot = lowestSlot(left);
+  for (let at = 0; at < record.present.length; at++) {
+    const level = levelOfWord(at);
+    for (let left = record.present[at]!; left !== 0; left &= left - 1) {
+      const slot = lowestSlot(at, left);
       const end = endWord(level, slot);
       hash = Math.imul(hash ^ slot, 0x9e3779b1);
       for (let i = firstWord(level, slot); i < end; i++) {
@@ -85,8 +89,4 @@ function firstWord(level: number, slot: number): number {
 
 function endWord(level: number, slot: number): number {
   return (maskOffset(level, slot) >> 2) + WORDS_OF_SLOT[slot]!;
-}
-
-function lowestSlot(bits: number): number {
-  return 31 - Math.clz32(bits & -bits);
 }

@@ -1,12 +1,12 @@
 import { isZero } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
-import { isNdType } from "./called-for.ts";
 import { decodeKey, NO_MASK } from "./decode.ts";
 import { unmaskReservedBits } from "./geneve.ts";
+import { LEVELS, SLOT_UNKNOWN, slotBit } from "./levels.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import { icmpv6Slots } from "./required-headers.ts";
 import {
-  LEVELS,
   SLOT_ENCAP,
   SLOT_ETHERNET,
   SLOT_ETHERTYPE,
@@ -17,7 +17,6 @@ import {
   SLOT_MPLS,
   SLOT_ND,
   SLOT_TUNNEL,
-  SLOT_UNKNOWN,
 } from "./slots.ts";
 import { TYPE_OF_SLOT } from "./table.ts";
 import {
@@ -59,8 +58,7 @@ export function decodePacketKey(
   record: KeyRecord,
 ): boolean {
   if (!decodeKey(bytes, start, end, NO_MASK, 0, record)) return false;
-  if (!record.has(0, SLOT_IN_PORT)) {
-    record.add(0, SLOT_IN_PORT);
+  if (record.add(0, SLOT_IN_PORT)) {
     record.words[keyOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
     record.words[maskOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
   }
@@ -69,8 +67,7 @@ export function decodePacketKey(
     forgetReservedBits(record);
   }
   const level = innermostLevel(record);
-  if (record.has(0, SLOT_ETHERNET) && !record.has(level, SLOT_ETHERTYPE)) {
-    record.add(level, SLOT_ETHERTYPE);
+  if (record.has(0, SLOT_ETHERNET) && record.add(level, SLOT_ETHERTYPE)) {
     writeContainer(record.bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, EXACT_TYPE);
   }
   for (let each = 0; each < LEVELS; each++) {
@@ -114,7 +111,11 @@ function forgetReservedBits({ bytes }: KeyRecord): void {
 function forgetMissingNd(record: KeyRecord, level: number): void {
   const at = keyOffset(level, SLOT_ICMPV6);
   const [type, code] = [record.bytes[at]!, record.bytes[at + 1]!];
-  if (!record.has(level, SLOT_ICMPV6) || (isNdType(type) && code === 0)) return;
+  if (
+    !record.has(level, SLOT_ICMPV6) ||
+    ((icmpv6Slots(type) & slotBit(SLOT_ND)) !== 0 && code === 0)
+  )
+    return;
   forget(record, level, SLOT_ND);
 }
 
@@ -138,7 +139,7 @@ function keepTruncatedMpls(record: KeyRecord, level: number): void {
   const none = new Uint8Array(0);
   record.remove(level, SLOT_MPLS);
   record.unknown.push({ level, type: TYPE_OF_SLOT[SLOT_MPLS]!, key: none, mask: none });
-  if (!record.has(level, SLOT_UNKNOWN)) record.add(level, SLOT_UNKNOWN);
+  record.add(level, SLOT_UNKNOWN);
 }
 
 /** Makes an attribute match nothing. It stays: the kernel wants some of them. */

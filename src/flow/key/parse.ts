@@ -5,18 +5,12 @@ import type { Field } from "../text/field.ts";
 import { setField } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import { WordTable } from "../text/words.ts";
+import { LEVELS, MPLS_ENTRIES_MAX, SLOT_UNKNOWN } from "./levels.ts";
 import type { KeyRecord } from "./record.ts";
 import { isWellSized, keyOffset, maskOffset } from "./record.ts";
-import {
-  LEVELS,
-  MPLS_ENTRIES_MAX,
-  SLOT_PACKET_TYPE,
-  SLOT_UNKNOWN,
-  SLOT_VLAN,
-  SLOTS,
-} from "./slots.ts";
+import { SLOT_PACKET_TYPE, SLOT_VLAN } from "./slots.ts";
 import type { KeySpec } from "./spec.ts";
-import { KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
+import { fieldNamed, KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
 import { parseTunnel } from "./tunnel-parse.ts";
 import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
@@ -28,17 +22,11 @@ export function slotOfWord(cursor: Cursor): number {
 }
 
 /** The fields of each key, by slot. */
-export const FIELDS_OF_SLOT: readonly (FieldSet | undefined)[] = Array.from(
-  { length: SLOTS },
-  (_, slot) => {
-    const key = KEYS.find((spec) => spec.slot === slot);
-    return key === undefined ? undefined : new FieldSet(key.fields);
-  },
+export const FIELDS_OF_SLOT: readonly (FieldSet | undefined)[] = KEY_BY_SLOT.map(
+  (key) => key && new FieldSet(key.fields),
 );
 
-const CFI: Field | undefined = KEYS.find((key) => key.slot === SLOT_VLAN)?.fields.find(
-  (of) => of.name === "cfi",
-);
+const CFI: Field = fieldNamed("vlan", "cfi");
 
 /** The longest payload of an attribute that KEYS does not have: what fits `nla_len`. */
 const UNKNOWN_MAX = 0xffff - 4;
@@ -87,8 +75,7 @@ export function parseKeyAttribute(
   if (index < 0) return parseUnknown(cursor, record, level, start);
   const spec = KEYS[index]!;
   cursor.expect(OPEN, "an opening (");
-  if (record.has(level, spec.slot)) cursor.fail("each key once", start);
-  record.add(level, spec.slot);
+  if (!record.add(level, spec.slot)) cursor.fail("each key once", start);
   if (spec.where === "userspace") {
     record.userspace.push({ name: spec.name, kind: "a key", level, at: start });
   }
@@ -114,7 +101,7 @@ function parsePayload(
   switch (spec.form) {
     case "struct": {
       // The tag is there, and looked at, unless cfi says otherwise.
-      if (spec.slot === SLOT_VLAN && CFI !== undefined) {
+      if (spec.slot === SLOT_VLAN) {
         setField(CFI, record.bytes, key, 1);
         setField(CFI, record.bytes, mask, 1);
       }
@@ -201,7 +188,7 @@ function parseUnknown(cursor: Cursor, record: KeyRecord, level: number, start: n
   }
   cursor.expect(CLOSE, "a byte or a closing )");
   record.unknown.push({ level, type, key, mask });
-  if (!record.has(level, SLOT_UNKNOWN)) record.add(level, SLOT_UNKNOWN);
+  record.add(level, SLOT_UNKNOWN);
   return SLOT_UNKNOWN;
 }
 

@@ -3,19 +3,12 @@ import { printBytes, printField, printNumber } from "../text/field-print.ts";
 import { isZero } from "../bytes.ts";
 import { getField } from "../text/field.ts";
 import type { TextSink } from "../text/sink.ts";
+import { SLOT_UNKNOWN, SLOTS } from "./levels.ts";
 import { IN_PORT_WILD } from "./normal-form.ts";
 import { FIELDS_OF_SLOT } from "./parse.ts";
 import type { KeyRecord, UnknownKey } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
-import {
-  SLOT_ETHERNET,
-  SLOT_ETHERTYPE,
-  SLOT_IN_PORT,
-  SLOT_MPLS,
-  SLOT_UNKNOWN,
-  SLOT_VLAN,
-  SLOTS,
-} from "./slots.ts";
+import { SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_MPLS, SLOT_VLAN } from "./slots.ts";
 import type { KeySpec } from "./spec.ts";
 import { KEY_BY_SLOT } from "./table.ts";
 import { printTunnel } from "./tunnel-print.ts";
@@ -56,7 +49,7 @@ function isLeftOut(record: KeyRecord, level: number, spec: KeySpec): boolean {
   // Without an Ethernet header the type is all there is, even of any type.
   if (spec.slot === SLOT_ETHERTYPE && level === 0 && !record.has(0, SLOT_ETHERNET)) return false;
   if (spec.slot === SLOT_IN_PORT && isAnyPort(record, level)) return true;
-  return !spec.keep && spec.form !== "tunnel" && record.isWild(level, spec.slot);
+  return !spec.keep && record.isWild(level, spec.slot);
 }
 
 /** As the kernel dumps it; ovs-dpctl would read `in_port(0/0xffff0000)` as port 0. */

@@ -1,8 +1,17 @@
 import { align } from "../../netlink/align.ts";
 import { setFull } from "../text/field.ts";
 import type { UserspaceKind } from "../userspace-only.ts";
-import { LEVELS, SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL, SLOTS } from "./slots.ts";
-import { KEYS, SIZE_OF_SLOT } from "./table.ts";
+import {
+  HEADER_WORD,
+  LEVELS,
+  METADATA_WORD,
+  SLOT_WORDS,
+  SLOTS,
+  slotBit,
+  wordAt,
+} from "./levels.ts";
+import { SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL } from "./slots.ts";
+import { KEY_BY_SLOT, SIZE_OF_SLOT } from "./table.ts";
 
 /**
  * A key and its mask, flattened: each attribute of KEYS has a slot with a key half and a mask half, in
@@ -21,8 +30,8 @@ export class KeyRecord {
   readonly words: Uint32Array;
   /** The same bytes, signed: hot loops are quicker with numbers of 32 bits that have no float in them. */
   readonly ints: Int32Array;
-  /** A bit for each slot that is present, by level. */
-  readonly present: Int32Array = new Int32Array(LEVELS);
+  /** A bit for each slot that is present: SLOT_WORDS words a level, see {@link wordAt}. */
+  readonly present: Int32Array = new Int32Array(LEVELS * SLOT_WORDS);
   /** The slots in the order in which they were set, SLOTS places a level; print keeps to it. */
   readonly order: Uint8Array = new Uint8Array(LEVELS * SLOTS);
   readonly count: Int32Array = new Int32Array(LEVELS);
@@ -57,7 +66,8 @@ export class KeyRecord {
         for (let word = from; word < from + words; word++) this.ints[word] = 0;
       }
       this.count[level] = 0;
-      this.present[level] = 0;
+      this.present[level * SLOT_WORDS + METADATA_WORD] = 0;
+      this.present[level * SLOT_WORDS + HEADER_WORD] = 0;
       this.mplsEntries[level] = 0;
     }
     if (this.unknown.length > 0) this.unknown.length = 0;
@@ -66,20 +76,40 @@ export class KeyRecord {
   }
 
   has(level: number, slot: number): boolean {
-    return ((this.present[level]! >>> slot) & 1) === 1;
+    return ((this.present[wordAt(level, slot)]! >>> slot) & 1) === 1;
   }
 
-  /** Makes an attribute present; its bytes are zero until they are set. */
-  add(level: number, slot: number): void {
-    this.present[level] = this.present[level]! | (1 << slot);
-    this.order[level * SLOTS + this.count[level]!] = slot;
-    this.count[level] = this.count[level]! + 1;
+  /** A bit for each key of metadata that is present. */
+  metadata(level: number): number {
+    return this.present[level * SLOT_WORDS + METADATA_WORD]!;
+  }
+
+  /** A bit for each header that is present. */
+  headers(level: number): number {
+    return this.present[level * SLOT_WORDS + HEADER_WORD]!;
+  }
+
+  /**
+   * Makes an attribute present; its bytes are zero until they are set.
+   * @returns false where it is present already
+   */
+  add(level: number, slot: number): boolean {
+    const word = wordAt(level, slot);
+    const present = this.present[word]!;
+    const bit = slotBit(slot);
+    if ((present & bit) !== 0) return false;
+    this.present[word] = present | bit;
+    const count = this.count[level]!;
+    this.order[level * SLOTS + count] = slot;
+    this.count[level] = count + 1;
+    return true;
   }
 
   /** Makes an attribute absent again. */
   remove(level: number, slot: number): void {
     if (!this.has(level, slot)) return;
-    this.present[level] = this.present[level]! & ~(1 << slot);
+    const word = wordAt(level, slot);
+    this.present[word] = this.present[word]! & ~slotBit(slot);
     const first = level * SLOTS;
     const at = this.order.indexOf(slot, first);
     this.order.copyWithin(at, at + 1, first + this.count[level]!);
@@ -158,8 +188,7 @@ export function isWellSized(slot: number, length: number): boolean {
 }
 
 /** The mask of an exact match, by slot. MPLS depends on the entries; a tunnel's is made where it is read. */
-const FULL_MASKS: readonly (Uint8Array | undefined)[] = Array.from({ length: SLOTS }, (_, slot) => {
-  const spec = KEYS.find((key) => key.slot === slot);
+const FULL_MASKS: readonly (Uint8Array | undefined)[] = KEY_BY_SLOT.map((spec, slot) => {
   if (spec === undefined || slot === SLOT_MPLS || slot === SLOT_ENCAP || slot === SLOT_TUNNEL)
     return undefined;
   const mask = new Uint8Array(spec.size);

@@ -1,97 +1,176 @@
-import { readContainer } from "../text/field.ts";
-import { matchesIpv6 } from "./needless.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, WORDS_OF_SLOT } from "./record.ts";
 import {
-  LEVELS,
+  OVS_KEY_ATTR_ENCAP,
+  OVS_NSH_KEY_ATTR_BASE,
+  OVS_NSH_KEY_ATTR_MD1,
+} from "../../uapi/openvswitch.ts";
+import { isZero } from "../bytes.ts";
+import { type HashState, hashWords, seedOf } from "./hash.ts";
+import { HashedWords } from "./hashed-words.ts";
+import { LEVELS, SLOT_UNKNOWN, SLOTS, WORD_SLOTS } from "./levels.ts";
+import type { KeyRecord } from "./record.ts";
+import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import { matchesIpv6 } from "./redundant-headers.ts";
+import {
   SLOT_CT_TUPLE4,
   SLOT_CT_TUPLE6,
   SLOT_ENCAP,
   SLOT_ETHERNET,
   SLOT_IPV6_EXTHDRS,
   SLOT_MPLS,
+  SLOT_NSH,
   SLOT_TUNNEL,
-  SLOT_UNKNOWN,
 } from "./slots.ts";
-import * as T from "./tunnel-fields.ts";
+import { fieldNamed, KEYS, SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
+import { hashTunnel } from "./tunnel-ufid.ts";
+
+/*
+ * The UFID of a flow is a fixed 128-bit hash of what the kernel matches. These words are hashed:
+ *
+ *   for each attribute with a bit that is matched, in ascending type:
+ *     type | length << 16, the bytes of the value under its mask, the bytes of the mask
+ *
+ * Type and length are the kernel's, bytes are filled up with zeros to whole words. The value of a nest (ENCAP,
+ * TUNNEL, NSH, and VXLAN_OPTS in a tunnel) is such a list again, without a mask of its own. That there is an
+ * Ethernet header, or a tunnel, is matched too: it is there even where none of its bits is, without value and
+ * mask. Nothing else goes in: no slot, no order and no layout of a record.
+ *
+ * So a flow as text and the same flow as the kernel dumps it have the same UFID, and millrace knows its own
+ * flows by that.
+ */
 
 /** Bytes of a UFID. */
 export const UFID_SIZE = 16;
 
 /** Goes into every hash: another one means that the flows of an older millrace are not its own. */
-const UFID_VERSION = 1;
+const UFID_VERSION = 2;
 
-/** The most words of one level that have a name, and the zeros behind all words. */
-const SCRATCH_RESERVE = 512;
-
-/** Words that are hashed; grown only for keys with large attributes that have no name. */
-let scratch = new Int32Array(4 * SCRATCH_RESERVE);
+const ENCODER = new TextEncoder();
 
 /**
- * The words that {@link writeUfid} hashes, copied, and for each the word of the record's key half that
- * it is, or -1: for who hashes many keys of one shape. Zeros follow them, as {@link hashWords} wants.
+ * What a UFID begins with: the version and the owner of the flow, a name, empty by default. Flows of another
+ * owner have other UFIDs.
+ */
+export type UfidSeed = HashState;
+
+/** The seed of an owner. */
+export function ufidSeed(owner = ""): UfidSeed {
+  const name = ENCODER.encode(owner);
+  const words = new Int32Array(2 + ((name.length + 3) >> 2));
+  words[0] = UFID_VERSION;
+  words[1] = name.length;
+  new Uint8Array(words.buffer).set(name, 8);
+  return seedOf(words);
+}
+
+/** The seed where nobody named an owner. */
+export const NO_OWNER: UfidSeed = ufidSeed();
+
+const SCRATCH = new HashedWords({ sources: false });
+const TRACED = new HashedWords({ sources: true });
+
+/** Writes the UFID of a key in normal form: 16 bytes at `at`, a multiple of four, of `out`. */
+export function writeUfid(
+  record: KeyRecord,
+  out: Int32Array,
+  at: number,
+  seed: UfidSeed = NO_OWNER,
+): void {
+  gatherLevel(record, 0, SCRATCH.clear());
+  SCRATCH.end();
+  hashWords(SCRATCH.words, SCRATCH.count, out, at, seed);
+}
+
+/**
+ * The words that {@link writeUfid} hashes, copied, and for each the byte of the record with which it begins,
+ * or -1 for what is no value: for who hashes many keys of one shape. Zeros follow them, as `hashWords` wants.
  */
 export function hashedWords(record: KeyRecord): {
   words: Int32Array;
   count: number;
   sources: Int32Array;
 } {
-  const count = gatherWords(record);
-  const sources = new Int32Array(count).fill(-1);
-  gatherWords(record, sources);
+  gatherLevel(record, 0, TRACED.clear());
+  const { count } = TRACED;
   const words = new Int32Array((count + 3) & ~3);
-  words.set(scratch.subarray(0, count));
-  return { words, count, sources };
+  words.set(TRACED.words.subarray(0, count));
+  return { words, count, sources: TRACED.sources?.slice(0, count) ?? new Int32Array(0) };
 }
 
-/**
- * Writes the UFID of a key in normal form: 16 bytes at `at`, a multiple of four, of `out`.
- *
- * It is a fixed 128-bit hash of what the kernel matches: attributes with a mask that is not zero,
- * whether there is an Ethernet header, and a tunnel. So a flow as text and the same flow as the kernel
- * dumps it have the same UFID, and millrace knows its own flows by that.
- */
-export function writeUfid(record: KeyRecord, out: Int32Array, at: number): void {
-  const count = gatherWords(record);
-  // Room for three zeros is always left: see the sizes of the scratch words.
-  scratch[count] = 0;
-  scratch[count + 1] = 0;
-  scratch[count + 2] = 0;
-  hashWords(scratch, count, out, at);
+/** The slots of the keys, ENCAP left out, in ascending type. */
+const BY_TYPE: Uint8Array = Uint8Array.from(
+  KEYS.filter(({ slot }) => slot !== SLOT_ENCAP).toSorted((one, other) => one.type - other.type),
+  ({ slot }) => slot,
+);
+
+/** 1 for keys of which more than their bits counts, or less. */
+const HAS_RULE: Uint8Array = new Uint8Array(SLOTS);
+for (const slot of [
+  SLOT_TUNNEL,
+  SLOT_CT_TUPLE4,
+  SLOT_CT_TUPLE6,
+  SLOT_IPV6_EXTHDRS,
+  SLOT_NSH,
+  SLOT_MPLS,
+]) {
+  HAS_RULE[slot] = 1;
 }
 
-/** Collects what is hashed into the scratch words. @returns how many */
-function gatherWords(record: KeyRecord, sources?: Int32Array): number {
-  let count = 0;
-  for (let level = 0; level < LEVELS; level++) {
-    for (let left = record.present[level]!; left !== 0; left &= left - 1) {
-      const slot = 31 - Math.clz32(left & -left);
-      if (slot === SLOT_ENCAP) continue;
-      if (slot === SLOT_UNKNOWN) {
-        count = gatherUnknown(record, level, count);
-        continue;
-      }
-      if (slot === SLOT_TUNNEL) {
-        count = gatherTunnel(record, count, sources);
-        continue;
-      }
-      const wild = record.isWild(level, slot);
-      if (wild && slot !== SLOT_ETHERNET) continue;
-      if (isHidden(record, level, slot)) continue;
-      const words = slot === SLOT_MPLS ? record.mplsEntries[level]! : WORDS_OF_SLOT[slot]!;
-      scratch[count++] = slot | (level << 8) | ((wild ? 0 : words) << 16);
-      if (wild) continue;
-      const key = keyOffset(level, slot) >> 2;
-      const mask = key + WORDS_OF_SLOT[slot]!;
-      for (let i = 0; i < words; i++) {
-        if (sources !== undefined) sources[count] = key + i;
-        // A value that decides what else is there may have bits outside its mask.
-        scratch[count++] = record.ints[key + i]! & record.ints[mask + i]!;
-        scratch[count++] = record.ints[mask + i]!;
-      }
+/** Adds the attributes of a level that are matched. */
+function gatherLevel(record: KeyRecord, level: number, out: HashedWords): void {
+  let left = record.count[level]!;
+  // The lowest type of all.
+  if (record.has(level, SLOT_ENCAP)) {
+    left--;
+    if (level + 1 < LEVELS) {
+      const nest = out.nest(OVS_KEY_ATTR_ENCAP);
+      gatherLevel(record, level + 1, out);
+      out.endNest(nest, false);
     }
   }
-  return count;
+  const hasUnknown = record.has(level, SLOT_UNKNOWN);
+  const metadata = record.metadata(level);
+  const headers = record.headers(level);
+  let above = -1;
+  for (let i = 0; left > 0 && i < BY_TYPE.length; i++) {
+    const slot = BY_TYPE[i]!;
+    // A shift counts modulo 32.
+    if ((((slot < WORD_SLOTS ? metadata : headers) >>> slot) & 1) === 0) continue;
+    left--;
+    if (hasUnknown) {
+      gatherUnknown(record, level, above, TYPE_OF_SLOT[slot]!, out);
+      above = TYPE_OF_SLOT[slot]! - 1;
+    }
+    if (HAS_RULE[slot] === 1) gatherByRule(record, level, slot, out);
+    else gatherPlain(record, level, slot, SIZE_OF_SLOT[slot]!, out);
+  }
+  if (hasUnknown) gatherUnknown(record, level, above, Number.POSITIVE_INFINITY, out);
+}
+
+function gatherPlain(
+  { ints }: KeyRecord,
+  level: number,
+  slot: number,
+  size: number,
+  out: HashedWords,
+): void {
+  const key = keyOffset(level, slot) >> 2;
+  const mask = key + WORDS_OF_SLOT[slot]!;
+  const isMatched = out.attribute(ints, TYPE_OF_SLOT[slot]!, size, key, mask);
+  if (!isMatched && slot === SLOT_ETHERNET) out.bare(TYPE_OF_SLOT[slot]!);
+}
+
+function gatherByRule(record: KeyRecord, level: number, slot: number, out: HashedWords): void {
+  if (slot === SLOT_TUNNEL) {
+    const nest = out.nest(TYPE_OF_SLOT[slot]!);
+    hashTunnel(record, out);
+    out.endNest(nest, true);
+  } else if (slot === SLOT_NSH) {
+    gatherNsh(record, level, out);
+  } else if (slot === SLOT_MPLS) {
+    gatherPlain(record, level, slot, record.mplsEntries[level]! * 4, out);
+  } else if (!isHidden(record, level, slot)) {
+    gatherPlain(record, level, slot, SIZE_OF_SLOT[slot]!, out);
+  }
 }
 
 /**
@@ -106,137 +185,37 @@ function isHidden(record: KeyRecord, level: number, slot: number): boolean {
   return slot === SLOT_IPV6_EXTHDRS && !matchesIpv6(record);
 }
 
-const CT_TUPLE4_PROTO = 12;
-const CT_TUPLE6_PROTO = 36;
+const CT_TUPLE4_PROTO: number = fieldNamed("ct_tuple4", "proto").offset;
+const CT_TUPLE6_PROTO: number = fieldNamed("ct_tuple6", "proto").offset;
 
-/** The presence bits that are part of what is matched. */
-const TUNNEL_HASHED: number = T.TUNNEL_HAS_ID | T.TUNNEL_HAS_OPTIONS;
+/** In the kernel it is a nest: the base header, and the context of metadata of type 1. */
+const NSH_MEMBERS: readonly (readonly [type: number, offset: number, size: number])[] = [
+  [OVS_NSH_KEY_ATTR_BASE, 0, 8],
+  [OVS_NSH_KEY_ATTR_MD1, 8, 16],
+];
 
-function gatherTunnel(record: KeyRecord, from: number, sources?: Int32Array): number {
-  const base = keyOffset(0, SLOT_TUNNEL);
-  const present = readContainer(record.bytes, base + T.TUNNEL_PRESENT, 4, false);
-  const length = readContainer(record.bytes, base + T.TUNNEL_OPTIONS_LENGTH, 2, false);
-  let count = from;
-  scratch[count++] = SLOT_TUNNEL | (length << 16);
-  // A kernel does not dump Geneve options that are none.
-  const shown = length === 0 ? present & ~T.TUNNEL_HAS_GENEVE : present;
-  scratch[count++] = shown & TUNNEL_HASHED;
-  const key = base >> 2;
-  const mask = key + WORDS_OF_SLOT[SLOT_TUNNEL]!;
-  const options = T.TUNNEL_OPTIONS + Math.max(length, T.ERSPAN_SIZE);
-  for (let i = T.TUNNEL_FIELDS_START >> 2; i < (options + 3) >> 2; i++) {
-    if (sources !== undefined) sources[count] = key + i;
-    // A destination may have bits outside its mask.
-    scratch[count++] = record.ints[key + i]! & record.ints[mask + i]!;
-    scratch[count++] = record.ints[mask + i]!;
+function gatherNsh(record: KeyRecord, level: number, out: HashedWords): void {
+  const nest = out.nest(TYPE_OF_SLOT[SLOT_NSH]!);
+  const key = keyOffset(level, SLOT_NSH);
+  const mask = maskOffset(level, SLOT_NSH);
+  for (const [type, offset, size] of NSH_MEMBERS) {
+    if (isZero(record.bytes, mask + offset, size)) continue;
+    out.member(record, type, size, key + offset, mask + offset);
   }
-  return count;
+  out.endNest(nest, false);
 }
 
-function gatherUnknown(record: KeyRecord, level: number, from: number): number {
-  let count = from;
-  for (const { level: of, type, key, mask } of record.unknown) {
-    if (of !== level || mask.every((byte) => byte === 0)) continue;
-    const needed = count + SCRATCH_RESERVE + key.length * 2;
-    if (needed > scratch.length) {
-      const grown = new Int32Array(needed * 2);
-      grown.set(scratch.subarray(0, count));
-      scratch = grown;
-    }
-    scratch[count++] = SLOT_UNKNOWN | (level << 8) | (type << 16);
-    for (let i = 0; i < key.length; i++) {
-      scratch[count++] = key[i]!;
-      scratch[count++] = mask[i]!;
-    }
-  }
-  return count;
-}
-
-const C1 = 0x239b961b;
-const C2 = 0xab0e9789 | 0;
-const C3 = 0x38b34ae5;
-const C4 = 0xa1e38b93 | 0;
-
-const SEED: Int32Array = new Int32Array(4).fill(UFID_VERSION);
-
-/** The state behind the first `count` words, a multiple of four: for many hashes that begin alike. */
-export function hashBegun(words: Int32Array, count: number): Int32Array {
-  const state = new Int32Array(4);
-  hashWords(words, count, state, 0, SEED, 0, true);
-  return state;
-}
-
-/**
- * MurmurHash3_x86_128 over whole words, `count` of them, with the version as its seed. Up to a multiple
- * of four, zeros must follow them: the count, mixed in at the end, tells these from words.
- * The result is four words at the byte offset `at` of `out`.
- * @param begun what {@link hashBegun} gave for the words that come first, `before` of them
- * @param open the result is the state so far
- */
-export function hashWords(
-  words: Int32Array,
-  count: number,
-  out: Int32Array,
-  at: number,
-  begun: Int32Array = SEED,
-  before = 0,
-  open = false,
+/** Adds the attributes without a name whose types are above `above` and below `below`. */
+function gatherUnknown(
+  record: KeyRecord,
+  level: number,
+  above: number,
+  below: number,
+  out: HashedWords,
 ): void {
-  let h1 = begun[0]!;
-  let h2 = begun[1]!;
-  let h3 = begun[2]!;
-  let h4 = begun[3]!;
-  for (let i = 0; i < count; i += 4) {
-    let k = Math.imul(words[i]!, C1);
-    h1 ^= Math.imul((k << 15) | (k >>> 17), C2);
-    h1 = (((h1 << 19) | (h1 >>> 13)) + h2) | 0;
-    h1 = (Math.imul(h1, 5) + 0x561ccd1b) | 0;
-
-    k = Math.imul(words[i + 1]!, C2);
-    h2 ^= Math.imul((k << 16) | (k >>> 16), C3);
-    h2 = (((h2 << 17) | (h2 >>> 15)) + h3) | 0;
-    h2 = (Math.imul(h2, 5) + 0x0bcaa747) | 0;
-
-    k = Math.imul(words[i + 2]!, C3);
-    h3 ^= Math.imul((k << 17) | (k >>> 15), C4);
-    h3 = (((h3 << 15) | (h3 >>> 17)) + h4) | 0;
-    h3 = (Math.imul(h3, 5) + (0x96cd1c35 | 0)) | 0;
-
-    k = Math.imul(words[i + 3]!, C4);
-    h4 ^= Math.imul((k << 18) | (k >>> 14), C1);
-    h4 = (((h4 << 13) | (h4 >>> 19)) + h1) | 0;
-    h4 = (Math.imul(h4, 5) + 0x32ac3b17) | 0;
+  for (const unknown of record.unknown) {
+    if (unknown.level !== level || unknown.type <= above || unknown.type >= below) continue;
+    if (isZero(unknown.mask, 0, unknown.mask.length)) continue;
+    out.unknown(unknown.type, unknown.key, unknown.mask);
   }
-  const to = at >> 2;
-  if (!open) {
-    const length = (before + count) * 4;
-    h1 ^= length;
-    h2 ^= length;
-    h3 ^= length;
-    h4 ^= length;
-    h1 = (h1 + h2 + h3 + h4) | 0;
-    h2 = (h2 + h1) | 0;
-    h3 = (h3 + h1) | 0;
-    h4 = (h4 + h1) | 0;
-    h1 = finish(h1);
-    h2 = finish(h2);
-    h3 = finish(h3);
-    h4 = finish(h4);
-    h1 = (h1 + h2 + h3 + h4) | 0;
-    h2 = (h2 + h1) | 0;
-    h3 = (h3 + h1) | 0;
-    h4 = (h4 + h1) | 0;
-  }
-  out[to] = h1;
-  out[to + 1] = h2;
-  out[to + 2] = h3;
-  out[to + 3] = h4;
-}
-
-function finish(hash: number): number {
-  let h = hash ^ (hash >>> 16);
-  h = Math.imul(h, 0x85eb_ca6b | 0);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2_ae35 | 0);
-  return h ^ (h >>> 16);
 }

@@ -8,6 +8,7 @@ import {
 } from "../action/attributes.ts";
 import { u32At } from "../bytes.ts";
 import { ACTION_OF_TYPE } from "../action/table.ts";
+import { FEATURE } from "../feature.ts";
 import { checkCt } from "./ct.ts";
 import { DP_MAX_PORTS, type MatchFacts } from "./facts.ts";
 import type { KernelFeatures } from "./features.ts";
@@ -19,8 +20,8 @@ import {
   checkUserspace,
 } from "./nests.ts";
 import { checkHeaders, type Walk } from "./header-actions.ts";
-import { FEATURE, lackingAction } from "./lacking.ts";
-import { type Refusal, refuse, refuseWithin } from "./refusal.ts";
+import { lackingAction } from "./lacking.ts";
+import { atAction, inList, type Refusal, refuse } from "./refusal.ts";
 import { checkSet } from "./set.ts";
 
 /** Deepest nest of lists (`OVS_COPY_ACTIONS_MAX_DEPTH`). */
@@ -72,7 +73,7 @@ function checkList(
   for (let length = attributeLength(bytes, at, end); length > 0; index++) {
     const next = nextAttribute(at, length, end);
     const refusal = checkAction(facts, bytes, at, length, next === end, features, depth);
-    if (refusal !== undefined) return refuseWithin(refusal, index);
+    if (refusal !== undefined) return atAction(refusal, nameOf(attributeType(bytes, at)), index);
     at = next;
     length = attributeLength(bytes, at, end);
   }
@@ -209,7 +210,11 @@ function checkLists(
   if (found < 0) return undefined;
   const listEnd = found + attributeLength(bytes, found, end);
   const refusal = checkNested(facts, bytes, found + NLA_HEADER, listEnd, features, depth);
-  return refusal === undefined ? undefined : refuseWithin(refusal, name);
+  return refusal === undefined ? undefined : inList(refusal, name);
+}
+
+function nameOf(type: number): string {
+  return ACTION_OF_TYPE[type]?.name ?? `action${type}`;
 }
 
 function refuseUnknown(type: number, features: KernelFeatures): Refusal {
@@ -219,7 +224,7 @@ function refuseUnknown(type: number, features: KernelFeatures): Refusal {
   return refuse(
     "action.unsupported",
     `this kernel does not have ${spec.name}`,
-    lackingAction(spec.name, spec.since),
+    lackingAction(spec),
   );
 }
 

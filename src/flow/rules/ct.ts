@@ -2,10 +2,11 @@ import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
 import { isZero } from "../bytes.ts";
+import { FEATURE } from "../feature.ts";
 import type { MatchFacts } from "./facts.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../uapi/packet.ts";
 import type { KernelFeatures } from "./features.ts";
-import { FEATURE, type Lacking } from "./lacking.ts";
+import type { Lacking } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** Bytes of a helper's and of a timeout policy's name, the closing zero counted. */

@@ -11,7 +11,7 @@ import {
   ETH_P_TEB,
 } from "../../uapi/packet.ts";
 import { be16At } from "../bytes.ts";
-import { isVlan } from "../key/called-for.ts";
+import { isVlan } from "../key/required-headers.ts";
 import { etherTypeText, isMpls, type MatchFacts, VLAN_CFI_MASK } from "./facts.ts";
 import { checkPushNsh } from "./nests.ts";
 import { type Refusal, refuse } from "./refusal.ts";

@@ -1,24 +1,34 @@
 import { isAnyTag } from "../key/any-tag.ts";
-import { isVlan } from "../key/called-for.ts";
+import {
+  HEADER_WORD,
+  LEVELS,
+  lowestSlot,
+  METADATA_WORD,
+  SLOT_UNKNOWN,
+  SLOT_WORDS,
+  SLOTS,
+  slotBit,
+} from "../key/levels.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
+import { isVlan } from "../key/required-headers.ts";
 import * as S from "../key/slots.ts";
-import { KEY_BY_SLOT } from "../key/table.ts";
+import { fieldNamed, KEY_BY_SLOT } from "../key/table.ts";
 import { be16At } from "../bytes.ts";
 import { etherTypeText, isMpls, type MatchFacts, VLAN_CFI_MASK } from "./facts.ts";
 import { ETH_P_802_2, ETH_P_802_3_MIN } from "../../uapi/packet.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import { atKey, type Refusal, refuse } from "./refusal.ts";
 
 /** A key without a port in netlink (`ODPP_NONE` of OVS): only the mask is sent. */
 const NO_PORT = 0xffff_ffff;
 
-const VLAN_BITS = (1 << S.SLOT_ENCAP) | (1 << S.SLOT_VLAN) | (1 << S.SLOT_ETHERTYPE);
+const TAG_BITS: number = slotBit(S.SLOT_ENCAP) | slotBit(S.SLOT_VLAN) | slotBit(S.SLOT_ETHERTYPE);
 
 /** What is left of a key when its tags are taken off, as the kernel sees it. One is made and reused. */
 export type Headers = {
-  /** A bit for each slot that the key, or the mask, still has; a mask of zero is none. */
-  keys: number;
-  masks: number;
+  /** A bit for each slot that the key, or the mask, still has, in two words; a mask of zero is none. */
+  readonly keys: Int32Array;
+  readonly masks: Int32Array;
   /** The level of each slot. */
   readonly level: Uint8Array;
   etherType: number;
@@ -31,9 +41,9 @@ export type Headers = {
 
 /** The one that {@link takeTags} and {@link readHeaders} fill. */
 export const HEADERS: Headers = {
-  keys: 0,
-  masks: 0,
-  level: new Uint8Array(S.SLOTS),
+  keys: new Int32Array(SLOT_WORDS),
+  masks: new Int32Array(SLOT_WORDS),
+  level: new Uint8Array(SLOTS),
   etherType: 0,
   etherTypeExact: false,
   ipProto: 0,
@@ -43,13 +53,13 @@ export const HEADERS: Headers = {
 };
 
 /** The attribute is in the key. */
-export function hasKey(headers: Headers, slot: number): boolean {
-  return ((headers.keys >>> slot) & 1) === 1;
+export function hasKey({ keys }: Headers, slot: number): boolean {
+  return ((keys[slot >>> 5]! >>> slot) & 1) === 1;
 }
 
 /** The attribute is in the mask, with a bit that is not 0. */
-export function hasMask(headers: Headers, slot: number): boolean {
-  return ((headers.masks >>> slot) & 1) === 1;
+export function hasMask({ masks }: Headers, slot: number): boolean {
+  return ((masks[slot >>> 5]! >>> slot) & 1) === 1;
 }
 
 /** A byte of an attribute's key. */
@@ -69,11 +79,12 @@ export function maskByte(
 
 /** Takes the tags off: `parse_vlan_from_nlattrs()`, for the key and then for the mask. */
 export function takeTags(record: KeyRecord, headers: Headers): Refusal | undefined {
-  headers.keys = keysOf(record, 0);
-  headers.masks = masksOf(record, 0);
   headers.level.fill(0);
-  let level = 0;
-  while (level < S.LEVELS - 1) {
+  for (let word = 0; word < SLOT_WORDS; word++) {
+    headers.keys[word] = keysOf(record, 0, word);
+    headers.masks[word] = masksOf(record, 0, word);
+  }
+  for (let level = 0; level < LEVELS - 1; level++) {
     const any = hasKey(headers, S.SLOT_ETHERNET) && isAnyTag(record, level);
     if (!any && !isTagged(record, headers, level)) break;
     const refusal = any
@@ -81,20 +92,33 @@ export function takeTags(record: KeyRecord, headers: Headers): Refusal | undefin
       : (checkTag(record, headers, level) ?? checkTagMask(record, headers, level));
     if (refusal !== undefined) return refusal;
     const tagged = tciOf(record, level) !== 0;
-    headers.keys &= ~VLAN_BITS;
-    if (tagged) headers.masks &= ~VLAN_BITS;
-    const inner = keysOf(record, level + 1);
-    const twice = headers.keys & inner;
-    if (twice !== 0)
-      return refuse("key.duplicate", `${nameOf(twice)} is there inside encap() and outside it`);
-    level++;
-    headers.keys |= inner;
-    headers.masks |= masksOf(record, level);
-    for (let left = inner | masksOf(record, level); left !== 0; left &= left - 1)
-      headers.level[31 - Math.clz32(left & -left)] = level;
+    headers.keys[HEADER_WORD]! &= ~TAG_BITS;
+    if (tagged) headers.masks[HEADER_WORD]! &= ~TAG_BITS;
+    const twice = addLevel(record, headers, level + 1);
+    if (twice >= 0)
+      return atSlot(
+        refuse("key.duplicate", `${keyName(twice)} is there inside encap() and outside it`),
+        twice,
+        level + 1,
+      );
     if (!tagged) break;
   }
   return undefined;
+}
+
+/** Adds what is inside a tag. @returns a slot that is there already, or -1 */
+function addLevel(record: KeyRecord, headers: Headers, level: number): number {
+  for (let word = 0; word < SLOT_WORDS; word++) {
+    const keys = keysOf(record, level, word);
+    const masks = masksOf(record, level, word);
+    const twice = headers.keys[word]! & keys;
+    if (twice !== 0) return lowestSlot(word, twice);
+    headers.keys[word]! |= keys;
+    headers.masks[word]! |= masks;
+    for (let left = keys | masks; left !== 0; left &= left - 1)
+      headers.level[lowestSlot(word, left)] = level;
+  }
+  return -1;
 }
 
 /** `validate_vlan_from_nlattrs()`: an Ethernet packet whose type is that of a tag. */
@@ -106,27 +130,34 @@ function isTagged(record: KeyRecord, headers: Headers, level: number): boolean {
 function checkTag(record: KeyRecord, headers: Headers, level: number): Refusal | undefined {
   const type = etherTypeText(be16At(record.bytes, keyOffset(level, S.SLOT_ETHERTYPE)));
   if (!hasKey(headers, S.SLOT_VLAN) || !hasKey(headers, S.SLOT_ENCAP)) {
-    const text = `eth_type(${type}) needs vlan() and encap() as well`;
-    return refuse("key.vlan", text);
+    const refusal = refuse("key.vlan", `eth_type(${type}) needs vlan() and encap() as well`);
+    return atSlot(refusal, S.SLOT_ETHERTYPE, level);
   }
   const tci = tciOf(record, level);
   if ((tci & VLAN_CFI_MASK) !== 0) return undefined;
-  if (tci !== 0)
-    return refuse("key.vlan", "vlan(): cfi must be 1, and matched, or the whole tag 0");
-  if (record.present[level + 1] === 0) return undefined;
-  return refuse("key.vlan", "a tag of 0 is a truncated one: encap() must be empty");
+  if (tci !== 0) {
+    const refusal = refuse("key.vlan", "vlan(): cfi must be 1, and matched, or the whole tag 0");
+    return atSlot(refusal, S.SLOT_VLAN, level, "cfi");
+  }
+  if (record.count[level + 1] === 0) return undefined;
+  const refusal = refuse("key.vlan", "a tag of 0 is a truncated one: encap() must be empty");
+  return atSlot(refusal, S.SLOT_ENCAP, level);
 }
 
 /** `validate_vlan_mask_from_nlattrs()`. */
 function checkTagMask(record: KeyRecord, headers: Headers, level: number): Refusal | undefined {
   const isMatched = hasMask(headers, S.SLOT_VLAN);
-  if (!isMatched && masksOf(record, level + 1) === 0) return undefined;
-  if ((tciOf(record, level) & VLAN_CFI_MASK) === 0)
-    return refuse("mask.vlan", "encap() is matched, but there is no tag before it");
-  if (be16At(record.bytes, maskOffset(level, S.SLOT_ETHERTYPE)) !== 0xffff)
-    return refuse("mask.vlan", "the eth_type before vlan() must be matched exactly");
+  if (!isMatched && !hasMasks(record, level + 1)) return undefined;
+  if ((tciOf(record, level) & VLAN_CFI_MASK) === 0) {
+    const refusal = refuse("mask.vlan", "encap() is matched, but there is no tag before it");
+    return atSlot(refusal, S.SLOT_ENCAP, level);
+  }
+  if (be16At(record.bytes, maskOffset(level, S.SLOT_ETHERTYPE)) !== 0xffff) {
+    const refusal = refuse("mask.vlan", "the eth_type before vlan() must be matched exactly");
+    return atSlot(refusal, S.SLOT_ETHERTYPE, level);
+  }
   if ((record.bytes[maskOffset(level, S.SLOT_VLAN)]! & (VLAN_CFI_MASK >> 8)) === 0)
-    return refuse("mask.vlan", "vlan(): cfi must be matched");
+    return atSlot(refuse("mask.vlan", "vlan(): cfi must be matched"), S.SLOT_VLAN, level, "cfi");
   return undefined;
 }
 
@@ -134,43 +165,45 @@ function tciOf(record: KeyRecord, level: number): number {
   return be16At(record.bytes, keyOffset(level, S.SLOT_VLAN));
 }
 
-/** The attributes of a level that `writeKey` puts into the key. */
-function keysOf(record: KeyRecord, level: number): number {
-  let keys = record.present[level] ?? 0;
-  if (record.has(level, S.SLOT_ETHERTYPE)) {
-    if (be16At(record.bytes, keyOffset(level, S.SLOT_ETHERTYPE)) === 0)
-      keys &= ~(1 << S.SLOT_ETHERTYPE);
+/** The attributes of one word of a level that `writeKey` puts into the key. */
+function keysOf(record: KeyRecord, level: number, word: number): number {
+  const keys = record.present[level * SLOT_WORDS + word]!;
+  if (word === METADATA_WORD) {
+    const port = record.words[keyOffset(level, S.SLOT_IN_PORT) >> 2];
+    return port === NO_PORT ? keys & ~slotBit(S.SLOT_IN_PORT) : keys;
   }
-  if (record.has(level, S.SLOT_IN_PORT)) {
-    if (record.words[keyOffset(level, S.SLOT_IN_PORT) >> 2] === NO_PORT)
-      keys &= ~(1 << S.SLOT_IN_PORT);
-  }
-  return keys;
+  const type = be16At(record.bytes, keyOffset(level, S.SLOT_ETHERTYPE));
+  return type === 0 ? keys & ~slotBit(S.SLOT_ETHERTYPE) : keys;
 }
 
-/** The attributes of a level that count in the mask: a zero mask is none, and so is an empty encap(). */
-function masksOf(record: KeyRecord, level: number): number {
-  if (level >= S.LEVELS) return 0;
+/** The attributes of one word of a level that count in the mask: a zero mask is none. */
+function masksOf(record: KeyRecord, level: number, word: number): number {
   let masks = 0;
-  for (let left = record.present[level]!; left !== 0; left &= left - 1) {
-    const slot = 31 - Math.clz32(left & -left);
+  for (let left = record.present[level * SLOT_WORDS + word]!; left !== 0; left &= left - 1) {
+    const slot = lowestSlot(word, left);
     const counts =
       slot === S.SLOT_ENCAP
-        ? masksOf(record, level + 1) !== 0
-        : slot !== S.SLOT_UNKNOWN && !record.isWild(level, slot);
-    if (counts) masks |= 1 << slot;
+        ? hasMasks(record, level + 1)
+        : slot !== SLOT_UNKNOWN && !record.isWild(level, slot);
+    if (counts) masks |= slotBit(slot);
   }
   return masks;
 }
 
+/** An empty encap() is no mask either. */
+function hasMasks(record: KeyRecord, level: number): boolean {
+  if (level >= LEVELS) return false;
+  return masksOf(record, level, METADATA_WORD) !== 0 || masksOf(record, level, HEADER_WORD) !== 0;
+}
+
 /** The type of the packet inside the tags, and the fields of IP that the other rules look at. */
 export function readHeaders(record: KeyRecord, headers: Headers): Refusal | undefined {
-  if (
-    hasKey(headers, S.SLOT_VLAN) ||
-    hasMask(headers, S.SLOT_VLAN) ||
-    hasKey(headers, S.SLOT_ENCAP)
-  )
-    return refuse("key.vlan", "vlan() and encap() need eth() and eth_type(0x8100) or 0x88a8");
+  const isTag = hasKey(headers, S.SLOT_VLAN) || hasMask(headers, S.SLOT_VLAN);
+  if (isTag || hasKey(headers, S.SLOT_ENCAP)) {
+    const slot = isTag ? S.SLOT_VLAN : S.SLOT_ENCAP;
+    const text = "vlan() and encap() need eth() and eth_type(0x8100) or 0x88a8";
+    return atSlot(refuse("key.vlan", text), slot, headers.level[slot]!);
+  }
   const ethernet = hasKey(headers, S.SLOT_ETHERNET);
   headers.etherType = ETH_P_802_2;
   if (hasKey(headers, S.SLOT_ETHERTYPE)) {
@@ -178,40 +211,44 @@ export function readHeaders(record: KeyRecord, headers: Headers): Refusal | unde
     headers.etherType = be16At(record.bytes, keyOffset(level, S.SLOT_ETHERTYPE));
     if (headers.etherType < ETH_P_802_3_MIN) {
       const text = `eth_type(${etherTypeText(headers.etherType)}): Ethernet types begin at 0x0600`;
-      return refuse("key.eth_type", text);
+      return atSlot(refuse("key.eth_type", text), S.SLOT_ETHERTYPE, level);
     }
   } else if (!ethernet) {
     return refuse("key.missing", "eth() or eth_type(): the kernel wants one of them");
   }
   headers.etherTypeExact = hasMask(headers, S.SLOT_ETHERTYPE);
-  readIp(record, headers);
-  return undefined;
-}
-
-/** IPv4, IPv6 and ARP share the kernel's fields, and the later one wins (`ovs_key_from_nlattrs()`). */
-function readIp(record: KeyRecord, headers: Headers): void {
   headers.ipProto = 0;
   headers.ipProtoMask = 0;
   headers.ipFrag = 0;
   headers.ipFragMask = 0;
-  if (hasKey(headers, S.SLOT_IPV4)) {
-    headers.ipProto = keyByte(record, headers, S.SLOT_IPV4, 8);
-    headers.ipFrag = keyByte(record, headers, S.SLOT_IPV4, 11);
+  for (const header of IP_HEADERS) readIp(record, headers, header);
+  return undefined;
+}
+
+/** A header with a protocol, or what the kernel keeps in its place; -1: it has no such field. */
+type IpHeader = { readonly slot: number; readonly proto: number; readonly frag: number };
+
+/** IPv4, IPv6 and ARP share the kernel's fields, and the later one wins (`ovs_key_from_nlattrs()`). */
+const IP_HEADERS: readonly IpHeader[] = [
+  { slot: S.SLOT_IPV4, proto: at("ipv4", "proto"), frag: at("ipv4", "frag") },
+  { slot: S.SLOT_IPV6, proto: at("ipv6", "proto"), frag: at("ipv6", "frag") },
+  // The low byte of the opcode.
+  { slot: S.SLOT_ARP, proto: at("arp", "op") + 1, frag: -1 },
+];
+
+function at(key: string, field: string): number {
+  return fieldNamed(key, field).offset;
+}
+
+function readIp(record: KeyRecord, headers: Headers, { slot, proto, frag }: IpHeader): void {
+  if (hasKey(headers, slot)) {
+    headers.ipProto = keyByte(record, headers, slot, proto);
+    if (frag >= 0) headers.ipFrag = keyByte(record, headers, slot, frag);
   }
-  if (hasMask(headers, S.SLOT_IPV4)) {
-    headers.ipProtoMask = maskByte(record, headers, S.SLOT_IPV4, 8);
-    headers.ipFragMask = maskByte(record, headers, S.SLOT_IPV4, 11);
+  if (hasMask(headers, slot)) {
+    headers.ipProtoMask = maskByte(record, headers, slot, proto);
+    if (frag >= 0) headers.ipFragMask = maskByte(record, headers, slot, frag);
   }
-  if (hasKey(headers, S.SLOT_IPV6)) {
-    headers.ipProto = keyByte(record, headers, S.SLOT_IPV6, 36);
-    headers.ipFrag = keyByte(record, headers, S.SLOT_IPV6, 39);
-  }
-  if (hasMask(headers, S.SLOT_IPV6)) {
-    headers.ipProtoMask = maskByte(record, headers, S.SLOT_IPV6, 36);
-    headers.ipFragMask = maskByte(record, headers, S.SLOT_IPV6, 39);
-  }
-  if (hasKey(headers, S.SLOT_ARP)) headers.ipProto = keyByte(record, headers, S.SLOT_ARP, 9);
-  if (hasMask(headers, S.SLOT_ARP)) headers.ipProtoMask = maskByte(record, headers, S.SLOT_ARP, 9);
 }
 
 /** What the actions may rely on. */
@@ -228,12 +265,9 @@ export function readFacts(record: KeyRecord, headers: Headers, facts: MatchFacts
   facts.mplsLabels = labels ? record.mplsEntries[headers.level[S.SLOT_MPLS]!]! : 0;
 }
 
-/** The names of the slots of which there is a bit. */
-function nameOf(slots: number): string {
-  const names: string[] = [];
-  for (let left = slots; left !== 0; left &= left - 1)
-    names.push(keyName(31 - Math.clz32(left & -left)));
-  return names.join(", ");
+/** The refusal of the key of a slot, or of one of its fields. */
+export function atSlot(refusal: Refusal, slot: number, level: number, field?: string): Refusal {
+  return atKey(refusal, KEY_BY_SLOT[slot]?.name ?? "", level, field);
 }
 
 /** The word for a slot, with its parentheses. */

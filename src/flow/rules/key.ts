@@ -1,14 +1,31 @@
-import { ETH_P_IP, ETH_P_IPV6, OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
-import { isNdType, networkSlots, transportSlots } from "../key/called-for.ts";
+import { OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
+import { FEATURE } from "../feature.ts";
+import {
+  HEADER_WORD,
+  levelOfWord,
+  LEVELS,
+  lowestSlot,
+  SLOT_UNKNOWN,
+  SLOT_WORDS,
+  slotBit,
+} from "../key/levels.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
+import {
+  icmpv6Slots,
+  networkSlots,
+  TRANSPORT_SLOTS,
+  transportSlots,
+} from "../key/required-headers.ts";
 import * as S from "../key/slots.ts";
-import { KEY_BY_SLOT } from "../key/table.ts";
+import type { KeySpec } from "../key/spec.ts";
+import { fieldNamed, KEY_BY_SLOT, KEYS, slotWords } from "../key/table.ts";
 import { isZero } from "../bytes.ts";
 import { be16At, u32At } from "../bytes.ts";
 import * as F from "./facts.ts";
 import type { KernelFeatures } from "./features.ts";
 import {
+  atSlot,
   hasKey,
   hasMask,
   type Headers,
@@ -20,8 +37,8 @@ import {
   readHeaders,
   takeTags,
 } from "./headers.ts";
-import { EXTHDRS, FEATURE, type Lacking } from "./lacking.ts";
-import { type Refusal, refuse } from "./refusal.ts";
+import { lackingKey } from "./lacking.ts";
+import { atKey, type Refusal, refuse } from "./refusal.ts";
 import { checkTunnel } from "./tunnel.ts";
 
 /** Bits of ct_state that the kernel knows (`CT_SUPPORTED_MASK`). */
@@ -31,22 +48,12 @@ const NSH_CONTEXT = 8;
 const NSH_CONTEXT_SIZE = 16;
 
 /** Attributes whose mask the kernel takes only where the key's type or protocol asks for them. */
-const GUARDED: readonly number[] = [
-  S.SLOT_IPV4,
-  S.SLOT_CT_TUPLE4,
-  S.SLOT_IPV6,
-  S.SLOT_CT_TUPLE6,
-  S.SLOT_TCP,
-  S.SLOT_TCP_FLAGS,
-  S.SLOT_UDP,
-  S.SLOT_SCTP,
-  S.SLOT_ICMP,
-  S.SLOT_ICMPV6,
-  S.SLOT_ARP,
-  S.SLOT_ND,
-  S.SLOT_MPLS,
-  S.SLOT_NSH,
-];
+const GUARDED: readonly KeySpec[] = KEYS.filter(({ guarded }) => guarded);
+
+/** A bit for each slot of a key that not every kernel has, by word. */
+const NOT_EVERYWHERE: Int32Array = slotWords(
+  ({ where, probe, feature }) => where === "userspace" || (probe ?? feature) !== undefined,
+);
 
 /**
  * Whether the kernel takes a key and its mask: `ovs_nla_get_match()` in net/openvswitch/flow_netlink.c.
@@ -61,7 +68,7 @@ export function validateKey(
   return (
     checkKnown(record, features) ??
     takeTags(record, headers) ??
-    checkMetadata(record, features) ??
+    checkMetadata(record) ??
     readHeaders(record, headers) ??
     checkValues(record, headers) ??
     checkMatch(record, headers, facts)
@@ -70,144 +77,140 @@ export function validateKey(
 
 /** Attributes that no kernel, or not this one, knows. */
 function checkKnown(record: KeyRecord, features: KernelFeatures): Refusal | undefined {
-  for (let level = 0; level < S.LEVELS; level++) {
-    const present = record.present[level]!;
-    if (present === 0) continue;
-    for (const slot of USERSPACE_SLOTS) {
-      if (((present >>> slot) & 1) === 0) continue;
-      const text = `${keyName(slot)} is known to OVS's userspace datapath only, to no kernel`;
-      return refuse("key.userspace", text);
+  for (let word = 0; word < record.present.length; word++) {
+    const level = levelOfWord(word);
+    let left = record.present[word]! & NOT_EVERYWHERE[word % SLOT_WORDS]!;
+    for (; left !== 0; left &= left - 1) {
+      const key = KEY_BY_SLOT[lowestSlot(word, left)];
+      const refusal = key && checkKernelHas(key, features);
+      if (key !== undefined && refusal !== undefined) return atKey(refusal, key.name, level);
     }
-    if (((present >>> S.SLOT_UNKNOWN) & 1) === 1) return refuseUnknown(record, level, features);
-    const exthdrs = KEY_BY_SLOT[S.SLOT_IPV6_EXTHDRS]!;
-    if (((present >>> S.SLOT_IPV6_EXTHDRS) & 1) === 1 && features.keyMax < exthdrs.type)
-      return refuse(
-        "key.unsupported",
-        `key${exthdrs.type}(): this kernel has no ${EXTHDRS.feature}`,
-        EXTHDRS,
-      );
+    if (record.has(level, SLOT_UNKNOWN)) return refuseUnknown(record, level, features);
   }
   return undefined;
 }
 
-const USERSPACE_SLOTS: readonly number[] = [S.SLOT_PACKET_TYPE, S.SLOT_ND_EXTENSIONS];
+function checkKernelHas(key: KeySpec, features: KernelFeatures): Refusal | undefined {
+  if (key.where === "userspace") {
+    const text = `${key.name}() is known to OVS's userspace datapath only, to no kernel`;
+    return refuse("key.userspace", text);
+  }
+  if (key.type > features.keyMax) {
+    const text = `this kernel does not have ${key.name}()`;
+    return refuse("key.unsupported", text, lackingKey(key));
+  }
+  if (key.feature === undefined || features[key.feature]) return undefined;
+  const lacking = FEATURE[key.feature];
+  const text = `${key.name}(): this kernel was built without ${lacking.feature}`;
+  return refuse("key.unsupported", text, lacking);
+}
 
 function refuseUnknown(record: KeyRecord, level: number, features: KernelFeatures): Refusal {
   const type = record.unknown.find((one) => one.level === level)?.type ?? 0;
   const text = `key${type}(): the kernel knows no such key, or not of this length (its last is ${features.keyMax})`;
-  return refuse("key.unknown", text);
+  return atKey(refuse("key.unknown", text), `key${type}`, level);
 }
 
 /** `metadata_from_nlattrs()`. */
-function checkMetadata(record: KeyRecord, features: KernelFeatures): Refusal | undefined {
+function checkMetadata(record: KeyRecord): Refusal | undefined {
   // Metadata stands inside encap() too where somebody puts it there: the kernel does not mind.
-  for (let level = 0; level < S.LEVELS; level++) {
-    const present = record.present[level]!;
-    if ((present & METADATA_BITS) === 0) continue;
-    if (record.has(level, S.SLOT_IN_PORT)) {
-      const port = u32At(record.bytes, keyOffset(level, S.SLOT_IN_PORT));
-      if (port >= F.DP_MAX_PORTS && port !== 0xffff_ffff) {
-        const text = `in_port(${port}): ports are below ${F.DP_MAX_PORTS}`;
-        return refuse("key.in_port", text);
-      }
-    }
-    const refusal = checkCtKeys(record, level, features);
+  for (let level = 0; level < LEVELS; level++) {
+    if (record.metadata(level) === 0) continue;
+    const refusal = checkPort(record, level) ?? checkCtState(record, level);
     if (refusal !== undefined) return refusal;
-    if (record.has(level, S.SLOT_TUNNEL)) {
-      const tunnel = checkTunnel(record);
-      if (tunnel !== undefined) return tunnel;
-    }
+    if (!record.has(level, S.SLOT_TUNNEL)) continue;
+    const tunnel = checkTunnel(record);
+    if (tunnel !== undefined) return atSlot(tunnel, S.SLOT_TUNNEL, level);
   }
   return undefined;
 }
 
-const METADATA_BITS =
-  (1 << S.SLOT_IN_PORT) |
-  (1 << S.SLOT_TUNNEL) |
-  (1 << S.SLOT_CT_STATE) |
-  (1 << S.SLOT_CT_ZONE) |
-  (1 << S.SLOT_CT_MARK) |
-  (1 << S.SLOT_CT_LABELS);
-
-/** `ovs_ct_verify()`, and the bits of ct_state. */
-function checkCtKeys(
-  record: KeyRecord,
-  level: number,
-  features: KernelFeatures,
-): Refusal | undefined {
-  if (record.has(level, S.SLOT_CT_STATE)) {
-    if (!features.ct) return refuseCt("ct_state", FEATURE.ct);
-    const key = u32At(record.bytes, keyOffset(level, S.SLOT_CT_STATE));
-    const mask = u32At(record.bytes, maskOffset(level, S.SLOT_CT_STATE));
-    if (((key | mask) & ~CT_STATE_KNOWN) !== 0)
-      return refuse(
-        "key.ct_state",
-        "ct_state(): the kernel knows the bits 0xff, in value and mask",
-      );
-  }
-  if (record.has(level, S.SLOT_CT_ZONE) && !(features.ct && features.ctZones))
-    return refuseCt("ct_zone", FEATURE.ctZones);
-  if (record.has(level, S.SLOT_CT_MARK) && !(features.ct && features.ctMark))
-    return refuseCt("ct_mark", FEATURE.ctMark);
-  if (record.has(level, S.SLOT_CT_LABELS) && !(features.ct && features.ctLabels))
-    return refuseCt("ct_label", FEATURE.ctLabels);
-  return undefined;
+function checkPort(record: KeyRecord, level: number): Refusal | undefined {
+  const port = u32At(record.bytes, keyOffset(level, S.SLOT_IN_PORT));
+  if (port < F.DP_MAX_PORTS || port === 0xffff_ffff) return undefined;
+  const text = `in_port(${port}): ports are below ${F.DP_MAX_PORTS}`;
+  return atSlot(refuse("key.in_port", text), S.SLOT_IN_PORT, level);
 }
 
-function refuseCt(name: string, lacking: Lacking): Refusal {
-  const text = `${name}(): this kernel was built without ${lacking.feature}`;
-  return refuse("key.unsupported", text, lacking);
+function checkCtState(record: KeyRecord, level: number): Refusal | undefined {
+  const key = u32At(record.bytes, keyOffset(level, S.SLOT_CT_STATE));
+  const mask = u32At(record.bytes, maskOffset(level, S.SLOT_CT_STATE));
+  if (((key | mask) & ~CT_STATE_KNOWN) === 0) return undefined;
+  const text = "ct_state(): the kernel knows the bits 0xff, in value and mask";
+  return atSlot(refuse("key.ct_state", text), S.SLOT_CT_STATE, level);
 }
 
 /** Values that the kernel looks at one by one: `ovs_key_from_nlattrs()`. */
 function checkValues(record: KeyRecord, headers: Headers): Refusal | undefined {
-  if (
-    hasKey(headers, S.SLOT_IPV4) &&
-    keyByte(record, headers, S.SLOT_IPV4, 11) > OVS_FRAG_TYPE_LATER
-  )
-    return refuse("key.frag", "ipv4(frag=…) is no, first or later");
-  if (hasKey(headers, S.SLOT_IPV6)) {
-    if (keyByte(record, headers, S.SLOT_IPV6, 39) > OVS_FRAG_TYPE_LATER)
-      return refuse("key.frag", "ipv6(frag=…) is no, first or later");
-    const label = keyOffset(headers.level[S.SLOT_IPV6]!, S.SLOT_IPV6) + 32;
-    if ((be16At(record.bytes, label) & 0xfff0) !== 0)
-      return refuse("key.label", "ipv6(label=…) has 20 bits");
-  }
-  if (hasKey(headers, S.SLOT_ARP) && keyByte(record, headers, S.SLOT_ARP, 8) !== 0)
-    return refuse("key.arp", "arp(op=…) is below 256");
-  if (hasKey(headers, S.SLOT_MPLS) && record.mplsEntries[headers.level[S.SLOT_MPLS]!] === 0)
-    return refuse(
-      "key.mpls",
-      "mpls() has one label at least: no flow matches a packet that ends before it",
-    );
-  if (hasKey(headers, S.SLOT_NSH) && keyByte(record, headers, S.SLOT_NSH, 2) !== NSH_M_TYPE1) {
-    const context = keyOffset(headers.level[S.SLOT_NSH]!, S.SLOT_NSH) + NSH_CONTEXT;
-    if (!isZero(record.bytes, context, NSH_CONTEXT_SIZE))
-      return refuse("key.nsh", "nsh(c1=…) to c4 are of mdtype=1: the kernel wants both");
-  }
-  return undefined;
+  return (
+    checkFrag(headers, S.SLOT_IPV4, record, IPV4_FRAG) ??
+    checkFrag(headers, S.SLOT_IPV6, record, IPV6_FRAG) ??
+    checkLabel(record, headers) ??
+    checkOpcode(record, headers) ??
+    checkStack(record, headers) ??
+    checkNsh(record, headers)
+  );
+}
+
+const IPV4_FRAG: number = fieldNamed("ipv4", "frag").offset;
+const IPV6_FRAG: number = fieldNamed("ipv6", "frag").offset;
+const IPV6_LABEL: number = fieldNamed("ipv6", "label").offset;
+
+function checkFrag(
+  headers: Headers,
+  slot: number,
+  record: KeyRecord,
+  offset: number,
+): Refusal | undefined {
+  if (!hasKey(headers, slot) || keyByte(record, headers, slot, offset) <= OVS_FRAG_TYPE_LATER)
+    return undefined;
+  const text = `${KEY_BY_SLOT[slot]?.name}(frag=…) is no, first or later`;
+  return atSlot(refuse("key.frag", text), slot, headers.level[slot]!, "frag");
+}
+
+function checkLabel(record: KeyRecord, headers: Headers): Refusal | undefined {
+  if (!hasKey(headers, S.SLOT_IPV6)) return undefined;
+  const level = headers.level[S.SLOT_IPV6]!;
+  const label = keyOffset(level, S.SLOT_IPV6) + IPV6_LABEL;
+  if ((be16At(record.bytes, label) & 0xfff0) === 0) return undefined;
+  return atSlot(refuse("key.label", "ipv6(label=…) has 20 bits"), S.SLOT_IPV6, level, "label");
+}
+
+function checkOpcode(record: KeyRecord, headers: Headers): Refusal | undefined {
+  const slot = S.SLOT_ARP;
+  if (!hasKey(headers, slot) || keyByte(record, headers, slot, 8) === 0) return undefined;
+  return atSlot(refuse("key.arp", "arp(op=…) is below 256"), slot, headers.level[slot]!, "op");
+}
+
+function checkStack(record: KeyRecord, headers: Headers): Refusal | undefined {
+  const level = headers.level[S.SLOT_MPLS]!;
+  if (!hasKey(headers, S.SLOT_MPLS) || record.mplsEntries[level] !== 0) return undefined;
+  const text = "mpls() has one label at least: no flow matches a packet that ends before it";
+  return atSlot(refuse("key.mpls", text), S.SLOT_MPLS, level);
+}
+
+function checkNsh(record: KeyRecord, headers: Headers): Refusal | undefined {
+  const slot = S.SLOT_NSH;
+  if (!hasKey(headers, slot) || keyByte(record, headers, slot, 2) === NSH_M_TYPE1) return undefined;
+  const level = headers.level[slot]!;
+  const context = keyOffset(level, slot) + NSH_CONTEXT;
+  if (isZero(record.bytes, context, NSH_CONTEXT_SIZE)) return undefined;
+  const text = "nsh(c1=…) to c4 are of mdtype=1: the kernel wants both";
+  return atSlot(refuse("key.nsh", text), slot, level);
 }
 
 /** `match_validate()`: what must be there, and what may be matched. */
 function checkMatch(record: KeyRecord, headers: Headers, facts: F.MatchFacts): Refusal | undefined {
-  const type = headers.etherType;
-  const expected = networkSlots(type);
+  const network = networkSlots(headers.etherType);
   const transport = transportOf(headers);
-  const nd = isNd(record, headers, transport);
-  const missing = (expected | transport | (nd ? 1 << S.SLOT_ND : 0)) & ~headers.keys;
-  if (missing !== 0) return refuseMissing(headers, missing);
-
-  let allowed = 0;
-  if (headers.etherTypeExact) {
-    allowed = expected;
-    if (type === ETH_P_IP) allowed |= 1 << S.SLOT_CT_TUPLE4;
-    if (type === ETH_P_IPV6 && !nd) allowed |= 1 << S.SLOT_CT_TUPLE6;
-  }
-  if (headers.ipProtoMask === 0xff) allowed |= transport;
-  if (nd && maskByte(record, headers, S.SLOT_ICMPV6, 0) === 0xff) allowed |= 1 << S.SLOT_ND;
-  for (const slot of GUARDED) {
-    if (hasMask(headers, slot) && ((allowed >>> slot) & 1) === 0)
-      return refuseMask(headers, slot, expected | transport, nd);
+  const inside = slotsInIcmpv6(record, headers, transport);
+  const required = network | transport | inside;
+  const missing = required & ~headers.keys[HEADER_WORD]!;
+  if (missing !== 0) return refuseMissing(headers, lowestSlot(HEADER_WORD, missing));
+  for (const key of GUARDED) {
+    if (!hasMask(headers, key.slot) || mayMatch(key, record, headers, required)) continue;
+    const refusal = refuseMask(key, headers, required);
+    return atKey(refusal, key.name, headers.level[key.slot]!);
   }
   readFacts(record, headers, facts);
   return undefined;
@@ -215,62 +218,83 @@ function checkMatch(record: KeyRecord, headers: Headers, facts: F.MatchFacts): R
 
 /** The headers of the transport that the protocol asks for. */
 function transportOf(headers: Headers): number {
-  const network = 31 - Math.clz32(networkSlots(headers.etherType));
+  const network = lowestSlot(HEADER_WORD, networkSlots(headers.etherType));
   if (network !== S.SLOT_IPV4 && network !== S.SLOT_IPV6) return 0;
   if (!hasKey(headers, network) || headers.ipFrag === OVS_FRAG_TYPE_LATER) return 0;
   return transportSlots(network, headers.ipProto);
 }
 
-/** Neighbour discovery: ICMPv6 of type 135 or 136. */
-function isNd(record: KeyRecord, headers: Headers, transport: number): boolean {
-  if (((transport >>> S.SLOT_ICMPV6) & 1) === 0 || !hasKey(headers, S.SLOT_ICMPV6)) return false;
-  return isNdType(keyByte(record, headers, S.SLOT_ICMPV6, 0));
+/** The headers that the type of ICMPv6 asks for: of neighbour discovery. */
+function slotsInIcmpv6(record: KeyRecord, headers: Headers, transport: number): number {
+  if ((transport & slotBit(S.SLOT_ICMPV6)) === 0 || !hasKey(headers, S.SLOT_ICMPV6)) return 0;
+  return icmpv6Slots(keyByte(record, headers, S.SLOT_ICMPV6, 0));
 }
 
-function refuseMissing(headers: Headers, missing: number): Refusal {
-  const slot = 31 - Math.clz32(missing & -missing);
-  const type = F.etherTypeText(headers.etherType);
-  if (slot === S.SLOT_TCP_FLAGS)
-    return refuse(
-      "key.missing",
-      "tcp needs tcp_flags() as well: the kernel wants both for proto 6, even if only as tcp_flags(0/0)",
-    );
-  if (slot === S.SLOT_ND)
-    return refuse(
-      "key.missing",
-      "nd() is missing: the kernel wants it for icmpv6 type 135 and 136, even if only as nd()",
-    );
-  const why = TRANSPORT.has(slot)
-    ? `proto ${headers.ipProto}, unless frag=later`
-    : `eth_type ${type}`;
-  const text = `${keyName(slot)} is missing: the kernel wants it for ${why}, even if only as ${keyName(slot)}`;
-  return refuse("key.missing", text);
+/** Whether a mask of a key is taken: what it asks for is matched exactly. */
+function mayMatch(key: KeySpec, record: KeyRecord, headers: Headers, required: number): boolean {
+  const isRequired = (required & slotBit(key.slot)) !== 0;
+  switch (key.asksFor?.key) {
+    case "proto":
+      return isRequired && headers.ipProtoMask === 0xff;
+    case "icmpv6":
+      return isRequired && maskByte(record, headers, S.SLOT_ICMPV6, 0) === 0xff;
+    default:
+      if (key.slot === S.SLOT_CT_TUPLE6 && isNd(required)) return false;
+      return headers.etherTypeExact && key.asksFor?.values.includes(headers.etherType) === true;
+  }
 }
 
-const TRANSPORT: ReadonlySet<number> = new Set([
-  S.SLOT_TCP,
-  S.SLOT_UDP,
-  S.SLOT_SCTP,
-  S.SLOT_ICMP,
-  S.SLOT_ICMPV6,
-]);
+function isNd(required: number): boolean {
+  return (required & slotBit(S.SLOT_ND)) !== 0;
+}
 
-function refuseMask(headers: Headers, slot: number, expected: number, nd: boolean): Refusal {
+/** The refusal for a header that is missing, at what asks for it. */
+function refuseMissing(headers: Headers, slot: number): Refusal {
+  const rule = "key.missing";
+  const level = (of: number): number => headers.level[of]!;
+  if (slot === S.SLOT_TCP_FLAGS) {
+    const text =
+      "tcp needs tcp_flags() as well: the kernel wants both for proto 6, even if only as tcp_flags(0/0)";
+    return atSlot(refuse(rule, text), S.SLOT_TCP, level(S.SLOT_TCP));
+  }
   const name = keyName(slot);
+  const asksFor = KEY_BY_SLOT[slot]?.asksFor;
+  const missing = (why: string): Refusal =>
+    refuse(rule, `${name} is missing: the kernel wants it for ${why}, even if only as ${name}`);
+  switch (asksFor?.key) {
+    case "icmpv6": {
+      const refusal = missing(`icmpv6 type ${asksFor.values.join(" and ")}`);
+      return atSlot(refusal, S.SLOT_ICMPV6, level(S.SLOT_ICMPV6), "type");
+    }
+    case "proto": {
+      const network = lowestSlot(HEADER_WORD, networkSlots(headers.etherType));
+      const refusal = missing(`proto ${headers.ipProto}, unless frag=later`);
+      return atSlot(refusal, network, level(network), "proto");
+    }
+    default: {
+      const refusal = missing(`eth_type ${F.etherTypeText(headers.etherType)}`);
+      return atSlot(refusal, S.SLOT_ETHERTYPE, level(S.SLOT_ETHERTYPE));
+    }
+  }
+}
+
+function refuseMask(key: KeySpec, headers: Headers, required: number): Refusal {
+  const { asksFor } = key;
+  const name = `${key.name}()`;
   const type = F.etherTypeText(headers.etherType);
-  if (slot === S.SLOT_CT_TUPLE6 && nd)
+  if (key.slot === S.SLOT_CT_TUPLE6 && isNd(required))
     return refuse("mask.ct_tuple6", "ct_tuple6() and nd() cannot be matched together");
-  if (slot === S.SLOT_ND && nd)
-    return refuse("mask.nd", "nd() is matched, so the icmpv6 type must be matched exactly");
-  if (slot === S.SLOT_CT_TUPLE4 || slot === S.SLOT_CT_TUPLE6) {
-    const wanted = slot === S.SLOT_CT_TUPLE4 ? "0x0800" : "0x86dd";
+  if (key.layer === "metadata") {
+    const wanted = asksFor?.values.map(F.etherTypeText).join(" or ");
     return refuse("mask.ct_tuple", `${name} needs eth_type(${wanted}), matched exactly`);
   }
-  if (((expected >>> slot) & 1) === 0) {
+  if ((required & slotBit(key.slot)) === 0) {
     const packet = `a packet of eth_type ${type} and proto ${headers.ipProto}`;
     return refuse("mask.unexpected", `${name} is matched, but does not belong to ${packet}`);
   }
-  if (TRANSPORT.has(slot) || slot === S.SLOT_TCP_FLAGS)
-    return refuse("mask.proto", `${name} is matched, so proto must be matched exactly`);
-  return refuse("mask.eth_type", `${name} is matched, so eth_type must be matched exactly`);
+  if (asksFor?.key === "icmpv6")
+    return refuse("mask.nd", "nd() is matched, so the icmpv6 type must be matched exactly");
+  return (TRANSPORT_SLOTS & slotBit(key.slot)) !== 0
+    ? refuse("mask.proto", `${name} is matched, so proto must be matched exactly`)
+    : refuse("mask.eth_type", `${name} is matched, so eth_type must be matched exactly`);
 }

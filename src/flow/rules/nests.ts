@@ -7,8 +7,8 @@ import {
   nextAttribute,
 } from "../action/attributes.ts";
 import { u16At, u32At } from "../bytes.ts";
+import { FEATURE } from "../feature.ts";
 import type { KernelFeatures } from "./features.ts";
-import { FEATURE } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 

@@ -1,65 +1,57 @@
-import { ACTIONS } from "../action/table.ts";
 import { placesOf } from "../json/leaves.ts";
-import { KEYS } from "../key/table.ts";
 import { type LineParts, partsOfLine } from "./line-parts.ts";
-import type { ActionPath, Refusal } from "./refusal.ts";
-
-/** The words by which a rule names what breaks it. */
-const WORDS: ReadonlySet<string> = new Set([
-  ...[...KEYS, ...ACTIONS].map(({ name }) => name),
-  // Why a header of the transport is wanted.
-  "proto",
-]);
+import type { ActionPath, RefusedPart } from "./refusal.ts";
 
 const LATIN1 = new TextDecoder("latin1");
 
-/** What a refusal says of its place. */
-type Broken = Pick<Refusal, "reason" | "action">;
+/** Where a piece of text is, from its first character to behind its last. */
+type TextRange = readonly [start: number, end: number];
+
+type KeyPart = Extract<RefusedPart, { part: "key" }>;
 
 /**
- * Where in a line of the input, or of a dump, stands what breaks a rule: the action, or the first key, or
- * field of one, that the reason names and the line has.
- * @returns the offset of its first byte in `line`, or undefined where the line has none of them
+ * Where in a line of the input, or of a dump, stands the part of a flow that breaks a rule.
+ * @returns the offset of its first byte in `line`; of the key where that does not have the field, of the
+ *   action around it where the line goes no deeper; undefined where the line has none of them
  */
-export function placeOf(broken: Broken, line: Uint8Array): number | undefined {
+export function placeOf(part: RefusedPart, line: Uint8Array): number | undefined {
   // A character a byte: offsets are offsets of bytes.
   const text = LATIN1.decode(line);
-  return /^\s*\{/.test(text) ? placeInJson(broken, line) : placeInText(broken, text);
+  if (/^\s*\{/.test(text)) return placeInJson(part, placesOf(line));
+  const parts: LineParts = partsOfLine(text);
+  return part.part === "key"
+    ? keyIn(text, parts.key, part)
+    : actionIn(text, parts.actions, part.path);
 }
 
-function placeInText({ reason, action }: Broken, text: string): number | undefined {
-  const parts = partsOfLine(text);
-  if (action !== undefined) return actionIn(text, parts.actions, action);
-  for (const word of wordsOf(reason)) {
-    const found = new RegExp(`(?<![\\w.-])${word}(?=[(=])`).exec(text.slice(...parts.key));
-    if (found !== null) return parts.key[0] + found.index;
-  }
-  return undefined;
-}
-
-function* wordsOf(reason: string): Generator<string> {
-  for (const [word] of reason.matchAll(/\w+/g)) if (WORDS.has(word)) yield word;
+function keyIn(text: string, key: TextRange, { name, level, field }: KeyPart): number | undefined {
+  let range: TextRange | undefined = key;
+  for (let i = 0; i < level && range !== undefined; i++) range = insideOf(text, range, "encap");
+  if (range === undefined) return undefined;
+  const at = wordIn(text, range, name);
+  const inside = field === undefined ? undefined : insideOf(text, range, name);
+  if (inside === undefined || field === undefined) return at;
+  return wordIn(text, inside, field) ?? at;
 }
 
 /** The first byte of the action that a path leads to, as far as it leads in this text. */
-function actionIn(text: string, list: LineParts["actions"], path: ActionPath): number | undefined {
-  let range: readonly [number, number] | undefined = list;
+function actionIn(text: string, list: TextRange, path: ActionPath): number | undefined {
+  let range: TextRange | undefined = list;
   let at: number | undefined;
   for (const [i, step] of path.entries()) {
-    if (typeof step === "number") {
-      // A list without a name is all that its action holds.
-      if (typeof path[i - 1] === "number") range = listIn(text, range, "");
-      range = range === undefined ? undefined : actionsOf(text, range)[step];
-      if (range !== undefined) [at] = range;
-    } else range = listIn(text, range, step);
+    // What an action holds, and then the list that has a name there.
+    if (typeof path[i - 1] === "number") range = insideOf(text, range);
     if (range === undefined) return at;
+    range = typeof step === "number" ? actionsOf(text, range)[step] : insideOf(text, range, step);
+    if (range === undefined) return at;
+    if (typeof step === "number") [at] = range;
   }
   return at;
 }
 
 /** Where the actions of a list are: between commas and blanks outside parentheses. */
-function actionsOf(text: string, [start, end]: readonly [number, number]): [number, number][] {
-  const found: [number, number][] = [];
+function actionsOf(text: string, [start, end]: TextRange): TextRange[] {
+  const found: TextRange[] = [];
   let depth = 0;
   let from = -1;
   for (let at = start; at <= end; at++) {
@@ -77,33 +69,37 @@ function actionsOf(text: string, [start, end]: readonly [number, number]): [numb
   return found;
 }
 
-/** The inside of the first parentheses behind `name` in a range. */
-function listIn(
-  text: string,
-  range: readonly [number, number] | undefined,
-  name: string,
-): [number, number] | undefined {
-  if (range === undefined) return undefined;
-  const begin = text.indexOf(`${name}(`, range[0]);
-  if (begin < 0 || begin >= range[1]) return undefined;
-  const start = begin + name.length + 1;
+/** Where the word `name(` or `name=` is in a range, outside parentheses. */
+function wordIn(text: string, [start, end]: TextRange, name: string): number | undefined {
+  let depth = 0;
+  for (let at = start; at < end; at++) {
+    if (text[at] === "(") depth++;
+    if (text[at] === ")") depth--;
+    if (depth > 0 || !text.startsWith(name, at)) continue;
+    const isWord = at === start || !/[\w.-]/.test(text[at - 1] ?? "");
+    if (isWord && /[(=]/.test(text[at + name.length] ?? "")) return at;
+  }
+  return undefined;
+}
+
+/** What is in the first parentheses of a range, or in those behind `name`. */
+function insideOf(text: string, range: TextRange, name?: string): TextRange | undefined {
+  const from = name === undefined ? range[0] : wordIn(text, range, name);
+  const open = from === undefined ? -1 : text.indexOf("(", from);
+  if (open < 0 || open >= range[1]) return undefined;
   let depth = 1;
-  let at = start;
+  let at = open + 1;
   for (; at < range[1] && depth > 0; at++) {
     if (text[at] === "(") depth++;
     if (text[at] === ")") depth--;
   }
-  return [start, depth === 0 ? at - 1 : at];
+  return [open + 1, depth === 0 ? at - 1 : at];
 }
 
-function placeInJson({ reason, action }: Broken, line: Uint8Array): number | undefined {
-  const places = placesOf(line);
-  if (action !== undefined) return actionInJson(places, action);
-  for (const word of wordsOf(reason)) {
-    for (const [path, at] of places)
-      if (path.startsWith(".key.") && path.endsWith(`.${word}`)) return at;
-  }
-  return undefined;
+function placeInJson(part: RefusedPart, places: ReadonlyMap<string, number>): number | undefined {
+  if (part.part === "actions") return actionInJson(places, part.path);
+  const key = `.key${".encap".repeat(part.level)}.${part.name}`;
+  return places.get(`${key}.${part.field}`) ?? places.get(key);
 }
 
 function actionInJson(places: ReadonlyMap<string, number>, steps: ActionPath): number | undefined {

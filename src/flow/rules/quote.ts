@@ -17,7 +17,7 @@ const CARRIAGE_RETURN = 13;
 export function quote(line: Uint8Array, broken: Refusal | undefined): QuotedLine {
   const end = line.at(-1) === CARRIAGE_RETURN ? line.length - 1 : line.length;
   const text = readable(line, 0, end);
-  const at = broken === undefined ? undefined : placeOf(broken, line);
+  const at = broken?.at === undefined ? undefined : placeOf(broken.at, line);
   if (at === undefined) return { column: 1, text };
   return { column: at + 1, text, caret: readable(line, 0, at).length };
 }

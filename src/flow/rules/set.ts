@@ -10,6 +10,7 @@ import { type Refusal, refuse } from "./refusal.ts";
 import { checkSetTunnel } from "./tunnel.ts";
 
 const RULE = "action.set";
+const MPLS_ENTRY_SIZE = 4;
 const IPV6_LABEL_UNUSED = 0xfff0_0000;
 
 /** `validate_set()`: one key that can be written, and the packet must be known to have it. */
@@ -67,25 +68,14 @@ export function checkSet(
   }
 }
 
-/** Bytes of each key that can be written; -1: it cannot be; -2: it varies. */
-const LENGTHS: Int32Array = lengths();
-
-function lengths(): Int32Array {
-  const of = new Int32Array(64).fill(-1);
-  of[uapi.OVS_KEY_ATTR_PRIORITY] = 4;
-  of[uapi.OVS_KEY_ATTR_SKB_MARK] = 4;
-  of[uapi.OVS_KEY_ATTR_CT_MARK] = 4;
-  of[uapi.OVS_KEY_ATTR_CT_LABELS] = 16;
-  of[uapi.OVS_KEY_ATTR_ETHERNET] = 12;
-  of[uapi.OVS_KEY_ATTR_TUNNEL] = -2;
-  of[uapi.OVS_KEY_ATTR_IPV4] = 12;
-  of[uapi.OVS_KEY_ATTR_IPV6] = 40;
-  of[uapi.OVS_KEY_ATTR_TCP] = 4;
-  of[uapi.OVS_KEY_ATTR_UDP] = 4;
-  of[uapi.OVS_KEY_ATTR_SCTP] = 4;
-  of[uapi.OVS_KEY_ATTR_MPLS] = 4;
-  return of;
-}
+/** Bytes of each key that can be written, by type; -1: it cannot be; -2: it varies. */
+const LENGTHS: Int32Array = Int32Array.from(SLOT_OF_TYPE, (slot) => {
+  const spec = KEY_BY_SLOT[slot];
+  if (!spec?.settable) return -1;
+  if (spec.form === "tunnel") return -2;
+  // One entry of the stack.
+  return spec.form === "mpls" ? MPLS_ENTRY_SIZE : spec.size;
+});
 
 function nameOf(type: number): string {
   const slot = SLOT_OF_TYPE[type] ?? -1;

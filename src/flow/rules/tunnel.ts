@@ -2,9 +2,10 @@ import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
 import { isZero, u32At } from "../bytes.ts";
+import { TUNNEL_OPTIONS_MAX } from "../key/levels.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset } from "../key/record.ts";
-import { SLOT_TUNNEL, TUNNEL_OPTIONS_MAX } from "../key/slots.ts";
+import { SLOT_TUNNEL } from "../key/slots.ts";
 import * as T from "../key/tunnel-fields.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 

@@ -5,36 +5,14 @@ import {
   OVS_ACTION_ATTR_SET_MASKED,
   OVS_FLOW_ATTR_ACTIONS,
 } from "../../uapi/openvswitch.ts";
-import {
-  SLOT_ARP,
-  SLOT_ETHERNET,
-  SLOT_IPV4,
-  SLOT_IPV6,
-  SLOT_PRIORITY,
-  SLOT_SCTP,
-  SLOT_SKB_MARK,
-  SLOT_TCP,
-  SLOT_UDP,
-} from "../key/slots.ts";
+import { SLOT_VLAN } from "../key/slots.ts";
+import { KEY_BY_SLOT } from "../key/table.ts";
 import type { ByteRange } from "../parts.ts";
 import { CLOSE, COMMA, OPEN } from "../text/ascii.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { type EncodedLine, type FoundHole, isPlain, keyless, kindOf } from "./found-hole.ts";
 import { HOLE_LE32 } from "./hole.ts";
 import { findValues, type KeyValue } from "./holes.ts";
-
-/** Keys whose fields lie in a SET as in a key, one beside the other, whatever their values are. */
-const PLAIN_SLOTS: ReadonlySet<number> = new Set([
-  SLOT_ARP,
-  SLOT_ETHERNET,
-  SLOT_IPV4,
-  SLOT_IPV6,
-  SLOT_PRIORITY,
-  SLOT_SCTP,
-  SLOT_SKB_MARK,
-  SLOT_TCP,
-  SLOT_UDP,
-]);
 
 const SET = new TextEncoder().encode("set(");
 
@@ -71,13 +49,19 @@ function setHoles(line: EncodedLine, text: ByteRange, at: number, cursor: Cursor
   for (const value of values) {
     const { field, slot, start, end, masked } = value;
     const kind = kindOf(value);
-    if (masked || kind < 0 || !PLAIN_SLOTS.has(slot) || !isPlain(line.bytes, start, end, kind)) {
+    if (masked || kind < 0 || !isPlainSlot(slot) || !isPlain(line.bytes, start, end, kind)) {
       continue;
     }
     const { hole } = keyless(line, start, end, kind, at + field.offset, field.size);
-    found.push({ hole: { ...hole, max: field.limit }, field, recordAt: -1, apart: false });
+    found.push({ hole: { ...hole, max: field.limit }, field, recordAt: -1 });
   }
   return found;
+}
+
+/** Whether the fields of a key lie in a SET as in a key, one beside the other, whatever their values are. */
+function isPlainSlot(slot: number): boolean {
+  const form = KEY_BY_SLOT[slot]?.form;
+  return (form === "single" || form === "struct") && slot !== SLOT_VLAN;
 }
 
 /** Lists the values in the set() of the actions between `start` and `end`; the cursor is used. */

@@ -7,10 +7,10 @@ import {
   OVS_KEY_ATTR_TUNNEL,
 } from "../../uapi/openvswitch.ts";
 import { isZero } from "../bytes.ts";
+import { LEVELS } from "../key/levels.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
 import {
-  LEVELS,
   SLOT_CT_TUPLE4,
   SLOT_CT_TUPLE6,
   SLOT_ETHERTYPE,
@@ -30,7 +30,7 @@ import type { KeyValue } from "./holes.ts";
 import { findValues } from "./holes.ts";
 import * as H from "./hole.ts";
 import type { Hole } from "./hole.ts";
-import type { HashedBytes, HashedWord } from "./layout.ts";
+import type { HashedWord } from "./layout.ts";
 import { Layout } from "./layout.ts";
 
 const EMPTY = new Int32Array(0);
@@ -56,7 +56,7 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
     const hole = holeOf(value, payloads, line);
     if (hole === undefined) continue;
     const recordAt = keyOffset(value.level, value.slot) + value.offset + value.field.offset;
-    found.push({ hole, field: value.field, recordAt, apart: value.slot === SLOT_TUNNEL });
+    found.push({ hole, field: value.field, recordAt });
   }
   for (let i = 0; i < line.statistics.length; i += 2) {
     const [start = 0, end = 0] = line.statistics.subarray(i, i + 2);
@@ -72,13 +72,11 @@ export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
   const ofHash = line.ufidStart < 0 && line.message[2] === OVS_FLOW_ATTR_UFID;
   const { words, count, sources } = hashedWords(line.record);
   const hashed: HashedWord[] = [];
-  const hashedBytes: HashedBytes[] = [];
   const message = new Int32Array(line.message.length >> 2);
   const bytes = new Uint8Array(message.buffer);
   bytes.set(line.message);
   for (const of of found) {
-    if (of.recordAt >= 0 && of.apart) addBytes(hashedBytes, sources, of);
-    else if (of.recordAt >= 0) addWords(hashed, sources, of);
+    if (of.recordAt >= 0) addWords(hashed, sources, of);
     clearHole(bytes, of.hole);
   }
   return new Layout({
@@ -87,8 +85,8 @@ export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
     length: line.length,
     hash: ofHash ? words : EMPTY,
     hashCount: count,
+    seed: line.seed,
     hashedWords: ofHash ? hashed : [],
-    hashedBytes: ofHash ? hashedBytes : [],
   });
 }
 
@@ -223,27 +221,12 @@ function isAbsentAsZero(field: Field, slot: number): boolean {
   }
 }
 
-/** The hashed words that a hole is in: their bytes lie in the message as in the record. */
+/** The hashed words that a hole is in: an attribute's value is hashed as it lies in the message, padding and all. */
 function addWords(words: HashedWord[], sources: Int32Array, of: FoundHole): void {
   const { at, size } = of.hole;
-  const shift = (of.recordAt >> 2) - (at >> 2);
   for (let messageWord = at >> 2; messageWord <= (at + size - 1) >> 2; messageWord++) {
-    const hashWord = sources.indexOf(messageWord + shift);
+    const hashWord = sources.indexOf(of.recordAt + messageWord * 4 - at);
     if (hashWord < 0 || words.some((word) => word.hashWord === hashWord)) continue;
     words.push({ messageWord, hashWord });
-  }
-}
-
-/** The hashed bytes that a hole is: a tunnel's parts lie closer in the record than in the message. */
-function addBytes(bytes: HashedBytes[], sources: Int32Array, of: FoundHole): void {
-  const { at, size } = of.hole;
-  for (let i = 0; i < size;) {
-    const recordAt = of.recordAt + i;
-    const count = Math.min(4 - (recordAt & 3), size - i);
-    const hashWord = sources.indexOf(recordAt >> 2);
-    if (hashWord >= 0) {
-      bytes.push({ messageAt: at + i, hashAt: hashWord * 4 + (recordAt & 3), size: count });
-    }
-    i += count;
   }
 }

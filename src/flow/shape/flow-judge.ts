@@ -1,32 +1,14 @@
+import { LEVELS } from "../key/levels.ts";
 import { KeyRecord, keyOffset } from "../key/record.ts";
-import {
-  LEVELS,
-  SLOT_ARP,
-  SLOT_ETHERNET,
-  SLOT_IPV4,
-  SLOT_IPV6,
-  SLOT_SCTP,
-  SLOT_TCP,
-  SLOT_UDP,
-} from "../key/slots.ts";
-import { KEY_BY_SLOT } from "../key/table.ts";
+import { KEYS } from "../key/table.ts";
 import { type FlowParts, readMatch } from "../parts.ts";
 import type { Refusal } from "../rules/refusal.ts";
 import { brokenRule } from "../rules/validate.ts";
 import { hashOf, isAligned, isSame, Kept, WordView } from "./kept.ts";
 import { KeyForm, type KeyHole, payloadsOf } from "./key-form.ts";
 
-/** Attributes whose addresses and ports no rule looks at, but for their masks. */
-const UNRULED: readonly number[] = [
-  SLOT_ETHERNET,
-  SLOT_IPV4,
-  SLOT_IPV6,
-  SLOT_ARP,
-  SLOT_TCP,
-  SLOT_UDP,
-  SLOT_SCTP,
-];
-const UNRULED_FIELDS: ReadonlySet<string> = new Set(["src", "dst", "sip", "tip", "sha", "tha"]);
+/** Keys with values that no rule looks at. */
+const UNRULED = KEYS.filter(({ unruled }) => unruled.length > 0);
 
 /** Flows that a kernel takes: keys of a form with this list of actions. */
 type Taken = { readonly form: KeyForm; readonly actions: Uint8Array };
@@ -68,12 +50,10 @@ export class FlowJudge {
     const payloads = payloadsOf(flow, this.#record);
     const holes: KeyHole[] = [];
     for (let level = 0; level < LEVELS; level++) {
-      for (const slot of UNRULED) {
+      for (const { slot, fields, unruled } of UNRULED) {
         const at = payloads.get(keyOffset(level, slot));
         if (at === undefined) continue;
-        for (const field of KEY_BY_SLOT[slot]?.fields ?? []) {
-          if (UNRULED_FIELDS.has(field.name)) holes.push({ field, at });
-        }
+        for (const field of fields) if (unruled.includes(field.name)) holes.push({ field, at });
       }
     }
     return holes;

@@ -1,4 +1,5 @@
 import type { KeyRecord } from "../key/record.ts";
+import type { UfidSeed } from "../key/ufid.ts";
 import type { Field } from "../text/field.ts";
 import * as H from "./hole.ts";
 import type { Hole } from "./hole.ts";
@@ -22,6 +23,8 @@ export type EncodedLine = {
   readonly isDump: boolean;
   /** Key and mask, in normal form. */
   readonly record: KeyRecord;
+  /** What its UFID begins with, where that is a hash. */
+  readonly seed: UfidSeed;
   /** UFID, KEY, MASK and ACTIONS, all that apply; the KEY of a delete even where it is not appended. */
   readonly message: Uint8Array;
   /** How much of the message the line is. */
@@ -35,8 +38,6 @@ export type FoundHole = {
   readonly field: Field | undefined;
   /** Where its bytes are in the record; -1 outside the key. */
   readonly recordAt: number;
-  /** They lie otherwise in the record than in the message. */
-  readonly apart: boolean;
 };
 
 /** A hole that is no field of the key. */
@@ -60,7 +61,7 @@ export function keyless(
     nonzero: false,
     decimal: false,
   };
-  return { hole, field: undefined, recordAt: -1, apart: false };
+  return { hole, field: undefined, recordAt: -1 };
 }
 
 /** The kind of hole that a value is; -1 where it is better left text. */

@@ -1,14 +1,7 @@
 import { FIELDS_OF_SLOT, slotOfWord } from "../key/parse.ts";
 import { TUNNEL_FIELDS } from "../key/tunnel-fields.ts";
 import { FieldSet } from "../text/field-set.ts";
-import {
-  SLOT_MPLS,
-  SLOT_ND_EXTENSIONS,
-  SLOT_NSH,
-  SLOT_PACKET_TYPE,
-  SLOT_TUNNEL,
-  SLOT_VLAN,
-} from "../key/slots.ts";
+import { SLOT_MPLS, SLOT_TUNNEL, SLOT_VLAN } from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { Field } from "../text/field.ts";
@@ -31,9 +24,6 @@ export type KeyValue = {
 
 const MPLS_ENTRY = 4;
 
-/** Their parts have rules of their own, or are none of a kernel's: they stay text. */
-const FIXED_SLOTS = (1 << SLOT_NSH) | (1 << SLOT_PACKET_TYPE) | (1 << SLOT_ND_EXTENSIONS);
-
 const TUNNEL: FieldSet = new FieldSet(TUNNEL_FIELDS);
 
 /**
@@ -50,7 +40,7 @@ export function findValues(cursor: Cursor, level: number, found: KeyValue[]): vo
       cursor.skipSeparators();
       if (cursor.peek() !== CLOSE) findValues(cursor, level + 1, found);
       cursor.skipSeparators();
-    } else if (spec === undefined || ((FIXED_SLOTS >>> slot) & 1) === 1) {
+    } else if (!spec?.patchable) {
       skipNested(cursor);
     } else if (spec.form === "single") {
       addValue(cursor, level, slot, spec.fields[0], 0, found);

@@ -1,8 +1,9 @@
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { OVS_KEY_ATTR_ENCAP } from "../../uapi/openvswitch.ts";
 import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
+import { LEVELS } from "../key/levels.ts";
 import { type KeyRecord, keyOffset } from "../key/record.ts";
-import { LEVELS, SLOT_ETHERTYPE, SLOTS } from "../key/slots.ts";
+import { SLOT_ETHERTYPE } from "../key/slots.ts";
 import { SIZE_OF_SLOT, SLOT_OF_TYPE } from "../key/table.ts";
 import type { ByteRange, FlowParts } from "../parts.ts";
 import type { Field } from "../text/field.ts";
@@ -69,7 +70,7 @@ export function payloadsOf(
       const slot = SLOT_OF_TYPE[type] ?? -1;
       if (type === OVS_KEY_ATTR_ENCAP) {
         if (level + 1 < LEVELS) walk(payload, at + length, level + 1);
-      } else if (slot >= 0 && slot < SLOTS && slot !== SLOT_ETHERTYPE) {
+      } else if (slot >= 0 && slot !== SLOT_ETHERTYPE) {
         const base = keyOffset(level, slot);
         const size = SIZE_OF_SLOT[slot] ?? 0;
         const isCopy =

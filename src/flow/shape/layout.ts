@@ -2,19 +2,13 @@ import { align } from "../../netlink/align.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import type { PinnedMemory } from "../../sys/memory.ts";
-import { hashBegun, hashWords } from "../key/ufid.ts";
+import { hashBegun, type HashState, hashWords } from "../key/hash.ts";
+import type { UfidSeed } from "../key/ufid.ts";
 import type { Hole } from "./hole.ts";
 import { isBits, VALUE_MAX } from "./hole.ts";
 
 /** A word of the message that goes into the UFID. */
 export type HashedWord = { readonly messageWord: number; readonly hashWord: number };
-
-/** Bytes of the message that go into the UFID at another place in their word. */
-export type HashedBytes = {
-  readonly messageAt: number;
-  readonly hashAt: number;
-  readonly size: number;
-};
 
 /** What a layout is made of. */
 type LayoutParts = {
@@ -26,8 +20,8 @@ type LayoutParts = {
   /** The words that its UFID is the hash of, and which of them the holes change; none without UFID. */
   readonly hash: Int32Array;
   readonly hashCount: number;
+  readonly seed: UfidSeed;
   readonly hashedWords: readonly HashedWord[];
-  readonly hashedBytes: readonly HashedBytes[];
 };
 
 /** Bits of {@link Layout.special}. */
@@ -58,19 +52,14 @@ export class Layout {
 
   readonly #mask: Uint8Array;
   readonly #hash: Int32Array;
-  readonly #hashU8: Uint8Array;
   readonly #hashCount: number;
-  /** Words that come before those of {@link #hash}, and what hashing them comes to: no hole changes them. */
-  readonly #hashBefore: number;
-  readonly #hashBegun: Int32Array;
+  /** What hashing the words comes to that come before those of {@link #hash}: no hole changes them. */
+  readonly #hashBegun: HashState;
   readonly #wordFrom: Int32Array;
   readonly #wordTo: Int32Array;
-  readonly #byteFrom: Int32Array;
-  readonly #byteTo: Int32Array;
-  readonly #byteCount: Int32Array;
 
   constructor(parts: LayoutParts) {
-    const { holes, hashedWords, hashedBytes } = parts;
+    const { holes, hashedWords } = parts;
     this.message = parts.message;
     this.length = parts.length;
     this.hasUfid = parts.hash.length > 0;
@@ -91,21 +80,13 @@ export class Layout {
     for (const [i, { mask }] of holes.entries()) {
       if (mask !== undefined) this.#mask.set(mask, i * VALUE_MAX);
     }
-    const changed = [
-      ...hashedWords.map((word) => word.hashWord),
-      ...hashedBytes.map((bytes) => bytes.hashAt >> 2),
-    ];
+    const changed = hashedWords.map((word) => word.hashWord);
     const before = Math.min(parts.hashCount, ...changed) & ~3;
-    this.#hashBefore = before;
-    this.#hashBegun = hashBegun(parts.hash, before);
+    this.#hashBegun = hashBegun(parts.hash, before, parts.seed);
     this.#hash = parts.hash.slice(before);
-    this.#hashU8 = new Uint8Array(this.#hash.buffer);
     this.#hashCount = parts.hashCount - before;
     this.#wordFrom = Int32Array.from(hashedWords, (word) => word.messageWord);
     this.#wordTo = Int32Array.from(hashedWords, (word) => word.hashWord - before);
-    this.#byteFrom = Int32Array.from(hashedBytes, (bytes) => bytes.messageAt);
-    this.#byteTo = Int32Array.from(hashedBytes, (bytes) => bytes.hashAt - before * 4);
-    this.#byteCount = Int32Array.from(hashedBytes, (bytes) => bytes.size);
   }
 
   /** All of the message is appended: another one that differs in its holes alone can be a copy. */
@@ -140,35 +121,24 @@ export class Layout {
 
   /** Writes the UFID of the copy at `base`, and moves the writer behind it. */
   finish(writer: AttributeWriter, base: number): void {
-    if (this.hasUfid) this.#writeUfid(writer.memory.i32, writer.memory.u8, base);
+    if (this.hasUfid) this.#writeUfid(writer.memory.i32, base);
     writer.position = base + align(this.length);
   }
 
   /** Writes the UFIDs of `count` copies, the first one at `base`, the next ones each `stride` bytes on. */
   finishCopies(memory: PinnedMemory, base: number, stride: number, count: number): void {
     if (!this.hasUfid) return;
-    const { i32, u8 } = memory;
-    for (let i = 0; i < count; i++) this.#writeUfid(i32, u8, base + i * stride);
+    for (let i = 0; i < count; i++) this.#writeUfid(memory.i32, base + i * stride);
   }
 
-  #writeUfid(out: Int32Array, u8: Uint8Array, base: number): void {
+  #writeUfid(out: Int32Array, base: number): void {
     const hash = this.#hash;
     const from = this.#wordFrom;
     const to = this.#wordTo;
     const first = base >> 2;
     for (let i = 0; i < from.length; i++) hash[to[i]!] = out[first + from[i]!]!;
-    if (this.#byteFrom.length > 0) this.#copyBytes(u8, base);
     const at = base + NLA_HEADER;
-    hashWords(hash, this.#hashCount, out, at, this.#hashBegun, this.#hashBefore);
-  }
-
-  #copyBytes(u8: Uint8Array, base: number): void {
-    for (let i = 0; i < this.#byteFrom.length; i++) {
-      const from = base + this.#byteFrom[i]!;
-      const to = this.#byteTo[i]!;
-      const count = this.#byteCount[i]!;
-      for (let k = 0; k < count; k++) this.#hashU8[to + k] = u8[from + k]!;
-    }
+    hashWords(hash, this.#hashCount, out, at, this.#hashBegun);
   }
 }
 

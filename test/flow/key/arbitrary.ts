@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import type { Field } from "../../../src/flow/text/field.ts";
 import { KEYS } from "../../../src/flow/key/table.ts";
+import { TUNNEL_FIELDS, TUNNEL_FLAGS_FIELD } from "../../../src/flow/key/tunnel-fields.ts";
 
 /** Text of one field's value with one of its mask forms. */
 function fieldText(of: Field): fc.Arbitrary<string> {
@@ -156,3 +157,40 @@ export function attributeText(
   }
   return wrap(structText(spec.fields));
 }
+
+const NAMES = KEYS.filter((key) => key.form !== "encap" && key.where === "kernel").map(
+  (key) => key.name,
+);
+
+function levelText(names: readonly string[]): fc.Arbitrary<string> {
+  return fc
+    .shuffledSubarray([...names], { minLength: 1, maxLength: 8 })
+    .chain((chosen) =>
+      fc
+        .tuple(...chosen.map((name) => attributeText(name, TUNNEL_FIELDS, TUNNEL_FLAGS_FIELD)))
+        .map((all) => all.join(",")),
+    );
+}
+
+const INNER = NAMES.filter((name) => name !== "tunnel");
+const unknown = fc
+  .tuple(fc.constantFrom(33, 40, 200), fc.uint8Array({ minLength: 1, maxLength: 9 }))
+  .map(([type, bytes]) => {
+    const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    return `key${type}(${text}/${text})`;
+  });
+
+/** A whole key: any attributes, inside up to two tags, with what has no name. */
+export const keyText: fc.Arbitrary<string> = fc
+  .tuple(
+    levelText(NAMES),
+    fc.option(levelText(INNER)),
+    fc.option(levelText(INNER)),
+    fc.option(unknown),
+  )
+  .map(([outer, inner, innermost, nameless]) => {
+    let encap = "";
+    if (inner !== null && innermost !== null) encap = `,encap(${inner},encap(${innermost}))`;
+    else if (inner !== null) encap = `,encap(${inner})`;
+    return `${outer}${encap}${nameless === null ? "" : `,${nameless}`}`;
+  });

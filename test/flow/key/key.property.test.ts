@@ -3,8 +3,6 @@ import * as fc from "fast-check";
 import { decodeKey, NO_MASK } from "../../../src/flow/key/decode.ts";
 import { parseKey } from "../../../src/flow/key/parse.ts";
 import { KeyRecord } from "../../../src/flow/key/record.ts";
-import { KEYS } from "../../../src/flow/key/table.ts";
-import { TUNNEL_FIELDS, TUNNEL_FLAGS_FIELD } from "../../../src/flow/key/tunnel-fields.ts";
 import { Cursor } from "../../../src/flow/text/cursor.ts";
 import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import {
@@ -18,44 +16,7 @@ import {
   textOf,
   ufidOf,
 } from "../harness.ts";
-import { attributeText } from "./arbitrary.ts";
-
-const NAMES = KEYS.filter((key) => key.form !== "encap" && key.where === "kernel").map(
-  (key) => key.name,
-);
-
-function levelText(names: readonly string[]): fc.Arbitrary<string> {
-  return fc
-    .shuffledSubarray([...names], { minLength: 1, maxLength: 8 })
-    .chain((chosen) =>
-      fc
-        .tuple(...chosen.map((name) => attributeText(name, TUNNEL_FIELDS, TUNNEL_FLAGS_FIELD)))
-        .map((all) => all.join(",")),
-    );
-}
-
-const INNER = NAMES.filter((name) => name !== "tunnel");
-const unknown = fc
-  .tuple(fc.constantFrom(33, 40, 200), fc.uint8Array({ minLength: 1, maxLength: 9 }))
-  .map(([type, bytes]) => {
-    const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    return `key${type}(${text}/${text})`;
-  });
-
-/** A whole key: any attributes, inside up to two tags, with what has no name. */
-const keyText = fc
-  .tuple(
-    levelText(NAMES),
-    fc.option(levelText(INNER)),
-    fc.option(levelText(INNER)),
-    fc.option(unknown),
-  )
-  .map(([outer, inner, innermost, nameless]) => {
-    let encap = "";
-    if (inner !== null && innermost !== null) encap = `,encap(${inner},encap(${innermost}))`;
-    else if (inner !== null) encap = `,encap(${inner})`;
-    return `${outer}${encap}${nameless === null ? "" : `,${nameless}`}`;
-  });
+import { keyText } from "./arbitrary.ts";
 
 test("what is printed reads back to the same, in both styles", () => {
   fc.assert(

@@ -251,7 +251,7 @@ describe("what a kernel lacks", () => {
     [
       `${IPV6},key32(00 01/00 01) 1`,
       { keyMax: 31 },
-      "key32(): this kernel has no IPv6 extension headers in keys (needs Linux 5.18)",
+      "this kernel does not have key32() (needs Linux 5.18)",
     ],
   ];
   test.each(cases)("%s", (line, lacks, reason) => {

@@ -2,12 +2,12 @@ import { Flow } from "../../../src/flow/flow.ts";
 import { completeKey } from "../../../src/flow/key/complete.ts";
 import { decodeKey } from "../../../src/flow/key/decode.ts";
 import { writeKey, writeMask } from "../../../src/flow/key/encode.ts";
-import { matchesIpv6 } from "../../../src/flow/key/needless.ts";
+import { matchesIpv6 } from "../../../src/flow/key/redundant-headers.ts";
 import { normalize } from "../../../src/flow/key/normal-form.ts";
+import { LEVELS } from "../../../src/flow/key/levels.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../../../src/flow/key/record.ts";
 import { SIZE_OF_SLOT } from "../../../src/flow/key/table.ts";
 import {
-  LEVELS,
   SLOT_CT_TUPLE4,
   SLOT_CT_TUPLE6,
   SLOT_ICMPV6,
