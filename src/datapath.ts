@@ -1,3 +1,4 @@
+import { FlowFilter } from "./flow/filter/filter.ts";
 import { Flow } from "./flow/flow.ts";
 import {
   type DatapathLoadOptions,
@@ -65,6 +66,7 @@ import {
   removeOne,
   sendOne,
 } from "./one-flow.ts";
+import { type RemovedFlows, type RemoveOptions, removeWhere } from "./remove-where.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
 /** Where a datapath is. */
@@ -73,8 +75,11 @@ export type NamespaceOption = {
   readonly namespace?: NamespaceReference;
 };
 
-/** How {@link Datapath.flows} tells that a dump may lack flows. */
+/** What {@link Datapath.flows} gives. */
 export type FlowsOptions = {
+  /** Only the flows that this filter means; in text it may name the datapath's ports. */
+  readonly where?: string | FlowFilter;
+  /** Is told, after the last flow, that some may be missing because flows changed meanwhile, instead of an error. */
   readonly onDoubt?: (doubt: DumpDoubt) => void;
 };
 
@@ -234,6 +239,18 @@ export class Datapath implements Disposable {
     return removeOne(this.#target, flow);
   }
 
+  /**
+   * Deletes the flows that a filter means, each by what names it. An empty filter is none: {@link flush} deletes all.
+   * @returns how many, and what became of the others; a flow that fails does not throw
+   * @throws FlowSyntaxError; MillraceError `NO_PERMISSION`
+   */
+  async removeWhere(
+    where: string | FlowFilter,
+    options: RemoveOptions = {},
+  ): Promise<RemovedFlows> {
+    return removeWhere(this.#target, this.#filterOf(where), options);
+  }
+
   /** Sets the counters of a flow to zero; its actions stay. @returns as {@link remove} */
   clear(flow: FlowName): boolean {
     return clearOne(this.#target, flow);
@@ -247,19 +264,20 @@ export class Datapath implements Disposable {
   /**
    * Every flow, one by one, with counters, in an order in which they can be loaded again: where they
    * overlap a narrow one comes before a wide one. Ending the loop early is fine.
-   * @param options `terse`: counters alone, by UFID, for a fraction of the time; `onDoubt`: is told, after
-   *   the last flow, that some may be missing because flows changed meanwhile, instead of an error
-   * @throws MillraceError `UNSOUND_DUMP` after the last flow, see `onDoubt`
+   * @param options `terse`: counters alone, by UFID, for a fraction of the time
+   * @throws MillraceError `UNSOUND_DUMP` after the last flow, see `onDoubt`; FlowSyntaxError in `where`
    */
   flows(options?: FlowsOptions): Generator<Flow, void>;
   flows(options: FlowsOptions & { readonly terse: true }): Generator<FlowCounters, void>;
   *flows(
     options: FlowsOptions & { readonly terse?: true } = {},
   ): Generator<Flow | FlowCounters, void> {
+    const filter = options.where === undefined ? undefined : this.#filterOf(options.where);
     const check = DumpCheck.of(this.#channel, this.#info);
-    if (options.terse === true) yield* countersOfAll(this.#target, check);
+    if (options.terse === true) yield* countersOfAll(this.#target, check, filter);
     else {
-      for (const view of dumpToLoad(this.#channel, this.#info, check)) yield Flow.fromParts(view);
+      const ordered = { check, where: filter?.ofDump() };
+      for (const view of dumpToLoad(this.#channel, this.#info, ordered)) yield Flow.fromParts(view);
     }
     const doubt = check.doubt();
     if (doubt !== undefined) (options.onDoubt ?? throwDoubt)(doubt);
@@ -360,6 +378,11 @@ export class Datapath implements Disposable {
 
   get #target(): LoadTarget {
     return { channel: this.#channel, datapath: this.#info, connections: this.#connections };
+  }
+
+  #filterOf(where: string | FlowFilter): FlowFilter {
+    if (where instanceof FlowFilter) return where;
+    return FlowFilter.parse(where, lazyPortNames(this.#channel, this.#info));
   }
 
   // Once: it reads all of /proc.

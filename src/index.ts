@@ -6,6 +6,7 @@ export { Datapath, type FlowsOptions, type NamespaceOption } from "./datapath.ts
 export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export { validate, type ValidateOptions } from "./validate.ts";
 export type { FlowSource } from "./flow-source.ts";
+export { FlowFilter } from "./flow/filter/filter.ts";
 export { Flow, type FlowTextOptions } from "./flow/flow.ts";
 export type { FlowIdentity } from "./flow/identity.ts";
 export {
@@ -74,6 +75,7 @@ export {
 } from "./ovs/upcalls.ts";
 export type { PortInfo, PortStats, PortType } from "./ovs/vport.ts";
 export type { FlowCounters, FlowName } from "./one-flow.ts";
+export type { RemovedFlows, RemoveOptions } from "./remove-where.ts";
 export { monotonicMs } from "./sys/clock.ts";
 export { MillraceError, NotSupportedError, SystemCallError } from "./sys/errors.ts";
 export { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";

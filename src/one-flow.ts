@@ -1,4 +1,5 @@
 import { Flow, notOneFlow } from "./flow/flow.ts";
+import type { FlowFilter } from "./flow/filter/filter.ts";
 import { type FlowIdentity, identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
 import { type ByteRange, type FlowParts, identityOf } from "./flow/parts.ts";
@@ -17,7 +18,7 @@ import { noPermission } from "./ovs/channel.ts";
 import type { FlowVerb } from "./ovs/flow-request.ts";
 import { FlowRequests } from "./ovs/flow-requests.ts";
 import type { DumpCheck } from "./ovs/dump-check.ts";
-import { clearFlow, deleteFlow, dumpFlows, getFlow, TERSE } from "./ovs/flow.ts";
+import { clearFlow, deleteFlow, dumpFlows, getFlow, omitting, TERSE } from "./ovs/flow.ts";
 import { portNames } from "./ovs/vport.ts";
 import { ENOENT, EPERM } from "./sys/errno.ts";
 import { MillraceError } from "./sys/errors.ts";
@@ -48,12 +49,17 @@ export type FlowCounters = {
   readonly tcpFlags: number;
 };
 
-/** Counters of every flow, without keys and actions. */
+/** Counters of every flow, or of those that a filter means; keys and actions only for that. */
 export function* countersOfAll(
   { channel, datapath }: LoadTarget,
   check: DumpCheck,
+  where: FlowFilter | undefined,
 ): Generator<FlowCounters, void> {
-  for (const view of dumpFlows(channel, datapath, { omit: TERSE, check })) yield countersOf(view);
+  const omit = where === undefined ? TERSE : omitting(where.needs);
+  const isWanted = where?.ofDump();
+  for (const view of dumpFlows(channel, datapath, { omit, check })) {
+    if (isWanted === undefined || isWanted(view)) yield countersOf(view);
+  }
 }
 
 function countersOf(view: FlowParts): FlowCounters {

@@ -28,6 +28,12 @@ import { decodeFlow, type FlowParts, identityOf, newFlowParts } from "../flow/pa
  */
 export const TERSE: number = OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS;
 
+/** What a dump is to leave out where it is not looked at; counters are always there. */
+export function omitting({ match, actions }: { match: boolean; actions: boolean }): number {
+  const omitMatch = match ? 0 : OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK;
+  return omitMatch | (actions ? 0 : OVS_UFID_F_OMIT_ACTIONS);
+}
+
 /** How flows are dumped. */
 export type DumpOptions = {
   /** OVS_UFID_F_OMIT_* bits: what the kernel is to leave out. */

@@ -7,16 +7,23 @@ import type { DumpCheck } from "./dump-check.ts";
 import { dumpFlows } from "./flow.ts";
 import { copyFlow, type FlowParts } from "../flow/parts.ts";
 
+/** Which flows are dumped, and how the dump is judged. */
+export type OrderedDumpOptions = {
+  /** Is shown each flow once, those that are not wanted, too. */
+  readonly check?: DumpCheck | undefined;
+  /** Only flows of which this is true. */
+  readonly where?: ((flow: FlowParts) => boolean) | undefined;
+};
+
 /**
  * Every flow of a datapath, as {@link dumpFlows}, in an order in which a kernel takes them again. Where
  * there is more than one mask that costs a second dump, for the masks, and a copy of each flow that may
  * be in another one's way.
- * @param check is shown each flow once
  */
 export function dumpToLoad(
   channel: OvsChannel,
   datapath: DatapathInfo,
-  check?: DumpCheck,
+  { check, where }: OrderedDumpOptions = {},
 ): Cursor<FlowParts> {
   let order: LoadOrder<FlowParts> | undefined;
   let flows: Cursor<FlowParts> | undefined;
@@ -34,6 +41,7 @@ export function dumpToLoad(
     () => {
       flows ??= begin();
       for (let view = flows.take(); view !== undefined; view = flows.take()) {
+        if (where !== undefined && !where(view)) continue;
         if (order === undefined || order.admit(view)) return view;
       }
       rest ??= order?.rest();

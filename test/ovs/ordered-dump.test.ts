@@ -17,7 +17,7 @@ function holding(count: number, ufid: boolean): ScriptedDatapath {
 function dump(dp: ScriptedDatapath): [flows: number, doubt: DumpDoubt | undefined] {
   const check = DumpCheck.of(dp.channel, dp.info);
   let count = 0;
-  for (const _ of dumpToLoad(dp.channel, dp.info, check)) count++;
+  for (const _ of dumpToLoad(dp.channel, dp.info, { check })) count++;
   return [count, check.doubt()];
 }
 

@@ -1,19 +1,19 @@
 import { Command, Option } from "commander";
+import { FlowFilter } from "../../flow/filter/filter.ts";
 import { isTextName, type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
-import { FlowPrinter } from "../../flow/shape/flow-printer.ts";
-import { TextSink } from "../../flow/text/sink.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
-import { getDatapath } from "../../ovs/datapath.ts";
+import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
-import type { FlowParts } from "../../flow/parts.ts";
-import { dumpToLoad } from "../../ovs/ordered-dump.ts";
-import { listPorts } from "../../ovs/vport.ts";
-import { monotonicMs } from "../../sys/clock.ts";
-import { MillraceError } from "../../sys/errors.ts";
+import { dumpFlows, omitting } from "../../ovs/flow.ts";
+import { dumpToLoad, type OrderedDumpOptions } from "../../ovs/ordered-dump.ts";
+import { lazyPortNames, listPorts } from "../../ovs/vport.ts";
 import { Exit, UsageError } from "../exit.ts";
+import type { Sum } from "../flow-groups.ts";
+import { printFlows } from "../flow-output.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { outputEnded, writeOut } from "../output.ts";
+import { outputEnded } from "../output.ts";
+import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
 type Options = {
   dp: string;
@@ -22,10 +22,18 @@ type Options = {
   more?: true;
   names?: true;
   stats: boolean;
+  where?: string;
+  groupBy?: string;
+  sum?: readonly Sum[];
 };
 
-/** Output goes out in pieces of this size. */
-const PIECE_BYTES = 256 << 10;
+const HELP_AFTER = `${WHERE_HELP}
+--group-by prints a table of the groups, with --json an object a line: how many flows have the same values.
+Its FIELDS are those of --where, with commas between them, and 'actions'.
+
+Examples:
+  millrace dump --dp lab0 --where 'ipv4.dst in 10.0.0.0/8 and packets > 100'
+  millrace dump --dp lab0 --group-by in_port,eth_type --sum packets,bytes`;
 
 /** `millrace dump`. */
 export function dumpCommand(): Command {
@@ -50,29 +58,62 @@ export function dumpCommand(): Command {
         "--no-stats",
         "without packets, bytes and last use: the same flows give the same dump",
       )
+      .option(...WHERE_OPTION)
+      .option("--group-by <FIELDS>", "count flows by the values of these fields")
+      .option("--sum <WHAT>", "packets, bytes or both, with a comma: of each group", sumsOf)
+      .addHelpText("after", HELP_AFTER)
       .action(run),
   );
 }
 
 async function run(given: Options, command: Command): Promise<void> {
   const options = given.json ? { ...given, format: jsonFormat(given, command) } : given;
+  const isGrouped = options.groupBy !== undefined || options.sum !== undefined;
+  if (isGrouped) refuseUngrouped(options);
   using channel = new OvsChannel();
   const datapath = getDatapath(channel, options.dp);
   const names = options.names === true || options.more === true;
   const ports = names ? namesOf(listPorts(channel, datapath)) : undefined;
-  const dump = await openDump(options, ports);
+  const where =
+    options.where === undefined
+      ? undefined
+      : FlowFilter.parse(options.where, ports ?? lazyPortNames(channel, datapath));
   const check = DumpCheck.of(channel, datapath);
-  for (const view of dumpToLoad(channel, datapath, check)) {
-    if (!dump.add(view)) {
-      throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
-    }
-    if (outputEnded()) return;
-  }
-  dump.finish();
+  const dump = { check, where: where?.ofDump() };
+  if (isGrouped) await printGroups(channel, datapath, options, { ...dump, filter: where, ports });
+  else await printFlows(dumpToLoad(channel, datapath, dump), options, ports);
+  if (outputEnded()) return;
   const doubt = check.doubt();
   if (doubt === undefined) return;
   console.error(`millrace: ${doubtInWords(doubt)}; dump again for the flows of now`);
   process.exitCode = Exit.someFailed;
+}
+
+/** What groups are made with. */
+type Grouping = OrderedDumpOptions & {
+  readonly filter: FlowFilter | undefined;
+  readonly ports: PortNames | undefined;
+};
+
+// In whatever order flows come: nobody loads groups.
+async function printGroups(
+  channel: OvsChannel,
+  datapath: DatapathInfo,
+  { groupBy, sum, format }: Options,
+  { filter, where, check, ports }: Grouping,
+): Promise<void> {
+  const { parseColumns } = await import("../../flow/filter/columns.ts");
+  const { FlowGroups } = await import("../flow-groups.ts");
+  const columns = groupBy === undefined ? [] : parseColumns(groupBy, ports);
+  const groups = new FlowGroups(columns, sum ?? []);
+  const omit = omitting({
+    match: filter?.needs.match === true || columns.some(({ of }) => of === "match"),
+    actions: filter?.needs.actions === true || columns.some(({ of }) => of === "actions"),
+  });
+  for (const view of dumpFlows(channel, datapath, { omit, check })) {
+    if (where === undefined || where(view)) groups.add(view);
+  }
+  groups.print(format === "jsonl");
 }
 
 // Who loads the dump elsewhere has to know that some of its ports are numbers of this datapath.
@@ -96,48 +137,16 @@ function jsonFormat({ format }: Options, command: Command): FlowFormat {
   return "jsonl";
 }
 
-/** Writes flows to standard output. */
-type Dump = {
-  /** @returns false where the flow cannot be decoded */
-  readonly add: (view: FlowParts) => boolean;
-  readonly finish: () => void;
-};
-
-async function openDump(options: Options, ports: PortNames | undefined): Promise<Dump> {
-  if (options.format === "msgpack") {
-    if (process.stdout.isTTY) throw new UsageError("dump: a flow set is not for a terminal");
-    const { FlowSetDump } = await import("../../format/flow-set/dump.ts");
-    const { FlowSetWriter } = await import("../../format/flow-set/writer.ts");
-    const set = new FlowSetDump(new FlowSetWriter(writeOut), ports);
-    return { add: (view) => set.add(view), finish: () => set.finish() };
-  }
-  const style = { verbose: options.more === true, statistics: options.stats, ports };
-  const printer = new FlowPrinter(style);
-  const out = new TextSink(PIECE_BYTES * 2);
-  let nowMs = monotonicMs();
-  const finish = (): void => {
-    writeOut(out.bytes.subarray(0, out.length));
-    out.clear();
-    // A long dump goes on while time does.
-    nowMs = monotonicMs();
-  };
-  const endLine = (): true => {
-    out.byte(NEWLINE);
-    if (out.length >= PIECE_BYTES) finish();
-    return true;
-  };
-  if (options.format === "text") {
-    return { add: (view) => printer.print(view, out, nowMs) && endLine(), finish };
-  }
-  const { printedLineToJson } = await import("../../flow/json.ts");
-  const line = new TextSink(4096);
-  const add = (view: FlowParts): boolean => {
-    line.clear();
-    if (!printer.print(view, line, nowMs)) return false;
-    out.unicode(JSON.stringify(printedLineToJson(line.toString())));
-    return endLine();
-  };
-  return { add, finish };
+/** @throws UsageError where options are for flows, and not for groups of them */
+function refuseUngrouped({ format, stats, sum }: Options): void {
+  if (format === "msgpack")
+    throw new UsageError("dump: a flow set holds flows, not groups of them");
+  if (!stats && sum !== undefined) throw new UsageError("dump: --sum cannot be with --no-stats");
 }
 
-const NEWLINE = 10;
+function sumsOf(text: string): Sum[] {
+  return text.split(",").map((word) => {
+    if (word === "packets" || word === "bytes") return word;
+    throw new UsageError(`--sum: found "${word}", expected packets or bytes`);
+  });
+}

@@ -1,14 +1,36 @@
 import { Command } from "commander";
 import { Datapath } from "../../datapath.ts";
-import { Exit } from "../exit.ts";
+import { FlowFilter } from "../../flow/filter/filter.ts";
+import type { FlowParts } from "../../flow/parts.ts";
+import { type PortNames, portNamesOf } from "../../flow/ports.ts";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { getDatapath } from "../../ovs/datapath.ts";
+import { DumpCheck, type DumpDoubt, doubtInWords } from "../../ovs/dump-check.ts";
+import { dumpToLoad } from "../../ovs/ordered-dump.ts";
+import { portNames } from "../../ovs/vport.ts";
+import type { RemovedFlows } from "../../remove-where.ts";
+import { EndingSignals } from "../../sys/signals.ts";
+import { Exit, UsageError } from "../exit.ts";
+import { printFlows } from "../flow-output.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { printJson, writeOut } from "../output.ts";
+import { count, counted, printJson, writeOut } from "../output.ts";
+import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
 type Options = { dp: string; json?: true };
 
-const HELP_AFTER = `
+type DeleteOptions = Options & { where?: string; dryRun?: true };
+
+const FLOW_HELP = `
 FLOW is 'ufid:UUID', or the flow's key: 'in_port(1),eth(),eth_type(0x0800),ipv4(...)'.
 Exit status 1: there is no such flow.`;
+
+const DELETE_HELP = `${FLOW_HELP}
+${WHERE_HELP}
+With --where the flows are dumped, and each is deleted by what names it; none is no failure.
+
+Examples:
+  millrace flow del ufid:12345678-1234-1234-1234-123456789abc --dp lab0
+  millrace flow del --where 'used > 60 and not actions has ct' --dp lab0 --dry-run`;
 
 /** `millrace flow`. */
 export function flowCommand(): Command {
@@ -18,14 +40,16 @@ export function flowCommand(): Command {
     .description("print one flow with its counters")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER)
+    .addHelpText("after", FLOW_HELP)
     .action(get);
   flow
-    .command("del <FLOW>")
-    .description("delete one flow")
+    .command("del [FLOW]")
+    .description("delete one flow, or those of a filter")
     .requiredOption("--dp <NAME>", "the datapath")
-    .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER)
+    .option(...WHERE_OPTION)
+    .option("--dry-run", "print the flows that would be deleted, and delete none")
+    .option("--json", "one JSON document; with --dry-run an object a flow, as dump has it")
+    .addHelpText("after", DELETE_HELP)
     .action(del);
   flow
     .command("flush")
@@ -46,11 +70,91 @@ function get(text: string, options: Options): void {
   else writeOut(`${line}\n`);
 }
 
-function del(text: string, options: Options): void {
+async function del(text: string | undefined, options: DeleteOptions): Promise<void> {
+  if (text === undefined && options.where === undefined) {
+    throw new UsageError("flow del: FLOW is missing, or --where; 'flow flush' deletes every flow");
+  }
+  if (text !== undefined && options.where !== undefined) {
+    throw new UsageError("flow del: FLOW and --where cannot be both");
+  }
+  if (options.where !== undefined) {
+    await (options.dryRun ? showWhere(options.where, options) : delWhere(options.where, options));
+  } else if (text !== undefined) {
+    await (options.dryRun ? showOne(text, options) : delOne(text, options));
+  }
+}
+
+function delOne(text: string, options: Options): void {
   using datapath = Datapath.open(options.dp);
   const deleted = datapath.remove(text);
   if (options.json) printJson({ deleted: deleted ? 1 : 0 });
   if (!deleted) notFound(text);
+}
+
+async function showOne(text: string, { dp, json }: Options): Promise<void> {
+  using datapath = Datapath.open(dp);
+  const found = datapath.get(text);
+  if (found === undefined) return notFound(text);
+  await show([found.parts], portNamesOf(datapath.ports()), json);
+}
+
+async function delWhere(where: string, options: Options): Promise<void> {
+  using signals = new EndingSignals();
+  using datapath = Datapath.open(options.dp);
+  const { signal } = signals;
+  const { removed, doubt, ...others } = await datapath.removeWhere(where, { signal });
+  if (options.json) printJson({ deleted: removed, ...others });
+  else printDeleted(removed, others);
+  if (others.endReason !== "") console.error(`millrace: ${others.endReason}`);
+  process.exitCode = statusOf(others);
+  warnOf(doubt);
+}
+
+function statusOf({ ended, failed, unknown }: Pick<RemovedFlows, "ended" | "failed" | "unknown">) {
+  if (ended === "fatal") return Exit.unavailable;
+  if (ended === "interrupted") return Exit.interrupted;
+  if (ended !== "complete" || unknown > 0) return Exit.internal;
+  return failed > 0 ? Exit.someFailed : Exit.ok;
+}
+
+function printDeleted(
+  removed: number,
+  { gone, failed, unknown, exceptions }: Omit<RemovedFlows, "removed" | "doubt">,
+): void {
+  const parts = [
+    `${counted(removed, "flow")} deleted`,
+    ...(gone > 0 ? [`${count(gone)} gone before`] : []),
+    ...(failed > 0 ? [`${count(failed)} not deleted`] : []),
+    ...(unknown > 0 ? [`${count(unknown)} unknown`] : []),
+  ];
+  writeOut(`${parts.join(", ")}\n`);
+  for (const { code, reason, text } of exceptions) writeOut(`  (${code}) ${reason}: ${text}\n`);
+}
+
+async function showWhere(text: string, { dp, json }: Options): Promise<void> {
+  using channel = new OvsChannel();
+  const datapath = getDatapath(channel, dp);
+  const ports = portNames(channel, datapath);
+  const where = FlowFilter.parse(text, ports).ofDump();
+  const check = DumpCheck.of(channel, datapath);
+  await show(dumpToLoad(channel, datapath, { check, where }), ports, json);
+  warnOf(check.doubt());
+}
+
+async function show(
+  flows: Iterable<FlowParts>,
+  ports: PortNames,
+  json: true | undefined,
+): Promise<void> {
+  const format = json ? "jsonl" : "text";
+  const printed = await printFlows(flows, { format, more: true, stats: true }, ports);
+  console.error(`millrace: ${counted(printed, "flow")} would be deleted`);
+}
+
+function warnOf(doubt: DumpDoubt | undefined): void {
+  if (doubt === undefined) return;
+  console.error(`millrace: ${doubtInWords(doubt)}; some may have been passed over`);
+  if (process.exitCode === Exit.ok) process.exitCode = Exit.someFailed;
 }
 
 function flush(options: Options): void {

@@ -6,12 +6,14 @@ import { withNamespace } from "../namespace-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 import { pressKey, type TopChoice } from "../top/keys.ts";
 import { FlowSampler, type TopSort } from "../top/sampler.ts";
+import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 import { HEADER_ROWS, sampleLines, SCREEN, screenText } from "../top/screen.ts";
 
 type Options = {
   dp: string;
   sort: TopSort;
   filter: string;
+  where?: string;
   interval: number;
   rows?: number;
   once?: true;
@@ -26,7 +28,8 @@ const ROWS_DEFAULT = 20;
 
 const HELP_AFTER = `
 Rates are of the last interval. Keys: p sort by packets, b by bytes, f type a filter, q quit.
-Without a terminal each interval is printed after the other. --json prints a document a line.`;
+Without a terminal each interval is printed after the other. --json prints a document a line.
+${WHERE_HELP}`;
 
 /** `millrace top`. */
 export function topCommand(): Command {
@@ -40,6 +43,7 @@ export function topCommand(): Command {
           .default("packets"),
       )
       .option("--filter <TEXT>", "only flows whose text holds this", "")
+      .option(...WHERE_OPTION)
       .option("--interval <SECONDS>", "time between two looks, from 0.1", interval, 1)
       .option("--rows <N>", "flows shown; as many as fit otherwise", rowCount)
       .option("--once", "one interval, then end")
@@ -52,7 +56,7 @@ export function topCommand(): Command {
 async function run(options: Options): Promise<void> {
   using channel = new OvsChannel();
   using signals = new EndingSignals();
-  const sampler = new FlowSampler(channel, options.dp);
+  const sampler = new FlowSampler(channel, options.dp, options.where);
   sampler.filter = options.filter;
   const choice: TopChoice = {
     sort: options.sort,

@@ -1,3 +1,4 @@
+import { FlowFilter } from "../../flow/filter/filter.ts";
 import { Flow } from "../../flow/flow.ts";
 import type { FlowIdentity } from "../../flow/identity.ts";
 import { type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
@@ -5,7 +6,7 @@ import type { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
 import { dumpFlows, getFlow, TERSE } from "../../ovs/flow.ts";
 import { type FlowParts, identityOf } from "../../flow/parts.ts";
-import { listPorts } from "../../ovs/vport.ts";
+import { lazyPortNames, listPorts } from "../../ovs/vport.ts";
 
 /** So many flows that are new to a filter are read one by one; more, with one whole dump. */
 const SINGLE_READS_MAX = 256;
@@ -48,7 +49,7 @@ type Seen = {
   /** Number of the sample in which it was there last. */
   sample: number;
   readonly identity: FlowIdentity;
-  /** Whether it passes the filter; undefined where its text was not looked at. */
+  /** Whether it passes the filters; undefined where it was not looked at. */
   passes: boolean | undefined;
 };
 
@@ -56,6 +57,7 @@ type Seen = {
 export class FlowSampler {
   readonly #channel: OvsChannel;
   readonly #datapath: DatapathInfo;
+  readonly #where: FlowFilter | undefined;
   /** As they were at the last sample. */
   #ports: readonly NumberedPort[] = [];
   #names: PortNames = portNamesOf([]);
@@ -64,9 +66,12 @@ export class FlowSampler {
   #samples = 0;
   #readAt = 0;
 
-  constructor(channel: OvsChannel, name: string) {
+  /** @param where only flows that it means; names of its ports mean what they mean now */
+  constructor(channel: OvsChannel, name: string, where?: string) {
     this.#channel = channel;
     this.#datapath = getDatapath(channel, name);
+    if (where === undefined) return;
+    this.#where = FlowFilter.parse(where, lazyPortNames(channel, this.#datapath));
   }
 
   get filter(): string {
@@ -86,6 +91,8 @@ export class FlowSampler {
     this.#readAt = startedAt;
     this.#samples++;
     this.#readPorts();
+    // Of the same flow another answer, then.
+    if (this.#where?.needs.counters === true) this.#forgetJudgements();
     const totals = this.#read(seconds);
     const readMilliseconds = performance.now() - startedAt;
     const rate = (seen: Seen): number => (sort === "packets" ? seen.packetRate : seen.byteRate);
@@ -164,23 +171,23 @@ export class FlowSampler {
 
   #busiest(active: Seen[], rate: (seen: Seen) => number, count: number): BusyFlow[] {
     active.sort((a, b) => rate(b) - rate(a));
-    if (this.#filter !== "") this.#judge(active);
+    if (this.#isFiltered) this.#judge(active);
     const found: BusyFlow[] = [];
     for (const seen of active) {
       if (found.length >= count) break;
-      if (this.#filter !== "" && seen.passes === false) continue;
+      if (seen.passes === false) continue;
       const flow = this.#flowOf(seen.identity);
       // It is gone already.
       if (flow === undefined) continue;
-      const text = this.#textOf(flow);
-      if (this.#filter !== "" && !text.includes(this.#filter)) continue;
+      // It may be another one than the one that was judged.
+      if (!this.#passes(flow)) continue;
       found.push({
         ufid: flow.ufid,
         packetsPerSecond: seen.packetRate,
         bytesPerSecond: seen.byteRate,
         packets: seen.packets,
         bytes: seen.bytes,
-        flow: text,
+        flow: this.#textOf(flow),
       });
     }
     return found;
@@ -192,7 +199,7 @@ export class FlowSampler {
     if (unknown.length <= SINGLE_READS_MAX) {
       for (const seen of unknown) {
         const flow = this.#flowOf(seen.identity);
-        seen.passes = flow !== undefined && this.#textOf(flow).includes(this.#filter);
+        seen.passes = flow !== undefined && this.#passes(flow);
       }
       return;
     }
@@ -200,8 +207,17 @@ export class FlowSampler {
       const named = view.ufid.start >= 0 ? view.ufid : view.key;
       const seen = this.#seen.get(idOf(view.bytes, named.start, named.end));
       if (seen === undefined) continue;
-      seen.passes = this.#textOf(Flow.fromParts(view)).includes(this.#filter);
+      seen.passes = this.#passes(Flow.fromParts(view));
     }
+  }
+
+  get #isFiltered(): boolean {
+    return this.#filter !== "" || this.#where !== undefined;
+  }
+
+  #passes(flow: Flow): boolean {
+    if (this.#where?.matches(flow) === false) return false;
+    return this.#filter === "" || this.#textOf(flow).includes(this.#filter);
   }
 
   #flowOf(identity: FlowIdentity): Flow | undefined {

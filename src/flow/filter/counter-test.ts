@@ -1,0 +1,88 @@
+import { UFID_SIZE } from "../key/ufid.ts";
+import type { FlowStatistics } from "../parts.ts";
+import { DOT } from "../text/ascii.ts";
+import type { Cursor } from "../text/cursor.ts";
+import { parseUfid, takeUfidWord } from "../text/ufid.ts";
+import { type Comparison, holds, parseComparison } from "./operator.ts";
+import type { Test } from "./subject.ts";
+
+// What is asked of a flow's counters, and of what names it.
+
+/** Behind `packets`: `> N`. */
+export function parsePackets(cursor: Cursor): Test {
+  return parseCounter(cursor, ({ packets }) => packets);
+}
+
+/** Behind `bytes`: `> N`. */
+export function parseBytes(cursor: Cursor): Test {
+  return parseCounter(cursor, ({ byteCount }) => byteCount);
+}
+
+function parseCounter(cursor: Cursor, counter: (of: FlowStatistics) => number): Test {
+  const comparison = expectComparison(cursor);
+  const wanted = cursor.integer(Number.MAX_SAFE_INTEGER, "a whole number");
+  return ({ parts }) => holds(counter(parts) - wanted, comparison);
+}
+
+/**
+ * Behind `used`: `> SECONDS`, how long ago the last packet was, as a dump prints it; or `= never`. No number of seconds
+ * is that of a flow without a packet.
+ */
+export function parseUsed(cursor: Cursor): Test {
+  cursor.skipBlanks();
+  const operatorAt = cursor.position;
+  const comparison = expectComparison(cursor);
+  const start = cursor.position;
+  if (cursor.word() === 0) {
+    const wanted = parseMilliseconds(cursor);
+    return ({ parts: { usedMs }, nowMs }) =>
+      usedMs !== 0 && holds(Math.max(0, Math.round(nowMs - usedMs)) - wanted, comparison);
+  }
+  if (cursor.wordText() !== "never") cursor.fail(EXPECTED_USED, start);
+  if (comparison === "=") return ({ parts }) => parts.usedMs === 0;
+  if (comparison === "!=") return ({ parts }) => parts.usedMs !== 0;
+  return cursor.fail("= or != before never", operatorAt);
+}
+
+const EXPECTED_USED = "seconds, such as 0.5, or never";
+
+/** Seconds with up to three decimals, and an `s` as a dump has it. */
+function parseMilliseconds(cursor: Cursor): number {
+  const seconds = cursor.integer(2 ** 40, EXPECTED_USED);
+  let milliseconds = seconds * 1000;
+  if (cursor.take(DOT)) {
+    const digits = cursor.position;
+    for (let unit = 100; unit >= 1; unit /= 10) {
+      const digit = cursor.peek() - 0x30;
+      if (digit < 0 || digit > 9) break;
+      milliseconds += digit * unit;
+      cursor.position++;
+    }
+    if (cursor.position === digits) cursor.fail("decimals of a second");
+  }
+  cursor.take(SECONDS);
+  return milliseconds;
+}
+
+const SECONDS = 0x73;
+
+/** Behind `ufid`: nothing, of a flow that has one; or `= UFID`, as a flow has it behind `ufid:`. */
+export function parseUfidTest(cursor: Cursor): Test {
+  const at = cursor.position;
+  const comparison = parseComparison(cursor);
+  if (comparison === undefined) return ({ parts }) => parts.ufid.start >= 0;
+  if (comparison !== "=" && comparison !== "!=") cursor.fail("= or != and a UFID", at);
+  takeUfidWord(cursor);
+  const wanted = new Uint8Array(UFID_SIZE);
+  const size = parseUfid(cursor, wanted);
+  return ({ parts: { bytes, ufid } }) => {
+    let same = ufid.start >= 0 && ufid.end - ufid.start === size;
+    for (let i = 0; i < size && same; i++) same = bytes[ufid.start + i] === wanted[i];
+    return same === (comparison === "=");
+  };
+}
+
+function expectComparison(cursor: Cursor): Comparison {
+  const found = parseComparison(cursor);
+  return found ?? cursor.fail("one of =, !=, <, <=, > and >=");
+}

@@ -1,0 +1,170 @@
+import { type KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
+import { SLOT_ENCAP } from "../key/slots.ts";
+import { type Field, getField, holdsNumber } from "../text/field.ts";
+import { allWords, type FieldValue, sameWords } from "./field-value.ts";
+import { mayHave } from "./may-have.ts";
+import { ANY_LEVEL, type FlowField } from "./names.ts";
+import { type Comparison, holds } from "./operator.ts";
+import type { Test } from "./subject.ts";
+import { hasPart, mayHavePart } from "./tunnel-parts.ts";
+
+/*
+ * What is asked of the fields of a flow's key. A flow that does not have the field passes none of these, but
+ * `meets`. The loops are over the words of one field, which lie within its payload: hence the `!`.
+ */
+
+/** `F` alone: some bit of the field is matched; of a header, that the flow has it. */
+export function isMatched(of: FlowField): Test {
+  const levelIn = levelFinder(of);
+  const { field } = of;
+  if (field === undefined) return (subject) => levelIn(subject.match()) >= 0;
+  const all = allWords(field);
+  const word = field.offset >> 2;
+  return (subject) => {
+    const record = subject.match();
+    const level = levelIn(record);
+    if (level < 0) return false;
+    const mask = maskWord(level, of) + word;
+    for (let i = 0; i < all.length; i++) if ((record.ints[mask + i]! & all[i]!) !== 0) return true;
+    return false;
+  };
+}
+
+/** `F = V/M`: it is matched with exactly this value and this mask. */
+export function isEqual(of: FlowField, field: Field, wanted: FieldValue): Test {
+  const { value, mask, full, word } = wanted;
+  // Of ct_state a kernel may look at bits that have no name.
+  if (sameWords(mask, full)) return isWithin(of, wanted);
+  const levelIn = levelFinder(of);
+  const all = allWords(field);
+  return (subject) => {
+    const record = subject.match();
+    const level = levelIn(record);
+    if (level < 0) return false;
+    const { ints } = record;
+    const keyAt = keyWord(level, of) + word;
+    const maskAt = maskWord(level, of) + word;
+    for (let i = 0; i < mask.length; i++) {
+      const bits = mask[i]!;
+      if ((ints[maskAt + i]! & all[i]!) !== bits) return false;
+      if (((ints[keyAt + i]! ^ value[i]!) & bits) !== 0) return false;
+    }
+    return true;
+  };
+}
+
+/** `F in V/M`: every packet of the flow has it. */
+export function isWithin(of: FlowField, { value, mask, word }: FieldValue): Test {
+  const levelIn = levelFinder(of);
+  return (subject) => {
+    const record = subject.match();
+    const level = levelIn(record);
+    if (level < 0) return false;
+    const { ints } = record;
+    const keyAt = keyWord(level, of) + word;
+    const maskAt = maskWord(level, of) + word;
+    for (let i = 0; i < mask.length; i++) {
+      const bits = mask[i]!;
+      if ((ints[maskAt + i]! & bits) !== bits) return false;
+      if (((ints[keyAt + i]! ^ value[i]!) & bits) !== 0) return false;
+    }
+    return true;
+  };
+}
+
+/** `F meets V/M`: some packet of the flow may have it. */
+export function mayMeet(of: FlowField, { value, mask, word }: FieldValue): Test {
+  const levelIn = levelFinder(of);
+  const mayHaveIt = absentFinder(of);
+  return (subject) => {
+    const record = subject.match();
+    const level = levelIn(record);
+    if (level < 0) return mayHaveIt(record);
+    const { ints } = record;
+    const keyAt = keyWord(level, of) + word;
+    const maskAt = maskWord(level, of) + word;
+    for (let i = 0; i < mask.length; i++) {
+      const both = ints[maskAt + i]! & mask[i]!;
+      if (((ints[keyAt + i]! ^ value[i]!) & both) !== 0) return false;
+    }
+    return true;
+  };
+}
+
+/** `F < V` and so on: it is matched whole, and its value is so. */
+export function isCompared(
+  of: FlowField,
+  field: Field,
+  comparison: Comparison,
+  wanted: FieldValue,
+): Test {
+  const levelIn = levelFinder(of);
+  const { full, word, payload } = wanted;
+  const difference = differenceTo(field, payload);
+  return (subject) => {
+    const record = subject.match();
+    const level = levelIn(record);
+    if (level < 0) return false;
+    const maskAt = maskWord(level, of) + word;
+    for (let i = 0; i < full.length; i++) {
+      const bits = full[i]!;
+      if ((record.ints[maskAt + i]! & bits) !== bits) return false;
+    }
+    return holds(difference(record.bytes, keyOffset(level, of.key.slot)), comparison);
+  };
+}
+
+/** Below zero where the value of a payload is less than the one wanted, above where it is more. */
+function differenceTo(
+  field: Field,
+  wanted: Uint8Array,
+): (bytes: Uint8Array, base: number) => number {
+  if (holdsNumber(field)) {
+    const number = getField(field, wanted, 0);
+    return (bytes, base) => getField(field, bytes, base) - number;
+  }
+  const { offset, size } = field;
+  // Labels have their least significant byte first, all else its most significant one.
+  const [first, step] = field.kind === "number128" ? [offset + size - 1, -1] : [offset, 1];
+  return (bytes, base) => {
+    for (let i = 0, at = first; i < size; i++, at += step) {
+      const difference = bytes[base + at]! - wanted[at]!;
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  };
+}
+
+/** At which level a key has the field; -1 where it has none. */
+export function levelFinder({
+  key,
+  level: wanted,
+  part,
+}: FlowField): (record: KeyRecord) => number {
+  const { slot } = key;
+  if (part !== undefined)
+    return (record) => (record.has(0, slot) && hasPart(record, part) ? 0 : -1);
+  if (wanted !== ANY_LEVEL) return (record) => (record.has(wanted, slot) ? wanted : -1);
+  return (record) => {
+    const levels = record.count.length;
+    for (let level = 0; level < levels; level++) if (record.has(level, slot)) return level;
+    return -1;
+  };
+}
+
+/** Whether packets of a key that does not have the field may have it. */
+function absentFinder({ key, level, part }: FlowField): (record: KeyRecord) => boolean {
+  const { slot } = key;
+  if (part !== undefined) return (record) => !record.has(0, slot) || mayHavePart(record, part);
+  const mayHaveIt = mayHave(slot);
+  if (level === ANY_LEVEL) return mayHaveIt;
+  return (record) => record.has(level - 1, SLOT_ENCAP) && mayHaveIt(record);
+}
+
+function keyWord(level: number, { key }: FlowField): number {
+  return keyOffset(level, key.slot) >> 2;
+}
+
+function maskWord(level: number, { key }: FlowField): number {
+  return maskOffset(level, key.slot) >> 2;
+}

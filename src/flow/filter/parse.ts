@@ -1,0 +1,221 @@
+import type { PortNames } from "../ports.ts";
+import { CLOSE, DOT, OPEN } from "../text/ascii.ts";
+import type { Cursor } from "../text/cursor.ts";
+import type { Field } from "../text/field.ts";
+import { PORT_MAX, parsePort } from "../text/port.ts";
+import { nearestWord } from "../text/words.ts";
+import { ACTION_NAMES, hasAction, hasOutput } from "./action-test.ts";
+import { parseBytes, parsePackets, parseUfidTest, parseUsed } from "./counter-test.ts";
+import { isEqual, isMatched, isCompared, isWithin, mayMeet } from "./field-test.ts";
+import { parseFieldValue, sameWords } from "./field-value.ts";
+import { fieldNamed, fieldsOf, type FlowField, nearestField } from "./names.ts";
+import { type Operator, parseComparison, parseOperator } from "./operator.ts";
+import type { Test } from "./subject.ts";
+
+/** What a filter has to be shown of a flow, beside its counters and what names it. */
+export type FilterNeeds = {
+  /** Its key and mask. */
+  match: boolean;
+  actions: boolean;
+  /** Its counters, or when it was used: they change while it stays the same flow. */
+  counters: boolean;
+  /** What time it is. */
+  clock: boolean;
+};
+
+/** Fields whose values have no order that means something. */
+const UNORDERED: ReadonlySet<Field["kind"]> = new Set(["flags", "frag", "hex"]);
+
+/** What all fields can be asked. */
+const OF_ALL: ReadonlySet<Operator> = new Set(["=", "!=", "in", "meets"]);
+
+const EXPECTED_TEST = "a condition such as tcp.dst = 443";
+const EXPECTED_END = '"and", "or" or the end';
+const EXPECTED_CLOSE = '"and", "or" or a closing )';
+
+/**
+ * Reads a filter, see docs/filter.md: conditions with `not`, `and`, `or` and parentheses, in this order of binding.
+ * @throws FlowSyntaxError
+ */
+export class FilterParser {
+  readonly needs: FilterNeeds = {
+    match: false,
+    actions: false,
+    counters: false,
+    clock: false,
+  };
+  readonly #cursor: Cursor;
+  readonly #ports: PortNames | undefined;
+
+  /** @param cursor at the beginning of the filter, which goes to the end of the line */
+  constructor(cursor: Cursor, ports: PortNames | undefined) {
+    this.#cursor = cursor;
+    this.#ports = ports;
+  }
+
+  parse(): Test {
+    const test = this.#parseOr();
+    if (this.#cursor.position < this.#cursor.end) this.#cursor.fail(EXPECTED_END);
+    return test;
+  }
+
+  #parseOr(): Test {
+    let test = this.#parseAnd();
+    while (this.#takeWord("or")) {
+      const [one, other] = [test, this.#parseAnd()];
+      test = (subject) => one(subject) || other(subject);
+    }
+    return test;
+  }
+
+  #parseAnd(): Test {
+    let test = this.#parseNot();
+    while (this.#takeWord("and")) {
+      const [one, other] = [test, this.#parseNot()];
+      test = (subject) => one(subject) && other(subject);
+    }
+    return test;
+  }
+
+  #parseNot(): Test {
+    let isNot = false;
+    while (this.#takeWord("not")) isNot = !isNot;
+    const test = this.#parseOne();
+    return isNot ? (subject) => !test(subject) : test;
+  }
+
+  /** Leaves the cursor at what follows, behind blanks. */
+  #parseOne(): Test {
+    const cursor = this.#cursor;
+    cursor.skipBlanks();
+    if (!cursor.take(OPEN)) {
+      const test = this.#parseTest();
+      this.#endTest();
+      return test;
+    }
+    cursor.enter();
+    const test = this.#parseOr();
+    cursor.leave();
+    cursor.expect(CLOSE, EXPECTED_CLOSE);
+    cursor.skipBlanks();
+    return test;
+  }
+
+  #parseTest(): Test {
+    const cursor = this.#cursor;
+    const start = cursor.position;
+    const name = this.#name();
+    switch (name) {
+      case "packets":
+        this.needs.counters = true;
+        return parsePackets(cursor);
+      case "bytes":
+        this.needs.counters = true;
+        return parseBytes(cursor);
+      case "used":
+        this.needs.counters = this.needs.clock = true;
+        return parseUsed(cursor);
+      case "ufid":
+        return parseUfidTest(cursor);
+      case "actions":
+        this.needs.actions = true;
+        return this.#parseActions();
+      case "output":
+        this.needs.actions = true;
+        return this.#parseOutput();
+      default: {
+        this.needs.match = true;
+        const field = fieldNamed(name);
+        if (field !== undefined) return this.#parseField(field);
+        const expected =
+          name === "" ? EXPECTED_TEST : "a field such as ipv4.dst (docs/filter.md has them all)";
+        return cursor.fail(expected, start, nearestField(name, OTHER_NAMES));
+      }
+    }
+  }
+
+  #parseField(of: FlowField): Test {
+    const cursor = this.#cursor;
+    cursor.skipBlanks();
+    const start = cursor.position;
+    const operator = parseOperator(cursor);
+    if (operator === undefined) return isMatched(of);
+    if (of.field === undefined) {
+      const fields = fieldsOf(of.key.name);
+      const some = fields.length > 0 ? `, or one of ${fields.join(", ")}` : "";
+      return cursor.fail(`${of.name} without a value${some}`, start);
+    }
+    if (UNORDERED.has(of.field.kind) && !OF_ALL.has(operator)) {
+      cursor.fail(`one of =, !=, in and meets: values of ${of.name} have no order`, start);
+    }
+    return this.#parseValue(of, of.field, operator);
+  }
+
+  #parseValue(of: FlowField, field: Field, operator: Operator): Test {
+    const cursor = this.#cursor;
+    const start = cursor.position;
+    const value = parseFieldValue(cursor, field, this.#ports);
+    if (operator === "=") return isEqual(of, field, value);
+    if (operator === "in") return isWithin(of, value);
+    if (operator === "meets") return mayMeet(of, value);
+    if (!sameWords(value.mask, value.full)) {
+      cursor.fail(`a value without a mask after ${operator}`, start);
+    }
+    return isCompared(of, field, operator, value);
+  }
+
+  #parseActions(): Test {
+    const cursor = this.#cursor;
+    if (!this.#takeWord("has")) cursor.fail('"has" and the name of an action');
+    cursor.skipBlanks();
+    const start = cursor.position;
+    cursor.word();
+    const name = cursor.wordText();
+    if (!ACTION_NAMES.includes(name)) {
+      cursor.fail("the name of an action, such as ct", start, nearestWord(ACTION_NAMES, name));
+    }
+    return hasAction(name);
+  }
+
+  #parseOutput(): Test {
+    const cursor = this.#cursor;
+    const start = cursor.position;
+    if (parseComparison(cursor) !== "=") cursor.fail("= and a port", start);
+    return hasOutput(parsePort(cursor, PORT_MAX, this.#ports));
+  }
+
+  // What names something: words with points between them.
+  #name(): string {
+    const cursor = this.#cursor;
+    const start = cursor.position;
+    while (cursor.word() > 0 && cursor.take(DOT));
+    return cursor.slice(start, cursor.position);
+  }
+
+  // Takes a word, where it is next behind blanks and is not the beginning of another one.
+  #takeWord(word: string): boolean {
+    const cursor = this.#cursor;
+    cursor.skipBlanks();
+    const start = cursor.position;
+    cursor.word();
+    const isIt = cursor.wordEnd - start === word.length && cursor.wordText() === word;
+    if (!isIt) cursor.position = start;
+    return isIt;
+  }
+
+  // A blank, a parenthesis or nothing stands behind a condition.
+  #endTest(): void {
+    const cursor = this.#cursor;
+    const end = cursor.position;
+    cursor.skipBlanks();
+    if (cursor.position > end || cursor.bytes[end - 1] === SPACE) return;
+    if (end < cursor.end && cursor.peek() !== CLOSE) {
+      cursor.fail(cursor.depth > 0 ? EXPECTED_CLOSE : EXPECTED_END);
+    }
+  }
+}
+
+const SPACE = 0x20;
+
+/** Names that are no fields of the key. */
+const OTHER_NAMES: readonly string[] = ["packets", "bytes", "used", "ufid", "actions", "output"];
