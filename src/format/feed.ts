@@ -31,6 +31,8 @@ export type FlowFeed = {
   readonly line: number;
   /** Of the lines that were taken; absent where there are none, or where they are no text. */
   readonly notes?: LineNotes | undefined;
+  /** Why it has no thread of its own, where it was to have one that did not start. */
+  readonly withoutThread?: string | undefined;
   /**
    * Puts flows into `requests` until their batch is full or has no room, or nothing is at hand; those that
    * cannot be sent into `refusals`.

@@ -1,10 +1,11 @@
-import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { createHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
 import { decodeRequest } from "../ovs/flow-request.ts";
 import { FlowRequests } from "../ovs/flow-requests.ts";
 import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { Account } from "./account.ts";
 import type { FlowSink } from "./flow-sink.ts";
+import type { Histogram } from "./report.ts";
 import { pointedText } from "./request-text.ts";
 import { FlowJudge } from "../flow/shape/flow-judge.ts";
 
@@ -15,12 +16,13 @@ const ARENA_BYTES = 256 << 10;
 export class DryRun implements FlowSink {
   readonly account: Account;
   readonly requests: FlowRequests = new FlowRequests(0, 0, new Batch(MESSAGES, ARENA_BYTES));
-  readonly latency: RecordableHistogram = createHistogram();
+  readonly latency: Histogram = createHistogram();
   readonly systemCalls = 0;
   readonly reads = 0;
   readonly fatalErrno = 0;
   readonly failure = "";
   readonly senders = 1;
+  readonly withoutThread = "";
   firstSendAt = 0;
   lastReplyAt = 0;
   batches = 0;

@@ -3,7 +3,7 @@ import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import { detect, type FlowFormat } from "../format/detect.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { openFeed } from "../format/open-feed.ts";
-import type { ByteSource } from "../format/source.ts";
+import { type ByteSource, fileSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { RecentNames } from "./recent-names.ts";
@@ -83,10 +83,15 @@ export async function fileFeed(
     family: target.channel.family(OVS_FLOW_FAMILY).id,
     datapath: target.datapath.index,
   };
-  // Loaded where it is wanted: threads take 8 ms to import.
+  // Loaded where it is wanted: most files are too small for it.
   const { WorkerFeed } = await import("./thread/worker-feed.ts");
   const { capacity, memory } = sink.requests.batch;
-  return new WorkerFeed(order, size, { messages: capacity, bytes: memory.size });
+  return new WorkerFeed(
+    order,
+    size,
+    { messages: capacity, bytes: memory.size },
+    { openHere: () => sourceFeed(fileSource(path), { ...options, format }) },
+  );
 }
 
 // It is a file: a look at it does not wait.

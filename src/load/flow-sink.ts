@@ -1,6 +1,6 @@
-import type { RecordableHistogram } from "node:perf_hooks";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { Account } from "./account.ts";
+import type { Histogram } from "./report.ts";
 
 /** Where flow requests go: the kernel, or nowhere in a dry run. */
 export type FlowSink = Disposable & {
@@ -28,9 +28,11 @@ export type FlowSink = Disposable & {
   readonly reads: number;
   readonly bytes: number;
   /** Nanoseconds of each batch, first send to last reply. */
-  readonly latency: RecordableHistogram;
+  readonly latency: Histogram;
   /** Sockets that sent at the end; 1 while it is found out whether two are faster. */
   readonly senders: 1 | 2;
+  /** Why it sends without a thread that it was to have; empty where it was to have none, or has it. */
+  readonly withoutThread: string;
   /** The errno after which no flow will be taken any more; 0 while there is none. */
   readonly fatalErrno: number;
   /** What of the sink's own broke, in words, after which it sends nothing; empty where nothing did. */

@@ -239,6 +239,9 @@ class LoadRun implements Disposable {
       batchLatencyMicroseconds: batchLatency(sink.latency),
       peakResidentBytes: peakResidentBytes(),
       senders: sink.senders,
+      withoutThreads: [this.#feed.withoutThread ?? "", sink.withoutThread].filter(
+        (why) => why !== "",
+      ),
       ended: this.#ended,
       endReason: this.#endReason,
       ...(sink.fatalErrno === 0 ? {} : { endErrno: sink.fatalErrno }),

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import type { RecordableHistogram } from "node:perf_hooks";
 import type { LineNotes } from "../format/feed.ts";
 import { failedFlows, type FlowException, type OutcomeCounts } from "./outcome.ts";
 
@@ -16,6 +15,13 @@ export type BatchLatency = {
   /** Null where there were fewer than 1,000 batches. */
   readonly p999: number | null;
   readonly max: number;
+};
+
+/** Values of which one asks how they are spread: what is read of a histogram of node:perf_hooks. */
+export type Histogram = {
+  readonly count: number;
+  readonly max: number;
+  percentile(percentile: number): number;
 };
 
 /** What a load did. */
@@ -41,6 +47,8 @@ export type LoadReport = OutcomeCounts &
     readonly peakResidentBytes: number;
     /** Sockets that sent at the end: two where that was found faster, or asked for, and the flows let them. */
     readonly senders: 1 | 2;
+    /** What the load did without a thread that could not start, and why: nothing is lost by it but time. */
+    readonly withoutThreads: readonly string[];
     /** Lines of the input that were read. */
     readonly lines: number;
     /**
@@ -77,7 +85,7 @@ export function verdictOf(report: LoadReport): Verdict {
 }
 
 /** Reads a histogram of nanoseconds. */
-export function batchLatency(histogram: RecordableHistogram): BatchLatency {
+export function batchLatency(histogram: Histogram): BatchLatency {
   const { count } = histogram;
   if (count === 0) return { p50: 0, p90: 0, p99: null, p999: null, max: 0 };
   // A percentile is the end of its bucket, which may lie above the greatest value.

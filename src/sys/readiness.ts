@@ -1,6 +1,7 @@
 import { assert, MillraceError, SystemCallError } from "./errors.ts";
 import { epollControl, epollCreate, poll } from "./libc.ts";
 import { PinnedMemory } from "./memory.ts";
+import { threadFault, threadScript } from "./thread-code.ts";
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
@@ -48,7 +49,9 @@ class Watch {
     const epoll = epollCreate(EPOLL_CLOEXEC);
     if (epoll < 0) throw new SystemCallError("epoll_create1", -epoll, WATCHING);
     this.#epoll = epoll;
-    this.#thread = new Worker(new URL("readiness-thread.ts", import.meta.url).href);
+    this.#thread = new Worker(
+      threadScript("readiness", new URL("readiness-thread.ts", import.meta.url)),
+    );
     this.#thread.unref();
     this.#thread.addEventListener(
       "message",
@@ -58,7 +61,9 @@ class Watch {
       },
     );
     this.#thread.addEventListener("error", ({ message }: ErrorEvent) => {
-      this.#fail(new MillraceError("WORKER", `${WATCHING}: the thread failed: ${message}`));
+      this.#fail(
+        new MillraceError("WORKER", `${WATCHING}: the thread failed: ${threadFault(message)}`),
+      );
     });
     this.#thread.postMessage(epoll, []);
   }

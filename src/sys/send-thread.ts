@@ -1,5 +1,6 @@
-import { assert } from "./errors.ts";
+import { assert, MillraceError } from "./errors.ts";
 import { awaitCall, type CallEnd, end, order, take, Turn } from "./hand-over.ts";
+import { threadFault, threadScript } from "./thread-code.ts";
 
 /*
  * The words that both threads share. The first one says whose turn it is: a call's arguments are there
@@ -34,27 +35,32 @@ const RUNNING = new Map<SendThread, readonly object[]>();
  */
 export class SendThread implements Disposable {
   readonly #words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
-  readonly #worker: Worker;
+  readonly #worker: Worker | undefined;
   readonly #waitMs: number;
   /** Who owns the memory of the call. */
   #owners: readonly object[] = [];
   #whenEnded: (() => void) | undefined;
+  #startFailure: string | undefined;
 
   constructor(options: SendThreadOptions = {}) {
-    const { waitMs = WAIT_MS, script = new URL("send-thread-worker.ts", import.meta.url) } =
-      options;
+    const { waitMs = WAIT_MS, script } = options;
     this.#waitMs = waitMs;
-    this.#worker = new Worker(script.href);
-    this.#worker.unref();
-    // Its last word. The end of a Worker says nothing: a terminated one counts as ended while it is
-    // still in a system call.
-    this.#worker.addEventListener("message", () => this.#free());
-    this.#worker.postMessage(this.#words.buffer, []);
+    try {
+      this.#worker = this.#start(script);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      this.#startFailure = error.message;
+    }
   }
 
   /** It has started, which takes some milliseconds, and may be given a call. */
   get ready(): boolean {
     return Atomics.load(this.#words, 0) === Turn.idle;
+  }
+
+  /** Why it did not start, and never will; undefined while it may. */
+  get startFailure(): string | undefined {
+    return this.#startFailure;
   }
 
   /** Of the last call: datagrams sent, or the errno negated. */
@@ -113,12 +119,26 @@ export class SendThread implements Disposable {
     this.end();
   }
 
+  #start(script: URL | undefined): Worker {
+    const module = new URL("send-thread-worker.ts", import.meta.url);
+    const worker = new Worker(script?.href ?? threadScript("send", module));
+    worker.unref();
+    worker.addEventListener("error", ({ message }: ErrorEvent) => {
+      if (Atomics.load(this.#words, 0) === Turn.starting) this.#startFailure = threadFault(message);
+    });
+    // Its last word. The end of a Worker says nothing: a terminated one counts as ended while it is
+    // still in a system call.
+    worker.addEventListener("message", () => this.#free());
+    worker.postMessage(this.#words.buffer, []);
+    return worker;
+  }
+
   #free(): void {
     const whenEnded = this.#whenEnded;
     // Once: the last word of a thread that made no call may come all the same.
     if (whenEnded === undefined) return;
     this.#whenEnded = undefined;
-    this.#worker.terminate();
+    this.#worker?.terminate();
     RUNNING.delete(this);
     this.#owners = [];
     whenEnded();

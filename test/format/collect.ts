@@ -1,4 +1,4 @@
-import { Packr } from "msgpackr/pack";
+import { encode } from "@msgpack/msgpack";
 import { crc32 } from "node:zlib";
 import { unpackFacts } from "../../src/format/flow-set/facts.ts";
 import type { PortNames } from "../../src/flow/ports.ts";
@@ -113,8 +113,7 @@ export function withFacts(
   const [, first = 0, next = 0] = recordStarts(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const facts = first + 16 + view.getUint32(first + 12);
-  const packr = new Packr({ useRecords: false, variableMapSize: true });
-  const packed = packr.pack(change(unpackFacts(bytes.subarray(facts, next)) ?? {}));
+  const packed = encode(change(unpackFacts(bytes.subarray(facts, next)) ?? {}));
   const unpadded = facts - first + packed.length + 1;
   const size = (unpadded + 7) & ~7;
   const padding = Buffer.alloc(size - unpadded + 1, 0x20);

@@ -393,7 +393,24 @@ describe("a load by two sockets", () => {
       startThread: () => thread,
     });
     expect(report.ended).toBe("failed");
+    expect(report.withoutThreads).toEqual([]);
     expect(ends).toEqual([...applied(300), ...Array(300).fill(lost)]);
     expect(dp.flows.length).toBe(300);
+  });
+
+  test("whose thread does not start sends all by one, and says so", async () => {
+    using dp = new ScriptedDatapath();
+    const thread = new SendThread({ script: new URL("nowhere.ts", import.meta.url) });
+    while (thread.startFailure === undefined) await Bun.sleep(1);
+    const { report, ends } = loadInto(dp, lines, {
+      flowsPerBatch: 600,
+      senders: 2,
+      startThread: () => thread,
+    });
+    expect(report).toMatchObject({ ended: "whole", applied: 1200, senders: 1 });
+    expect(report.withoutThreads).toEqual([
+      expect.stringMatching(/^the thread that sends did not start, .* ModuleNotFound .*nowhere/),
+    ]);
+    expect(ends).toEqual(applied(1200));
   });
 });

@@ -97,3 +97,14 @@ test("a thread that was never given a call, or did not start, is ended at once",
   thread.end(() => ended++);
   expect(ended).toBe(2);
 });
+
+test("a thread that cannot start says why, is never ready, and is ended at once", async () => {
+  const thread = new SendThread({ script: new URL("nowhere.ts", import.meta.url) });
+  expect(thread.startFailure).toBeUndefined();
+  while (thread.startFailure === undefined) await Bun.sleep(1);
+  expect(thread.startFailure).toContain("nowhere.ts");
+  expect(thread.ready).toBe(false);
+  let ended = 0;
+  thread.end(() => ended++);
+  expect(ended).toBe(1);
+});

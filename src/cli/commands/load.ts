@@ -168,6 +168,7 @@ async function run(file: string, options: Options): Promise<void> {
   // A thrown value is none for JSON, and the reason says what it was.
   if (options.json) printJson({ ...report, endCause: undefined });
   else printReport(report, file, options);
+  for (const note of report.withoutThreads) console.error(`millrace: ${note}`);
   // What says why stands beside the report, in whatever form that is.
   if (report.endReason !== "") console.error(`millrace: ${report.endReason}`);
   process.exitCode = EXIT_OF[verdictOf(report)];

@@ -1,26 +1,27 @@
-import { Unpackr } from "msgpackr/unpack";
+import { decodeMulti } from "@msgpack/msgpack";
 import {
   byteOrder,
   FLOW_SET_FORMAT,
   FLOW_SET_VERSION,
   type FlowSetChunkFacts,
   type FlowSetEnd,
+  RECORD_BYTES_MAX,
 } from "./layout.ts";
 
-const UNPACKR = new Unpackr({ useRecords: false, mapsAsObjects: true });
+// No room is made for more than a record can hold, whatever it claims.
+const LIMITS = { maxArrayLength: RECORD_BYTES_MAX, maxMapLength: RECORD_BYTES_MAX };
 
 type Facts = Readonly<Record<string, unknown>>;
 
 /** Reads what a record says behind its messages: facts, and its padding. @returns undefined for anything else */
 export function unpackFacts(bytes: Uint8Array): Facts | undefined {
-  let values: unknown;
+  let values: readonly unknown[];
   try {
-    values = UNPACKR.unpackMultiple(bytes);
+    values = [...decodeMulti(bytes, LIMITS)];
   } catch {
     return undefined;
   }
-  if (!Array.isArray(values) || values.length !== 2 || typeof values[1] !== "string")
-    return undefined;
+  if (values.length !== 2 || typeof values[1] !== "string") return undefined;
   const facts: unknown = values[0];
   return isFacts(facts) ? facts : undefined;
 }

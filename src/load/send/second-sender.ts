@@ -43,6 +43,11 @@ export class SecondSender implements Disposable {
     return this.#lastCall;
   }
 
+  /** Why its thread did not start, and never will; undefined while it may. */
+  get startFailure(): string | undefined {
+    return this.#thread.startFailure;
+  }
+
   get systemCalls(): number {
     return this.#transactor.counters.systemCalls;
   }

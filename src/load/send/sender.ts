@@ -1,4 +1,4 @@
-import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
+import { createHistogram } from "node:perf_hooks";
 import type { Batch } from "../../netlink/batch.ts";
 import type { Transactor, TransactorCounters } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
@@ -9,6 +9,7 @@ import type { CallEnd } from "../../sys/hand-over.ts";
 import type { SendThread } from "../../sys/send-thread.ts";
 import type { Account } from "../account.ts";
 import type { FlowSink } from "../flow-sink.ts";
+import type { Histogram } from "../report.ts";
 import { SendConnection, type ConnectionCache } from "./connection.ts";
 import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_BATCHING, type Batching } from "./batching.ts";
@@ -52,13 +53,14 @@ const FAILURES: Readonly<Record<CallEnd, string>> = {
 export class Sender implements FlowSink {
   readonly account: Account;
   readonly requests: FlowRequests;
-  readonly latency: RecordableHistogram = createHistogram();
   firstSendAt = 0;
   lastReplyAt = 0;
   batches = 0;
   fatalErrno = 0;
   failure = "";
+  withoutThread = "";
 
+  readonly #latency = createHistogram();
   readonly #connection: SendConnection;
   readonly #transactor: Transactor;
   /** What it had done before: other loads may have used it. */
@@ -92,6 +94,10 @@ export class Sender implements FlowSink {
     this.#before = { ...this.#transactor.counters };
     this.#readCallsBefore = this.#connection.readCalls;
     this.requests = FlowRequests.to(channel, datapath, this.#connection.batch);
+  }
+
+  get latency(): Histogram {
+    return this.#latency;
   }
 
   get systemCalls(): number {
@@ -156,7 +162,7 @@ export class Sender implements FlowSink {
   #countBegun(): void {
     if (this.#begunAt === 0) return;
     const nanoseconds = (this.lastReplyAt - this.#begunAt) * 1e6;
-    this.latency.record(Math.max(1, Math.round(nanoseconds)));
+    this.#latency.record(Math.max(1, Math.round(nanoseconds)));
     this.batches++;
     this.#begunAt = 0;
   }
@@ -176,7 +182,7 @@ export class Sender implements FlowSink {
     this.#trial.sent(by);
     if (this.batches > 0) this.#trial.record(by, ((after - this.lastReplyAt) * 1e3) / batch.count);
     this.lastReplyAt = after;
-    this.latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
+    this.#latency.record(Math.max(1, Math.round((this.lastReplyAt - before) * 1e6)));
     this.batches++;
   }
 
@@ -193,6 +199,11 @@ export class Sender implements FlowSink {
         // What it may still be doing cannot be read back.
         if (this.#second.lastCall === "late") this.#settlerOf().abandon();
         return 2;
+      }
+      const { startFailure } = this.#second;
+      if (startFailure !== undefined && this.withoutThread === "") {
+        this.#trial.giveUp();
+        this.withoutThread = `the thread that sends did not start, one socket sent all: ${startFailure}`;
       }
     }
     this.#transactor.execute(batch);

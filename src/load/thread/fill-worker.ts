@@ -1,14 +1,13 @@
 /**
  * The thread that reads, parses and encodes while another one is in the kernel: fills shared batches in turn.
  */
-import { parentPort, workerData } from "node:worker_threads";
 import { portNamesOf } from "../../flow/ports.ts";
 import { Refusals } from "../../format/refusals.ts";
 import { fileSource } from "../../format/source.ts";
 import { TextFeed } from "../../format/text-feed.ts";
 import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { MillraceError } from "../../sys/errors.ts";
-import { REFUSALS_MAX, SharedBatch } from "./shared-batch.ts";
+import { REFUSALS_MAX, SharedBatch, STARTED, STOP } from "./shared-batch.ts";
 import type { FillOrder } from "./worker-feed.ts";
 
 /** A sender that has gone away is noticed after this time. */
@@ -17,14 +16,21 @@ const WAIT_MS = 1000;
 /** A shared batch and what frames requests in it. */
 type Filled = { readonly shared: SharedBatch; readonly requests: FlowRequests };
 
-const order: FillOrder = workerData;
-const stop = new Int32Array(order.stop);
-const ring = order.batches.map((blocks): Filled => {
-  const shared = new SharedBatch(blocks);
-  return { shared, requests: new FlowRequests(order.family, order.datapath, shared.batch) };
+declare const self: Worker;
+
+self.addEventListener("message", ({ data }: MessageEvent<FillOrder>) => {
+  run(data);
+  // It would wait for messages for ever. This ends the thread alone.
+  process.exit();
 });
 
-function run(): void {
+function run(order: FillOrder): void {
+  const words = new Int32Array(order.words);
+  Atomics.store(words, STARTED, 1);
+  const ring = order.batches.map((blocks): Filled => {
+    const shared = new SharedBatch(blocks);
+    return { shared, requests: new FlowRequests(order.family, order.datapath, shared.batch) };
+  });
   const ports = portNamesOf(order.ports);
   const feed = new TextFeed(fileSource(order.path), { ...order.line, ports });
   const refusals = new Refusals(REFUSALS_MAX);
@@ -32,9 +38,9 @@ function run(): void {
   let { shared, requests } = ring[0] ?? failWithoutBatch();
   const take = (): boolean => {
     ({ shared, requests } = ring[turn++ % ring.length] ?? failWithoutBatch());
-    while (!shared.waitEmpty(WAIT_MS)) if (Atomics.load(stop, 0) !== 0) return false;
+    while (!shared.waitEmpty(WAIT_MS)) if (Atomics.load(words, STOP) !== 0) return false;
     shared.batch.clear();
-    return Atomics.load(stop, 0) === 0;
+    return Atomics.load(words, STOP) === 0;
   };
   let said = JSON.stringify(feed.notes);
   const handOver = (): void => {
@@ -68,6 +74,3 @@ function run(): void {
 function failWithoutBatch(): never {
   throw new MillraceError("ASSERTION", "a filler has batches");
 }
-
-run();
-parentPort?.close();

@@ -11,6 +11,10 @@ export const REFUSALS_MAX = 125;
 /** Room for the notes on them, on the lines and on the end. */
 const NOTES_BYTES: number = (REFUSALS_MAX + 2) * NOTE_BYTES_MAX;
 
+/** Words beside the batches. Not 0: the filler is to end; the filler has begun. */
+export const STOP = 0;
+export const STARTED = 1;
+
 // Words of the control block.
 const STATE = 0;
 const COUNT = 1;

@@ -1,5 +1,4 @@
 import { statSync } from "node:fs";
-import { Worker } from "node:worker_threads";
 import type { FlowLineOptions } from "../../flow/line.ts";
 import type { NumberedPort } from "../../flow/ports.ts";
 import type { FlowFeed, LineNotes } from "../../format/feed.ts";
@@ -8,7 +7,8 @@ import { fileSource, UnreadableInputError } from "../../format/source.ts";
 import type { Refusals } from "../../format/refusals.ts";
 import type { FlowRequests } from "../../ovs/flow-requests.ts";
 import { MillraceError } from "../../sys/errors.ts";
-import { shareBatch, SharedBatch, type SharedBatchBlocks } from "./shared-batch.ts";
+import { threadFault, threadScript } from "../../sys/thread-code.ts";
+import { shareBatch, SharedBatch, type SharedBatchBlocks, STARTED, STOP } from "./shared-batch.ts";
 
 /** One being filled, one being sent, and one so that neither waits for the other. */
 const BATCHES = 3;
@@ -24,14 +24,22 @@ export type FillOrder = {
   readonly family: number;
   readonly datapath: number;
   readonly batches: readonly SharedBatchBlocks[];
-  /** A word: not 0 when the filler is to end. */
-  readonly stop: SharedArrayBuffer;
+  /** Two words, {@link STOP} and {@link STARTED}. */
+  readonly words: SharedArrayBuffer;
+};
+
+/** How the thread is started, and what is done where it cannot be. */
+type ThreadOptions = {
+  /** Opens the same flows to be parsed by the thread that sends. */
+  readonly openHere: () => FlowFeed;
+  /** The thread's script, where it is not as always: for tests. */
+  readonly script?: URL;
 };
 
 /**
  * Flows of a file that another thread reads, parses and encodes while this one is in the kernel: a few
  * batches in shared memory go round between them, so memory is bounded, the order is kept, and no
- * message is copied.
+ * message is copied. Where that thread cannot start, this one parses.
  */
 export class WorkerFeed implements FlowFeed {
   readonly name: string;
@@ -39,21 +47,26 @@ export class WorkerFeed implements FlowFeed {
   bytesRead = 0;
   line = 0;
   notes: LineNotes | undefined;
+  withoutThread: string | undefined;
 
-  readonly #worker: Worker;
+  readonly #worker: Worker | undefined;
   readonly #ring: readonly SharedBatch[];
-  readonly #stop: Int32Array;
+  readonly #words: Int32Array;
   #turn = 0;
   #sending: SharedBatch | undefined;
   #ended = false;
   #failure: MillraceError | undefined;
   readonly #lines: LinesAgain;
+  readonly #openHere: () => FlowFeed;
+  /** The same flows, where the thread did not start. */
+  #here: FlowFeed | undefined;
 
   /** @param shape messages and arena bytes of a batch */
   constructor(
-    order: Omit<FillOrder, "batches" | "stop">,
+    order: Omit<FillOrder, "batches" | "words">,
     bytesTotal: number | undefined,
     shape: { readonly messages: number; readonly bytes: number },
+    { openHere, script }: ThreadOptions,
   ) {
     this.name = order.path;
     this.bytesTotal = bytesTotal;
@@ -62,19 +75,20 @@ export class WorkerFeed implements FlowFeed {
       statSync(order.path).mtimeMs === mtimeMs ? fileSource(order.path) : undefined,
     );
     const shared = Array.from({ length: BATCHES }, () => shareBatch(shape.messages, shape.bytes));
-    const stop = new SharedArrayBuffer(4);
+    const words = new SharedArrayBuffer(8);
     this.#ring = shared.map((batch) => new SharedBatch(batch));
-    this.#stop = new Int32Array(stop);
-    const workerData: FillOrder = { ...order, batches: shared, stop };
-    this.#worker = new Worker(new URL("fill-worker.ts", import.meta.url), { workerData });
-    this.#worker.on("error", (cause: Error) => {
-      this.#failure = new MillraceError("WORKER", `the parsing thread failed: ${cause.message}`, {
-        cause,
-      });
-    });
+    this.#words = new Int32Array(words);
+    this.#openHere = openHere;
+    try {
+      this.#worker = this.#start({ ...order, batches: shared, words }, script);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      this.#parseHere(error.message);
+    }
   }
 
   pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
+    if (this.#here !== undefined) return this.#pumpHere(this.#here, requests, refusals);
     this.#sending?.giveBack();
     this.#sending = undefined;
     if (this.#ended) return undefined;
@@ -96,6 +110,7 @@ export class WorkerFeed implements FlowFeed {
   }
 
   fill(): boolean | Promise<boolean> {
+    if (this.#here !== undefined) return this.#here.fill();
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#ended) return false;
     // Short: the load visits its event loop between two of these.
@@ -105,14 +120,50 @@ export class WorkerFeed implements FlowFeed {
 
   lineText(line: number): Uint8Array | undefined {
     // The thread is ahead: the file is read again, up to here.
-    return this.#lines.textOf(line);
+    return this.#here === undefined ? this.#lines.textOf(line) : this.#here.lineText?.(line);
   }
 
   close(): void {
     this.#lines.close();
+    this.#here?.close();
     // It ends by itself, at the next batch that it takes: cut off, it would leave its file open.
-    Atomics.store(this.#stop, 0, 1);
+    Atomics.store(this.#words, STOP, 1);
     for (const batch of this.#ring) batch.giveBack();
-    this.#worker.unref();
+    this.#worker?.unref();
+  }
+
+  #start(order: FillOrder, script: URL | undefined): Worker {
+    const module = new URL("fill-worker.ts", import.meta.url);
+    const worker = new Worker(script?.href ?? threadScript("fill", module));
+    worker.addEventListener("error", ({ message }: ErrorEvent) => {
+      if (Atomics.load(this.#words, STOP) !== 0) return;
+      if (Atomics.load(this.#words, STARTED) === 0) this.#parseHere(threadFault(message));
+      else
+        this.#failure = new MillraceError(
+          "WORKER",
+          `the parsing thread failed: ${threadFault(message)}`,
+        );
+    });
+    worker.postMessage(order, []);
+    return worker;
+  }
+
+  // The thread has taken nothing: its file is read from the beginning.
+  #parseHere(reason: string): void {
+    this.withoutThread = `the thread that parses did not start, the load parsed itself: ${reason}`;
+    try {
+      this.#here = this.#openHere();
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      this.#failure = error;
+    }
+  }
+
+  #pumpHere(here: FlowFeed, requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
+    const ready = here.pump(requests, refusals);
+    this.line = here.line;
+    this.bytesRead = here.bytesRead;
+    this.notes = here.notes;
+    return ready;
   }
 }

@@ -1,0 +1,19 @@
+/** `npm run build`, and what `npm pack` runs first: makes of the source what only the packed package has, in dist. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as library from "../src/index.ts";
+import * as netlink from "../src/netlink/index.ts";
+import { emitDeclarations } from "./declarations.ts";
+import { nodeStub } from "./node-stub.ts";
+import { bundleThreads, threadModule } from "./threads.ts";
+
+const DIST = join(import.meta.dir, "../dist");
+
+for (const made of ["types", "node", "threads.js"]) {
+  rmSync(join(DIST, made), { recursive: true, force: true });
+}
+mkdirSync(join(DIST, "node"), { recursive: true });
+writeFileSync(join(DIST, "node/index.js"), nodeStub(Object.keys(library)));
+writeFileSync(join(DIST, "node/netlink.js"), nodeStub(Object.keys(netlink)));
+writeFileSync(join(DIST, "threads.js"), threadModule(await bundleThreads()));
+emitDeclarations(join(DIST, "types"));

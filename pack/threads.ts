@@ -1,0 +1,43 @@
+import { join } from "node:path";
+import type { ThreadCode, ThreadName } from "../src/sys/thread-code.ts";
+
+/*
+ * The code of each thread in one piece, for programs in which the threads' own modules are not to be found:
+ * src/sys/thread-code.ts says why.
+ */
+
+const ROOT = join(import.meta.dir, "..");
+
+const MODULES: Readonly<Record<ThreadName, string>> = {
+  fill: "src/load/thread/fill-worker.ts",
+  send: "src/sys/send-thread-worker.ts",
+  readiness: "src/sys/readiness-thread.ts",
+};
+
+/** Bundles the threads' modules, each with all that it imports. */
+export async function bundleThreads(): Promise<ThreadCode> {
+  const [fill, send, readiness] = await Promise.all([
+    bundle(MODULES.fill),
+    bundle(MODULES.send),
+    bundle(MODULES.readiness),
+  ]);
+  return { fill, send, readiness };
+}
+
+/** The module that carries that code: dist/threads.js. */
+export function threadModule(code: ThreadCode): string {
+  return `/** The code of millrace's threads, made by pack/threads.ts. */\nexport const THREADS = ${JSON.stringify(code)};\n`;
+}
+
+async function bundle(module: string): Promise<string> {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(ROOT, module)],
+    target: "bun",
+    minify: true,
+    // A thread starts no threads: it carries none.
+    external: ["*/dist/threads.js"],
+  });
+  const [script] = outputs;
+  if (script === undefined) throw new Error(`${module}: nothing was bundled`);
+  return script.text();
+}
