@@ -1,6 +1,5 @@
 import { statSync } from "node:fs";
 import { TemplateFill } from "./flow/template.ts";
-import { formatOf } from "./format/detect.ts";
 import type { FlowInput } from "./format/open-feed.ts";
 import type { FlowItem } from "./format/flows-feed.ts";
 import type { LoadInput } from "./load/start-load.ts";
@@ -16,7 +15,7 @@ import {
 export type FlowSource =
   /**
    * A file's path, a `Bun.file` or a part of one, or any other blob: text, JSON lines or a flow set, as its
-   * first bytes tell. The name of a `File` says nothing: what is read is its content. One flow in text is an
+   * first bytes tell; also compressed by gzip or zstd, where it need not be read without waiting. The name of a `File` says nothing: what is read is its content. One flow in text is an
    * array with that: `[text]`.
    */
   | string
@@ -34,7 +33,7 @@ export type FlowSource =
 export function synchronousInput(source: string | Uint8Array | Iterable<FlowItem>): LoadInput {
   if (typeof source === "string") return file(pathSource(source));
   if (!(source instanceof Uint8Array)) return { items: source };
-  return { format: formatOf(source), source: bytesSource("bytes", source) };
+  return file(bytesSource("bytes", source));
 }
 
 /** Where flows come from; nothing is read yet. @throws UnreadableInputError */

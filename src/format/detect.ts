@@ -1,3 +1,4 @@
+import { compressionOf, decompressed } from "./compressed.ts";
 import { looksLikeFlowSet } from "./flow-set/layout.ts";
 import type { ByteSource } from "./source.ts";
 import { OPEN_BRACE } from "../flow/text/ascii.ts";
@@ -7,7 +8,7 @@ export type FlowFormat = "text" | "jsonl" | "msgpack";
 
 export const FLOW_FORMATS: readonly FlowFormat[] = ["text", "jsonl", "msgpack"];
 
-/** An input and its format. */
+/** An input, decompressed, and its format. */
 export type DetectedSource = { readonly format: FlowFormat; readonly source: ByteSource };
 
 /** Enough for the header of a flow set, and for the blank lines before the first object. */
@@ -21,32 +22,66 @@ export function formatOf(first: Uint8Array): FlowFormat {
   return visible === OPEN_BRACE ? "jsonl" : "text";
 }
 
+/** Whether a file of the disk is text that is not compressed: another thread may read it then. */
+export function isPlainText(file: ByteSource): boolean {
+  const first = new Uint8Array(LOOK_BYTES);
+  const count = file.read(first, 0);
+  file.rewind?.();
+  if (typeof count !== "number") return false;
+  const bytes = first.subarray(0, count);
+  return compressionOf(bytes) === undefined && formatOf(bytes) === "text";
+}
+
 /**
- * Looks at the first bytes of an input.
+ * Looks at the first bytes of an input, and where it is compressed, at those that it holds.
  * @returns its format, and the input from its first byte on; a promise where it has to be waited for
  * @throws UnreadableInputError
  */
 export function detect(source: ByteSource): DetectedSource | Promise<DetectedSource> {
+  const first = look(source);
+  return first instanceof Promise
+    ? first.then((bytes) => decide(source, bytes))
+    : decide(source, first);
+}
+
+function decide(source: ByteSource, first: Uint8Array): DetectedSource | Promise<DetectedSource> {
+  const compression = compressionOf(first);
+  const whole = putBack(source, first);
+  if (compression === undefined) return { format: formatOf(first), source: whole };
+  return ofCompressed(decompressed(whole, compression));
+}
+
+// What is compressed twice is no text, and said to be none: such a file may hold itself.
+async function ofCompressed(source: ByteSource): Promise<DetectedSource> {
+  try {
+    const first = await look(source);
+    return { format: formatOf(first), source: putBack(source, first) };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+/** Reads the first bytes, as many as tell the format. */
+function look(source: ByteSource): Uint8Array | Promise<Uint8Array> {
   const first = new Uint8Array(LOOK_BYTES);
   let filled = 0;
-  const decide = (): DetectedSource => {
-    const bytes = first.subarray(0, filled);
-    return { format: formatOf(bytes), source: putBack(source, bytes) };
-  };
-  const look = (): DetectedSource | Promise<DetectedSource> => {
+  const more = (): Uint8Array | Promise<Uint8Array> => {
     for (;;) {
       const read = source.read(first, filled);
       if (typeof read !== "number") {
         return read.then((count) => {
           filled += count;
-          return count === 0 || isEnough(first.subarray(0, filled)) ? decide() : look();
+          const bytes = first.subarray(0, filled);
+          return count === 0 || isEnough(bytes) ? bytes : more();
         });
       }
       filled += read;
-      if (read === 0 || isEnough(first.subarray(0, filled))) return decide();
+      const bytes = first.subarray(0, filled);
+      if (read === 0 || isEnough(bytes)) return bytes;
     }
   };
-  return look();
+  return more();
 }
 
 // A source may give a byte at a time: a flow set shows itself in two, the other formats in the first
@@ -69,8 +104,7 @@ function putBack(source: ByteSource, first: Uint8Array): ByteSource {
   }
   let left = first;
   return {
-    name: source.name,
-    size: source.size,
+    ...source,
     read: (buffer, offset) => {
       if (left.length === 0) return source.read(buffer, offset);
       const count = Math.min(left.length, buffer.length - offset);
@@ -78,6 +112,5 @@ function putBack(source: ByteSource, first: Uint8Array): ByteSource {
       left = left.subarray(count);
       return count;
     },
-    close: () => source.close(),
   };
 }

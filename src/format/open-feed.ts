@@ -6,13 +6,16 @@ import type { Refusals } from "./refusals.ts";
 import type { ByteSource } from "./source.ts";
 import { TextFeed } from "./text-feed.ts";
 
-/** An input, and its format where that is known: `auto` looks at its first bytes. */
+/** An input, and its format where that is known; `auto`: as its first bytes tell. */
 export type FlowInput = { readonly source: ByteSource; readonly format: FlowFormat | "auto" };
 
-/** Opens flows in a format. Nothing is read before the feed is filled. */
-export function openFeed({ source, format }: FlowInput, options: FlowLineOptions): FlowFeed {
-  if (format === "auto") return new DetectingFeed(source, options);
-  // What only one format wants is loaded only for that, without waiting.
+/** Opens flows, compressed or not. Nothing is read before the feed is filled. */
+export function openFeed(input: FlowInput, options: FlowLineOptions): FlowFeed {
+  return new DetectingFeed(input, options);
+}
+
+// What only one format wants is loaded only for that, without waiting.
+function feedOf({ source, format }: DetectedSource, options: FlowLineOptions): FlowFeed {
   if (format === "msgpack") {
     const { FlowSetFeed }: typeof import("./flow-set/feed.ts") = require("./flow-set/feed.ts");
     return new FlowSetFeed(source, options);
@@ -25,16 +28,19 @@ export function openFeed({ source, format }: FlowInput, options: FlowLineOptions
 }
 
 /**
- * Flows in the format that the first bytes tell. They are looked at by {@link fill}: whoever waits for
+ * Flows of an input whose first bytes tell what it is. They are looked at by {@link fill}: whoever waits for
  * the input to be filled can end that wait, the first one too.
  */
 class DetectingFeed implements FlowFeed {
   readonly #source: ByteSource;
+  readonly #format: FlowFormat | "auto";
   readonly #options: FlowLineOptions;
   #feed: FlowFeed | undefined;
+  #taken: (() => number) | undefined;
 
-  constructor(source: ByteSource, options: FlowLineOptions) {
+  constructor({ source, format }: FlowInput, options: FlowLineOptions) {
     this.#source = source;
+    this.#format = format;
     this.#options = options;
   }
 
@@ -47,7 +53,7 @@ class DetectingFeed implements FlowFeed {
   }
 
   get bytesRead(): number {
-    return this.#feed?.bytesRead ?? 0;
+    return this.#taken?.() ?? this.#feed?.bytesRead ?? 0;
   }
 
   get line(): number {
@@ -76,8 +82,10 @@ class DetectingFeed implements FlowFeed {
     (this.#feed ?? this.#source).close();
   }
 
-  #open(found: DetectedSource): boolean | Promise<boolean> {
-    this.#feed = openFeed(found, this.#options);
+  #open({ source, format }: DetectedSource): boolean | Promise<boolean> {
+    this.#taken = source.taken;
+    const chosen = this.#format === "auto" ? format : this.#format;
+    this.#feed = feedOf({ source, format: chosen }, this.#options);
     return this.#feed.fill();
   }
 }

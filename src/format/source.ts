@@ -6,8 +6,10 @@ import { isatty } from "../sys/libc.ts";
 export type ByteSource = {
   /** What it is called in messages: the file's name, `standard input`. */
   readonly name: string;
-  /** Bytes in all, where that is known beforehand. */
+  /** Bytes in all, where that is known beforehand; of a compressed one those of the file. */
   readonly size: number | undefined;
+  /** How many of them were taken, where others are read: of a compressed one. */
+  readonly taken?: () => number;
   /** Of a file of the disk, which another thread can open as well; absent for all else. */
   readonly path?: string;
   /**
@@ -129,8 +131,16 @@ function regularSource(name: string, fd: number, stat: Stats, close: () => void)
   };
 }
 
-/** A stream, a pipe or a terminal: whatever is waited for. @throws UnreadableInputError */
-export function streamSource(name: string, stream: ReadableStream<Uint8Array>): ByteSource {
+/**
+ * A stream, a pipe or a terminal: whatever is waited for.
+ * @param failure makes an error of what the stream ended with
+ * @throws UnreadableInputError
+ */
+export function streamSource(
+  name: string,
+  stream: ReadableStream<Uint8Array>,
+  failure: (cause: unknown) => UnreadableInputError = (cause) => unreadable(name, cause),
+): ByteSource {
   const reader = attempt(name, () => stream.getReader());
   let left: Uint8Array = new Uint8Array(0);
   return {
@@ -139,7 +149,7 @@ export function streamSource(name: string, stream: ReadableStream<Uint8Array>): 
     read: async (buffer, offset) => {
       while (left.length === 0) {
         const { done, value } = await reader.read().catch((cause: unknown) => {
-          throw unreadable(name, cause);
+          throw failure(cause);
         });
         if (done) return 0;
         left = value;

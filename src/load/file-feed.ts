@@ -1,6 +1,6 @@
 import type { FlowLineOptions } from "../flow/line.ts";
 import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
-import { detect, type FlowFormat } from "../format/detect.ts";
+import { type FlowFormat, isPlainText } from "../format/detect.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { openFeed } from "../format/open-feed.ts";
 import { type ByteSource, fileSource } from "../format/source.ts";
@@ -73,8 +73,7 @@ export async function fileFeed(
   if (target === undefined || path === undefined || !wanted(options.workers, size ?? 0)) {
     return sourceFeed(source, options);
   }
-  const format = await formatOfFile(source, options.format);
-  if (format !== "text") return sourceFeed(source, { ...options, format });
+  if (!isTextFile(source, options.format)) return sourceFeed(source, options);
   source.close();
   const order = {
     path,
@@ -94,14 +93,10 @@ export async function fileFeed(
   );
 }
 
-// It is a file: a look at it does not wait.
-async function formatOfFile(
-  source: ByteSource,
-  format: FlowFormat | "auto" = "auto",
-): Promise<FlowFormat> {
-  if (format !== "auto") return format;
+function isTextFile(source: ByteSource, format: FlowFormat | "auto" = "auto"): boolean {
+  if (format !== "auto" && format !== "text") return false;
   try {
-    return (await detect(source)).format;
+    return isPlainText(source);
   } catch (error) {
     source.close();
     throw error;

@@ -47,7 +47,7 @@ const HELP_AFTER = `
 FILE holds a flow a line, as ovs-dpctl add-flows reads them and ovs-dpctl dump-flows prints them:
   [add|modify|delete] [ufid:UUID] KEY ACTIONS      # a comment
 or a flow a line as a JSON object, as 'millrace dump --format jsonl' writes it; or it is a flow set,
-as 'millrace compile' makes it.
+as 'millrace compile' makes it. What gzip or zstd have compressed is read as what it holds.
 '-' is standard input. A line's own verb wins over --mode. Loading the same file twice changes
 nothing. The kernel offers no transaction over a set of flows: each one stands alone, and the
 report says what became of it. In --json p99 is null below 100 batches, p999 below 1,000.
