@@ -8,6 +8,8 @@ import type { FlowSink } from "./flow-sink.ts";
 import { pointedText } from "./request-text.ts";
 import { brokenRule } from "../flow/rules/validate.ts";
 
+// The target of a dry run: flows are encoded, and nothing is sent.
+
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;
 

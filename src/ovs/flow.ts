@@ -29,7 +29,7 @@ import { decodeFlow, type FlowParts, identityOf, newFlowParts } from "../flow/pa
 export const TERSE: number = OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS;
 
 /** How flows are dumped. */
-export type DumpOptions = {
+type DumpOptions = {
   /** OVS_UFID_F_OMIT_* bits: what the kernel is to leave out. */
   readonly omit?: number;
   /** Is shown every flow, and knows at the end whether the dump can be sound. */

@@ -16,6 +16,8 @@ import { Exit, UsageError } from "../exit.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { outputEnded, writeOut } from "../output.ts";
 
+// `millrace dump`: the flows of a datapath as text, JSON lines or a flow set.
+
 type Options = {
   dp: string;
   format: FlowFormat;

@@ -4,6 +4,8 @@ import { Exit } from "../exit.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { printJson, writeOut } from "../output.ts";
 
+// `millrace flow`: one flow is shown or deleted, or all are flushed.
+
 type Options = { dp: string; json?: true };
 
 const HELP_AFTER = `

@@ -8,6 +8,8 @@ import { pressKey, type TopChoice } from "../top/keys.ts";
 import { FlowSampler, type TopSort } from "../top/sampler.ts";
 import { HEADER_ROWS, sampleLines, SCREEN, screenText } from "../top/screen.ts";
 
+// `millrace top`: samples a datapath and draws its busiest flows.
+
 type Options = {
   dp: string;
   sort: TopSort;

@@ -2,6 +2,8 @@ import { be16At } from "../bytes.ts";
 import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
 import { LEVELS, SLOT_ENCAP, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_VLAN } from "./slots.ts";
 
+// A VLAN tag that is matched whatever its own type is.
+
 const TAG = (1 << SLOT_ETHERTYPE) | (1 << SLOT_VLAN) | (1 << SLOT_ENCAP);
 const CFI = 0x1000;
 

@@ -22,6 +22,8 @@ import {
   SLOT_UDP,
 } from "./slots.ts";
 
+// Headers that a key need not name, because others decide them.
+
 const NETWORK =
   (1 << SLOT_IPV4) |
   (1 << SLOT_IPV6) |

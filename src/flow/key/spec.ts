@@ -4,7 +4,7 @@ import type { Field } from "../text/field.ts";
  * How an attribute is written: one value, `name=value` fields, a stack of MPLS entries, the tunnel's
  * parts, or keys inside.
  */
-export type KeyForm = "single" | "struct" | "mpls" | "tunnel" | "encap";
+type KeyForm = "single" | "struct" | "mpls" | "tunnel" | "encap";
 
 /** One row of KEYS: an attribute of a key. */
 export type KeySpec = {

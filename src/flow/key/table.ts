@@ -15,12 +15,12 @@ import {
   u8,
 } from "../text/field.ts";
 import * as S from "./slots.ts";
-import type { KeySpec } from "./spec.ts";
-import { row } from "./spec.ts";
+import { type KeySpec, row } from "./spec.ts";
 import { TUNNEL_SIZE } from "./tunnel-fields.ts";
 
 export type { KeySpec } from "./spec.ts";
 
+// The table of keys.
 const CT_STATE_NAMES = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
 const TCP_FLAG_NAMES = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", undefined];
 const L4_PORTS = [be16("src", 0), be16("dst", 2)];

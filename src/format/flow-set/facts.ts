@@ -7,6 +7,8 @@ import {
   type FlowSetEnd,
 } from "./layout.ts";
 
+// What the records of a flow set say behind their messages, and whether it can be read here.
+
 const UNPACKR = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
 type Facts = Readonly<Record<string, unknown>>;
