@@ -19,21 +19,61 @@ const NOT_MEASURED = "–";
 /** Holds the figures of a run against what millrace promises. */
 export function barsOf(results: Results, figures: Figures): Bar[] {
   const { environment } = results;
-  const find = (part: Part, id: VariantId): Figure | undefined =>
+  const find: Find = (part, id) =>
     figures.all.find((figure) => figure.part === part && figure.id === id);
-  const best = bestLimit(figures, "growth") ?? bestLimit(figures, "peers");
+  return [
+    ...installing(find, figures, environment),
+    atMost(
+      "text to netlink bytes with UFID, natively, one thread, µs a flow",
+      find("native", "text-to-bytes")?.each,
+      0.8,
+    ),
+    atMost(
+      "text to netlink bytes with UFID, against what OVS's own parser takes to attributes",
+      ratio(find("native", "text-to-bytes")?.each, find("native", "ovs-parse")?.each),
+      0.35,
+    ),
+    atLeast(
+      "dump and print, start-up left out, against ovs-dpctl dump-flows -m",
+      ratio(
+        secondsBeyond(find("dump", "dpctl-dump"), find("dump", "dpctl-dump-start")),
+        secondsBeyond(find("dump", "dump"), find("dump", "dump-start")),
+      ),
+      same(5),
+      environment,
+    ),
+    memory("memory of a load from text in the lab, MB", find("growth", "load-text")),
+    memory("memory of the long dry run, natively, MB", find("native", "dry-run")),
+    growth(limitOf(figures), find("growth", "packed")),
+    atMost(
+      "start of millrace --version, against bun -e 0",
+      starts(results.runs, "start-version"),
+      3,
+    ),
+    atMost(
+      "start of load --dry-run of one flow, against bun -e 0",
+      starts(results.runs, "start-load"),
+      6,
+    ),
+  ];
+}
+
+type Find = (part: Part, id: VariantId) => Figure | undefined;
+
+/** What it costs to install flows, against the kernel's limit and ovs-dpctl. */
+function installing(find: Find, figures: Figures, environment: Environment): Bar[] {
+  const best = limitOf(figures);
   const packed = find("growth", "packed");
   const template = find("growth", "template");
   const compiled = find("growth", "load-compiled");
   const text = find("growth", "load-text");
   const ovs = find("peers", "nl-transact");
-  const peerPacked = find("peers", "packed");
   const dpctl = find("peers", "dpctl-add");
-  const dpctlStart = find("peers", "dpctl-start");
+  const dpctlSeconds = secondsBeyond(dpctl, find("peers", "dpctl-start"));
   const dpctlEach =
-    dpctl === undefined || dpctlStart === undefined
+    dpctl === undefined || dpctlSeconds === undefined
       ? undefined
-      : ((dpctl.wholeSeconds - dpctlStart.wholeSeconds) * 1e6) / dpctl.flows;
+      : (dpctlSeconds * 1e6) / dpctl.flows;
   const textEach = text === undefined ? undefined : (text.wholeSeconds * 1e6) / text.flows;
   return [
     atLeast(
@@ -56,7 +96,7 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
     ),
     atLeast(
       "against C in the shape of nl_transact_multiple",
-      ratio(ovs?.each, peerPacked?.each),
+      ratio(ovs?.each, find("peers", "packed")?.each),
       { uml: 3, qemu: 1.3 },
       environment,
     ),
@@ -72,46 +112,16 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
       { uml: 0.5, qemu: 0.7 },
       environment,
     ),
-    atMost(
-      "text to netlink bytes with UFID, natively, one thread, µs a flow",
-      find("native", "text-to-bytes")?.each,
-      0.8,
-    ),
-    atMost(
-      "text to netlink bytes with UFID, against what OVS's own parser takes to attributes",
-      ratio(find("native", "text-to-bytes")?.each, find("native", "ovs-parse")?.each),
-      0.35,
-    ),
-    atLeast(
-      "dump and print, start-up left out, against ovs-dpctl dump-flows -m",
-      ratio(
-        secondsBeyond(find("dump", "dpctl-dump"), find("dump", "dpctl-dump-start")),
-        secondsBeyond(find("dump", "dump"), find("dump", "dump-start")),
-      ),
-      same(5),
-      environment,
-    ),
-    memory("memory of a load from text in the lab, MB", text),
-    memory("memory of the long dry run, natively, MB", find("native", "dry-run")),
-    growth(best, packed),
-    atMost(
-      "start of millrace --version, against bun -e 0",
-      starts(results.runs, "start-version"),
-      3,
-    ),
-    atMost(
-      "start of load --dry-run of one flow, against bun -e 0",
-      starts(results.runs, "start-load"),
-      6,
-    ),
   ];
 }
 
-/** The least that C with bytes encoded before took: the limit is given its best shape. */
-function bestLimit(figures: Figures, part: Part): Figure | undefined {
-  return figures.all
-    .filter((figure) => figure.part === part && isLimit(figure))
-    .toSorted((a, b) => a.each - b.each)[0];
+/** The least that C with bytes encoded before took, with many flows if it did: the limit is given its best shape. */
+function limitOf(figures: Figures): Figure | undefined {
+  const best = (part: Part): Figure | undefined =>
+    figures.all
+      .filter((figure) => figure.part === part && isLimit(figure))
+      .toSorted((a, b) => a.each - b.each)[0];
+  return best("growth") ?? best("peers");
 }
 
 function flowsOf(figure: Figure | undefined): string {
@@ -151,7 +161,7 @@ function memory(what: string, figure: Figure | undefined): Bar {
   return atMost(what + flowsOf(figure), bytes === undefined ? undefined : bytes / 1e6, 200);
 }
 
-/** Seconds of a dump of all flows, less those of a dump of none. */
+/** Seconds of a whole process, less those of one that does nothing. */
 function secondsBeyond(full: Figure | undefined, empty: Figure | undefined): number | undefined {
   if (full === undefined || empty === undefined) return undefined;
   return full.wholeSeconds - empty.wholeSeconds;

@@ -15,6 +15,8 @@ import { lastLines, runTool } from "../src/lab/tool.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { compile, type Found, fromPackages } from "./build.ts";
 
+// Builds Open vSwitch's own library, and a program on it, from Debian's source package.
+
 const PACKAGE = "openvswitch-source";
 /** Where the package keeps its archive. */
 const ARCHIVES = "usr/src/openvswitch";

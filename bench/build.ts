@@ -5,6 +5,8 @@ import { cacheFolder, publish, published, withLock } from "../src/lab/cache.ts";
 import { LabError } from "../src/lab/error.ts";
 import { checkManifest } from "../src/lab/manifest.ts";
 
+// Builds the C programs to compare with, where a compiler is at hand.
+
 const PEERS = join(import.meta.dir, "peers");
 
 /** A peer that is at hand, or why it is not. */

@@ -20,7 +20,7 @@ import {
 } from "./verdict.ts";
 
 /** What is timed: from the first send to the last reply, or the whole process. */
-export type Measure = "sending" | "whole";
+type Measure = "sending" | "whole";
 
 /** What one variant came to in both runs of the suite. */
 type Comparison = {

@@ -1,10 +1,10 @@
 import type { ProgramReport } from "./model.ts";
 
 /** A program that has not ended by then hangs: nothing that is measured takes a tenth of it. */
-export const TIME_LIMIT_MS = 600_000;
+const TIME_LIMIT_MS = 600_000;
 
 /** How a program of the suite ended. */
-export type Ended = {
+type Ended = {
   readonly wholeSeconds: number;
   readonly stdout: string;
   readonly stderr: string;

@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync } from "node:fs";
 import { type Environment, type LabFacts, PARTS, type Results, type Run } from "./model.ts";
 
 /** A line of a file of results. */
-export type Line = Run | Environment | LabFacts;
+type Line = Run | Environment | LabFacts;
 
 export function appendLine(file: string, value: Line): void {
   appendFileSync(file, `${JSON.stringify(value)}\n`);

@@ -4,6 +4,8 @@ import { sampleLine } from "../src/format/sample.ts";
 import { Batch } from "../src/netlink/batch.ts";
 import { FlowRequests } from "../src/ovs/flow-requests.ts";
 
+// The flows that the suite installs, written to a file as messages.
+
 const MESSAGES = 4096;
 
 /** Masks of the part `masks`: each flow of a class matches other bits of its destination. */

@@ -1,14 +1,10 @@
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
-
-const ROOT = join(import.meta.dir, "..");
+import { FILES, importsOf, textOf } from "./source.ts";
 
 /** The rooms of docs/architecture.md, from the top: each imports only those above it. */
 const ROOMS: readonly string[] = [
-  ...readFileSync(join(ROOT, "docs/architecture.md"), "utf8").matchAll(
-    /^\| `(src|bench)\/(.*?)`/gm,
-  ),
+  ...textOf("docs/architecture.md").matchAll(/^\| `(src|bench)\/(.*?)`/gm),
 ].map(([, top = "", room = ""]) => (top === "src" ? room : `${top}/`));
 
 /** Where a file of src or bench is in that list; -1 where it is in no room. */
@@ -16,20 +12,6 @@ function roomOf(file: string): number {
   const [top = "", folder = "", ...rest] = file.split("/");
   if (top === "bench") return ROOMS.indexOf("bench/");
   return ROOMS.indexOf(rest.length > 0 ? `${folder}/` : "*.ts");
-}
-
-const FILES: readonly string[] = ["src", "bench"].flatMap((top) =>
-  readdirSync(join(ROOT, top), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => join(top, file)),
-);
-
-/** What a file imports by a relative path, dynamic imports included. */
-function importsOf(file: string): readonly string[] {
-  const text = readFileSync(join(ROOT, file), "utf8");
-  return [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*"(\.[^"]+\.ts)"/g)].map(([, path = ""]) =>
-    normalize(join(file, "..", path)),
-  );
 }
 
 test("every file is in a room that docs/architecture.md names", () => {
@@ -52,16 +34,13 @@ test("the lab imports no other room", () => {
 });
 
 test("bun:ffi is imported in src/sys alone", () => {
-  const importers = FILES.filter((file) =>
-    /from "bun:ffi"/.test(readFileSync(join(ROOT, file), "utf8")),
-  );
+  const importers = FILES.filter((file) => /from "bun:ffi"/.test(textOf(file)));
   expect(importers.filter((file) => !file.startsWith("src/sys/"))).toEqual([]);
 });
 
 /** What a file imports at its start, types left out. */
 function loadedWith(file: string): readonly string[] {
-  const text = readFileSync(join(ROOT, file), "utf8");
-  return [...text.matchAll(/^(?:import|export) (?!type\b)[^;]*?"([^"]+)";$/gm)].map(
+  return [...textOf(file).matchAll(/^(?:import|export) (?!type\b)[^;]*?"([^"]+)";$/gm)].map(
     ([, path = ""]) => (path.startsWith(".") ? normalize(join(file, "..", path)) : path),
   );
 }

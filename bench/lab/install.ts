@@ -6,6 +6,8 @@ import { NLM_F_REQUEST } from "../../src/uapi/netlink.ts";
 import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 import { PackedFile } from "../packed-file.ts";
 
+// Installs flows that were encoded beforehand, without a load's account.
+
 const BATCH = 4096;
 const SHAPE = {
   ack: "errors",

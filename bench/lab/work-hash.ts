@@ -3,6 +3,8 @@ import type { DatapathInfo } from "../../src/ovs/datapath.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import type { ByteRange } from "../../src/flow/parts.ts";
 
+// The hash of what a datapath holds: variants that did the same work leave the same.
+
 const FNV_PRIME = 0x01000193;
 const FNV_START = 0x811c9dc5 | 0;
 

@@ -8,6 +8,8 @@ import type { Peers } from "../peers.ts";
 import { readReport, runProgram } from "../program.ts";
 import { TEXT_FLOWS } from "./text-to-bytes.ts";
 
+// The part `native` of the suite: what needs no datapath, on the host's own kernel.
+
 const ROOT = join(import.meta.dir, "../..");
 const BUN = join(ROOT, "src/cli/bun");
 const MILLRACE = join(ROOT, "src/cli/millrace");

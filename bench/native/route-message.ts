@@ -2,6 +2,8 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { Batch } from "../../src/netlink/batch.ts";
 import { putWord } from "../../src/netlink/message.ts";
 
+// Routes as rtnetlink messages: work that needs no datapath.
+
 /** Of linux/rtnetlink.h. */
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;

@@ -4,6 +4,8 @@ import type { LabPart, Shape, Variant, VariantId } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Files } from "./files.ts";
 
+// The programs that several parts run: millrace in each of its ways, and the C program.
+
 const ROOT = join(import.meta.dir, "../..");
 /** The launcher of Bun, and of scripts. */
 export const BUN: string = join(ROOT, "src/cli/bun");

@@ -1,5 +1,7 @@
 import { isatty } from "../sys/libc.ts";
 
+// Colours for people, and none where output is no terminal.
+
 type Style = (text: string) => string;
 
 /** The colours that output is in: plain where standard output is no terminal, or NO_COLOR is set. */

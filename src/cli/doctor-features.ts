@@ -6,6 +6,8 @@ import { MillraceError } from "../sys/errors.ts";
 import { NetworkNamespace } from "../sys/netns.ts";
 import type { Check } from "./doctor-checks.ts";
 
+// The doctor's check of what the kernel takes in flows.
+
 const WHAT = "features of the datapath";
 
 /**

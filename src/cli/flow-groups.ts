@@ -5,7 +5,7 @@ import { TextSink } from "../flow/text/sink.ts";
 import { count, printJsonLine, printTable } from "./output.ts";
 
 /** What can be summed of the flows of a group. */
-export const SUMS = ["packets", "bytes"] as const;
+const SUMS = ["packets", "bytes"] as const;
 
 export type Sum = (typeof SUMS)[number];
 

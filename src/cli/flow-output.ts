@@ -9,7 +9,7 @@ import { UsageError } from "./exit.ts";
 import { outputEnded, writeOut } from "./output.ts";
 
 /** How flows are printed. */
-export type FlowOutputOptions = {
+type FlowOutputOptions = {
   readonly format: FlowFormat;
   /** UFIDs, and wildcarded fields, too. */
   readonly more?: boolean | undefined;

@@ -3,6 +3,8 @@ import type { BatchLatency } from "../load/report.ts";
 import { SystemCallError } from "../sys/errors.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
 
+// What is written to standard output: text, tables, JSON.
+
 let readerGone = false;
 
 /** Whether nobody reads standard output any more: a long dump need not go on. */
@@ -64,7 +66,7 @@ export function counted(value: number, one: string, many: string = `${one}s`): s
 }
 
 /** Microseconds in the unit that suits them. */
-export function duration(microseconds: number): string {
+function duration(microseconds: number): string {
   if (microseconds < 1000) return `${microseconds} µs`;
   if (microseconds < 1_000_000) return `${(microseconds / 1000).toFixed(1)} ms`;
   return `${(microseconds / 1_000_000).toFixed(2)} s`;

@@ -15,7 +15,7 @@ export type PortNames = {
  * Prints a port, in a key or an action: its name where that is one in text, else its number. Linux lets a
  * port be called `7`, `a)b` or `a#b`.
  */
-export function printPort(number: number, out: TextSink, ports: PortNames | undefined): void {
+export function printPort(out: TextSink, number: number, ports: PortNames | undefined): void {
   const name = ports?.nameOf(number);
   if (name !== undefined && isTextName(name)) out.unicode(name);
   else out.dec(number);

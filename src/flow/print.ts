@@ -45,7 +45,7 @@ export function printFlow(
     if (style.verbose) out.text(", dp:ovs");
   }
   out.text(", actions:");
-  printActions(bytes, actions.start, actions.end, out, style.ports);
+  printActions(out, bytes, actions.start, actions.end, style.ports);
   return true;
 }
 

@@ -19,6 +19,5 @@ export function failUserspaceOnly(
   at: number,
 ): never {
   const expected = `${kind} of a kernel: only OVS's userspace datapath knows ${name}`;
-  const { bytes, lineStart, end, line } = cursor;
-  throw new UserspaceOnlyError(syntaxFactsAt(bytes, lineStart, end, line, at, expected));
+  throw new UserspaceOnlyError(syntaxFactsAt(cursor, at, expected));
 }

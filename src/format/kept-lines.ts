@@ -1,5 +1,5 @@
 /** Bytes that hold whole lines, from `start` to `end`; the first one has number `line`. */
-export type LineBlock = {
+type LineBlock = {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;

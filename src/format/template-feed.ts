@@ -5,6 +5,8 @@ import type { FlowFeed } from "./feed.ts";
 import type { FlowRefusal, Refusals } from "./refusals.ts";
 import { brokenOff } from "./source.ts";
 
+// Feeds a load with a template's rows.
+
 const TOO_LONG: Omit<FlowRefusal, "line"> = {
   column: 1,
   code: "EMSGSIZE",

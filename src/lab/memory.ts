@@ -4,6 +4,8 @@ import { cachePlace, nearestExisting, noCache } from "./cache.ts";
 import { LabError } from "./error.ts";
 import { wayFault } from "./trust.ts";
 
+// How much memory a guest gets.
+
 const MIB = 1024 * 1024;
 /** What a guest gets where there is room and nothing else was asked for. */
 export const DEFAULT_MIB = 4096;

@@ -5,6 +5,8 @@ import type { SessionResult } from "./session.ts";
 import { UML_CHANNELS, umlCommand, umlEnvironment } from "./uml.ts";
 import { umlTree } from "./uml-tree.ts";
 
+// Runs a command in User Mode Linux.
+
 const BOOT_TIMEOUT_MS = 60_000;
 
 /** Runs a command in User Mode Linux. Fetches the kernel where the cache has none. */

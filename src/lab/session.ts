@@ -78,25 +78,19 @@ export async function converse(vm: Vm, options: SessionOptions): Promise<Session
       stopLimit = () => clearTimeout(limit);
     }
     options.onStart?.(release);
-    if (options.terminal) detach = attachTerminal(vm);
-    else if (options.input !== undefined) {
-      // Input that fails to arrive shows in what the command makes of it.
-      sendInput(inputChunks(options.input.source), options.input.sender).catch(() => undefined);
+    detach = attachInput(vm, options);
+  };
+  const heard = (word: string, value: string): void => {
+    if (word === "started") started(value);
+    else if (word === "took") options.input?.sender.took(value);
+    else if (word === "exit") {
+      exitCode = Number(value);
+      end.resolve("exit");
     }
   };
-  const listen = async (): Promise<void> => {
-    for await (const line of lines(vm.control)) {
-      const [word, value = ""] = line.split(" ");
-      if (word === "started") started(value);
-      else if (word === "took") options.input?.sender.took(value);
-      else if (word === "exit") {
-        exitCode = Number(value);
-        end.resolve("exit");
-      }
-    }
-    end.resolve("gone");
-  };
-  listen().catch(() => end.resolve("gone"));
+  listen(vm, heard)
+    .finally(() => end.resolve("gone"))
+    .catch(() => undefined);
   const outputs = Promise.all([
     carryOutput(vm.output, options.stdout, 1),
     carryOutput(vm.error, options.stderr, 2),
@@ -122,28 +116,45 @@ export async function converse(vm: Vm, options: SessionOptions): Promise<Session
     throw new LabError("ABORTED", "the lab was stopped", "", { cause: options.signal?.reason });
   }
   const [stdout, stderr] = await outputs;
-  if (reason === "boot limit") {
-    const seconds = Math.round(waitedMs / 1000);
-    throw new LabError(
-      "BOOT",
-      `the ${options.kernel} kernel did not boot in ${seconds} s:\n${log}`,
-    );
-  }
-  if (reason === "gone") {
-    const when = release === "" ? "before the command started" : "under the command";
-    const [code, remedy] =
-      release === "" ? (["BOOT", options.remedy] as const) : (["GUEST", ""] as const);
-    throw new LabError(code, `the ${options.kernel} kernel ended ${when}:\n${log}`, remedy);
-  }
+  if (reason === "boot limit") throw neverBooted(options, waitedMs, log);
+  if (reason === "gone") throw goneTooEarly(options, release !== "", log);
   const timedOut = reason === "limit";
-  return {
-    exitCode: timedOut ? TIMEOUT_STATUS : exitCode,
-    timedOut,
-    release,
-    bootMs,
-    stdout,
-    stderr,
-  };
+  if (timedOut) exitCode = TIMEOUT_STATUS;
+  return { exitCode, timedOut, release, bootMs, stdout, stderr };
+}
+
+/** Lets the command have its input. @returns what gives a terminal back */
+function attachInput(vm: Vm, { terminal, input }: SessionOptions): (() => void) | undefined {
+  if (terminal) return attachTerminal(vm);
+  // Input that fails to arrive shows in what the command makes of it.
+  if (input !== undefined)
+    sendInput(inputChunks(input.source), input.sender).catch(() => undefined);
+  return undefined;
+}
+
+/** Passes on what the guest says, a word and a value a line, until it says no more. */
+async function listen(vm: Vm, heard: (word: string, value: string) => void): Promise<void> {
+  for await (const line of lines(vm.control)) {
+    const [word = "", value = ""] = line.split(" ");
+    heard(word, value);
+  }
+}
+
+function neverBooted({ kernel }: SessionOptions, waitedMs: number, log: string): LabError {
+  const seconds = Math.round(waitedMs / 1000);
+  return new LabError("BOOT", `the ${kernel} kernel did not boot in ${seconds} s:\n${log}`);
+}
+
+/** @param started whether the command was running when the kernel went away */
+function goneTooEarly(options: SessionOptions, started: boolean, log: string): LabError {
+  const { kernel, remedy } = options;
+  return started
+    ? new LabError("GUEST", `the ${kernel} kernel ended under the command:\n${log}`, "")
+    : new LabError(
+        "BOOT",
+        `the ${kernel} kernel ended before the command started:\n${log}`,
+        remedy,
+      );
 }
 
 /** The end of what the kernel and its start-up scripts said. */

@@ -8,6 +8,8 @@ import { checkManifest } from "./manifest.ts";
 import { indexText, readModuleIndex } from "./modules.ts";
 import { lastLines, runTool } from "./tool.ts";
 
+// The kernel of User Mode Linux in the cache, and what it boots from.
+
 const PACKAGES = ["user-mode-linux", "busybox-static"] as const;
 
 /** What must be among the kernel's options: the guest's root, its devices, its channels. */

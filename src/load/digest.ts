@@ -1,6 +1,8 @@
 import { UFID_SIZE } from "../flow/key/ufid.ts";
 import { type FlowParts, hashMatch } from "../flow/parts.ts";
 
+// A digest of what a load has taken: equal flows, equal digest.
+
 const FNV_PRIME = 0x01000193;
 const FNV_START = 0x811c9dc5 | 0;
 

@@ -9,6 +9,8 @@ import type { Histogram } from "./report.ts";
 import { pointedText } from "./request-text.ts";
 import { FlowJudge } from "../flow/shape/flow-judge.ts";
 
+// The target of a dry run: flows are encoded, and nothing is sent.
+
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;
 

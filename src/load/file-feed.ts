@@ -89,7 +89,7 @@ export async function fileFeed(
     order,
     size,
     { messages: capacity, bytes: memory.size },
-    { openHere: () => sourceFeed(fileSource(path), { ...options, format }) },
+    { openHere: () => sourceFeed(fileSource(path), { ...options, format: "text" }) },
   );
 }
 

@@ -3,7 +3,7 @@ import type { Lacking } from "../flow/rules/lacking.ts";
 import { NotSupportedError } from "../sys/errors.ts";
 
 /** What is known of a flow that the kernel rejected. */
-export type RejectedFlow = {
+type RejectedFlow = {
   readonly errno: number;
   readonly reason: string;
   /** The flow. */

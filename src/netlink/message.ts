@@ -2,6 +2,7 @@ import type { PinnedMemory } from "../sys/memory.ts";
 import type { AttributeWriter } from "./attribute-writer.ts";
 
 /*
+ * The headers of a message:
  * struct nlmsghdr { u32 len; u16 type; u16 flags; u32 seq; u32 pid; }
  * struct genlmsghdr { u8 cmd; u8 version; u16 reserved; }
  */

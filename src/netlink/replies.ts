@@ -38,7 +38,7 @@ export type ReadCounters = {
 };
 
 /** Datagrams that were sent, whose replies are read together. */
-export type Window = {
+type Window = {
   readonly batch: Batch;
   /** The message that the first one begins with. */
   readonly start: number;

@@ -9,6 +9,8 @@ import {
   NETLINK_EXT_ACK,
 } from "../uapi/netlink.ts";
 
+// A netlink socket: opening it, its options, its system calls.
+
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;

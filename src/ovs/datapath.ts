@@ -91,7 +91,10 @@ export function listDatapaths(channel: OvsChannel): DatapathInfo[] {
 
 /** @throws MillraceError `NO_DATAPATH` where there is none of that name */
 export function getDatapath(channel: OvsChannel, name: string): DatapathInfo {
-  return datapathReply(channel, OVS_DP_CMD_GET, name, "looking up", 0);
+  const doing = `looking up the datapath ${name}`;
+  const found = explained(name, 0, () => reply(channel, name, OVS_DP_CMD_GET, { doing }));
+  if (found === undefined) throw missing(name);
+  return found;
 }
 
 /** @throws MillraceError `EEXIST` where there is one of that name, `NO_PERMISSION`, `USAGE` */
@@ -103,7 +106,7 @@ export function createDatapath(
   checkName("datapath", name);
   const settings = settingsOf(options);
   try {
-    return datapathReply(channel, OVS_DP_CMD_NEW, name, "creating", NLM_F_ECHO, settings);
+    return changed(channel, name, OVS_DP_CMD_NEW, settings);
   } catch (error) {
     if (!(error instanceof NetlinkError) || error.errno !== EEXIST) throw error;
     const message = `there is a datapath or an interface "${name}" already`;
@@ -124,7 +127,7 @@ export function setDatapath(
   const { userFeatures: held } = getDatapath(channel, name);
   // The kernel takes a SET without features for one that clears them (ovs_dp_change in datapath.c).
   const whole = { ...settings, userFeatures: settings.userFeatures ?? held };
-  return datapathReply(channel, OVS_DP_CMD_SET, name, "changing", NLM_F_ECHO, whole, held);
+  return changed(channel, name, OVS_DP_CMD_SET, whole, held);
 }
 
 /** Options as attributes have them. */
@@ -164,50 +167,66 @@ function datapathRequest(command: number) {
   return { family: OVS_DATAPATH_FAMILY, version: OVS_DATAPATH_VERSION, command, datapath: 0 };
 }
 
-function datapathReply(
+/** Creates a datapath or changes one. @param held its features by now @returns what it is then */
+function changed(
   channel: OvsChannel,
-  command: number,
   name: string,
-  verb: string,
-  flags: number,
-  settings?: Settings,
+  command: number,
+  settings: Settings,
   held = 0,
 ): DatapathInfo {
-  let found: DatapathInfo | undefined;
-  explained(name, (settings?.userFeatures ?? 0) & ~held, () => {
-    channel.transact(
-      {
-        ...datapathRequest(command),
-        flags,
-        doing: `${verb} the datapath ${name}`,
-        write: (writer) => {
-          writer.string(OVS_DP_ATTR_NAME, name);
-          // 0: no upcalls, packets that miss are dropped until somebody asks for them.
-          if (command === OVS_DP_CMD_NEW) writer.u32(OVS_DP_ATTR_UPCALL_PID, 0);
-          if (settings?.userFeatures !== undefined) {
-            writer.u32(OVS_DP_ATTR_USER_FEATURES, settings.userFeatures);
-          }
-          if (settings?.masksCacheSize !== undefined) {
-            writer.u32(OVS_DP_ATTR_MASKS_CACHE_SIZE, settings.masksCacheSize);
-          }
-          if (settings?.perCpuPortIds !== undefined) {
-            putPortIds(writer, OVS_DP_ATTR_PER_CPU_PIDS, settings.perCpuPortIds);
-          }
-        },
-      },
-      onMessage((message) => {
-        found = decodeDatapath(message);
-      }),
-    );
-  });
+  const doing = `${command === OVS_DP_CMD_NEW ? "creating" : "changing"} the datapath ${name}`;
+  const { userFeatures, masksCacheSize, perCpuPortIds } = settings;
+  const write = (writer: AttributeWriter): void => {
+    // 0: no upcalls, packets that miss are dropped until somebody asks for them.
+    if (command === OVS_DP_CMD_NEW) writer.u32(OVS_DP_ATTR_UPCALL_PID, 0);
+    if (userFeatures !== undefined) writer.u32(OVS_DP_ATTR_USER_FEATURES, userFeatures);
+    if (masksCacheSize !== undefined) writer.u32(OVS_DP_ATTR_MASKS_CACHE_SIZE, masksCacheSize);
+    if (perCpuPortIds !== undefined) putPortIds(writer, OVS_DP_ATTR_PER_CPU_PIDS, perCpuPortIds);
+  };
+  const found = explained(name, (userFeatures ?? 0) & ~held, () =>
+    reply(channel, name, command, { doing, flags: NLM_F_ECHO, write }),
+  );
   return found ?? getDatapath(channel, name);
 }
 
+type Asked = {
+  readonly doing: string;
+  readonly flags?: number;
+  /** Appends what is said beside the name. */
+  readonly write?: (writer: AttributeWriter) => void;
+};
+
+/** What the kernel answers to a request about a datapath; undefined where it answers nothing. */
+function reply(
+  channel: OvsChannel,
+  name: string,
+  command: number,
+  { doing, flags = 0, write }: Asked,
+): DatapathInfo | undefined {
+  let found: DatapathInfo | undefined;
+  channel.transact(
+    {
+      ...datapathRequest(command),
+      flags,
+      doing,
+      write: (writer) => {
+        writer.string(OVS_DP_ATTR_NAME, name);
+        write?.(writer);
+      },
+    },
+    onMessage((message) => {
+      found = decodeDatapath(message);
+    }),
+  );
+  return found;
+}
+
 // Says what the errno means: the datapath is missing, or the kernel does not know a feature.
-function explained(name: string, newFeatures: number, run: () => void): void {
+function explained<T>(name: string, newFeatures: number, run: () => T): T {
   if (!isName(name)) throw missing(name);
   try {
-    run();
+    return run();
   } catch (error) {
     if (!(error instanceof NetlinkError)) throw error;
     if (error.errno === EOPNOTSUPP) throw lackingFeatures(newFeatures, error);

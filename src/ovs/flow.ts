@@ -35,7 +35,7 @@ export function omitting({ match, actions }: { match: boolean; actions: boolean 
 }
 
 /** How flows are dumped. */
-export type DumpOptions = {
+type DumpOptions = {
   /** OVS_UFID_F_OMIT_* bits: what the kernel is to leave out. */
   readonly omit?: number;
   /** Is shown every flow, and knows at the end whether the dump can be sound. */

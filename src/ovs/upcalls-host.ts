@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 
+// What the host tells of who gets upcalls: its CPUs, and the netlink sockets that are open.
+
 const POSSIBLE = "/sys/devices/system/cpu/possible";
 const NETLINK_SOCKETS = "/proc/thread-self/net/netlink";
 const NETLINK_GENERIC = "16";

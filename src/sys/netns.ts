@@ -3,6 +3,8 @@ import { EIO, errnoNumber } from "./errno.ts";
 import { assert, MillraceError, SystemCallError } from "./errors.ts";
 import * as libc from "./libc.ts";
 
+// Network namespaces: held open, and entered for as long as a socket is opened.
+
 const CLONE_NEWNET = 0x4000_0000;
 
 /** Where iproute2 keeps the namespaces that have names (`ip netns add`). */

@@ -3,6 +3,8 @@ import { epollControl, epollCreate, poll } from "./libc.ts";
 import { PinnedMemory } from "./memory.ts";
 import { threadFault, threadScript } from "./thread-code.ts";
 
+// Waits for descriptors with epoll, in a thread of its own.
+
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;

@@ -1,6 +1,8 @@
 import { assert } from "./errors.ts";
 import { PinnedMemory } from "./memory.ts";
 
+// The structs that sendmmsg, recvmmsg and writev read, in pinned memory.
+
 const IOVEC_SIZE = 16;
 const MMSGHDR_SIZE = 64;
 const MSGHDR_IOV = 16;

@@ -3,7 +3,6 @@
 export const NFNL_SUBSYS_CTNETLINK = 1;
 export const NFNETLINK_V0 = 0;
 
-export const IPCTNL_MSG_CT_NEW = 0;
 export const IPCTNL_MSG_CT_GET = 1;
 export const IPCTNL_MSG_CT_DELETE = 2;
 
@@ -34,11 +33,7 @@ export const CTA_PROTO_NUM = 1;
 export const CTA_PROTO_SRC_PORT = 2;
 export const CTA_PROTO_DST_PORT = 3;
 export const CTA_PROTO_ICMP_ID = 4;
-export const CTA_PROTO_ICMP_TYPE = 5;
-export const CTA_PROTO_ICMP_CODE = 6;
 export const CTA_PROTO_ICMPV6_ID = 7;
-export const CTA_PROTO_ICMPV6_TYPE = 8;
-export const CTA_PROTO_ICMPV6_CODE = 9;
 
 export const CTA_PROTOINFO_TCP = 1;
 export const CTA_PROTOINFO_SCTP = 3;

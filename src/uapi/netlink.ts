@@ -24,8 +24,6 @@ export const NLM_F_ACK_TLVS = 0x200;
 export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
-export const NLMSG_OVERRUN = 4;
-export const NLMSG_MIN_TYPE = 0x10;
 
 // Flags of an attribute's type.
 export const NLA_F_NESTED = 0x8000;
@@ -47,7 +45,6 @@ export const CTRL_CMD_GETFAMILY = 3;
 export const CTRL_ATTR_FAMILY_ID = 1;
 export const CTRL_ATTR_FAMILY_NAME = 2;
 export const CTRL_ATTR_VERSION = 3;
-export const CTRL_ATTR_HDRSIZE = 4;
 export const CTRL_ATTR_MAXATTR = 5;
 export const CTRL_ATTR_MCAST_GROUPS = 7;
 export const CTRL_ATTR_MCAST_GRP_NAME = 1;

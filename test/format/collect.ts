@@ -1,4 +1,4 @@
-import { encode } from "@msgpack/msgpack";
+import { Packr } from "msgpackr/pack";
 import { crc32 } from "node:zlib";
 import { unpackFacts } from "../../src/format/flow-set/facts.ts";
 import type { PortNames } from "../../src/flow/ports.ts";
@@ -113,7 +113,8 @@ export function withFacts(
   const [, first = 0, next = 0] = recordStarts(bytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const facts = first + 16 + view.getUint32(first + 12);
-  const packed = encode(change(unpackFacts(bytes.subarray(facts, next)) ?? {}));
+  const packr = new Packr({ useRecords: false, variableMapSize: true });
+  const packed = packr.pack(change(unpackFacts(bytes.subarray(facts, next)) ?? {}));
   const unpadded = facts - first + packed.length + 1;
   const size = (unpadded + 7) & ~7;
   const padding = Buffer.alloc(size - unpadded + 1, 0x20);

@@ -50,13 +50,13 @@ describe.each(KINDS)("%s", (kind) => {
     const path = file(`flows.${kind}`, whole);
     for (const source of [path, Bun.file(path), whole, new Blob([new Uint8Array(whole)])]) {
       const report = await validate(source);
-      expect(report).toMatchObject({ encoded: FLOWS, lines: FLOWS, ended: "whole" });
+      expect(report).toMatchObject({ encoded: FLOWS, lines: FLOWS, ended: "complete" });
     }
   });
 
   test("an end in the middle of anything is found", async () => {
     const path = file(`parts.${kind}`, cat(whole, whole));
-    expect(await validate(path)).toMatchObject({ encoded: 2 * FLOWS, ended: "whole" });
+    expect(await validate(path)).toMatchObject({ encoded: 2 * FLOWS, ended: "complete" });
     for (const cut of [whole.length - 1, whole.length >> 1, whole.length + 7]) {
       const report = await validate(cat(whole, whole).subarray(0, cut));
       expect([cut, report.ended]).toEqual([cut, "unreadable"]);
@@ -98,7 +98,7 @@ describe.each(KINDS)("%s", (kind) => {
     ] as const) {
       const source = streamSource("slow", slowly(COMPRESS[kind](new Uint8Array(holds)), 5));
       const report = await startLoad("dry", { source, format: "auto" }, {});
-      expect(report).toMatchObject({ ...outcome, ended: "whole" });
+      expect(report).toMatchObject({ ...outcome, ended: "complete" });
     }
   });
 
@@ -134,7 +134,7 @@ test("few bytes that stand for many take no more memory", async () => {
   const path = file("bomb.zst", cat(...Array.from({ length: MEBIBYTES }, () => piece)));
   const before = process.memoryUsage().rss;
   const report = await validate(path);
-  expect(report).toMatchObject({ lines: MEBIBYTES * 16, encoded: 0, ended: "whole" });
+  expect(report).toMatchObject({ lines: MEBIBYTES * 16, encoded: 0, ended: "complete" });
   expect(process.memoryUsage().rss - before).toBeLessThan(200 << 20);
 });
 

@@ -407,7 +407,7 @@ describe("a load by two sockets", () => {
       senders: 2,
       startThread: () => thread,
     });
-    expect(report).toMatchObject({ ended: "whole", applied: 1200, senders: 1 });
+    expect(report).toMatchObject({ ended: "complete", applied: 1200, senders: 1 });
     expect(report.withoutThreads).toEqual([
       expect.stringMatching(/^the thread that sends did not start, .* ModuleNotFound .*nowhere/),
     ]);

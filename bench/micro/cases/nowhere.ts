@@ -3,6 +3,8 @@ import { Refusals } from "../../../src/format/refusals.ts";
 import { Batch } from "../../../src/netlink/batch.ts";
 import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 
+// A target for feeds that frames messages and sends none.
+
 const MESSAGES = 4096;
 
 /** Where feeds go: messages are framed as a load frames them, and dropped. */

@@ -3,6 +3,8 @@ import { FlowLineEncoder, type FlowLineOptions } from "../../../src/flow/line.ts
 import { sampleLine } from "../../../src/format/sample.ts";
 import { Arena, type MicroCase } from "./case.ts";
 
+// Text to netlink bytes, by the form of the lines.
+
 const NEWLINE = 10;
 
 /** Lines of the forms that files have, `count` of each. */

@@ -5,6 +5,8 @@ import { TextSink } from "../../../src/flow/text/sink.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import type { MicroCase } from "./case.ts";
 
+// Netlink bytes to text.
+
 const STYLES: readonly (readonly [string, FlowPrintStyle])[] = [
   ["dump line", { verbose: false, statistics: true }],
   ["dump line of -m", { verbose: true, statistics: true }],

@@ -3,6 +3,8 @@ import { TemplateFeed } from "../../../src/format/template-feed.ts";
 import type { MicroCase } from "./case.ts";
 import { Nowhere } from "./nowhere.ts";
 
+// Flows from a template.
+
 const WEB =
   "in_port(1),eth(),eth_type(0x0800),ipv4(src={src},proto=6,frag=no)," +
   "tcp(src={port}),tcp_flags(0/0) 2";

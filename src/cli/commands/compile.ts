@@ -12,6 +12,8 @@ import { notesText } from "../line-notes.ts";
 import { bytes, count, counted, printJson, writeOut } from "../output.ts";
 import { isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 
+// `millrace compile`: text or JSON to a flow set.
+
 type Options = {
   output: string;
   format: "auto" | Exclude<FlowFormat, "msgpack">;

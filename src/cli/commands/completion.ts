@@ -4,6 +4,8 @@ import { UsageError } from "../exit.ts";
 import { printJson, writeOut } from "../output.ts";
 import type { CommandTable } from "../program.ts";
 
+// `millrace completion`: the script for a shell, and the words that it asks for.
+
 const HELP_AFTER = `
 Examples:
   eval "$(millrace completion bash)"          in ~/.bashrc

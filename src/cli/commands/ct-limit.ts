@@ -11,6 +11,8 @@ import { UsageError } from "../exit.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { count, printJson, printTable } from "../output.ts";
 
+// `millrace ct-limit`: limits of connections by conntrack zone.
+
 type JsonOption = { json?: true };
 
 const HELP_AFTER = `

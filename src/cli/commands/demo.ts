@@ -24,6 +24,8 @@ import { Exit } from "../exit.ts";
 import { bytes, count, counted, latencies, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";
 
+// `millrace demo`: loads flows into a lab's kernel and shows what became of them.
+
 const DATAPATH = "demo0";
 const FLOWS = 100_000;
 

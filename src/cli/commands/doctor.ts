@@ -4,6 +4,8 @@ import { checkAll } from "../doctor-checks.ts";
 import { Exit } from "../exit.ts";
 import { printJson, writeOut } from "../output.ts";
 
+// `millrace doctor`: prints what the checks find.
+
 const SIGNS = { ok: pc.green("ok     "), note: pc.yellow("note   "), lacking: pc.red("lacking") };
 
 /** `millrace doctor`. */

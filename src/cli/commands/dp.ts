@@ -15,6 +15,8 @@ import { UsageError } from "../exit.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { count, printJson, printTable, writeOut } from "../output.ts";
 
+// `millrace dp`: datapaths are added, deleted, changed, listed and shown.
+
 type JsonOption = { json?: true };
 type SetOptions = JsonOption & { features?: readonly DatapathFeature[]; masksCache?: number };
 

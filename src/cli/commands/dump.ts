@@ -15,6 +15,8 @@ import { withNamespace } from "../namespace-option.ts";
 import { outputEnded } from "../output.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
+// `millrace dump`: the flows of a datapath as text, JSON lines or a flow set.
+
 type Options = {
   dp: string;
   format: FlowFormat;

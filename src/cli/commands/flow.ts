@@ -16,6 +16,8 @@ import { withNamespace } from "../namespace-option.ts";
 import { count, counted, printJson, writeOut } from "../output.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
+// `millrace flow`: one flow is shown or deleted, or all are flushed.
+
 type Options = { dp: string; json?: true };
 
 type DeleteOptions = Options & { where?: string; dryRun?: true };

@@ -20,6 +20,8 @@ import { bytes, count, counted, latencies, printJson, writeOut } from "../output
 import { withNamespace } from "../namespace-option.ts";
 import { loadProgressBar } from "../progress.ts";
 
+// `millrace load`: options to a load, and its report to people or JSON.
+
 type Options = {
   dp?: string;
   format: FlowFormat | "auto";
@@ -59,7 +61,7 @@ Examples:
 
 /** `millrace load`. */
 export function loadCommand(): Command {
-  const command = new Command("load")
+  const command = withBatching(new Command("load"))
     .description("Load flows from a file into a datapath, in packed netlink transactions.")
     .argument("[FILE]", "the flows; - is standard input", "-")
     .option("--dp <NAME>", "the datapath; --dry-run needs none")
@@ -89,6 +91,28 @@ export function loadCommand(): Command {
         .argParser(errnoSet)
         .default(new Set<number>(), "none"),
     )
+    .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
+    .addOption(
+      new Option(
+        "--workers <N>",
+        "threads beside the first: one parses, a second one sends, too; auto: where it pays",
+      )
+        .default("auto")
+        .argParser(workerCount),
+    )
+    .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
+    .option("--force", "load also where ovs-vswitchd runs the datapath")
+    .option("--dry-run", "parse, validate and encode; send nothing")
+    .option("--any-port", "with --dry-run: take any name for one of a port")
+    .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
+    .option("--json", "one JSON document")
+    .addHelpText("after", HELP_AFTER);
+  return withNamespace(command.action(run));
+}
+
+/** The options that say how flows are packed into system calls. */
+function withBatching(command: Command): Command {
+  return command
     .addOption(
       new Option("--ack <MODE>", "errors: an ack a datagram, and errors; each: an ack a flow")
         .choices(["errors", "each"])
@@ -113,24 +137,7 @@ export function loadCommand(): Command {
       "bytes a datagram",
       positive("--batch-bytes", 1 << 24),
       DEFAULT_BATCHING.bytesPerDatagram,
-    )
-    .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
-    .addOption(
-      new Option(
-        "--workers <N>",
-        "threads beside the first: one parses, a second one sends, too; auto: where it pays",
-      )
-        .default("auto")
-        .argParser(workerCount),
-    )
-    .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
-    .option("--force", "load also where ovs-vswitchd runs the datapath")
-    .option("--dry-run", "parse, validate and encode; send nothing")
-    .option("--any-port", "with --dry-run: take any name for one of a port")
-    .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
-    .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER);
-  return withNamespace(command.action(run));
+    );
 }
 
 async function run(file: string, options: Options): Promise<void> {

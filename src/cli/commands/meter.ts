@@ -7,6 +7,8 @@ import { withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
 import { count, counted, printJson, printTable, writeOut } from "../output.ts";
 
+// `millrace meter`: meters are set, shown and deleted.
+
 type Common = { dp: string; json?: true };
 type SetOptions = Common & { pps?: number; kbps?: number; burst?: number; clear?: true };
 

@@ -8,6 +8,8 @@ import { type LiveOptions, showLive } from "../live.ts";
 import { positiveNumber } from "../number-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 
+// `millrace monitor`: changes as they happen.
+
 type Options = LiveOptions & { dp?: string; only?: readonly ChangeKind[]; json?: true };
 
 const HELP_AFTER = `

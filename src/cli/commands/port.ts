@@ -8,6 +8,8 @@ import { namespaceOf, withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
 import { count, printJson, printTable } from "../output.ts";
 
+// `millrace port`: ports are added, deleted, moved and listed.
+
 type DatapathOption = { dp: string };
 
 /** `millrace port`. */

@@ -9,6 +9,8 @@ import { FlowSampler, type TopSort } from "../top/sampler.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 import { HEADER_ROWS, sampleLines, SCREEN, screenText } from "../top/screen.ts";
 
+// `millrace top`: samples a datapath and draws its busiest flows.
+
 type Options = {
   dp: string;
   sort: TopSort;

@@ -7,6 +7,8 @@ import { positiveNumber } from "../number-option.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { counted, printJsonLine, writeOut } from "../output.ts";
 
+// `millrace upcalls`: packets that find no flow, as they come.
+
 type Options = LiveOptions & {
   dp: string;
   port?: readonly string[];

@@ -1,7 +1,7 @@
 /** Shells for which there is a script. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
 
-export type Shell = (typeof SHELLS)[number];
+type Shell = (typeof SHELLS)[number];
 
 /** The line of the helper's answer that stands for names of files. */
 export const FILES_LINE = ":files";

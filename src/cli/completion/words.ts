@@ -9,10 +9,10 @@ import { SHELLS } from "./scripts.ts";
 import type { CommandTable } from "../program.ts";
 
 /** A word that may stand at the cursor, and what it is. */
-export type Candidate = { readonly word: string; readonly description: string };
+type Candidate = { readonly word: string; readonly description: string };
 
 /** What may stand at the cursor. */
-export type Completion = {
+type Completion = {
   readonly candidates: readonly Candidate[];
   /** Names of files may stand there as well. */
   readonly files: boolean;

@@ -5,6 +5,8 @@ import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { AF_INET, AF_INET6, type Connection, type ConnectionTuple } from "../../ovs/conntrack.ts";
 import { MillraceError } from "../../sys/errors.ts";
 
+// Which connections `dpctl flush-conntrack` is about.
+
 const ICMP = new Set([1, 58]);
 
 /** What is asked of one direction; undefined where anything will do. */

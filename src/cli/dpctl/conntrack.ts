@@ -6,6 +6,8 @@ import { ConnectionMatch } from "./conntrack-match.ts";
 import { connectionText, protocolName, TCP_STATE_ORDER, tcpStateName } from "./conntrack-text.ts";
 import type { DpctlSession } from "./session.ts";
 
+// ovs-dpctl's commands for tracked connections.
+
 /** `dump-conntrack [DP] [zone=N]` */
 export function dumpConntrack(session: DpctlSession, args: readonly string[]): number {
   const { zone, rest } = takeZone(args);

@@ -10,6 +10,8 @@ import { EndingSignals } from "../../sys/signals.ts";
 import { Exit } from "../exit.ts";
 import type { DpctlSession } from "./session.ts";
 
+// ovs-dpctl's commands for files of flows.
+
 /** `add-flows [DP] FILE` */
 export function addFlows(session: DpctlSession, args: readonly string[]): Promise<number> {
   return loadFile(session, args, "add");

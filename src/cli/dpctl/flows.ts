@@ -37,6 +37,8 @@ import {
 } from "../../uapi/openvswitch.ts";
 import { CommandFailed, type DpctlSession, failAsFlow } from "./session.ts";
 
+// ovs-dpctl's commands for single flows.
+
 /** `add-flow [DP] FLOW ACTIONS` */
 export function addFlow(session: DpctlSession, args: readonly string[]): number {
   return putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "add");

@@ -3,6 +3,8 @@ import { EINVAL } from "../../sys/errno.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { errnoOf, strerror, type DpctlSession } from "./session.ts";
 
+// ovs-dpctl's commands for conntrack limits.
+
 const U32_MAX = 0xffff_ffff;
 
 /** `ct-set-limits [DP] [default=L] [zone=N,limit=L]...` */

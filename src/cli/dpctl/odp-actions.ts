@@ -59,35 +59,6 @@ function printAction(
       out.byte(CLOSE);
       return;
     }
-    case uapi.OVS_ACTION_ATTR_SAMPLE: {
-      const share = payloadOf(payload, uapi.OVS_SAMPLE_ATTR_PROBABILITY);
-      const percentage = ((share === undefined ? 0 : u32At(share, 0)) * 100) / 0xffff_ffff;
-      out.text(`sample(sample=${percentage.toFixed(1)}%,actions(`);
-      printOdpActions(out, payloadOf(payload, uapi.OVS_SAMPLE_ATTR_ACTIONS) ?? EMPTY, ports);
-      out.text("))");
-      return;
-    }
-    case uapi.OVS_ACTION_ATTR_CLONE:
-      out.text("clone(");
-      printOdpActions(out, payload, ports);
-      out.byte(CLOSE);
-      return;
-    case uapi.OVS_ACTION_ATTR_CHECK_PKT_LEN: {
-      const size = payloadOf(payload, uapi.OVS_CHECK_PKT_LEN_ATTR_PKT_LEN);
-      const longer = payloadOf(payload, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
-      const others = payloadOf(payload, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
-      out.text(`check_pkt_len(size=${size === undefined ? 0 : u16At(size, 0)},gt(`);
-      printOdpActions(out, longer ?? EMPTY, ports);
-      out.text("),le(");
-      printOdpActions(out, others ?? EMPTY, ports);
-      out.text("))");
-      return;
-    }
-    case uapi.OVS_ACTION_ATTR_DEC_TTL:
-      out.text("dec_ttl(le_1(");
-      printOdpActions(out, payloadOf(payload, uapi.OVS_DEC_TTL_ATTR_ACTION) ?? EMPTY, ports);
-      out.text("))");
-      return;
     case uapi.OVS_ACTION_ATTR_DROP:
       out.text("drop");
       return;
@@ -114,7 +85,49 @@ function printAction(
       printConntrack(out, payload);
       return;
     default:
-      printPlain(out, type, payload);
+      if (!printLists(out, type, payload, ports)) printPlain(out, type, payload);
+  }
+}
+
+/** Prints an action that holds lists of others. @returns false where it is none */
+function printLists(
+  out: TextSink,
+  type: number,
+  payload: Uint8Array,
+  ports: PortNames | undefined,
+): boolean {
+  const listOf = (attribute: number): void =>
+    printOdpActions(out, payloadOf(payload, attribute) ?? EMPTY, ports);
+  switch (type) {
+    case uapi.OVS_ACTION_ATTR_SAMPLE: {
+      const share = payloadOf(payload, uapi.OVS_SAMPLE_ATTR_PROBABILITY);
+      const percentage = ((share === undefined ? 0 : u32At(share, 0)) * 100) / 0xffff_ffff;
+      out.text(`sample(sample=${percentage.toFixed(1)}%,actions(`);
+      listOf(uapi.OVS_SAMPLE_ATTR_ACTIONS);
+      out.text("))");
+      return true;
+    }
+    case uapi.OVS_ACTION_ATTR_CLONE:
+      out.text("clone(");
+      printOdpActions(out, payload, ports);
+      out.byte(CLOSE);
+      return true;
+    case uapi.OVS_ACTION_ATTR_CHECK_PKT_LEN: {
+      const size = payloadOf(payload, uapi.OVS_CHECK_PKT_LEN_ATTR_PKT_LEN);
+      out.text(`check_pkt_len(size=${size === undefined ? 0 : u16At(size, 0)},gt(`);
+      listOf(uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER);
+      out.text("),le(");
+      listOf(uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL);
+      out.text("))");
+      return true;
+    }
+    case uapi.OVS_ACTION_ATTR_DEC_TTL:
+      out.text("dec_ttl(le_1(");
+      listOf(uapi.OVS_DEC_TTL_ATTR_ACTION);
+      out.text("))");
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -168,7 +181,7 @@ function printConntrack(out: TextSink, payload: Uint8Array): void {
     else if (error === undefined) writeNat(value);
   }
   WRITER.endNest(action);
-  printActions(WRITER.memory.u8, 0, WRITER.position, out);
+  printActions(out, WRITER.memory.u8, 0, WRITER.position);
   if (error === undefined) return;
   const isOpen = out.bytes[out.length - 1] === CLOSE;
   if (isOpen) out.truncate(out.length - 1);
@@ -208,7 +221,7 @@ function writeNat(nat: Uint8Array): void {
 function printPlain(out: TextSink, type: number, payload: Uint8Array): void {
   WRITER.reset(0, WRITER.memory.size);
   WRITER.bytes(type, payload);
-  printActions(WRITER.memory.u8, 0, WRITER.position, out);
+  printActions(out, WRITER.memory.u8, 0, WRITER.position);
 }
 
 const WRITER = new AttributeWriter(new PinnedMemory(1 << 17));

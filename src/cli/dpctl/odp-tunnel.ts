@@ -99,15 +99,30 @@ const WORK = new Uint8Array(2 * MASK_AT);
 /** How a number is told: decimal, or as `%#x`. */
 type Radix = "dec" | "hex";
 
-/** `name=value[/mask]` of some bits, unless none of them is matched. @param exact the mask that is not told */
+/** How a number of some bits is told. */
+type Bits = {
+  readonly name: string;
+  readonly radix: Radix;
+  /** The mask that is not told. */
+  readonly exact: number;
+};
+const GBP_ID: Bits = { name: "id", radix: "dec", exact: 0xffff };
+const GBP_FLAGS: Bits = { name: "flags", radix: "hex", exact: 0xff };
+const CLASS: Bits = { name: "class", radix: "hex", exact: 0xffff };
+const TYPE: Bits = { name: "type", radix: "hex", exact: 0xff };
+const LENGTH: Bits = { name: "len", radix: "dec", exact: 0x1f };
+const VERSION: Bits = { name: "ver", radix: "dec", exact: 0xff };
+// Of fewer bits than a byte the mask is always told.
+const DIRECTION: Bits = { name: "dir", radix: "dec", exact: 0xff };
+const HARDWARE_ID: Bits = { name: "hwid", radix: "hex", exact: 0xff };
+
+/** `name=value[/mask]`, unless no bit of it is matched. */
 function printNumber(
   out: TextSink,
   start: number,
-  name: string,
-  radix: Radix,
+  { name, radix, exact }: Bits,
   value: number,
   mask: number | undefined,
-  exact: number,
   verbose: boolean,
 ): void {
   if (!verbose && mask === 0) return;
@@ -137,8 +152,8 @@ function printVxlan(
   const start = out.length;
   const part = (shift: number, max: number): number | undefined =>
     bits === undefined ? undefined : (bits >>> shift) & max;
-  printNumber(out, start, "id", "dec", number & 0xffff, part(0, 0xffff), 0xffff, verbose);
-  printNumber(out, start, "flags", "hex", (number >>> 16) & 0xff, part(16, 0xff), 0xff, verbose);
+  printNumber(out, start, GBP_ID, number & 0xffff, part(0, 0xffff), verbose);
+  printNumber(out, start, GBP_FLAGS, (number >>> 16) & 0xff, part(16, 0xff), verbose);
   out.byte(CLOSE);
 }
 
@@ -163,10 +178,10 @@ function printGeneve(
     const length = (mask?.[at + 3] ?? 0) & 0x1f;
     const of = (number: number): number | undefined => (mask === undefined ? undefined : number);
     const kind = mask === undefined ? 0 : be16At(mask, at);
-    printNumber(out, start, "class", "hex", be16At(value, at), of(kind), 0xffff, verbose);
+    printNumber(out, start, CLASS, be16At(value, at), of(kind), verbose);
     const type = of(mask?.[at + 2] ?? 0);
-    printNumber(out, start, "type", "hex", value[at + 2] ?? 0, type, 0xff, verbose);
-    printNumber(out, start, "len", "dec", size, of(length), 0x1f, verbose);
+    printNumber(out, start, TYPE, value[at + 2] ?? 0, type, verbose);
+    printNumber(out, start, LENGTH, size, of(length), verbose);
     if (size > 0 && (verbose || mask === undefined || !isZero(mask, data, size))) {
       if (out.length > start) out.byte(COMMA);
       printHex(out, value.subarray(data, data + size));
@@ -191,7 +206,7 @@ function printErspan(
   const start = out.length;
   const version = u32At(value, 0);
   const versionMask = mask === undefined ? undefined : mask[0];
-  printNumber(out, start, "ver", "dec", version & 0xff, versionMask, 0xff, verbose);
+  printNumber(out, start, VERSION, version & 0xff, versionMask, verbose);
   if (version === 1) {
     begin(out, start, "idx");
     out.hex(be32At(value, 4));
@@ -202,9 +217,8 @@ function printErspan(
     const [last, bits] = [value[11] ?? 0, mask?.[11]];
     const part = (shift: number, max: number): number | undefined =>
       bits === undefined ? undefined : (bits >>> shift) & max;
-    // Of fewer bits than a byte the mask is always told.
-    printNumber(out, start, "dir", "dec", (last >>> 3) & 1, part(3, 1), 0xff, verbose);
-    printNumber(out, start, "hwid", "hex", last >>> 4, part(4, 15), 0xff, verbose);
+    printNumber(out, start, DIRECTION, (last >>> 3) & 1, part(3, 1), verbose);
+    printNumber(out, start, HARDWARE_ID, last >>> 4, part(4, 15), verbose);
   }
 }
 

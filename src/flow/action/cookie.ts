@@ -163,14 +163,14 @@ export function cookieFormOf(bytes: Uint8Array, base: number): CookieForm | unde
 
 /** Prints what stands in the parentheses of a cookie. */
 export function printCookie(
+  out: TextSink,
   form: CookieForm,
   bytes: Uint8Array,
   base: number,
-  out: TextSink,
   ports: PortNames | undefined,
 ): void {
   const start = out.length;
-  if (form.reasons) printReasons(u32At(bytes, base + REASON.offset), out);
+  if (form.reasons) printReasons(out, u32At(bytes, base + REASON.offset));
   form.fields.printValues(out, bytes, base, ports, start);
 }
 
@@ -208,7 +208,7 @@ function parseReasons(cursor: Cursor, fields: FieldSet, bytes: Uint8Array, base:
   setField(REASON, bytes, base, reasons);
 }
 
-function printReasons(reasons: number, out: TextSink): void {
+function printReasons(out: TextSink, reasons: number): void {
   if (reasons === 0) out.byte(0x30);
   let first = true;
   for (let bit = 0; bit < SLOW_PATH_REASONS.length; bit++) {

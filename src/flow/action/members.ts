@@ -2,6 +2,8 @@ import * as uapi from "../../uapi/openvswitch.ts";
 import { COOKIE_SIZE, COOKIES } from "./cookie.ts";
 import { member, Members } from "./member.ts";
 
+// The members of each nested action.
+
 const USERDATA = uapi.OVS_USERSPACE_ATTR_USERDATA;
 
 /** userspace(): without user data in the text, OVS sends a cookie of 48 zero bytes. */

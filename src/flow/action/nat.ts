@@ -134,7 +134,7 @@ function compareAddresses(size: number): number {
 }
 
 /** Prints the nested nat() of `start` to `end`. @returns false where no text gives these bytes. */
-export function printNat(bytes: Uint8Array, start: number, end: number, out: TextSink): boolean {
+export function printNat(out: TextSink, bytes: Uint8Array, start: number, end: number): boolean {
   out.text("nat");
   if (start === end) return true;
   FOUND.fill(-1);
@@ -156,7 +156,7 @@ export function printNat(bytes: Uint8Array, start: number, end: number, out: Tex
   if (at !== end || !isReadable(bytes, addressSize)) return false;
   out.byte(OPEN);
   out.text(FOUND[OVS_NAT_ATTR_SRC]! >= 0 ? "src" : "dst");
-  printRange(bytes, addressSize, out);
+  printRange(out, bytes, addressSize);
   for (let word = 2; word < FLAG_ATTRIBUTES.length; word++) {
     if (FOUND[FLAG_ATTRIBUTES[word]!]! < 0) continue;
     out.byte(COMMA);
@@ -191,15 +191,15 @@ function isReadable(bytes: Uint8Array, addressSize: number): boolean {
   return protoMax < 0 || (protoMin >= 0 && u16At(bytes, protoMax) > u16At(bytes, protoMin));
 }
 
-function printRange(bytes: Uint8Array, addressSize: number, out: TextSink): void {
+function printRange(out: TextSink, bytes: Uint8Array, addressSize: number): void {
   const protoMin = FOUND[OVS_NAT_ATTR_PROTO_MIN]!;
   if (addressSize > 0 || protoMin >= 0) out.byte(EQUALS);
   if (addressSize > 0) {
     const bracket = protoMin >= 0;
-    printAddress(bytes, FOUND[OVS_NAT_ATTR_IP_MIN]!, addressSize, bracket, out);
+    printAddress(out, bytes, FOUND[OVS_NAT_ATTR_IP_MIN]!, addressSize, bracket);
     if (FOUND[OVS_NAT_ATTR_IP_MAX]! >= 0) {
       out.byte(DASH);
-      printAddress(bytes, FOUND[OVS_NAT_ATTR_IP_MAX]!, addressSize, bracket, out);
+      printAddress(out, bytes, FOUND[OVS_NAT_ATTR_IP_MAX]!, addressSize, bracket);
     }
   }
   if (protoMin < 0) return;
@@ -211,11 +211,11 @@ function printRange(bytes: Uint8Array, addressSize: number, out: TextSink): void
 }
 
 function printAddress(
+  out: TextSink,
   bytes: Uint8Array,
   at: number,
   size: number,
   bracket: boolean,
-  out: TextSink,
 ): void {
   if (size === 4) {
     out.ipv4(bytes, at);

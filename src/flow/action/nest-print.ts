@@ -10,30 +10,27 @@ import { printPercent } from "./percent.ts";
 import { isName, isNoMask, printLabels } from "./value.ts";
 import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
-/** Prints a list of actions. @returns false where it is none. */
-type ListPrinter = (
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  out: TextSink,
-  ports: PortNames | undefined,
-  depth: number,
-) => boolean;
+/** What is printed, and into what: the same for all lists and nests of one flow. */
+export type Printing = {
+  readonly out: TextSink;
+  readonly bytes: Uint8Array;
+  readonly ports: PortNames | undefined;
+  /** Prints a list of actions inside another one. @returns false where it is none */
+  readonly list: (printing: Printing, start: number, end: number, depth: number) => boolean;
+};
 
 /**
  * Prints the members of a nest, in parentheses, in the order of the table.
  * @returns false where the bytes are not what {@link parseNest} makes; then `out` holds a part of it.
  */
 export function printNest(
-  bytes: Uint8Array,
+  printing: Printing,
+  set: Members,
   start: number,
   end: number,
-  set: Members,
-  out: TextSink,
-  ports: PortNames | undefined,
-  printList: ListPrinter,
   depth: number,
 ): boolean {
+  const { out, bytes } = printing;
   if (!isReadable(bytes, start, end, set)) return false;
   const begin = out.length;
   out.byte(OPEN);
@@ -45,7 +42,7 @@ export function printNest(
     const payload = at + NLA_HEADER;
     if (one.zeroIsNone && u16At(bytes, payload) === 0) continue;
     if (out.length > begin + 1) out.byte(COMMA);
-    if (!printMember(bytes, payload, at + length, one, out, ports, printList, depth)) return false;
+    if (!printMember(printing, one, payload, at + length, depth)) return false;
   }
   if (set.bare && out.length === begin + 1) out.truncate(begin);
   else out.byte(CLOSE);
@@ -107,16 +104,14 @@ function isForm(bytes: Uint8Array, at: number, length: number, one: Member): boo
 }
 
 function printMember(
-  bytes: Uint8Array,
+  printing: Printing,
+  one: Member,
   at: number,
   end: number,
-  one: Member,
-  out: TextSink,
-  ports: PortNames | undefined,
-  printList: ListPrinter,
   depth: number,
 ): boolean {
-  if (one.kind === "nat") return printNat(bytes, at, end, out);
+  const { out, bytes, ports } = printing;
+  if (one.kind === "nat") return printNat(out, bytes, at, end);
   out.text(one.name);
   switch (one.kind) {
     case "flag":
@@ -128,26 +123,24 @@ function printMember(
     case "exact": {
       out.byte(OPEN);
       let fine = true;
-      if (one.kind === "actions") fine = printList(bytes, at, end, out, ports, depth);
+      if (one.kind === "actions") fine = printing.list(printing, at, end, depth);
       else if (one.cookie === undefined) out.hexBytes(bytes, at, end);
-      else printCookie(one.cookie, bytes, at, out, ports);
+      else printCookie(out, one.cookie, bytes, at, ports);
       out.byte(CLOSE);
       return fine;
     }
     default:
       out.byte(EQUALS);
-      printMemberValue(bytes, at, end, one, out, ports);
+      printMemberValue(printing, one, at, end);
       return true;
   }
 }
 
 function printMemberValue(
-  bytes: Uint8Array,
+  { out, bytes, ports }: Printing,
+  one: Member,
   at: number,
   end: number,
-  one: Member,
-  out: TextSink,
-  ports: PortNames | undefined,
 ): void {
   switch (one.kind) {
     case "u16":
@@ -158,10 +151,10 @@ function printMemberValue(
       else out.dec(u32At(bytes, at));
       return;
     case "port":
-      printPort(u32At(bytes, at), out, ports);
+      printPort(out, u32At(bytes, at), ports);
       return;
     case "percent":
-      printPercent(u32At(bytes, at), out);
+      printPercent(out, u32At(bytes, at));
       out.byte(0x25);
       return;
     case "hex":
@@ -177,6 +170,6 @@ function printMemberValue(
       out.hex(u32At(bytes, at + 4));
       return;
     default:
-      printLabels(bytes, at, out);
+      printLabels(out, bytes, at);
   }
 }

@@ -100,10 +100,10 @@ export function parsePushNsh(cursor: Cursor, writer: AttributeWriter): void {
 
 /** Prints the nest of push_nsh. @returns false where no text gives these bytes. */
 export function printPushNsh(
+  out: TextSink,
   bytes: Uint8Array,
   start: number,
   end: number,
-  out: TextSink,
 ): boolean {
   const length = attributeLength(bytes, start, end);
   if (length === 0 || nextAttribute(start, length, end) !== end) return false;

@@ -19,6 +19,8 @@ import { ACTION_OF_WORD, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from
 import { parseBytes } from "./value.ts";
 import { CLOSE, OPEN } from "../text/ascii.ts";
 
+// Reads a list of actions from text, straight into netlink attributes.
+
 const EXPECTED_ACTION = "an action";
 const EXPECTED_SEPARATOR = '"," or the end of the actions';
 const EXPECTED_NUMBER = "a number of 32 bits";

@@ -41,7 +41,7 @@ export function parsePercent(cursor: Cursor): number {
 }
 
 /** Prints a percentage with one decimal, as OVS does, or with as many as it needs to come back. */
-export function printPercent(probability: number, out: TextSink): void {
+export function printPercent(out: TextSink, probability: number): void {
   out.text(percentText(probability));
 }
 

@@ -9,7 +9,7 @@ import { type PortNames, printPort } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
 import { u32At } from "../bytes.ts";
-import { printNest } from "./nest-print.ts";
+import { type Printing, printNest } from "./nest-print.ts";
 import { printPushNsh } from "./nsh.ts";
 import { printSet } from "./set-print.ts";
 import { ACTION_OF_TYPE, type ActionSpec, isActionWord } from "./table.ts";
@@ -25,13 +25,13 @@ const DEPTH_MAX = 28;
  * what no text of its own gives is `actionN(bytes)`. {@link parseActions} reads all of it.
  */
 export function printActions(
+  out: TextSink,
   bytes: Uint8Array,
   start: number,
   end: number,
-  out: TextSink,
   ports?: PortNames,
 ): void {
-  if (printList(bytes, start, end, out, ports, 0)) return;
+  if (printList({ out, bytes, ports, list: printList }, start, end, 0)) return;
   // What is left over is no attribute, as from a broken dump. OVS prints it so.
   let at = start;
   for (let length = attributeLength(bytes, at, end); length > 0;) {
@@ -45,14 +45,8 @@ export function printActions(
 }
 
 /** Prints a list. @returns false where bytes are left over; the attributes before are printed. */
-function printList(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  out: TextSink,
-  ports: PortNames | undefined,
-  depth: number,
-): boolean {
+function printList(printing: Printing, start: number, end: number, depth: number): boolean {
+  const { out, bytes } = printing;
   if (start >= end) {
     out.text("drop");
     return true;
@@ -62,9 +56,9 @@ function printList(
     if (at > start) out.byte(COMMA);
     const alone = at === start && nextAttribute(at, length, end) === end;
     const begin = out.length;
-    if (!printAction(bytes, at, length, out, ports, depth, alone)) {
+    if (!printAction(printing, at, length, depth, alone)) {
       out.truncate(begin);
-      printRaw(bytes, at, length, out);
+      printRaw(out, bytes, at, length);
     }
     at = nextAttribute(at, length, end);
     length = attributeLength(bytes, at, end);
@@ -74,51 +68,49 @@ function printList(
 
 /** @returns false where the action's own text does not give its bytes back. */
 function printAction(
-  bytes: Uint8Array,
+  printing: Printing,
   at: number,
   length: number,
-  out: TextSink,
-  ports: PortNames | undefined,
   depth: number,
   alone: boolean,
 ): boolean {
+  const { out, bytes, ports } = printing;
   const type = attributeType(bytes, at);
   const start = at + NLA_HEADER;
   const end = at + length;
   if (type === OVS_ACTION_ATTR_OUTPUT && length === NLA_HEADER + 4) {
-    printOutput(u32At(bytes, start), out, ports);
+    printOutput(out, u32At(bytes, start), ports);
     return true;
   }
   const spec = ACTION_OF_TYPE[type];
   if (spec === undefined) return false;
   if (spec.payload >= 0 && spec.payload !== length - NLA_HEADER) return false;
-  return printKnown(bytes, start, end, spec, out, ports, depth + 1, alone);
+  return printKnown(printing, spec, start, end, depth + 1, alone);
 }
 
 function printKnown(
-  bytes: Uint8Array,
+  printing: Printing,
+  spec: ActionSpec,
   start: number,
   end: number,
-  spec: ActionSpec,
-  out: TextSink,
-  ports: PortNames | undefined,
   depth: number,
   alone: boolean,
 ): boolean {
+  const { out, bytes, ports } = printing;
   const form = spec.form;
-  if (form.kind === "set") return printSet(bytes, start, end, spec.type, out, ports);
+  if (form.kind === "set") return printSet(out, bytes, start, end, spec.type, ports);
   out.text(spec.name);
   switch (form.kind) {
     case "flag":
       if (spec.type === OVS_ACTION_ATTR_POP_NSH) out.text("()");
       return true;
     case "drop":
-      return printDrop(u32At(bytes, start), out, alone);
+      return printDrop(out, u32At(bytes, start), alone);
     case "nsh":
-      return printPushNsh(bytes, start, end, out);
+      return printPushNsh(out, bytes, start, end);
     case "nest":
       if (depth > DEPTH_MAX) return false;
-      return printNest(bytes, start, end, form.members, out, ports, printList, depth);
+      return printNest(printing, form.members, start, end, depth);
     case "struct":
       if (!form.fields.covers(bytes, start, SCRATCH, spec.payload)) return false;
       out.byte(OPEN);
@@ -132,11 +124,11 @@ function printKnown(
       out.byte(CLOSE);
       return true;
     case "hash":
-      return printHash(u32At(bytes, start), u32At(bytes, start + 4), out);
+      return printHash(out, u32At(bytes, start), u32At(bytes, start + 4));
     case "actions": {
       if (depth > DEPTH_MAX) return false;
       out.byte(OPEN);
-      const whole = printList(bytes, start, end, out, ports, depth);
+      const whole = printList(printing, start, end, depth);
       out.byte(CLOSE);
       return whole;
     }
@@ -146,19 +138,19 @@ function printKnown(
 }
 
 /** A port; by its name inside `output()` where that is a word of the language. */
-function printOutput(port: number, out: TextSink, ports: PortNames | undefined): void {
+function printOutput(out: TextSink, port: number, ports: PortNames | undefined): void {
   const name = ports?.nameOf(port);
   if (name === undefined || !isActionWord(name)) {
-    printPort(port, out, ports);
+    printPort(out, port, ports);
     return;
   }
   out.text("output(");
-  printPort(port, out, ports);
+  printPort(out, port, ports);
   out.byte(CLOSE);
 }
 
 /** A reason of 0 is not printed where `drop` cannot be taken for the empty list. */
-function printDrop(reason: number, out: TextSink, alone: boolean): boolean {
+function printDrop(out: TextSink, reason: number, alone: boolean): boolean {
   if (reason === 0 && !alone) return true;
   out.byte(OPEN);
   out.dec(reason);
@@ -166,7 +158,7 @@ function printDrop(reason: number, out: TextSink, alone: boolean): boolean {
   return true;
 }
 
-function printHash(algorithm: number, basis: number, out: TextSink): boolean {
+function printHash(out: TextSink, algorithm: number, basis: number): boolean {
   if (algorithm !== OVS_HASH_ALG_L4 && algorithm !== OVS_HASH_ALG_SYM_L4) return false;
   out.text(algorithm === OVS_HASH_ALG_L4 ? "(l4(" : "(sym_l4(");
   out.dec(basis);
@@ -175,7 +167,7 @@ function printHash(algorithm: number, basis: number, out: TextSink): boolean {
 }
 
 /** `action26(01 02)`, as OVS prints an action that it does not know. */
-function printRaw(bytes: Uint8Array, at: number, length: number, out: TextSink): void {
+function printRaw(out: TextSink, bytes: Uint8Array, at: number, length: number): void {
   out.text("action");
   out.dec(attributeType(bytes, at));
   for (let i = NLA_HEADER; i < length; i++) {

@@ -1,6 +1,8 @@
 import { TextSink } from "../text/sink.ts";
 import { printActions } from "./print.ts";
 
+// Whether two lists of actions do the same.
+
 const ONE = new TextSink();
 const OTHER = new TextSink();
 
@@ -17,8 +19,8 @@ export function sameActions(
   otherEnd: number,
 ): boolean {
   if (sameBytes(one, oneStart, oneEnd, other, otherStart, otherEnd)) return true;
-  printActions(one, oneStart, oneEnd, ONE.clear());
-  printActions(other, otherStart, otherEnd, OTHER.clear());
+  printActions(ONE.clear(), one, oneStart, oneEnd);
+  printActions(OTHER.clear(), other, otherStart, otherEnd);
   return sameBytes(ONE.bytes, 0, ONE.length, OTHER.bytes, 0, OTHER.length);
 }
 

@@ -38,17 +38,17 @@ const PAYLOAD_MAX = 512;
  * @returns false where the text does not give these bytes back
  */
 export function printSet(
+  out: TextSink,
   bytes: Uint8Array,
   start: number,
   end: number,
   type: number,
-  out: TextSink,
   ports: PortNames | undefined,
 ): boolean {
   const length = attributeLength(bytes, start, end);
   if (length > 0 && attributeType(bytes, start) === OVS_KEY_ATTR_TUNNEL) {
     const packed = withoutPadding(bytes, start, start + length);
-    if (packed !== undefined) return printSet(packed, 0, packed.length, type, out, ports);
+    if (packed !== undefined) return printSet(out, packed, 0, packed.length, type, ports);
   }
   if (length === 0 || nextAttribute(start, length, end) !== end || end - start > PAYLOAD_MAX)
     return false;

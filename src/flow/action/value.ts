@@ -40,7 +40,7 @@ export function parseLabels(cursor: Cursor, bytes: Uint8Array, at: number): void
 }
 
 /** Prints labels as {@link parseLabels} reads them, the mask only where it is not all ones. */
-export function printLabels(bytes: Uint8Array, at: number, out: TextSink): void {
+export function printLabels(out: TextSink, bytes: Uint8Array, at: number): void {
   printLabel(out, bytes, at);
   for (let i = 16; i < 32; i++) {
     if (bytes[at + i] !== 0xff) {

@@ -57,7 +57,7 @@ function actionsColumn(ports: PortNames | undefined): FlowColumn {
     name: "actions",
     of: "actions",
     print: ({ parts: { bytes, actions } }, out) => {
-      printActions(bytes, actions.start, actions.end, out, ports);
+      printActions(out, bytes, actions.start, actions.end, ports);
       return true;
     },
   };

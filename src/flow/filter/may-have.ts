@@ -1,7 +1,8 @@
 import { OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
 import { be16At } from "../bytes.ts";
-import { isNdType, networkSlots, transportSlots } from "../key/called-for.ts";
+import { icmpv6Slots, networkSlots, transportSlots } from "../key/required-headers.ts";
 import { innermostType, levelOf, protoAt } from "../key/decisive.ts";
+import { slotBit } from "../key/levels.ts";
 import { type KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
 import {
   SLOT_CT_TUPLE4,
@@ -39,10 +40,10 @@ export function mayHave(slot: number): MayHave {
     case SLOT_ETHERTYPE:
       return () => true;
     case SLOT_CT_TUPLE4:
-      return ofNetwork(1 << SLOT_IPV4);
+      return ofNetwork(slotBit(SLOT_IPV4));
     case SLOT_CT_TUPLE6:
     case SLOT_IPV6_EXTHDRS:
-      return ofNetwork(1 << SLOT_IPV6);
+      return ofNetwork(slotBit(SLOT_IPV6));
     case SLOT_ND:
       return ofNd();
     default:
@@ -54,7 +55,7 @@ export function mayHave(slot: number): MayHave {
 function ofHeader(slot: number): MayHave {
   const over4 = ofTransport(slot, SLOT_IPV4);
   const over6 = ofTransport(slot, SLOT_IPV6);
-  if (over4 === undefined && over6 === undefined) return ofNetwork(1 << slot);
+  if (over4 === undefined && over6 === undefined) return ofNetwork(slotBit(slot));
   return (record) => over4?.(record) === true || over6?.(record) === true;
 }
 
@@ -69,9 +70,9 @@ function ofNetwork(slots: number): MayHave {
 
 /** The packets may be of a protocol that calls for the header; undefined where none does over that network header. */
 function ofTransport(slot: number, network: number): MayHave | undefined {
-  const protocols = BYTES.filter((proto) => (transportSlots(network, proto) & (1 << slot)) !== 0);
+  const protocols = BYTES.filter((proto) => (transportSlots(network, proto) & slotBit(slot)) !== 0);
   if (protocols.length === 0) return undefined;
-  const isNetwork = ofNetwork(1 << network);
+  const isNetwork = ofNetwork(slotBit(network));
   const at = protoAt(network);
   return (record) => {
     if (!isNetwork(record)) return false;
@@ -88,7 +89,7 @@ const NOT_LATER: readonly number[] = BYTES.filter((frag) => frag < OVS_FRAG_TYPE
 /** The packets may be ICMPv6 of neighbour discovery. */
 function ofNd(): MayHave {
   const isIcmpv6 = ofHeader(SLOT_ICMPV6);
-  const types = BYTES.filter(isNdType);
+  const types = BYTES.filter((type) => (icmpv6Slots(type) & slotBit(SLOT_ND)) !== 0);
   return (record) => {
     const level = levelOf(record, SLOT_ICMPV6);
     return level < 0 ? isIcmpv6(record) : mayBe(record, level, SLOT_ICMPV6, 0, types);

@@ -71,7 +71,7 @@ export function fieldNamed(name: string): FlowField | undefined {
 }
 
 /** Every name of a field, without prefixes. */
-export function fieldNames(): readonly string[] {
+function fieldNames(): readonly string[] {
   return [...namesOfFields().keys()];
 }
 

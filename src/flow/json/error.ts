@@ -1,6 +1,6 @@
 import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { placesOf } from "./leaves.ts";
-import { FlowSyntaxError, syntaxFactsAt } from "../text/syntax-error.ts";
+import { FlowSyntaxError, oneLine, syntaxFactsAt } from "../text/syntax-error.ts";
 
 /** Characters of the JSON shown before and after the place of an error. */
 const SHOWN_BEFORE = 60;
@@ -51,14 +51,7 @@ function shownIn(raw: Uint8Array, path: string, found: string): Shown {
   // Where it is the name that is wrong, it stands before its value.
   const isName = found === JSON.stringify(path.replace(/^.*\./, ""));
   const name = isName ? Buffer.from(raw).lastIndexOf(found, value) : -1;
-  const { column, before, after } = syntaxFactsAt(
-    raw,
-    0,
-    raw.length,
-    1,
-    name < 0 ? value : name,
-    "",
-  );
+  const { column, before, after } = syntaxFactsAt(oneLine(raw), name < 0 ? value : name, "");
   return { column, before, after };
 }
 

@@ -4,6 +4,8 @@ import { FlowJsonError } from "./error.ts";
 import { FlowJsonEncoder } from "./from-json.ts";
 import { FlowJsonShapes } from "./shapes.ts";
 
+// Reads lines of JSON as flow requests.
+
 const DECODER = new TextDecoder();
 
 /** Turns lines of JSON into the attributes of flow requests, as {@link FlowLineEncoder} does with text. */

@@ -6,6 +6,8 @@ import { HOLE_SKIP_JSON, type SkippedJson, skippedHole } from "../shape/hole.ts"
 import { type JsonLeaf, leavesOf } from "./leaves.ts";
 import type { LineText } from "./line-text.ts";
 
+// Lines of JSON of one form share the work, as lines of text do.
+
 const ENCODER = new TextEncoder();
 
 /** Members that a flow's request has nothing of, and what they may be in another line of the form. */

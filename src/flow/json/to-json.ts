@@ -8,6 +8,8 @@ import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
 import { PORT } from "./values.ts";
 import type { ActionJson, FlowJson, JsonValue, KeyJson } from "./types.ts";
 
+// A flow's printed text as JSON.
+
 const VERB = /^(add|modify|delete)$/;
 
 const FLOW_BYTES_MAX = 200 << 10;

@@ -3,6 +3,8 @@ import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
 import { LEVELS, slotBit } from "./levels.ts";
 import { SLOT_ENCAP, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_VLAN } from "./slots.ts";
 
+// A VLAN tag that is matched whatever its own type is.
+
 const TAG: number = slotBit(SLOT_ETHERTYPE) | slotBit(SLOT_VLAN) | slotBit(SLOT_ENCAP);
 const CFI = 0x1000;
 

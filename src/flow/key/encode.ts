@@ -24,6 +24,8 @@ import {
 import { KEY_BY_SLOT, SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
 import { writeTunnel } from "./tunnel-encode.ts";
 
+// Writes a key record as netlink attributes.
+
 const NSH_BASE_SIZE = 8;
 const NSH_MD1_SIZE = 16;
 const NSH_M_TYPE1 = 1;

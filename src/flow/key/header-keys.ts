@@ -4,6 +4,8 @@ import { be16, be32, flagBits, frag, hex, ipv4, ipv6, mac, u8 } from "../text/fi
 import { MPLS_ENTRIES_MAX } from "./levels.ts";
 import { type KeyRow, ofEtherType, ofProtocol } from "./spec.ts";
 
+// The keys of headers: what of a packet itself is matched.
+
 const TCP_FLAG_NAMES = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", undefined];
 const L4_PORTS = [be16("src", 0), be16("dst", 2)];
 

@@ -15,6 +15,8 @@ import { SLOT_NSH, SLOT_TUNNEL } from "./slots.ts";
 import { OVS_VXLAN_EXT_GBP } from "./tunnel-encode.ts";
 import * as T from "./tunnel-fields.ts";
 
+// Reads the nested attributes of a key, tunnel and NSH, into a record.
+
 const READER: AttributeReader = new AttributeReader();
 const INNER: AttributeReader = new AttributeReader();
 

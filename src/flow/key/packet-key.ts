@@ -31,6 +31,8 @@ import {
   TUNNEL_PRESENT,
 } from "./tunnel-fields.ts";
 
+// The key of a packet as an upcall tells it.
+
 const NO_PORT = 0xffff_ffff;
 const EXACT_TYPE = 0xffff;
 

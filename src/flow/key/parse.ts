@@ -14,6 +14,8 @@ import { fieldNamed, KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
 import { parseTunnel } from "./tunnel-parse.ts";
 import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
+// Reads a key from text into a record.
+
 const KEY_WORDS: WordTable = new WordTable(KEYS.map((key) => key.name));
 
 /** The slot of the key whose name `cursor.word()` has just found, or -1. */

@@ -5,7 +5,7 @@ import type { Field } from "../text/field.ts";
  * How an attribute is written: one value, `name=value` fields, a stack of MPLS entries, the tunnel's
  * parts, or keys inside.
  */
-export type KeyForm = "single" | "struct" | "mpls" | "tunnel" | "encap";
+type KeyForm = "single" | "struct" | "mpls" | "tunnel" | "encap";
 
 /** Which header of a packet a key is of; `metadata` is what the kernel knows besides the packet. */
 export type KeyLayer = "metadata" | "link" | "network" | "transport";

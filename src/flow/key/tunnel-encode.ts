@@ -17,6 +17,8 @@ import { keyOffset, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 
+// Writes the tunnel of a key record as its nest of attributes.
+
 /** `OVS_VXLAN_EXT_GBP` of linux/openvswitch.h. */
 export const OVS_VXLAN_EXT_GBP = 1;
 

@@ -10,6 +10,8 @@ import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 import { CLOSE, COMMA, DASH, EQUALS, OPEN, PLUS, SLASH } from "../text/ascii.ts";
 
+// Reads the inside of `tunnel(…)`.
+
 const FIELDS: FieldSet = new FieldSet(T.TUNNEL_FIELDS);
 const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
 const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);

@@ -8,6 +8,8 @@ import { printGeneve } from "./geneve.ts";
 import * as T from "./tunnel-fields.ts";
 import { CLOSE, COMMA, EQUALS } from "../text/ascii.ts";
 
+// Prints the inside of `tunnel(…)`.
+
 const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
 const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);
 

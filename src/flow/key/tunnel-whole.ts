@@ -6,6 +6,8 @@ import { keyOffset, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 
+// Whether a tunnel's parts are matched whole.
+
 const PARTS: readonly (readonly [number, readonly Field[]])[] = [
   [T.TUNNEL_HAS_FLAGS, [T.TUNNEL_FLAGS_FIELD]],
   [T.TUNNEL_HAS_VXLAN, T.VXLAN_GBP_FIELDS],

@@ -147,6 +147,26 @@ function checkAction(
       return checkPsample(bytes, at, length, features);
     case uapi.OVS_ACTION_ATTR_CLONE:
       return checkNested(facts, bytes, start, end, features, depth);
+    default:
+      return (
+        checkNestedLists(facts, bytes, at, length, features, depth) ??
+        checkHeaders(facts, walk, bytes, start, end, type)
+      );
+  }
+}
+
+/** Checks the actions that hold lists in attributes; there is nothing to refuse in others. */
+function checkNestedLists(
+  facts: MatchFacts,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  features: KernelFeatures,
+  depth: number,
+): Refusal | undefined {
+  const start = at + NLA_HEADER;
+  const end = at + length;
+  switch (attributeType(bytes, at)) {
     case uapi.OVS_ACTION_ATTR_SAMPLE:
       return (
         checkSample(bytes, start, end) ??
@@ -191,7 +211,7 @@ function checkAction(
         )
       );
     default:
-      return checkHeaders(facts, walk, bytes, start, end, type);
+      return undefined;
   }
 }
 

@@ -2,6 +2,8 @@ import { placesOf } from "../json/leaves.ts";
 import { type LineParts, partsOfLine } from "./line-parts.ts";
 import type { ActionPath, RefusedPart } from "./refusal.ts";
 
+// Finds where in a line stands what breaks a rule.
+
 const LATIN1 = new TextDecoder("latin1");
 
 /** Where a piece of text is, from its first character to behind its last. */

@@ -9,6 +9,8 @@ import type { KernelFeatures } from "./features.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { checkSetTunnel } from "./tunnel.ts";
 
+// The kernel's rules for set().
+
 const RULE = "action.set";
 const MPLS_ENTRY_SIZE = 4;
 const IPV6_LABEL_UNUSED = 0xfff0_0000;

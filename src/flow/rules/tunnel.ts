@@ -9,6 +9,8 @@ import { SLOT_TUNNEL } from "../key/slots.ts";
 import * as T from "../key/tunnel-fields.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
+// The kernel's rules for tunnels, in keys and in set().
+
 const RULE = "tunnel";
 
 /** Bytes of each attribute of a tunnel (`ovs_tunnel_key_lens`); -1: it varies; -2: none such. */

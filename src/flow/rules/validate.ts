@@ -6,6 +6,8 @@ import { ALL_FEATURES, type KernelFeatures } from "./features.ts";
 import { validateKey } from "./key.ts";
 import type { Refusal } from "./refusal.ts";
 
+// Whether a kernel takes a flow: the rules of keys and actions together.
+
 const FACTS = newFacts();
 
 /**

@@ -14,6 +14,8 @@ import { type EncodedLine, type FoundHole, isPlain, keyless, kindOf } from "./fo
 import { HOLE_LE32 } from "./hole.ts";
 import { findValues, type KeyValue } from "./holes.ts";
 
+// The values in the actions of a line that may differ between lines of one pattern.
+
 const SET = new TextEncoder().encode("set(");
 
 /**

@@ -33,6 +33,8 @@ import type { Hole } from "./hole.ts";
 import type { HashedWord } from "./layout.ts";
 import { Layout } from "./layout.ts";
 
+// Makes the layout of a line: constant bytes, and holes where values are.
+
 const EMPTY = new Int32Array(0);
 
 /** The payloads of one level: by attribute type, and behind these the tunnel's by its own types. */

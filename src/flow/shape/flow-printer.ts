@@ -93,7 +93,7 @@ export class FlowPrinter {
       }
     }
     const from = out.length;
-    printActions(bytes, start, end, out, this.#style.ports);
+    printActions(out, bytes, start, end, this.#style.ports);
     if (!this.#actions.takes(kept)) return;
     const text = out.bytes.slice(from, out.length);
     this.#actions.add(hash, { bytes: bytes.slice(start, end), text });

@@ -20,7 +20,7 @@ const VALUE_KINDS: ReadonlySet<Field["kind"]> = new Set([
 ]);
 
 /** A value in the text of a key: its field, where its payload is in the record, and where its text is. */
-export type PrintedValue = {
+type PrintedValue = {
   readonly field: Field;
   readonly base: number;
   readonly start: number;

@@ -6,6 +6,8 @@ import * as H from "./hole.ts";
 import { type Layout, SPECIAL_DECIMAL } from "./layout.ts";
 import { HEX_VALUE } from "../text/ascii.ts";
 
+// Encodes lines of one form by copying a message and patching its holes.
+
 const TWO_32 = 0x1_0000_0000;
 
 /** A number of some bits, before it is put beside the others. */

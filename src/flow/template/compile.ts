@@ -10,7 +10,7 @@ import { findValues, type KeyValue } from "../shape/holes.ts";
 import type { Layout } from "../shape/layout.ts";
 import { Cursor } from "../text/cursor.ts";
 import type { Field } from "../text/field.ts";
-import { FlowSyntaxError, syntaxErrorAt } from "../text/syntax-error.ts";
+import { FlowSyntaxError, oneLine, syntaxErrorAt } from "../text/syntax-error.ts";
 import { fillText, type FilledText, findNames, type NamedHole, placeholderOf } from "./text.ts";
 
 /** Room for the longest flow: key, mask and actions of 64 KiB each. */
@@ -65,7 +65,7 @@ export function compileTemplate(text: string, options: LineParserOptions): Compi
     if (known !== undefined) return known;
     const output = findOutput(parser, template, holes, values, index, line);
     if (output !== undefined) return output;
-    throw syntaxErrorAt(template, 0, template.length, 1, hole.start, EXPECTED_VALUE);
+    throw syntaxErrorAt(oneLine(template), hole.start, EXPECTED_VALUE);
   });
   return {
     layout: layOut(line, layoutHoles),
@@ -130,19 +130,11 @@ function encode(
     // The place in the template, not in the text with values.
     const at = filled.originOf(error.column - 1);
     const { expected, suggestion } = error;
-    throw syntaxErrorAt(template, 0, template.length, 1, at, expected, suggestion);
+    throw syntaxErrorAt(oneLine(template), at, expected, suggestion);
   }
   const line = parser.describe(bytes, 0, bytes.length, writer, 0);
-  if (line === undefined) {
-    throw syntaxErrorAt(
-      template,
-      0,
-      template.length,
-      1,
-      0,
-      "a flow that a netlink message can hold",
-    );
-  }
+  if (line === undefined)
+    throw syntaxErrorAt(oneLine(template), 0, "a flow that a netlink message can hold");
   return line;
 }
 

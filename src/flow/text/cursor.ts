@@ -317,8 +317,7 @@ export class Cursor {
    * `suggestion` the nearest known word.
    */
   fail(expected: string, at: number = this.position, suggestion?: string): never {
-    const { bytes, lineStart, end, line } = this;
-    throw syntaxErrorAt(bytes, lineStart, end, line, at, expected, suggestion);
+    throw syntaxErrorAt(this, at, expected, suggestion);
   }
 }
 

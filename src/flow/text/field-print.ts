@@ -73,7 +73,7 @@ export function printValue(
       printFrag(out, getField(field, bytes, base));
       return;
     case "port":
-      printPort(getField(field, bytes, base), out, ports);
+      printPort(out, getField(field, bytes, base), ports);
       return;
     case "number64":
     case "hex64":

@@ -5,6 +5,8 @@ import type { TextSink } from "./sink.ts";
 import { WordTable } from "./words.ts";
 import { BAR, CLOSE, CLOSE_BRACKET, DASH, HEX_VALUE, OPEN_BRACKET, PLUS, SLASH } from "./ascii.ts";
 
+// Reads and prints named bits.
+
 const TABLES = new WeakMap<Field, WordTable>();
 
 function tableOf(field: Field): WordTable {

@@ -1,5 +1,7 @@
 import { COLON, DASH, DOT } from "./ascii.ts";
 
+// The memory that text is printed into.
+
 const HEX = new TextEncoder().encode("0123456789abcdef");
 const TWO_32 = 0x1_0000_0000;
 

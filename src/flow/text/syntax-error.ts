@@ -67,15 +67,22 @@ export function withCaret(text: string, at: number): string {
   return `${text}\n${" ".repeat(Bun.stringWidth(text.slice(0, at)))}^`;
 }
 
-/**
- * What an error says of the byte at `at` of the line that is `lineStart` to `end` of `bytes`.
- * Only here does text become a string.
- */
+/** A line, `lineStart` to `end` of `bytes`, and its number in the input; a `Cursor` is one. */
+type LinePlace = {
+  readonly bytes: Uint8Array;
+  readonly lineStart: number;
+  readonly end: number;
+  readonly line: number;
+};
+
+/** Bytes that are one line of their own. */
+export function oneLine(bytes: Uint8Array): LinePlace {
+  return { bytes, lineStart: 0, end: bytes.length, line: 1 };
+}
+
+/** What an error says of the byte at `at` of a line. Only here does text become a string. */
 export function syntaxFactsAt(
-  bytes: Uint8Array,
-  lineStart: number,
-  end: number,
-  line: number,
+  { bytes, lineStart, end, line }: LinePlace,
   at: number,
   expected: string,
   suggestion?: string,

@@ -1,27 +1,28 @@
-import { decodeMulti } from "@msgpack/msgpack";
+import { Unpackr } from "msgpackr/unpack";
 import {
   byteOrder,
   FLOW_SET_FORMAT,
   FLOW_SET_VERSION,
   type FlowSetChunkFacts,
   type FlowSetEnd,
-  RECORD_BYTES_MAX,
 } from "./layout.ts";
 
-// No room is made for more than a record can hold, whatever it claims.
-const LIMITS = { maxArrayLength: RECORD_BYTES_MAX, maxMapLength: RECORD_BYTES_MAX };
+// What the records of a flow set say behind their messages, and whether it can be read here.
+
+const UNPACKR = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
 type Facts = Readonly<Record<string, unknown>>;
 
 /** Reads what a record says behind its messages: facts, and its padding. @returns undefined for anything else */
 export function unpackFacts(bytes: Uint8Array): Facts | undefined {
-  let values: readonly unknown[];
+  let values: unknown;
   try {
-    values = [...decodeMulti(bytes, LIMITS)];
+    values = UNPACKR.unpackMultiple(bytes);
   } catch {
     return undefined;
   }
-  if (values.length !== 2 || typeof values[1] !== "string") return undefined;
+  if (!Array.isArray(values) || values.length !== 2 || typeof values[1] !== "string")
+    return undefined;
   const facts: unknown = values[0];
   return isFacts(facts) ? facts : undefined;
 }

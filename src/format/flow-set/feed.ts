@@ -11,6 +11,8 @@ import { type NamelessPort, resolvePorts } from "./ports.ts";
 import { FlowSetReader } from "./reader.ts";
 import { type ByteSource, UnreadableInputError } from "../source.ts";
 
+// Feeds a load with the chunks of a flow set.
+
 const NO_KEY = "a delete without a key would flush: it names no flow";
 
 /** What a load makes of a flow set. */

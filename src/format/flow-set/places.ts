@@ -46,7 +46,7 @@ export function placesArePorts(
 }
 
 /** Is offered each place for the number of a port: the offset of its first byte. */
-export type PortPlaces = { offer(offset: number): void };
+type PortPlaces = { offer(offset: number): void };
 
 /**
  * Walks the places of a message where numbers of ports are: the values of its in_ports, and the ports in its

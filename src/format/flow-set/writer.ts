@@ -1,4 +1,4 @@
-import { encode } from "@msgpack/msgpack";
+import { Packr } from "msgpackr/pack";
 import type { LineVerb } from "../../flow/line.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { Batch } from "../../netlink/batch.ts";
@@ -35,6 +35,7 @@ export class FlowSetWriter {
   bytes = 0;
 
   readonly #write: (bytes: Uint8Array) => void;
+  readonly #packr = new Packr({ useRecords: false, variableMapSize: true });
   readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
   readonly #requests = new FlowRequests(0, 0, this.#batch);
   #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
@@ -120,7 +121,7 @@ export class FlowSetWriter {
 
   // Writes a record, whose messages are in its place already.
   #put(messageBytes: number, facts: object): void {
-    const packed = encode(facts);
+    const packed = this.#packr.pack(facts);
     const unpadded = L.RECORD_PREFIX + messageBytes + packed.length + 1;
     const size = (unpadded + 7) & ~7;
     assert(size <= L.RECORD_BYTES_MAX, "a record is not too long");

@@ -21,7 +21,7 @@ import type { LoadTarget } from "../send/sender.ts";
 const FAILURES_A_LOOK = 16;
 
 /** How flows are settled. */
-export type SettleOptions = Omit<ExecuteOptions, "tolerateExisting"> & {
+type SettleOptions = Omit<ExecuteOptions, "tolerateExisting"> & {
   /**
    * Errnos that count as applied: ENOENT of a delete whose flow is not there under any name; EEXIST only
    * where the flow that is there is the same flow, actions included.

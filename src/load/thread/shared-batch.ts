@@ -3,6 +3,8 @@ import type { LineNotes } from "../../format/feed.ts";
 import type { FlowRefusal } from "../../format/refusals.ts";
 import { assert } from "../../sys/errors.ts";
 
+// A batch in memory that two threads share.
+
 const NOTE_BYTES_MAX = 2 << 10;
 
 /** Flows of a batch that may be refused before it is handed over. */

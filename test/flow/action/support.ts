@@ -20,7 +20,7 @@ export function encodeActions(text: string, ports?: PortNames): Uint8Array {
 /** The text of a list of actions. */
 export function actionsText(bytes: Uint8Array, ports?: PortNames): string {
   const sink = new TextSink();
-  printActions(bytes, 0, bytes.length, sink, ports);
+  printActions(sink, bytes, 0, bytes.length, ports);
   return sink.toString();
 }
 

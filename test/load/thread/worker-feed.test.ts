@@ -36,7 +36,7 @@ function loadByThread(script?: URL, openHere = () => new TextFeed(fileSource(pat
 }
 
 /** What a load of the whole file comes to. */
-const WHOLE: Partial<LoadReport> = { encoded: FLOWS, refused: 0, lines: FLOWS, ended: "whole" };
+const WHOLE: Partial<LoadReport> = { encoded: FLOWS, refused: 0, lines: FLOWS, ended: "complete" };
 
 test("a thread parses the flows of a file", async () => {
   const report = await loadByThread(undefined, () => {
