@@ -8,7 +8,7 @@ import { ACTION_NAMES, hasAction, hasOutput } from "./action-test.ts";
 import { parseBytes, parsePackets, parseUfidTest, parseUsed } from "./counter-test.ts";
 import { isEqual, isMatched, isCompared, isWithin, mayMeet } from "./field-test.ts";
 import { parseFieldValue, sameWords } from "./field-value.ts";
-import { fieldNamed, fieldsOf, type FlowField, nearestField } from "./names.ts";
+import { fieldCalled, fieldsOf, type FlowField, nearestField } from "./names.ts";
 import { type Operator, parseComparison, parseOperator } from "./operator.ts";
 import type { Test } from "./subject.ts";
 
@@ -125,7 +125,7 @@ export class FilterParser {
         return this.#parseOutput();
       default: {
         this.needs.match = true;
-        const field = fieldNamed(name);
+        const field = fieldCalled(name);
         if (field !== undefined) return this.#parseField(field);
         const expected =
           name === "" ? EXPECTED_TEST : "a field such as ipv4.dst (docs/filter.md has them all)";
