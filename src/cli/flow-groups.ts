@@ -90,11 +90,13 @@ export class FlowGroups {
       if (!print(subject, name)) name.byte(UNMATCHED);
       name.byte(BETWEEN);
     }
-    return name.toString();
+    // A character for each byte: no text is decoded a flow.
+    return Buffer.from(name.bytes.buffer, 0, name.length).latin1Slice();
   }
 }
 
 function valuesOf(name: string): (string | null)[] {
-  const values = name.split(String.fromCharCode(BETWEEN)).slice(0, -1);
+  const text = Buffer.from(name, "latin1").toString();
+  const values = text.split(String.fromCharCode(BETWEEN)).slice(0, -1);
   return values.map((value) => (value === String.fromCharCode(UNMATCHED) ? null : value));
 }
