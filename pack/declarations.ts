@@ -1,12 +1,11 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { run } from "./run.ts";
 
 /*
  * The library's types, for who uses it: a declaration file for each module that the public ones lead to, with maps
  * that lead an editor to the source.
  */
-
-const ROOT = join(import.meta.dir, "..");
 
 /** Where the package has its names. */
 export const ENTRIES: readonly string[] = ["index", "netlink/index"];
@@ -14,19 +13,11 @@ export const ENTRIES: readonly string[] = ["index", "netlink/index"];
 /** `using` wants these types; a project that compiles for an older language lacks them. */
 const LIBRARY = `/// <reference lib="esnext.disposable" />\n`;
 
-/** Writes declarations into `folder`. @throws Error with what tsc found */
+/** Writes declarations into `folder`. @throws Error with what tsc says */
 export function emitDeclarations(folder: string): void {
   const all = `${folder}.all`;
-  const command = [
-    join(ROOT, "node_modules/.bin/tsc"),
-    "--project",
-    join(import.meta.dir, "tsconfig.json"),
-    "--outDir",
-    all,
-  ];
   try {
-    const { exitCode, stdout } = Bun.spawnSync(command, { stderr: "inherit" });
-    if (exitCode !== 0) throw new Error(`tsc ended with ${exitCode}:\n${stdout.toString()}`);
+    run("node_modules/.bin/tsc", "--project", "pack/tsconfig.json", "--outDir", all);
     for (const module of reachable(all)) {
       const file = `${module}.d.ts`;
       const text = readFileSync(join(all, file), "utf8");

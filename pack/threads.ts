@@ -1,12 +1,11 @@
 import { join } from "node:path";
+import { ROOT } from "./run.ts";
 import type { ThreadCode, ThreadName } from "../src/sys/thread-code.ts";
 
 /*
  * The code of each thread in one piece, for programs in which the threads' own modules are not to be found:
  * src/sys/thread-code.ts says why.
  */
-
-const ROOT = join(import.meta.dir, "..");
 
 const MODULES: Readonly<Record<ThreadName, string>> = {
   fill: "src/load/thread/fill-worker.ts",

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { GUEST_TMPDIR } from "./guest.ts";
 
 /** Folders with programs that an ordinary user's PATH often lacks. */
@@ -11,9 +10,6 @@ export const SYSTEM_FOLDERS: readonly string[] = [
   "/bin",
 ];
 
-/** The folder of the project's own programs: `millrace` and `bun`. */
-export const PROJECT_PROGRAMS: string = resolve(import.meta.dir, "../cli");
-
 /** What names places that the guest covers, or that mean nothing in it. */
 const DROPPED: ReadonlySet<string> = new Set([
   "XDG_RUNTIME_DIR",
@@ -25,7 +21,7 @@ const DROPPED: ReadonlySet<string> = new Set([
 
 /**
  * The environment of a command in a guest: the caller's, with TMPDIR in the guest's memory, and
- * a PATH that finds the lab's own programs (`first`), the project's, the caller's, the system's, and last
+ * a PATH that finds the lab's own programs and the project's (`first`), the caller's, the system's, and last
  * `spare` (busybox, for what the host lacks). So what a command is given does not hang on what the host has
  * under the names of the lab's own.
  */
@@ -39,7 +35,7 @@ export function guestEnvironment(
     if (value !== undefined && name !== "" && !DROPPED.has(name)) result[name] = value;
   }
   const own = (env["PATH"] ?? "").split(":").filter((folder) => folder !== "");
-  const path = new Set([...first, PROJECT_PROGRAMS, ...own, ...SYSTEM_FOLDERS, ...spare]);
+  const path = new Set([...first, ...own, ...SYSTEM_FOLDERS, ...spare]);
   result["PATH"] = [...path].join(":");
   result["TMPDIR"] = GUEST_TMPDIR;
   return result;

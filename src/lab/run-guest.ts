@@ -13,6 +13,7 @@ import {
   type GuestTree,
 } from "./guest.ts";
 import { inputFile, spoolSender } from "./input.ts";
+import { projectPrograms } from "./own-programs.ts";
 import { modprobeScript } from "./modprobe.ts";
 import { EAGER_MODULES, loadOrder, OVERLAY_MODULE, readModuleIndex } from "./modules.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -53,10 +54,11 @@ export async function runInGuest(
     const source = options.terminal ? "ignore" : options.stdin;
     const file = source === "inherit" ? inputFile() : undefined;
     const programs = join(folder, "bin");
+    const first = [programs, ...cachedPeers(), projectPrograms(join(folder, "own"))];
     const init = writeScripts(folder, kernel, {
       command: options.command,
       cwd: options.cwd,
-      env: guestEnvironment(options.env, [programs, ...cachedPeers()], [tree.applets]),
+      env: guestEnvironment(options.env, first, [tree.applets]),
       stdin: source === "ignore" ? source : file === undefined ? { spool } : { file },
       terminal: options.terminal ? terminalSize() : undefined,
       readOnly: options.readOnly,

@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { Duplex, Readable, Writable } from "node:stream";
 import { guestEnvironment } from "./environment.ts";
 import { LabError } from "./error.ts";
 import type { HostRoute } from "./host.ts";
 import { inputChunks } from "./input.ts";
+import { projectPrograms } from "./own-programs.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { TIMEOUT_STATUS, type SessionResult } from "./session.ts";
 import { carryOutput } from "./streams.ts";
@@ -48,7 +50,7 @@ export async function runOnHost(
   const began = performance.now();
   const folder = temporaryFolder("millrace-lab-");
   try {
-    const env = guestEnvironment(options.env, peers, []);
+    const env = guestEnvironment(options.env, [...peers, projectPrograms(join(folder, "own"))], []);
     const shared = options.stdin === "inherit" || options.terminal;
     const stdio: StdioOptions = [
       shared ? "inherit" : options.stdin === "ignore" ? "ignore" : "pipe",

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { aptOptions, parseNewPackages } from "../../src/lab/apt.ts";
 import { cacheCandidates, visibleInGuest } from "../../src/lab/cache.ts";
-import { guestEnvironment, PROJECT_PROGRAMS } from "../../src/lab/environment.ts";
+import { guestEnvironment } from "../../src/lab/environment.ts";
 import { sendInput } from "../../src/lab/input.ts";
 import { shellQuote } from "../../src/lab/tool.ts";
 import { umlCommand } from "../../src/lab/uml.ts";
@@ -57,10 +57,14 @@ describe("the cache folder", () => {
 });
 
 describe("the environment in a guest", () => {
-  test("has the project's programs before the caller's, the spare ones last", () => {
-    const env = guestEnvironment({ PATH: "/mine:/usr/bin", A: "1" }, ["/first"], ["/spare"]);
+  test("has the lab's and the project's programs before the caller's, the spare ones last", () => {
+    const env = guestEnvironment(
+      { PATH: "/mine:/usr/bin", A: "1" },
+      ["/first", "/second"],
+      ["/spare"],
+    );
     const path = env["PATH"]?.split(":") ?? [];
-    expect(path.slice(0, 3)).toEqual(["/first", PROJECT_PROGRAMS, "/mine"]);
+    expect(path.slice(0, 3)).toEqual(["/first", "/second", "/mine"]);
     expect(path.at(-1)).toBe("/spare");
     expect(path.filter((folder) => folder === "/usr/bin")).toHaveLength(1);
     expect(path).toContain("/usr/sbin");

@@ -1,5 +1,12 @@
-import { join } from "node:path";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Command } from "commander";
+import { AS_BUN, IN_BINARY, writeBun } from "../../lab/own-programs.ts";
+import { temporaryFolder } from "../../lab/trust.ts";
+import { EndingSignals } from "../../sys/signals.ts";
+
+/** The folder in which the single binary carries the files of the suite; `pack/compile.ts` puts them in. */
+export const SUITE = "suite";
 
 /** `millrace bench`: the suite is a program of its own and reads its own options. */
 export function benchCommand(): Command {
@@ -10,10 +17,43 @@ export function benchCommand(): Command {
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (args: string[]) => {
-      const suite = join(import.meta.dir, "../../../bench/main.ts");
-      const child = Bun.spawn([process.execPath, suite, ...args], {
-        stdio: ["inherit", "inherit", "inherit"],
-      });
-      process.exitCode = await child.exited;
+      process.exitCode = IN_BINARY
+        ? await runUnpacked(args)
+        : await run(join(import.meta.dir, "../../.."), args, process.env);
     });
+}
+
+// The suite starts many programs, from files: the binary unpacks them, and is their Bun.
+async function runUnpacked(args: readonly string[]): Promise<number> {
+  // Whoever ends the suite gets the files removed, too.
+  using _ = new EndingSignals();
+  const root = temporaryFolder("millrace-suite-");
+  try {
+    for (const file of Bun.embeddedFiles) {
+      const name = "name" in file ? String(file.name) : "";
+      if (name.startsWith(`${SUITE}/`)) {
+        await Bun.write(join(root, name.slice(SUITE.length)), file);
+      }
+    }
+    for (const launcher of ["millrace", "bun"]) chmodSync(join(root, "src/cli", launcher), 0o755);
+    const bun = join(root, "node_modules/@oven/bun-linux-carried/bin/bun");
+    mkdirSync(dirname(bun), { recursive: true });
+    writeBun(bun);
+    return await run(root, args, { ...process.env, ...AS_BUN });
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+function run(
+  root: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  const suite = join(root, "bench/main.ts");
+  const child = Bun.spawn([process.execPath, suite, ...args], {
+    stdio: ["inherit", "inherit", "inherit"],
+    env,
+  });
+  return child.exited;
 }

@@ -62,7 +62,7 @@ async function demoInLab(kernel: LabKernel): Promise<void> {
   const startedAt = performance.now();
   const { exitCode } = await runInLab({
     kernel,
-    command: [process.execPath, join(import.meta.dir, "../main.ts"), "demo", "--here"],
+    command: ["millrace", "demo", "--here"],
     stdin: "ignore",
     // The lab's streams are pipes: that there is a terminal behind them is told.
     env: isatty(1) ? { ...process.env, FORCE_COLOR: "1" } : process.env,

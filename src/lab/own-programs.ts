@@ -1,0 +1,36 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { shellQuote } from "./tool.ts";
+
+/** Whether this is the single binary, which has its modules in itself. */
+export const IN_BINARY: boolean = import.meta.dir.startsWith("/$bunfs/");
+
+/**
+ * The environment in which the single binary is Bun and nothing else: `millrace script.ts` runs the script. Programs
+ * that such a Bun starts inherit it.
+ */
+export const AS_BUN = { BUN_BE_BUN: "1" } as const;
+
+/**
+ * The folder of the project's own programs, `millrace` and `bun`, for the PATH of a command in a lab. The single binary
+ * is both: it writes launchers into `folder`, for it may be called anything.
+ */
+export function projectPrograms(folder: string): string {
+  if (!IN_BINARY) return resolve(import.meta.dir, "../cli");
+  mkdirSync(folder, { recursive: true });
+  const binary = shellQuote(process.execPath);
+  const executable = { mode: 0o755 };
+  writeFileSync(
+    join(folder, "millrace"),
+    `#!/bin/sh\nunset BUN_BE_BUN\nexec ${binary} "$@"\n`,
+    executable,
+  );
+  writeBun(join(folder, "bun"));
+  return folder;
+}
+
+/** Writes a launcher that runs the single binary as Bun. */
+export function writeBun(path: string): void {
+  const script = `#!/bin/sh\nexport BUN_BE_BUN=1\nexec ${shellQuote(process.execPath)} "$@"\n`;
+  writeFileSync(path, script, { mode: 0o755 });
+}
