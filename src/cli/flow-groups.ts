@@ -91,7 +91,7 @@ export class FlowGroups {
       name.byte(BETWEEN);
     }
     // A character for each byte: no text is decoded a flow.
-    return Buffer.from(name.bytes.buffer, 0, name.length).latin1Slice();
+    return Buffer.from(name.bytes.buffer, 0, name.length).toString("latin1");
   }
 }
 

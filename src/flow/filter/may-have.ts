@@ -22,25 +22,19 @@ export function mayHave(key: KeySpec): MayHave {
   const { asksFor } = key;
   // A flow without eth() or a tag is one of packets without it (`ovs_nla_get_match`: "Always match on tci").
   if (key.layer === "link") return () => key.slot === SLOT_ETHERTYPE;
-  switch (asksFor?.key) {
-    case undefined:
-      return () => true;
-    case "eth_type":
-      return (record) => isOfType(record, asksFor.values);
-    case "proto": {
-      const over = asksFor.over.map((name) => ofProtocol(keyNamed(name), asksFor.values));
-      return (record) => isOneOf(over, record);
-    }
-    case "icmpv6": {
-      const icmpv6 = keyNamed("icmpv6");
-      const mayBeIcmpv6 = mayHave(icmpv6);
-      return (record) => {
-        const level = levelOf(record, icmpv6.slot);
-        if (level < 0) return mayBeIcmpv6(record);
-        return mayBe(record, level, icmpv6.slot, 0, asksFor.values);
-      };
-    }
+  if (asksFor === undefined) return () => true;
+  if (asksFor.key === "eth_type") return (record) => isOfType(record, asksFor.values);
+  if (asksFor.key === "proto") {
+    const over = asksFor.over.map((name) => ofProtocol(keyNamed(name), asksFor.values));
+    return (record) => isOneOf(over, record);
   }
+  const icmpv6 = keyNamed("icmpv6");
+  const mayBeIcmpv6 = mayHave(icmpv6);
+  return (record) => {
+    const level = levelOf(record, icmpv6.slot);
+    if (level < 0) return mayBeIcmpv6(record);
+    return mayBe(record, level, icmpv6.slot, 0, asksFor.values);
+  };
 }
 
 function isOneOf(all: readonly MayHave[], record: KeyRecord): boolean {

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import manifest from "../package.json";
+import manifest from "../../package.json";
 import { compileBinary } from "./compile.ts";
 import { ROOT, run } from "./run.ts";
 

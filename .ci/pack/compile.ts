@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { SUITE } from "../src/cli/commands/bench.ts";
+import { SUITE } from "../../src/cli/commands/bench.ts";
 import { ROOT, run } from "./run.ts";
 import { laySuite } from "./suite.ts";
 

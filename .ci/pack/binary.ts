@@ -2,4 +2,4 @@
 import { join } from "node:path";
 import { compileBinary } from "./compile.ts";
 
-compileBinary(join(import.meta.dir, "../dist/millrace"));
+compileBinary(join(import.meta.dir, "../../dist/millrace"));

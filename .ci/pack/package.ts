@@ -1,13 +1,13 @@
 /** `npm run build`, and what `npm pack` runs first: makes of the source what only the packed package has, in dist. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as library from "../src/index.ts";
-import * as netlink from "../src/netlink/index.ts";
+import * as library from "../../src/index.ts";
+import * as netlink from "../../src/netlink/index.ts";
 import { emitDeclarations } from "./declarations.ts";
 import { nodeStub } from "./node-stub.ts";
 import { bundleThreads, threadModule } from "./threads.ts";
 
-const DIST = join(import.meta.dir, "../dist");
+const DIST = join(import.meta.dir, "../../dist");
 
 for (const made of ["types", "node", "threads.js"]) {
   rmSync(join(DIST, made), { recursive: true, force: true });

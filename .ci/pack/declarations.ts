@@ -17,7 +17,7 @@ const LIBRARY = `/// <reference lib="esnext.disposable" />\n`;
 export function emitDeclarations(folder: string): void {
   const all = `${folder}.all`;
   try {
-    run("node_modules/.bin/tsc", "--project", "pack/tsconfig.json", "--outDir", all);
+    run("node_modules/.bin/tsc", "--project", ".ci/pack/tsconfig.json", "--outDir", all);
     for (const module of reachable(all)) {
       const file = `${module}.d.ts`;
       const text = readFileSync(join(all, file), "utf8");

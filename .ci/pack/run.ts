@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 /** The folder of the project. */
-export const ROOT: string = join(import.meta.dir, "..");
+export const ROOT: string = join(import.meta.dir, "../..");
 
 /**
  * Runs a program in the folder of the project.

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { ROOT } from "./run.ts";
-import type { ThreadCode, ThreadName } from "../src/sys/thread-code.ts";
+import type { ThreadCode, ThreadName } from "../../src/sys/thread-code.ts";
 
 /*
  * The code of each thread in one piece, for programs in which the threads' own modules are not to be found:
@@ -25,7 +25,7 @@ export async function bundleThreads(): Promise<ThreadCode> {
 
 /** The module that carries that code: dist/threads.js. */
 export function threadModule(code: ThreadCode): string {
-  return `/** The code of millrace's threads, made by pack/threads.ts. */\nexport const THREADS = ${JSON.stringify(code)};\n`;
+  return `/** The code of millrace's threads, made by .ci/pack/threads.ts. */\nexport const THREADS = ${JSON.stringify(code)};\n`;
 }
 
 async function bundle(module: string): Promise<string> {
