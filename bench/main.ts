@@ -4,11 +4,15 @@
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { Exit, UsageError } from "../src/cli/exit.ts";
-import { openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Exit, exitStatusOf } from "../src/cli/exit.ts";
+import { inHouseStyle, usageFault, withExamples } from "../src/cli/help.ts";
+import { complain } from "../src/cli/output.ts";
+import { checkOutputFile, openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
+import { systemErrorText } from "../src/cli/system-error.ts";
 import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
 import { temporaryFolder } from "../src/lab/trust.ts";
+import { MillraceError } from "../src/sys/errors.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { barsOf } from "./bars.ts";
 import { compareRuns, printComparison } from "./compare.ts";
@@ -71,21 +75,37 @@ const program = new Command("millrace bench")
   .option("--compare <FILE>", "tell what became slower since --json wrote FILE (exit status 1)")
   .option("--report <FILE>", "write a page with plots to FILE")
   .option("--svg <FILE>", "write the plot of the peers to FILE");
-program.configureHelp({ helpWidth: 100 });
-program.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? Exit.ok : Exit.usage));
-program.action(main);
+withExamples(
+  program,
+  "millrace bench --quick",
+  "millrace bench --peers --report out.html",
+  "millrace bench peers dump --flows 200000 --json runs.jsonl",
+  "millrace bench --compare runs.jsonl",
+);
+inHouseStyle(program).exitOverride().action(main);
 try {
   await program.parseAsync();
 } catch (error) {
-  const known =
-    error instanceof LabError || error instanceof ResultsError || error instanceof UsageError;
-  console.error(`millrace bench: ${known ? error.message : String(error)}`);
-  if (error instanceof ResultsError || error instanceof UsageError) process.exitCode = Exit.usage;
-  else process.exitCode = error instanceof LabError ? Exit.lab : Exit.internal;
+  const fault = error instanceof CommanderError ? usageFault(error) : faultOf(error);
+  if (fault !== undefined) complain(`bench: ${fault}`);
+  process.exitCode = statusOf(error);
+}
+
+function faultOf(error: unknown): string {
+  const isKnown =
+    error instanceof LabError || error instanceof ResultsError || error instanceof MillraceError;
+  return isKnown ? error.message : (systemErrorText(error) ?? String(error));
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
+  return error instanceof ResultsError ? Exit.usage : exitStatusOf(error);
 }
 
 async function main(words: string[], options: Options): Promise<void> {
   // Read before anything is measured: a file that is none costs no measurement.
+  if (options.report !== undefined) checkOutputFile(options.report, "--report");
+  if (options.svg !== undefined) checkOutputFile(options.svg, "--svg");
   const earlier = options.compare === undefined ? undefined : readResults(options.compare);
   const results =
     options.from === undefined ? await measure(words, options) : readResults(options.from);

@@ -1,4 +1,5 @@
 import { appendFileSync, readFileSync } from "node:fs";
+import { systemErrorText } from "../src/cli/system-error.ts";
 import { type Environment, type LabFacts, PARTS, type Results, type Run } from "./model.ts";
 
 /** A line of a file of results. */
@@ -36,7 +37,9 @@ function linesOf(file: string): string[] {
   try {
     return readFileSync(file, "utf8").split("\n");
   } catch (cause) {
-    throw new ResultsError(`${file} cannot be read: ${String(cause)}`, { cause });
+    throw new ResultsError(`it cannot be read: ${systemErrorText(cause) ?? String(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -55,7 +55,7 @@ function blobSource(blob: Blob): ByteSource {
   const path = pathOf(blob);
   if (path !== undefined) return pathSource(path);
   const name = "name" in blob && typeof blob.name === "string" ? blob.name : "blob";
-  return streamSource(name, blob.stream());
+  return streamSource(name, () => blob.stream());
 }
 
 /** What Bun gives as the offset of a slice that counts from an end it does not know yet is beyond this. */

@@ -1,10 +1,10 @@
-import { isatty } from "../sys/libc.ts";
+import { isColoured } from "./terminal.ts";
 
 // Colours for people, and none where output is no terminal.
 
 type Style = (text: string) => string;
 
-/** The colours that output is in: plain where standard output is no terminal, or NO_COLOR is set. */
+/** The colours that output is in. */
 type Colours = {
   readonly red: Style;
   readonly green: Style;
@@ -24,8 +24,11 @@ const PLAIN: Colours = {
   bold: plain,
 };
 
-// The library is loaded only where it paints: most runs are from scripts, and start faster.
-const painted = isatty(1) || (process.env["FORCE_COLOR"] ?? "") !== "";
+/** Whether this process's output is coloured. */
+export const isPainted: boolean = isColoured(1);
 
-/** The colours of this process's output. */
-export const colours: Colours = painted ? (await import("picocolors")).default : PLAIN;
+/**
+ * The colours of this process's output. The library is loaded only where it paints: most runs are from scripts, and
+ * start faster. It decides nothing itself: to it FORCE_COLOR=0 is yes.
+ */
+export const colours: Colours = isPainted ? (await import("picocolors")).createColors(true) : PLAIN;

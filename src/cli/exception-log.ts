@@ -1,5 +1,6 @@
 import type { FlowException } from "../load/outcome.ts";
-import { UsageError } from "./exit.ts";
+import { UnwritableOutputError } from "./exit.ts";
+import { complain } from "./output.ts";
 import { isInput, openOutputFile } from "./output-file.ts";
 
 /** Takes every exception of a load as it comes, so that memory does not grow with them. */
@@ -12,14 +13,15 @@ const BUFFER_MS = 250;
 /**
  * Opens the file of `--errors`; undefined without one. A file that cannot be written any more is said
  * once, and the load goes on: its report still counts everything.
- * @throws UsageError where it cannot be opened, or is the input itself
+ * @throws UnwritableOutputError where it cannot be opened, or is the input itself
  */
 export function openExceptionLog(
   path: string | undefined,
   input: string,
 ): ExceptionLog | undefined {
   if (path === undefined) return undefined;
-  if (isInput(path, input)) throw new UsageError(`--errors ${path}: it is the input itself`);
+  if (isInput(path, input))
+    throw new UnwritableOutputError(`--errors ${path}: it is the input itself`);
   const file = openOutputFile(path, "--errors", "growing");
   let failed = false;
   let lines: string[] = [];
@@ -36,7 +38,7 @@ export function openExceptionLog(
       file.write(Buffer.from(text));
     } catch (error) {
       failed = true;
-      console.error(`millrace: --errors: ${messageOf(error)}; no more is written to it`);
+      complain(`--errors: ${messageOf(error)}; no more is written to it`);
     }
   };
   const write = (exception: FlowException): void => {

@@ -1,6 +1,7 @@
 import { withCaret } from "../flow/text/syntax-error.ts";
+import { beginningOf, endOf } from "./columns.ts";
 
-/** Characters shown before and after the one that matters: a line of a terminal. */
+/** Columns shown before the character that matters, and from it on: a line of a terminal. */
 const BEFORE = 62;
 const AFTER = 42;
 
@@ -17,9 +18,6 @@ export function excerpt({ text, caret }: Excerpted): string {
 }
 
 function pointed(text: string, caret: number): string {
-  const cut = caret > BEFORE;
-  const from = cut ? caret - BEFORE + 1 : 0;
-  const to = caret + AFTER < text.length ? caret + AFTER - 1 : text.length;
-  const shown = `${cut ? "…" : ""}${text.slice(from, to)}${to < text.length ? "…" : ""}`;
-  return withCaret(shown, caret - from + (cut ? 1 : 0));
+  const before = endOf(text.slice(0, caret), BEFORE);
+  return withCaret(before + beginningOf(text.slice(caret), AFTER), before.length);
 }

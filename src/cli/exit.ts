@@ -50,6 +50,15 @@ export function exitStatusOf(error: unknown): number {
   return UNAVAILABLE.has(error.code) ? Exit.unavailable : Exit.internal;
 }
 
+/** A file that is to be written cannot be. */
+export class UnwritableOutputError extends MillraceError {
+  override readonly name: string = "UnwritableOutputError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("UNWRITABLE_OUTPUT", message, options);
+  }
+}
+
 /** The command line is wrong. */
 export class UsageError extends MillraceError {
   override readonly name: string = "UsageError";

@@ -54,7 +54,7 @@ async function openOutput(
   ports: PortNames | undefined,
 ): Promise<FlowOutput> {
   if (options.format === "msgpack") {
-    if (process.stdout.isTTY) throw new UsageError("dump: a flow set is not for a terminal");
+    if (process.stdout.isTTY) throw new UsageError("a flow set is not for a terminal");
     const { FlowSetDump } = await import("../format/flow-set/dump.ts");
     const { FlowSetWriter } = await import("../format/flow-set/writer.ts");
     const set = new FlowSetDump(new FlowSetWriter(writeOut), ports);

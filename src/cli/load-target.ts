@@ -4,6 +4,7 @@ import { OvsChannel } from "../ovs/channel.ts";
 import { getDatapath } from "../ovs/datapath.ts";
 import { listPorts } from "../ovs/vport.ts";
 import { refuseOwned } from "../ovs/vswitchd.ts";
+import { complain } from "./output.ts";
 
 /** The datapath that a load names. Imported only where one is named: a dry run starts without all this. */
 export type OpenTarget = Disposable & {
@@ -32,5 +33,5 @@ const REMEDY =
  */
 export function checkOwner({ channel, datapath }: LoadTarget, force: boolean): void {
   const warning = refuseOwned(channel, datapath, REMEDY, force);
-  if (warning !== undefined) console.error(`millrace: ${warning}`);
+  if (warning !== undefined) complain(warning);
 }

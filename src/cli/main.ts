@@ -1,88 +1,6 @@
-import type { Command } from "commander";
-
 /*
- * The start of every command. Only what the named command needs is imported: starting Bun costs 8 ms,
- * each library several more.
+ * The start of every command. Only what the named command needs is imported.
  */
-
-type CommandEntry = {
-  readonly summary: string;
-  readonly load: () => Promise<() => Command>;
-};
-
-const COMMANDS: Readonly<Record<string, CommandEntry>> = {
-  load: {
-    summary: "load flows from a file into a datapath",
-    load: async () => (await import("./commands/load.ts")).loadCommand,
-  },
-  dump: {
-    summary: "print the flows of a datapath; every dump loads again",
-    load: async () => (await import("./commands/dump.ts")).dumpCommand,
-  },
-  compile: {
-    summary: "compile flows into a flow set, which loads at the kernel's rate",
-    load: async () => (await import("./commands/compile.ts")).compileCommand,
-  },
-  dp: {
-    summary: "add, delete, change, list and show datapaths",
-    load: async () => (await import("./commands/dp.ts")).dpCommand,
-  },
-  port: {
-    summary: "add, delete, move and list the ports of a datapath",
-    load: async () => (await import("./commands/port.ts")).portCommand,
-  },
-  flow: {
-    summary: "get, delete and flush flows",
-    load: async () => (await import("./commands/flow.ts")).flowCommand,
-  },
-  dpctl: {
-    summary: "ovs-dpctl's commands for a kernel datapath: a drop-in",
-    load: async () => (await import("./commands/dpctl.ts")).dpctlCommand,
-  },
-  top: {
-    summary: "the busiest flows of a datapath, live",
-    load: async () => (await import("./commands/top.ts")).topCommand,
-  },
-  completion: {
-    summary: "a script that makes a shell complete these commands",
-    load: async () => {
-      const { completionCommand } = await import("./commands/completion.ts");
-      return () => completionCommand(COMMANDS);
-    },
-  },
-  meter: {
-    summary: "set, get and delete the meters of a datapath",
-    load: async () => (await import("./commands/meter.ts")).meterCommand,
-  },
-  "ct-limit": {
-    summary: "set, get and delete limits of connections, by conntrack zone",
-    load: async () => (await import("./commands/ct-limit.ts")).ctLimitCommand,
-  },
-  monitor: {
-    summary: "show changes of datapaths, ports and flows as they happen",
-    load: async () => (await import("./commands/monitor.ts")).monitorCommand,
-  },
-  upcalls: {
-    summary: "show packets that find no flow, as they come",
-    load: async () => (await import("./commands/upcalls.ts")).upcallsCommand,
-  },
-  lab: {
-    summary: "run commands in a throw-away kernel that has the datapath",
-    load: async () => (await import("./commands/lab.ts")).labCommand,
-  },
-  doctor: {
-    summary: "what this machine has and lacks, and what to do about it",
-    load: async () => (await import("./commands/doctor.ts")).doctorCommand,
-  },
-  demo: {
-    summary: "load 100,000 flows into a real kernel datapath and show what became of them",
-    load: async () => (await import("./commands/demo.ts")).demoCommand,
-  },
-  bench: {
-    summary: "measure millrace against the kernel's limit and against its peers",
-    load: async () => (await import("./commands/bench.ts")).benchCommand,
-  },
-};
 
 async function main(args: readonly string[]): Promise<number> {
   const [first] = args;
@@ -92,6 +10,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { runProgram } = await import("./program.ts");
+  const { COMMANDS } = await import("./command-table.ts");
   return runProgram(args, COMMANDS);
 }
 

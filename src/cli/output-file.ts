@@ -22,7 +22,7 @@ import { dirname, join, resolve } from "node:path";
 import { temporaryFolder } from "../lab/trust.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
 import { SystemCallError } from "../sys/errors.ts";
-import { UsageError } from "./exit.ts";
+import { UnwritableOutputError } from "./exit.ts";
 import { writeOut } from "./output.ts";
 
 /**
@@ -46,7 +46,7 @@ export type OutputFile = Disposable & {
  * it replaces: nobody's link is written through, and two that write to one name leave the work of one of them.
  * What is no file, a pipe or a device, is written as it is.
  * @param option that it was given with, for errors
- * @throws UsageError where it cannot be written
+ * @throws UnwritableOutputError where it cannot be written
  */
 export function openOutputFile(path: string, option: string, naming: Naming): OutputFile {
   try {
@@ -62,11 +62,29 @@ export function openOutputFile(path: string, option: string, naming: Naming): Ou
     }
     return newFile(target, path, naming);
   } catch (cause) {
-    throw new UsageError(`${option} ${path}: ${reasonOf(cause)}`);
+    throw new UnwritableOutputError(`${option} ${path}: ${reasonOf(cause)}`, { cause });
   }
 }
 
-/** Writes a file as a whole. @throws UsageError, SystemCallError; see {@link openOutputFile} */
+/**
+ * Finds out whether a file can be written, before the work whose result it is to hold.
+ * @throws UnwritableOutputError where it cannot
+ */
+export function checkOutputFile(path: string, option: string): void {
+  // A pipe would be at its end for its reader.
+  if (!isPipe(path)) openOutputFile(path, option, "whole")[Symbol.dispose]();
+}
+
+function isPipe(path: string): boolean {
+  try {
+    return statSync(path).isFIFO();
+  } catch {
+    // Whoever opens it says what is wrong.
+    return false;
+  }
+}
+
+/** Writes a file as a whole. @throws UnwritableOutputError, SystemCallError; see {@link openOutputFile} */
 export function writeWholeFile(path: string, option: string, text: string): void {
   using file = openOutputFile(path, option, "whole");
   file.write(Buffer.from(text));

@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import type { BatchLatency } from "../load/report.ts";
 import { SystemCallError } from "../sys/errors.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
+import { padLeft, padRight } from "./columns.ts";
 
 // What is written to standard output: text, tables, JSON.
 
@@ -12,21 +13,42 @@ export function outputEnded(): boolean {
   return readerGone;
 }
 
+const STANDARD_OUTPUT = 1;
+const STANDARD_ERROR = 2;
+
 /** Writes all of `output` to standard output, waiting where a pipe is full. */
 export function writeOut(output: Uint8Array | string): void {
+  if (readerGone || writeTo(STANDARD_OUTPUT, output)) return;
+  // The reader has seen enough (head, less): the work goes on, and its exit status stands.
+  readerGone = true;
+}
+
+/** Writes to standard error. Not `console.error`: on a terminal that is red, whatever NO_COLOR and TERM say. */
+export function writeError(text: string): void {
+  writeTo(STANDARD_ERROR, text);
+}
+
+/** What went wrong, on standard error: every error begins like this. */
+export function complain(message: string): void {
+  writeError(`millrace: ${message}\n`);
+}
+
+/** @returns whether there is anybody who reads it */
+function writeTo(fd: number, output: Uint8Array | string): boolean {
   const data = typeof output === "string" ? Buffer.from(output) : output;
-  let at = 0;
-  while (at < data.length && !readerGone) {
+  for (let at = 0; at < data.length;) {
     try {
-      at += writeSync(1, data, at, data.length - at);
+      at += writeSync(fd, data, at, data.length - at);
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : "";
-      if (code === "EAGAIN") Bun.sleepSync(1);
-      // The reader has seen enough (head, less): the work goes on, and its exit status stands.
-      else if (code === "EPIPE") readerGone = true;
-      else throw new SystemCallError("write", errnoNumber(String(code)) ?? EIO, "writing output");
+      if (code === "EPIPE") return false;
+      if (code !== "EAGAIN") {
+        throw new SystemCallError("write", errnoNumber(String(code)) ?? EIO, "writing output");
+      }
+      Bun.sleepSync(1);
     }
   }
+  return true;
 }
 
 /** One JSON document on standard output. */
@@ -48,7 +70,7 @@ export function printTable(rows: readonly (readonly string[])[]): void {
   for (const row of rows) {
     const cells = row.map((cell, i) => {
       const width = widths[i] ?? 0;
-      return /^[\d,.]+$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
+      return /^[\d,.]+$/.test(cell) ? padLeft(cell, width) : padRight(cell, width);
     });
     writeOut(`${cells.join("  ").trimEnd()}\n`);
   }

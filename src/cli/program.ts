@@ -3,7 +3,11 @@ import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { LabError } from "../lab/error.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { excerpt } from "./excerpt.ts";
-import { Exit, exitStatusOf } from "./exit.ts";
+import { Exit, exitStatusOf, UsageError } from "./exit.ts";
+import { inHouseStyle, usageFault, withExamples } from "./help.ts";
+import { complain, writeError } from "./output.ts";
+import { systemErrorText } from "./system-error.ts";
+import { isColoured } from "./terminal.ts";
 
 /** A command by name: what it does in a line, and how to get it. */
 export type CommandTable = Readonly<
@@ -13,17 +17,37 @@ export type CommandTable = Readonly<
 const HELP_AFTER = `
 Exit status: 0 all applied; 1 some flows rejected or refused; 2 usage or unreadable input;
 3 no permission, no module, no such datapath, or one that ovs-vswitchd runs; 4 interrupted;
-5 an internal error, or outcomes that stayed unknown; 125 the lab failed. 'millrace COMMAND --help' tells more of each command.`;
+5 an internal error, or outcomes that stayed unknown; 125 the lab failed. 'millrace help COMMAND' tells more of each command.`;
 
 /** Runs the command that `args` names. @returns the exit status */
 export async function runProgram(args: readonly string[], commands: CommandTable): Promise<number> {
+  const words = helpAsOption(args, commands);
+  const program = await programOf(words, commands);
+  process.exitCode = Exit.ok;
+  try {
+    await program.parseAsync(words, { from: "user" });
+    return process.exitCode;
+  } catch (error) {
+    tell(error, pathOf(program, words));
+    return statusOf(error);
+  }
+}
+
+/** The command `millrace`, with the one that `args` name, or names and summaries of all. */
+export async function programOf(args: readonly string[], commands: CommandTable): Promise<Command> {
   const program = new Command("millrace")
     .description("Programs flows into the Open vSwitch kernel datapath.")
     .usage("COMMAND [ARGUMENTS]")
     .option("-V, --version", "print the version")
-    .helpCommand(false)
     .enablePositionalOptions()
     .addHelpText("after", HELP_AFTER);
+  withExamples(
+    program,
+    "millrace help load",
+    "millrace demo",
+    "millrace lab shell",
+    "millrace load flows.txt --dp lab0",
+  );
   const named = args.find((arg) => !arg.startsWith("-"));
   const entry = named !== undefined && Object.hasOwn(commands, named) ? commands[named] : undefined;
   if (entry !== undefined) {
@@ -33,35 +57,66 @@ export async function runProgram(args: readonly string[], commands: CommandTable
       program.addCommand(new Command(name).description(summary).usage(""));
     }
   }
-  throwInsteadOfExit(program, "millrace");
-  process.exitCode = Exit.ok;
-  try {
-    await program.parseAsync(args, { from: "user" });
-    return process.exitCode;
-  } catch (error) {
-    return statusOfFailure(error);
-  }
+  configure(program);
+  program.helpCommand("help [COMMAND...]", "what a command does and takes, with examples");
+  return program;
 }
 
-// Every subcommand reports its usage errors the same way, and leaves the exit to main.
-function throwInsteadOfExit(command: Command, path: string): void {
-  command
-    .exitOverride()
-    .showHelpAfterError(`(see '${path} --help')`)
-    .configureHelp({ helpWidth: 100 });
-  for (const subcommand of command.commands) {
-    throwInsteadOfExit(subcommand, `${path} ${subcommand.name()}`);
-  }
+// `help load` is `load --help`. What is no command is said to be none.
+function helpAsOption(args: readonly string[], commands: CommandTable): readonly string[] {
+  const [first, ...rest] = args;
+  if (first !== "help") return args;
+  const [named] = rest;
+  if (named !== undefined && !named.startsWith("-") && !Object.hasOwn(commands, named)) return rest;
+  return [...rest, "--help"];
 }
 
-function statusOfFailure(error: unknown): number {
-  // commander has printed its message; help and version are no errors.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
-  if (error instanceof LabError) console.error(`lab: ${error.message}`);
-  else if (error instanceof FlowSyntaxError) {
+// Every subcommand leaves its errors and the exit to the end of the program.
+function configure(command: Command): void {
+  inHouseStyle(command).exitOverride();
+  if (command.commands.length > 0)
+    command.helpCommand("help [COMMAND]", "the help of one of these");
+  for (const subcommand of command.commands) configure(subcommand);
+}
+
+/** The command that a line names, with its subcommand: `millrace lab run`. */
+function pathOf(program: Command, words: readonly string[]): string {
+  let command = program;
+  const path = [program.name()];
+  for (const word of words) {
+    if (word.startsWith("-")) continue;
+    const next = command.commands.find((known) => known.name() === word);
+    if (next === undefined) break;
+    command = next;
+    path.push(word);
+  }
+  return path.join(" ");
+}
+
+function tell(error: unknown, path: string): void {
+  const hint = `(see '${path} --help')\n`;
+  if (error instanceof CommanderError) {
+    const fault = usageFault(error);
+    if (fault === undefined) return;
+    complain(fault);
+    writeError(hint);
+  } else if (error instanceof FlowSyntaxError) {
     const { message, text, caretAt: caret } = error;
-    process.stderr.write(`millrace: ${message}\n${excerpt({ text, caret })}`);
-  } else if (error instanceof MillraceError) console.error(`millrace: ${error.message}`);
-  else console.error("millrace: internal error:", error);
+    complain(message);
+    writeError(excerpt({ text, caret }));
+  } else if (error instanceof MillraceError || error instanceof LabError) {
+    complain(error.message);
+    if (error instanceof UsageError) writeError(hint);
+  } else {
+    complain(systemErrorText(error) ?? `internal error: ${inspected(error)}`);
+  }
+}
+
+function inspected(error: unknown): string {
+  return Bun.inspect(error, { colors: isColoured(2) });
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
   return exitStatusOf(error);
 }

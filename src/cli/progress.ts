@@ -1,34 +1,79 @@
 import type { LoadProgress } from "../load/load.ts";
-import { isatty } from "../sys/libc.ts";
 import { count } from "./output.ts";
+import { canDraw } from "./terminal.ts";
 
-/** A progress bar on standard error, or nothing where that is no terminal. */
+/** The longest and the shortest bar, and the room that the text beside it wants. */
+const BAR_MAX = 40;
+const BAR_MIN = 5;
+const TEXT_COLUMNS = 62;
+
+/** Before this nothing is known of how fast a load is. */
+const RATE_MS_MIN = 200;
+
+/** A progress bar on standard error, or nothing where that is no terminal, or one that cannot draw. */
 export async function loadProgressBar(
   wanted: boolean,
 ): Promise<Disposable & { readonly update: (progress: LoadProgress) => void }> {
-  if (!wanted || !isatty(2)) {
+  if (!wanted || !canDraw(2)) {
     return { update: () => undefined, [Symbol.dispose]: () => undefined };
   }
   const { SingleBar } = await import("cli-progress");
+  let startedAt = 0;
+  let latest: LoadProgress | undefined;
+  const line = (): string =>
+    latest === undefined
+      ? ""
+      : progressLine(latest, performance.now() - startedAt, process.stderr.columns ?? 80);
   const bar = new SingleBar({
     stream: process.stderr,
-    format: "{bar} {percentage}% | {flows} flows, {failures} failed | {duration_formatted}",
+    format: line,
     hideCursor: true,
     clearOnComplete: true,
     // The load calls often enough by itself: a timer would only run between its slices.
     synchronousUpdate: true,
   });
-  let running = false;
   return {
-    update: ({ bytesRead, bytesTotal, flows, failures }) => {
-      if (!running) bar.start(bytesTotal ?? 0, 0, { flows: "0", failures: "0" });
-      running = true;
-      if (bytesTotal === undefined) bar.setTotal(bytesRead);
-      bar.update(bytesRead, { flows: count(flows), failures: count(failures) });
+    update: (progress) => {
+      if (latest === undefined) {
+        startedAt = performance.now();
+        bar.start(progress.bytesTotal ?? 0, 0);
+      }
+      latest = progress;
+      bar.update(progress.bytesRead);
     },
     [Symbol.dispose]: () => {
-      if (running) bar.stop();
-      running = false;
+      if (latest !== undefined) bar.stop();
+      latest = undefined;
     },
   };
+}
+
+/** How far a load is after `elapsedMs`, in a line of `columns` at most where that is possible. */
+export function progressLine(
+  { bytesRead, bytesTotal, flows, failures }: LoadProgress,
+  elapsedMs: number,
+  columns: number,
+): string {
+  const known = elapsedMs >= RATE_MS_MIN;
+  const rate = known ? `, ${count(Math.round((flows * 1000) / elapsedMs))}/s` : "";
+  const failed = failures === 0 ? "" : `, ${count(failures)} failed`;
+  const text = `${count(flows)} flows${rate}${failed}`;
+  // A stream has no end that is known: so long it has been.
+  if (bytesTotal === undefined || bytesTotal === 0) return `${text} | ${timeText(elapsedMs)}`;
+  const part = Math.min(1, bytesRead / bytesTotal);
+  const length = Math.max(BAR_MIN, Math.min(BAR_MAX, columns - TEXT_COLUMNS));
+  const done = Math.round(part * length);
+  const bar = "█".repeat(done) + "░".repeat(length - done);
+  const left = known && part > 0 ? ` | ${timeText((elapsedMs * (1 - part)) / part)} left` : "";
+  return `${bar} ${String(Math.floor(part * 100)).padStart(3)}% | ${text}${left}`;
+}
+
+/** 83,000 ms as `1 min 23 s`. */
+function timeText(milliseconds: number): string {
+  const seconds = Math.ceil(milliseconds / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? `${minutes} min ${seconds % 60} s`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

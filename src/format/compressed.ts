@@ -37,7 +37,7 @@ export function decompressed(source: ByteSource, compression: Compression): Byte
   const bytes = new ReadableStream<Bun.BufferSource>({ pull }, { highWaterMark: 1 });
   const plain = streamSource(
     source.name,
-    bytes.pipeThrough(new DecompressionStream(compression)),
+    () => bytes.pipeThrough(new DecompressionStream(compression)),
     (cause) => damaged(source.name, compression, cause),
   );
   const close = (): void => {

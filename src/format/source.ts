@@ -70,10 +70,7 @@ export function pathSource(path: string): ByteSource {
   const waits = stat.isFIFO() || (stat.isCharacterDevice() && isTerminal(path));
   // Others are never waited for, and the kernel refuses to watch them: /dev/null.
   if (!waits) return fileSource(path);
-  return streamSource(
-    path,
-    attempt(path, () => Bun.file(path).stream()),
-  );
+  return streamSource(path, () => Bun.file(path).stream());
 }
 
 /** Standard input, from where its descriptor is. @throws UnreadableInputError */
@@ -82,10 +79,7 @@ export function standardInput(): ByteSource {
   const stat = attempt(name, () => fstatSync(STANDARD_INPUT));
   refuseFolder(name, stat.isDirectory());
   if (stat.isFIFO() || stat.isSocket() || isatty(STANDARD_INPUT)) {
-    return streamSource(
-      name,
-      attempt(name, () => Bun.stdin.stream()),
-    );
+    return streamSource(name, () => Bun.stdin.stream());
   }
   return plainSource(name, STANDARD_INPUT, () => undefined);
 }
@@ -132,22 +126,25 @@ function regularSource(name: string, fd: number, stat: Stats, close: () => void)
 }
 
 /**
- * A stream, a pipe or a terminal: whatever is waited for.
+ * A stream, a pipe or a terminal: whatever is waited for. It is opened when it is read: an open one keeps the
+ * process, and a command that fails before would wait for its input.
  * @param failure makes an error of what the stream ended with
  * @throws UnreadableInputError
  */
 export function streamSource(
   name: string,
-  stream: ReadableStream<Uint8Array>,
+  open: () => ReadableStream<Uint8Array>,
   failure: (cause: unknown) => UnreadableInputError = (cause) => unreadable(name, cause),
 ): ByteSource {
-  const reader = attempt(name, () => stream.getReader());
+  const openReader = () => attempt(name, () => open().getReader());
+  let reader: ReturnType<typeof openReader> | undefined;
   let left: Uint8Array = new Uint8Array(0);
   return {
     name,
     size: undefined,
     read: async (buffer, offset) => {
       while (left.length === 0) {
+        reader ??= openReader();
         const { done, value } = await reader.read().catch((cause: unknown) => {
           throw failure(cause);
         });
@@ -159,7 +156,7 @@ export function streamSource(
       left = left.subarray(count);
       return count;
     },
-    close: () => void reader.cancel().catch(() => undefined),
+    close: () => void reader?.cancel().catch(() => undefined),
   };
 }
 

@@ -37,6 +37,6 @@ export function attachTerminal(vm: Vm): () => void {
     process.stdin.pause();
     process.stdin.setRawMode(false);
     // A full-screen program that was killed may have left the cursor hidden.
-    writeSync(1, "\x1b[?25h");
+    if (process.env["TERM"] !== "dumb") writeSync(1, "\x1b[?25h");
   };
 }

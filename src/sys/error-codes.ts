@@ -26,6 +26,7 @@ export type ErrorCode = {
 export type OwnErrorCode =
   | "USAGE"
   | "UNREADABLE_INPUT"
+  | "UNWRITABLE_OUTPUT"
   | "FLOW_SYNTAX"
   | "FLOW_JSON"
   | "FLOW_USERSPACE_ONLY"
@@ -77,6 +78,12 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
     errno: ENOENT,
     meaning: "An input cannot be read, or broke off before its first flow.",
     remedy: "The message names the input and why.",
+  },
+  UNWRITABLE_OUTPUT: {
+    exit: 2,
+    errno: ENOENT,
+    meaning: "A file that a command is to write cannot be opened for it.",
+    remedy: "The message names the file and why.",
   },
   FLOW_SYNTAX: {
     exit: 2,

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openExceptionLog } from "../../src/cli/exception-log.ts";
+import * as output from "../../src/cli/output.ts";
 import type { FlowException } from "../../src/load/outcome.ts";
 import { limit } from "../runner/limit.ts";
 
@@ -49,12 +50,12 @@ test("a line is seen soon where no other one comes", async () => {
 });
 
 test("a file that is full is said once", () => {
-  const said = spyOn(console, "error").mockImplementation(() => undefined);
+  const said = spyOn(output, "complain").mockImplementation(() => undefined);
   {
     using log = openExceptionLog("/dev/full", "-");
     for (let line = 1; line <= 3000; line++) log?.write(exception(line));
   }
-  expect(said.mock.calls.map(([text]) => String(text))).toEqual([
+  expect(said.mock.calls.map(([text]) => text)).toEqual([
     expect.stringContaining("writing /dev/full: write: no space left on device"),
   ]);
   said.mockRestore();

@@ -45,5 +45,5 @@ test("lab list makes no cache where there is none yet", () => {
 test("a demo says in a word that the lab failed, exit 125", () => {
   const { exitCode, stderr } = run(["demo", "--kernel", "uml"], NOWHERE);
   expect(exitCode).toBe(125);
-  expect(stderr).toStartWith("lab: no folder for the lab's kernels can be written");
+  expect(stderr).toStartWith("millrace: no folder for the lab's kernels can be written");
 });

@@ -25,7 +25,7 @@ test("dump --json is a format, and cannot be with another one", () => {
   };
   for (const format of ["text", "msgpack"]) {
     const said = dump("--json", "--format", format);
-    expect(said).toContain(`2: millrace: dump: --json is --format jsonl`);
+    expect(said).toContain(`2: millrace: --json is --format jsonl`);
     expect(said).toContain(`--format ${format}`);
   }
   // These get as far as the datapath.

@@ -96,7 +96,7 @@ describe.each(KINDS)("%s", (kind) => {
       [lines, { encoded: 0, refused: 1 }],
       [bytes, { encoded: 1, refused: 0 }],
     ] as const) {
-      const source = streamSource("slow", slowly(COMPRESS[kind](new Uint8Array(holds)), 5));
+      const source = streamSource("slow", () => slowly(COMPRESS[kind](new Uint8Array(holds)), 5));
       const report = await startLoad("dry", { source, format: "auto" }, {});
       expect(report).toMatchObject({ ...outcome, ended: "complete" });
     }

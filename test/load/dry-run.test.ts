@@ -54,7 +54,7 @@ test("input that breaks off is reported with what came before", async () => {
 
 test("an abort ends the wait for the first byte, by which the format is told", async () => {
   const silent = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => undefined) });
-  const input = { source: streamSource("silent", silent), format: "auto" } as const;
+  const input = { source: streamSource("silent", () => silent), format: "auto" } as const;
   const report = await load(openFeed(input, { ufid: true }), new DryRun(new Account()), {
     signal: AbortSignal.timeout(30),
   });

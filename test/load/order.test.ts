@@ -32,7 +32,7 @@ describe("refused lines", () => {
       kinds.indexOf(line) % 6 > 0 && kinds.indexOf(line) < 4 ? [i + 1] : [],
     );
     const pipe = new Blob([lines.join("\n")]).stream();
-    for (const input of [linesOf(lines), streamSource("pipe", pipe)]) {
+    for (const input of [linesOf(lines), streamSource("pipe", () => pipe)]) {
       expect((await told(input)).map(({ line }) => line)).toEqual(wrong);
     }
   });
@@ -122,7 +122,7 @@ describe("a rule's refusal", () => {
       return i % 3 === 0 ? `${UDP_MISSING},${i} # ${"x".repeat(600)}` : sampleLine(i);
     });
     const pipe = new Blob([lines.join("\n")]).stream();
-    for (const input of [linesOf(lines), streamSource("pipe", pipe)]) {
+    for (const input of [linesOf(lines), streamSource("pipe", () => pipe)]) {
       const found = (await told(input)).filter(({ code }) => code === "FLOW_REFUSED");
       expect(found.length).toBeGreaterThan(1300);
       for (const { line, text } of found) expect(text).toBe(lines[line - 1] ?? "");
@@ -132,7 +132,7 @@ describe("a rule's refusal", () => {
   test("shows the flow where the input has gone on too far for its line", async () => {
     const comments = "# a comment\n".repeat(300_000);
     const text = new TextEncoder().encode(`${UDP_MISSING}\n${comments}`);
-    const [found] = await told(streamSource("pipe", new Blob([text]).stream()));
+    const [found] = await told(streamSource("pipe", () => new Blob([text]).stream()));
     expect(found).toMatchObject({ line: 1, column: 1 });
     expect(found?.text.slice(found.caret)).toStartWith("proto=17,frag=no), actions:2");
     // An input that can be read once more is.

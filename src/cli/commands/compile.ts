@@ -7,10 +7,10 @@ import { FlowSetWriter } from "../../format/flow-set/writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
-import { Exit, UsageError } from "../exit.ts";
+import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
-import { bytes, count, counted, printJson, writeOut } from "../output.ts";
-import { isInput, openOutputFile, type OutputFile } from "../output-file.ts";
+import { bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
+import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 
 // `millrace compile`: text or JSON to a flow set.
 
@@ -56,6 +56,7 @@ export function compileCommand(): Command {
 async function run(file: string, options: Options): Promise<void> {
   const startedAt = performance.now();
   const input = file === "-" ? standardInput() : pathSource(file);
+  checkOutput(options.output, file);
   const { format, source } = await detect(input);
   const chosen = options.format === "auto" ? format : options.format;
   if (chosen === "msgpack") {
@@ -68,7 +69,7 @@ async function run(file: string, options: Options): Promise<void> {
     if (errors.length < REPORTED_MAX) errors.push(refusal);
   };
   using signals = new EndingSignals();
-  using out = openOutput(options.output, file);
+  using out = openOutput(options.output);
   const writer = new FlowSetWriter(out.write);
   const compiler = new FlowSetCompiler(source, chosen, writer, refuse);
   await compileAll(compiler, signals.signal);
@@ -111,14 +112,20 @@ async function compileAll(compiler: FlowSetCompiler, signal: AbortSignal): Promi
   }
 }
 
-// A file takes its name when it is whole: one that was there before is not lost to a bad line.
-function openOutput(path: string, input: string): OutputFile {
-  if (path !== "-" && isInput(path, input)) {
-    throw new UsageError(`compile: --output ${path}: it is the input itself`);
+// The input may be waited for: what cannot be written is said before.
+function checkOutput(path: string, input: string): void {
+  if (path === "-") return;
+  if (isInput(path, input)) {
+    throw new UnwritableOutputError(`--output ${path}: it is the input itself`);
   }
-  const out = openOutputFile(path === "-" ? "/dev/stdout" : path, "compile: --output", "whole");
+  checkOutputFile(path, "--output");
+}
+
+// A file takes its name when it is whole: one that was there before is not lost to a bad line.
+function openOutput(path: string): OutputFile {
+  const out = openOutputFile(path === "-" ? "/dev/stdout" : path, "--output", "whole");
   if (out.isStandardOutput && process.stdout.isTTY) {
-    throw new UsageError("compile: a flow set is not for a terminal");
+    throw new UsageError("a flow set is not for a terminal");
   }
   return out;
 }
@@ -137,12 +144,11 @@ type Report = LineNotes & {
 // Standard output may be the flow set itself.
 function print(report: Report, file: string, options: Options, toError: boolean): void {
   if (options.json) {
-    if (toError) console.error(JSON.stringify(report, null, 2));
+    if (toError) writeError(`${JSON.stringify(report, null, 2)}\n`);
     else printJson(report);
     return;
   }
-  const write = (text: string): void =>
-    toError ? void process.stderr.write(text) : writeOut(text);
+  const write = toError ? writeError : writeOut;
   for (const refusal of report.errors.slice(0, SHOWN_MAX)) {
     const { line, column, code, reason } = refusal;
     write(`line ${line}, column ${column}: refused (${code}): ${reason}\n${excerpt(refusal)}`);

@@ -30,7 +30,7 @@ function printScript(args: readonly string[], json: boolean): void {
   const shell = SHELLS.find((known) => known === args[0]);
   if (shell === undefined || args.length > 1) {
     const found = args.length === 0 ? "nothing" : `"${args.join(" ")}"`;
-    throw new UsageError(`completion: found ${found}, expected one of ${SHELLS.join(", ")}`);
+    throw new UsageError(`found ${found}, expected one of ${SHELLS.join(", ")}`);
   }
   const script = completionScript(shell);
   if (json) printJson({ shell, script });

@@ -8,6 +8,7 @@ import {
   setCtLimits,
 } from "../../ovs/ct-limit.ts";
 import { UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { count, printJson, printTable } from "../output.ts";
 
@@ -20,28 +21,27 @@ ZONE is a number from 0 to 65535, or 'default' for all zones that have no limit 
 belong to the network namespace: they hold for the connections that flows with ct(commit) make in all
 its datapaths.`;
 
+const SET = "millrace ct-limit set default=100000 5=1000";
+const GET = "millrace ct-limit get 5 --json";
+const DEL = "millrace ct-limit del 5";
+
 /** `millrace ct-limit`. */
 export function ctLimitCommand(): Command {
   const limits = new Command("ct-limit")
     .description("Limits of connections, by conntrack zone.")
     .addHelpText("after", HELP_AFTER);
-  limits
-    .command("set <ZONE=LIMIT...>")
+  withExamples(limits, SET, GET, DEL);
+  withExamples(limits.command("set <ZONE=LIMIT...>").addHelpText("after", HELP_AFTER), SET)
     .description("set limits; 0 is no limit")
     .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER)
     .action(set);
-  limits
-    .command("get [ZONE...]")
+  withExamples(limits.command("get [ZONE...]").addHelpText("after", HELP_AFTER), GET)
     .description("limits and connections now; of the default and all zones with a limit")
     .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER)
     .action(get);
-  limits
-    .command("del <ZONE...>")
+  withExamples(limits.command("del <ZONE...>").addHelpText("after", HELP_AFTER), DEL)
     .description("delete limits: the default holds again")
     .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER)
     .action(del);
   return withNamespace(limits);
 }

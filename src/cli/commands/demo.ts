@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { colours as pc } from "../colour.ts";
+import { colours as pc, isPainted } from "../colour.ts";
 import { sampleLine, writeSample } from "../../format/sample.ts";
 import { bytesSource, fileSource } from "../../format/source.ts";
 import type { LabKernel } from "../../lab/index.ts";
@@ -19,8 +19,8 @@ import {
 } from "../../ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../ovs/flow.ts";
 import { addPort } from "../../ovs/vport.ts";
-import { isatty } from "../../sys/libc.ts";
 import { Exit } from "../exit.ts";
+import { withExamples } from "../help.ts";
 import { bytes, count, counted, latencies, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";
 
@@ -43,7 +43,7 @@ type Options = { kernel: LabKernel; here?: true };
 
 /** `millrace demo`: the main job, where anybody can watch it. */
 export function demoCommand(): Command {
-  return new Command("demo")
+  return withExamples(new Command("demo"), "millrace demo", "millrace demo --kernel qemu")
     .description(
       "Boot a throw-away kernel, create a datapath, load 100,000 flows from a file, read them back, " +
         "and report, beside what it would have taken flow by flow.",
@@ -64,8 +64,8 @@ async function demoInLab(kernel: LabKernel): Promise<void> {
     kernel,
     command: ["millrace", "demo", "--here"],
     stdin: "ignore",
-    // The lab's streams are pipes: that there is a terminal behind them is told.
-    env: isatty(1) ? { ...process.env, FORCE_COLOR: "1" } : process.env,
+    // The lab's streams are pipes: that colours are wanted is told.
+    env: isPainted ? { ...process.env, FORCE_COLOR: "1" } : process.env,
     onProgress: (line: string) => process.stderr.write(`${pc.dim(line)}\n`),
   });
   const seconds = (performance.now() - startedAt) / 1000;

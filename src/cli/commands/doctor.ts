@@ -1,7 +1,9 @@
 import { Command } from "commander";
 import { colours as pc } from "../colour.ts";
 import { checkAll } from "../doctor-checks.ts";
+import { padRight } from "../columns.ts";
 import { Exit } from "../exit.ts";
+import { withExamples } from "../help.ts";
 import { printJson, writeOut } from "../output.ts";
 
 // `millrace doctor`: prints what the checks find.
@@ -10,7 +12,7 @@ const SIGNS = { ok: pc.green("ok     "), note: pc.yellow("note   "), lacking: pc
 
 /** `millrace doctor`. */
 export function doctorCommand(): Command {
-  return new Command("doctor")
+  const command = new Command("doctor")
     .description(
       "What this machine has and lacks for loads and for the lab, and what to do about it.",
     )
@@ -20,12 +22,13 @@ export function doctorCommand(): Command {
       const checks = checkAll();
       if (options.json) printJson(checks);
       else {
-        const width = Math.max(...checks.map(({ what }) => what.length));
+        const width = Math.max(...checks.map(({ what }) => Bun.stringWidth(what)));
         for (const { what, verdict, found, remedy } of checks) {
-          writeOut(`${SIGNS[verdict]}  ${what.padEnd(width)}  ${found}\n`);
+          writeOut(`${SIGNS[verdict]}  ${padRight(what, width)}  ${found}\n`);
           if (remedy !== undefined) writeOut(`${" ".repeat(width + 11)}→ ${remedy}\n`);
         }
       }
       if (checks.some(({ verdict }) => verdict === "lacking")) process.exitCode = Exit.unavailable;
     });
+  return withExamples(command, "millrace doctor", "millrace doctor --json | jq -r '.[].what'");
 }

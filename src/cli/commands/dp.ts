@@ -12,6 +12,7 @@ import {
 } from "../../ovs/datapath.ts";
 import { listPorts, type PortInfo } from "../../ovs/vport.ts";
 import { UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { count, printJson, printTable, writeOut } from "../output.ts";
 
@@ -23,15 +24,26 @@ type SetOptions = JsonOption & { features?: readonly DatapathFeature[]; masksCac
 /** `millrace dp`. */
 export function dpCommand(): Command {
   const dp = new Command("dp").description("Add, delete, change, list and show datapaths.");
-  dp.command("add <NAME>")
+  withExamples(
+    dp,
+    "millrace dp add lab0",
+    "millrace dp list",
+    "millrace dp show lab0 --json",
+    "millrace dp del lab0",
+  );
+  withExamples(dp.command("add <NAME>"), "millrace dp add lab0")
     .description("create a datapath")
     .option("--json", "one JSON document")
     .action(add);
-  dp.command("del <NAME>")
+  withExamples(dp.command("del <NAME>"), "millrace dp del lab0")
     .description("delete a datapath, its ports and its flows")
     .option("--json", "one JSON document")
     .action(del);
-  dp.command("set <NAME>")
+  withExamples(
+    dp.command("set <NAME>"),
+    "millrace dp set lab0 --features unaligned,vport-pids",
+    "millrace dp set lab0 --masks-cache 1024",
+  )
     .description("change a datapath; what is not named stays")
     .option(
       "--features <LIST>",
@@ -41,11 +53,11 @@ export function dpCommand(): Command {
     .option("--masks-cache <SLOTS>", "slots of the mask cache: 0, or a power of two", slots)
     .option("--json", "one JSON document")
     .action(set);
-  dp.command("list")
+  withExamples(dp.command("list"), "millrace dp list", "millrace dp list --json")
     .description("the datapaths of this network namespace")
     .option("--json", "one JSON document")
     .action(list);
-  dp.command("show [NAME]")
+  withExamples(dp.command("show [NAME]"), "millrace dp show", "millrace dp show lab0 --json")
     .description("counters and ports of a datapath, or of all")
     .option("--json", "one JSON document")
     .action(show);
@@ -82,7 +94,7 @@ function del(name: string, { json }: JsonOption): void {
 
 function set(name: string, { features, masksCache, json }: SetOptions): void {
   if (features === undefined && masksCache === undefined) {
-    throw new UsageError("dp set: found nothing to change, expected --features or --masks-cache");
+    throw new UsageError("found nothing to change, expected --features or --masks-cache");
   }
   using channel = new OvsChannel();
   const changed = setDatapath(channel, name, {
@@ -115,6 +127,7 @@ function show(name: string | undefined, options: JsonOption): void {
   const datapaths = name === undefined ? listDatapaths(channel) : [getDatapath(channel, name)];
   const shown = datapaths.map((datapath) => ({ ...datapath, ports: listPorts(channel, datapath) }));
   if (options.json) return printJson(name === undefined ? shown : shown[0]);
+  if (shown.length === 0) return writeOut("no datapaths\n");
   for (const datapath of shown) showOne(datapath, datapath.ports);
 }
 

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { runDpctl } from "../dpctl/run.ts";
-import { writeOut } from "../output.ts";
+import { writeError, writeOut } from "../output.ts";
 
 /** `millrace dpctl`: its arguments are ovs-dpctl's, and none of them is looked at here. */
 export function dpctlCommand(): Command {
@@ -13,7 +13,7 @@ export function dpctlCommand(): Command {
     .action(async (args: string[]) => {
       process.exitCode = await runDpctl(args, {
         out: writeOut,
-        error: (text) => void process.stderr.write(text),
+        error: writeError,
       });
     });
 }

@@ -11,8 +11,9 @@ import { lazyPortNames, listPorts } from "../../ovs/vport.ts";
 import { Exit, UsageError } from "../exit.ts";
 import type { Sum } from "../flow-groups.ts";
 import { printFlows } from "../flow-output.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { outputEnded } from "../output.ts";
+import { complain, outputEnded } from "../output.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
 // `millrace dump`: the flows of a datapath as text, JSON lines or a flow set.
@@ -31,15 +32,11 @@ type Options = {
 
 const HELP_AFTER = `${WHERE_HELP}
 --group-by prints a table of the groups, with --json an object a line: how many flows have the same values.
-Its FIELDS are those of --where, with commas between them, and 'actions'.
-
-Examples:
-  millrace dump --dp lab0 --where 'ipv4.dst in 10.0.0.0/8 and packets > 100'
-  millrace dump --dp lab0 --group-by in_port,eth_type --sum packets,bytes`;
+Its FIELDS are those of --where, with commas between them, and 'actions'.`;
 
 /** `millrace dump`. */
 export function dumpCommand(): Command {
-  return withNamespace(
+  const command = withNamespace(
     new Command("dump")
       .description(
         "Print the flows of a datapath, as ovs-dpctl dump-flows does. Every dump loads again.",
@@ -66,6 +63,13 @@ export function dumpCommand(): Command {
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );
+  return withExamples(
+    command,
+    "millrace dump --dp lab0 -m",
+    "millrace dump --dp lab0 --where 'ipv4.dst in 10.0.0.0/8 and packets > 100'",
+    "millrace dump --dp lab0 --group-by in_port,eth_type --sum packets,bytes",
+    "millrace dump --dp lab0 --format msgpack > flows.set && millrace load flows.set --dp lab1",
+  );
 }
 
 async function run(given: Options, command: Command): Promise<void> {
@@ -87,7 +91,7 @@ async function run(given: Options, command: Command): Promise<void> {
   if (outputEnded()) return;
   const doubt = check.doubt();
   if (doubt === undefined) return;
-  console.error(`millrace: ${doubtInWords(doubt)}; dump again for the flows of now`);
+  complain(`${doubtInWords(doubt)}; dump again for the flows of now`);
   process.exitCode = Exit.someFailed;
 }
 
@@ -123,8 +127,8 @@ function namesOf(ports: readonly NumberedPort[]): PortNames {
   const nameless = ports.filter(({ name }) => !isTextName(name));
   if (nameless.length > 0) {
     const which = nameless.map(({ number, name }) => `${number} (${JSON.stringify(name)})`);
-    console.error(
-      `millrace: warning: no text can hold the names of these ports, which are printed as numbers: ` +
+    complain(
+      `warning: no text can hold the names of these ports, which are printed as numbers: ` +
         which.join(", "),
     );
   }
@@ -134,16 +138,15 @@ function namesOf(ports: readonly NumberedPort[]): PortNames {
 /** @throws UsageError where `--format` asks for something else than `--json` does */
 function jsonFormat({ format }: Options, command: Command): FlowFormat {
   if (command.getOptionValueSource("format") !== "default" && format !== "jsonl") {
-    throw new UsageError(`dump: --json is --format jsonl, and cannot be with --format ${format}`);
+    throw new UsageError(`--json is --format jsonl, and cannot be with --format ${format}`);
   }
   return "jsonl";
 }
 
 /** @throws UsageError where options are for flows, and not for groups of them */
 function refuseUngrouped({ format, stats, sum }: Options): void {
-  if (format === "msgpack")
-    throw new UsageError("dump: a flow set holds flows, not groups of them");
-  if (!stats && sum !== undefined) throw new UsageError("dump: --sum cannot be with --no-stats");
+  if (format === "msgpack") throw new UsageError("a flow set holds flows, not groups of them");
+  if (!stats && sum !== undefined) throw new UsageError("--sum cannot be with --no-stats");
 }
 
 function sumsOf(text: string): Sum[] {

@@ -12,8 +12,9 @@ import type { RemovedFlows } from "../../remove-where.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { Exit, UsageError } from "../exit.ts";
 import { printFlows } from "../flow-output.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { count, counted, printJson, writeOut } from "../output.ts";
+import { complain, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
 // `millrace flow`: one flow is shown or deleted, or all are flushed.
@@ -28,33 +29,31 @@ Exit status 1: there is no such flow.`;
 
 const DELETE_HELP = `${FLOW_HELP}
 ${WHERE_HELP}
-With --where the flows are dumped, and each is deleted by what names it; none is no failure.
+With --where the flows are dumped, and each is deleted by what names it; none is no failure.`;
 
-Examples:
-  millrace flow del ufid:12345678-1234-1234-1234-123456789abc --dp lab0
-  millrace flow del --where 'used > 60 and not actions has ct' --dp lab0 --dry-run`;
+const GET = "millrace flow get 'in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)' --dp lab0 --json";
+const DEL = "millrace flow del ufid:12345678-1234-1234-1234-123456789abc --dp lab0";
+const DEL_WHERE =
+  "millrace flow del --where 'used > 60 and not actions has ct' --dp lab0 --dry-run";
+const FLUSH = "millrace flow flush --dp lab0";
 
 /** `millrace flow`. */
 export function flowCommand(): Command {
   const flow = new Command("flow").description("Get, delete and flush flows.");
-  flow
-    .command("get <FLOW>")
+  withExamples(flow, GET, DEL, DEL_WHERE, FLUSH);
+  withExamples(flow.command("get <FLOW>").addHelpText("after", FLOW_HELP), GET)
     .description("print one flow with its counters")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")
-    .addHelpText("after", FLOW_HELP)
     .action(get);
-  flow
-    .command("del [FLOW]")
+  withExamples(flow.command("del [FLOW]").addHelpText("after", DELETE_HELP), DEL, DEL_WHERE)
     .description("delete one flow, or those of a filter")
     .requiredOption("--dp <NAME>", "the datapath")
     .option(...WHERE_OPTION)
     .option("--dry-run", "print the flows that would be deleted, and delete none")
     .option("--json", "one JSON document; with --dry-run an object a flow, as dump has it")
-    .addHelpText("after", DELETE_HELP)
     .action(del);
-  flow
-    .command("flush")
+  withExamples(flow.command("flush"), FLUSH)
     .description("delete every flow of the datapath, whoever put it")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")
@@ -74,10 +73,10 @@ function get(text: string, options: Options): void {
 
 async function del(text: string | undefined, options: DeleteOptions): Promise<void> {
   if (text === undefined && options.where === undefined) {
-    throw new UsageError("flow del: FLOW is missing, or --where; 'flow flush' deletes every flow");
+    throw new UsageError("FLOW is missing, or --where; 'flow flush' deletes every flow");
   }
   if (text !== undefined && options.where !== undefined) {
-    throw new UsageError("flow del: FLOW and --where cannot be both");
+    throw new UsageError("FLOW and --where cannot be both");
   }
   if (options.where !== undefined) {
     await (options.dryRun ? showWhere(options.where, options) : delWhere(options.where, options));
@@ -107,7 +106,7 @@ async function delWhere(where: string, options: Options): Promise<void> {
   const { removed, doubt, ...others } = await datapath.removeWhere(where, { signal });
   if (options.json) printJson({ deleted: removed, ...others });
   else printDeleted(removed, others);
-  if (others.endReason !== "") console.error(`millrace: ${others.endReason}`);
+  if (others.endReason !== "") complain(others.endReason);
   process.exitCode = statusOf(others);
   warnOf(doubt);
 }
@@ -150,12 +149,12 @@ async function show(
 ): Promise<void> {
   const format = json ? "jsonl" : "text";
   const printed = await printFlows(flows, { format, more: true, stats: true }, ports);
-  console.error(`millrace: ${counted(printed, "flow")} would be deleted`);
+  writeError(`${counted(printed, "flow")} would be deleted\n`);
 }
 
 function warnOf(doubt: DumpDoubt | undefined): void {
   if (doubt === undefined) return;
-  console.error(`millrace: ${doubtInWords(doubt)}; some may have been passed over`);
+  complain(`${doubtInWords(doubt)}; some may have been passed over`);
   if (process.exitCode === Exit.ok) process.exitCode = Exit.someFailed;
 }
 
@@ -167,6 +166,6 @@ function flush(options: Options): void {
 }
 
 function notFound(text: string): void {
-  console.error(`millrace: there is no such flow: ${text}`);
+  complain(`there is no such flow: ${text}`);
   process.exitCode = Exit.someFailed;
 }

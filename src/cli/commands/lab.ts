@@ -9,6 +9,9 @@ import {
   type LabKernel,
 } from "../../lab/index.ts";
 import { Exit } from "../exit.ts";
+import { withExamples } from "../help.ts";
+import { complain, writeError } from "../output.ts";
+import { systemErrorText } from "../system-error.ts";
 import { hasTerminal } from "../../lab/terminal.ts";
 
 /** The signals that end a lab, with their numbers: the exit status is 128 and the number. */
@@ -31,34 +34,33 @@ function positive(text: string): number {
   return value;
 }
 
-const HELP_AFTER = `
+const DISK = `
 A command in a lab sees the host's disk, with the caller's rights, and what it writes there stays.
 With --read-only it stays in the guest's memory, and is gone with the guest. That is for accidents:
 a command is root in its guest, and one that means harm can mount the disk again.
-/run, /dev/shm and TMPDIR are the guest's own in any case.
+/run, /dev/shm and TMPDIR are the guest's own in any case.`;
 
-Examples:
-  millrace lab run --read-only -- sh setup.sh
-  millrace lab shell --read-only`;
+const RUN = "millrace lab run --read-only -- sh setup.sh";
+const SHELL = "millrace lab shell --read-only";
 
 /** `millrace lab`: run a command, or a shell, on a kernel that has the datapath. */
 export function labCommand(): Command {
-  const lab = new Command("lab").description("run on a throw-away kernel that has the datapath");
-  lab.addHelpText("after", HELP_AFTER);
+  const lab = new Command("lab").description(
+    "Run commands on a throw-away kernel that has the datapath.",
+  );
+  withExamples(lab.addHelpText("after", DISK), RUN, SHELL, "millrace lab list");
   lab.enablePositionalOptions();
-  withKernel(lab.command("run"))
+  const run = withKernel(lab.command("run")).addHelpText("after", DISK);
+  withExamples(run, RUN, "millrace lab run --peers -- sh -c 'millrace dp add x && ovs-dpctl show'")
     .description("run a command in a lab; the exit status is the command's")
-    .argument("<command...>", "the command and its arguments, after --")
-    .option("--timeout <seconds>", "end the command after so long (exit status 124)", positive)
+    .argument("<COMMAND...>", "the command and its arguments, after --")
+    .option("--timeout <SECONDS>", "end the command after so long (exit status 124)", positive)
     .passThroughOptions()
-    .addHelpText("after", HELP_AFTER)
     .action((command: string[], options: RunOptions) => inLab(command, options, false));
-  withKernel(lab.command("shell"))
+  withExamples(withKernel(lab.command("shell")).addHelpText("after", DISK), SHELL)
     .description("open a shell in a lab, on this terminal")
-    .addHelpText("after", HELP_AFTER)
     .action((options: RunOptions) => inLab([process.env["SHELL"] ?? "/bin/sh"], options, true));
-  lab
-    .command("list")
+  withExamples(lab.command("list"), "millrace lab list", "millrace lab list --json")
     .description("say which kernels can be had here, what runs, and what is kept on disk")
     .option("--json", "as one JSON document")
     .action(list);
@@ -88,10 +90,10 @@ async function list(options: { json?: boolean }): Promise<void> {
 }
 
 function withKernel(command: Command): Command {
-  const kernel = new Option("--kernel <kernel>", "the kernel to run").choices(LAB_KERNELS);
+  const kernel = new Option("--kernel <KERNEL>", "the kernel to run").choices(LAB_KERNELS);
   return command
     .addOption(kernel.default("auto"))
-    .option("--memory <mib>", "the guest's memory in MiB (default: 4096, or what fits)", positive)
+    .option("--memory <MIB>", "the guest's memory in MiB (default: 4096, or what fits)", positive)
     .option(
       "--read-only",
       "keep what is written to the disk in the guest's memory; not on the host's own kernel",
@@ -114,7 +116,7 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
     });
   }
   const say = (line: string): void => {
-    if (options.quiet !== true) console.error(`lab: ${line}`);
+    if (options.quiet !== true) writeError(`lab: ${line}\n`);
   };
   try {
     for (const peer of options.peers === true ? PEERS : []) {
@@ -135,8 +137,8 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
     process.exit(result.exitCode);
   } catch (error) {
     if (received !== undefined) process.exit(128 + SIGNALS[received]);
-    const message = error instanceof LabError ? error.message : String(error);
-    console.error(`lab: ${message}`);
+    const message = error instanceof LabError ? error.message : systemErrorText(error);
+    complain(message ?? String(error));
     // At once: an input that nobody reads any more would keep the process.
     process.exit(Exit.lab);
   }

@@ -16,7 +16,7 @@ import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { EXIT_OF, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
-import { bytes, count, counted, latencies, printJson, writeOut } from "../output.ts";
+import { bytes, complain, count, counted, latencies, printJson, writeOut } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { loadProgressBar } from "../progress.ts";
 
@@ -175,9 +175,9 @@ async function run(file: string, options: Options): Promise<void> {
   // A thrown value is none for JSON, and the reason says what it was.
   if (options.json) printJson({ ...report, endCause: undefined });
   else printReport(report, file, options);
-  for (const note of report.withoutThreads) console.error(`millrace: ${note}`);
+  for (const note of report.withoutThreads) complain(note);
   // What says why stands beside the report, in whatever form that is.
-  if (report.endReason !== "") console.error(`millrace: ${report.endReason}`);
+  if (report.endReason !== "") complain(report.endReason);
   process.exitCode = EXIT_OF[verdictOf(report)];
 }
 
@@ -185,13 +185,13 @@ async function run(file: string, options: Options): Promise<void> {
 function refuseConflicts(options: Options): void {
   const { dp, dryRun, workers, transport } = options;
   if (dp === undefined && dryRun === undefined) {
-    throw new UsageError("load: --dp NAME is missing (or --dry-run, to send nothing)");
+    throw new UsageError("--dp NAME is missing (or --dry-run, to send nothing)");
   }
   if (options.anyPort && !dryRun) {
-    throw new UsageError("load: --any-port is for --dry-run: a datapath has names of its own");
+    throw new UsageError("--any-port is for --dry-run: a datapath has names of its own");
   }
   if (workers === 2 && transport !== "sendmmsg") {
-    throw new UsageError(`load: --workers 2 sends by sendmmsg, not by --transport ${transport}`);
+    throw new UsageError(`--workers 2 sends by sendmmsg, not by --transport ${transport}`);
   }
 }
 

@@ -3,22 +3,39 @@ import { OvsChannel } from "../../ovs/channel.ts";
 import { getDatapath } from "../../ovs/datapath.ts";
 import { deleteMeter, getMeter, meterFeatures, type MeterInfo, setMeter } from "../../ovs/meter.ts";
 import { Exit, UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
-import { count, counted, printJson, printTable, writeOut } from "../output.ts";
+import { complain, count, counted, printJson, printTable, writeOut } from "../output.ts";
 
 // `millrace meter`: meters are set, shown and deleted.
 
 type Common = { dp: string; json?: true };
 type SetOptions = Common & { pps?: number; kbps?: number; burst?: number; clear?: true };
 
+const SET = "millrace meter set 1 --dp lab0 --pps 1000";
+const GET = "millrace meter get 1 2 --dp lab0 --json";
+
 /** `millrace meter`. */
 export function meterCommand(): Command {
   const meter = new Command("meter").description(
     "Meters of a datapath: what a flow's meter(ID) action drops.",
   );
-  sub(meter, "features", "how many meters and bands there can be").action(features);
-  sub(meter, "set <ID>", "make a meter, or change it")
+  withExamples(
+    meter,
+    SET,
+    GET,
+    "millrace load flows.txt --dp lab0       # with meter(1) in actions",
+  );
+  withExamples(
+    sub(meter, "features", "how many meters and bands there can be"),
+    "millrace meter features --dp lab0",
+  ).action(features);
+  withExamples(
+    sub(meter, "set <ID>", "make a meter, or change it"),
+    SET,
+    "millrace meter set 2 --dp lab0 --kbps 50000 --burst 8000",
+  )
     .option("--pps <RATE>", "drop what is above so many packets a second", positiveNumber("--pps"))
     .option(
       "--kbps <RATE>",
@@ -28,12 +45,14 @@ export function meterCommand(): Command {
     .option("--burst <SIZE>", "let so many through at once", positiveNumber("--burst"))
     .option("--clear", "begin counting at zero")
     .action(set);
-  sub(meter, "get <ID...>", "counters; the kernel does not tell rates, and has no list").action(
-    get,
-  );
-  sub(meter, "del <ID...>", "delete meters; flows that name one let everything through").action(
-    del,
-  );
+  withExamples(
+    sub(meter, "get <ID...>", "counters; the kernel does not tell rates, and has no list"),
+    GET,
+  ).action(get);
+  withExamples(
+    sub(meter, "del <ID...>", "delete meters; flows that name one let everything through"),
+    "millrace meter del 1 2 --dp lab0",
+  ).action(del);
   return withNamespace(meter);
 }
 
@@ -101,7 +120,7 @@ function report(
     const meter = find(id);
     if (meter !== undefined) found.push(meter);
     else {
-      console.error(`millrace: ${options.dp} has no meter ${id}`);
+      complain(`${options.dp} has no meter ${id}`);
       process.exitCode = Exit.someFailed;
     }
   }

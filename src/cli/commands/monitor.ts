@@ -3,23 +3,25 @@ import { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
 import { type ChangeEvent, type ChangeKind, listenToChanges } from "../../ovs/events.ts";
 import { UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { type LiveOptions, showLive } from "../live.ts";
 import { positiveNumber } from "../number-option.ts";
-import { printJsonLine, writeOut } from "../output.ts";
+import { printJsonLine, writeError, writeOut } from "../output.ts";
 
 // `millrace monitor`: changes as they happen.
 
 type Options = LiveOptions & { dp?: string; only?: readonly ChangeKind[]; json?: true };
 
 const HELP_AFTER = `
+Each line begins with the time at which the change was read, in UTC: the kernel tells none of its own.
 The kernel does not tell of everything: a flush is silent, and so is the end of the flows of a datapath
 that is deleted. While anybody listens to flows, each install costs the kernel half as much again.
 A line "overrun" says how many changes were lost there. Ends with SIGINT, status 0.`;
 
 /** `millrace monitor`. */
 export function monitorCommand(): Command {
-  return withNamespace(
+  const command = withNamespace(
     new Command("monitor")
       .description("Show changes of datapaths, ports and flows as they happen.")
       .option("--dp <NAME>", "of this datapath only")
@@ -29,6 +31,12 @@ export function monitorCommand(): Command {
       .option("--json", "an object a line")
       .addHelpText("after", HELP_AFTER)
       .action(run),
+  );
+  return withExamples(
+    command,
+    "millrace monitor",
+    "millrace monitor --dp lab0 --only port,flow",
+    "millrace monitor --dp lab0 --duration 60 --json > changes.jsonl",
   );
 }
 
@@ -48,12 +56,13 @@ async function run(options: Options): Promise<void> {
   });
   // After listening began: a datapath made in between is known either way.
   const names = new Map(listDatapaths(channel).map(({ index, name }) => [index, name]));
-  console.error("listening");
+  writeError("listening\n");
   const open = (signal: AbortSignal) => changes.events({ signal });
   await showLive(open, options, (event) => {
     if (event.kind === "datapath") names.set(event.datapathIndex, event.datapath.name);
-    if (options.json) printJsonLine(jsonOf(event, names));
-    else writeOut(`${textOf(event, names)}\n`);
+    const time = new Date().toISOString();
+    if (options.json) printJsonLine({ time, ...jsonOf(event, names) });
+    else writeOut(`${time} ${textOf(event, names)}\n`);
   });
 }
 

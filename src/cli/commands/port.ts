@@ -4,6 +4,7 @@ import { getDatapath } from "../../ovs/datapath.ts";
 import { NetworkNamespace } from "../../sys/netns.ts";
 import { movePort } from "../../ovs/port-move.ts";
 import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
+import { withExamples } from "../help.ts";
 import { namespaceOf, withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
 import { count, printJson, printTable } from "../output.ts";
@@ -17,8 +18,18 @@ export function portCommand(): Command {
   const port = new Command("port").description(
     "Add, delete, move and list the ports of a datapath.",
   );
-  port
-    .command("add <NAME>")
+  withExamples(
+    port,
+    "millrace port add veth1 --dp lab0",
+    "millrace port list --dp lab0",
+    "millrace port del veth1 --dp lab0",
+  );
+  withExamples(
+    port.command("add <NAME>"),
+    "millrace port add veth1 --dp lab0",
+    "millrace port add host0 --dp lab0 --type internal --number 7",
+    "millrace port add vx0 --dp lab0 --type vxlan --destination-port 4789",
+  )
     .description("add an interface that exists, or one that the datapath makes")
     .requiredOption("--dp <NAME>", "the datapath")
     .addOption(
@@ -39,21 +50,22 @@ export function portCommand(): Command {
     .option("--gbp", "vxlan's group policy extension")
     .option("--json", "one JSON document")
     .action(add);
-  port
-    .command("del <NAME>")
+  withExamples(port.command("del <NAME>"), "millrace port del veth1 --dp lab0")
     .description("take a port out of its datapath")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")
     .action(del);
-  port
-    .command("move <NAME>")
+  withExamples(port.command("move <NAME>"), "millrace port move host0 --dp lab0 --to blue")
     .description("move the interface of an internal port into a namespace; it stays a port")
     .requiredOption("--dp <NAME>", "the datapath")
     .requiredOption("--to <NAMESPACE>", "a network namespace: name, path, or id of a process in it")
     .option("--json", "one JSON document")
     .action(move);
-  port
-    .command("list")
+  withExamples(
+    port.command("list"),
+    "millrace port list --dp lab0",
+    "millrace port list --dp lab0 --json",
+  )
     .description("ports with their counters")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")

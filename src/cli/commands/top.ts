@@ -2,11 +2,13 @@ import { Command, Option } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 import { pressKey, type TopChoice } from "../top/keys.ts";
 import { FlowSampler, type TopSort } from "../top/sampler.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
+import { canDraw } from "../terminal.ts";
 import { HEADER_ROWS, sampleLines, SCREEN, screenText } from "../top/screen.ts";
 
 // `millrace top`: samples a datapath and draws its busiest flows.
@@ -35,7 +37,7 @@ ${WHERE_HELP}`;
 
 /** `millrace top`. */
 export function topCommand(): Command {
-  return withNamespace(
+  const command = withNamespace(
     new Command("top")
       .description("Show the busiest flows of a datapath, live.")
       .requiredOption("--dp <NAME>", "the datapath")
@@ -53,6 +55,12 @@ export function topCommand(): Command {
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );
+  return withExamples(
+    command,
+    "millrace top --dp lab0",
+    "millrace top --dp lab0 --sort bytes --where 'tcp.dst = 443'",
+    "millrace top --dp lab0 --once --json",
+  );
 }
 
 async function run(options: Options): Promise<void> {
@@ -66,7 +74,7 @@ async function run(options: Options): Promise<void> {
     typed: undefined,
     quit: false,
   };
-  const live = process.stdout.isTTY && !options.json && !options.once;
+  const live = canDraw(1) && !options.json && !options.once;
   using view = live ? new LiveView(choice) : undefined;
   // The first look gives no rates.
   sampler.sample(choice.sort, 0);

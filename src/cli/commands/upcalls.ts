@@ -4,8 +4,9 @@ import { type PortNames, portNamesOf } from "../../flow/ports.ts";
 import type { UpcallDispatch, UpcallEvent } from "../../ovs/upcalls.ts";
 import { type LiveOptions, showLive } from "../live.ts";
 import { positiveNumber } from "../number-option.ts";
+import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { counted, printJsonLine, writeOut } from "../output.ts";
+import { counted, printJsonLine, writeError, writeOut } from "../output.ts";
 
 // `millrace upcalls`: packets that find no flow, as they come.
 
@@ -23,11 +24,11 @@ const HELP_AFTER = `
 Packets that find no flow come here while the command runs, and are dropped unless --execute says what
 is done with them. Where another program gets them (ovs-vswitchd), the command refuses to start:
 --take-over takes them away from it, and gives them back at the end.
-A line "lost" says how many packets were lost there. Ends with SIGINT, status 0.`;
+Each line begins with the time at which the packet was read, in UTC. A line "lost" says how many packets were lost there. Ends with SIGINT, status 0.`;
 
 /** `millrace upcalls`. */
 export function upcallsCommand(): Command {
-  return withNamespace(
+  const command = withNamespace(
     new Command("upcalls")
       .description("Show packets that find no flow, as they come.")
       .requiredOption("--dp <NAME>", "the datapath")
@@ -46,6 +47,12 @@ export function upcallsCommand(): Command {
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );
+  return withExamples(
+    command,
+    "millrace upcalls --dp lab0",
+    "millrace upcalls --dp lab0 --port veth1 --execute 2",
+    "millrace upcalls --dp lab0 --count 10 --json",
+  );
 }
 
 async function run(options: Options): Promise<void> {
@@ -56,11 +63,12 @@ async function run(options: Options): Promise<void> {
     ...(options.port === undefined ? {} : { ports: options.port }),
   });
   const names = recentNames(dp);
-  console.error("listening");
+  writeError("listening\n");
   const open = (signal: AbortSignal) => upcalls.events({ signal });
   await showLive(open, options, (event) => {
-    if (options.json) printJsonLine(jsonOf(event, names()));
-    else writeOut(`${textOf(event, names(), options.packets === true)}\n`);
+    const time = new Date().toISOString();
+    if (options.json) printJsonLine({ time, ...jsonOf(event, names()) });
+    else writeOut(`${time} ${textOf(event, names(), options.packets === true)}\n`);
     if (event.kind !== "lost" && options.execute !== undefined) dp.execute(event, options.execute);
   });
 }

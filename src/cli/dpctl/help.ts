@@ -56,5 +56,12 @@ made up. What is different:
   tunnels      are ports of the kernel's own types; counters of theirs are shown
   ct-del-limits, ct-set-limits without a limit  are errors; 'default' can be deleted
   logging      -v, --log-file and --syslog-* are taken and do nothing
+Examples:
+  millrace dpctl add-dp lab0 veth0 veth1
+  millrace dpctl add-flow lab0 'in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)' 2
+  millrace dpctl add-flows lab0 flows.txt
+  millrace dpctl dump-flows -m lab0
+  alias ovs-dpctl='millrace dpctl'
+
 Not here: parse-actions and normalize-actions (ovs-dpctl has them for its own tests).
 `;

@@ -1,4 +1,5 @@
 import { colours as pc } from "../colour.ts";
+import { beginningOf } from "../columns.ts";
 import { bytes, count, counted } from "../output.ts";
 import type { TopSample, TopSort } from "./sampler.ts";
 
@@ -47,22 +48,18 @@ export function sampleLines(sample: TopSample, state: ScreenState): string[] {
   const mark = (column: TopSort, title: string): string =>
     (column === sort ? `${title}↓` : title).padStart(12);
   const lines = [
-    pc.bold(cut(head, width)),
-    pc.dim(cut(keys, width)),
+    pc.bold(beginningOf(head, width)),
+    pc.dim(beginningOf(keys, width)),
     "",
-    pc.bold(cut(`${mark("packets", "packets/s")}${mark("bytes", "bytes/s")}  flow`, width)),
+    pc.bold(beginningOf(`${mark("packets", "packets/s")}${mark("bytes", "bytes/s")}  flow`, width)),
   ];
   for (const { packetsPerSecond, bytesPerSecond, flow } of sample.busiest.slice(0, rows)) {
     const rates = `${rate(packetsPerSecond).padStart(12)}${bytes(Math.round(bytesPerSecond)).padStart(12)}`;
-    lines.push(cut(`${rates}  ${flow}`, width));
+    lines.push(beginningOf(`${rates}  ${flow}`, width));
   }
   return lines;
 }
 
 function rate(value: number): string {
   return value >= 100 ? count(Math.round(value)) : value.toFixed(1);
-}
-
-function cut(line: string, width: number): string {
-  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
 }

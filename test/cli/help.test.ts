@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { COMMANDS } from "../../src/cli/command-table.ts";
+import { programOf } from "../../src/cli/program.ts";
+
+const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
+
+/** Programs of their own: they print their help themselves. */
+const OTHERS = ["dpctl", "bench"] as const;
+
+/** A command with its name in full. */
+type Named = { readonly path: string; readonly command: Command };
+
+function all(path: string, command: Command): Named[] {
+  const below = command.commands.filter((known) => known.name() !== "help");
+  return [{ path, command }, ...below.flatMap((known) => all(`${path} ${known.name()}`, known))];
+}
+
+const found: Named[] = [];
+for (const name of Object.keys(COMMANDS)) {
+  const program = await programOf([name], COMMANDS);
+  const command = program.commands.find((known) => known.name() === name);
+  if (command === undefined) throw new Error(`${name} is not there`);
+  if (!OTHERS.some((other) => other === name)) found.push(...all(`millrace ${name}`, command));
+}
+
+function helpOf(command: Command): string {
+  let text = "";
+  command.configureOutput({ writeOut: (piece) => void (text += piece) });
+  command.outputHelp();
+  return text;
+}
+
+/** The lines below `Examples:`. */
+function examplesIn(help: string): string[] {
+  const lines = help.split("\n");
+  const from = lines.indexOf("Examples:") + 1;
+  if (from === 0) return [];
+  const end = lines.findIndex((line, i) => i >= from && !line.startsWith("  "));
+  return lines.slice(from, end < 0 ? undefined : end).map((line) => line.trim());
+}
+
+describe.each(found)("the help of $path", ({ path, command }) => {
+  const help = helpOf(command);
+
+  test("names what is to be given in one style", () => {
+    const names = [
+      ...command.registeredArguments.map((argument) => argument.name()),
+      ...command.options.flatMap(({ flags }) =>
+        [...flags.matchAll(/[<[]([^\]>]+)/g)].map(([, name = ""]) => name),
+      ),
+    ];
+    for (const name of names) expect(name).toMatch(/^[A-Z][A-Z=.]*$/);
+    expect(help).toStartWith(`Usage: ${path} `);
+    expect(help).not.toMatch(/\[options\]|\[command\]/);
+  });
+
+  test("says what the command does, in a sentence for a command, in words for a part of one", () => {
+    const isWhole = path.split(" ").length === 2;
+    expect(command.description()).toMatch(isWhole ? /^[A-Z].*\.$/ : /^[a-z].*[^.]$/);
+  });
+
+  test("has examples, of options that there are", async () => {
+    const examples = examplesIn(help);
+    expect(examples.length).toBeGreaterThan(0);
+    expect(examples.some((line) => line.includes(path))).toBe(true);
+    for (const line of examples) for (const words of calls(line)) await parse(words);
+  });
+});
+
+/** The calls of millrace in a line of a shell. */
+function calls(line: string): string[][] {
+  const parts = line.replace(/ +#.*/, "").split(/ [|>] | && /);
+  return parts
+    .filter((part) => part.startsWith("millrace "))
+    .map((part) => [...part.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare))
+    .map((words) => words.slice(1, wordsOf(words)).filter((word) => word !== undefined));
+}
+
+/** Up to what the shell reads. */
+function wordsOf(words: readonly (string | undefined)[]): number {
+  const redirected = words.indexOf("<");
+  return redirected < 0 ? words.length : redirected;
+}
+
+/** Parses a command line and runs nothing. */
+async function parse(words: readonly string[]): Promise<void> {
+  const program = await programOf(words[0] === "help" ? words.slice(1) : words, COMMANDS);
+  const run = all("millrace", program);
+  for (const { command } of run) command.action(() => undefined);
+  await program.parseAsync(words[0] === "help" ? words.slice(1) : words, { from: "user" });
+}
+
+describe("millrace help", () => {
+  const help = (...args: readonly string[]): string => {
+    const { exitCode, stdout, stderr } = Bun.spawnSync([MILLRACE, ...args]);
+    return `${exitCode} ${stdout.toString()}${stderr.toString()}`;
+  };
+
+  test.each(["load", "lab run", "dpctl", "bench"])("help %s: as --help", (name) => {
+    const words = name.split(" ");
+    const shown = help("help", ...words);
+    expect(shown).toStartWith("0 ");
+    expect(shown).toBe(help(...words, "--help"));
+    expect(shown).toContain("Examples:\n  millrace ");
+  });
+
+  test("alone it is the help of all", () => {
+    const shown = help("help");
+    expect(shown).toBe(help("--help"));
+    for (const name of Object.keys(COMMANDS)) expect(shown).toContain(`\n  ${name} `);
+  });
+
+  test("of what is no command it is an error", () => {
+    expect(help("help", "lodd")).toBe(
+      "2 millrace: unknown command 'lodd'\n(Did you mean load?)\n(see 'millrace --help')\n",
+    );
+  });
+});
