@@ -75,6 +75,15 @@ export type NamespaceOption = {
   readonly namespace?: NamespaceReference;
 };
 
+/** Whose flows a datapath is asked about. */
+export type OwnerOption = {
+  /**
+   * Whose flows are put and looked for: a name that goes into their UFIDs, so that two sets in one datapath are
+   * told apart. Nobody's by default.
+   */
+  readonly owner?: string;
+};
+
 /** What {@link Datapath.flows} gives. */
 export type FlowsOptions = {
   /** Only the flows that this filter means; in text it may name the datapath's ports. */
@@ -95,6 +104,7 @@ export class Datapath implements Disposable {
   readonly #connections = new ConnectionCache();
   readonly #namespace: NetworkNamespace | undefined;
   readonly #info: DatapathInfo;
+  readonly #owner: string;
   /** Listeners to misses, who want those of later ports too. */
   readonly #upcalls = new Set<Upcalls>();
   /** No ovs-vswitchd ran it when a load last looked. */
@@ -104,20 +114,25 @@ export class Datapath implements Disposable {
     channel: OvsChannel,
     namespace: NetworkNamespace | undefined,
     info: DatapathInfo,
+    owner: string,
   ) {
     this.#channel = channel;
     this.#namespace = namespace;
     this.#info = info;
+    this.#owner = owner;
     this.name = info.name;
   }
 
   /** @throws MillraceError `NO_DATAPATH`, `NO_MODULE`, `NO_NAMESPACE` */
-  static open(name: string, options: NamespaceOption = {}): Datapath {
+  static open(name: string, options: NamespaceOption & OwnerOption = {}): Datapath {
     return Datapath.#with(options, (channel) => getDatapath(channel, name));
   }
 
   /** @throws MillraceError `EEXIST`, `NO_PERMISSION`, `NO_MODULE`, `NO_NAMESPACE`; NotSupportedError */
-  static create(name: string, options: DatapathOptions & NamespaceOption = {}): Datapath {
+  static create(
+    name: string,
+    options: DatapathOptions & NamespaceOption & OwnerOption = {},
+  ): Datapath {
     return Datapath.#with(options, (channel) => createDatapath(channel, name, options));
   }
 
@@ -138,11 +153,14 @@ export class Datapath implements Disposable {
     return listenToChanges(channel, options);
   }
 
-  static #with(options: NamespaceOption, find: (channel: OvsChannel) => DatapathInfo): Datapath {
+  static #with(
+    options: NamespaceOption & OwnerOption,
+    find: (channel: OvsChannel) => DatapathInfo,
+  ): Datapath {
     const namespace = namespaceOf(options);
     const channel = new OvsChannel(namespace);
     try {
-      return new Datapath(channel, namespace, find(channel));
+      return new Datapath(channel, namespace, find(channel), options.owner ?? "");
     } catch (error) {
       channel[Symbol.dispose]();
       namespace?.close();
@@ -377,7 +395,12 @@ export class Datapath implements Disposable {
   }
 
   get #target(): LoadTarget {
-    return { channel: this.#channel, datapath: this.#info, connections: this.#connections };
+    return {
+      channel: this.#channel,
+      datapath: this.#info,
+      connections: this.#connections,
+      owner: this.#owner,
+    };
   }
 
   #filterOf(where: string | FlowFilter): FlowFilter {

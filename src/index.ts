@@ -2,12 +2,12 @@
  * millrace: flows into the Open vSwitch kernel datapath, in packed netlink transactions, with a true
  * account of every one. Linux only. `millrace/netlink` is the engine alone.
  */
-export { Datapath, type FlowsOptions, type NamespaceOption } from "./datapath.ts";
+export { Datapath, type FlowsOptions, type NamespaceOption, type OwnerOption } from "./datapath.ts";
 export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export { validate, type ValidateOptions } from "./validate.ts";
 export type { FlowSource } from "./flow-source.ts";
 export { FlowFilter } from "./flow/filter/filter.ts";
-export { Flow, type FlowTextOptions } from "./flow/flow.ts";
+export { Flow, type FlowParseOptions, type FlowTextOptions } from "./flow/flow.ts";
 export type { FlowIdentity } from "./flow/identity.ts";
 export {
   FlowTemplate,

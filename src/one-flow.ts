@@ -81,7 +81,7 @@ export function sendOne(
 ): void {
   const text = flow.toString();
   const rejected = carryOut(target, verb, (writer) => {
-    const encoder = new FlowLineEncoder({ ufid: true, mode: verb, ports: namesOf(target) });
+    const encoder = new FlowLineEncoder({ ...namesOf(target), ufid: true, mode: verb });
     const line = new TextEncoder().encode(text);
     const taken = encoder.encode(line, 0, line.length, 1, writer);
     if (!taken || encoder.verb !== verb) throw notOneFlow(text);
@@ -134,11 +134,11 @@ type NamedFlow = Flow | { readonly identity: FlowIdentity };
 // Text that is a UFID and no more, and counters of a dump, name a flow whatever it matches.
 function findName(target: LoadTarget, flow: FlowName): NamedFlow {
   if (typeof flow !== "string") return flow;
-  const ports = namesOf(target);
-  const [identity, ...others] = identitiesOf(flow, ports);
+  const names = namesOf(target);
+  const [identity, ...others] = identitiesOf(flow, names);
   if (identity !== undefined && others.length === 0) return { identity };
   const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
-  const encoder = new FlowLineEncoder({ ufid: true, mode: "delete", ports });
+  const encoder = new FlowLineEncoder({ ...names, ufid: true, mode: "delete" });
   const line = new TextEncoder().encode(flow.trim());
   if (!encoder.encode(line, 0, line.length, 1, writer)) throw notOneFlow(flow);
   return Flow.fromAttributes(writer.memory.u8, 0, writer.position);
@@ -198,6 +198,10 @@ function carryOut(
   }
 }
 
-function namesOf({ channel, datapath }: LoadTarget): PortNames {
-  return portNames(channel, datapath);
+// What names of ports mean in a text, and whose flow it is.
+function namesOf({ channel, datapath, owner = "" }: LoadTarget): {
+  ports: PortNames;
+  owner: string;
+} {
+  return { ports: portNames(channel, datapath), owner };
 }

@@ -5,7 +5,7 @@ import { startLoad, type StartOptions } from "./load/start-load.ts";
 /** How flows are judged; as a load would take them. */
 export type ValidateOptions = Pick<
   StartOptions,
-  "mode" | "ufid" | "onError" | "onException" | "onProgress" | "signal"
+  "mode" | "ufid" | "owner" | "onError" | "onException" | "onProgress" | "signal"
 > & {
   /** Names of ports: by name, its number; `any`: every name is one. None by default. */
   readonly ports?: Readonly<Record<string, number>> | "any";

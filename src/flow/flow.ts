@@ -4,6 +4,7 @@ import { PinnedMemory } from "../sys/memory.ts";
 import type { FlowIdentity } from "./identity.ts";
 import type { FlowJson } from "./json.ts";
 import { KeyRecord } from "./key/record.ts";
+import { ufidSeed } from "./key/ufid.ts";
 import { FlowLineEncoder } from "./line.ts";
 import type { PortNames } from "./ports.ts";
 import {
@@ -11,6 +12,7 @@ import {
   decodeFlow,
   type FlowParts,
   hasGivenUfid,
+  isOwned,
   identityOf,
   newFlowParts,
 } from "./parts.ts";
@@ -38,6 +40,14 @@ export function notOneFlow(text: string, expected: string = PLAIN_FLOW): FlowSyn
     after: text,
   });
 }
+
+/** How {@link Flow.parse} reads. */
+export type FlowParseOptions = {
+  /** What names of ports stand for. */
+  readonly ports?: PortNames;
+  /** Whose flow it is: it goes into its UFID. Nobody's by default. */
+  readonly owner?: string;
+};
 
 /** How {@link Flow.toString} prints. */
 export type FlowTextOptions = {
@@ -77,12 +87,12 @@ export class Flow {
    * gets the hash of its key and mask.
    * @throws FlowSyntaxError
    */
-  static parse(text: string, ports?: PortNames): Flow {
+  static parse(text: string, options: FlowParseOptions = {}): Flow {
     parseWriter ??= new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
     const writer = parseWriter;
     writer.reset(0, FLOW_BYTES_MAX);
     const line = new TextEncoder().encode(text);
-    const encoder = new FlowLineEncoder({ ufid: true, ...(ports === undefined ? {} : { ports }) });
+    const encoder = new FlowLineEncoder({ ...options, ufid: true });
     if (!encoder.encode(line, 0, line.length, 1, writer) || encoder.verb !== "put") {
       throw notOneFlow(text);
     }
@@ -106,6 +116,11 @@ export class Flow {
   /** The UFID: a UUID, or `0x…` where it has fewer bytes; undefined for a flow that its key identifies. */
   get ufid(): string | undefined {
     return ufidOf(this.#parts);
+  }
+
+  /** Whether its UFID is the hash of what it matches, for an owner: nobody by default. */
+  isOwnedBy(owner = ""): boolean {
+    return isOwned(this.#parts, ufidSeed(owner));
   }
 
   /** What names it: its UFID, or its key where it has none. */

@@ -14,6 +14,9 @@ export type FlowIdentity =
   /** The payload of OVS_FLOW_ATTR_KEY, masked. */
   | { readonly key: Uint8Array };
 
+/** What the names in a flow's text mean, and whose flow it is. */
+type NameOptions = { readonly ports?: PortNames; readonly owner?: string };
+
 /** A key of the greatest length. */
 const KEY_BYTES_MAX = 80 << 10;
 
@@ -22,7 +25,7 @@ const KEY_BYTES_MAX = 80 << 10;
  * the kernel finds a flow only by that with which it was put.
  * @throws FlowSyntaxError
  */
-export function identitiesOf(text: string, ports?: PortNames): readonly FlowIdentity[] {
+export function identitiesOf(text: string, options: NameOptions = {}): readonly FlowIdentity[] {
   const line = new TextEncoder().encode(text.trim());
   if (line.length === 0 || text.trimStart().startsWith("#")) throw nothingNamed(text);
   const cursor = new Cursor().reset(line, 0, line.length, 1);
@@ -31,7 +34,7 @@ export function identitiesOf(text: string, ports?: PortNames): readonly FlowIden
     const size = parseUfid(cursor, ufid);
     if (cursor.position === cursor.end) return [{ ufid: ufid.subarray(0, size) }];
   }
-  return [{ ufid: payload(line, true, ports) }, { key: payload(line, false, ports) }];
+  return [{ ufid: payload(line, true, options) }, { key: payload(line, false, options) }];
 }
 
 // An empty line and a comment name no flow, and a delete without a name would be a flush.
@@ -47,10 +50,10 @@ function nothingNamed(text: string): FlowSyntaxError {
 }
 
 // A delete carries nothing but what names its flow.
-function payload(line: Uint8Array, ufid: boolean, ports: PortNames | undefined): Uint8Array {
+function payload(line: Uint8Array, ufid: boolean, options: NameOptions): Uint8Array {
   const writer = new AttributeWriter(new PinnedMemory(KEY_BYTES_MAX));
-  const options = { ufid, mode: "delete" as const, ...(ports === undefined ? {} : { ports }) };
-  new FlowLineEncoder(options).encode(line, 0, line.length, 1, writer);
+  const encoder = new FlowLineEncoder({ ...options, ufid, mode: "delete" });
+  encoder.encode(line, 0, line.length, 1, writer);
   const reader = new AttributeReader().reset(writer.memory.u8, 0, writer.position);
   reader.next();
   return writer.memory.u8.slice(reader.start, reader.start + reader.length);

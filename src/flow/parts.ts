@@ -12,7 +12,7 @@ import type { FlowIdentity } from "./identity.ts";
 import { decodeKey, NO_MASK } from "./key/decode.ts";
 import { normalize } from "./key/normal-form.ts";
 import { KeyRecord } from "./key/record.ts";
-import { UFID_SIZE, writeUfid } from "./key/ufid.ts";
+import { NO_OWNER, UFID_SIZE, type UfidSeed, writeUfid } from "./key/ufid.ts";
 
 /** Where the payload of an attribute is; `start` is -1 where there is none. */
 export type ByteRange = { start: number; end: number };
@@ -155,23 +155,37 @@ const RECORD = new KeyRecord();
 
 /**
  * Writes the hash of what a flow matches, 16 bytes at `at`: that is a UFID, whatever UFID it was put with.
+ * @param seed of the owner that it has
  * @returns false where it cannot be read
  */
-export function hashMatch(flow: Match, out: Int32Array, at: number): boolean {
+export function hashMatch(
+  flow: Match,
+  out: Int32Array,
+  at: number,
+  seed: UfidSeed = NO_OWNER,
+): boolean {
   if (!readMatch(flow, RECORD)) return false;
   normalize(RECORD);
-  writeUfid(RECORD, out, at);
+  writeUfid(RECORD, out, at, seed);
   return true;
 }
 
 const HASH = new Int32Array(UFID_SIZE / 4);
 const HASH_BYTES = new Uint8Array(HASH.buffer);
 
-/** Whether a flow has a UFID that is no hash of what it matches: somebody gave it. */
-export function hasGivenUfid(flow: FlowParts): boolean {
+/** Whether an owner put a flow: its UFID is the hash of what it matches, with the seed of that owner. */
+export function isOwned(flow: FlowParts, seed: UfidSeed = NO_OWNER): boolean {
   const { bytes, ufid } = flow;
-  if (ufid.start < 0) return false;
-  if (ufid.end - ufid.start !== UFID_SIZE || !hashMatch(flow, HASH, 0)) return true;
-  for (let i = 0; i < UFID_SIZE; i++) if (bytes[ufid.start + i] !== HASH_BYTES[i]) return true;
-  return false;
+  if (ufid.end - ufid.start !== UFID_SIZE || !hashMatch(flow, HASH, 0, seed)) return false;
+  for (let i = 0; i < UFID_SIZE; i++) if (bytes[ufid.start + i] !== HASH_BYTES[i]) return false;
+  return true;
+}
+
+/**
+ * Whether a flow has a UFID that is to stay: somebody gave it, or it is that of another owner. One that is the
+ * hash for the owner, or for none, is made anew.
+ */
+export function hasGivenUfid(flow: FlowParts, seed: UfidSeed = NO_OWNER): boolean {
+  if (flow.ufid.start < 0 || isOwned(flow)) return false;
+  return seed === NO_OWNER || !isOwned(flow, seed);
 }

@@ -69,25 +69,34 @@ export class FlowTemplate<Name extends string = string> {
     return new TemplateFill((options) => this.#read(rows, options));
   }
 
-  #read(rows: TemplateRows<Name>, options: TemplateOptions): TemplateReader {
+  #read(rows: TemplateRows<Name>, options: FillOptions): TemplateReader {
     const { ufid = this.#options.ufid ?? true, mode = this.#options.mode ?? "put" } = options;
-    const own = options.ufid === undefined && options.mode === undefined;
-    const compiled = own ? this.#compiled : compile(this.text, { ...this.#options, ufid, mode });
+    const { owner = "" } = options;
+    const own = options.ufid === undefined && options.mode === undefined && owner === "";
+    const compiled = own
+      ? this.#compiled
+      : compile(this.text, { ...this.#options, ufid, mode }, owner);
     const source = rowSource(rows, compiled, this.holes);
     return new TemplateReader(this.text, compiled, source, this.#options);
   }
 }
 
+/** What a load says of the flows that it makes of a template. */
+type FillOptions = Pick<TemplateOptions, "ufid" | "mode"> & {
+  /** Whose flows they are: it goes into their UFIDs. Nobody's by default. */
+  readonly owner?: string;
+};
+
 /** A template and the rows for it: flows that can be loaded, more than once where the rows can be read so. */
 export class TemplateFill {
-  readonly #read: (options: TemplateOptions) => TemplateReader;
+  readonly #read: (options: FillOptions) => TemplateReader;
 
-  constructor(read: (options: TemplateOptions) => TemplateReader) {
+  constructor(read: (options: FillOptions) => TemplateReader) {
     this.#read = read;
   }
 
   /** Reads the rows from the first one on. @param options in place of the template's own */
-  reader(options: Pick<TemplateOptions, "ufid" | "mode"> = {}): TemplateReader {
+  reader(options: FillOptions = {}): TemplateReader {
     return this.#read(options);
   }
 }
@@ -206,10 +215,11 @@ export class TemplateReader {
   }
 }
 
-function compile(text: string, options: TemplateOptions): CompiledTemplate {
+function compile(text: string, options: TemplateOptions, owner = ""): CompiledTemplate {
   const { ufid = true, mode, ports } = options;
   return compileTemplate(text, {
     ufid,
+    owner,
     ...(mode === undefined ? {} : { mode }),
     ...(ports === undefined ? {} : { ports: portNamesOf(ports) }),
   });

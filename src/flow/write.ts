@@ -41,7 +41,7 @@ const RECORD = new KeyRecord();
 /**
  * Appends a flow that was read, from a kernel say, as a request has it: its match in normal form, its actions
  * byte for byte. No text is made of it.
- * @param withHash a flow without a given UFID gets the hash of its match; else none
+ * @param ufid the seed of the hash that a flow without a given UFID gets; or none
  * @param withActions false for a delete
  * @returns `malformed` where its key or mask cannot be read: nothing was written; `nameless` where neither a
  *   UFID nor a key names it, which as a delete would be a flush
@@ -49,17 +49,17 @@ const RECORD = new KeyRecord();
 export function writeFlow(
   writer: AttributeWriter,
   flow: FlowParts,
-  withHash: boolean,
+  ufid: UfidSeed | "none",
   withActions: boolean,
 ): "written" | "malformed" | "nameless" {
   if (!readMatch(flow, RECORD)) return "malformed";
-  const { bytes, ufid, actions } = flow;
-  const given = hasGivenUfid(flow);
+  const { bytes, actions } = flow;
+  const given = hasGivenUfid(flow, ufid === "none" ? NO_OWNER : ufid);
   normalize(RECORD);
-  const sent = withHash ? NO_OWNER : "none";
-  const keyBytes = writeMatch(writer, RECORD, given ? bytes.subarray(ufid.start, ufid.end) : sent);
+  const sent = given ? bytes.subarray(flow.ufid.start, flow.ufid.end) : ufid;
+  const keyBytes = writeMatch(writer, RECORD, sent);
   if (withActions && actions.start >= 0) {
     writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
   }
-  return keyBytes === 0 && !given && !withHash ? "nameless" : "written";
+  return keyBytes === 0 && sent === "none" ? "nameless" : "written";
 }

@@ -1,5 +1,6 @@
 import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import { Flow } from "../flow/flow.ts";
+import { type UfidSeed, ufidSeed } from "../flow/key/ufid.ts";
 import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { writeFlow } from "../flow/write.ts";
@@ -34,7 +35,7 @@ export class FlowsFeed implements FlowFeed {
   readonly #source: SyncItems | AsyncItems;
   readonly #encoder: FlowLineEncoder;
   readonly #mode: LineVerb;
-  readonly #ufid: boolean;
+  readonly #ufid: UfidSeed | "none";
   readonly #onPump: () => void;
   readonly #utf8 = new TextEncoder();
   #text = new Uint8Array(TEXT_BYTES);
@@ -62,7 +63,7 @@ export class FlowsFeed implements FlowFeed {
     this.#source = Symbol.asyncIterator in items ? new AsyncItems(items) : new SyncItems(items);
     this.#encoder = new FlowLineEncoder(options);
     this.#mode = options.mode ?? "put";
-    this.#ufid = options.ufid;
+    this.#ufid = options.ufid ? ufidSeed(options.owner) : "none";
   }
 
   get notes(): LineNotes {

@@ -3,7 +3,7 @@ import { notOneFlow } from "../flow/flow.ts";
 import { normalize } from "../flow/key/normal-form.ts";
 import { decodePacketKey } from "../flow/key/packet-key.ts";
 import { KeyRecord } from "../flow/key/record.ts";
-import { NO_OWNER } from "../flow/key/ufid.ts";
+import { type UfidSeed, ufidSeed } from "../flow/key/ufid.ts";
 import { FlowLineEncoder } from "../flow/line.ts";
 import { Cursor } from "../flow/text/cursor.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
@@ -31,6 +31,8 @@ const CAPACITY = 1024;
 type FlowInstallerOptions = {
   /** The most flows between two flushes; 1,024 by default. */
   readonly capacity?: number;
+  /** Whose flows they are; those of the datapath's owner by default. */
+  readonly owner?: string;
 };
 
 /** What became of the flows of one {@link FlowInstaller.flush}. */
@@ -61,6 +63,7 @@ export class FlowInstaller implements Disposable {
   readonly #settler: Settler;
   readonly #account: Account;
   readonly #lines: FlowLineEncoder;
+  readonly #seed: UfidSeed;
   readonly #ports: WaitingNames;
   readonly #record = new KeyRecord();
   readonly #cursor = new Cursor();
@@ -73,18 +76,19 @@ export class FlowInstaller implements Disposable {
   #appliedBefore = 0;
 
   constructor(target: LoadTarget, options: FlowInstallerOptions = {}) {
-    const capacity = options.capacity ?? CAPACITY;
+    const { capacity = CAPACITY, owner = target.owner ?? "" } = options;
     assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
     const { channel, datapath } = target;
+    this.#seed = ufidSeed(owner);
     this.#ports = new WaitingNames(() => portNames(channel, datapath));
     this.#account = new Account((exception) => this.#exceptions.push(exception));
-    this.#lines = new FlowLineEncoder({ ufid: true, ports: this.#ports });
+    this.#lines = new FlowLineEncoder({ ufid: true, owner, ports: this.#ports });
     const datagramsPerCall = Math.ceil(capacity / DEFAULT_BATCHING.messagesPerDatagram);
     this.#connection = new SendConnection(channel, { ...DEFAULT_BATCHING, datagramsPerCall });
     this.#batch = this.#connection.batch;
     this.#requests = FlowRequests.to(channel, datapath, this.#batch);
     this.#batch.limit = Math.min(capacity, this.#batch.capacity);
-    this.#settler = new Settler(target, this.#connection, this.#account, {
+    this.#settler = new Settler({ ...target, owner }, this.#connection, this.#account, {
       tolerate: new Set(),
     });
   }
@@ -123,7 +127,7 @@ export class FlowInstaller implements Disposable {
       // Before they are looked up: ports that were renumbered are noticed when flows are sent.
       if (this.#batch.full) this.#send();
       known = this.#actionsOf(actions);
-      writeAnswer(this.#begin(), record, known.list);
+      writeAnswer(this.#begin(), record, this.#seed, known.list);
     } while (!this.#keep("put"));
     if (!known.namesPort) return;
     const key = bytes.slice(keyStart, keyEnd);
@@ -131,7 +135,7 @@ export class FlowInstaller implements Disposable {
       const { list } = this.#actionsOf(actions);
       const own = new KeyRecord();
       readPacketKey(key, 0, key.length, own);
-      writeAnswer(this.#begin(), own, list);
+      writeAnswer(this.#begin(), own, this.#seed, list);
       return "put";
     });
   }
@@ -251,7 +255,12 @@ function readPacketKey(bytes: Uint8Array, start: number, end: number, record: Ke
   normalize(record);
 }
 
-function writeAnswer(writer: AttributeWriter, record: KeyRecord, actions: Uint8Array): void {
-  writeMatch(writer, record, NO_OWNER);
+function writeAnswer(
+  writer: AttributeWriter,
+  record: KeyRecord,
+  seed: UfidSeed,
+  actions: Uint8Array,
+): void {
+  writeMatch(writer, record, seed);
   writer.bytes(OVS_FLOW_ATTR_ACTIONS, actions);
 }

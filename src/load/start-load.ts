@@ -30,6 +30,8 @@ export type StartOptions = LoadOptions & {
   readonly mode?: LineVerb;
   /** Flows get a UFID, the hash of their key and mask; true by default. */
   readonly ufid?: boolean;
+  /** Whose flows they are: it goes into their UFIDs. The owner of the target by default, or nobody. */
+  readonly owner?: string;
   /** How requests are packed; what measured best by default. */
   readonly batching?: Partial<Batching>;
   /** Threads beside the caller's; `auto` by default. A load without yielding parses where it is. */
@@ -60,10 +62,11 @@ export type StartOptions = LoadOptions & {
  * @throws UnreadableInputError where nothing of the input could be read
  */
 export async function startLoad(
-  target: LoadTarget | "dry",
+  to: LoadTarget | "dry",
   input: LoadInput,
-  options: StartOptions,
+  told: StartOptions,
 ): Promise<LoadReport> {
+  const [target, options] = withOwner(to, told);
   const sink = openSink(target, options);
   let feed: FlowFeed;
   try {
@@ -77,15 +80,29 @@ export async function startLoad(
 
 /** As {@link startLoad}, without yielding: nothing of the input may have to be waited for. */
 export function startLoadSync(
-  target: LoadTarget | "dry",
+  to: LoadTarget | "dry",
   input: LoadInput,
-  options: StartOptions,
+  told: StartOptions,
 ): LoadReport {
+  const [target, options] = withOwner(to, told);
   const feed =
     "source" in input
       ? openFeed(input, { ...lineOf(options), ports: portNamesOf(portReader(target, options)()) })
       : scriptFeed(target, input, options);
   return loadSync(feed, openSink(target, options), options);
+}
+
+/** One owner for what is made of the input and for what is looked for in the datapath. */
+function withOwner(
+  target: LoadTarget | "dry",
+  options: StartOptions,
+): [target: LoadTarget | "dry", options: StartOptions] {
+  if (target === "dry") return [target, options];
+  const { owner = target.owner ?? "" } = options;
+  return [
+    { ...target, owner },
+    { ...options, owner },
+  ];
 }
 
 // What only one kind of load wants is loaded for that, without waiting.
@@ -162,6 +179,6 @@ function portReader(
   return () => listPorts(target.channel, target.datapath);
 }
 
-function lineOf({ ufid = true, mode = "put" }: StartOptions): FileFeedOptions["line"] {
-  return { ufid, mode };
+function lineOf({ ufid = true, mode = "put", owner = "" }: StartOptions): FileFeedOptions["line"] {
+  return { ufid, mode, owner };
 }

@@ -1,40 +1,24 @@
+import { ACTIONS } from "../flow/action/table.ts";
+import { askEach, FEATURE } from "../flow/feature.ts";
+import { kernelKeys } from "../flow/key/table.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../flow/rules/features.ts";
 import { identitiesOf } from "../flow/identity.ts";
 import { FlowLineEncoder } from "../flow/line.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { EACCES, EEXIST, ENODEV, ENOENT, ENOMEM, EPERM } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
-import {
-  OVS_ACTION_ATTR_ADD_MPLS,
-  OVS_ACTION_ATTR_CHECK_PKT_LEN,
-  OVS_ACTION_ATTR_CLONE,
-  OVS_ACTION_ATTR_DEC_TTL,
-  OVS_ACTION_ATTR_DROP,
-  OVS_ACTION_ATTR_PSAMPLE,
-  OVS_FLOW_ATTR_PROBE,
-  OVS_KEY_ATTR_IPV6_EXTHDRS,
-} from "../uapi/openvswitch.ts";
+import { OVS_FLOW_ATTR_PROBE } from "../uapi/openvswitch.ts";
 import type { OvsChannel } from "./channel.ts";
 import type { DatapathInfo } from "./datapath.ts";
 import { deleteFlow } from "./flow.ts";
 import { sendFlow } from "./flow-requests.ts";
 
 /** No packet has it: recirculation ids are given out from 1 up, and ports are below 65,535. */
-const UNMATCHABLE_KEY = "recirc_id(0xffffffff),in_port(65534),eth()";
-const IPV4 = `${UNMATCHABLE_KEY},eth_type(0x0800),ipv4(frag=no)`;
+const UNMATCHABLE_KEY = "recirc_id(0xffffffff),in_port(65534)";
+const IPV4 = `${UNMATCHABLE_KEY},eth(),eth_type(0x0800),ipv4(frag=no)`;
 /** What a helper can be for: an IPv4 protocol, and the headers that it asks for. */
-const IPV4_OF = `${UNMATCHABLE_KEY},eth_type(0x0800),ipv4(frag=no,proto=`;
+const IPV4_OF = `${UNMATCHABLE_KEY},eth(),eth_type(0x0800),ipv4(frag=no,proto=`;
 const TRANSPORTS: readonly string[] = ["6),tcp(),tcp_flags(0/0)", "17),udp()"];
-const MPLS = "label=1,tc=0,ttl=1,bos=1,eth_type=0x8847";
-
-/** An action each that came with one of the greatest types, the latest first. */
-const LATEST_ACTIONS: readonly (readonly [number, string])[] = [
-  [OVS_ACTION_ATTR_PSAMPLE, "psample(group=1)"],
-  [OVS_ACTION_ATTR_DROP, "drop(1)"],
-  [OVS_ACTION_ATTR_DEC_TTL, "dec_ttl(le_1(drop))"],
-  [OVS_ACTION_ATTR_ADD_MPLS, `add_mpls(${MPLS})`],
-  [OVS_ACTION_ATTR_CHECK_PKT_LEN, "check_pkt_len(size=1,gt(drop),le(drop))"],
-];
 
 /** These say nothing of the flow. */
 const NO_VERDICT: ReadonlySet<number> = new Set([EACCES, ENODEV, ENOMEM, EPERM]);
@@ -58,30 +42,39 @@ export function probeFeatures(
   datapath: DatapathInfo,
   options: ProbeOptions = {},
 ): KernelFeatures {
-  const takes = (line: string): boolean => takesFlow(channel, datapath, line);
+  const verdicts = new Map<string, boolean>();
+  const takes = (line: string): boolean => {
+    const verdict = verdicts.get(line) ?? takesFlow(channel, datapath, line);
+    verdicts.set(line, verdict);
+    return verdict;
+  };
   const acts = (actions: string): boolean => takes(`${IPV4} ${actions}`);
-  const latest = LATEST_ACTIONS.find(([, actions]) => acts(actions));
-  const actionMax = latest === undefined ? OVS_ACTION_ATTR_CLONE : latest[0];
-  const exthdrs = takes(`${UNMATCHABLE_KEY},eth_type(0x86dd),ipv6(),key32(00 01) drop`);
   const helpers = options.helpers?.flatMap((name) =>
     TRANSPORTS.filter((transport) => takes(`${IPV4_OF}${transport} ct(commit,helper=${name})`)).map(
       (transport) => `${name}/${parseInt(transport)}`,
     ),
   );
   return {
-    keyMax: exthdrs ? OVS_KEY_ATTR_IPV6_EXTHDRS : OVS_KEY_ATTR_IPV6_EXTHDRS - 1,
-    actionMax,
-    ct: acts("ct"),
-    ctZones: acts("ct(zone=1)"),
-    ctMark: acts("ct(commit,mark=1)"),
-    ctLabels: acts("ct(commit,label=1)"),
-    ctTimeout: acts("ct(timeout=millrace-probe)"),
-    nat: acts("ct(nat)"),
+    keyMax: newestOf(kernelKeys(), (probe) => takes(`${UNMATCHABLE_KEY},${probe} drop`)),
+    actionMax: newestOf(ACTIONS, acts),
+    ...askEach((flag) => acts(FEATURE[flag].probe)),
     ctHelpers: helpers === undefined ? undefined : new Set(helpers),
-    hashSymL4: acts("hash(sym_l4(0))"),
-    // Without the module the action is refused, and then nobody can tell.
-    psample: actionMax >= OVS_ACTION_ATTR_PSAMPLE,
   };
+}
+
+/** A row of a table: its type, and what every kernel takes that has it. */
+type Probed = { readonly type: number; readonly probe?: string | undefined };
+
+/** The greatest type that a kernel has: of those with a probe the greatest that passes, or all before them. */
+function newestOf(rows: readonly Probed[], passes: (probe: string) => boolean): number {
+  const newestFirst = rows.toSorted((one, other) => other.type - one.type);
+  let newest = newestFirst[0]?.type ?? 0;
+  for (const { type, probe } of newestFirst) {
+    if (probe === undefined) continue;
+    if (passes(probe)) return type;
+    newest = type - 1;
+  }
+  return newest;
 }
 
 const KNOWN = new WeakMap<OvsChannel, KernelFeatures>();

@@ -25,8 +25,9 @@ function propertyOptions(): { numRuns: number; seed?: number } {
 export const encoder: TextEncoder = new TextEncoder();
 
 /** Options of encoders that make other bytes of the same line. */
-export const LINE_OPTIONS: readonly Pick<FlowLineOptions, "ufid" | "mode">[] = [
+export const LINE_OPTIONS: readonly Pick<FlowLineOptions, "ufid" | "mode" | "owner">[] = [
   { ufid: true },
+  { ufid: true, owner: "a controller" },
   { ufid: false },
   { ufid: true, mode: "modify" },
   { ufid: true, mode: "delete" },

@@ -41,7 +41,7 @@ const name = fc
 /** The number that a text means by a name; undefined where it takes it for no name. */
 function read(text: string, ports = portNamesOf([])): string | undefined {
   try {
-    return Flow.parse(text, ports).toString();
+    return Flow.parse(text, { ports }).toString();
   } catch (error) {
     if (error instanceof FlowSyntaxError) return undefined;
     throw error;

@@ -124,9 +124,9 @@ test("whatever a port is called, what is printed reads back to it, in text and i
       const line = "in_port(1),eth() 1,2,output(1)";
       const flow = Flow.parse(line);
       const again = flow.toString({ ports });
-      expect(Flow.parse(again, ports).toString()).toBe(flow.toString());
+      expect(Flow.parse(again, { ports }).toString()).toBe(flow.toString());
       const json = flowJsonToLine(lineToFlowJson(again));
-      expect(Flow.parse(json, ports).toString()).toBe(flow.toString());
+      expect(Flow.parse(json, { ports }).toString()).toBe(flow.toString());
     }),
     PROPERTY,
   );

@@ -64,10 +64,11 @@ export async function collect(
 export async function compile(
   text: string,
   format: LineFormat = "text",
+  owner = "",
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; refusals: FlowRefusal[] }> {
   const records: Uint8Array[] = [];
   const refusals: FlowRefusal[] = [];
-  const writer = new FlowSetWriter((record) => void records.push(record.slice()));
+  const writer = new FlowSetWriter((record) => void records.push(record.slice()), owner);
   const source = bytesSource("lines", utf8(text));
   const compiler = new FlowSetCompiler(source, format, writer, (one) => void refusals.push(one));
   for (;;) if (!compiler.step() && !(await compiler.fill())) break;

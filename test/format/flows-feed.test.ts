@@ -42,7 +42,7 @@ const corpus = readFileSync(join(import.meta.dir, "../flow/corpus/flows.txt"), "
 
 describe("flows of a script", () => {
   test("are the same as bytes and as text, waited for or not", async () => {
-    const flows = corpus.map((line) => Flow.parse(line, PORTS));
+    const flows = corpus.map((line) => Flow.parse(line, { ports: PORTS }));
     const wanted = await collect(feed(corpus));
     expect([wanted.messages.length, wanted.refusals]).toEqual([corpus.length, []]);
     expect(await collect(feed(flows))).toEqual(wanted);

@@ -119,7 +119,7 @@ describe("every flow that the kernel takes", () => {
 function sameFlow(one: string, other: string, ports: PortNames): boolean {
   const [left, right] = [flowOf(one, ports), flowOf(other, ports)];
   const actions = (line: string): string =>
-    Flow.parse(line, ports).toString().split(", actions:")[1] ?? "";
+    Flow.parse(line, { ports }).toString().split(", actions:")[1] ?? "";
   return left.ufid === right.ufid && actions(one) === actions(other);
 }
 

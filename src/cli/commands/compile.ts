@@ -9,6 +9,7 @@ import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
+import { OWNER_OPTION } from "../owner-option.ts";
 import { bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 
@@ -17,6 +18,7 @@ import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../ou
 type Options = {
   output: string;
   format: "auto" | Exclude<FlowFormat, "msgpack">;
+  owner?: string;
   keepGoing?: true;
   json?: true;
 };
@@ -30,8 +32,9 @@ const SLICE_MS = 50;
 
 const HELP_AFTER = `
 The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of the
-kernel. Names of ports stay names, and a load chooses the verb of lines that name none and whether
-flows have a UFID, as it does for text. OUT has checksums: a load touches nothing where it is damaged.
+kernel. Names of ports stay names, and a load chooses the verb of lines that name none, whether flows
+have a UFID, and for which owner, as it does for text: for the owner that is named here no UFID has to be
+made then. OUT has checksums: a load touches nothing where it is damaged.
 
 Examples:
   millrace compile flows.txt -o flows.mrs
@@ -47,6 +50,7 @@ export function compileCommand(): Command {
     .addOption(
       new Option("--format <FORMAT>", "of FILE").choices(["auto", "text", "jsonl"]).default("auto"),
     )
+    .option(...OWNER_OPTION)
     .option("--keep-going", "leave out lines that are refused; without it there is no OUT then")
     .option("--json", "one JSON document, on standard error where OUT is standard output")
     .addHelpText("after", HELP_AFTER)
@@ -70,7 +74,7 @@ async function run(file: string, options: Options): Promise<void> {
   };
   using signals = new EndingSignals();
   using out = openOutput(options.output);
-  const writer = new FlowSetWriter(out.write);
+  const writer = new FlowSetWriter(out.write, options.owner);
   const compiler = new FlowSetCompiler(source, chosen, writer, refuse);
   await compileAll(compiler, signals.signal);
   const interrupted = signals.signal.aborted;

@@ -15,11 +15,12 @@ import { printFlows } from "../flow-output.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { complain, count, counted, printJson, writeError, writeOut } from "../output.ts";
+import { OWNER_OPTION } from "../owner-option.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
 // `millrace flow`: one flow is shown or deleted, or all are flushed.
 
-type Options = { dp: string; json?: true };
+type Options = { dp: string; owner?: string; json?: true };
 
 type DeleteOptions = Options & { where?: string; dryRun?: true };
 
@@ -44,11 +45,13 @@ export function flowCommand(): Command {
   withExamples(flow.command("get <FLOW>").addHelpText("after", FLOW_HELP), GET)
     .description("print one flow with its counters")
     .requiredOption("--dp <NAME>", "the datapath")
+    .option(...OWNER_OPTION)
     .option("--json", "one JSON document")
     .action(get);
   withExamples(flow.command("del [FLOW]").addHelpText("after", DELETE_HELP), DEL, DEL_WHERE)
     .description("delete one flow, or those of a filter")
     .requiredOption("--dp <NAME>", "the datapath")
+    .option(...OWNER_OPTION)
     .option(...WHERE_OPTION)
     .option("--dry-run", "print the flows that would be deleted, and delete none")
     .option("--json", "one JSON document; with --dry-run an object a flow, as dump has it")
@@ -62,7 +65,7 @@ export function flowCommand(): Command {
 }
 
 function get(text: string, options: Options): void {
-  using datapath = Datapath.open(options.dp);
+  using datapath = openDatapath(options);
   const found = datapath.get(text);
   if (found === undefined) return notFound(text);
   const { ufid, packets, byteCount, usedMs } = found;
@@ -86,17 +89,17 @@ async function del(text: string | undefined, options: DeleteOptions): Promise<vo
 }
 
 function delOne(text: string, options: Options): void {
-  using datapath = Datapath.open(options.dp);
+  using datapath = openDatapath(options);
   const deleted = datapath.remove(text);
   if (options.json) printJson({ deleted: deleted ? 1 : 0 });
   if (!deleted) notFound(text);
 }
 
-async function showOne(text: string, { dp, json }: Options): Promise<void> {
-  using datapath = Datapath.open(dp);
+async function showOne(text: string, options: Options): Promise<void> {
+  using datapath = openDatapath(options);
   const found = datapath.get(text);
   if (found === undefined) return notFound(text);
-  await show([found.parts], portNamesOf(datapath.ports()), json);
+  await show([found.parts], portNamesOf(datapath.ports()), options.json);
 }
 
 async function delWhere(where: string, options: Options): Promise<void> {
@@ -156,6 +159,11 @@ function warnOf(doubt: DumpDoubt | undefined): void {
   if (doubt === undefined) return;
   complain(`${doubtInWords(doubt)}; some may have been passed over`);
   if (process.exitCode === Exit.ok) process.exitCode = Exit.someFailed;
+}
+
+// FLOW by its key is found by the UFID that it has of its owner, too.
+function openDatapath({ dp, owner = "" }: Options): Datapath {
+  return Datapath.open(dp, { owner });
 }
 
 function flush(options: Options): void {

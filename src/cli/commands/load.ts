@@ -18,6 +18,7 @@ import { EXIT_OF, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
 import { bytes, complain, count, counted, latencies, printJson, writeOut } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
+import { OWNER_OPTION } from "../owner-option.ts";
 import { loadProgressBar } from "../progress.ts";
 
 // `millrace load`: options to a load, and its report to people or JSON.
@@ -35,6 +36,7 @@ type Options = {
   workers: WorkerCount;
   maxRate?: number;
   ufid: boolean;
+  owner?: string;
   force?: true;
   dryRun?: true;
   anyPort?: true;
@@ -100,6 +102,7 @@ export function loadCommand(): Command {
         .default("auto")
         .argParser(workerCount),
     )
+    .option(...OWNER_OPTION)
     .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
     .option("--force", "load also where ovs-vswitchd runs the datapath")
     .option("--dry-run", "parse, validate and encode; send nothing")
@@ -152,13 +155,14 @@ async function run(file: string, options: Options): Promise<void> {
   using place = kernel?.openTarget(options.dp ?? "");
   const target = options.dryRun || place === undefined ? "dry" : place.target;
   if (target !== "dry") kernel?.checkOwner(target, options.force === true);
-  const { mode, ufid, workers, tolerate, onError, maxRate, format } = options;
+  const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format } = options;
   const report = await startLoad(
     target,
     { source, format },
     {
       mode,
       ufid,
+      owner,
       workers,
       tolerate: [...tolerate],
       onError,

@@ -254,7 +254,7 @@ function identitiesOfText(
   ports: PortNames,
 ): readonly [FlowIdentity, FlowIdentity?] {
   try {
-    const [first, second] = identitiesOf(text, ports);
+    const [first, second] = identitiesOf(text, { ports });
     assert(first !== undefined, "text names a flow");
     return second === undefined ? [first] : [first, second];
   } catch (error) {

@@ -2,37 +2,11 @@ import * as uapi from "../../uapi/openvswitch.ts";
 import { be16, be32, mac, u16 } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import { WordTable } from "../text/words.ts";
-import type { Members } from "./member.ts";
 import { CHECK_PKT_LEN, CT, DEC_TTL, PSAMPLE, SAMPLE, USERSPACE } from "./members.ts";
 import { NSH_FIELDS } from "./nsh.ts";
+import type { ActionSpec } from "./spec.ts";
 
-/**
- * How an action is written, and what its attribute holds:
- * - `output`: a port alone; `flag`: the bare word, no payload; `number`: `(N)`, 32 bits
- * - `struct`: named fields of a struct; `nest`: members in attributes; `actions`: a list
- * - `hash`, `nsh`, `set`, `drop`: forms of their own
- */
-type ActionForm =
-  | { readonly kind: "output" | "flag" | "actions" | "hash" | "set" | "drop" }
-  | { readonly kind: "number"; readonly hex: boolean; readonly about: string }
-  | { readonly kind: "struct" | "nsh"; readonly fields: FieldSet }
-  | { readonly kind: "nest"; readonly members: Members };
-
-/** One row of the table of actions. */
-export type ActionSpec = {
-  /** The word in text. */
-  readonly name: string;
-  /** `OVS_ACTION_ATTR_*`. */
-  readonly type: number;
-  readonly form: ActionForm;
-  /** Bytes of the payload that a kernel wants (`action_lens` in flow_netlink.c); -1: it varies. */
-  readonly payload: number;
-  /** The first Linux that has it. */
-  readonly since: string;
-  readonly about: string;
-  readonly syntax: string;
-  readonly examples: readonly string[];
-};
+export type { ActionSpec } from "./spec.ts";
 
 const MPLS = [
   be32("label", 0, { about: "label", shift: 12, bits: 20 }),
@@ -53,6 +27,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "output" },
     payload: 4,
     since: "3.3",
+    probe: "1",
     about:
       "Sends the packet to a port, given by its number or, where a datapath is at hand, by its name.",
     syntax: "N",
@@ -64,6 +39,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "nest", members: USERSPACE },
     payload: -1,
     since: "3.3",
+    probe: "userspace(pid=1)",
     about: "Sends the packet to the netlink socket with the port id `pid`, with user data.",
     syntax: "userspace(pid=N[,COOKIE][,actions][,tunnel_out_port=N])",
     examples: [
@@ -79,6 +55,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "set" },
     payload: -1,
     since: "3.3",
+    probe: "set(eth(dst=00:00:00:00:00:01))",
     about:
       "Writes fields of the packet or its metadata. All fields: SET; some of them, or some bits: SET_MASKED (4.0).",
     syntax: SET_SYNTAX,
@@ -109,6 +86,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     },
     payload: 4,
     since: "3.3",
+    probe: "push_vlan(vid=1,pcp=0)",
     about: "Puts a VLAN tag before the packet's outermost one.",
     syntax: "push_vlan([tpid=0xN,]vid=N[,pcp=N][,cfi=N])",
     examples: ["push_vlan(vid=12,pcp=0)", "push_vlan(tpid=0x88a8,vid=12,pcp=3)"],
@@ -119,6 +97,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: FLAG,
     payload: 0,
     since: "3.3",
+    probe: "pop_vlan",
     about: "Takes the outermost VLAN tag off.",
     syntax: "pop_vlan",
     examples: ["pop_vlan"],
@@ -129,6 +108,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "nest", members: SAMPLE },
     payload: -1,
     since: "3.3",
+    probe: "sample(sample=1%,actions(drop))",
     about: "Does the actions for a share of the packets.",
     syntax: "sample(sample=P%,actions(ACTIONS))",
     examples: ["sample(sample=50.0%,actions(1,2))"],
@@ -139,6 +119,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "number", hex: true, about: "recirculation id" },
     payload: 4,
     since: "3.18",
+    probe: "recirc(1)",
     about: "Looks the packet up once more, with another recirc_id.",
     syntax: "recirc(N)",
     examples: ["recirc(0x1)"],
@@ -149,6 +130,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "hash" },
     payload: 8,
     since: "3.18",
+    probe: "hash(l4(0))",
     about: "Computes dp_hash with a basis; sym_l4 (6.6) is the same for both directions.",
     syntax: "hash(l4(N)) or hash(sym_l4(N))",
     examples: ["hash(l4(0))", "hash(sym_l4(7))"],
@@ -159,6 +141,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "struct", fields: new FieldSet(MPLS) },
     payload: 8,
     since: "3.19",
+    probe: "push_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847)",
     about: "Puts an MPLS label before the network header.",
     syntax: "push_mpls(label=N,tc=N,ttl=N,bos=N,eth_type=0xN)",
     examples: ["push_mpls(label=100,tc=0,ttl=64,bos=1,eth_type=0x8847)"],
@@ -174,6 +157,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     },
     payload: 2,
     since: "3.19",
+    probe: "push_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847),pop_mpls(eth_type=0x800)",
     about: "Takes the outermost MPLS label off.",
     syntax: "pop_mpls(eth_type=0xN)",
     examples: ["pop_mpls(eth_type=0x800)"],
@@ -184,6 +168,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "set" },
     payload: -1,
     since: "4.0",
+    probe: "set(eth(dst=00:00:00:00:00:01/00:00:00:00:00:ff))",
     about: "Writes the fields and bits that are given, and leaves the others.",
     syntax: SET_SYNTAX,
     examples: ["set(ipv4(tos=0x80/0xfc))"],
@@ -194,6 +179,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "nest", members: CT },
     payload: -1,
     since: "4.3",
+    probe: "ct",
     about: "Sends the packet through connection tracking; nat since 4.6, timeout since 5.2.",
     syntax:
       "ct[([commit|force_commit][,zone=N][,mark=V/M][,label=V/M][,helper=NAME][,timeout=NAME][,nat[(NAT)]])]",
@@ -209,6 +195,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "number", hex: false, about: "bytes, at least 14" },
     payload: 4,
     since: "4.8",
+    probe: "trunc(14)",
     about: "Cuts the copy of the packet that the next output sends.",
     syntax: "trunc(N)",
     examples: ["trunc(100)"],
@@ -235,6 +222,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: FLAG,
     payload: 0,
     since: "4.10",
+    probe: "pop_eth",
     about: "Takes the Ethernet header off.",
     syntax: "pop_eth",
     examples: ["pop_eth"],
@@ -245,6 +233,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: FLAG,
     payload: 0,
     since: "4.15",
+    probe: "ct_clear",
     about: "Forgets what connection tracking knows of the packet.",
     syntax: "ct_clear",
     examples: ["ct_clear"],
@@ -255,6 +244,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "nsh", fields: NSH_FIELDS },
     payload: -1,
     since: "4.15",
+    probe: "push_nsh()",
     about: "Puts a network service header before the packet.",
     syntax:
       "push_nsh([flags=N][,ttl=N][,mdtype=N][,np=N][,spi=0xN][,si=N][,c1=0xN…c4=0xN|md2=0xHEX])",
@@ -279,6 +269,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "number", hex: false, about: "id of the meter" },
     payload: 4,
     since: "4.15",
+    probe: "meter(1)",
     about: "Drops what a meter does not let through; a meter that does not exist lets all through.",
     syntax: "meter(N)",
     examples: ["meter(3)"],
@@ -289,6 +280,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "actions" },
     payload: -1,
     since: "4.19",
+    probe: "clone(drop)",
     about: "Does the actions to a copy of the packet.",
     syntax: "clone(ACTIONS)",
     examples: ["clone(push_vlan(vid=12,pcp=0),2)", "clone(drop)"],
@@ -299,6 +291,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "nest", members: CHECK_PKT_LEN },
     payload: -1,
     since: "5.2",
+    probe: "check_pkt_len(size=1,gt(drop),le(drop))",
     about: "Does one list of actions to packets longer than `size`, another to all others.",
     syntax: "check_pkt_len(size=N,gt(ACTIONS),le(ACTIONS))",
     examples: ["check_pkt_len(size=200,gt(4),le(5))", "check_pkt_len(size=200,gt(drop),le(5))"],
@@ -319,6 +312,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     },
     payload: 8,
     since: "5.6",
+    probe: "add_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847)",
     about:
       "Puts an MPLS label before the whole packet, or with tun_flags=1 before its network header.",
     syntax: "add_mpls(label=N,tc=N,ttl=N,bos=N,eth_type=0xN[,tun_flags=N])",
@@ -330,6 +324,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "nest", members: DEC_TTL },
     payload: -1,
     since: "5.7",
+    probe: "dec_ttl(le_1(drop))",
     about: "Takes one off the TTL or hop limit; does the actions to a packet whose TTL was 1 or 0.",
     syntax: "dec_ttl(le_1(ACTIONS))",
     examples: ["dec_ttl(le_1(drop)),2"],
@@ -340,6 +335,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "drop" },
     payload: 4,
     since: "6.7",
+    probe: "drop(1)",
     about:
       "Alone and without a number: the empty list, which drops on every kernel. Else the action DROP with a reason; it must be the last.",
     syntax: "drop or drop(N)",
@@ -351,6 +347,7 @@ export const ACTIONS: readonly ActionSpec[] = [
     form: { kind: "nest", members: PSAMPLE },
     payload: -1,
     since: "6.11",
+    probe: "psample(group=1)",
     about: "Sends a sample of the packet to the kernel's psample group.",
     syntax: "psample(group=N[,cookie=0xHEX])",
     examples: ["psample(group=12)", "psample(group=12,cookie=0x0102)"],

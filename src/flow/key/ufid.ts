@@ -3,6 +3,7 @@ import {
   OVS_NSH_KEY_ATTR_BASE,
   OVS_NSH_KEY_ATTR_MD1,
 } from "../../uapi/openvswitch.ts";
+import { MillraceError } from "../../sys/errors.ts";
 import { isZero } from "../bytes.ts";
 import { type HashState, hashWords, seedOf } from "./hash.ts";
 import { HashedWords } from "./hashed-words.ts";
@@ -52,18 +53,28 @@ const ENCODER = new TextEncoder();
  */
 export type UfidSeed = HashState;
 
-/** The seed of an owner. */
+/** The seed where nobody named an owner. */
+export const NO_OWNER: UfidSeed = makeSeed(new Uint8Array(0));
+
+/** The longest name of an owner, in bytes of UTF-8. */
+const OWNER_BYTES_MAX = 255;
+
+/** The seed of an owner. @throws MillraceError `USAGE` where the name is too long */
 export function ufidSeed(owner = ""): UfidSeed {
+  if (owner === "") return NO_OWNER;
   const name = ENCODER.encode(owner);
+  if (name.length <= OWNER_BYTES_MAX) return makeSeed(name);
+  const text = `the owner's name has ${name.length} bytes, at most ${OWNER_BYTES_MAX} are allowed`;
+  throw new MillraceError("USAGE", text);
+}
+
+function makeSeed(name: Uint8Array): UfidSeed {
   const words = new Int32Array(2 + ((name.length + 3) >> 2));
   words[0] = UFID_VERSION;
   words[1] = name.length;
   new Uint8Array(words.buffer).set(name, 8);
   return seedOf(words);
 }
-
-/** The seed where nobody named an owner. */
-export const NO_OWNER: UfidSeed = ufidSeed();
 
 const SCRATCH = new HashedWords({ sources: false });
 const TRACED = new HashedWords({ sources: true });

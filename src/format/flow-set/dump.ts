@@ -1,4 +1,4 @@
-import { UFID_SIZE } from "../../flow/key/ufid.ts";
+import { NO_OWNER, UFID_SIZE } from "../../flow/key/ufid.ts";
 import { type FlowParts, hasGivenUfid } from "../../flow/parts.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { writeFlow } from "../../flow/write.ts";
@@ -25,7 +25,7 @@ export class FlowSetDump {
     const kept = isShort ? { ...flow, ufid: { start: -1, end: -1 } } : flow;
     const out = this.#out;
     if (kept.actions.start < 0) return false;
-    if (writeFlow(out.begin(), kept, true, true) === "malformed") return false;
+    if (writeFlow(out.begin(), kept, NO_OWNER, true) === "malformed") return false;
     const ports = this.#ports === undefined ? [] : this.#portsOf(this.#ports);
     const line = out.flows + 1;
     return out.commit({ verb: "put", line, ownUfid: hasGivenUfid(kept), ports });

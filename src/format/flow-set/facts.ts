@@ -37,7 +37,14 @@ export function headerFault(facts: Facts): string | undefined {
   if (facts["byteOrder"] !== byteOrder()) {
     return `its messages are for ${String(facts["byteOrder"])}-endian machines: compile it on this one`;
   }
-  return undefined;
+  const { owner } = facts;
+  if (owner === undefined || isString(owner)) return undefined;
+  return "its owner is no name";
+}
+
+/** Whose flows a set holds, as its header says. */
+export function ownerIn({ owner }: Facts): string {
+  return isString(owner) ? owner : "";
 }
 
 /** What a chunk says; undefined where it says something else. */

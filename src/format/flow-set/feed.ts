@@ -1,4 +1,5 @@
 import type { MillraceErrorCode } from "../../sys/error-codes.ts";
+import { type UfidSeed, ufidSeed } from "../../flow/key/ufid.ts";
 import type { LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { Batch } from "../../netlink/batch.ts";
@@ -7,7 +8,7 @@ import type { FlowRequests } from "../../ovs/flow-requests.ts";
 import type { FlowFeed } from "../feed.ts";
 import type { FlowRefusal, Refusals } from "../refusals.ts";
 import { LINE_AT, MessageCopier, wholeRun } from "./messages.ts";
-import { type NamelessPort, resolvePorts } from "./ports.ts";
+import { changeOwner, type NamelessPort, resolvePorts } from "./ports.ts";
 import { FlowSetReader } from "./reader.ts";
 import { type ByteSource, UnreadableInputError } from "../source.ts";
 
@@ -22,6 +23,8 @@ export type FlowSetOptions = {
   /** What is done with a flow whose line did not say; `put` by default. */
   readonly mode?: LineVerb;
   readonly ports?: PortNames;
+  /** Whose flows they are: UFIDs that were made for another owner are made anew. Nobody's by default. */
+  readonly owner?: string;
 };
 
 /**
@@ -35,6 +38,8 @@ export class FlowSetFeed implements FlowFeed {
   readonly #reader: FlowSetReader;
   readonly #mode: LineVerb;
   readonly #ports: PortNames | undefined;
+  readonly #owner: string;
+  readonly #seed: UfidSeed;
   readonly #copier: MessageCopier;
   /** Most messages go as they lie. */
   readonly #whole: boolean;
@@ -52,6 +57,8 @@ export class FlowSetFeed implements FlowFeed {
     this.#reader = new FlowSetReader(source);
     this.#mode = options.mode ?? "put";
     this.#ports = options.ports;
+    this.#owner = options.owner ?? "";
+    this.#seed = ufidSeed(this.#owner);
     this.#whole = options.ufid && this.#mode !== "delete";
     this.#copier = new MessageCopier(options.ufid, this.#mode === "delete");
     this.#checking = source.rewind !== undefined;
@@ -120,7 +127,9 @@ export class FlowSetFeed implements FlowFeed {
   #open(): void {
     const { words, start, end, facts } = this.#reader;
     this.#at = start;
-    this.#unknown = facts.ports ? resolvePorts(words, start, end, facts, this.#ports) : [];
+    const seed = this.#seed;
+    this.#unknown = facts.ports ? resolvePorts(words, start, end, facts, this.#ports, seed) : [];
+    if (this.#reader.owner !== this.#owner) changeOwner(words, start, end, seed);
     this.#passed = 0;
   }
 

@@ -13,7 +13,7 @@
 export const FLOW_SET_FORMAT = "millrace flow set";
 
 /** Another layout, or another hash for UFIDs, has another version. */
-export const FLOW_SET_VERSION = 2;
+export const FLOW_SET_VERSION = 3;
 
 /** Where the messages of a record begin. */
 export const RECORD_PREFIX = 16;
@@ -45,6 +45,8 @@ export type FlowSetHeader = {
   readonly format: string;
   readonly version: number;
   readonly byteOrder: "little" | "big";
+  /** Whose flows they are, where they are somebody's: their UFIDs are hashes for that owner. */
+  readonly owner?: string;
 };
 
 /** What a record says of its messages. */

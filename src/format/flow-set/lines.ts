@@ -20,12 +20,13 @@ type FlowSetLine =
 export class FlowSetLines {
   readonly #out: FlowSetWriter;
   readonly #names = new StandInNames();
-  readonly #flow = new FlowLineEncoder({ ufid: true, ports: this.#names });
+  readonly #flow: FlowLineEncoder;
   readonly #encoder: LineEncoder;
 
   /** @param wrap what reads the lines, where it is not text: it hands them on to the encoder given */
   constructor(out: FlowSetWriter, wrap?: (encoder: FlowLineEncoder) => LineEncoder) {
     this.#out = out;
+    this.#flow = new FlowLineEncoder({ ufid: true, owner: out.owner, ports: this.#names });
     this.#encoder = wrap === undefined ? this.#flow : wrap(this.#flow);
   }
 

@@ -1,9 +1,9 @@
 import { decodeKey } from "../../flow/key/decode.ts";
+import { normalize } from "../../flow/key/normal-form.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
-import { writeUfid } from "../../flow/key/ufid.ts";
+import { type UfidSeed, writeUfid } from "../../flow/key/ufid.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import { assert } from "../../sys/errors.ts";
 import type { FlowSetChunkFacts } from "./layout.ts";
 import { hasOwnUfid, KEY_AT, keyEnd, UFID_AT } from "./messages.ts";
 
@@ -17,6 +17,7 @@ export type NamelessPort = {
 /**
  * Puts the numbers of named ports into the messages of a chunk, `start` to `end` of `words`, and makes
  * the UFIDs anew that are a hash of such a number. The places are those of ports (`placesArePorts`).
+ * @param seed of the owner of the flows
  * @returns the flows that name a port that is not there, in order
  */
 export function resolvePorts(
@@ -25,6 +26,7 @@ export function resolvePorts(
   end: number,
   facts: FlowSetChunkFacts,
   ports: PortNames | undefined,
+  seed: UfidSeed,
 ): NamelessPort[] {
   const { names = [], ports: places = [] } = facts;
   const numbers = names.map((name) => ports?.numberOf(name));
@@ -42,19 +44,27 @@ export function resolvePorts(
     }
     words[place] = number;
     if (place >= keyEnd(words, at) || hasOwnUfid(words, at)) continue;
-    if (hashed >= 0 && hashed !== at) hashAnew(words, hashed);
+    if (hashed >= 0 && hashed !== at) hashAnew(words, hashed, seed);
     hashed = at;
   }
-  if (hashed >= 0) hashAnew(words, hashed);
+  if (hashed >= 0) hashAnew(words, hashed, seed);
   return unknown;
 }
 
 const RECORD = new KeyRecord();
 
-/** Writes the UFID of the message at `at`. */
-function hashAnew(words: Int32Array, at: number): void {
-  assert(decodeMatch(words, at), "the key of a message with a place for a port is one");
-  writeUfid(RECORD, words, at * 4 + UFID_AT * 4 + NLA_HEADER);
+/** Makes the UFIDs of a chunk, `start` to `end` of `words`, those of an owner, but for UFIDs that were given. */
+export function changeOwner(words: Int32Array, start: number, end: number, seed: UfidSeed): void {
+  for (let at = start; at < end; at += (words[at] ?? 0) >> 2) {
+    if (!hasOwnUfid(words, at)) hashAnew(words, at, seed);
+  }
+}
+
+/** Writes the UFID of the message at `at`. What is no key is refused by the kernel, under whatever name. */
+function hashAnew(words: Int32Array, at: number, seed: UfidSeed): void {
+  if (!decodeMatch(words, at)) return;
+  normalize(RECORD);
+  writeUfid(RECORD, words, at * 4 + UFID_AT * 4 + NLA_HEADER, seed);
 }
 
 /** Reads key and mask of the message at `at`. @returns false where they are none */

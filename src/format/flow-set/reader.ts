@@ -1,6 +1,6 @@
 import { assert } from "../../sys/errors.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
-import { chunkFacts, endFacts, headerFault, unpackFacts } from "./facts.ts";
+import { chunkFacts, endFacts, headerFault, ownerIn, unpackFacts } from "./facts.ts";
 import {
   ARRAY_5,
   BIN_32,
@@ -31,6 +31,8 @@ export class FlowSetReader {
   start = 0;
   end = 0;
   facts: FlowSetChunkFacts = NO_CHUNK;
+  /** For whom the UFIDs are hashes, once the header has been read. */
+  owner = "";
   /** Lines of the input, once the last record has been read. */
   lines: number | undefined;
   /** Bytes taken from the source so far. */
@@ -154,6 +156,7 @@ export class FlowSetReader {
     if (this.#records === 0) {
       const fault = headerFault(facts);
       if (fault !== undefined) this.#fail(fault);
+      this.owner = ownerIn(facts);
     } else if (first < last) {
       this.#takeChunk(chunkFacts(facts) ?? this.#failOrder(), first, last);
     } else {

@@ -34,6 +34,9 @@ export class FlowSetWriter {
   /** Bytes written. */
   bytes = 0;
 
+  /** Whose flows they are: their UFIDs are hashes for that owner. */
+  readonly owner: string;
+
   readonly #write: (bytes: Uint8Array) => void;
   readonly #packr = new Packr({ useRecords: false, variableMapSize: true });
   readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
@@ -44,12 +47,14 @@ export class FlowSetWriter {
   #checksum = 0;
 
   /** @param write takes bytes that are its own until it returns */
-  constructor(write: (bytes: Uint8Array) => void) {
+  constructor(write: (bytes: Uint8Array) => void, owner = "") {
     this.#write = write;
+    this.owner = owner;
     const header: L.FlowSetHeader = {
       format: L.FLOW_SET_FORMAT,
       version: L.FLOW_SET_VERSION,
       byteOrder: L.byteOrder(),
+      ...(owner === "" ? {} : { owner }),
     };
     this.#put(0, header);
   }

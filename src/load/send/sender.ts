@@ -23,6 +23,8 @@ export type LoadTarget = {
   readonly datapath: DatapathInfo;
   /** Of whoever loads into it more than once. */
   readonly connections?: ConnectionCache;
+  /** Whose flows are put and looked for: it goes into their UFIDs. Nobody's by default. */
+  readonly owner?: string;
 };
 
 /** How a load is sent. */

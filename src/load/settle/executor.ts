@@ -1,3 +1,4 @@
+import { ufidSeed } from "../../flow/key/ufid.ts";
 import { type Batch, MessageState } from "../../netlink/batch.ts";
 import type { Transactor } from "../../netlink/transactor.ts";
 import { commandOf, verbOf } from "../../ovs/flow-request.ts";
@@ -65,11 +66,13 @@ export class Executor {
     const { capacity } = batch;
     this.#options = options;
     this.readBack = new Uint8Array(capacity);
-    this.held = new HeldFlows(connection.readsOf(target), capacity);
+    const seed = ufidSeed(target.owner);
+    this.held = new HeldFlows(connection.readsOf(target), capacity, seed);
     this.#transactor = transactor;
     this.#followUps = new FollowUps(
       FlowRequests.to(target.channel, target.datapath, followUps),
       transactor,
+      seed,
     );
     this.#segments = new Segments(capacity);
     this.#named = new NamedFlows(capacity);

@@ -1,4 +1,4 @@
-import { UFID_SIZE } from "../../flow/key/ufid.ts";
+import { UFID_SIZE, type UfidSeed } from "../../flow/key/ufid.ts";
 import { hashMatch, newFlowParts } from "../../flow/parts.ts";
 import type { Batch } from "../../netlink/batch.ts";
 import type { Transactor } from "../../netlink/transactor.ts";
@@ -14,11 +14,14 @@ import { FoundBy } from "./held-flows.ts";
 export class FollowUps {
   readonly #requests: FlowRequests;
   readonly #transactor: Transactor;
+  readonly #seed: UfidSeed;
   readonly #sent = newFlowParts();
   readonly #hash = new Int32Array(UFID_SIZE / 4);
   readonly #hashBytes = new Uint8Array(this.#hash.buffer);
 
-  constructor(requests: FlowRequests, transactor: Transactor) {
+  /** @param seed of the owner of the flows */
+  constructor(requests: FlowRequests, transactor: Transactor, seed: UfidSeed) {
+    this.#seed = seed;
     this.#requests = requests;
     this.#transactor = transactor;
   }
@@ -54,7 +57,7 @@ export class FollowUps {
   #nameOf(of: Batch, index: number, by: number): FlowName {
     if (by === FoundBy.own) return "own";
     if (by === FoundBy.key) return "key";
-    hashMatch(decodeRequest(of, index, this.#sent), this.#hash, 0);
+    hashMatch(decodeRequest(of, index, this.#sent), this.#hash, 0, this.#seed);
     return this.#hashBytes;
   }
 }

@@ -1,7 +1,7 @@
 import { printKey } from "../../flow/key/print.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
 import { type FlowParts, hashMatch, newFlowParts, readMatch } from "../../flow/parts.ts";
-import { UFID_SIZE } from "../../flow/key/ufid.ts";
+import { UFID_SIZE, type UfidSeed } from "../../flow/key/ufid.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import { printUfid } from "../../flow/text/ufid.ts";
 import type { Batch } from "../../netlink/batch.ts";
@@ -52,13 +52,15 @@ export class HeldFlows {
   asked = 0;
 
   readonly #reads: FlowReads;
+  readonly #seed: UfidSeed;
   readonly #sent = newFlowParts();
   readonly #hash = new Int32Array(UFID_SIZE / 4);
   #batch: Batch | undefined;
 
-  /** @param capacity the most messages of a batch */
-  constructor(reads: FlowReads, capacity: number) {
+  /** @param capacity the most messages of a batch @param seed of the owner of their flows */
+  constructor(reads: FlowReads, capacity: number, seed: UfidSeed) {
     this.#reads = reads;
+    this.#seed = seed;
     this.states = new Uint8Array(capacity);
     this.foundBy = new Uint8Array(capacity);
   }
@@ -86,7 +88,8 @@ export class HeldFlows {
       const state = this.states[index];
       if (state !== Held.none && state !== Held.other) continue;
       const sent = decodeRequest(batch, index, this.#sent);
-      if (sent.key.start < 0 || sent.mask.start < 0 || !hashMatch(sent, this.#hash, 0)) continue;
+      if (sent.key.start < 0 || sent.mask.start < 0) continue;
+      if (!hashMatch(sent, this.#hash, 0, this.#seed)) continue;
       const hash = new Uint8Array(this.#hash.buffer);
       const { bytes, ufid, key } = sent;
       if (ufid.start < 0) {

@@ -1,9 +1,13 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import { ACTIONS, NEWEST_ACTION } from "../../../src/flow/action/table.ts";
+import { FEATURE, FEATURE_FLAGS } from "../../../src/flow/feature.ts";
+import { KEYS, NEWEST_KEY } from "../../../src/flow/key/table.ts";
 import { ALL_FEATURES } from "../../../src/flow/rules/features.ts";
 import { lackingOf } from "../../../src/flow/rules/lacking.ts";
 import { explainRejection, type Rejection } from "../../../src/load/settle/explain.ts";
 import { Flow } from "../../../src/flow/flow.ts";
 import { EINVAL, ENOENT } from "../../../src/sys/errno.ts";
+import { verdict } from "./support.ts";
 
 const IPV4 = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)";
 // As User Mode Linux 6.1 answers.
@@ -46,4 +50,37 @@ test.each([
   expect(explain(EINVAL, ALL_FEATURES)).toMatchObject({ code: "EINVAL" });
   expect(explain(EINVAL, ALL_FEATURES).lacking).toBeUndefined();
   expect(explain(ENOENT).lacking).toBeUndefined();
+});
+
+describe("the probe of an action", () => {
+  const probed = ACTIONS.flatMap(({ name, type, probe }) =>
+    probe === undefined ? [] : [[name, type, probe] as const],
+  );
+  test.each(probed)("%s (%i): %s", (name, type, probe) => {
+    const line = `${IPV4} ${probe}`;
+    expect(verdict(line)).toBeUndefined();
+    const { lacking } = verdict(line, { ...ALL_FEATURES, actionMax: type - 1 }) ?? {};
+    expect(lacking?.feature).toBe(`action ${name}`);
+  });
+
+  test("is there for the newest ones", () => {
+    expect(probed.at(-1)?.[1]).toBe(NEWEST_ACTION);
+  });
+});
+
+test.each([...FEATURE_FLAGS])("the probe of the feature %s", (flag) => {
+  const line = `${IPV4} ${FEATURE[flag].probe}`;
+  expect(verdict(line)).toBeUndefined();
+  const { lacking } = verdict(line, { ...ALL_FEATURES, [flag]: false }) ?? {};
+  expect(lacking?.feature).toBe(FEATURE[flag].feature);
+});
+
+test("the probe of a key that not every kernel has", () => {
+  const probed = KEYS.filter(({ probe }) => probe !== undefined);
+  expect(probed.map(({ type }) => type)).toContain(NEWEST_KEY);
+  for (const { name, type, probe } of probed) {
+    expect(verdict(`${probe} drop`)).toBeUndefined();
+    const { lacking } = verdict(`${probe} drop`, { ...ALL_FEATURES, keyMax: type - 1 }) ?? {};
+    expect(lacking?.feature).toBe(`key ${name}()`);
+  }
 });

@@ -1,4 +1,4 @@
-import { FlowLineEncoder } from "../../../src/flow/line.ts";
+import { FlowLineEncoder, type FlowLineOptions } from "../../../src/flow/line.ts";
 import type { LineVerb } from "../../../src/flow/line.ts";
 import type { TemplateFill } from "../../../src/flow/template.ts";
 import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
@@ -13,7 +13,7 @@ function written(): string {
 }
 
 /** What a line becomes, encoded on its own. */
-export function lineBytes(text: string, options: { ufid: boolean; mode?: LineVerb }): string {
+export function lineBytes(text: string, options: FlowLineOptions): string {
   const bytes = utf8.encode(text);
   writer.reset(64, memory.size);
   const encoder = new FlowLineEncoder({ ...options, shapes: false });
@@ -24,7 +24,7 @@ export function lineBytes(text: string, options: { ufid: boolean; mode?: LineVer
 /** What each row becomes: its bytes, or why it is refused. */
 export function rowBytes(
   fill: TemplateFill,
-  options: { ufid?: boolean; mode?: LineVerb } = {},
+  options: { ufid?: boolean; mode?: LineVerb; owner?: string } = {},
 ): string[] {
   const reader = fill.reader(options);
   const all: string[] = [];

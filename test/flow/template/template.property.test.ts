@@ -97,17 +97,18 @@ test("a filled template has the bytes of the line with these values", () => {
             options,
           ),
         );
+        const { owner = "" } = options;
         const template = FlowTemplate.compile(text, options);
         const byName = values.map((row) =>
           Object.fromEntries(Object.entries(row).map(([name, { value }]) => [name, value])),
         );
-        expect(rowBytes(template.fill(byName))).toEqual(expected);
+        expect(rowBytes(template.fill(byName), { owner })).toEqual(expected);
         const tuples = byName.map((row) => template.holes.map((name) => row[name] ?? ""));
-        expect(rowBytes(template.fill(tuples))).toEqual(expected);
+        expect(rowBytes(template.fill(tuples), { owner })).toEqual(expected);
         const columns = Object.fromEntries(
           template.holes.map((name) => [name, byName.map((row) => row[name] ?? "")]),
         );
-        expect(rowBytes(template.fill(columns))).toEqual(expected);
+        expect(rowBytes(template.fill(columns), { owner })).toEqual(expected);
         // The options of a load come after those of the template.
         expect(rowBytes(FlowTemplate.compile(text).fill(byName), options)).toEqual(expected);
       },

@@ -83,6 +83,22 @@ describe("a flow set", () => {
     }
   });
 
+  test("gives the flows to the owner that the load names, whomever it was compiled for", async () => {
+    for (const compiledFor of ["", "a", "b"]) {
+      const { bytes } = await compile(MIXED, "text", compiledFor);
+      for (const options of EVERY_WAY) {
+        for (const owner of ["", "a", "controller"]) {
+          const owned = { ...options, owner };
+          const wanted = await collect(new TextFeed(bytesSource("text", utf8(MIXED)), owned));
+          expect(await load(bytesSource("set", bytes), owned, 5)).toEqual(wanted);
+        }
+      }
+    }
+    const { bytes } = await compile(sampleLine(1), "text", "a");
+    const records: unknown = new Unpackr({ useRecords: false }).unpackMultiple(bytes);
+    expect(records).toMatchObject([{ 3: { owner: "a" } }, {}, {}]);
+  });
+
   test("gives the messages of its text over many chunks", async () => {
     const lines = Array.from({ length: 5000 }, (_, i) =>
       i % 1000 === 999 ? `delete ${sampleLine(i)}` : i % 7 === 3 ? `# ${i}` : sampleLine(i),
@@ -103,9 +119,9 @@ describe("a flow set", () => {
     const lines = Array.from({ length: 3000 }, () => randomFlow(random));
     const text = lines.join("\n");
     const { bytes, refusals } = await compile(text);
-    for (const ufid of [true, false]) {
-      const wanted = await collect(new TextFeed(bytesSource("text", utf8(text)), { ufid }));
-      const found = await load(bytesSource("set", bytes), { ufid });
+    for (const options of [{ ufid: true }, { ufid: false }, { ufid: true, owner: "a" }]) {
+      const wanted = await collect(new TextFeed(bytesSource("text", utf8(text)), options));
+      const found = await load(bytesSource("set", bytes), options);
       const first = wanted.messages.findIndex((message, i) => message !== found.messages[i]);
       expect([seed, lines[first], found.messages.length]).toEqual([
         seed,
@@ -123,14 +139,14 @@ describe("a flow set", () => {
     const { bytes } = await compile(text);
     expect((await compile(text)).bytes).toEqual(bytes);
     // Another value wants another version of the layout, or of the hash for UFIDs.
-    expect(crc32(bytes).toString(16)).toBe("d7370443");
+    expect(crc32(bytes).toString(16)).toBe("54fcd1de");
     const records: unknown = new Unpackr({ useRecords: false }).unpackMultiple(bytes);
     expect(records).toMatchObject([
       [
         expect.any(Number),
         72,
         new Uint8Array(0),
-        { format: "millrace flow set", version: 2 },
+        { format: "millrace flow set", version: 3 },
         expect.any(String),
       ],
       [
@@ -342,10 +358,10 @@ describe("a damaged flow set", () => {
     const { bytes } = await compile(sampleLine(1));
     const version = Buffer.from(bytes).indexOf("version") + 7;
     const other = bytes.slice();
-    other[version] = 3;
+    other[version] = 4;
     reseal(other);
     expect((await failure(bytesSource("set", other))).reason).toBe(
-      "cannot read set: it is a flow set of version 3, and this millrace reads version 2: compile it again",
+      "cannot read set: it is a flow set of version 4, and this millrace reads version 3: compile it again",
     );
     const big = new Uint8Array(
       Buffer.from(bytes.toHex().replace("6c6974746c65", "626967202020"), "hex"),

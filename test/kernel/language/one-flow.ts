@@ -49,7 +49,7 @@ function hexOf(bytes: Uint8Array, { start, end }: ByteRange): string {
 
 /** A line of text as a kernel would have it back. @throws FlowSyntaxError */
 export function flowOf(line: string, ports?: PortNames): RawFlow {
-  return recomputed(Flow.parse(line, ports).parts);
+  return recomputed(Flow.parse(line, ports === undefined ? {} : { ports }).parts);
 }
 
 /** What millrace makes of key and mask: their normal form, what a kernel dumps of it, and its UFID. */

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { UFID_SIZE } from "../../../src/flow/key/ufid.ts";
+import { NO_OWNER, UFID_SIZE } from "../../../src/flow/key/ufid.ts";
 import { FlowLineEncoder } from "../../../src/flow/line.ts";
 import { hashMatch } from "../../../src/flow/parts.ts";
 import { Executor } from "../../../src/load/settle/executor.ts";
@@ -214,7 +214,11 @@ test("no request is made of one without a key: as a delete it might be a flush",
   requests.begin();
   batch.writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(UFID_SIZE));
   expect(requests.commit("delete", 1)).toBe(true);
-  const followUps = new FollowUps(requests.in(connection.followUps), connection.transactor);
+  const followUps = new FollowUps(
+    requests.in(connection.followUps),
+    connection.transactor,
+    NO_OWNER,
+  );
   for (const by of Object.values(FoundBy)) {
     for (const verb of ["modify", "delete"] as const) {
       expect(() => followUps.act(batch, 0, verb, by)).toThrow("a request has a key");

@@ -1,0 +1,32 @@
+import type { FieldSet } from "../text/field-set.ts";
+import type { Members } from "./member.ts";
+
+/**
+ * How an action is written, and what its attribute holds:
+ * - `output`: a port alone; `flag`: the bare word, no payload; `number`: `(N)`, 32 bits
+ * - `struct`: named fields of a struct; `nest`: members in attributes; `actions`: a list
+ * - `hash`, `nsh`, `set`, `drop`: forms of their own
+ */
+type ActionForm =
+  | { readonly kind: "output" | "flag" | "actions" | "hash" | "set" | "drop" }
+  | { readonly kind: "number"; readonly hex: boolean; readonly about: string }
+  | { readonly kind: "struct" | "nsh"; readonly fields: FieldSet }
+  | { readonly kind: "nest"; readonly members: Members };
+
+/** One row of the table of actions. */
+export type ActionSpec = {
+  /** The word in text. */
+  readonly name: string;
+  /** `OVS_ACTION_ATTR_*`. */
+  readonly type: number;
+  readonly form: ActionForm;
+  /** Bytes of the payload that a kernel wants (`action_lens` in flow_netlink.c); -1: it varies. */
+  readonly payload: number;
+  /** The first Linux that has it. */
+  readonly since: string;
+  /** Actions that every kernel takes that has this one, for an IPv4 packet; absent where there are none. */
+  readonly probe?: string;
+  readonly about: string;
+  readonly syntax: string;
+  readonly examples: readonly string[];
+};
