@@ -33,7 +33,7 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
-import { DumpCheck, type DumpDoubt, throwDoubt } from "./ovs/dump-check.ts";
+import { DumpCheck, throwDoubt } from "./ovs/dump-check.ts";
 import { flushFlows } from "./ovs/flow.ts";
 import {
   deleteMeter,
@@ -66,31 +66,9 @@ import {
   removeOne,
   sendOne,
 } from "./one-flow.ts";
+import type { FlowsOptions, NamespaceOption, OwnerOption } from "./datapath-options.ts";
 import { type RemovedFlows, type RemoveOptions, removeWhere } from "./remove-where.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
-
-/** Where a datapath is. */
-export type NamespaceOption = {
-  /** A network namespace by name, by path or by the id of a process in it; the thread's own by default. */
-  readonly namespace?: NamespaceReference;
-};
-
-/** Whose flows a datapath is asked about. */
-export type OwnerOption = {
-  /**
-   * Whose flows are put and looked for: a name that goes into their UFIDs, so that two sets in one datapath are
-   * told apart. Nobody's by default.
-   */
-  readonly owner?: string;
-};
-
-/** What {@link Datapath.flows} gives. */
-export type FlowsOptions = {
-  /** Only the flows that this filter means; in text it may name the datapath's ports. */
-  readonly where?: string | FlowFilter;
-  /** Is told, after the last flow, that some may be missing because flows changed meanwhile, instead of an error. */
-  readonly onDoubt?: (doubt: DumpDoubt) => void;
-};
 
 /**
  * A datapath of the kernel: its ports, and its flows. Close it, or let `using` close it: it holds sockets.

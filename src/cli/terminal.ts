@@ -1,5 +1,7 @@
 import { isatty } from "../sys/libc.ts";
 
+// What the terminal behind an output can do.
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Whether a terminal is behind a descriptor that knows how to move its cursor. */

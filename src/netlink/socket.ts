@@ -1,13 +1,14 @@
 import { ENOPROTOOPT, EPERM, EAFNOSUPPORT, EPROTONOSUPPORT } from "../sys/errno.ts";
 import { MillraceError, SystemCallError } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
-import { KERNEL, recvmmsg, send, sendmmsg, type SocketCalls, writev } from "../sys/socket-calls.ts";
+import { recvmmsg, send, sendmmsg, type SocketCalls, writev } from "../sys/socket-calls.ts";
 import {
   NETLINK_ADD_MEMBERSHIP,
   NETLINK_CAP_ACK,
   NETLINK_DROP_MEMBERSHIP,
   NETLINK_EXT_ACK,
 } from "../uapi/netlink.ts";
+import { CALLS } from "./trace.ts";
 
 // A netlink socket: opening it, its options, its system calls.
 
@@ -40,7 +41,7 @@ const SEND_OVERHEAD = 32;
 export type SocketOptions = {
   readonly receiveBufferBytes?: number;
   readonly sendBufferBytes?: number;
-  /** The system calls that it makes: the kernel's by default, or a test's. */
+  /** The system calls that it makes: the kernel's by default, traced where that is asked for, or a test's. */
   readonly calls?: SocketCalls;
 };
 
@@ -71,7 +72,7 @@ export class NetlinkSocket implements Disposable {
   /** @throws SystemCallError, or MillraceError `NO_PROTOCOL` where the kernel lacks the protocol */
   constructor(protocol: number, options: SocketOptions = {}) {
     this.protocol = protocol;
-    const { calls = KERNEL } = options;
+    const { calls = CALLS } = options;
     this.#calls = calls;
     const fd = calls.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
     if (fd === -EAFNOSUPPORT || fd === -EPROTONOSUPPORT) {

@@ -1,6 +1,7 @@
 import { dlopen, FFIType, toArrayBuffer, type Pointer } from "bun:ffi";
 import { EINTR } from "./errno.ts";
 import { assert, MillraceError } from "./errors.ts";
+import { isPointer } from "./memory.ts";
 
 // ssize_t is declared as i32: Bun returns an i64 as a BigInt, and no call here moves 2 GiB.
 const SYMBOLS = {
@@ -70,10 +71,6 @@ let opened: Libc | undefined;
 function libc(): Libc {
   opened ??= open();
   return opened;
-}
-
-function isPointer(address: number): address is Pointer {
-  return Number.isSafeInteger(address) && address > 0;
 }
 
 function pointer(address: number): Pointer {

@@ -1,5 +1,5 @@
 import { assert } from "./errors.ts";
-import { PinnedMemory } from "./memory.ts";
+import { copyAt, PinnedMemory } from "./memory.ts";
 
 // The structs that sendmmsg, recvmmsg and writev read, in pinned memory.
 
@@ -15,6 +15,28 @@ const WORD = 2 ** 32;
 function putPointer(memory: PinnedMemory, offset: number, address: number): void {
   memory.u32[offset >> 2] = address >>> 0;
   memory.u32[(offset >> 2) + 1] = Math.floor(address / WORD);
+}
+
+function pointerAt(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * WORD;
+}
+
+/** Copies of what `count` struct iovec name, one behind the other. */
+export function copyIovecs(iovecs: number, count: number): Uint8Array {
+  const view = new DataView(copyAt(iovecs, count * IOVEC_SIZE).buffer);
+  const parts = Array.from({ length: count }, (_, i) =>
+    copyAt(pointerAt(view, i * IOVEC_SIZE), pointerAt(view, i * IOVEC_SIZE + 8)),
+  );
+  return Uint8Array.from(Buffer.concat(parts));
+}
+
+/** Copies of the datagrams that the kernel moved for `count` struct mmsghdr with one iovec each. */
+export function copyDatagrams(headers: number, count: number): Uint8Array[] {
+  const view = new DataView(copyAt(headers, count * MMSGHDR_SIZE).buffer);
+  return Array.from({ length: count }, (_, i) => {
+    const moved = view.getUint32(i * MMSGHDR_SIZE + MMSGHDR_LENGTH, true);
+    return copyIovecs(pointerAt(view, i * MMSGHDR_SIZE + MSGHDR_IOV), 1).subarray(0, moved);
+  });
 }
 
 /** An array of `struct iovec`, allocated once, for writev(2). */

@@ -41,11 +41,16 @@ export const NLMSGERR_ATTR_MISS_TYPE = 5;
 
 // The generic netlink controller.
 export const GENL_ID_CTRL = 0x10;
+export const CTRL_CMD_NEWFAMILY = 1;
 export const CTRL_CMD_GETFAMILY = 3;
 export const CTRL_ATTR_FAMILY_ID = 1;
 export const CTRL_ATTR_FAMILY_NAME = 2;
 export const CTRL_ATTR_VERSION = 3;
+export const CTRL_ATTR_HDRSIZE = 4;
 export const CTRL_ATTR_MAXATTR = 5;
+export const CTRL_ATTR_OPS = 6;
 export const CTRL_ATTR_MCAST_GROUPS = 7;
+export const CTRL_ATTR_OP_ID = 1;
+export const CTRL_ATTR_OP_FLAGS = 2;
 export const CTRL_ATTR_MCAST_GRP_NAME = 1;
 export const CTRL_ATTR_MCAST_GRP_ID = 2;

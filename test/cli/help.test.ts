@@ -71,11 +71,15 @@ describe.each(found)("the help of $path", ({ path, command }) => {
 
 /** The calls of millrace in a line of a shell. */
 function calls(line: string): string[][] {
-  const parts = line.replace(/ +#.*/, "").split(/ [|>] | && /);
+  const parts: string[][] = [[]];
+  const words = line.replace(/ +#.*/, "").matchAll(/'([^']*)'|(\S+)/g);
+  for (const [, quoted, bare] of words) {
+    if (bare === "|" || bare === ">" || bare === "&&") parts.push([]);
+    else parts.at(-1)?.push(quoted ?? bare ?? "");
+  }
   return parts
-    .filter((part) => part.startsWith("millrace "))
-    .map((part) => [...part.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare))
-    .map((words) => words.slice(1, wordsOf(words)).filter((word) => word !== undefined));
+    .filter(([program]) => program === "millrace")
+    .map((call) => call.slice(1, wordsOf(call)));
 }
 
 /** Up to what the shell reads. */

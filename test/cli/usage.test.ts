@@ -13,6 +13,11 @@ test.each([
   expect(stderr.toString()).toContain(`(see '${help}')`);
 });
 
+test("the help names the variable that traces", () => {
+  const { stdout } = Bun.spawnSync([MILLRACE, "--help"]);
+  expect(stdout.toString()).toContain("MILLRACE_TRACE=netlink");
+});
+
 test("the help of load shows its defaults as people write them", () => {
   const { stdout } = Bun.spawnSync([MILLRACE, "load", "--help"]);
   expect(stdout.toString().replaceAll(/\s+/g, " ")).toContain("ENOENT of a delete (default: none)");

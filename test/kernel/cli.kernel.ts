@@ -209,6 +209,30 @@ describe("millrace load", () => {
   });
 });
 
+test("MILLRACE_TRACE=netlink tells every message, and changes nothing else", () => {
+  using dp = new TestDatapath("cli9");
+  const lines = [1, 2, 3].map(sampleLine).join("\n");
+  const run = (trace: string): Bun.SyncSubprocess<"pipe", "pipe"> =>
+    Bun.spawnSync([program, "load", "-", "--dp", dp.name, "--mode", "add"], {
+      stdin: Buffer.from(lines),
+      env: { ...process.env, MILLRACE_TRACE: trace },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  const traced = run("netlink");
+  expect(traced.exitCode).toBe(0);
+  expect(dp.flows).toBe(3);
+  const told = traced.stderr.toString();
+  const put =
+    /^netlink \d+ > ovs_flow NEW \(request.* excl create\), seq \d+, version 1, datapath \d+, \d+ bytes$/gm;
+  expect(told.match(put)).toHaveLength(3);
+  expect(told).toMatch(/^ {2}KEY\n( {4}\S.*\n)* {4}IPV4 /m);
+  expect(told).toMatch(/^ {2}ACTIONS\n {4}OUTPUT 02 00 00 00$/m);
+  expect(told).toMatch(/^netlink \d+ < ack, seq \d+$/m);
+  const again = run("");
+  expect([again.exitCode, again.stderr.toString()]).toEqual([1, ""]);
+});
+
 describe("millrace dump", () => {
   test("prints what ovs-dpctl prints, and loads again", () => {
     using dp = new TestDatapath("cli6");

@@ -1,5 +1,6 @@
 import type { Batch } from "../../netlink/batch.ts";
-import { type BatchShape, Transactor } from "../../netlink/transactor.ts";
+import { tracedThread } from "../../netlink/trace.ts";
+import { type BatchShape, type PartSender, Transactor } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
 import { SendThread } from "../../sys/send-thread.ts";
@@ -17,6 +18,7 @@ const MESSAGES_MIN = 512;
 export class SecondSender implements Disposable {
   readonly #transactor: Transactor;
   readonly #thread: SendThread;
+  readonly #calls: PartSender;
   readonly #independence: Independence;
   #lastCall: CallEnd = "made";
 
@@ -31,6 +33,7 @@ export class SecondSender implements Disposable {
     thread: SendThread = new SendThread(),
   ) {
     this.#thread = thread;
+    this.#calls = tracedThread(thread);
     this.#transactor = new Transactor(channel.openSocket(), shape);
     this.#independence = new Independence(capacity);
   }
@@ -66,11 +69,11 @@ export class SecondSender implements Disposable {
     if (count < MESSAGES_MIN || count - middle > this.#transactor.windowMessages) return false;
     if (!this.#thread.ready || !this.#independence.holds(batch, middle)) return false;
     batch.failures = 0;
-    this.#transactor.beginPart(batch, middle, count, this.#thread);
+    this.#transactor.beginPart(batch, middle, count, this.#calls);
     try {
       first.executePart(batch, 0, middle);
     } finally {
-      this.#lastCall = this.#transactor.endPart(batch, this.#thread);
+      this.#lastCall = this.#transactor.endPart(batch, this.#calls);
     }
     return true;
   }

@@ -1,0 +1,26 @@
+import type { FlowFilter } from "./flow/filter/filter.ts";
+import type { DumpDoubt } from "./ovs/dump-check.ts";
+import type { NamespaceReference } from "./sys/netns.ts";
+
+/** Where a datapath is. */
+export type NamespaceOption = {
+  /** A network namespace by name, by path or by the id of a process in it; the thread's own by default. */
+  readonly namespace?: NamespaceReference;
+};
+
+/** Whose flows a datapath is asked about. */
+export type OwnerOption = {
+  /**
+   * Whose flows are put and looked for: a name that goes into their UFIDs, so that two sets in one datapath are
+   * told apart. Nobody's by default.
+   */
+  readonly owner?: string;
+};
+
+/** What {@link Datapath.flows} gives. */
+export type FlowsOptions = {
+  /** Only the flows that this filter means; in text it may name the datapath's ports. */
+  readonly where?: string | FlowFilter;
+  /** Is told, after the last flow, that some may be missing because flows changed meanwhile, instead of an error. */
+  readonly onDoubt?: (doubt: DumpDoubt) => void;
+};
