@@ -17,6 +17,10 @@ export const COMMANDS: CommandTable = {
     summary: "compile flows into a flow set, which loads at the kernel's rate",
     load: async () => (await import("./commands/compile.ts")).compileCommand,
   },
+  sample: {
+    summary: "write flows to try things with",
+    load: async () => (await import("./commands/sample.ts")).sampleCommand,
+  },
   dp: {
     summary: "add, delete, change, list and show datapaths",
     load: async () => (await import("./commands/dp.ts")).dpCommand,

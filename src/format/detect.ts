@@ -53,13 +53,8 @@ function decide(source: ByteSource, first: Uint8Array): DetectedSource | Promise
 
 // What is compressed twice is no text, and said to be none: such a file may hold itself.
 async function ofCompressed(source: ByteSource): Promise<DetectedSource> {
-  try {
-    const first = await look(source);
-    return { format: formatOf(first), source: putBack(source, first) };
-  } catch (error) {
-    source.close();
-    throw error;
-  }
+  const first = await look(source);
+  return { format: formatOf(first), source: putBack(source, first) };
 }
 
 /** Reads the first bytes, as many as tell the format. */

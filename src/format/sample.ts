@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 
-/** Flows written to a file at a time. */
-const LINES_PER_WRITE = 4096;
+/** Flows in a piece of text. */
+const LINES_PER_PIECE = 4096;
 
 /**
  * Flow `index` of a sample, in text: IPv4 and UDP, matched exactly, output to port 2; 156 bytes of
@@ -17,16 +17,24 @@ export function sampleLine(index: number): string {
   );
 }
 
+/** How many sample flows have keys of their own. */
+export const SAMPLE_FLOWS_MAX: number = 1 << 30;
+
+/** Sample flows `first` to `first + count`, one a line, in pieces of some hundred kilobytes. */
+export function* sampleText(count: number, first = 0): Generator<string> {
+  for (let done = 0; done < count; done += LINES_PER_PIECE) {
+    let text = "";
+    const end = Math.min(count, done + LINES_PER_PIECE);
+    for (let i = done; i < end; i++) text += `${sampleLine(first + i)}\n`;
+    yield text;
+  }
+}
+
 /** Writes sample flows `first` to `first + count`, one a line, to a new file. */
 export function writeSample(path: string, count: number, first = 0): void {
   const fd = openSync(path, "w");
   try {
-    for (let done = 0; done < count; done += LINES_PER_WRITE) {
-      let text = "";
-      const end = Math.min(count, done + LINES_PER_WRITE);
-      for (let i = done; i < end; i++) text += `${sampleLine(first + i)}\n`;
-      writeSync(fd, text);
-    }
+    for (const text of sampleText(count, first)) writeSync(fd, text);
   } finally {
     closeSync(fd);
   }

@@ -69,23 +69,19 @@ describe.each(found)("the help of $path", ({ path, command }) => {
   });
 });
 
-/** The calls of millrace in a line of a shell. */
+/** The arguments of each call of millrace in a line of a shell. */
 function calls(line: string): string[][] {
   const parts: string[][] = [[]];
-  const words = line.replace(/ +#.*/, "").matchAll(/'([^']*)'|(\S+)/g);
-  for (const [, quoted, bare] of words) {
-    if (bare === "|" || bare === ">" || bare === "&&") parts.push([]);
-    else parts.at(-1)?.push(quoted ?? bare ?? "");
+  let isRead = true;
+  for (const [, quoted, bare = ""] of line.matchAll(/'([^']*)'|(\S+)/g)) {
+    if (bare.startsWith("#")) break;
+    if (["|", "&&"].includes(bare)) {
+      parts.push([]);
+      isRead = true;
+    } else if (["<", ">"].includes(bare)) isRead = false;
+    else if (isRead) parts.at(-1)?.push(quoted ?? bare);
   }
-  return parts
-    .filter(([program]) => program === "millrace")
-    .map((call) => call.slice(1, wordsOf(call)));
-}
-
-/** Up to what the shell reads. */
-function wordsOf(words: readonly (string | undefined)[]): number {
-  const redirected = words.indexOf("<");
-  return redirected < 0 ? words.length : redirected;
+  return parts.filter(([program]) => program === "millrace").map((words) => words.slice(1));
 }
 
 /** Parses a command line and runs nothing. */

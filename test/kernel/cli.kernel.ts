@@ -199,6 +199,37 @@ describe("millrace load", () => {
     expect(millrace(["load", bad, "--dp", dp.name, "--errors", bad]).exitCode).toBe(2);
   });
 
+  test("what gzip or zstd have compressed is loaded; a cut file says so, exit 2", () => {
+    using dp = new TestDatapath("cli12");
+    const text = Buffer.from(Array.from({ length: 500 }, (_, i) => `${sampleLine(i)}\n`).join(""));
+    for (const [name, bytes] of [
+      ["flows.gz", Bun.gzipSync(text)],
+      ["flows.zst", Bun.zstdCompressSync(text)],
+    ] as const) {
+      const path = join(folder, name);
+      writeFileSync(path, bytes);
+      for (const args of [
+        ["load", path, "--dp", dp.name],
+        ["dpctl", "add-flows", dp.name, path],
+      ]) {
+        flushFlows(dp.channel, dp.info);
+        expect([args, millrace(args).exitCode, dp.flows]).toEqual([args, 0, 500]);
+      }
+      writeFileSync(path, bytes.subarray(0, bytes.length - 1));
+      const { exitCode, stderr } = millrace(["load", path, "--dp", dp.name]);
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining("ends too early\n")]);
+      expect(stderr).toStartWith(`millrace: cannot read ${path}: it is compressed by `);
+    }
+  });
+
+  test("a sample of flows is loaded whole", () => {
+    using dp = new TestDatapath("cli13");
+    const path = join(folder, "sample");
+    expect(millrace(["sample", "3000", "-o", path]).exitCode).toBe(0);
+    expect(millrace(["load", path, "--dp", dp.name]).exitCode).toBe(0);
+    expect(dp.flows).toBe(3000);
+  });
+
   test("a dry run sends nothing", () => {
     using dp = new TestDatapath("cli5");
     const flows = file("dry.txt", `${sampleLine(1)}\n${sampleLine(2)} nonsense\n`);
@@ -290,4 +321,27 @@ describe("millrace dp, port, flow and doctor", () => {
       checks.find((check: { what: string }) => check.what.startsWith("Open vSwitch")).verdict,
     ).toBe("ok");
   });
+});
+
+test("where there is no datapath, show says so and exits as ovs-dpctl does", () => {
+  const name = "cli-none";
+  witness("ip", "netns", "add", name);
+  try {
+    const inside = (...command: readonly string[]): string => {
+      const words = ["ip", "netns", "exec", name, ...command];
+      const { exitCode, stdout, stderr } = Bun.spawnSync(words, { stdin: "ignore" });
+      return `${exitCode} ${stdout.toString()}${stderr.toString()}`;
+    };
+    expect(inside(program, "dpctl", "show")).toBe(
+      "0 millrace dpctl: warning: no datapaths exist\n",
+    );
+    expect(inside(program, "dpctl", "dump-dps")).toBe("0 ");
+    expect(inside(program, "dp", "show")).toBe("0 no datapaths\n");
+    if (HAS_DPCTL) {
+      expect(inside("ovs-dpctl", "show")).toBe("0 ");
+      expect(inside("ovs-dpctl", "dump-dps")).toBe("0 ");
+    }
+  } finally {
+    witness("ip", "netns", "del", name);
+  }
 });

@@ -143,7 +143,11 @@ describe("millrace monitor", () => {
     dp.delete();
     const { status, out } = await live.end();
     expect(status).toBe(0);
-    const lines = out.trim().split("\n");
+    const timed = out.trim().split("\n");
+    const times = timed.map((line) => line.slice(0, line.indexOf(" ")));
+    for (const time of times) expect(new Date(time).toISOString()).toBe(time);
+    expect(times.toSorted()).toEqual(times);
+    const lines = timed.map((line) => line.slice(line.indexOf(" ") + 1));
     expect(lines.slice(0, 2)).toEqual(["new datapath lo1", "new port lo1: 1: lo1p1 (internal)"]);
     expect(lines[2]).toStartWith("new flow lo1: in_port(1),");
   });
@@ -162,6 +166,9 @@ describe("millrace monitor", () => {
     expect(jsonLines(out)).toMatchObject([
       { kind: "flow", change: "new", datapath: "lo2", flow: expect.stringContaining("in_port(1)") },
     ]);
+    const ageMs = Date.now() - Date.parse(jsonLines(out)[0].time);
+    expect(ageMs).toBeGreaterThanOrEqual(0);
+    expect(ageMs).toBeLessThan(limit(60));
   });
 
   test("what is wrong is said in a line", () => {

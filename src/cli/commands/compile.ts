@@ -10,6 +10,7 @@ import { excerpt } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
+import { askForFlows, isTyped } from "../typed-input.ts";
 import { bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 
@@ -61,6 +62,7 @@ async function run(file: string, options: Options): Promise<void> {
   const startedAt = performance.now();
   const input = file === "-" ? standardInput() : pathSource(file);
   checkOutput(options.output, file);
+  if (isTyped(file)) askForFlows();
   const { format, source } = await detect(input);
   const chosen = options.format === "auto" ? format : options.format;
   if (chosen === "msgpack") {

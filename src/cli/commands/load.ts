@@ -20,6 +20,7 @@ import { bytes, complain, count, counted, latencies, printJson, writeOut } from 
 import { withNamespace } from "../namespace-option.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { loadProgressBar } from "../progress.ts";
+import { askForFlows, isTyped } from "../typed-input.ts";
 
 // `millrace load`: options to a load, and its report to people or JSON.
 
@@ -148,13 +149,15 @@ async function run(file: string, options: Options): Promise<void> {
   // The input first: a missing file is found before anything is touched. It is opened once: a pipe that
   // is closed again has lost what was in it.
   const source = file === "-" ? standardInput() : pathSource(file);
+  const typed = isTyped(file);
   using signals = new EndingSignals();
   using exceptions = openExceptionLog(options.errors, file);
-  using bar = await loadProgressBar(options.json === undefined);
+  using bar = await loadProgressBar(options.json === undefined && !typed);
   const kernel = options.dp === undefined ? undefined : await import("../load-target.ts");
   using place = kernel?.openTarget(options.dp ?? "");
   const target = options.dryRun || place === undefined ? "dry" : place.target;
   if (target !== "dry") kernel?.checkOwner(target, options.force === true);
+  if (typed) askForFlows();
   const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format } = options;
   const report = await startLoad(
     target,

@@ -9,7 +9,7 @@ import { listPorts, type PortInfo } from "../../ovs/vport.ts";
 import { Links, type LinkStats } from "../../netlink/link.ts";
 import { EINVAL, ENODEV, ERANGE } from "../../sys/errno.ts";
 import { addInterfaces } from "./ports.ts";
-import { kernelDatapathName, type DpctlSession, SYSTEM } from "./session.ts";
+import { kernelDatapathName, type DpctlSession, NONE, SYSTEM } from "./session.ts";
 import { shownType, typeOf } from "./port-types.ts";
 
 /** The only cache of the kernel's datapath (`dpif_netlink_cache_get_name`). */
@@ -46,14 +46,18 @@ export function delDp(session: DpctlSession, args: readonly string[]): number {
 /** `dump-dps` */
 export function dumpDps(session: DpctlSession): number {
   for (const { name } of session.list()) session.out(`${SYSTEM}@${name}\n`);
-  return 0;
+  return session.complainOfNoModule();
 }
 
 /** `show [DP...]` */
 export function show(session: DpctlSession, args: readonly string[]): number {
   if (args.length === 0) {
-    for (const datapath of session.list()) showOne(session, datapath);
-    return 0;
+    const datapaths = session.list();
+    for (const datapath of datapaths) showOne(session, datapath);
+    const status = session.complainOfNoModule();
+    // ovs-dpctl shows nothing.
+    if (status === 0 && datapaths.length === 0) session.warn(NONE);
+    return status;
   }
   let status = 0;
   for (const arg of args) {

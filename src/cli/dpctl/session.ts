@@ -33,6 +33,8 @@ export class DpctlSession implements Disposable {
   readonly channel: OvsChannel = new OvsChannel();
   readonly out: DpctlOutput["out"];
   readonly #error: DpctlOutput["error"];
+  /** Why the kernel can have no datapath; empty where it can. */
+  #lacking = "";
 
   constructor(options: DpctlOptions, output: DpctlOutput) {
     this.options = options;
@@ -102,9 +104,18 @@ export class DpctlSession implements Disposable {
     try {
       return listDatapaths(this.channel);
     } catch (error) {
-      if (error instanceof MillraceError && error.code === "NO_MODULE") return [];
-      throw error;
+      if (!(error instanceof MillraceError) || error.code !== "NO_MODULE") throw error;
+      this.#lacking = error.message;
+      return [];
     }
+  }
+
+  /**
+   * Says that {@link list} has found no datapath, where the kernel can have none, and why.
+   * @returns the exit status of a command that shows all there are: none is an answer, a kernel without them is not
+   */
+  complainOfNoModule(): 0 | 1 {
+    return this.#lacking === "" ? 0 : this.complain(NONE, 0, this.#lacking);
   }
 
   /**
@@ -127,7 +138,8 @@ export class DpctlSession implements Disposable {
     }
     const [only, ...others] = this.list();
     if (only === undefined || others.length > 0) {
-      this.complain(only === undefined ? "no datapaths exist" : "multiple datapaths, specify one");
+      if (only === undefined) this.complain(NONE, 0, this.#lacking);
+      else this.complain("multiple datapaths, specify one");
       this.fail("datapath not found", EINVAL);
     }
     return { datapath: only, rest: args };
@@ -148,6 +160,8 @@ export class DpctlSession implements Disposable {
     this.channel[Symbol.dispose]();
   }
 }
+
+export const NONE = "no datapaths exist";
 
 const NOWHERE: Excerpted = { text: "" };
 
