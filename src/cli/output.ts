@@ -48,7 +48,7 @@ export function printTable(rows: readonly (readonly string[])[]): void {
   for (const row of rows) {
     const cells = row.map((cell, i) => {
       const width = widths[i] ?? 0;
-      return /^[\d,.]+$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
+      return /^[\d,]+(\.\d+)?$/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
     });
     writeOut(`${cells.join("  ").trimEnd()}\n`);
   }

@@ -7,7 +7,7 @@ import { isWild, printField } from "../text/field-print.ts";
 import type { Field } from "../text/field.ts";
 import type { TextSink } from "../text/sink.ts";
 import { levelFinder } from "./field-test.ts";
-import { fieldNamed, type FlowField, nearestField } from "./names.ts";
+import { fieldCalled, type FlowField, nearestField } from "./names.ts";
 import type { Subject } from "./subject.ts";
 
 /** Something of flows that they are grouped by. */
@@ -38,7 +38,7 @@ function parseColumn(cursor: Cursor, ports: PortNames | undefined): FlowColumn {
   const name = cursor.slice(start, cursor.tokenEnd());
   cursor.position = cursor.tokenEnd();
   if (name === "actions") return actionsColumn(ports);
-  const field = fieldNamed(name);
+  const field = fieldCalled(name);
   if (field === undefined) {
     return cursor.fail(
       "a field such as ipv4.dst, or actions",

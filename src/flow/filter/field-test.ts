@@ -156,7 +156,7 @@ export function levelFinder({
 function absentFinder({ key, level, part }: FlowField): (record: KeyRecord) => boolean {
   const { slot } = key;
   if (part !== undefined) return (record) => !record.has(0, slot) || mayHavePart(record, part);
-  const mayHaveIt = mayHave(slot);
+  const mayHaveIt = mayHave(key);
   if (level === ANY_LEVEL) return mayHaveIt;
   return (record) => record.has(level - 1, SLOT_ENCAP) && mayHaveIt(record);
 }

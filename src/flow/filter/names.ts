@@ -57,7 +57,7 @@ function namesOfFields(): ReadonlyMap<string, Named> {
 }
 
 /** The field of a name, or undefined where there is none. */
-export function fieldNamed(name: string): FlowField | undefined {
+export function fieldCalled(name: string): FlowField | undefined {
   let rest = name;
   let level = ANY_LEVEL;
   while (rest.startsWith(PREFIX) && level < TAGS_MAX) {
@@ -71,7 +71,7 @@ export function fieldNamed(name: string): FlowField | undefined {
 }
 
 /** Every name of a field, without prefixes. */
-function fieldNames(): readonly string[] {
+export function fieldNames(): readonly string[] {
   return [...namesOfFields().keys()];
 }
 

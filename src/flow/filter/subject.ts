@@ -1,6 +1,7 @@
 import { MillraceError } from "../../sys/errors.ts";
-import { KeyRecord } from "../key/record.ts";
-import { type FlowParts, newFlowParts, readMatch } from "../parts.ts";
+import type { KeyRecord } from "../key/record.ts";
+import { type FlowParts, newFlowParts } from "../parts.ts";
+import { MatchReader } from "../shape/match-reader.ts";
 
 /** Says whether something holds of a flow. */
 export type Test = (subject: Subject) => boolean;
@@ -10,25 +11,21 @@ export class Subject {
   parts: FlowParts = newFlowParts();
   /** Milliseconds on CLOCK_MONOTONIC. */
   nowMs = 0;
-  readonly #record = new KeyRecord();
-  #isRead = false;
+  readonly #reader = new MatchReader();
+  #record: KeyRecord | undefined;
 
   /** Looks at another flow, whose bytes are valid as long as tests are asked. */
   set(parts: FlowParts, nowMs: number): this {
     this.parts = parts;
     this.nowMs = nowMs;
-    this.#isRead = false;
+    this.#record = undefined;
     return this;
   }
 
   /** Its key and mask. @throws MillraceError `MALFORMED` */
   match(): KeyRecord {
-    if (!this.#isRead) {
-      if (!readMatch(this.parts, this.#record)) {
-        throw new MillraceError("MALFORMED", "a flow's key or mask cannot be read");
-      }
-      this.#isRead = true;
-    }
-    return this.#record;
+    this.#record ??= this.#reader.read(this.parts);
+    if (this.#record !== undefined) return this.#record;
+    throw new MillraceError("MALFORMED", "a flow's key or mask cannot be read");
   }
 }
