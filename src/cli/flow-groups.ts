@@ -1,6 +1,8 @@
 import type { FlowColumn } from "../flow/filter/columns.ts";
 import { Subject } from "../flow/filter/subject.ts";
 import type { FlowParts } from "../flow/parts.ts";
+import type { JsonScalar } from "../flow/json.ts";
+import { scalarOf } from "../flow/json/to-json.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import { count, printJsonLine, printTable } from "./output.ts";
 
@@ -53,15 +55,15 @@ export class FlowGroups {
   /** Prints the groups, those with the greatest sum first: a table, or an object a line. */
   print(json: boolean): void {
     const groups = this.#inOrder();
-    const names = this.#columns.map(({ name }) => name);
     if (json) {
       for (const group of groups) {
-        const values = names.map((name, i) => [name, group.values[i]]);
+        const values = this.#columns.map(({ name, of }, i) => [name, jsonOf(group.values[i], of)]);
         const sums = this.#sums.map((sum) => [sum, group[sum]]);
         printJsonLine(Object.fromEntries([...values, ["flows", group.flows], ...sums]));
       }
       return;
     }
+    const names = this.#columns.map(({ name }) => name);
     printTable([
       [...names, "FLOWS", ...this.#sums.map((sum) => sum.toUpperCase())],
       ...groups.map((group) => [
@@ -99,4 +101,10 @@ function valuesOf(name: string): (string | null)[] {
   const text = Buffer.from(name, "latin1").toString();
   const values = text.split(String.fromCharCode(BETWEEN)).slice(0, -1);
   return values.map((value) => (value === String.fromCharCode(UNMATCHED) ? null : value));
+}
+
+/** As a dump in JSON has it. */
+function jsonOf(value: string | null | undefined, of: FlowColumn["of"]): JsonScalar | null {
+  if (value === null || value === undefined) return null;
+  return of === "actions" ? value : scalarOf(value);
 }

@@ -70,7 +70,7 @@ export function printTable(rows: readonly (readonly string[])[]): void {
   for (const row of rows) {
     const cells = row.map((cell, i) => {
       const width = widths[i] ?? 0;
-      return /^[\d,.]+$/.test(cell) ? padLeft(cell, width) : padRight(cell, width);
+      return /^[\d,]+(\.\d+)?$/.test(cell) ? padLeft(cell, width) : padRight(cell, width);
     });
     writeOut(`${cells.join("  ").trimEnd()}\n`);
   }

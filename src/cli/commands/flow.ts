@@ -151,7 +151,7 @@ async function show(
   json: true | undefined,
 ): Promise<void> {
   const format = json ? "jsonl" : "text";
-  const printed = await printFlows(flows, { format, more: true, stats: true }, ports);
+  const printed = await printFlows(flows, { format, stats: true }, ports);
   writeError(`${counted(printed, "flow")} would be deleted\n`);
 }
 

@@ -29,7 +29,6 @@ function parseCounter(cursor: Cursor, counter: (of: FlowStatistics) => number): 
  * is that of a flow without a packet.
  */
 export function parseUsed(cursor: Cursor): Test {
-  cursor.skipBlanks();
   const operatorAt = cursor.position;
   const comparison = expectComparison(cursor);
   const start = cursor.position;

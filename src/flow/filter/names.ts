@@ -71,7 +71,7 @@ export function fieldCalled(name: string): FlowField | undefined {
 }
 
 /** Every name of a field, without prefixes. */
-function fieldNames(): readonly string[] {
+export function fieldNames(): readonly string[] {
   return [...namesOfFields().keys()];
 }
 

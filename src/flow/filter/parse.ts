@@ -105,6 +105,7 @@ export class FilterParser {
     const cursor = this.#cursor;
     const start = cursor.position;
     const name = this.#name();
+    cursor.skipBlanks();
     switch (name) {
       case "packets":
         this.needs.counters = true;
@@ -136,7 +137,6 @@ export class FilterParser {
 
   #parseField(of: FlowField): Test {
     const cursor = this.#cursor;
-    cursor.skipBlanks();
     const start = cursor.position;
     const operator = parseOperator(cursor);
     if (operator === undefined) return isMatched(of);
@@ -208,14 +208,15 @@ export class FilterParser {
     const cursor = this.#cursor;
     const end = cursor.position;
     cursor.skipBlanks();
-    if (cursor.position > end || cursor.bytes[end - 1] === SPACE) return;
+    if (cursor.position > end || BLANKS.has(cursor.bytes[end - 1] ?? 0)) return;
     if (end < cursor.end && cursor.peek() !== CLOSE) {
       cursor.fail(cursor.depth > 0 ? EXPECTED_CLOSE : EXPECTED_END);
     }
   }
 }
 
-const SPACE = 0x20;
+/** What may have been skipped behind a value, or a name. */
+const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /** Names that are no fields of the key. */
 const OTHER_NAMES: readonly string[] = ["packets", "bytes", "used", "ufid", "actions", "output"];

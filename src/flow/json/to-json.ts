@@ -6,7 +6,7 @@ import { FlowLineEncoder } from "../line.ts";
 import { ANY_PORTS } from "../ports.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
 import { PORT } from "./values.ts";
-import type { ActionJson, FlowJson, JsonValue, KeyJson } from "./types.ts";
+import type { ActionJson, FlowJson, JsonScalar, JsonValue, KeyJson } from "./types.ts";
 
 // A flow's printed text as JSON.
 
@@ -240,7 +240,7 @@ class Reader {
 }
 
 /** A decimal number as a number, everything else as it stands. */
-function scalarOf(text: string): JsonValue {
+export function scalarOf(text: string): JsonScalar {
   if (/^(0|[1-9][0-9]{0,15})$/.test(text) && Number.isSafeInteger(Number(text)))
     return Number(text);
   return text;
