@@ -1,3 +1,9 @@
+import {
+  type FlowsOptions,
+  type NamespaceOption,
+  namespaceOf,
+  type OpenOptions,
+} from "./datapath-options.ts";
 import { FlowFilter } from "./flow/filter/filter.ts";
 import { Flow } from "./flow/flow.ts";
 import {
@@ -33,7 +39,7 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
-import { DumpCheck, type DumpDoubt, throwDoubt } from "./ovs/dump-check.ts";
+import { DumpCheck, throwDoubt } from "./ovs/dump-check.ts";
 import { flushFlows } from "./ovs/flow.ts";
 import {
   deleteMeter,
@@ -69,29 +75,6 @@ import {
 import { type RemovedFlows, type RemoveOptions, removeWhere } from "./remove-where.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
-/** Where a datapath is. */
-export type NamespaceOption = {
-  /** A network namespace by name, by path or by the id of a process in it; the thread's own by default. */
-  readonly namespace?: NamespaceReference;
-};
-
-/** Whose flows a datapath is asked about. */
-export type OwnerOption = {
-  /**
-   * Whose flows are put and looked for: a name that goes into their UFIDs, so that two sets in one datapath are
-   * told apart. Nobody's by default.
-   */
-  readonly owner?: string;
-};
-
-/** What {@link Datapath.flows} gives. */
-export type FlowsOptions = {
-  /** Only the flows that this filter means; in text it may name the datapath's ports. */
-  readonly where?: string | FlowFilter;
-  /** Is told, after the last flow, that some may be missing because flows changed meanwhile, instead of an error. */
-  readonly onDoubt?: (doubt: DumpDoubt) => void;
-};
-
 /**
  * A datapath of the kernel: its ports, and its flows. Close it, or let `using` close it: it holds sockets.
  *
@@ -104,7 +87,7 @@ export class Datapath implements Disposable {
   readonly #connections = new ConnectionCache();
   readonly #namespace: NetworkNamespace | undefined;
   readonly #info: DatapathInfo;
-  readonly #owner: string;
+  readonly #target: LoadTarget;
   /** Listeners to misses, who want those of later ports too. */
   readonly #upcalls = new Set<Upcalls>();
   /** No ovs-vswitchd ran it when a load last looked. */
@@ -119,20 +102,17 @@ export class Datapath implements Disposable {
     this.#channel = channel;
     this.#namespace = namespace;
     this.#info = info;
-    this.#owner = owner;
+    this.#target = { channel, datapath: info, connections: this.#connections, owner };
     this.name = info.name;
   }
 
   /** @throws MillraceError `NO_DATAPATH`, `NO_MODULE`, `NO_NAMESPACE` */
-  static open(name: string, options: NamespaceOption & OwnerOption = {}): Datapath {
+  static open(name: string, options: OpenOptions = {}): Datapath {
     return Datapath.#with(options, (channel) => getDatapath(channel, name));
   }
 
   /** @throws MillraceError `EEXIST`, `NO_PERMISSION`, `NO_MODULE`, `NO_NAMESPACE`; NotSupportedError */
-  static create(
-    name: string,
-    options: DatapathOptions & NamespaceOption & OwnerOption = {},
-  ): Datapath {
+  static create(name: string, options: DatapathOptions & OpenOptions = {}): Datapath {
     return Datapath.#with(options, (channel) => createDatapath(channel, name, options));
   }
 
@@ -153,10 +133,7 @@ export class Datapath implements Disposable {
     return listenToChanges(channel, options);
   }
 
-  static #with(
-    options: NamespaceOption & OwnerOption,
-    find: (channel: OvsChannel) => DatapathInfo,
-  ): Datapath {
+  static #with(options: OpenOptions, find: (channel: OvsChannel) => DatapathInfo): Datapath {
     const namespace = namespaceOf(options);
     const channel = new OvsChannel(namespace);
     try {
@@ -394,15 +371,6 @@ export class Datapath implements Disposable {
     this.close();
   }
 
-  get #target(): LoadTarget {
-    return {
-      channel: this.#channel,
-      datapath: this.#info,
-      connections: this.#connections,
-      owner: this.#owner,
-    };
-  }
-
   #filterOf(where: string | FlowFilter): FlowFilter {
     if (where instanceof FlowFilter) return where;
     return FlowFilter.parse(where, lazyPortNames(this.#channel, this.#info));
@@ -414,8 +382,4 @@ export class Datapath implements Disposable {
     refuseOwned(this.#channel, this.#info, "; the option force loads all the same");
     this.#isFree = true;
   }
-}
-
-function namespaceOf({ namespace }: NamespaceOption): NetworkNamespace | undefined {
-  return namespace === undefined ? undefined : NetworkNamespace.open(namespace);
 }

@@ -2,7 +2,13 @@
  * millrace: flows into the Open vSwitch kernel datapath, in packed netlink transactions, with a true
  * account of every one. Linux only. `millrace/netlink` is the engine alone.
  */
-export { Datapath, type FlowsOptions, type NamespaceOption, type OwnerOption } from "./datapath.ts";
+export { Datapath } from "./datapath.ts";
+export type {
+  FlowsOptions,
+  NamespaceOption,
+  OpenOptions,
+  OwnerOption,
+} from "./datapath-options.ts";
 export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export { validate, type ValidateOptions } from "./validate.ts";
 export type { FlowSource } from "./flow-source.ts";
