@@ -1,6 +1,6 @@
 import type { FlowFilter } from "./flow/filter/filter.ts";
 import type { DumpDoubt } from "./ovs/dump-check.ts";
-import type { NamespaceReference } from "./sys/netns.ts";
+import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
 /** Where a datapath is. */
 export type NamespaceOption = {
@@ -17,10 +17,18 @@ export type OwnerOption = {
   readonly owner?: string;
 };
 
-/** What {@link Datapath.flows} gives. */
+/** How a datapath is opened. */
+export type OpenOptions = NamespaceOption & OwnerOption;
+
+/** What `Datapath.flows` gives. */
 export type FlowsOptions = {
   /** Only the flows that this filter means; in text it may name the datapath's ports. */
   readonly where?: string | FlowFilter;
   /** Is told, after the last flow, that some may be missing because flows changed meanwhile, instead of an error. */
   readonly onDoubt?: (doubt: DumpDoubt) => void;
 };
+
+/** The namespace that is meant, open; undefined for the thread's own. */
+export function namespaceOf({ namespace }: NamespaceOption): NetworkNamespace | undefined {
+  return namespace === undefined ? undefined : NetworkNamespace.open(namespace);
+}

@@ -1,3 +1,9 @@
+import {
+  type FlowsOptions,
+  type NamespaceOption,
+  namespaceOf,
+  type OpenOptions,
+} from "./datapath-options.ts";
 import { FlowFilter } from "./flow/filter/filter.ts";
 import { Flow } from "./flow/flow.ts";
 import {
@@ -66,7 +72,6 @@ import {
   removeOne,
   sendOne,
 } from "./one-flow.ts";
-import type { FlowsOptions, NamespaceOption, OwnerOption } from "./datapath-options.ts";
 import { type RemovedFlows, type RemoveOptions, removeWhere } from "./remove-where.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
@@ -82,7 +87,7 @@ export class Datapath implements Disposable {
   readonly #connections = new ConnectionCache();
   readonly #namespace: NetworkNamespace | undefined;
   readonly #info: DatapathInfo;
-  readonly #owner: string;
+  readonly #target: LoadTarget;
   /** Listeners to misses, who want those of later ports too. */
   readonly #upcalls = new Set<Upcalls>();
   /** No ovs-vswitchd ran it when a load last looked. */
@@ -97,20 +102,17 @@ export class Datapath implements Disposable {
     this.#channel = channel;
     this.#namespace = namespace;
     this.#info = info;
-    this.#owner = owner;
+    this.#target = { channel, datapath: info, connections: this.#connections, owner };
     this.name = info.name;
   }
 
   /** @throws MillraceError `NO_DATAPATH`, `NO_MODULE`, `NO_NAMESPACE` */
-  static open(name: string, options: NamespaceOption & OwnerOption = {}): Datapath {
+  static open(name: string, options: OpenOptions = {}): Datapath {
     return Datapath.#with(options, (channel) => getDatapath(channel, name));
   }
 
   /** @throws MillraceError `EEXIST`, `NO_PERMISSION`, `NO_MODULE`, `NO_NAMESPACE`; NotSupportedError */
-  static create(
-    name: string,
-    options: DatapathOptions & NamespaceOption & OwnerOption = {},
-  ): Datapath {
+  static create(name: string, options: DatapathOptions & OpenOptions = {}): Datapath {
     return Datapath.#with(options, (channel) => createDatapath(channel, name, options));
   }
 
@@ -131,10 +133,7 @@ export class Datapath implements Disposable {
     return listenToChanges(channel, options);
   }
 
-  static #with(
-    options: NamespaceOption & OwnerOption,
-    find: (channel: OvsChannel) => DatapathInfo,
-  ): Datapath {
+  static #with(options: OpenOptions, find: (channel: OvsChannel) => DatapathInfo): Datapath {
     const namespace = namespaceOf(options);
     const channel = new OvsChannel(namespace);
     try {
@@ -372,15 +371,6 @@ export class Datapath implements Disposable {
     this.close();
   }
 
-  get #target(): LoadTarget {
-    return {
-      channel: this.#channel,
-      datapath: this.#info,
-      connections: this.#connections,
-      owner: this.#owner,
-    };
-  }
-
   #filterOf(where: string | FlowFilter): FlowFilter {
     if (where instanceof FlowFilter) return where;
     return FlowFilter.parse(where, lazyPortNames(this.#channel, this.#info));
@@ -392,8 +382,4 @@ export class Datapath implements Disposable {
     refuseOwned(this.#channel, this.#info, "; the option force loads all the same");
     this.#isFree = true;
   }
-}
-
-function namespaceOf({ namespace }: NamespaceOption): NetworkNamespace | undefined {
-  return namespace === undefined ? undefined : NetworkNamespace.open(namespace);
 }

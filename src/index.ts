@@ -3,7 +3,12 @@
  * account of every one. Linux only. `millrace/netlink` is the engine alone.
  */
 export { Datapath } from "./datapath.ts";
-export type { FlowsOptions, NamespaceOption, OwnerOption } from "./datapath-options.ts";
+export type {
+  FlowsOptions,
+  NamespaceOption,
+  OpenOptions,
+  OwnerOption,
+} from "./datapath-options.ts";
 export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export { validate, type ValidateOptions } from "./validate.ts";
 export type { FlowSource } from "./flow-source.ts";

@@ -1,6 +1,8 @@
 import { isatty } from "../sys/libc.ts";
 import { writeError } from "./output.ts";
 
+// Tells whether a person types the input of a command.
+
 const STANDARD_INPUT = 0;
 
 /** Whether flows are typed: the input is `-`, and behind it is a terminal. */

@@ -6,6 +6,8 @@ import { withExamples } from "../help.ts";
 import { outputEnded } from "../output.ts";
 import { openOutputFile } from "../output-file.ts";
 
+// `millrace sample`: writes flows to try things with.
+
 type Options = { output: string };
 
 const HELP_AFTER = `

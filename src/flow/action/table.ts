@@ -8,7 +8,7 @@ import type { ActionSpec } from "./spec.ts";
 
 export type { ActionSpec } from "./spec.ts";
 
-// The table of actions.
+// The table of actions: parse, print, JSON, the rules and the reference follow from it.
 
 const MPLS = [
   be32("label", 0, { about: "label", shift: 12, bits: 20 }),

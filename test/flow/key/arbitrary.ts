@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import type { Field } from "../../../src/flow/text/field.ts";
-import { KEYS } from "../../../src/flow/key/table.ts";
+import { KEYS, NEWEST_KEY } from "../../../src/flow/key/table.ts";
 import { TUNNEL_FIELDS, TUNNEL_FLAGS_FIELD } from "../../../src/flow/key/tunnel-fields.ts";
 
 /** Text of one field's value with one of its mask forms. */
@@ -174,7 +174,10 @@ function levelText(names: readonly string[]): fc.Arbitrary<string> {
 
 const INNER = NAMES.filter((name) => name !== "tunnel");
 const unknown = fc
-  .tuple(fc.constantFrom(33, 40, 200), fc.uint8Array({ minLength: 1, maxLength: 9 }))
+  .tuple(
+    fc.constantFrom(NEWEST_KEY + 1, NEWEST_KEY + 8, 200),
+    fc.uint8Array({ minLength: 1, maxLength: 9 }),
+  )
   .map(([type, bytes]) => {
     const text = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
     return `key${type}(${text}/${text})`;

@@ -27,7 +27,8 @@ test("what a kernel lacks, with the Linux that has it", () => {
     "conntrack zones: 4.3 with NF_CONNTRACK_ZONES",
     "hash(sym_l4()): 6.6",
   ]);
-  expect(lackingOf({ ...ALL_FEATURES, keyMax: 31 }).map(({ since }) => since)).toEqual(["5.18"]);
+  const [exthdrs] = lackingOf({ ...ALL_FEATURES, keyMax: 31 });
+  expect(exthdrs).toEqual({ feature: "key key32()", since: "5.18" });
 });
 
 test.each([
