@@ -1,0 +1,94 @@
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import manifest from "../../package.json";
+import { NEEDS_BUN } from "../../.ci/pack/node-stub.ts";
+import * as library from "../../src/index.ts";
+import * as netlink from "../../src/netlink/index.ts";
+import { limit } from "../runner/limit.ts";
+import { BUN, done, project, ROOT, say, settings, TYPED_PROGRAM, unpacked } from "./packed.ts";
+
+setDefaultTimeout(limit(60));
+
+const TSC = join(ROOT, "node_modules/.bin/tsc");
+
+let user = "";
+let own = "";
+beforeAll(() => {
+  user = project("user", { "main.ts": TYPED_PROGRAM });
+  own = unpacked(user);
+});
+
+describe("the packed package", () => {
+  test("has what its names lead to, and no test", () => {
+    const targets = Object.values(manifest.exports).flatMap((of) =>
+      typeof of === "string" ? of : Object.values(of),
+    );
+    expect(targets.length).toBe(7);
+    expect(targets.filter((path) => !existsSync(join(own, path)))).toEqual([]);
+    expect(["test", "pack", "node_modules"].filter((name) => existsSync(join(own, name)))).toEqual(
+      [],
+    );
+  });
+
+  test("leads an editor from a declaration to its source", () => {
+    const types = join(own, "dist/types");
+    const map: { sources: readonly string[]; mappings: string } = JSON.parse(
+      readFileSync(join(types, "flow/flow.d.ts.map"), "utf8"),
+    );
+    expect(map.sources.map((path) => join(types, "flow", path))).toEqual([
+      join(own, "src/flow/flow.ts"),
+    ]);
+    // A line was put before the first one.
+    const lines = readFileSync(join(types, "index.d.ts"), "utf8").split("\n");
+    const index: { mappings: string } = JSON.parse(
+      readFileSync(join(types, "index.d.ts.map"), "utf8"),
+    );
+    const mapped = index.mappings.split(";").map((line) => line !== "");
+    expect([lines[0]?.startsWith("/// <reference"), mapped[0]]).toEqual([true, false]);
+    expect([lines[1], mapped[1]]).toEqual(["/**", true]);
+  });
+});
+
+describe("a program that is checked against its types", () => {
+  test.each([
+    ["bundler", {}],
+    ["nodenext", {}],
+    // A language without `using`: what the types want of it comes with them.
+    ["bundler", { target: "es2022", lib: ["es2022", "dom"] }],
+  ] as const)("finds them by %s %j, with tsc and with bun check", (resolution, more) => {
+    writeFileSync(join(user, "tsconfig.json"), settings(resolution, more));
+    expect(say([TSC, "--project", "."], user)).toMatchObject({ status: 0, out: "" });
+    const bun = say([BUN, "check"], user);
+    expect([bun.status, bun.out + bun.err]).toEqual([0, expect.stringContaining("No type errors")]);
+  });
+});
+
+describe("on Node", () => {
+  test.each([
+    ["a name", 'import { Datapath } from "millrace"; Datapath.list();'],
+    ["all names", 'import * as all from "millrace"; console.log(all);'],
+    ["nothing", 'import "millrace/netlink";'],
+    ["a name, later", 'const { Batch } = await import("millrace/netlink");'],
+  ])("an import of %s ends in the sentence that it needs Bun", (_, program) => {
+    const { status, out, err } = say(["node", "--input-type=module", "--eval", program], user);
+    expect([status, out]).toEqual([1, ""]);
+    expect(err.split("\n").filter((line) => line.includes("millrace"))).toEqual([
+      `[Error: ${NEEDS_BUN}]`,
+    ]);
+  });
+
+  test.each([
+    ["index", library],
+    ["netlink", netlink],
+  ])("%s has every name of the library", (name, of) => {
+    const text = readFileSync(join(own, "dist/node", `${name}.js`), "utf8");
+    const names = /^export let (.*);$/m.exec(text)?.[1]?.split(", ");
+    expect(names).toEqual(Object.keys(of).sort());
+  });
+
+  test("its package.json can be read", () => {
+    const program = 'console.log(require("millrace/package.json").version)';
+    expect(done(["node", "--eval", program], user).trim()).toBe(manifest.version);
+  });
+});
