@@ -1,7 +1,7 @@
 import { dlopen, FFIType, toArrayBuffer, type Pointer } from "bun:ffi";
 import { EINTR } from "./errno.ts";
 import { assert, MillraceError } from "./errors.ts";
-import { isPointer } from "./memory.ts";
+import { isPointer } from "./address.ts";
 
 // ssize_t is declared as i32: Bun returns an i64 as a BigInt, and no call here moves 2 GiB.
 const SYMBOLS = {

@@ -1,4 +1,4 @@
-import { type Pointer, ptr, toArrayBuffer } from "bun:ffi";
+import { ptr } from "bun:ffi";
 import { assert } from "./errors.ts";
 
 /**
@@ -35,19 +35,6 @@ export class PinnedMemory {
     this.view = new DataView(buffer);
     this.address = ptr(this.u8);
   }
-}
-
-/** A copy of `length` bytes at an address that a system call was given: their owner holds them alive. */
-export function copyAt(address: number, length: number): Uint8Array {
-  assert(isPointer(address), "not an address");
-  return length === 0
-    ? new Uint8Array(0)
-    : new Uint8Array(toArrayBuffer(address, 0, length)).slice();
-}
-
-/** Whether a number is an address that bun:ffi takes. */
-export function isPointer(address: number): address is Pointer {
-  return Number.isSafeInteger(address) && address > 0;
 }
 
 function roundUp(size: number): number {

@@ -1,5 +1,5 @@
 import type { SocketCalls } from "./socket-calls.ts";
-import { copyAt } from "./memory.ts";
+import { copyAt } from "./address.ts";
 import { copyDatagrams, copyIovecs } from "./vectors.ts";
 
 /** What is told of the calls of sockets. Datagrams are copies. */

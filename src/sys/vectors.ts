@@ -1,5 +1,6 @@
 import { assert } from "./errors.ts";
-import { copyAt, PinnedMemory } from "./memory.ts";
+import { copyAt } from "./address.ts";
+import { PinnedMemory } from "./memory.ts";
 
 // The structs that sendmmsg, recvmmsg and writev read, in pinned memory.
 

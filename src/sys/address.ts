@@ -1,0 +1,20 @@
+import { type Pointer, toArrayBuffer } from "bun:ffi";
+import { assert } from "./errors.ts";
+
+/*
+ * Addresses as bun:ffi takes them, and what lies at one. It stands apart from memory.ts, whose types are public: a
+ * project without Bun's own types knows no `Pointer`.
+ */
+
+/** A copy of `length` bytes at an address that a system call was given: their owner holds them alive. */
+export function copyAt(address: number, length: number): Uint8Array {
+  assert(isPointer(address), "not an address");
+  return length === 0
+    ? new Uint8Array(0)
+    : new Uint8Array(toArrayBuffer(address, 0, length)).slice();
+}
+
+/** Whether a number is an address that bun:ffi takes. */
+export function isPointer(address: number): address is Pointer {
+  return Number.isSafeInteger(address) && address > 0;
+}
