@@ -53,7 +53,13 @@ test("a line of top is no wider than the screen", () => {
     readMilliseconds: 1,
     busiest: [{ ...flow, flow: `in_port(${"漢字".repeat(50)})` }],
   };
-  const state = { sort: "packets", filter: "漢".repeat(60), typed: undefined, rows: 9 } as const;
+  const state = {
+    sort: "packets",
+    filter: "漢".repeat(60),
+    typed: undefined,
+    isJudging: true,
+    rows: 9,
+  } as const;
   for (const width of [40, 41, 80]) {
     for (const line of sampleLines(sample, { ...state, width })) {
       expect(Bun.stringWidth(line)).toBeLessThanOrEqual(width);

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sampleLine } from "../../src/format/sample.ts";
@@ -70,4 +70,20 @@ describe("the input of a load", () => {
       writer.kill();
     },
   );
+
+  test("SIGINT ends a compile that waits for more, which leaves no file", async () => {
+    shell("rm -f fifo; mkfifo fifo");
+    const writer = Bun.spawn(["sh", "-c", `exec 3<>fifo; echo '${sampleLine(1)}' >&3; sleep 60`], {
+      cwd: folder,
+    });
+    const child = Bun.spawn([MILLRACE, "compile", "fifo", "-o", "set"], { cwd: folder });
+    const isBegun = (): boolean => readdirSync(folder).some((name) => name.startsWith(".millrace"));
+    while (!isBegun() || !handlesSignals(child.pid)) await Bun.sleep(5);
+    const killedAt = performance.now();
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(4);
+    expect(performance.now() - killedAt).toBeLessThan(limit(1));
+    expect([isBegun(), readdirSync(folder).includes("set")]).toEqual([false, false]);
+    writer.kill();
+  });
 });

@@ -144,9 +144,12 @@ test("top shows names as they are, and filters by them", async () => {
   const busy = async (): Promise<string | undefined> => {
     dp.execute({ packet, key: "in_port(1)" }, "recirc(5)");
     await Bun.sleep(20);
+    const { signal } = new AbortController();
+    await sampler.look(signal);
+    await sampler.judge(signal);
     return sampler.sample("packets", 5).busiest[0]?.flow;
   };
-  sampler.sample("packets", 5);
+  await sampler.look(new AbortController().signal);
   sampler.filter = "in_port(nam6p1)";
   expect(await busy()).toContain("in_port(nam6p1)");
   sampler.filter = "in_port(nam6p2)";

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { FlowSampler } from "../../src/cli/top/sampler.ts";
 import { Datapath } from "../../src/datapath.ts";
-import { sampleLine } from "../../src/format/sample.ts";
 import { addPort } from "../../src/ovs/vport.ts";
-import { millrace, TestDatapath, witness } from "./lab.ts";
+import { onTerminal } from "../cli/on-terminal.ts";
+import { MILLRACE, millrace, TestDatapath, witness } from "./lab.ts";
 import { limit } from "../runner/limit.ts";
 import { pingCommand } from "./net.ts";
 
@@ -37,6 +37,41 @@ afterAll(() => {
   for (const name of ["top-a", "top-b"]) witness("ip", "netns", "del", name);
   dp[Symbol.dispose]();
 });
+
+/** A flow of a station of its own, after recirculation. */
+function busyLine(index: number): string {
+  const [address] = stationOf(index);
+  return `recirc_id(0x5),in_port(1),eth(src=${address},dst=02:00:00:00:00:01),eth_type(0x88b5) drop`;
+}
+
+function packetOf(index: number): Uint8Array {
+  const [, hex] = stationOf(index);
+  return Uint8Array.fromHex(`020000000001${hex}88b5${"00".repeat(46)}`);
+}
+
+function stationOf(index: number): [address: string, hex: string] {
+  const hex = `020000${index.toString(16).padStart(6, "0")}`;
+  return [hex.replaceAll(/..(?=.)/g, "$&:"), hex];
+}
+
+/** How often the event loop runs, and how long it does not, until `end` is called. */
+function watchEventLoop(): { end: () => { times: number; longestMs: number } } {
+  let [times, longestMs, last] = [0, 0, performance.now()];
+  const look = (): void => {
+    const now = performance.now();
+    longestMs = Math.max(longestMs, now - last);
+    last = now;
+    times++;
+  };
+  const timer = setInterval(look, 1);
+  return {
+    end: () => {
+      look();
+      clearInterval(timer);
+      return { times, longestMs };
+    },
+  };
+}
 
 /** A program of its own sends while the test looks: an echo every 10 ms. */
 function ping(count: number): Bun.Subprocess {
@@ -85,23 +120,86 @@ test(
   limit(60),
 );
 
-test(
-  "20,000 flows are looked at",
-  async () => {
-    using many = new TestDatapath("top1");
-    using datapath = Datapath.open(many.name);
-    const lines = Array.from({ length: 20_000 }, (_, i) => sampleLine(i));
-    expect((await datapath.load(lines)).applied).toBe(20_000);
-    const sampler = new FlowSampler(many.channel, many.name);
-    sampler.sample("packets", 20);
-    expect(sampler.sample("bytes", 20)).toMatchObject({
-      flows: 20_000,
-      activeFlows: 0,
-      busiest: [],
-    });
-  },
-  limit(120),
-);
+describe("with 100,000 flows, many of them busy", () => {
+  const FLOWS = 100_000;
+  const many = new TestDatapath("top1");
+  const datapath = Datapath.open(many.name);
+  afterAll(() => {
+    datapath[Symbol.dispose]();
+    many[Symbol.dispose]();
+  });
+
+  beforeAll(async () => {
+    const lines = Array.from({ length: FLOWS }, (_, i) => busyLine(i));
+    expect((await datapath.load(lines)).applied).toBe(FLOWS);
+  }, limit(120));
+
+  /** Sends each fifth flow a packet: through recirculation it meets flows as any packet does. */
+  function send(): void {
+    for (let i = 0; i < FLOWS; i += 5) {
+      datapath.execute({ packet: packetOf(i), key: "in_port(1)" }, "recirc(5)");
+    }
+  }
+
+  test(
+    "a look and a filter let the event loop run, and what is shown is of one look",
+    async () => {
+      const { signal } = new AbortController();
+      const sampler = new FlowSampler(many.channel, many.name);
+      await sampler.look(signal);
+      send();
+      const gaps = watchEventLoop();
+      const looked = sampler.look(signal);
+      await Bun.sleep(1);
+      // In the middle of a look the last one counts.
+      expect(sampler.sample("packets", 20).activeFlows).toBe(0);
+      await looked;
+      expect(sampler.sample("bytes", 20)).toMatchObject({ flows: FLOWS, activeFlows: FLOWS / 5 });
+      sampler.filter = "src=02:00:00:00:00:0a";
+      expect([sampler.isJudging, sampler.sample("packets", 20).busiest]).toEqual([true, []]);
+      await sampler.judge(signal);
+      expect(sampler.isJudging).toBe(false);
+      const { busiest } = sampler.sample("packets", 20);
+      expect(busiest.map(({ flow }) => flow)).toEqual([expect.stringContaining("00:00:0a")]);
+      const { longestMs, times } = gaps.end();
+      expect(times).toBeGreaterThan(5);
+      expect(longestMs).toBeLessThan(limit(0.3));
+    },
+    limit(240),
+  );
+
+  test(
+    "a key is answered at once, in the middle of a look as well",
+    async () => {
+      const args = ["top", "--dp", many.name, "--interval", "0.5"];
+      const terminal = onTerminal([MILLRACE, ...args], { size: { cols: 100, rows: 20 } });
+      await terminal.shows("100,000 flows");
+      send();
+      await terminal.shows(/[1-9][\d,]* busy/);
+      const answers: number[] = [];
+      const press = async (keys: string, answer: string): Promise<void> => {
+        const from = terminal.text.length;
+        const pressedAt = performance.now();
+        terminal.type(keys);
+        await terminal.shows(answer, from);
+        answers.push(performance.now() - pressedAt);
+      };
+      for (let i = 0; i < 10; i++) {
+        await press("b", "bytes/s↓");
+        await Bun.sleep(37);
+        await press("p", "packets/s↓");
+        await Bun.sleep(61);
+      }
+      await press("f", "filter: _");
+      await press("abc", "filter: abc_");
+      await press("\r", "   filter: abc");
+      for (const milliseconds of answers) expect(milliseconds).toBeLessThan(limit(0.3));
+      terminal.type("q");
+      expect(await terminal.ended).toBe(0);
+    },
+    limit(240),
+  );
+});
 
 test(
   "wants a datapath and an interval that can be",

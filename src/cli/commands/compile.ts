@@ -10,9 +10,10 @@ import { excerpt } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { askForFlows, isTyped } from "../typed-input.ts";
 import { bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
+import { Slices } from "../slices.ts";
+import { askForFlows, isTyped } from "../typed-input.ts";
 
 // `millrace compile`: text or JSON to a flow set.
 
@@ -27,9 +28,6 @@ type Options = {
 /** How many refused lines are shown to people, and how many a report holds. */
 const SHOWN_MAX = 10;
 const REPORTED_MAX = 100;
-
-/** Longest time between two looks at signals. */
-const SLICE_MS = 50;
 
 const HELP_AFTER = `
 The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of the
@@ -104,14 +102,19 @@ async function run(file: string, options: Options): Promise<void> {
 }
 
 async function compileAll(compiler: FlowSetCompiler, signal: AbortSignal): Promise<void> {
+  const slices = new Slices();
+  // The input may be waited for longer than anybody wants to.
+  const aborted = new Promise<false>((resolve) => {
+    signal.addEventListener("abort", () => resolve(false), { once: true });
+  });
   try {
-    let due = performance.now() + SLICE_MS;
     for (;;) {
-      if (!compiler.step() && !(await compiler.fill())) break;
-      if (performance.now() < due) continue;
-      await new Promise((resolve) => setImmediate(resolve));
+      if (!compiler.step()) {
+        const filled = compiler.fill();
+        if (!(filled instanceof Promise ? await Promise.race([filled, aborted]) : filled)) return;
+      }
+      if (slices.isOver) await slices.rest();
       if (signal.aborted) return;
-      due = performance.now() + SLICE_MS;
     }
   } finally {
     compiler.close();

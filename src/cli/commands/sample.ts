@@ -5,6 +5,7 @@ import { Exit, UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { outputEnded } from "../output.ts";
 import { openOutputFile } from "../output-file.ts";
+import { Slices } from "../slices.ts";
 
 // `millrace sample`: writes flows to try things with.
 
@@ -32,12 +33,12 @@ export function sampleCommand(): Command {
 
 async function run(flows: number, options: Options): Promise<void> {
   using signals = new EndingSignals();
+  const slices = new Slices();
   const path = options.output === "-" ? "/dev/stdout" : options.output;
   using file = openOutputFile(path, "--output", "whole");
   for (const text of sampleText(flows)) {
     file.write(Buffer.from(text));
-    // Many take their time: who wants to end it is heard.
-    await new Promise((resolve) => setImmediate(resolve));
+    if (slices.isOver) await slices.rest();
     if (signals.signal.aborted) {
       process.exitCode = Exit.interrupted;
       return;

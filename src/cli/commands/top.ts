@@ -5,11 +5,12 @@ import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { printJsonLine, writeOut } from "../output.ts";
-import { pressKey, type TopChoice } from "../top/keys.ts";
+import type { TopChoice } from "../top/keys.ts";
+import { LiveView } from "../top/live-view.ts";
 import { FlowSampler, type TopSort } from "../top/sampler.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 import { canDraw } from "../terminal.ts";
-import { HEADER_ROWS, sampleLines, SCREEN, screenText } from "../top/screen.ts";
+import { sampleLines } from "../top/screen.ts";
 
 // `millrace top`: samples a datapath and draws its busiest flows.
 
@@ -23,9 +24,6 @@ type Options = {
   once?: true;
   json?: true;
 };
-
-/** The shortest time from which rates are told after a key. */
-const RATE_MS_MIN = 500;
 
 /** Flows shown where there is no terminal. */
 const ROWS_DEFAULT = 20;
@@ -68,108 +66,46 @@ async function run(options: Options): Promise<void> {
   using signals = new EndingSignals();
   const sampler = new FlowSampler(channel, options.dp, options.where);
   sampler.filter = options.filter;
-  const choice: TopChoice = {
-    sort: options.sort,
-    filter: options.filter,
-    typed: undefined,
-    quit: false,
-  };
+  const { sort, filter } = options;
+  const choice: TopChoice = { sort, filter, typed: undefined, quit: false };
   const live = canDraw(1) && !options.json && !options.once;
-  using view = live ? new LiveView(choice) : undefined;
+  using view = live ? new LiveView(choice, sampler, signals.signal, options.rows) : undefined;
+  const signal = view?.ends ?? signals.signal;
   // The first look gives no rates.
-  sampler.sample(choice.sort, 0);
-  let lookedAt = performance.now();
-  let due = lookedAt + options.interval * 1000;
-  while (!choice.quit && !signals.signal.aborted) {
-    await waitUntil(due, signals.signal, view);
-    if (choice.quit || signals.signal.aborted) break;
-    // A key asks for a new look at once; rates of less than this would be noise.
-    const left = Math.min(due, lookedAt + RATE_MS_MIN) - performance.now();
-    if (left > 0) await Bun.sleep(left);
-    lookedAt = performance.now();
-    if (sampler.filter !== choice.filter) sampler.filter = choice.filter;
-    const rows = options.rows ?? view?.rows ?? ROWS_DEFAULT;
-    const sample = sampler.sample(choice.sort, rows);
-    if (options.json) printJsonLine(sample);
-    else if (view === undefined) {
-      const width = process.stdout.columns ?? Number.POSITIVE_INFINITY;
-      const lines = sampleLines(sample, { ...choice, width, rows });
-      // The keys do nothing here.
-      writeOut(`${lines.toSpliced(1, 1).join("\n")}\n`);
-    } else view.show((width) => screenText(sample, { ...choice, width, rows }));
+  await sampler.look(signal);
+  let due = performance.now() + options.interval * 1000;
+  for (;;) {
+    await waitUntil(due, signal);
+    if (signal.aborted) return;
+    await sampler.look(signal);
+    await sampler.judge(signal);
+    if (signal.aborted) return;
+    if (view === undefined) print(sampler, options);
+    else view.show();
     if (options.once) return;
-    // A look that took longer than the interval is followed by the next one at once; a key comes early.
-    const now = performance.now();
-    due = now < due ? now + options.interval * 1000 : Math.max(due + options.interval * 1000, now);
+    // A look that took longer than the interval is followed by the next one at once.
+    due = Math.max(due + options.interval * 1000, performance.now());
   }
 }
 
-/** The terminal while `top` has it: raw keys, and the other screen. */
-class LiveView implements Disposable {
-  readonly #choice: TopChoice;
-  #draw: ((width: number) => string) | undefined;
-  #wake: () => void = () => undefined;
-
-  constructor(choice: TopChoice) {
-    this.#choice = choice;
-    writeOut(SCREEN.enter);
-    if (process.stdin.isTTY) process.stdin.setRawMode(true);
-    process.stdin.on("data", this.#onKeys).resume();
-    process.stdout.on("resize", this.#redraw);
-  }
-
-  get rows(): number {
-    return Math.max(1, process.stdout.rows - HEADER_ROWS);
-  }
-
-  show(draw: (width: number) => string): void {
-    this.#draw = draw;
-    this.#redraw();
-  }
-
-  /** Settles at the next key that ends something: quit, or another order. */
-  keyPressed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  [Symbol.dispose](): void {
-    process.stdin.off("data", this.#onKeys).pause();
-    process.stdout.off("resize", this.#redraw);
-    if (process.stdin.isTTY) process.stdin.setRawMode(false);
-    writeOut(SCREEN.leave);
-  }
-
-  readonly #onKeys = (data: Buffer): void => {
-    const text = data.toString();
-    // A sequence of a function key comes whole; what is typed or pasted comes in characters.
-    const keys = text.startsWith("\u001b") ? [text] : text;
-    for (const key of keys) pressKey(this.#choice, key);
-    this.#redraw();
-    if (this.#choice.typed === undefined) this.#wake();
-  };
-
-  readonly #redraw = (): void => {
-    if (this.#draw !== undefined) writeOut(this.#draw(process.stdout.columns));
-  };
+/** Where there is no terminal: each interval after the other. */
+function print(sampler: FlowSampler, { sort, filter, rows = ROWS_DEFAULT, json }: Options): void {
+  const sample = sampler.sample(sort, rows);
+  if (json) return printJsonLine(sample);
+  const width = process.stdout.columns ?? Number.POSITIVE_INFINITY;
+  const state = { sort, filter, typed: undefined, isJudging: false, width, rows };
+  // The keys do nothing here.
+  writeOut(`${sampleLines(sample, state).toSpliced(1, 1).join("\n")}\n`);
 }
 
-async function waitUntil(
-  due: number,
-  signal: AbortSignal,
-  view: LiveView | undefined,
-): Promise<void> {
-  const done = Promise.withResolvers<void>();
-  const end = (): void => done.resolve();
-  const timer = setTimeout(end, Math.max(0, due - performance.now()));
+async function waitUntil(due: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, Math.max(0, due - performance.now()));
+  const end = (): void => resolve();
   signal.addEventListener("abort", end, { once: true });
-  try {
-    await Promise.race(view === undefined ? [done.promise] : [done.promise, view.keyPressed()]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", end);
-  }
+  if (!signal.aborted) await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", end);
 }
 
 function interval(text: string): number {

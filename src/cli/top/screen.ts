@@ -9,6 +9,8 @@ type ScreenState = {
   readonly filter: string;
   /** The filter that is being typed; undefined while none is. */
   readonly typed: string | undefined;
+  /** Whether it is not known yet which flows the filter means. */
+  readonly isJudging: boolean;
   readonly width: number;
   /** Rows for flows. */
   readonly rows: number;
@@ -37,13 +39,13 @@ export function screenText(sample: TopSample, state: ScreenState): string {
 
 /** The same as plain lines. */
 export function sampleLines(sample: TopSample, state: ScreenState): string[] {
-  const { sort, filter, typed, width, rows } = state;
+  const { sort, filter, typed, isJudging, width, rows } = state;
   const head =
     `${sample.datapath}  ${counted(sample.flows, "flow")}, ${count(sample.activeFlows)} busy  ` +
     `${rate(sample.packetsPerSecond)} packets/s  ${bytes(Math.round(sample.bytesPerSecond))}/s`;
   const keys =
     typed === undefined
-      ? `p packets  b bytes  f filter  q quit${filter === "" ? "" : `   filter: ${filter}`}`
+      ? `p packets  b bytes  f filter  q quit${filterText(filter, isJudging)}`
       : `filter: ${typed}_   (Enter: take it, Esc: leave it)`;
   const mark = (column: TopSort, title: string): string =>
     (column === sort ? `${title}↓` : title).padStart(12);
@@ -62,4 +64,9 @@ export function sampleLines(sample: TopSample, state: ScreenState): string[] {
 
 function rate(value: number): string {
   return value >= 100 ? count(Math.round(value)) : value.toFixed(1);
+}
+
+function filterText(filter: string, isJudging: boolean): string {
+  if (filter === "") return "";
+  return `   filter: ${filter}${isJudging ? " (looking for its flows)" : ""}`;
 }
