@@ -40,7 +40,7 @@ function inLab(...command: readonly string[]): Said {
 function expectWhole({ status, out, err }: Said, withoutThreads: readonly unknown[] = []): void {
   expect([status, err]).toEqual([0, withoutThreads.length === 0 ? "" : expect.any(String)]);
   const report: LoadReport = JSON.parse(out);
-  expect(report).toMatchObject({ applied: FLOWS, lines: FLOWS, ended: "whole", withoutThreads });
+  expect(report).toMatchObject({ applied: FLOWS, lines: FLOWS, ended: "complete", withoutThreads });
 }
 
 describeUnless(NO_UML)("as a single file", () => {

@@ -59,7 +59,9 @@ ${lines.join("\n")}
 function commandsOf(millrace: string, cwd: string): string[] {
   const { out } = say([millrace, "--help"], cwd);
   const [, commands = ""] = out.split("Commands:\n");
-  return [...commands.matchAll(/^ {2}([a-z][a-z-]*) {2}/gm)].map(([, name = ""]) => name);
+  return [...commands.matchAll(/^ {2}([a-z][a-z-]*)(?: \[\S+\])? {2}/gm)].map(
+    ([, name = ""]) => name,
+  );
 }
 
 /** Expects each command of `millrace` to do in a lab of its own what it is for. */
