@@ -20,7 +20,7 @@ import { Datapath } from "millrace";
 using dp = Datapath.open("d0");
 using changes = Datapath.changes({ kinds: ["port"] });
 const result = await dp.load(Bun.file(process.argv[2] ?? ""), { workers: Number(process.argv[3]) as 0 });
-dp.addPort("own0", "internal");
+dp.addPort("own0", { type: "internal" });
 for await (const _ of changes) break;
 console.log(JSON.stringify(result.report));
 `;
