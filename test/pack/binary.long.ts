@@ -49,7 +49,7 @@ describeUnless(NO_UML)("as a single file", () => {
   beforeAll(() => {
     user = project("compiled", { "main.ts": PROGRAM });
     unpacked(user);
-    symlinkSync(join(ROOT, "node_modules/@msgpack"), join(user, "node_modules/@msgpack"));
+    symlinkSync(join(ROOT, "node_modules/msgpackr"), join(user, "node_modules/msgpackr"));
     file = join(user, "flows.txt");
     writeSample(file, FLOWS);
     done(["npm", "run", "--silent", "build:binary"], ROOT);
