@@ -2,9 +2,10 @@ import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { attributeLength, attributeType } from "../action/attributes.ts";
 import { be32At } from "../bytes.ts";
-import { KEY_BY_SLOT, SLOT_OF_TYPE } from "../key/table.ts";
-import { isMpls, type MatchFacts } from "./facts.ts";
-import { ETH_P_IP, ETH_P_IPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from "../../uapi/packet.ts";
+import { HEADER_WORD, lowestSlot, slotBit } from "../key/levels.ts";
+import { networkSlots, transportSlots } from "../key/required-headers.ts";
+import { KEY_BY_SLOT, type KeySpec, SLOT_OF_TYPE } from "../key/table.ts";
+import { etherTypeText, type MatchFacts } from "./facts.ts";
 import type { KernelFeatures } from "./features.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { checkSetTunnel } from "./tunnel.ts";
@@ -52,22 +53,38 @@ export function checkSet(
     case uapi.OVS_KEY_ATTR_TUNNEL:
       if (!masked) return checkSetTunnel(bytes, key, key + size);
       return refuse(RULE, "set(tunnel(…)) cannot have masks");
-    case uapi.OVS_KEY_ATTR_IPV4:
-      return checkIpv4(facts, walk.etherType, bytes, key, masked);
-    case uapi.OVS_KEY_ATTR_IPV6:
-      return checkIpv6(facts, walk.etherType, bytes, key, masked);
-    case uapi.OVS_KEY_ATTR_TCP:
-      return checkTransport(facts, walk.etherType, name, IPPROTO_TCP);
-    case uapi.OVS_KEY_ATTR_UDP:
-      return checkTransport(facts, walk.etherType, name, IPPROTO_UDP);
-    case uapi.OVS_KEY_ATTR_SCTP:
-      return checkTransport(facts, walk.etherType, name, IPPROTO_SCTP);
-    case uapi.OVS_KEY_ATTR_MPLS:
-      if (isMpls(walk.etherType)) return undefined;
-      return refuse(RULE, "set(mpls(…)) needs eth_type 0x8847 or 0x8848, matched exactly");
-    default:
-      return undefined;
   }
+  const spec = KEY_BY_SLOT[SLOT_OF_TYPE[type] ?? -1];
+  const refusal = spec && checkHeader(spec, walk.etherType, facts.ipProto);
+  if (refusal !== undefined) return refusal;
+  // Offsets in struct ovs_key_ipv4: proto 8, frag 11; in struct ovs_key_ipv6: proto 36, frag 39.
+  if (type === uapi.OVS_KEY_ATTR_IPV4)
+    return checkFixed(facts, bytes, key + 8, key + 11, half, masked, "ipv4");
+  if (type !== uapi.OVS_KEY_ATTR_IPV6) return undefined;
+  const fixed = checkFixed(facts, bytes, key + 36, key + 39, half, masked, "ipv6");
+  return fixed ?? checkLabel(bytes, key, masked);
+}
+
+/** The packet is known to have the header: what it asks for is matched exactly, and not changed since. */
+function checkHeader(spec: KeySpec, etherType: number, ipProto: number): Refusal | undefined {
+  const { asksFor, slot } = spec;
+  const network = networkSlots(etherType);
+  if (asksFor?.key === "eth_type" && (network & slotBit(slot)) === 0) {
+    const types = asksFor.values.map(etherTypeText).join(" or ");
+    return refuse(RULE, `set(${spec.name}(…)) needs eth_type(${types}), matched exactly`);
+  }
+  if (asksFor?.key !== "proto") return undefined;
+  const transport = transportSlots(lowestSlot(HEADER_WORD, network), ipProto);
+  if ((transport & slotBit(slot)) !== 0) return undefined;
+  const proto = asksFor.values.join(" or ");
+  const text = `set(${spec.name}(…)) needs proto ${proto} and its eth_type, matched exactly`;
+  return refuse(RULE, text);
+}
+
+function checkLabel(bytes: Uint8Array, key: number, masked: boolean): Refusal | undefined {
+  const label = be32At(bytes, key + 32) | (masked ? be32At(bytes, key + 72) : 0);
+  if ((label & IPV6_LABEL_UNUSED) === 0) return undefined;
+  return refuse(RULE, "set(ipv6(label=…)): a label has 20 bits");
 }
 
 /** Bytes of each key that can be written, by type; -1: it cannot be; -2: it varies. */
@@ -82,36 +99,6 @@ const LENGTHS: Int32Array = Int32Array.from(SLOT_OF_TYPE, (slot) => {
 function nameOf(type: number): string {
   const slot = SLOT_OF_TYPE[type] ?? -1;
   return `${KEY_BY_SLOT[slot]?.name ?? `key${type}`}(…)`;
-}
-
-function checkIpv4(
-  facts: MatchFacts,
-  etherType: number,
-  bytes: Uint8Array,
-  key: number,
-  masked: boolean,
-): Refusal | undefined {
-  if (etherType !== ETH_P_IP)
-    return refuse(RULE, "set(ipv4(…)) needs eth_type(0x0800), matched exactly");
-  // Offsets in struct ovs_key_ipv4: proto 8, frag 11.
-  return checkFixed(facts, bytes, key + 8, key + 11, 12, masked, "ipv4");
-}
-
-function checkIpv6(
-  facts: MatchFacts,
-  etherType: number,
-  bytes: Uint8Array,
-  key: number,
-  masked: boolean,
-): Refusal | undefined {
-  if (etherType !== ETH_P_IPV6)
-    return refuse(RULE, "set(ipv6(…)) needs eth_type(0x86dd), matched exactly");
-  // Offsets in struct ovs_key_ipv6: label 32, proto 36, frag 39.
-  const fixed = checkFixed(facts, bytes, key + 36, key + 39, 40, masked, "ipv6");
-  if (fixed !== undefined) return fixed;
-  const label = be32At(bytes, key + 32) | (masked ? be32At(bytes, key + 72) : 0);
-  if ((label & IPV6_LABEL_UNUSED) === 0) return undefined;
-  return refuse(RULE, "set(ipv6(label=…)): a label has 20 bits");
 }
 
 /** proto and frag cannot be written: with a mask they are out of it, without one they are repeated. */
@@ -133,15 +120,4 @@ function checkFixed(
   if (bytes[frag] !== facts.ipFrag)
     return refuse(RULE, `set(${name}(frag=…)) must repeat the frag that the key matches`);
   return undefined;
-}
-
-function checkTransport(
-  facts: MatchFacts,
-  etherType: number,
-  name: string,
-  proto: number,
-): Refusal | undefined {
-  const ip = etherType === ETH_P_IP || etherType === ETH_P_IPV6;
-  if (ip && facts.ipProto === proto) return undefined;
-  return refuse(RULE, `set(${name}) needs proto ${proto} and its eth_type, matched exactly`);
 }

@@ -207,7 +207,11 @@ describe("the kernel refuses", () => {
       "action.set",
       "the key matches 17",
     ],
-    [`${IPV4} set(mpls(label=1,tc=0,ttl=1,bos=1))`, "action.set", "needs eth_type 0x8847"],
+    [
+      `${IPV4} set(mpls(label=1,tc=0,ttl=1,bos=1))`,
+      "action.set",
+      "needs eth_type(0x8847 or 0x8848)",
+    ],
     [`${L3} set(eth(src=1:1:1:1:1:1))`, "action.set", "Ethernet header"],
     [`${ETH} set(tunnel(dst=1.1.1.1))`, "tunnel", "needs ttl="],
     [`${NSH} set(nsh(ttl=63))`, "action.set", "set(nsh(…)): the kernel cannot write it"],
