@@ -36,11 +36,11 @@ export function printOdpKey(out: TextSink, key: Uint8Array, masks: OdpMask, styl
     const own = typeof masks === "string" ? masks : payloadOf(masks, type);
     const mask = own ?? "wild";
     // Of what it does not know OVS does not say that it is wildcarded, or exact.
-    const isKnown = KEY_BY_SLOT[slot]?.shown === true;
+    const spec = KEY_BY_SLOT[slot];
+    const isKnown = spec?.shown === true;
     const isWild = mask === "wild" || (mask !== "exact" && isKnown && isZeros(mask));
     // A nest is looked into, whatever its mask.
-    const isNest = slot === SLOT_ENCAP || slot === SLOT_TUNNEL || slot === SLOT_NSH;
-    if (style.verbose || !isWild || isNest) {
+    if (style.verbose || !isWild || spec?.nested === true) {
       if (!first) out.byte(COMMA);
       printOdpAttribute(out, type, payload, mask, style);
       first = false;
@@ -94,8 +94,12 @@ export function printOdpAttribute(
 
 /** A nest's mask is looked into, and a stack says itself that its mask is none. */
 function isMaskOf(mask: OdpMask, slot: number, size: number): boolean {
-  const isOpen = slot === SLOT_ENCAP || slot === SLOT_TUNNEL || slot === SLOT_NSH;
-  return isOpen || slot === SLOT_MPLS || typeof mask === "string" || mask.length === size;
+  return (
+    KEY_BY_SLOT[slot]?.nested === true ||
+    slot === SLOT_MPLS ||
+    typeof mask === "string" ||
+    mask.length === size
+  );
 }
 
 /** What has a struct of its own, or one value: as millrace prints it. */

@@ -72,6 +72,7 @@ export const HEADER_KEYS: readonly KeyRow[] = [
     size: 0,
     layer: "link",
     form: "encap",
+    nested: true,
     about: "what is inside the VLAN tag; two tags at most",
     example: "eth_type(0x8100),vlan(vid=99,pcp=7),encap(eth_type(0x1234))",
     asksFor: ofEtherType(P.ETH_P_8021Q, P.ETH_P_8021AD),
@@ -136,6 +137,7 @@ export const HEADER_KEYS: readonly KeyRow[] = [
     type: A.OVS_KEY_ATTR_NSH,
     size: 24,
     layer: "network",
+    nested: true,
     fields: [
       u8("flags", 0),
       u8("ttl", 1),

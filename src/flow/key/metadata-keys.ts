@@ -48,6 +48,7 @@ export const METADATA_KEYS: readonly KeyRow[] = [
     size: TUNNEL_SIZE,
     layer,
     form: "tunnel",
+    nested: true,
     about: "the tunnel that the packet came through",
     example: "tunnel(tun_id=0x7,src=10.0.0.1,dst=10.0.0.2,ttl=64,flags(df|key))",
     since: "3.11",

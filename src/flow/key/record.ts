@@ -10,7 +10,7 @@ import {
   slotBit,
   wordAt,
 } from "./levels.ts";
-import { SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL } from "./slots.ts";
+import { SLOT_ENCAP, SLOT_MPLS, SLOT_TUNNEL } from "./slots.ts";
 import { KEY_BY_SLOT, SIZE_OF_SLOT } from "./table.ts";
 
 /**
@@ -181,11 +181,13 @@ function placeSlots(): number {
 /** Whether an attribute's payload has the length that the kernel wants; a nest says so itself. */
 export function isWellSized(slot: number, length: number): boolean {
   const size = SIZE_OF_SLOT[slot]!;
-  if (slot === SLOT_ENCAP || slot === SLOT_TUNNEL || slot === SLOT_NSH) return true;
+  if (IS_NESTED[slot] === 1) return true;
   // A wildcarded stack is dumped with no entries.
   if (slot === SLOT_MPLS) return length <= size && (length & 3) === 0;
   return length === size;
 }
+
+const IS_NESTED: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) => (key?.nested === true ? 1 : 0));
 
 /** The mask of an exact match, by slot. MPLS depends on the entries; a tunnel's is made where it is read. */
 const FULL_MASKS: readonly (Uint8Array | undefined)[] = KEY_BY_SLOT.map((spec, slot) => {

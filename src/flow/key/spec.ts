@@ -34,6 +34,8 @@ export type KeyRow = {
   readonly fields?: readonly Field[];
   /** `single` or `struct` by default, as the fields are. */
   readonly form?: KeyForm;
+  /** Its attribute holds attributes, which say themselves how long they are. */
+  readonly nested?: boolean;
   /** What it matches, for the reference. */
   readonly about: string;
   /** A line with it, for the reference. */

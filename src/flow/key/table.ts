@@ -28,6 +28,7 @@ function specOf(row: KeyRow, slot: number): KeySpec {
     layer: row.layer,
     fields,
     form: row.form ?? (fields[0]?.name === "" ? "single" : "struct"),
+    nested: row.nested ?? false,
     where: row.where ?? "kernel",
     asksFor: row.asksFor,
     required,

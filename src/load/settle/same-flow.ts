@@ -1,13 +1,8 @@
 import { sameActions } from "../../flow/action/same.ts";
+import { KEYS } from "../../flow/key/table.ts";
 import { UFID_SIZE } from "../../flow/key/ufid.ts";
 import { type ByteRange, type FlowParts, hashMatch } from "../../flow/parts.ts";
-import {
-  OVS_KEY_ATTR_ENCAP,
-  OVS_KEY_ATTR_ETHERNET,
-  OVS_KEY_ATTR_MPLS,
-  OVS_KEY_ATTR_NSH,
-  OVS_KEY_ATTR_TUNNEL,
-} from "../../uapi/openvswitch.ts";
+import { OVS_KEY_ATTR_ETHERNET, OVS_KEY_ATTR_TUNNEL } from "../../uapi/openvswitch.ts";
 
 /** Two flows match the same packets: key and mask say the same, in whatever form each is written. */
 export function sameMatch(sent: FlowParts, held: FlowParts): boolean {
@@ -34,12 +29,9 @@ export function sameDeeds(sent: FlowParts, held: FlowParts): boolean {
 const PLACES = new Int32Array(64);
 
 /** Lists in lists, and one whose length says something: their bytes may differ and mean the same. */
-const NESTED: ReadonlySet<number> = new Set([
-  OVS_KEY_ATTR_ENCAP,
-  OVS_KEY_ATTR_MPLS,
-  OVS_KEY_ATTR_NSH,
-  OVS_KEY_ATTR_TUNNEL,
-]);
+const NESTED: ReadonlySet<number> = new Set(
+  KEYS.filter(({ nested, form }) => nested || form === "mpls").map(({ type }) => type),
+);
 
 /**
  * Whether two lists of plain attributes hold the same bytes, but for attributes of zeros that `held` has
