@@ -55,12 +55,33 @@ function writeLevel(
   const anyTag = isAnyTag(record, level);
   for (let at = level * SLOT_WORDS; at < (level + 1) * SLOT_WORDS; at++) {
     for (let left = record.present[at]!; left !== 0; left &= left - 1) {
-      writeSlot(record, level, lowestSlot(at, left), isMask, anyTag, writer);
+      const slot = lowestSlot(at, left);
+      if (HAS_RULE[slot] === 1) writeByRule(record, level, slot, isMask, anyTag, writer);
+      else if (!isMask) copyHalf(record, slot, keyOffset(level, slot), SIZE_OF_SLOT[slot]!, writer);
+      else if (!record.isWild(level, slot))
+        copyHalf(record, slot, maskOffset(level, slot), SIZE_OF_SLOT[slot]!, writer);
     }
   }
 }
 
-function writeSlot(
+/** 1 for what is not just copied, and for what no kernel has. */
+const HAS_RULE: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) =>
+  key?.where === "kernel" ? 0 : 1,
+);
+for (const slot of [
+  SLOT_TUNNEL,
+  SLOT_IN_PORT,
+  SLOT_ETHERTYPE,
+  SLOT_VLAN,
+  SLOT_ENCAP,
+  SLOT_NSH,
+  SLOT_MPLS,
+  SLOT_TCP_FLAGS,
+]) {
+  HAS_RULE[slot] = 1;
+}
+
+function writeByRule(
   record: KeyRecord,
   level: number,
   slot: number,
@@ -125,22 +146,30 @@ export function writeAttribute(
     case SLOT_IN_PORT:
       if (!isMask && record.words[from >> 2] === NO_PORT) return;
   }
-  if (IS_USERSPACE[slot] === 1) return;
+  if (KEY_BY_SLOT[slot]?.where === "userspace") return;
+  const at = copyHalf(record, slot, from, size, writer);
+  // All that a packet can have is what OVS writes for all bits.
+  if (isMask && at >= 0 && slot === SLOT_TCP_FLAGS) {
+    if (be16At(writer.memory.u8, at) === TCP_FLAGS_ALL) writer.memory.u8[at] = 0xff;
+  }
+}
+
+/** Writes `size` bytes of a record as an attribute. @returns where its payload is; -1 where there is no room */
+function copyHalf(
+  record: KeyRecord,
+  slot: number,
+  from: number,
+  size: number,
+  writer: AttributeWriter,
+): number {
   const at = writer.reserve(TYPE_OF_SLOT[slot]!, size);
-  if (at < 0) return;
+  if (at < 0) return at;
   const words = writer.memory.i32;
   const source = record.ints;
   let to = at >> 2;
   for (let i = from >> 2; i < (from + size + 3) >> 2; i++) words[to++] = source[i]!;
-  // All that a packet can have is what OVS writes for all bits.
-  if (isMask && slot === SLOT_TCP_FLAGS && be16At(writer.memory.u8, at) === TCP_FLAGS_ALL)
-    writer.memory.u8[at] = 0xff;
+  return at;
 }
-
-/** 1 for what no kernel has. */
-const IS_USERSPACE: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) =>
-  key?.where === "userspace" ? 1 : 0,
-);
 
 /** A nest of the base header and, for metadata of type 1, the context. */
 function writeNsh(
