@@ -21,10 +21,7 @@ export type SentUfid = UfidSeed | Uint8Array | "none";
  * @returns bytes of the key's payload
  */
 export function writeMatch(writer: AttributeWriter, record: KeyRecord, ufid: SentUfid): number {
-  if (ufid instanceof Int32Array) {
-    const at = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
-    if (at >= 0) writeUfid(record, writer.memory.i32, at, ufid);
-  } else if (ufid !== "none") writer.bytes(OVS_FLOW_ATTR_UFID, ufid);
+  if (ufid !== "none") writeUfidAttribute(writer, record, ufid);
   const key = writer.nest(OVS_FLOW_ATTR_KEY);
   const keyStart = writer.position;
   writeKey(record, writer);
@@ -34,6 +31,19 @@ export function writeMatch(writer: AttributeWriter, record: KeyRecord, ufid: Sen
   writeMask(record, writer);
   writer.endNest(mask);
   return keyBytes;
+}
+
+function writeUfidAttribute(
+  writer: AttributeWriter,
+  record: KeyRecord,
+  ufid: UfidSeed | Uint8Array,
+): void {
+  if (ufid instanceof Uint8Array) {
+    writer.bytes(OVS_FLOW_ATTR_UFID, ufid);
+    return;
+  }
+  const at = writer.reserve(OVS_FLOW_ATTR_UFID, UFID_SIZE);
+  if (at >= 0) writeUfid(record, writer.memory.i32, at, ufid);
 }
 
 const RECORD = new KeyRecord();

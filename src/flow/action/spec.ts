@@ -24,8 +24,8 @@ export type ActionSpec = {
   readonly payload: number;
   /** The first Linux that has it. */
   readonly since: string;
-  /** Actions that every kernel takes that has this one, for an IPv4 packet; absent where there are none. */
-  readonly probe?: string;
+  /** Actions that every kernel takes that has this one, for an IPv4 packet; undefined where there are none. */
+  readonly probe: string | undefined;
   readonly about: string;
   readonly syntax: string;
   readonly examples: readonly string[];
