@@ -31,8 +31,6 @@ const CAPACITY = 1024;
 type FlowInstallerOptions = {
   /** The most flows between two flushes; 1,024 by default. */
   readonly capacity?: number;
-  /** Whose flows they are; those of the datapath's owner by default. */
-  readonly owner?: string;
 };
 
 /** What became of the flows of one {@link FlowInstaller.flush}. */
@@ -76,9 +74,9 @@ export class FlowInstaller implements Disposable {
   #appliedBefore = 0;
 
   constructor(target: LoadTarget, options: FlowInstallerOptions = {}) {
-    const { capacity = CAPACITY, owner = target.owner ?? "" } = options;
+    const { capacity = CAPACITY } = options;
     assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
-    const { channel, datapath } = target;
+    const { channel, datapath, owner = "" } = target;
     this.#seed = ufidSeed(owner);
     this.#ports = new WaitingNames(() => portNames(channel, datapath));
     this.#account = new Account((exception) => this.#exceptions.push(exception));
@@ -88,7 +86,7 @@ export class FlowInstaller implements Disposable {
     this.#batch = this.#connection.batch;
     this.#requests = FlowRequests.to(channel, datapath, this.#batch);
     this.#batch.limit = Math.min(capacity, this.#batch.capacity);
-    this.#settler = new Settler({ ...target, owner }, this.#connection, this.#account, {
+    this.#settler = new Settler(target, this.#connection, this.#account, {
       tolerate: new Set(),
     });
   }

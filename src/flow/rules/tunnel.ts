@@ -13,6 +13,16 @@ import { type Refusal, refuse } from "./refusal.ts";
 
 const RULE = "tunnel";
 
+/** The attributes of options, of which there is one at most; they say themselves how long they are. */
+const OPTIONS: readonly number[] = [
+  uapi.OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS,
+  uapi.OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS,
+  uapi.OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS,
+];
+
+/** Types of a tunnel's attributes are below this. */
+const TYPES = 32;
+
 /** Bytes of each attribute of a tunnel (`ovs_tunnel_key_lens`); -1: it varies; -2: none such. */
 const LENGTHS: Int32Array = lengths();
 
@@ -101,21 +111,12 @@ export function checkSetTunnel(bytes: Uint8Array, start: number, end: number): R
     if (wanted === -2 || (wanted >= 0 && wanted !== length - NLA_HEADER))
       return refuse(RULE, `set(tunnel(…)): attribute ${type} is none that the kernel knows`);
     const payload = at + NLA_HEADER;
-    if (isOptions(type) && ++options > 1)
-      return refuse(RULE, "set(tunnel(…)): one kind of options");
+    if (wanted === -1 && ++options > 1) return refuse(RULE, "set(tunnel(…)): one kind of options");
     const refusal = note(bytes, payload, at + length, type);
     if (refusal !== undefined) return refusal;
     at = nextAttribute(at, length, end);
   }
   return checkFacts();
-}
-
-function isOptions(type: number): boolean {
-  return (
-    type === uapi.OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS ||
-    type === uapi.OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS ||
-    type === uapi.OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS
-  );
 }
 
 /** Takes one attribute into FACTS. The last of a kind counts. */
@@ -184,8 +185,11 @@ function checkVxlan(bytes: Uint8Array, start: number, end: number): Refusal | un
 }
 
 function lengths(): Int32Array {
-  const of = new Int32Array(uapi.OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE + 1);
-  const sizes = [8, 4, 4, 1, 1, 0, 0, 0, -1, 2, 2, -1, 16, 16, 0, -1, 0];
-  for (const [type, size] of sizes.entries()) of[type] = size;
-  return of;
+  const sizes = new Int32Array(TYPES).fill(-2);
+  for (const [index, type] of T.TUNNEL_FIELD_TYPES.entries())
+    sizes[type] = T.TUNNEL_FIELDS[index]!.size;
+  for (const [, type] of T.TUNNEL_FLAG_TYPES) sizes[type] = 0;
+  sizes[uapi.OVS_TUNNEL_KEY_ATTR_PAD] = 0;
+  for (const type of OPTIONS) sizes[type] = -1;
+  return sizes;
 }
