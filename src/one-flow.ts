@@ -14,7 +14,7 @@ import { DEFAULT_BATCHING } from "./load/send/batching.ts";
 import type { LoadTarget } from "./load/send/sender.ts";
 import { Settler } from "./load/settle/settler.ts";
 import { AttributeWriter } from "./netlink/attribute-writer.ts";
-import { noPermission } from "./ovs/channel.ts";
+import { noPermission } from "./netlink/channel.ts";
 import type { FlowVerb } from "./ovs/flow-request.ts";
 import { FlowRequests } from "./ovs/flow-requests.ts";
 import type { DumpCheck } from "./ovs/dump-check.ts";

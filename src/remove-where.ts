@@ -4,7 +4,7 @@ import { type FlowException, failedFlows } from "./load/outcome.ts";
 import type { LoadReport } from "./load/report.ts";
 import type { LoadTarget } from "./load/send/sender.ts";
 import { startLoad } from "./load/start-load.ts";
-import { noPermission } from "./ovs/channel.ts";
+import { noPermission } from "./netlink/channel.ts";
 import { getDatapath } from "./ovs/datapath.ts";
 import { DumpCheck, type DumpDoubt } from "./ovs/dump-check.ts";
 import { dumpFlows } from "./ovs/flow.ts";

@@ -77,15 +77,9 @@ function newestOf(rows: readonly Probed[], passes: (probe: string) => boolean): 
   return newest;
 }
 
-const KNOWN = new WeakMap<OvsChannel, KernelFeatures>();
-
 /** As {@link probeFeatures}, once for each channel; everything where the kernel cannot be asked. */
 export function featuresOf(channel: OvsChannel, datapath: DatapathInfo): KernelFeatures {
-  const known = KNOWN.get(channel);
-  if (known !== undefined) return known;
-  const features = tryProbe(channel, datapath);
-  KNOWN.set(channel, features);
-  return features;
+  return (channel.features ??= tryProbe(channel, datapath));
 }
 
 function tryProbe(channel: OvsChannel, datapath: DatapathInfo): KernelFeatures {

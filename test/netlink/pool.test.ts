@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import type { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { putWord } from "../../src/netlink/message.ts";
 import { SocketPool } from "../../src/netlink/pool.ts";
-import { OvsChannel } from "../../src/ovs/channel.ts";
+import { NetlinkChannel } from "../../src/netlink/channel.ts";
 import { NETLINK_ROUTE } from "../../src/uapi/netlink.ts";
 import { RTM_GETLINK } from "../../src/uapi/rtnetlink.ts";
 import { limit } from "../runner/limit.ts";
@@ -40,7 +40,7 @@ test("a pool keeps a few idle sockets, and closes the rest", () => {
 });
 
 test("a dump that is left after one message leaks no socket for good", async () => {
-  using channel = new OvsChannel();
+  using channel = new NetlinkChannel();
   const open = (): number => readdirSync("/proc/self/fd").length;
   const request = {
     type: RTM_GETLINK,
@@ -64,7 +64,7 @@ test("a dump that is left after one message leaks no socket for good", async () 
 });
 
 test("a channel that is closed neither", () => {
-  const channel = new OvsChannel();
+  const channel = new NetlinkChannel();
   channel[Symbol.dispose]();
   expect(() => channel.openSocket()).toThrow("it is closed");
   expect(() => channel.family("ovs_flow")).toThrow("it is closed");

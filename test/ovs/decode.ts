@@ -2,7 +2,8 @@
 import { expect } from "bun:test";
 import { Flow } from "../../src/flow/flow.ts";
 import { MessageReader } from "../../src/netlink/message.ts";
-import { type Connection, decodeConnection } from "../../src/ovs/conntrack.ts";
+import type { Connection } from "../../src/conntrack/connection.ts";
+import { decodeConnection } from "../../src/conntrack/decode.ts";
 import type { OvsMessage } from "../../src/ovs/channel.ts";
 import { type CtLimitInfo, decodeCtLimits } from "../../src/ovs/ct-limit.ts";
 import { type ChangeEvent, type ChangeKind, decodeChange } from "../../src/ovs/events.ts";

@@ -2,7 +2,12 @@ import { parseKeyAttribute } from "../../flow/key/parse.ts";
 import { KeyRecord, keyOffset } from "../../flow/key/record.ts";
 import { Cursor } from "../../flow/text/cursor.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
-import { AF_INET, AF_INET6, type Connection, type ConnectionTuple } from "../../ovs/conntrack.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  type Connection,
+  type ConnectionTuple,
+} from "../../conntrack/connection.ts";
 import { MillraceError } from "../../sys/errors.ts";
 
 // Which connections `dpctl flush-conntrack` is about.

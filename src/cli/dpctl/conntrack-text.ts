@@ -5,7 +5,7 @@ import {
   type ConnectionCounters,
   type ConnectionTuple,
   type ProtocolState,
-} from "../../ovs/conntrack.ts";
+} from "../../conntrack/connection.ts";
 
 /** Protocols that have a name in ovs-dpctl (`ct_dpif_format_ipproto`). */
 const PROTOCOLS: ReadonlyMap<number, string> = new Map([

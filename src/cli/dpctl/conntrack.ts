@@ -1,4 +1,4 @@
-import { Conntrack } from "../../ovs/conntrack.ts";
+import { Conntrack } from "../../conntrack/conntrack.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { EINVAL, ENOENT } from "../../sys/errno.ts";
 import { MillraceError } from "../../sys/errors.ts";

@@ -1,148 +1,18 @@
 import { AttributeReader, decodeString } from "../netlink/attribute-reader.ts";
-import type { AttributeWriter } from "../netlink/attribute-writer.ts";
-import { putWord } from "../netlink/message.ts";
 import * as C from "../uapi/conntrack.ts";
-import { NETLINK_NETFILTER, NLA_F_NESTED } from "../uapi/netlink.ts";
 import { IPPROTO_ICMP, IPPROTO_ICMPV6 } from "../uapi/packet.ts";
-import type { OvsChannel } from "./channel.ts";
+import {
+  AF_INET,
+  type Connection,
+  type ConnectionCounters,
+  type ConnectionTuple,
+  type ProtocolState,
+} from "./connection.ts";
+
+// Reads connections from messages of ctnetlink.
 
 /** Bytes of a `struct nfgenmsg { u8 family; u8 version; be16 res_id; }`. */
 const NFGENMSG_BYTES = 4;
-
-/** {@link ConnectionTuple.family} of IPv4. */
-export const AF_INET = 2;
-/** {@link ConnectionTuple.family} of IPv6. */
-export const AF_INET6 = 10;
-
-/** One direction of a connection. The addresses have 4 or 16 bytes. */
-export type ConnectionTuple = {
-  readonly family: number;
-  readonly source: Uint8Array;
-  readonly destination: Uint8Array;
-  readonly protocol: number;
-  /** 0 where the protocol has none. */
-  readonly sourcePort: number;
-  readonly destinationPort: number;
-  readonly icmp: { readonly id: number; readonly type: number; readonly code: number } | undefined;
-};
-
-/** What a direction has counted; undefined where nf_conntrack_acct is off. */
-export type ConnectionCounters = { readonly packets: bigint; readonly bytes: bigint };
-
-/** The state of a protocol as the kernel numbers it. */
-export type ProtocolState =
-  | {
-      readonly protocol: "tcp";
-      readonly state: number;
-      readonly windowScale: readonly [original: number, reply: number];
-      readonly flags: readonly [original: number, reply: number];
-    }
-  | {
-      readonly protocol: "sctp";
-      readonly state: number;
-      readonly tags: readonly [original: number, reply: number];
-    };
-
-/** A connection as the kernel's tracker knows it (ctnetlink). */
-export type Connection = {
-  readonly original: ConnectionTuple;
-  readonly reply: ConnectionTuple;
-  /** That of which it is a part: FTP's data. */
-  readonly parent: ConnectionTuple | undefined;
-  readonly id: number;
-  readonly zone: number;
-  /** IPS_* bits. */
-  readonly status: number;
-  /** Seconds. */
-  readonly timeout: number;
-  readonly mark: number;
-  /** 16 bytes, the lowest bit first; undefined where it has none. */
-  readonly labels: Uint8Array | undefined;
-  readonly counters: readonly [ConnectionCounters | undefined, ConnectionCounters | undefined];
-  /** Nanoseconds since 1970; undefined where nf_conntrack_timestamp is off. */
-  readonly timestamp: { readonly start: bigint; readonly stop: bigint } | undefined;
-  readonly state: ProtocolState | undefined;
-  readonly helper: string | undefined;
-};
-
-/** The connections of a channel's network namespace, which all its datapaths share: tracked by zone. */
-export class Conntrack {
-  readonly #channel: OvsChannel;
-
-  /** @param channel the caller's, who closes it */
-  constructor(channel: OvsChannel) {
-    this.#channel = channel;
-  }
-
-  /** Every connection, or those of one zone. Ending the loop early is fine. */
-  *connections(zone?: number): Generator<Connection, void> {
-    const request = {
-      type: messageType(C.IPCTNL_MSG_CT_GET),
-      doing: "listing the connections",
-      write: (writer: AttributeWriter) => putHeader(writer, 0),
-    };
-    for (const { memory, message } of this.#channel.dumpWith(NETLINK_NETFILTER, request)) {
-      const found = decodeConnection(memory.u8, memory.view, message.payload, message.end);
-      if (found !== undefined && (zone === undefined || found.zone === zone)) yield found;
-    }
-  }
-
-  /** Forgets one connection. @throws NetlinkError ENOENT where there is none */
-  delete(connection: Pick<Connection, "original" | "zone"> & { readonly id?: number }): void {
-    const { original, zone, id } = connection;
-    this.#channel.transactWith(NETLINK_NETFILTER, {
-      type: messageType(C.IPCTNL_MSG_CT_DELETE),
-      doing: "deleting a connection",
-      write: (writer) => {
-        putHeader(writer, original.family);
-        // A kernel without zones refuses the attribute, whatever it says.
-        if (zone !== 0) writer.be16(C.CTA_ZONE, zone);
-        putTuple(writer, original);
-        if (id !== undefined) writer.be32(C.CTA_ID, id);
-      },
-    });
-  }
-
-  /** Forgets every connection of the namespace. */
-  flush(): void {
-    this.#channel.transactWith(NETLINK_NETFILTER, {
-      type: messageType(C.IPCTNL_MSG_CT_DELETE),
-      doing: "flushing the connections",
-      write: (writer) => putHeader(writer, 0),
-    });
-  }
-}
-
-function messageType(command: number): number {
-  return (C.NFNL_SUBSYS_CTNETLINK << 8) | command;
-}
-
-function putHeader(writer: AttributeWriter, family: number): void {
-  putWord(writer, family | (C.NFNETLINK_V0 << 8));
-}
-
-// Netfilter asks for NLA_F_NESTED on its nests (nla_parse_nested).
-function putTuple(writer: AttributeWriter, tuple: ConnectionTuple): void {
-  const { family, protocol, icmp } = tuple;
-  const whole = writer.nest(C.CTA_TUPLE_ORIG | NLA_F_NESTED);
-  const ip = writer.nest(C.CTA_TUPLE_IP | NLA_F_NESTED);
-  writer.bytes(family === AF_INET ? C.CTA_IP_V4_SRC : C.CTA_IP_V6_SRC, tuple.source);
-  writer.bytes(family === AF_INET ? C.CTA_IP_V4_DST : C.CTA_IP_V6_DST, tuple.destination);
-  writer.endNest(ip);
-  const proto = writer.nest(C.CTA_TUPLE_PROTO | NLA_F_NESTED);
-  writer.u8(C.CTA_PROTO_NUM, protocol);
-  if (icmp !== undefined) {
-    const first = protocol === IPPROTO_ICMP ? C.CTA_PROTO_ICMP_ID : C.CTA_PROTO_ICMPV6_ID;
-    writer.be16(first, icmp.id);
-    writer.u8(first + 1, icmp.type);
-    writer.u8(first + 2, icmp.code);
-  } else {
-    writer.be16(C.CTA_PROTO_SRC_PORT, tuple.sourcePort);
-    writer.be16(C.CTA_PROTO_DST_PORT, tuple.destinationPort);
-  }
-  writer.endNest(proto);
-  writer.endNest(whole);
-}
 
 type Attributes = ReadonlyMap<number, { readonly start: number; readonly length: number }>;
 
