@@ -31,11 +31,14 @@ import {
 } from "./ovs/ct-limit.ts";
 import {
   createDatapath,
+  type DatapathHandle,
   type DatapathInfo,
   type DatapathOptions,
   deleteDatapath,
-  getDatapath,
+  handleOf,
+  infoOf,
   listDatapaths,
+  openDatapath,
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
@@ -83,10 +86,9 @@ import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
  */
 export class Datapath implements Disposable {
   readonly name: string;
-  readonly #channel: OvsChannel;
+  readonly #handle: DatapathHandle;
   readonly #connections = new ConnectionCache();
   readonly #namespace: NetworkNamespace | undefined;
-  readonly #info: DatapathInfo;
   readonly #target: LoadTarget;
   /** Listeners to misses, who want those of later ports too. */
   readonly #upcalls = new Set<Upcalls>();
@@ -94,26 +96,26 @@ export class Datapath implements Disposable {
   #isFree = false;
 
   private constructor(
-    channel: OvsChannel,
+    handle: DatapathHandle,
     namespace: NetworkNamespace | undefined,
-    info: DatapathInfo,
     owner: string,
   ) {
-    this.#channel = channel;
+    this.#handle = handle;
     this.#namespace = namespace;
-    this.#info = info;
-    this.#target = { channel, datapath: info, connections: this.#connections, owner };
-    this.name = info.name;
+    this.#target = { datapath: handle, connections: this.#connections, owner };
+    this.name = handle.name;
   }
 
   /** @throws MillraceError `NO_DATAPATH`, `NO_MODULE`, `NO_NAMESPACE` */
   static open(name: string, options: OpenOptions = {}): Datapath {
-    return Datapath.#with(options, (channel) => getDatapath(channel, name));
+    return Datapath.#with(options, (channel) => openDatapath(channel, name));
   }
 
   /** @throws MillraceError `EEXIST`, `NO_PERMISSION`, `NO_MODULE`, `NO_NAMESPACE`; NotSupportedError */
   static create(name: string, options: DatapathOptions & OpenOptions = {}): Datapath {
-    return Datapath.#with(options, (channel) => createDatapath(channel, name, options));
+    return Datapath.#with(options, (channel) =>
+      handleOf(channel, createDatapath(channel, name, options)),
+    );
   }
 
   /** The datapaths of a network namespace. */
@@ -133,11 +135,11 @@ export class Datapath implements Disposable {
     return listenToChanges(channel, options);
   }
 
-  static #with(options: OpenOptions, find: (channel: OvsChannel) => DatapathInfo): Datapath {
+  static #with(options: OpenOptions, find: (channel: OvsChannel) => DatapathHandle): Datapath {
     const namespace = namespaceOf(options);
     const channel = new OvsChannel(namespace);
     try {
-      return new Datapath(channel, namespace, find(channel), options.owner ?? "");
+      return new Datapath(find(channel), namespace, options.owner ?? "");
     } catch (error) {
       channel[Symbol.dispose]();
       namespace?.close();
@@ -147,23 +149,23 @@ export class Datapath implements Disposable {
 
   /** Counters and settings as they are now. */
   info(): DatapathInfo {
-    return getDatapath(this.#channel, this.name);
+    return infoOf(this.#handle);
   }
 
   /** Changes settings; what is not named stays. @throws NotSupportedError, MillraceError `USAGE` */
   set(options: DatapathOptions): DatapathInfo {
-    return setDatapath(this.#channel, this.name, options);
+    return setDatapath(this.#handle.channel, this.name, options);
   }
 
   /** Deletes the datapath with its ports and flows; the object is closed then. */
   delete(): void {
-    deleteDatapath(this.#channel, this.name);
+    deleteDatapath(this.#handle.channel, this.name);
     this.close();
   }
 
   /** The ports as they are now. */
   ports(): PortInfo[] {
-    return listPorts(this.#channel, this.#info);
+    return listPorts(this.#handle);
   }
 
   /**
@@ -171,7 +173,7 @@ export class Datapath implements Disposable {
    * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`, `USAGE`; NotSupportedError
    */
   addPort(name: string, options: PortOptions = {}): PortInfo {
-    const port = addPort(this.#channel, this.#info, name, options);
+    const port = addPort(this.#handle, name, options);
     for (const upcalls of this.#upcalls) {
       if (upcalls.closed) this.#upcalls.delete(upcalls);
       else upcalls.attach(port);
@@ -182,12 +184,12 @@ export class Datapath implements Disposable {
   /** Moves the interface of an internal port into another namespace, where it stays a port of this. */
   movePort(name: string, to: NamespaceReference): void {
     using namespace = NetworkNamespace.open(to);
-    movePort(this.#channel, this.#info, name, namespace);
+    movePort(this.#handle, name, namespace);
   }
 
   /** Takes a port out; an interface that is no port's own stays. @throws MillraceError `NO_PORT`, `LOCAL_PORT` */
   deletePort(name: string): void {
-    deletePort(this.#channel, this.#info, name);
+    deletePort(this.#handle, name);
   }
 
   /**
@@ -268,11 +270,11 @@ export class Datapath implements Disposable {
     options: FlowsOptions & { readonly terse?: true } = {},
   ): Generator<Flow | FlowCounters, void> {
     const filter = options.where === undefined ? undefined : this.#filterOf(options.where);
-    const check = DumpCheck.of(this.#channel, this.#info);
+    const check = DumpCheck.of(this.#handle);
     if (options.terse === true) yield* countersOfAll(this.#target, check, filter);
     else {
       const ordered = { check, where: filter?.ofDump() };
-      for (const view of dumpToLoad(this.#channel, this.#info, ordered)) yield Flow.fromParts(view);
+      for (const view of dumpToLoad(this.#handle, ordered)) yield Flow.fromParts(view);
     }
     const doubt = check.doubt();
     if (doubt !== undefined) (options.onDoubt ?? throwDoubt)(doubt);
@@ -285,12 +287,12 @@ export class Datapath implements Disposable {
    * @throws MillraceError `NO_PERMISSION`, NetlinkError
    */
   features(options: ProbeOptions = {}): KernelFeatures {
-    return probeFeatures(this.#channel, this.#info, options);
+    return probeFeatures(this.#handle, options);
   }
 
   /** Deletes every flow, whoever put it. */
   flush(): void {
-    flushFlows(this.#channel, this.#info);
+    flushFlows(this.#handle);
   }
 
   /**
@@ -299,15 +301,15 @@ export class Datapath implements Disposable {
    * @throws MillraceError `BUSY` where another program gets them, `USAGE`; NotSupportedError
    */
   upcalls(options: UpcallOptions = {}): Upcalls {
-    const upcalls = new Upcalls(this.#channel, this.info(), options);
+    const upcalls = new Upcalls(this.#handle, options);
     this.#upcalls.add(upcalls);
     return upcalls;
   }
 
   /** Sends a packet through actions, `2` for example. @throws FlowSyntaxError, NetlinkError */
   execute(packet: PacketToExecute, actions: string): void {
-    const ports = lazyPortNames(this.#channel, this.#info);
-    executePacket(this.#channel, this.#info, packet, actions, ports);
+    const ports = lazyPortNames(this.#handle);
+    executePacket(this.#handle, packet, actions, ports);
   }
 
   /**
@@ -320,42 +322,42 @@ export class Datapath implements Disposable {
 
   /** Changes of this datapath, its ports and flows, from now on; see {@link Datapath.changes}. */
   changes(options: Omit<ChangeOptions, "datapathIndex"> = {}): MulticastListener<ChangeEvent> {
-    return listenToChanges(this.#channel, { ...options, datapathIndex: this.#info.index });
+    return listenToChanges(this.#handle.channel, { ...options, datapathIndex: this.#handle.index });
   }
 
   /** What the kernel's meters can do. @throws NotSupportedError */
   meterFeatures(): MeterFeatures {
-    return meterFeatures(this.#channel, this.#info);
+    return meterFeatures(this.#handle);
   }
 
   /** Makes or changes a meter, for `meter(ID)` actions. @throws NetlinkError, NotSupportedError */
   setMeter(id: number, options: MeterOptions): void {
-    setMeter(this.#channel, this.#info, id, options);
+    setMeter(this.#handle, id, options);
   }
 
   /** Counters of a meter; undefined where there is none. */
   getMeter(id: number): MeterInfo | undefined {
-    return getMeter(this.#channel, this.#info, id);
+    return getMeter(this.#handle, id);
   }
 
   /** Deletes a meter. @returns its last counters; undefined where there was none */
   deleteMeter(id: number): MeterInfo | undefined {
-    return deleteMeter(this.#channel, this.#info, id);
+    return deleteMeter(this.#handle, id);
   }
 
   /** Conntrack limits, which are those of the whole network namespace; all, or those of some zones. */
   ctLimits(zones?: readonly CtZone[]): CtLimitInfo[] {
-    return getCtLimits(this.#channel, zones);
+    return getCtLimits(this.#handle.channel, zones);
   }
 
   /** Sets limits, those of other zones stay. @throws MillraceError `USAGE`; NotSupportedError */
   setCtLimits(limits: readonly CtLimit[]): void {
-    setCtLimits(this.#channel, limits);
+    setCtLimits(this.#handle.channel, limits);
   }
 
   /** Deletes limits of zones, the default holds there again. @throws as {@link setCtLimits} */
   deleteCtLimits(zones: readonly CtZone[]): void {
-    deleteCtLimits(this.#channel, zones);
+    deleteCtLimits(this.#handle.channel, zones);
   }
 
   /** Closes its sockets, and listeners to misses that are still open; whatever is asked later throws. */
@@ -363,7 +365,7 @@ export class Datapath implements Disposable {
     for (const upcalls of this.#upcalls) upcalls.close();
     this.#upcalls.clear();
     this.#connections[Symbol.dispose]();
-    this.#channel[Symbol.dispose]();
+    this.#handle.channel[Symbol.dispose]();
     this.#namespace?.close();
   }
 
@@ -373,13 +375,13 @@ export class Datapath implements Disposable {
 
   #filterOf(where: string | FlowFilter): FlowFilter {
     if (where instanceof FlowFilter) return where;
-    return FlowFilter.parse(where, lazyPortNames(this.#channel, this.#info));
+    return FlowFilter.parse(where, lazyPortNames(this.#handle));
   }
 
   // Once: it reads all of /proc.
   #checkOwner({ force }: DatapathLoadOptions): void {
     if (force === true || this.#isFree) return;
-    refuseOwned(this.#channel, this.#info, "; the option force loads all the same");
+    refuseOwned(this.#handle, "; the option force loads all the same");
     this.#isFree = true;
   }
 }

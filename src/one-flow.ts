@@ -51,13 +51,13 @@ export type FlowCounters = {
 
 /** Counters of every flow, or of those that a filter means; keys and actions only for that. */
 export function* countersOfAll(
-  { channel, datapath }: LoadTarget,
+  { datapath }: LoadTarget,
   check: DumpCheck,
   where: FlowFilter | undefined,
 ): Generator<FlowCounters, void> {
   const omit = where === undefined ? TERSE : omitting(where.needs);
   const isWanted = where?.ofDump();
-  for (const view of dumpFlows(channel, datapath, { omit, check })) {
+  for (const view of dumpFlows(datapath, { omit, check })) {
     if (isWanted === undefined || isWanted(view)) yield countersOf(view);
   }
 }
@@ -93,14 +93,14 @@ export function sendOne(
 /** Deletes one flow. @returns false where there is none @throws as {@link sendOne} */
 export function removeOne(target: LoadTarget, flow: FlowName): boolean {
   const named = findName(target, flow);
-  if (!("parts" in named)) return deleteFlow(target.channel, target.datapath, named.identity);
+  if (!("parts" in named)) return deleteFlow(target.datapath, named.identity);
   return isThere(carryOut(target, "delete", (writer) => writeName(writer, named.parts)));
 }
 
 /** Sets the counters of one flow to zero. @returns as {@link removeOne} */
 export function clearOne(target: LoadTarget, flow: FlowName): boolean {
   const named = findName(target, flow);
-  if (!("parts" in named)) return clearFlow(target.channel, target.datapath, named.identity);
+  if (!("parts" in named)) return clearFlow(target.datapath, named.identity);
   return isThere(
     carryOut(target, "modify", (writer) => {
       writeName(writer, named.parts);
@@ -111,7 +111,7 @@ export function clearOne(target: LoadTarget, flow: FlowName): boolean {
 
 /** Reads one flow. @returns undefined where there is none @throws FlowSyntaxError, NetlinkError */
 export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
-  const { channel, datapath } = target;
+  const { datapath } = target;
   const named = findName(target, flow);
   const parts = "parts" in named ? named.parts : undefined;
   const ways: FlowIdentity[] = [named.identity];
@@ -120,7 +120,7 @@ export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
   }
   let found: Flow | undefined;
   for (const identity of ways) {
-    getFlow(channel, datapath, identity, (view) => {
+    getFlow(datapath, identity, (view) => {
       if (parts === undefined || sameMatch(parts, view)) found = Flow.fromParts(view);
     });
     if (found !== undefined) break;
@@ -174,12 +174,13 @@ function carryOut(
   verb: FlowVerb,
   write: (writer: AttributeWriter) => void,
 ): FlowException | undefined {
-  const { channel, datapath, connections } = target;
+  const { datapath, connections } = target;
+  const { channel } = datapath;
   const connection =
     connections?.take(channel, DEFAULT_BATCHING) ?? new SendConnection(channel, DEFAULT_BATCHING);
   let done = false;
   try {
-    const requests = FlowRequests.to(channel, datapath, connection.batch);
+    const requests = FlowRequests.to(datapath, connection.batch);
     const account = new Account();
     const settler = new Settler(target, connection, account, {
       tolerate: new Set(),
@@ -199,9 +200,9 @@ function carryOut(
 }
 
 // What names of ports mean in a text, and whose flow it is.
-function namesOf({ channel, datapath, owner = "" }: LoadTarget): {
+function namesOf({ datapath, owner = "" }: LoadTarget): {
   ports: PortNames;
   owner: string;
 } {
-  return { ports: portNames(channel, datapath), owner };
+  return { ports: portNames(datapath), owner };
 }

@@ -5,7 +5,7 @@ import type { LoadReport } from "./load/report.ts";
 import type { LoadTarget } from "./load/send/sender.ts";
 import { startLoad } from "./load/start-load.ts";
 import { noPermission } from "./netlink/channel.ts";
-import { getDatapath } from "./ovs/datapath.ts";
+import { infoOf } from "./ovs/datapath.ts";
 import { DumpCheck, type DumpDoubt } from "./ovs/dump-check.ts";
 import { dumpFlows } from "./ovs/flow.ts";
 import { ENOENT, EPERM } from "./sys/errno.ts";
@@ -53,10 +53,10 @@ export async function removeWhere(
 ): Promise<RemovedFlows> {
   const exceptions: FlowException[] = [];
   const result = { removed: 0, gone: 0, failed: 0, unknown: 0, exceptions };
-  const held = getDatapath(target.channel, target.datapath.name).stats.flows;
+  const held = infoOf(target.datapath).stats.flows;
   // Whoever puts flows back meanwhile does not keep this from ending.
   for (let left = held; ; left -= PASS_FLOWS) {
-    const check = DumpCheck.of(target.channel, target.datapath);
+    const check = DumpCheck.of(target.datapath);
     const { flows, isAll } = collect(target, where, check);
     const doubt = isAll ? check.doubt() : undefined;
     const onException = (exception: FlowException): void => {
@@ -83,13 +83,13 @@ export async function removeWhere(
 
 /** The flows that a filter means, as many as are held at a time. */
 function collect(
-  { channel, datapath }: LoadTarget,
+  { datapath }: LoadTarget,
   where: FlowFilter,
   check: DumpCheck,
 ): { flows: Flow[]; isAll: boolean } {
   const flows: Flow[] = [];
   const isWanted = where.ofDump();
-  for (const view of dumpFlows(channel, datapath, { check })) {
+  for (const view of dumpFlows(datapath, { check })) {
     if (!isWanted(view)) continue;
     if (flows.length === PASS_FLOWS) return { flows, isAll: false };
     flows.push(Flow.fromParts(view));

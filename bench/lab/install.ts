@@ -1,7 +1,6 @@
 import { Batch } from "../../src/netlink/batch.ts";
 import { Transactor } from "../../src/netlink/transactor.ts";
-import type { OvsChannel } from "../../src/ovs/channel.ts";
-import type { DatapathInfo } from "../../src/ovs/datapath.ts";
+import type { DatapathHandle } from "../../src/ovs/datapath.ts";
 import { NLM_F_REQUEST } from "../../src/uapi/netlink.ts";
 import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 import { PackedFile } from "../packed-file.ts";
@@ -23,12 +22,11 @@ type SendResult = { readonly seconds: number; readonly errors: number };
  * @returns the seconds from first send to last reply, reading left out
  */
 export function installPacked(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   path: string,
-  transactor: Transactor = new Transactor(channel.openSocket(), SHAPE),
+  transactor: Transactor = new Transactor(datapath.channel.openSocket(), SHAPE),
 ): SendResult {
-  const family = channel.family(OVS_FLOW_FAMILY).id;
+  const family = datapath.channel.family(OVS_FLOW_FAMILY).id;
   const batch = new Batch(BATCH, BATCH * 256);
   using packed = new PackedFile(path);
   let seconds = 0;

@@ -7,12 +7,7 @@
 import { readFileSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { OvsChannel } from "../../src/ovs/channel.ts";
-import {
-  createDatapath,
-  type DatapathInfo,
-  deleteDatapath,
-  getDatapath,
-} from "../../src/ovs/datapath.ts";
+import { createDatapath, deleteDatapath, handleOf, infoOf } from "../../src/ovs/datapath.ts";
 import { flushFlows } from "../../src/ovs/flow.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { collectorPauses, WATCHED } from "../collector.ts";
@@ -30,9 +25,9 @@ const { plan } = input;
 const { datapath: name } = plan;
 
 using channel = new OvsChannel();
-createDatapath(channel, name);
-addPort(channel, datapath(), "bench1", { type: "internal" });
-addPort(channel, datapath(), "bench2", { type: "internal" });
+const datapath = handleOf(channel, createDatapath(channel, name));
+addPort(datapath, "bench1", { type: "internal" });
+addPort(datapath, "bench2", { type: "internal" });
 console.error(`kernel ${release()}`);
 appendLine(out, { kind: "lab", labKernel: release(), labCpus: cpus().length });
 try {
@@ -50,28 +45,24 @@ try {
   deleteDatapath(channel, name);
 }
 
-function datapath(): DatapathInfo {
-  return getDatapath(channel, name);
-}
-
 /** Brings the kernel to what the variant wants to find. */
 function prepare(variant: Variant): void {
   const wanted = variant.before ?? "empty";
-  const { flows } = datapath().stats;
-  if (wanted === "empty" && flows > 0) flushFlows(channel, datapath());
+  const { flows } = infoOf(datapath).stats;
+  if (wanted === "empty" && flows > 0) flushFlows(datapath);
   // The flows of the variant before may be there already.
   if (wanted === "flows" && flows !== variant.flows) {
-    flushFlows(channel, datapath());
-    installPacked(channel, datapath(), plan.flowsFile);
+    flushFlows(datapath);
+    installPacked(datapath, plan.flowsFile);
   }
 }
 
 /** Runs a program that does not warm itself on a few flows. @returns why it failed */
 function warmUp({ warmUp: command }: Variant): string | undefined {
   if (command === undefined) return undefined;
-  flushFlows(channel, datapath());
+  flushFlows(datapath);
   const { failed } = runProgram(command, { stdout: "ignore" });
-  flushFlows(channel, datapath());
+  flushFlows(datapath);
   return failed;
 }
 
@@ -81,7 +72,7 @@ function runOnce(variant: Variant, round: number): Run[] {
   const ended = runProgram(variant.command, variant.watched ? WATCHED : {});
   const { wholeSeconds, stdout, failed: broken } = ended;
   const pauses = variant.watched ? collectorPauses(ended.stderr) : undefined;
-  const { flows } = datapath().stats;
+  const { flows } = infoOf(datapath).stats;
   const base = {
     kind: "run" as const,
     part: variant.part,
@@ -110,7 +101,7 @@ function runOnce(variant: Variant, round: number): Run[] {
   const proof =
     variant.work === undefined || round !== 0
       ? {}
-      : { work: variant.work, workHash: workHash(channel, datapath()) };
+      : { work: variant.work, workHash: workHash(datapath) };
   if (report === undefined) return [say({ ...base, ...proof })];
   const { steps, ...figures } = pick(report);
   if (steps === undefined) return [say({ ...base, ...figures, ...proof })];

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Datapath } from "../../src/datapath.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
-import { getDatapath } from "../../src/ovs/datapath.ts";
+import { infoOf, openDatapath } from "../../src/ovs/datapath.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import type { Step } from "../model.ts";
 import { installPacked } from "./install.ts";
@@ -17,10 +17,10 @@ import { workHash } from "./work-hash.ts";
 
 const [name = "", folder = ""] = process.argv.slice(2);
 using channel = new OvsChannel();
-const datapath = getDatapath(channel, name);
+const datapath = openDatapath(channel, name);
 
 function verb(what: string, flows: number): Step {
-  const { seconds, errors } = installPacked(channel, datapath, join(folder, `${what}.packed`));
+  const { seconds, errors } = installPacked(datapath, join(folder, `${what}.packed`));
   if (errors > 0) throw new Error(`${what}: ${errors} flows failed`);
   return { id: `verb-${what}`, name: `millrace, ${what}`, flows, seconds };
 }
@@ -41,7 +41,7 @@ function putAgain(flows: number): Step {
 function dump(): Step {
   const before = performance.now();
   let flows = 0;
-  for (const view of dumpFlows(channel, datapath)) if (view.key.start >= 0) flows++;
+  for (const view of dumpFlows(datapath)) if (view.key.start >= 0) flows++;
   return {
     id: "verb-dump",
     name: "millrace, dump, not printed",
@@ -54,7 +54,7 @@ function dump(): Step {
 type Prove = () => Pick<Step, "work" | "workHash">;
 
 function all(prove: Prove): Step[] {
-  const flows = (): number => getDatapath(channel, name).stats.flows;
+  const flows = (): number => infoOf(datapath).stats.flows;
   const add = verb("add", 0);
   const count = flows();
   const added = prove();
@@ -77,7 +77,7 @@ function all(prove: Prove): Step[] {
 
 // Once before it counts, and with the dumps that prove what was done.
 const proven = all(() => {
-  const hash = workHash(channel, datapath);
+  const hash = workHash(datapath);
   return { work: `sample ${hash.split(":")[0]}`, workHash: hash };
 });
 const steps = all(() => ({})).map((step, i) => {

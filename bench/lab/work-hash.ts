@@ -1,5 +1,4 @@
-import type { OvsChannel } from "../../src/ovs/channel.ts";
-import type { DatapathInfo } from "../../src/ovs/datapath.ts";
+import type { DatapathHandle } from "../../src/ovs/datapath.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import type { ByteRange } from "../../src/flow/parts.ts";
 
@@ -13,11 +12,11 @@ const FNV_START = 0x811c9dc5 | 0;
  * actions as the kernel prints them. The UFID stays out: the same flow may have one or none. The sum is
  * kept twice, modulo 2^32, over two mixes of each hash.
  */
-export function workHash(channel: OvsChannel, datapath: DatapathInfo): string {
+export function workHash(datapath: DatapathHandle): string {
   let flows = 0;
   let first = 0;
   let second = 0;
-  for (const { bytes, key, mask, actions } of dumpFlows(channel, datapath)) {
+  for (const { bytes, key, mask, actions } of dumpFlows(datapath)) {
     const hash = mix(bytes, actions, mix(bytes, mask, mix(bytes, key, FNV_START)));
     first = (first + hash) | 0;
     second = (second + Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)) | 0;

@@ -1,6 +1,6 @@
 import { lackingOf } from "../flow/rules/lacking.ts";
 import { OvsChannel } from "../ovs/channel.ts";
-import { createDatapath, deleteDatapath } from "../ovs/datapath.ts";
+import { createDatapath, deleteDatapath, handleOf } from "../ovs/datapath.ts";
 import { probeFeatures } from "../ovs/features.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { NetworkNamespace } from "../sys/netns.ts";
@@ -18,9 +18,9 @@ export function checkFeatures(): Check[] {
   try {
     using namespace = NetworkNamespace.create();
     using channel = new OvsChannel(namespace);
-    const datapath = createDatapath(channel, "millrace-probe");
+    const datapath = handleOf(channel, createDatapath(channel, "millrace-probe"));
     try {
-      const lacking = lackingOf(probeFeatures(channel, datapath));
+      const lacking = lackingOf(probeFeatures(datapath));
       if (lacking.length === 0)
         return [{ what: WHAT, verdict: "ok", found: "all that flows can say" }];
       return lacking.map(({ feature, since }) => ({

@@ -1,7 +1,7 @@
 import type { NumberedPort } from "../flow/ports.ts";
 import type { LoadTarget } from "../load/send/sender.ts";
 import { OvsChannel } from "../ovs/channel.ts";
-import { getDatapath } from "../ovs/datapath.ts";
+import { openDatapath } from "../ovs/datapath.ts";
 import { listPorts } from "../ovs/vport.ts";
 import { refuseOwned } from "../ovs/vswitchd.ts";
 import { complain } from "./output.ts";
@@ -15,10 +15,10 @@ export type OpenTarget = Disposable & {
 /** @throws MillraceError `NO_DATAPATH`, `NO_MODULE` */
 export function openTarget(name: string): OpenTarget {
   const channel = new OvsChannel();
-  const datapath = getDatapath(channel, name);
+  const datapath = openDatapath(channel, name);
   return {
-    target: { channel, datapath },
-    readPorts: () => listPorts(channel, datapath),
+    target: { datapath },
+    readPorts: () => listPorts(datapath),
     [Symbol.dispose]: () => channel[Symbol.dispose](),
   };
 }
@@ -31,7 +31,7 @@ const REMEDY =
  * Warns where ovs-vswitchd runs the datapath.
  * @throws MillraceError `OWNED` unless `force` is given
  */
-export function checkOwner({ channel, datapath }: LoadTarget, force: boolean): void {
-  const warning = refuseOwned(channel, datapath, REMEDY, force);
+export function checkOwner({ datapath }: LoadTarget, force: boolean): void {
+  const warning = refuseOwned(datapath, REMEDY, force);
   if (warning !== undefined) complain(warning);
 }

@@ -79,7 +79,7 @@ export async function fileFeed(
     path,
     line: options.line,
     ports: options.readPorts(),
-    family: target.channel.family(OVS_FLOW_FAMILY).id,
+    family: target.datapath.channel.family(OVS_FLOW_FAMILY).id,
     datapath: target.datapath.index,
   };
   // Loaded where it is wanted: most files are too small for it.

@@ -76,15 +76,18 @@ export class FlowInstaller implements Disposable {
   constructor(target: LoadTarget, options: FlowInstallerOptions = {}) {
     const { capacity = CAPACITY } = options;
     assert(Number.isInteger(capacity) && capacity > 0 && capacity <= 1024, "batch capacity");
-    const { channel, datapath, owner = "" } = target;
+    const { datapath, owner = "" } = target;
     this.#seed = ufidSeed(owner);
-    this.#ports = new WaitingNames(() => portNames(channel, datapath));
+    this.#ports = new WaitingNames(() => portNames(datapath));
     this.#account = new Account((exception) => this.#exceptions.push(exception));
     this.#lines = new FlowLineEncoder({ ufid: true, owner, ports: this.#ports });
     const datagramsPerCall = Math.ceil(capacity / DEFAULT_BATCHING.messagesPerDatagram);
-    this.#connection = new SendConnection(channel, { ...DEFAULT_BATCHING, datagramsPerCall });
+    this.#connection = new SendConnection(datapath.channel, {
+      ...DEFAULT_BATCHING,
+      datagramsPerCall,
+    });
     this.#batch = this.#connection.batch;
-    this.#requests = FlowRequests.to(channel, datapath, this.#batch);
+    this.#requests = FlowRequests.to(datapath, this.#batch);
     this.#batch.limit = Math.min(capacity, this.#batch.capacity);
     this.#settler = new Settler(target, this.#connection, this.#account, {
       tolerate: new Set(),

@@ -176,7 +176,7 @@ function portReader(
   if (readPorts !== undefined) return readPorts;
   if (target === "dry") return () => [];
   const { listPorts }: typeof import("../ovs/vport.ts") = require("../ovs/vport.ts");
-  return () => listPorts(target.channel, target.datapath);
+  return () => listPorts(target.datapath);
 }
 
 function lineOf({ ufid = true, mode = "put", owner = "" }: StartOptions): FileFeedOptions["line"] {

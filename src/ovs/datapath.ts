@@ -81,6 +81,27 @@ export type DatapathOptions = {
   readonly perCpuPortIds?: readonly number[];
 };
 
+/** What requests about a datapath, its ports and flows need; it says nothing of how the datapath is now. */
+export type DatapathHandle = {
+  readonly channel: OvsChannel;
+  /** The interface index of its local port (`dp_ifindex`), which names it in requests. */
+  readonly index: number;
+  readonly name: string;
+};
+
+/** @throws MillraceError `NO_DATAPATH` where there is none of that name */
+export function openDatapath(channel: OvsChannel, name: string): DatapathHandle {
+  return handleOf(channel, getDatapath(channel, name));
+}
+
+/** The handle of a datapath that was looked up or made. */
+export function handleOf(
+  channel: OvsChannel,
+  { index, name }: Pick<DatapathInfo, "index" | "name">,
+): DatapathHandle {
+  return { channel, index, name };
+}
+
 /** All datapaths of the channel's network namespace. */
 export function listDatapaths(channel: OvsChannel): DatapathInfo[] {
   const found: DatapathInfo[] = [];
@@ -95,6 +116,11 @@ export function getDatapath(channel: OvsChannel, name: string): DatapathInfo {
   const found = explained(name, 0, () => reply(channel, name, OVS_DP_CMD_GET, { doing }));
   if (found === undefined) throw missing(name);
   return found;
+}
+
+/** What a datapath is now. @throws as {@link getDatapath} */
+export function infoOf({ channel, name }: DatapathHandle): DatapathInfo {
+  return getDatapath(channel, name);
 }
 
 /** @throws MillraceError `EEXIST` where there is one of that name, `NO_PERMISSION`, `USAGE` */

@@ -1,6 +1,5 @@
 import { MillraceError } from "../sys/errors.ts";
-import type { OvsChannel } from "./channel.ts";
-import { type DatapathInfo, getDatapath } from "./datapath.ts";
+import { type DatapathHandle, infoOf } from "./datapath.ts";
 import type { FlowParts } from "../flow/parts.ts";
 
 /** Why a dump of flows may not be what the datapath held: it changed meanwhile. */
@@ -35,8 +34,8 @@ export class DumpCheck {
     this.#before = count();
   }
 
-  static of(channel: OvsChannel, { name }: DatapathInfo): DumpCheck {
-    return new DumpCheck(() => getDatapath(channel, name).stats.flows);
+  static of(datapath: DatapathHandle): DumpCheck {
+    return new DumpCheck(() => infoOf(datapath).stats.flows);
   }
 
   /** Takes each flow of the dump. Allocates nothing a flow. */

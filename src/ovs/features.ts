@@ -8,8 +8,7 @@ import { NetlinkError } from "../netlink/errors.ts";
 import { EACCES, EEXIST, ENODEV, ENOENT, ENOMEM, EPERM } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { OVS_FLOW_ATTR_PROBE } from "../uapi/openvswitch.ts";
-import type { OvsChannel } from "./channel.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import type { DatapathHandle } from "./datapath.ts";
 import { deleteFlow } from "./flow.ts";
 import { sendFlow } from "./flow-requests.ts";
 
@@ -38,13 +37,12 @@ export type ProbeOptions = {
  * @throws NetlinkError where the datapath is gone; MillraceError `NO_PERMISSION`
  */
 export function probeFeatures(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   options: ProbeOptions = {},
 ): KernelFeatures {
   const verdicts = new Map<string, boolean>();
   const takes = (line: string): boolean => {
-    const verdict = verdicts.get(line) ?? takesFlow(channel, datapath, line);
+    const verdict = verdicts.get(line) ?? takesFlow(datapath, line);
     verdicts.set(line, verdict);
     return verdict;
   };
@@ -78,13 +76,13 @@ function newestOf(rows: readonly Probed[], passes: (probe: string) => boolean): 
 }
 
 /** As {@link probeFeatures}, once for each channel; everything where the kernel cannot be asked. */
-export function featuresOf(channel: OvsChannel, datapath: DatapathInfo): KernelFeatures {
-  return (channel.features ??= tryProbe(channel, datapath));
+export function featuresOf(datapath: DatapathHandle): KernelFeatures {
+  return (datapath.channel.features ??= tryProbe(datapath));
 }
 
-function tryProbe(channel: OvsChannel, datapath: DatapathInfo): KernelFeatures {
+function tryProbe(datapath: DatapathHandle): KernelFeatures {
   try {
-    return probeFeatures(channel, datapath);
+    return probeFeatures(datapath);
   } catch (error) {
     if (error instanceof MillraceError) return ALL_FEATURES;
     throw error;
@@ -92,11 +90,11 @@ function tryProbe(channel: OvsChannel, datapath: DatapathInfo): KernelFeatures {
 }
 
 /** Whether the kernel takes a flow. It is gone afterwards. */
-function takesFlow(channel: OvsChannel, datapath: DatapathInfo, line: string): boolean {
+function takesFlow(datapath: DatapathHandle, line: string): boolean {
   const bytes = new TextEncoder().encode(line);
   const encoder = new FlowLineEncoder({ ufid: true, mode: "add" });
   try {
-    sendFlow(channel, datapath, "add", (writer) => {
+    sendFlow(datapath, "add", (writer) => {
       encoder.encode(bytes, 0, bytes.length, 1, writer);
       writer.flag(OVS_FLOW_ATTR_PROBE);
     });
@@ -106,6 +104,6 @@ function takesFlow(channel: OvsChannel, datapath: DatapathInfo, line: string): b
     if (NO_VERDICT.has(error.errno)) throw error;
     return false;
   }
-  for (const identity of identitiesOf(line).slice(0, 1)) deleteFlow(channel, datapath, identity);
+  for (const identity of identitiesOf(line).slice(0, 1)) deleteFlow(datapath, identity);
   return true;
 }

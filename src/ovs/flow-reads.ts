@@ -11,8 +11,8 @@ import {
   OVS_FLOW_FAMILY,
   OVS_FLOW_VERSION,
 } from "../uapi/openvswitch.ts";
-import { type OvsChannel, type OvsMessage, setMessage } from "./channel.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import { type OvsMessage, setMessage } from "./channel.ts";
+import type { DatapathHandle } from "./datapath.ts";
 import { getFlow } from "./flow.ts";
 import { decodeFlow, type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { FlowIdentity } from "../flow/identity.ts";
@@ -49,8 +49,7 @@ export type ReadResult = "found" | "none" | "unknown";
  * arena; used by one caller at a time.
  */
 export class FlowReads {
-  readonly #channel: OvsChannel;
-  readonly #datapath: DatapathInfo;
+  readonly #datapath: DatapathHandle;
   readonly #family: number;
   readonly #batch = new Batch(READS_MAX, ARENA_BYTES);
   readonly #transactor: Transactor;
@@ -61,12 +60,11 @@ export class FlowReads {
   readonly #found = new Uint8Array(READS_MAX);
   #onFlow: (tag: number, view: FlowParts) => void = () => {};
 
-  constructor(channel: OvsChannel, datapath: DatapathInfo) {
-    this.#channel = channel;
+  constructor(datapath: DatapathHandle) {
     this.#datapath = datapath;
-    this.#family = channel.family(OVS_FLOW_FAMILY).id;
+    this.#family = datapath.channel.family(OVS_FLOW_FAMILY).id;
     const onData = this.#take.bind(this);
-    const socket = channel.openSocket();
+    const socket = datapath.channel.openSocket();
     this.#transactor = new Transactor(socket, SHAPE, { bytesMax: REPLY_BYTES_MAX, onData });
   }
 
@@ -122,7 +120,7 @@ export class FlowReads {
   #isFlowMissing(): boolean {
     const { errnos, count } = this.#batch;
     if (!errnos.subarray(0, count).includes(ENOENT)) return true;
-    return !this.#channel.familyMoved(OVS_FLOW_FAMILY, this.#family);
+    return !this.#datapath.channel.familyMoved(OVS_FLOW_FAMILY, this.#family);
   }
 
   close(): void {
@@ -148,7 +146,7 @@ export class FlowReads {
     const identity: FlowIdentity =
       header >>> 16 === OVS_FLOW_ATTR_UFID ? { ufid: payload } : { key: payload };
     try {
-      const found = getFlow(this.#channel, this.#datapath, identity, (view) => {
+      const found = getFlow(this.#datapath, identity, (view) => {
         this.#onFlow(tag, view);
       });
       return found ? "found" : "none";

@@ -11,8 +11,7 @@ import {
   OVS_FLOW_FAMILY,
   OVS_FLOW_VERSION,
 } from "../uapi/openvswitch.ts";
-import type { OvsChannel } from "./channel.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import type { DatapathHandle } from "./datapath.ts";
 import {
   ATTRIBUTES_AT,
   attributeAt,
@@ -46,8 +45,8 @@ export class FlowRequests {
   }
 
   /** Requests to a datapath. @throws MillraceError `NO_MODULE` */
-  static to(channel: OvsChannel, datapath: DatapathInfo, batch: Batch): FlowRequests {
-    return new FlowRequests(channel.family(OVS_FLOW_FAMILY).id, datapath.index, batch);
+  static to(datapath: DatapathHandle, batch: Batch): FlowRequests {
+    return new FlowRequests(datapath.channel.family(OVS_FLOW_FAMILY).id, datapath.index, batch);
   }
 
   /** Requests of the same family and datapath in another batch. */
@@ -237,13 +236,12 @@ function namesOneFlow(batch: Batch): boolean {
 
 /** Sends one flow and waits for its ack; `write` appends its attributes. @throws NetlinkError */
 export function sendFlow(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   verb: FlowVerb,
   write: (writer: AttributeWriter) => void,
 ): void {
   const [command, flags] = COMMANDS[verb];
-  channel.transact({
+  datapath.channel.transact({
     family: OVS_FLOW_FAMILY,
     version: OVS_FLOW_VERSION,
     command,

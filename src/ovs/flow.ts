@@ -18,8 +18,8 @@ import {
   OVS_UFID_F_OMIT_KEY,
   OVS_UFID_F_OMIT_MASK,
 } from "../uapi/openvswitch.ts";
-import { type OvsChannel, onMessage } from "./channel.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import { onMessage } from "./channel.ts";
+import type { DatapathHandle } from "./datapath.ts";
 import type { DumpCheck } from "./dump-check.ts";
 import { decodeFlow, type FlowParts, identityOf, newFlowParts } from "../flow/parts.ts";
 
@@ -48,12 +48,11 @@ type DumpOptions = {
  * may lack some: only a {@link DumpCheck} sees it.
  */
 export function dumpFlows(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   { omit = 0, check }: DumpOptions = {},
 ): Cursor<FlowParts> {
   const view = newFlowParts();
-  const messages = channel.dump({
+  const messages = datapath.channel.dump({
     ...flowRequest(OVS_FLOW_CMD_GET, datapath),
     doing: `dumping the flows of ${datapath.name}`,
     ...(omit === 0 ? {} : { write: (w: AttributeWriter) => w.u32(OVS_FLOW_ATTR_UFID_FLAGS, omit) }),
@@ -67,7 +66,7 @@ export function dumpFlows(
         check?.add(view);
         // Its actions did not fit the dump's chunk: the flow alone has them.
         const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
-        const whole = cut ? readWhole(channel, datapath, view) : view;
+        const whole = cut ? readWhole(datapath, view) : view;
         if (whole !== undefined) return whole;
       }
     },
@@ -76,13 +75,9 @@ export function dumpFlows(
 }
 
 // Undefined where the flow is gone meanwhile.
-function readWhole(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  cut: FlowParts,
-): FlowParts | undefined {
+function readWhole(datapath: DatapathHandle, cut: FlowParts): FlowParts | undefined {
   let whole: FlowParts | undefined;
-  getFlow(channel, datapath, identityOf(cut), (view) => {
+  getFlow(datapath, identityOf(cut), (view) => {
     whole = { ...view, bytes: view.bytes.slice(0, view.actions.end) };
   });
   return whole;
@@ -90,13 +85,12 @@ function readWhole(
 
 /** Reads one flow. @returns false, and calls nothing, where there is no such flow */
 export function getFlow(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   identity: FlowIdentity,
   use: (view: FlowParts) => void,
 ): boolean {
   return whereThereIsOne(() =>
-    channel.transact(
+    datapath.channel.transact(
       {
         ...flowRequest(OVS_FLOW_CMD_GET, datapath),
         doing: `reading a flow of ${datapath.name}`,
@@ -112,13 +106,9 @@ export function getFlow(
 }
 
 /** Deletes one flow. @returns false where there was no such flow */
-export function deleteFlow(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  identity: FlowIdentity,
-): boolean {
+export function deleteFlow(datapath: DatapathHandle, identity: FlowIdentity): boolean {
   return whereThereIsOne(() =>
-    channel.transact({
+    datapath.channel.transact({
       ...flowRequest(OVS_FLOW_CMD_DEL, datapath),
       doing: `deleting a flow of ${datapath.name}`,
       write: (writer) => putIdentity(writer, identity),
@@ -130,13 +120,9 @@ export function deleteFlow(
  * Sets the counters of one flow to zero, and when it was used last; its actions stay.
  * @returns false where there was no such flow
  */
-export function clearFlow(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  identity: FlowIdentity,
-): boolean {
+export function clearFlow(datapath: DatapathHandle, identity: FlowIdentity): boolean {
   return whereThereIsOne(() =>
-    channel.transact({
+    datapath.channel.transact({
       ...flowRequest(OVS_FLOW_CMD_SET, datapath),
       doing: `clearing the counters of a flow of ${datapath.name}`,
       write: (writer) => {
@@ -158,14 +144,14 @@ function whereThereIsOne(run: () => void): boolean {
 }
 
 /** Deletes every flow of a datapath, whoever put it. */
-export function flushFlows(channel: OvsChannel, datapath: DatapathInfo): void {
-  channel.transact({
+export function flushFlows(datapath: DatapathHandle): void {
+  datapath.channel.transact({
     ...flowRequest(OVS_FLOW_CMD_DEL, datapath),
     doing: `flushing the flows of ${datapath.name}`,
   });
 }
 
-function flowRequest(command: number, datapath: DatapathInfo) {
+function flowRequest(command: number, datapath: DatapathHandle) {
   return {
     family: OVS_FLOW_FAMILY,
     version: OVS_FLOW_VERSION,

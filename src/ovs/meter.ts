@@ -24,9 +24,9 @@ import {
   OVS_METER_FAMILY,
   OVS_METER_VERSION,
 } from "../uapi/openvswitch.ts";
-import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { type OvsMessage, onMessage } from "./channel.ts";
 import { checkNumber, U32_MAX } from "./check.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import type { DatapathHandle } from "./datapath.ts";
 
 /** What the kernel's meters can do. */
 export type MeterFeatures = {
@@ -70,9 +70,9 @@ export type MeterInfo = {
 };
 
 /** @throws NotSupportedError before kernel 4.15 */
-export function meterFeatures(channel: OvsChannel, datapath: DatapathInfo): MeterFeatures {
+export function meterFeatures(datapath: DatapathHandle): MeterFeatures {
   let found: MeterFeatures = { maxMeters: 0, maxBands: 0, bandTypes: [] };
-  transact(channel, datapath, OVS_METER_CMD_FEATURES, "asking for its features", undefined, (m) => {
+  transact(datapath, OVS_METER_CMD_FEATURES, "asking for its features", undefined, (m) => {
     found = decodeMeterFeatures(m);
   });
   return found;
@@ -83,18 +83,13 @@ export function meterFeatures(channel: OvsChannel, datapath: DatapathInfo): Mete
  * @throws MillraceError `USAGE` for a number beyond 32 bits; NetlinkError: EINVAL for a rate of 0 or a
  *   second band, EFBIG above the most meters
  */
-export function setMeter(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  id: number,
-  options: MeterOptions,
-): void {
+export function setMeter(datapath: DatapathHandle, id: number, options: MeterOptions): void {
   checkId(id);
   for (const { rate, burst } of options.bands) {
     checkNumber("meter rate", rate, 0, U32_MAX);
     checkNumber("meter burst", burst ?? 0, 0, U32_MAX);
   }
-  transact(channel, datapath, OVS_METER_CMD_SET, `setting ${id}`, (writer) => {
+  transact(datapath, OVS_METER_CMD_SET, `setting ${id}`, (writer) => {
     writer.u32(OVS_METER_ATTR_ID, id);
     if (options.unit === "kilobits") writer.flag(OVS_METER_ATTR_KBPS);
     if (options.clear === true) writer.flag(OVS_METER_ATTR_CLEAR);
@@ -111,16 +106,11 @@ export function setMeter(
 }
 
 /** @returns undefined where there is no such meter */
-export function getMeter(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  id: number,
-): MeterInfo | undefined {
+export function getMeter(datapath: DatapathHandle, id: number): MeterInfo | undefined {
   checkId(id);
   let found: MeterInfo | undefined;
   try {
     transact(
-      channel,
       datapath,
       OVS_METER_CMD_GET,
       `reading ${id}`,
@@ -140,15 +130,11 @@ export function getMeter(
  * Deletes a meter; flows that name it let everything through then.
  * @returns its last counters; undefined where there was none
  */
-export function deleteMeter(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  id: number,
-): MeterInfo | undefined {
+export function deleteMeter(datapath: DatapathHandle, id: number): MeterInfo | undefined {
   // The kernel deletes what is not there without a word.
-  const last = getMeter(channel, datapath, id);
+  const last = getMeter(datapath, id);
   if (last === undefined) return undefined;
-  transact(channel, datapath, OVS_METER_CMD_DEL, `deleting ${id}`, (writer) => {
+  transact(datapath, OVS_METER_CMD_DEL, `deleting ${id}`, (writer) => {
     writer.u32(OVS_METER_ATTR_ID, id);
   });
   return last;
@@ -159,8 +145,7 @@ function checkId(id: number): void {
 }
 
 function transact(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   command: number,
   doing: string,
   write?: (writer: AttributeWriter) => void,
@@ -175,7 +160,7 @@ function transact(
     ...(write === undefined ? {} : { write }),
   };
   try {
-    channel.transact(request, onMessage(use));
+    datapath.channel.transact(request, onMessage(use));
   } catch (error) {
     if (error instanceof MillraceError && error.code === "NO_MODULE") {
       throw new NotSupportedError("meters in its datapath", "4.15", { cause: error });

@@ -1,8 +1,7 @@
 import { LoadOrder } from "../flow/load-order.ts";
 import { Cursor } from "../netlink/cursor.ts";
 import { OVS_UFID_F_OMIT_ACTIONS } from "../uapi/openvswitch.ts";
-import type { OvsChannel } from "./channel.ts";
-import { type DatapathInfo, getDatapath } from "./datapath.ts";
+import { type DatapathHandle, infoOf } from "./datapath.ts";
 import type { DumpCheck } from "./dump-check.ts";
 import { dumpFlows } from "./flow.ts";
 import { copyFlow, type FlowParts } from "../flow/parts.ts";
@@ -21,8 +20,7 @@ export type OrderedDumpOptions = {
  * be in another one's way.
  */
 export function dumpToLoad(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   { check, where }: OrderedDumpOptions = {},
 ): Cursor<FlowParts> {
   let order: LoadOrder<FlowParts> | undefined;
@@ -30,12 +28,12 @@ export function dumpToLoad(
   let rest: Iterator<FlowParts> | undefined;
   const begin = (): Cursor<FlowParts> => {
     // Flows of one mask do not overlap.
-    if (getDatapath(channel, datapath.name).megaflow.masks > 1) {
+    if (infoOf(datapath).megaflow.masks > 1) {
       order = new LoadOrder(copyFlow);
-      const withoutActions = dumpFlows(channel, datapath, { omit: OVS_UFID_F_OMIT_ACTIONS });
+      const withoutActions = dumpFlows(datapath, { omit: OVS_UFID_F_OMIT_ACTIONS });
       for (const view of withoutActions) order.learn(view);
     }
-    return dumpFlows(channel, datapath, { check });
+    return dumpFlows(datapath, { check });
   };
   return new Cursor(
     () => {

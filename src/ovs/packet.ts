@@ -26,9 +26,8 @@ import {
   OVS_PACKET_FAMILY,
   OVS_PACKET_VERSION,
 } from "../uapi/openvswitch.ts";
-import type { OvsChannel } from "./channel.ts";
 import { checkNumber, U16_MAX } from "./check.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import type { DatapathHandle } from "./datapath.ts";
 
 /** Why the kernel sent a packet up: it found no flow, or a flow's `userspace` action said so. */
 export type UpcallReason = "miss" | "action";
@@ -193,14 +192,13 @@ function littleEndian(bytes: Uint8Array, at: number, size: number): number {
  * @throws FlowSyntaxError; NetlinkError; MillraceError `USAGE`
  */
 export function executePacket(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   packet: PacketToExecute,
   actions: string,
   ports?: PortNames,
 ): void {
   checkNumber("mru", packet.mru ?? 0, 0, U16_MAX);
-  channel.transact({
+  datapath.channel.transact({
     family: OVS_PACKET_FAMILY,
     version: OVS_PACKET_VERSION,
     command: OVS_PACKET_CMD_EXECUTE,

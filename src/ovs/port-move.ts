@@ -3,8 +3,7 @@ import { MillraceError } from "../sys/errors.ts";
 import type { NetworkNamespace } from "../sys/netns.ts";
 import { NETLINK_ROUTE } from "../uapi/netlink.ts";
 import { IFLA_NET_NS_FD, RTM_NEWLINK } from "../uapi/rtnetlink.ts";
-import type { OvsChannel } from "./channel.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import type { DatapathHandle } from "./datapath.ts";
 import { listPorts } from "./vport.ts";
 
 /**
@@ -13,13 +12,8 @@ import { listPorts } from "./vport.ts";
  * moved (dp_device_event in dp_notify.c), so others are refused here.
  * @throws MillraceError `NO_PORT`, `NOT_INTERNAL`; NetlinkError
  */
-export function movePort(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  name: string,
-  to: NetworkNamespace,
-): void {
-  const port = listPorts(channel, datapath).find((each) => each.name === name);
+export function movePort(datapath: DatapathHandle, name: string, to: NetworkNamespace): void {
+  const port = listPorts(datapath).find((each) => each.name === name);
   if (port === undefined) {
     throw new MillraceError("NO_PORT", `${datapath.name} has no port "${name}"`);
   }
@@ -27,7 +21,7 @@ export function movePort(
     const message = `a ${port.type} port would leave ${datapath.name} by moving: only internal ports can`;
     throw new MillraceError("NOT_INTERNAL", message);
   }
-  channel.transactWith(NETLINK_ROUTE, {
+  datapath.channel.transactWith(NETLINK_ROUTE, {
     type: RTM_NEWLINK,
     doing: `moving ${name} to the network namespace ${to.label}`,
     write: (writer) => {

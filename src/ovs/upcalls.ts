@@ -6,10 +6,9 @@ import { MillraceError } from "../sys/errors.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
 import { NETLINK_GENERIC } from "../uapi/netlink.ts";
 import { OVS_DP_F_DISPATCH_UPCALL_PER_CPU, OVS_PACKET_FAMILY } from "../uapi/openvswitch.ts";
-import type { OvsChannel } from "./channel.ts";
 import { OVS_PREFIX } from "./message.ts";
 import { usage } from "./check.ts";
-import { type DatapathInfo, setDatapath } from "./datapath.ts";
+import { type DatapathHandle, type DatapathInfo, infoOf, setDatapath } from "./datapath.ts";
 import { Upcall } from "./packet.ts";
 import { possibleCpus, portIdsInUse } from "./upcalls-host.ts";
 import { listPorts, type PortInfo, setPortUpcalls } from "./vport.ts";
@@ -57,8 +56,9 @@ const SHAPE = { slots: 64, slotBytes: 136 << 10 };
  * misses go where they went before. Packets that come up are dropped unless somebody executes them.
  */
 export class Upcalls extends EventStream<UpcallEvent> {
-  readonly #channel: OvsChannel;
-  readonly #datapath: DatapathInfo;
+  readonly #datapath: DatapathHandle;
+  /** What it was before: it is to be so again. */
+  readonly #before: DatapathInfo;
   readonly #options: UpcallOptions;
   readonly #family: number;
   readonly #attached = new Map<number, Attached>();
@@ -67,16 +67,16 @@ export class Upcalls extends EventStream<UpcallEvent> {
   #perCpu = false;
 
   /** @throws MillraceError `BUSY`, `NO_PORT`, `USAGE` for `cpu` with ports; NotSupportedError for `cpu` */
-  constructor(channel: OvsChannel, datapath: DatapathInfo, options: UpcallOptions = {}) {
+  constructor(datapath: DatapathHandle, options: UpcallOptions = {}) {
     if (options.dispatch === "cpu" && options.ports !== undefined) {
       throw usage("upcalls by CPU are those of every port: give no ports, or dispatch by port");
     }
     super(new Inbox(SHAPE));
-    this.#channel = channel;
     this.#datapath = datapath;
+    this.#before = infoOf(datapath);
     this.#options = options;
     try {
-      this.#family = channel.family(OVS_PACKET_FAMILY).id;
+      this.#family = datapath.channel.family(OVS_PACKET_FAMILY).id;
       const ports = this.#wantedPorts();
       if (options.takeOver !== true) this.#refuseToSteal(ports);
       if (options.dispatch === "cpu") this.#attachCpus();
@@ -150,14 +150,14 @@ export class Upcalls extends EventStream<UpcallEvent> {
       sendBufferBytes: 4096,
       ...(receiveBufferBytes === undefined ? {} : { receiveBufferBytes }),
     };
-    const socket = this.#channel.openSocket(NETLINK_GENERIC, options);
+    const socket = this.#datapath.channel.openSocket(NETLINK_GENERIC, options);
     this.#sockets.push(socket);
     this.inbox.add(socket);
     return socket;
   }
 
   #wantedPorts(): readonly PortInfo[] {
-    const ports = listPorts(this.#channel, this.#datapath);
+    const ports = listPorts(this.#datapath);
     const { ports: names } = this.#options;
     const missing = names?.find((name) => !ports.some((port) => port.name === name));
     if (missing !== undefined) {
@@ -167,12 +167,12 @@ export class Upcalls extends EventStream<UpcallEvent> {
   }
 
   #refuseToSteal(ports: readonly PortInfo[]): void {
-    const { perCpuPortIds, name } = this.#datapath;
+    const { perCpuPortIds, name } = this.#before;
     const wanted = new Set(perCpuPortIds);
     for (const port of ports) for (const portId of port.upcallPortIds) wanted.add(portId);
     wanted.delete(0);
     if (wanted.size === 0) return;
-    const used = this.#channel.inside(portIdsInUse);
+    const used = this.#datapath.channel.inside(portIdsInUse);
     if (![...wanted].some((portId) => used.has(portId))) return;
     throw new MillraceError(
       "BUSY",
@@ -182,10 +182,10 @@ export class Upcalls extends EventStream<UpcallEvent> {
   }
 
   #attachCpus(): void {
-    const { name, userFeatures } = this.#datapath;
+    const { name, userFeatures } = this.#before;
     const portIds = Array.from({ length: possibleCpus() }, () => this.#open().portId);
     const features = userFeatures | OVS_DP_F_DISPATCH_UPCALL_PER_CPU;
-    setDatapath(this.#channel, name, { userFeatures: features, perCpuPortIds: portIds });
+    setDatapath(this.#datapath.channel, name, { userFeatures: features, perCpuPortIds: portIds });
     this.#perCpu = true;
   }
 
@@ -201,13 +201,13 @@ export class Upcalls extends EventStream<UpcallEvent> {
     const socket = own ? (old?.socket ?? this.#open()) : shared;
     const before = old?.before ?? port.upcallPortIds;
     this.#attached.set(port.number, { before, socket });
-    setPortUpcalls(this.#channel, this.#datapath, port.number, [socket.portId]);
+    setPortUpcalls(this.#datapath, port.number, [socket.portId]);
   }
 
   #giveBack(): void {
     if (this.#perCpu) {
-      const { name, userFeatures, perCpuPortIds } = this.#datapath;
-      setDatapath(this.#channel, name, {
+      const { name, userFeatures, perCpuPortIds } = this.#before;
+      setDatapath(this.#datapath.channel, name, {
         userFeatures,
         ...(perCpuPortIds.length === 0 ? {} : { perCpuPortIds }),
       });
@@ -215,7 +215,7 @@ export class Upcalls extends EventStream<UpcallEvent> {
     let failed: unknown;
     for (const [number, { before }] of this.#attached) {
       try {
-        setPortUpcalls(this.#channel, this.#datapath, number, before.length === 0 ? [0] : before);
+        setPortUpcalls(this.#datapath, number, before.length === 0 ? [0] : before);
       } catch (error) {
         failed ??= error;
       }

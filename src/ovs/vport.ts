@@ -29,9 +29,9 @@ import {
   OVS_VPORT_UPCALL_ATTR_SUCCESS,
   OVS_VPORT_VERSION,
 } from "../uapi/openvswitch.ts";
-import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
+import { type OvsMessage, onMessage } from "./channel.ts";
 import { checkName, checkNumber, isName, usage } from "./check.ts";
-import { type DatapathInfo, decodePortIds, putPortIds } from "./datapath.ts";
+import { type DatapathHandle, decodePortIds, putPortIds } from "./datapath.ts";
 import {
   checkTunnel,
   decodeTunnel,
@@ -104,13 +104,13 @@ const NO_STATS: PortStats = {
 };
 
 /** The ports of a datapath, by number. */
-export function listPorts(channel: OvsChannel, datapath: DatapathInfo): PortInfo[] {
+export function listPorts(datapath: DatapathHandle): PortInfo[] {
   const found: PortInfo[] = [];
   const request = {
     ...portRequest(OVS_VPORT_CMD_GET, datapath.index),
     doing: `listing the ports of ${datapath.name}`,
   };
-  for (const message of channel.dump(request)) found.push(decodePort(message));
+  for (const message of datapath.channel.dump(request)) found.push(decodePort(message));
   return found.sort((a, b) => a.number - b.number);
 }
 
@@ -129,8 +129,7 @@ export type PortOptions = {
  * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`, `USAGE`; NotSupportedError
  */
 export function addPort(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   name: string,
   { type = "netdev", number, tunnel = {} }: PortOptions = {},
 ): PortInfo {
@@ -152,7 +151,7 @@ export function addPort(
   loadTunnelModules(type);
   let added: PortInfo | undefined;
   try {
-    channel.transact(
+    datapath.channel.transact(
       { ...portRequest(OVS_VPORT_CMD_NEW, datapath.index), flags: NLM_F_ECHO, doing, write },
       onMessage((message) => {
         added = decodePort(message);
@@ -166,13 +165,13 @@ export function addPort(
 }
 
 /** Deletes a port; a netdev stays an interface of its own. @throws MillraceError `NO_PORT` */
-export function deletePort(channel: OvsChannel, datapath: DatapathInfo, name: string): void {
+export function deletePort(datapath: DatapathHandle, name: string): void {
   const doing = `deleting the port ${name} of ${datapath.name}`;
   const missing = (cause?: NetlinkError): MillraceError =>
     new MillraceError("NO_PORT", `${doing}: there is no such port`, { cause });
   if (!isName(name)) throw missing();
   try {
-    channel.transact({
+    datapath.channel.transact({
       ...portRequest(OVS_VPORT_CMD_DEL, datapath.index),
       doing,
       write: (writer) => writer.string(OVS_VPORT_ATTR_NAME, name),
@@ -223,12 +222,11 @@ function explainAdd(
  * @param portIds netlink port ids; with OVS_DP_F_VPORT_PIDS one of them is taken by the packet's hash
  */
 export function setPortUpcalls(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   number: number,
   portIds: readonly number[],
 ): void {
-  channel.transact({
+  datapath.channel.transact({
     ...portRequest(OVS_VPORT_CMD_SET, datapath.index),
     doing: `changing who gets the misses of port ${number} of ${datapath.name}`,
     write: (writer) => {
@@ -309,14 +307,14 @@ function decodeStats(view: DataView, start: number): PortStats {
 }
 
 /** The names of a datapath's ports as they are now, for reading and printing flows. */
-export function portNames(channel: OvsChannel, datapath: DatapathInfo): PortNames {
-  return portNamesOf(listPorts(channel, datapath));
+export function portNames(datapath: DatapathHandle): PortNames {
+  return portNamesOf(listPorts(datapath));
 }
 
 /** As {@link portNames}, asked for only when a name is looked up. */
-export function lazyPortNames(channel: OvsChannel, datapath: DatapathInfo): PortNames {
+export function lazyPortNames(datapath: DatapathHandle): PortNames {
   let known: PortNames | undefined;
-  const names = (): PortNames => (known ??= portNames(channel, datapath));
+  const names = (): PortNames => (known ??= portNames(datapath));
   return {
     numberOf: (name) => names().numberOf(name),
     nameOf: (number) => names().nameOf(number),

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { MillraceError } from "../sys/errors.ts";
 import type { OvsChannel } from "./channel.ts";
-import type { DatapathInfo } from "./datapath.ts";
+import { type DatapathHandle, infoOf } from "./datapath.ts";
 import { listPorts } from "./vport.ts";
 
 /** The daemon's name as /proc/PID/comm has it. */
@@ -25,12 +25,12 @@ type DatapathOwner = {
  * deletes within seconds what it did not make (`revalidate` in OVS's ofproto/ofproto-dpif-upcall.c).
  * @returns undefined where it does not run here, or runs another datapath
  */
-function datapathOwner(channel: OvsChannel, datapath: DatapathInfo): DatapathOwner | undefined {
-  const pids = vswitchdProcesses(channel);
+function datapathOwner(datapath: DatapathHandle): DatapathOwner | undefined {
+  const pids = vswitchdProcesses(datapath.channel);
   const [first] = pids;
   if (first === undefined) return undefined;
-  const portIds = upcallPortIds(channel, datapath);
-  const sockets = channel.inside(() => socketsOf(portIds));
+  const portIds = upcallPortIds(datapath);
+  const sockets = datapath.channel.inside(() => socketsOf(portIds));
   const pid = pids.find((candidate) => holdsOneOf(candidate, sockets));
   if (pid !== undefined) return { pid, certain: true };
   return datapath.name === ITS_DATAPATH ? { pid: first, certain: false } : undefined;
@@ -44,12 +44,11 @@ function datapathOwner(channel: OvsChannel, datapath: DatapathInfo): DatapathOwn
  * @throws MillraceError `OWNED`
  */
 export function refuseOwned(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   remedy: string,
   force = false,
 ): string | undefined {
-  const owner = datapathOwner(channel, datapath);
+  const owner = datapathOwner(datapath);
   if (owner === undefined) return undefined;
   const { pid, certain } = owner;
   const text =
@@ -68,9 +67,9 @@ export function vswitchdProcesses(channel: OvsChannel): number[] {
 }
 
 /** The netlink port ids that get the packets of a datapath that find no flow. */
-function upcallPortIds(channel: OvsChannel, datapath: DatapathInfo): ReadonlySet<number> {
-  const found = new Set(datapath.perCpuPortIds);
-  for (const port of listPorts(channel, datapath)) {
+function upcallPortIds(datapath: DatapathHandle): ReadonlySet<number> {
+  const found = new Set(infoOf(datapath).perCpuPortIds);
+  for (const port of listPorts(datapath)) {
     for (const id of port.upcallPortIds) found.add(id);
   }
   // 0: nobody.

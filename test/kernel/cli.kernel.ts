@@ -79,7 +79,7 @@ describe("millrace load", () => {
       ["0", "1 socket", 1000],
       ["2", "2 sockets", 60_000],
     ] as const) {
-      flushFlows(dp.channel, dp.info);
+      flushFlows(dp.handle);
       const flows = Array.from({ length: count }, (_, i) => sampleLine(i)).join("\n");
       const args = ["load", file("sockets.txt", flows), "--dp", dp.name, "--workers", workers];
       const { exitCode, stdout } = millrace([...args, "--max-rate", "20000"]);
@@ -179,7 +179,7 @@ describe("millrace load", () => {
       expect([from, await child.exited]).toEqual([from, 4]);
       expect(performance.now() - killedAt).toBeLessThan(limit(1));
       writer.kill();
-      flushFlows(dp.channel, dp.info);
+      flushFlows(dp.handle);
     }
   });
 
@@ -212,7 +212,7 @@ describe("millrace load", () => {
         ["load", path, "--dp", dp.name],
         ["dpctl", "add-flows", dp.name, path],
       ]) {
-        flushFlows(dp.channel, dp.info);
+        flushFlows(dp.handle);
         expect([args, millrace(args).exitCode, dp.flows]).toEqual([args, 0, 500]);
       }
       writeFileSync(path, bytes.subarray(0, bytes.length - 1));

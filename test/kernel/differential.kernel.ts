@@ -43,7 +43,7 @@ type Held = Map<string, RawHeld>;
 
 /** What the kernel holds, by UFID. */
 function held(): Held {
-  return new Map(rawFlows(made.channel, made.info).map((flow) => [flow.ufid, flow]));
+  return new Map(rawFlows(made.handle).map((flow) => [flow.ufid, flow]));
 }
 
 function ufidOf(n: number): string {
@@ -66,7 +66,7 @@ function putByDpctl(lines: readonly string[]): void {
 
 /** Loads the lines of a dump. @returns those that do not come to what was there, whatever their UFIDs are */
 function notReloaded(lines: readonly string[], before: Held): string[] {
-  flushFlows(made.channel, made.info);
+  flushFlows(made.handle);
   const result = dp.loadSync(lines);
   const wrong = lines.flatMap((line, i) => {
     const error = result.errorOf(i);
@@ -105,7 +105,7 @@ testUnless(NO_DPCTL)(
           .trim()
           .split("\n"),
       );
-      flushFlows(made.channel, made.info);
+      flushFlows(made.handle);
       const result = dp.loadSync(lines);
       const ours = held();
       for (const verbose of [true, false])
@@ -130,7 +130,7 @@ testUnless(NO_DPCTL)(
           ),
         );
       for (const dump of own) wrong.push(...notReloaded(dump, ours));
-      flushFlows(made.channel, made.info);
+      flushFlows(made.handle);
     }
     expect(wrong).toEqual([]);
     // Neither verdict may be so rare that the test says nothing of it.

@@ -2,9 +2,11 @@ import { readFileSync } from "node:fs";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import {
   createDatapath,
+  type DatapathHandle,
   type DatapathInfo,
   deleteDatapath,
-  getDatapath,
+  handleOf,
+  infoOf,
   listDatapaths,
 } from "../../src/ovs/datapath.ts";
 import { addPort } from "../../src/ovs/vport.ts";
@@ -17,19 +19,20 @@ export { MILLRACE, millrace, millraceProcess } from "./program.ts";
 export class TestDatapath implements Disposable {
   readonly channel: OvsChannel = new OvsChannel();
   readonly name: string;
+  readonly handle: DatapathHandle;
 
   constructor(name = "test0") {
     this.name = name;
     if (listDatapaths(this.channel).some((dp) => dp.name === name))
       deleteDatapath(this.channel, name);
-    createDatapath(this.channel, name);
-    addPort(this.channel, this.info, `${name}p1`, { type: "internal" });
-    addPort(this.channel, this.info, `${name}p2`, { type: "internal" });
+    this.handle = handleOf(this.channel, createDatapath(this.channel, name));
+    addPort(this.handle, `${name}p1`, { type: "internal" });
+    addPort(this.handle, `${name}p2`, { type: "internal" });
   }
 
   /** As the kernel describes it now. */
   get info(): DatapathInfo {
-    return getDatapath(this.channel, this.name);
+    return infoOf(this.handle);
   }
 
   /** Flows that the kernel counts. */

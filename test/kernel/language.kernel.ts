@@ -34,7 +34,7 @@ const taken: string[] = [];
 
 beforeAll(() => {
   dp = new TestDatapath("lang0");
-  features = probeFeatures(dp.channel, dp.info, { helpers: HELPERS });
+  features = probeFeatures(dp.handle, { helpers: HELPERS });
 });
 
 afterAll(() => dp[Symbol.dispose]());
@@ -104,7 +104,7 @@ describe("every flow that the kernel takes", () => {
     expect(dump.length).toBe(taken.length);
     const byUfid = new Map(dump.map((line) => [line.slice(5, 41), line]));
     const wrong: string[] = [];
-    const ports = portNames(dp.channel, dp.info);
+    const ports = portNames(dp.handle);
     expect(taken.filter(isSaid).length).toBeGreaterThan(taken.length * 0.8);
     for (const line of taken) {
       const seen = byUfid.get(Flow.parse(line).ufid ?? "");
@@ -261,7 +261,7 @@ test("a dump holds the names of ports, and loads by them where they have other n
   using other = new TestDatapath("lang4");
   const all = [...NAMES, ...NAMELESS];
   for (const [i, name] of all.entries()) {
-    addPort(other.channel, other.info, name, { type: "internal", number: 100 + i });
+    addPort(other.handle, name, { type: "internal", number: 100 + i });
   }
   const lines = all.map((_, i) => `in_port(${100 + i}),eth() 1,${100 + ((i + 1) % all.length)}`);
   const files = ["text", "jsonl", "msgpack"].map((format) => join(folder, `names.${format}`));
@@ -269,7 +269,7 @@ test("a dump holds the names of ports, and loads by them where they have other n
   opened.loadSync(lines);
   // In the kernel's words: what comes in by which interface and goes out by which.
   const byName = (): readonly string[] => {
-    const names = portNames(other.channel, other.info);
+    const names = portNames(other.handle);
     const nameOf = (number: string): string => names.nameOf(Number(number)) ?? number;
     const dump = HAS_DPCTL
       ? witness("ovs-dpctl", "dump-flows", other.name)
@@ -299,8 +299,8 @@ test("a dump holds the names of ports, and loads by them where they have other n
     }
   }
   for (const [i, name] of NAMES.entries()) {
-    deletePort(other.channel, other.info, name);
-    addPort(other.channel, other.info, name, { type: "internal", number: 300 - i });
+    deletePort(other.handle, name);
+    addPort(other.handle, name, { type: "internal", number: 300 - i });
   }
   for (const file of files) {
     opened.flush();
@@ -367,7 +367,7 @@ describeUnless(NO_DPCTL)("what a kernel holds", () => {
     expect(other.flows).toBeGreaterThan(known.length / 2);
     // Some ports have names, as some flows have actions that name them.
     for (const number of [1000, 1001, 1002]) {
-      addPort(other.channel, other.info, `lang1-${number}`, { type: "internal", number });
+      addPort(other.handle, `lang1-${number}`, { type: "internal", number });
     }
     for (const style of [[], ["-m"], ["--names"], ["-m", "--no-names"]]) {
       const args = [...style, "dump-flows", other.name];
@@ -381,7 +381,7 @@ describeUnless(NO_DPCTL)("what a kernel holds", () => {
 
   test("by ovs-dpctl's doing is dumped by millrace as the same flows", () => {
     using other = new TestDatapath("lang9");
-    const ports = portNames(other.channel, other.info);
+    const ports = portNames(other.handle);
     const file = join(folder, "flows.txt");
     writeFileSync(file, taken.filter(isSaid).join("\n"));
     witness("ovs-dpctl", "add-flows", other.name, file);

@@ -48,7 +48,7 @@ describe("load", () => {
       expect(await loadText(dp, text, { ufid })).toMatchObject({ applied: 3000, rejected: 0 });
       expect(await loadText(dp, text, { ufid })).toMatchObject({ applied: 3000, rejected: 0 });
       expect(dp.flows).toBe(3000);
-      flushFlows(dp.channel, dp.info);
+      flushFlows(dp.handle);
     }
   });
 
@@ -95,7 +95,7 @@ describe("load", () => {
           expect([shape, report.applied, report.rejected]).toEqual([shape, 1500, 1]);
           expect(report.errors[0]?.line).toBe(701);
           expect(dp.flows).toBe(1500);
-          flushFlows(dp.channel, dp.info);
+          flushFlows(dp.handle);
         }
       }
     }
@@ -143,7 +143,7 @@ describe("load", () => {
     await loadText(dp, text);
     for (const abandoned of [false, true]) {
       const account = new Account();
-      const target = { channel: dp.channel, datapath: dp.info };
+      const target = { datapath: dp.handle };
       using sender = new Sender(target, account, { tolerate: new Set([EEXIST]) });
       const encoder = new FlowLineEncoder({ ufid: true, mode: "add" });
       for (const [i, line] of text.trim().split("\n").entries()) {
@@ -183,13 +183,13 @@ describe("load", () => {
     for (const outputs of [4080, 6000]) {
       const long = `${sampleLine(1).replace(/ 2$/, "")} ${Array(outputs).fill("1").join(",")}`;
       expect(await loadText(dp, `${sampleLine(7)}\n${long}\n`)).toMatchObject({ applied: 2 });
-      const found = [...dumpFlows(dp.channel, dp.info)].length;
+      const found = [...dumpFlows(dp.handle)].length;
       expect(found).toBe(2);
       using datapath = Datapath.open(dp.name);
       const printed = [...datapath.flows()].map(String).toSorted((a, b) => a.length - b.length);
       expect(printed[1]?.split(",actions:").pop()?.split(",").length).toBeGreaterThan(outputs - 1);
       expect(await loadText(dp, printed.join("\n"))).toMatchObject({ applied: 2 });
-      flushFlows(dp.channel, dp.info);
+      flushFlows(dp.handle);
     }
   });
 
@@ -202,7 +202,7 @@ describe("load", () => {
       }
     }
     const account = new Account();
-    const sender = new Sender({ channel: dp.channel, datapath: dp.info }, account);
+    const sender = new Sender({ datapath: dp.handle }, account);
     const report = await load(new FlowsFeed("script", flows(), { ufid: true }), sender);
     expect(report.ended).toBe("fatal");
     expect(report.lines).toBeGreaterThanOrEqual(9000);
@@ -221,7 +221,7 @@ describe("load", () => {
       await Bun.sleep(limit(0.2));
       yield* sample(10, 10).trim().split("\n");
     }
-    const sender = new Sender({ channel: dp.channel, datapath: dp.info }, new Account());
+    const sender = new Sender({ datapath: dp.handle }, new Account());
     const report = await load(new FlowsFeed("script", flows(), { ufid: true }), sender);
     expect([report.ended, report.applied, report.rejected]).toEqual(["fatal", 0, report.lines]);
   });
@@ -233,7 +233,7 @@ describe("load", () => {
     function* endless(): Generator<string> {
       for (let i = 0; ; i++) yield sampleLine(i % 1_000_000);
     }
-    const sender = new Sender({ channel: dp.channel, datapath: dp.info }, new Account());
+    const sender = new Sender({ datapath: dp.handle }, new Account());
     const startedAt = performance.now();
     const feed = new FlowsFeed("script", endless(), { ufid: true });
     const report = await load(feed, sender, {
@@ -272,7 +272,7 @@ describe("load", () => {
 
   test("loadSync does the same without yielding", () => {
     using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
+    const target = { datapath: dp.handle };
     const report = loadSync(lines(sample(5000)), new Sender(target, new Account()));
     expect(report).toMatchObject({ applied: 5000, rejected: 0, lines: 5000 });
     expect(dp.flows).toBe(5000);
@@ -280,7 +280,7 @@ describe("load", () => {
 
   test("lines that fail are told in their order, as they stand in the input", async () => {
     using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
+    const target = { datapath: dp.handle };
     const kinds = ["nonsense", "  add in_port(1),eth(),eth_type(0x0806),arp()  2,drop(7) 3 # why"];
     const drop = kinds[1]?.indexOf("drop") ?? 0;
     const flows = Array.from({ length: 6000 }, (_, i) =>
@@ -299,7 +299,7 @@ describe("load", () => {
       const rejected = told.filter(({ state }) => state === "rejected");
       expect(rejected.length).toBe(2000);
       for (const one of rejected) expect(one).toMatchObject({ text: kinds[1], column: drop + 1 });
-      flushFlows(dp.channel, dp.info);
+      flushFlows(dp.handle);
     }
   });
 });

@@ -33,7 +33,7 @@ type Extra = LoadOptions &
 export function loadText(dp: TestDatapath, text: string, extra: Extra = {}): Promise<LoadReport> {
   const account = new Account(undefined, extra.table);
   const batching = completeBatching(extra.shape);
-  const target = { channel: dp.channel, datapath: dp.info };
+  const target = { datapath: dp.handle };
   return load(
     lines(text, extra),
     new Sender(target, account, { batching, tolerate: new Set(extra.tolerate) }),

@@ -25,7 +25,7 @@ test("a datapath without room for more masks is said to be so, and is not out of
   // Under a mask that is there a flow finds room.
   datapath.put(masked(7).replace("dst=10.", "dst=11."));
   expect(dp.flows).toBe(4097);
-  flushFlows(dp.channel, dp.info);
+  flushFlows(dp.handle);
   datapath.put(masked(5000));
   expect(dp.info.megaflow.masks).toBe(1);
 });

@@ -6,7 +6,7 @@ import { FlowsFeed } from "../../src/format/flows-feed.ts";
 import { load } from "../../src/load/load.ts";
 import { Account } from "../../src/load/account.ts";
 import { Sender } from "../../src/load/send/sender.ts";
-import { createDatapath, deleteDatapath, getDatapath } from "../../src/ovs/datapath.ts";
+import { createDatapath, deleteDatapath, getDatapath, handleOf } from "../../src/ovs/datapath.ts";
 import { dumpFlows, getFlow } from "../../src/ovs/flow.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { ENOENT } from "../../src/sys/errno.ts";
@@ -39,10 +39,10 @@ describeUnless(NOT_OURS)("after the module was loaded anew", () => {
     const before = channel.family(OVS_FLOW_FAMILY).id;
     deleteIt("mod0");
     reload();
-    const made = createDatapath(channel, "mod0");
+    const made = handleOf(channel, createDatapath(channel, "mod0"));
     expect(getDatapath(channel, "mod0").index).toBe(made.index);
-    expect([...dumpFlows(channel, made)]).toEqual([]);
-    expect(getFlow(channel, made, { ufid: new Uint8Array(16).fill(1) }, () => {})).toBe(false);
+    expect([...dumpFlows(made)]).toEqual([]);
+    expect(getFlow(made, { ufid: new Uint8Array(16).fill(1) }, () => {})).toBe(false);
     expect(channel.family(OVS_FLOW_FAMILY).id).not.toBe(before);
     deleteDatapath(channel, "mod0");
   });
@@ -66,9 +66,9 @@ describeUnless(NOT_OURS)("after the module was loaded anew", () => {
     "a load of %s ends, and no flow is taken for one that is not there",
     async (mode) => {
       using channel = new OvsChannel();
-      const datapath = createDatapath(channel, "mod2");
+      const datapath = handleOf(channel, createDatapath(channel, "mod2"));
       const flows = Array.from({ length: 20 }, (_, i) => sampleLine(i));
-      const sender = new Sender({ channel, datapath }, new Account(), {
+      const sender = new Sender({ datapath }, new Account(), {
         tolerate: new Set([ENOENT]),
       });
       async function* lines(): AsyncGenerator<string> {

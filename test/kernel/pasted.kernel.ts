@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Datapath } from "../../src/index.ts";
+import { handleOf } from "../../src/ovs/datapath.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { FRAMES } from "./frames.ts";
 import { IS_UML, NO_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
@@ -79,7 +80,7 @@ testUnless(existsSync(REAL) ? undefined : "the dumps of reports are not here")(
     for (const name of names) {
       if (/^(?:\d+|drop)$/.test(name) || opened.ports().some((port) => port.name === name))
         continue;
-      addPort(dp.channel, dp.info, name, { type: "internal" });
+      addPort(dp.handle, name, { type: "internal" });
     }
     const wrong: string[] = [];
     for (const line of lines) {
@@ -121,7 +122,7 @@ testUnless(NO_VSWITCHD ?? NO_DPCTL)(
       using opened = Datapath.open(again.name);
       for (const text of [line.own, line.theirs]) {
         expect(opened.loadSync([text]).applied).toBe(1);
-        expect(rawFlows(again.channel, again.info)).toEqual([line.raw]);
+        expect(rawFlows(again.handle)).toEqual([line.raw]);
         opened.flush();
       }
     } finally {
@@ -145,7 +146,7 @@ async function flowOf(part: string, send: () => void) {
       .split("\n")
       .find((text) => text.includes(part));
     if (own === undefined || theirs === undefined) continue;
-    const raw = rawFlows(holder.channel, dp.info()).find(({ ufid }) =>
+    const raw = rawFlows(handleOf(holder.channel, dp.info())).find(({ ufid }) =>
       own.includes(ufidText(ufid)),
     );
     if (raw !== undefined) return { own, theirs, raw };

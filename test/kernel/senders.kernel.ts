@@ -21,7 +21,7 @@ describe("how a load is sent", () => {
     const text = `${sample(9000)}bad line\n${sample(3000, 9000)}${sampleLine(3).replace("udp(", "tcp(")}\n`;
     const path = join(process.env["TMPDIR"] ?? "/tmp", "threads.txt");
     await Bun.write(path, text);
-    const target = { channel: dp.channel, datapath: dp.info };
+    const target = { datapath: dp.handle };
     for (const workers of [0, 1, 2] as const) {
       const table = new OutcomeTable();
       const senders = sendersOf(workers);
@@ -38,13 +38,13 @@ describe("how a load is sent", () => {
         "rejected",
       ]);
       expect(dp.flows).toBe(12_000);
-      flushFlows(dp.channel, dp.info);
+      flushFlows(dp.handle);
     }
   });
 
   test("two sockets are said to have sent where they did, and one where the flows never let them", async () => {
     using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
+    const target = { datapath: dp.handle };
     const other = (i: number): string =>
       `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.${i >> 8}.${i & 255}.0/255.255.255.0,frag=no) 2`;
     // A thread starts while the load waits for more.
@@ -69,7 +69,7 @@ describe("how a load is sent", () => {
 
   test("two sockets are refused where they cannot send", () => {
     using dp = new TestDatapath();
-    const target = { channel: dp.channel, datapath: dp.info };
+    const target = { datapath: dp.handle };
     const batching = completeBatching({ transport: "writev" });
     const sender = (options: SenderOptions): Sender => new Sender(target, new Account(), options);
     expect(() => sender({ batching, senders: 2 })).toThrow("two sockets cannot send by writev");
@@ -81,7 +81,7 @@ describe("how a load is sent", () => {
     "a sending thread that is %s ends the load with an account of every line",
     async (how) => {
       using dp = new TestDatapath();
-      const target = { channel: dp.channel, datapath: dp.info };
+      const target = { datapath: dp.handle };
       const name = how === "late" ? "slow" : "throwing";
       const script = new URL(`../sys/${name}-thread.ts`, import.meta.url);
       const startThread = (): SendThread => new SendThread({ waitMs: 50, script });

@@ -24,7 +24,7 @@ beforeAll(() => {
     const inside = ["ip", "-n", `top-${name}`];
     witness(...inside, "address", "add", `10.9.0.${number}/24`, "dev", `top-${name}1`);
     witness(...inside, "link", "set", `top-${name}1`, "up");
-    addPort(dp.channel, dp.info, `top-${name}0`, { number });
+    addPort(dp.handle, `top-${name}0`, { number });
   }
   using datapath = Datapath.open(dp.name);
   datapath.put(A_TO_B);

@@ -45,8 +45,7 @@ export function loadInto(
   const table = new OutcomeTable();
   const sender = new Sender(
     {
-      channel: dp.channel,
-      datapath: dp.info,
+      datapath: dp.handle,
       ...(connections === undefined ? {} : { connections }),
     },
     new Account(undefined, table),

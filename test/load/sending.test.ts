@@ -23,7 +23,7 @@ const GIVEN = "ufid:01020304-0506-0708-090a-0b0c0d0e0f10";
 /** Actions of each flow that is there, by its key. */
 function held(dp: ScriptedDatapath): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const view of dumpFlows(dp.channel, dp.info)) {
+  for (const view of dumpFlows(dp.handle)) {
     const text = Flow.fromParts(view).toString();
     const [, key = "", actions = ""] =
       /^(?:ufid:\S+, )?(.*?), (?:packets:.*, )?actions:(.*)$/.exec(text) ?? [];

@@ -20,7 +20,7 @@ function carryOut(
   flowsPerBatch: number,
 ): boolean[] {
   if (flowsPerBatch === 0) {
-    using batch = new FlowInstaller({ channel: dp.channel, datapath: dp.info });
+    using batch = new FlowInstaller({ datapath: dp.handle });
     for (const line of lines) batch.add(textOf(line));
     const failed = new Set(batch.flush().exceptions.map(({ line }) => line));
     return lines.map((_, i) => !failed.has(i + 1));
@@ -33,7 +33,7 @@ function carryOut(
 /** What a dump of it says. */
 function readBack(dp: ScriptedDatapath): string[] {
   let dump = "";
-  for (const view of dumpFlows(dp.channel, dp.info)) {
+  for (const view of dumpFlows(dp.handle)) {
     dump += `${Flow.fromParts(view).toString({ verbose: true })}\n`;
   }
   return linesOfDump(dump);
@@ -124,7 +124,7 @@ test.each(Array.from({ length: 30 }, (_, seed) => seed))(
     );
     dp.onOpen = () => {};
     const held = new Map<string, string>();
-    for (const view of dumpFlows(dp.channel, dp.info)) {
+    for (const view of dumpFlows(dp.handle)) {
       const [, port = "", actions = ""] =
         PORT_AND_ACTIONS.exec(Flow.fromParts(view).toString()) ?? [];
       held.set(port, actions);

@@ -22,7 +22,7 @@ const UFID: FlowIdentity = { ufid: new Uint8Array(16).fill(7) };
 /** A datapath that holds one flow, {@link UFID}; the channel knows the family's number. */
 function withOneFlow(): ScriptedDatapath {
   const dp = new ScriptedDatapath();
-  sendFlow(dp.channel, dp.info, "add", (writer) => {
+  sendFlow(dp.handle, "add", (writer) => {
     writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(16).fill(7));
     writer.bytes(OVS_FLOW_ATTR_KEY, new Uint8Array([8, 0, 3, 0, 1, 0, 0, 0]));
     writer.bytes(OVS_FLOW_ATTR_ACTIONS, new Uint8Array(0));
@@ -33,10 +33,10 @@ function withOneFlow(): ScriptedDatapath {
 }
 
 const ASK = [
-  ["reading", (dp: ScriptedDatapath) => getFlow(dp.channel, dp.info, UFID, () => {})],
-  ["deleting", (dp: ScriptedDatapath) => deleteFlow(dp.channel, dp.info, UFID)],
-  ["clearing", (dp: ScriptedDatapath) => clearFlow(dp.channel, dp.info, UFID)],
-  ["dumping", (dp: ScriptedDatapath) => [...dumpFlows(dp.channel, dp.info)].length === 1],
+  ["reading", (dp: ScriptedDatapath) => getFlow(dp.handle, UFID, () => {})],
+  ["deleting", (dp: ScriptedDatapath) => deleteFlow(dp.handle, UFID)],
+  ["clearing", (dp: ScriptedDatapath) => clearFlow(dp.handle, UFID)],
+  ["dumping", (dp: ScriptedDatapath) => [...dumpFlows(dp.handle)].length === 1],
 ] as const;
 
 function codeOf(run: () => unknown): string {
@@ -88,7 +88,7 @@ describe("many reads", () => {
 
   test("find what is there, and say what is not", () => {
     using dp = withOneFlow();
-    const reads = new FlowReads(dp.channel, dp.info);
+    const reads = new FlowReads(dp.handle);
     expect(read(reads)).toEqual(["found", "none"]);
     reads.close();
   });
@@ -97,7 +97,7 @@ describe("many reads", () => {
     "say of no flow that it is not there where the family went, number now: %p",
     (now) => {
       using dp = withOneFlow();
-      const reads = new FlowReads(dp.channel, dp.info);
+      const reads = new FlowReads(dp.handle);
       if (now === undefined) dp.families.clear();
       else dp.families.set(OVS_FLOW_FAMILY, now);
       expect(read(reads)).toEqual(["unknown", "unknown"]);
@@ -107,7 +107,7 @@ describe("many reads", () => {
 
   test("whose reply was lost are made again, alone", () => {
     using dp = withOneFlow();
-    const reads = new FlowReads(dp.channel, dp.info);
+    const reads = new FlowReads(dp.handle);
     const [socket] = dp.kernels.slice(-1);
     if (socket !== undefined) socket.deliver = () => [];
     expect(read(reads)).toEqual(["found", "none"]);
@@ -118,7 +118,7 @@ describe("many reads", () => {
 
   test("of a key that the kernel does not take find no flow", () => {
     using dp = withOneFlow();
-    const reads = new FlowReads(dp.channel, dp.info);
+    const reads = new FlowReads(dp.handle);
     dp.refuse = () => 22;
     expect(read(reads)).toEqual(["none", "none"]);
     dp.refuse = () => 12;

@@ -2,13 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { checkName, checkNumber, isName } from "../../src/ovs/check.ts";
 import { setCtLimits } from "../../src/ovs/ct-limit.ts";
-import { createDatapath } from "../../src/ovs/datapath.ts";
+import { createDatapath, type DatapathHandle } from "../../src/ovs/datapath.ts";
 import { setMeter } from "../../src/ovs/meter.ts";
 import { addPort } from "../../src/ovs/vport.ts";
 import { MillraceError, NotSupportedError } from "../../src/sys/errors.ts";
-import { datapathInfo } from "./datapath-info.ts";
 
-const DATAPATH = datapathInfo("dp0", 1);
+const dp0 = (channel: OvsChannel): DatapathHandle => ({ channel, name: "dp0", index: 1 });
 
 // Nothing of this may reach a kernel, whether it has the datapath or not.
 function expectUsage(run: (channel: OvsChannel) => unknown, said: string): void {
@@ -26,17 +25,14 @@ function expectUsage(run: (channel: OvsChannel) => unknown, said: string): void 
 describe("numbers that do not fit their attribute are refused, not cut", () => {
   test.each([70_000, 0, -1, 1.5, Number.NaN])("port number %d", (number) => {
     expectUsage(
-      (c) => addPort(c, DATAPATH, "p", { type: "internal", number }),
+      (c) => addPort(dp0(c), "p", { type: "internal", number }),
       `port number: found ${number}`,
     );
   });
 
   test.each([70_000, 0, -1])("destination port %d", (destinationPort) => {
     const said = `destination port: found ${destinationPort}, expected a whole number from 1 to 65535`;
-    expectUsage(
-      (c) => addPort(c, DATAPATH, "p", { type: "vxlan", tunnel: { destinationPort } }),
-      said,
-    );
+    expectUsage((c) => addPort(dp0(c), "p", { type: "vxlan", tunnel: { destinationPort } }), said);
   });
 
   test.each([2 ** 40, -5, 1.5])("conntrack limit %d", (limit) => {
@@ -45,11 +41,11 @@ describe("numbers that do not fit their attribute are refused, not cut", () => {
 
   test.each([2 ** 33, -1, 0.5])("meter, its rate and its burst %d", (value) => {
     const unit = "packets";
-    expectUsage((c) => setMeter(c, DATAPATH, value, { unit, bands: [] }), `meter: found ${value}`);
+    expectUsage((c) => setMeter(dp0(c), value, { unit, bands: [] }), `meter: found ${value}`);
     const rate = { unit, bands: [{ rate: value }] } as const;
-    expectUsage((c) => setMeter(c, DATAPATH, 1, rate), `meter rate: found ${value}`);
+    expectUsage((c) => setMeter(dp0(c), 1, rate), `meter rate: found ${value}`);
     const burst = { unit, bands: [{ rate: 1, burst: value }] } as const;
-    expectUsage((c) => setMeter(c, DATAPATH, 1, burst), `meter burst: found ${value}`);
+    expectUsage((c) => setMeter(dp0(c), 1, burst), `meter burst: found ${value}`);
   });
 
   test("settings of a datapath", () => {
@@ -61,11 +57,11 @@ describe("numbers that do not fit their attribute are refused, not cut", () => {
 
 test("options that a port of its type does not have are refused, not ignored", () => {
   expectUsage(
-    (c) => addPort(c, DATAPATH, "p", { type: "gre", tunnel: { destinationPort: 4000 } }),
+    (c) => addPort(dp0(c), "p", { type: "gre", tunnel: { destinationPort: 4000 } }),
     "a port of type gre has no destination port",
   );
   expectUsage(
-    (c) => addPort(c, DATAPATH, "p", { type: "internal", tunnel: { groupPolicy: true } }),
+    (c) => addPort(dp0(c), "p", { type: "internal", tunnel: { groupPolicy: true } }),
     "a port of type internal has no group policy",
   );
 });

@@ -15,9 +15,9 @@ function holding(count: number, ufid: boolean): ScriptedDatapath {
 
 /** The flows that a dump gives, and what is doubtful about it. */
 function dump(dp: ScriptedDatapath): [flows: number, doubt: DumpDoubt | undefined] {
-  const check = DumpCheck.of(dp.channel, dp.info);
+  const check = DumpCheck.of(dp.handle);
   let count = 0;
-  for (const _ of dumpToLoad(dp.channel, dp.info, { check })) count++;
+  for (const _ of dumpToLoad(dp.handle, { check })) count++;
   return [count, check.doubt()];
 }
 

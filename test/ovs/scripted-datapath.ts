@@ -1,7 +1,7 @@
 import { AttributeReader, decodeString } from "../../src/netlink/attribute-reader.ts";
 import { NetlinkSocket, type SocketOptions } from "../../src/netlink/socket.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
-import type { DatapathInfo } from "../../src/ovs/datapath.ts";
+import type { DatapathHandle } from "../../src/ovs/datapath.ts";
 import { EEXIST, EINVAL, ENODEV, ENOENT } from "../../src/sys/errno.ts";
 import {
   CTRL_ATTR_FAMILY_ID,
@@ -36,7 +36,6 @@ import {
   type Request,
   ScriptedKernel,
 } from "../netlink/scripted-kernel.ts";
-import { datapathInfo } from "./datapath-info.ts";
 
 /** Netlink, generic netlink and ovs_header. */
 const PREFIX = 24;
@@ -67,7 +66,7 @@ export type FlowRequest = Request & { readonly command: number };
  */
 export class ScriptedDatapath implements Disposable {
   readonly channel: OvsChannel = new OvsChannel();
-  readonly info: DatapathInfo = datapathInfo("scripted0", 7);
+  readonly handle: DatapathHandle = { channel: this.channel, index: 7, name: "scripted0" };
   /** The kernel's end of every socket that was opened, in their order. */
   readonly kernels: ScriptedKernel[] = [];
   /** Flow requests of all sockets, in the order in which they were carried out. */
@@ -154,7 +153,7 @@ export class ScriptedDatapath implements Disposable {
     const counts = new BigUint64Array([0n, 0n, 0n, BigInt(this.flows.length)]);
     const masks = new Set(this.flows.map(({ mask }) => mask)).size;
     const attributes = [
-      attribute(OVS_DP_ATTR_NAME, `${new TextEncoder().encode(this.info.name).toHex()}00`),
+      attribute(OVS_DP_ATTR_NAME, `${new TextEncoder().encode(this.handle.name).toHex()}00`),
       attribute(OVS_DP_ATTR_STATS, new Uint8Array(counts.buffer).toHex()),
       attribute(
         OVS_DP_ATTR_MEGAFLOW_STATS,
@@ -167,7 +166,7 @@ export class ScriptedDatapath implements Disposable {
 
   // Generic header and ovs_header of what the kernel sends.
   #prefix(): string {
-    return new Uint8Array([1, 1, 0, 0, this.info.index, 0, 0, 0]).toHex();
+    return new Uint8Array([1, 1, 0, 0, this.handle.index, 0, 0, 0]).toHex();
   }
 
   // Returns an errno, or 0.

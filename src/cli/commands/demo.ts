@@ -13,9 +13,9 @@ import { startLoad, startLoadSync } from "../../load/start-load.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import {
   createDatapath,
-  type DatapathInfo,
+  type DatapathHandle,
   deleteDatapath,
-  getDatapath,
+  openDatapath,
 } from "../../ovs/datapath.ts";
 import { dumpFlows, flushFlows } from "../../ovs/flow.ts";
 import { addPort } from "../../ovs/vport.ts";
@@ -80,19 +80,19 @@ async function demo(): Promise<void> {
   try {
     createDatapath(channel, DATAPATH);
     created = true;
-    const datapath = getDatapath(channel, DATAPATH);
-    addPort(channel, datapath, "demo1", { type: "internal" });
-    addPort(channel, datapath, "demo2", { type: "internal" });
+    const datapath = openDatapath(channel, DATAPATH);
+    addPort(datapath, "demo1", { type: "internal" });
+    addPort(datapath, "demo2", { type: "internal" });
     const file = join(folder, "flows.txt");
     writeSample(file, FLOWS);
     step(`a datapath with two ports, and a file of ${count(FLOWS)} flows`);
     writeOut(pc.dim(`    ${sampleLine(0)}\n`));
 
-    const single = await loadSingly(channel, datapath);
+    const single = await loadSingly(datapath);
     step("flow by flow, a system call for each and one for its reply:");
     rate(single);
 
-    const report = await loadFile(channel, datapath, file);
+    const report = await loadFile(datapath, file);
     step(
       `packed, ${DEFAULT_BATCHING.messagesPerDatagram} flows a datagram, ${DEFAULT_BATCHING.datagramsPerCall} datagrams a system call:`,
     );
@@ -103,7 +103,7 @@ async function demo(): Promise<void> {
         `${bytes(report.bytes)} of netlink\n`,
     );
 
-    const held = digestOfDatapath(channel, datapath);
+    const held = digestOfDatapath(datapath);
     const same = held.equals(digestOfFile(file));
     const verdict = same ? "the very flows of the file" : pc.red("NOT the flows of the file");
     step(`read back from the kernel, and compared: ${counted(held.flows, "flow")}, ${verdict}`);
@@ -115,32 +115,28 @@ async function demo(): Promise<void> {
   }
 }
 
-async function loadSingly(channel: OvsChannel, datapath: DatapathInfo): Promise<LoadReport> {
+async function loadSingly(datapath: DatapathHandle): Promise<LoadReport> {
   const lines = Array.from({ length: SAMPLE_FLOWS }, (_, i) => sampleLine(i)).join("\n");
   const source = bytesSource("sample", new TextEncoder().encode(lines));
   const options = { batching: SINGLE, workers: 0 } as const;
-  const report = await startLoad({ channel, datapath }, { source, format: "text" }, options);
-  flushFlows(channel, datapath);
+  const report = await startLoad({ datapath }, { source, format: "text" }, options);
+  flushFlows(datapath);
   return report;
 }
 
-async function loadFile(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
-  file: string,
-): Promise<LoadReport> {
+async function loadFile(datapath: DatapathHandle, file: string): Promise<LoadReport> {
   using bar = await loadProgressBar(true);
   const input = { source: fileSource(file), format: "text" } as const;
-  return startLoad({ channel, datapath }, input, {
+  return startLoad({ datapath }, input, {
     workers: 0,
     senders: "auto",
     onProgress: bar.update,
   });
 }
 
-function digestOfDatapath(channel: OvsChannel, datapath: DatapathInfo): FlowDigest {
+function digestOfDatapath(datapath: DatapathHandle): FlowDigest {
   const digest = new FlowDigest();
-  for (const flow of dumpFlows(channel, datapath)) digest.add(flow);
+  for (const flow of dumpFlows(datapath)) digest.add(flow);
   return digest;
 }
 

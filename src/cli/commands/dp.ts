@@ -7,6 +7,7 @@ import {
   type DatapathInfo,
   deleteDatapath,
   getDatapath,
+  handleOf,
   listDatapaths,
   setDatapath,
 } from "../../ovs/datapath.ts";
@@ -125,7 +126,10 @@ function list(options: JsonOption): void {
 function show(name: string | undefined, options: JsonOption): void {
   using channel = new OvsChannel();
   const datapaths = name === undefined ? listDatapaths(channel) : [getDatapath(channel, name)];
-  const shown = datapaths.map((datapath) => ({ ...datapath, ports: listPorts(channel, datapath) }));
+  const shown = datapaths.map((datapath) => ({
+    ...datapath,
+    ports: listPorts(handleOf(channel, datapath)),
+  }));
   if (options.json) return printJson(name === undefined ? shown : shown[0]);
   if (shown.length === 0) return writeOut("no datapaths\n");
   for (const datapath of shown) showOne(datapath, datapath.ports);

@@ -3,7 +3,7 @@ import { FlowFilter } from "../../flow/filter/filter.ts";
 import { isTextName, type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
-import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
+import { type DatapathHandle, openDatapath } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows, omitting } from "../../ovs/flow.ts";
 import { dumpToLoad, type OrderedDumpOptions } from "../../ovs/ordered-dump.ts";
@@ -77,17 +77,17 @@ async function run(given: Options, command: Command): Promise<void> {
   const isGrouped = options.groupBy !== undefined || options.sum !== undefined;
   if (isGrouped) refuseUngrouped(options);
   using channel = new OvsChannel();
-  const datapath = getDatapath(channel, options.dp);
+  const datapath = openDatapath(channel, options.dp);
   const names = options.names === true || options.more === true;
-  const ports = names ? namesOf(listPorts(channel, datapath)) : undefined;
+  const ports = names ? namesOf(listPorts(datapath)) : undefined;
   const where =
     options.where === undefined
       ? undefined
-      : FlowFilter.parse(options.where, ports ?? lazyPortNames(channel, datapath));
-  const check = DumpCheck.of(channel, datapath);
+      : FlowFilter.parse(options.where, ports ?? lazyPortNames(datapath));
+  const check = DumpCheck.of(datapath);
   const dump = { check, where: where?.ofDump() };
-  if (isGrouped) await printGroups(channel, datapath, options, { ...dump, filter: where, ports });
-  else await printFlows(dumpToLoad(channel, datapath, dump), options, ports);
+  if (isGrouped) await printGroups(datapath, options, { ...dump, filter: where, ports });
+  else await printFlows(dumpToLoad(datapath, dump), options, ports);
   if (outputEnded()) return;
   const doubt = check.doubt();
   if (doubt === undefined) return;
@@ -103,8 +103,7 @@ type Grouping = OrderedDumpOptions & {
 
 // In whatever order flows come: nobody loads groups.
 async function printGroups(
-  channel: OvsChannel,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   { groupBy, sum, format }: Options,
   { filter, where, check, ports }: Grouping,
 ): Promise<void> {
@@ -116,7 +115,7 @@ async function printGroups(
     match: filter?.needs.match === true || columns.some(({ of }) => of === "match"),
     actions: filter?.needs.actions === true || columns.some(({ of }) => of === "actions"),
   });
-  for (const view of dumpFlows(channel, datapath, { omit, check })) {
+  for (const view of dumpFlows(datapath, { omit, check })) {
     if (where === undefined || where(view)) groups.add(view);
   }
   groups.print(format === "jsonl");

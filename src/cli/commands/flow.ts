@@ -4,7 +4,7 @@ import { FlowFilter } from "../../flow/filter/filter.ts";
 import type { FlowParts } from "../../flow/parts.ts";
 import { type PortNames, portNamesOf } from "../../flow/ports.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
-import { getDatapath } from "../../ovs/datapath.ts";
+import { openDatapath } from "../../ovs/datapath.ts";
 import { DumpCheck, type DumpDoubt, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpToLoad } from "../../ovs/ordered-dump.ts";
 import { portNames } from "../../ovs/vport.ts";
@@ -65,7 +65,7 @@ export function flowCommand(): Command {
 }
 
 function get(text: string, options: Options): void {
-  using datapath = openDatapath(options);
+  using datapath = datapathOf(options);
   const found = datapath.get(text);
   if (found === undefined) return notFound(text);
   const { ufid, packets, byteCount, usedMs } = found;
@@ -89,14 +89,14 @@ async function del(text: string | undefined, options: DeleteOptions): Promise<vo
 }
 
 function delOne(text: string, options: Options): void {
-  using datapath = openDatapath(options);
+  using datapath = datapathOf(options);
   const deleted = datapath.remove(text);
   if (options.json) printJson({ deleted: deleted ? 1 : 0 });
   if (!deleted) notFound(text);
 }
 
 async function showOne(text: string, options: Options): Promise<void> {
-  using datapath = openDatapath(options);
+  using datapath = datapathOf(options);
   const found = datapath.get(text);
   if (found === undefined) return notFound(text);
   await show([found.parts], portNamesOf(datapath.ports()), options.json);
@@ -137,11 +137,11 @@ function printDeleted(
 
 async function showWhere(text: string, { dp, json }: Options): Promise<void> {
   using channel = new OvsChannel();
-  const datapath = getDatapath(channel, dp);
-  const ports = portNames(channel, datapath);
+  const datapath = openDatapath(channel, dp);
+  const ports = portNames(datapath);
   const where = FlowFilter.parse(text, ports).ofDump();
-  const check = DumpCheck.of(channel, datapath);
-  await show(dumpToLoad(channel, datapath, { check, where }), ports, json);
+  const check = DumpCheck.of(datapath);
+  await show(dumpToLoad(datapath, { check, where }), ports, json);
   warnOf(check.doubt());
 }
 
@@ -162,7 +162,7 @@ function warnOf(doubt: DumpDoubt | undefined): void {
 }
 
 // FLOW by its key is found by the UFID that it has of its owner, too.
-function openDatapath({ dp, owner = "" }: Options): Datapath {
+function datapathOf({ dp, owner = "" }: Options): Datapath {
   return Datapath.open(dp, { owner });
 }
 

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
-import { getDatapath } from "../../ovs/datapath.ts";
+import { openDatapath } from "../../ovs/datapath.ts";
 import { deleteMeter, getMeter, meterFeatures, type MeterInfo, setMeter } from "../../ovs/meter.ts";
 import { Exit, UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
@@ -71,7 +71,7 @@ function meterId(text: string): number {
 
 function features(options: Common): void {
   using channel = new OvsChannel();
-  const found = meterFeatures(channel, getDatapath(channel, options.dp));
+  const found = meterFeatures(openDatapath(channel, options.dp));
   if (options.json) return printJson(found);
   writeOut(
     `${counted(found.maxMeters, "meter")}, ${counted(found.maxBands, "band")} each: ${found.bandTypes.join(", ")}\n`,
@@ -86,27 +86,27 @@ function set(text: string, options: SetOptions): void {
   }
   using channel = new OvsChannel();
   const band = { rate, burst: options.burst ?? 0 };
-  const datapath = getDatapath(channel, options.dp);
-  setMeter(channel, datapath, id, {
+  const datapath = openDatapath(channel, options.dp);
+  setMeter(datapath, id, {
     unit: options.pps === undefined ? "kilobits" : "packets",
     bands: [band],
     clear: options.clear === true,
   });
-  if (options.json) printJson(getMeter(channel, datapath, id));
+  if (options.json) printJson(getMeter(datapath, id));
 }
 
 function get(ids: readonly string[], options: Common): void {
   const wanted = ids.map(meterId);
   using channel = new OvsChannel();
-  const datapath = getDatapath(channel, options.dp);
-  report(wanted, (id) => getMeter(channel, datapath, id), options);
+  const datapath = openDatapath(channel, options.dp);
+  report(wanted, (id) => getMeter(datapath, id), options);
 }
 
 function del(ids: readonly string[], options: Common): void {
   const wanted = ids.map(meterId);
   using channel = new OvsChannel();
-  const datapath = getDatapath(channel, options.dp);
-  report(wanted, (id) => deleteMeter(channel, datapath, id), options);
+  const datapath = openDatapath(channel, options.dp);
+  report(wanted, (id) => deleteMeter(datapath, id), options);
 }
 
 // Shows those there are; what is missing is said, and the status tells.

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
-import { getDatapath } from "../../ovs/datapath.ts";
+import { openDatapath } from "../../ovs/datapath.ts";
 import { NetworkNamespace } from "../../sys/netns.ts";
 import { movePort } from "../../ovs/port-move.ts";
 import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
@@ -84,8 +84,8 @@ type AddOptions = DatapathOption & {
 function add(name: string, options: AddOptions): void {
   const { type, destinationPort, gbp } = options;
   using channel = new OvsChannel();
-  const datapath = getDatapath(channel, options.dp);
-  const added = addPort(channel, datapath, name, {
+  const datapath = openDatapath(channel, options.dp);
+  const added = addPort(datapath, name, {
     type,
     ...(options.number === undefined ? {} : { number: options.number }),
     tunnel: {
@@ -98,21 +98,21 @@ function add(name: string, options: AddOptions): void {
 
 function del(name: string, options: DatapathOption & { json?: true }): void {
   using channel = new OvsChannel();
-  deletePort(channel, getDatapath(channel, options.dp), name);
+  deletePort(openDatapath(channel, options.dp), name);
   if (options.json) printJson({ deleted: name });
 }
 
 function move(name: string, options: DatapathOption & { to: string; json?: true }): void {
   using channel = new OvsChannel();
   using to = NetworkNamespace.open(namespaceOf(options.to));
-  const datapath = getDatapath(channel, options.dp);
-  movePort(channel, datapath, name, to);
-  if (options.json) printJson(listPorts(channel, datapath).find((port) => port.name === name));
+  const datapath = openDatapath(channel, options.dp);
+  movePort(datapath, name, to);
+  if (options.json) printJson(listPorts(datapath).find((port) => port.name === name));
 }
 
 function list(options: DatapathOption & { json?: true }): void {
   using channel = new OvsChannel();
-  const ports = listPorts(channel, getDatapath(channel, options.dp));
+  const ports = listPorts(openDatapath(channel, options.dp));
   if (options.json) return printJson(ports);
   // Kernels before 6.3 do not count them.
   const counted = ports.some(({ upcalls }) => upcalls !== undefined);

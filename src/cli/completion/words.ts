@@ -1,5 +1,5 @@
 import type { Argument, Command, Option } from "commander";
-import { getDatapath, listDatapaths } from "../../ovs/datapath.ts";
+import { openDatapath, listDatapaths } from "../../ovs/datapath.ts";
 import { listPorts } from "../../ovs/vport.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { MillraceError } from "../../sys/errors.ts";
@@ -193,7 +193,7 @@ function datapaths(): Candidate[] {
 function ports(datapath: string | undefined): Candidate[] {
   if (datapath === undefined) return [];
   return asked((channel) =>
-    listPorts(channel, getDatapath(channel, datapath)).map(({ name, number, type }) => ({
+    listPorts(openDatapath(channel, datapath)).map(({ name, number, type }) => ({
       word: name,
       description: `port ${number}, ${type}`,
     })),

@@ -3,6 +3,7 @@ import {
   type DatapathInfo,
   deleteDatapath,
   getDatapath,
+  handleOf,
   setDatapath,
 } from "../../ovs/datapath.ts";
 import { listPorts, type PortInfo } from "../../ovs/vport.ts";
@@ -87,7 +88,7 @@ function showOne(session: DpctlSession, datapath: DatapathInfo): void {
   }
   showCaches(session, datapath);
   using links = session.options.statistics ? new Links() : undefined;
-  for (const port of listPorts(session.channel, datapath)) {
+  for (const port of listPorts(handleOf(session.channel, datapath))) {
     session.out(`  port ${port.number}: ${port.name}${shownType(port)}\n`);
     if (links !== undefined) session.out(shownStatistics(port, links.find(port.name)?.stats));
   }
@@ -133,7 +134,7 @@ function humanSize(value: number): string {
 export function cacheGetSize(session: DpctlSession, args: readonly string[]): number {
   const [arg] = args;
   const datapaths =
-    arg === undefined ? session.list() : [session.open(arg, `Opening datapath ${arg} failed`)];
+    arg === undefined ? session.list() : [session.lookUp(arg, `Opening datapath ${arg} failed`)];
   for (const datapath of datapaths) {
     session.out(`${SYSTEM}@${datapath.name}:\n`);
     showCaches(session, datapath);
@@ -147,7 +148,7 @@ export function cacheSetSize(session: DpctlSession, args: readonly string[]): nu
   // As ovs_scan reads %u: leading digits count.
   const digits = /^\s*\+?(\d+)/.exec(text)?.[1];
   if (digits === undefined) return session.complain("size is malformed", EINVAL);
-  const datapath = session.open(arg, `Opening datapath ${arg} failed`);
+  const datapath = session.lookUp(arg, `Opening datapath ${arg} failed`);
   if (datapath.masksCacheSize === undefined) {
     return session.complain("Setting caches not supported", ENODEV);
   }

@@ -3,7 +3,7 @@ import { KeyRecord } from "../../flow/key/record.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { type FlowParts, readMatch } from "../../flow/parts.ts";
 import { TextSink } from "../../flow/text/sink.ts";
-import type { DatapathInfo } from "../../ovs/datapath.ts";
+import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows as dumpAll, getFlow as readFlow } from "../../ovs/flow.ts";
 import { monotonicMs } from "../../sys/clock.ts";
@@ -31,7 +31,7 @@ export function getFlow(session: DpctlSession, args: readonly string[]): number 
     return session.complainOf("parsing flow ufid", error);
   }
   const printer = new FlowPrinter(session, datapath);
-  const found = readFlow(session.channel, datapath, identity, (view) => printer.print(view));
+  const found = readFlow(datapath, identity, (view) => printer.print(view));
   if (!found) return session.complain("getting flow", ENOENT);
   printer.flush();
   return 0;
@@ -54,8 +54,8 @@ export function dumpFlows(session: DpctlSession, args: readonly string[]): numbe
   const filter = readFilter(session, filterText, session.portNames(datapath));
   const printer = new FlowPrinter(session, datapath, filter);
   if (!isOfThread) return 0;
-  const check = DumpCheck.of(session.channel, datapath);
-  for (const view of dumpAll(session.channel, datapath, { check })) printer.print(view);
+  const check = DumpCheck.of(datapath);
+  for (const view of dumpAll(datapath, { check })) printer.print(view);
   printer.flush();
   const doubt = check.doubt();
   return doubt === undefined ? 0 : session.complain(doubtInWords(doubt));
@@ -111,7 +111,7 @@ class FlowPrinter {
   readonly #out = new TextSink(PIECE_BYTES * 2);
   #nowMs = monotonicMs();
 
-  constructor(session: DpctlSession, datapath: DatapathInfo, filter?: FlowFilter) {
+  constructor(session: DpctlSession, datapath: DatapathHandle, filter?: FlowFilter) {
     this.#session = session;
     this.#style = { verbose: session.verbose, ports: session.shownNames(datapath) };
     this.#filter = filter;

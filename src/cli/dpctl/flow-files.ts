@@ -30,7 +30,7 @@ export function delFlows(session: DpctlSession, args: readonly string[]): number
   }
   const { datapath } = session.openOptional(args, 1);
   try {
-    flushFlows(session.channel, datapath);
+    flushFlows(datapath);
     return 0;
   } catch (error) {
     return session.complainOf("deleting all flows", error);
@@ -46,7 +46,7 @@ async function loadFile(
   const { datapath } = session.openOptional(args, 3);
   const path = args.at(-1) ?? "-";
   const source = openSource(session, path);
-  const target = { channel: session.channel, datapath };
+  const target = { datapath };
   using signals = new EndingSignals();
   const { timeout } = session.options;
   const given = timeout === 0 ? [] : [AbortSignal.timeout(timeout * 1000)];

@@ -16,7 +16,7 @@ import { pointed } from "../../load/request-text.ts";
 import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { onMessage } from "../../ovs/channel.ts";
-import type { DatapathInfo } from "../../ovs/datapath.ts";
+import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { featuresOf } from "../../ovs/features.ts";
 import { getFlow as readFlow, putIdentity } from "../../ovs/flow.ts";
 import { monotonicMs } from "../../sys/clock.ts";
@@ -114,7 +114,7 @@ function putFlow(
 /** A flow that is named by its line. */
 type NamedFlow = {
   readonly session: DpctlSession;
-  readonly datapath: DatapathInfo;
+  readonly datapath: DatapathHandle;
   readonly line: Uint8Array;
   readonly mode: LineVerb;
 };
@@ -136,7 +136,7 @@ function refuseOther(named: NamedFlow): void {
   const { session, datapath } = named;
   const sent = partsOf(named);
   let other: string | undefined;
-  readFlow(session.channel, datapath, identityOf(sent), (view) => {
+  readFlow(datapath, identityOf(sent), (view) => {
     if (!sameMatch(sent, view)) other = describe(view);
   });
   if (other === undefined) return;
@@ -151,11 +151,11 @@ function isExisting(error: unknown): boolean {
 
 // What the very flow is named by: its own name, or the hash of its key and mask.
 function heldBy(named: NamedFlow): FlowIdentity | undefined {
-  const { session, datapath } = named;
+  const { datapath } = named;
   const sent = partsOf(named);
   for (const identity of [identityOf(sent), identityOf(partsOf(named, true))]) {
     let same = false;
-    readFlow(session.channel, datapath, identity, (view) => {
+    readFlow(datapath, identity, (view) => {
       same = sameMatch(sent, view);
     });
     if (same) return identity;
@@ -202,12 +202,11 @@ function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: s
 // As a load does: the rule that the flow breaks, what this kernel lacks, or the flow that is in its way.
 function complainOfKernel(named: NamedFlow, message: string, error: NetlinkError): 1 {
   const { session, datapath, line, mode } = named;
-  const { channel } = session;
   const sent = partsOf(named);
-  const features = (): KernelFeatures => featuresOf(channel, datapath);
-  const masks = (): number | undefined => fullOfMasks(channel, datapath);
+  const features = (): KernelFeatures => featuresOf(datapath);
+  const masks = (): number | undefined => fullOfMasks(datapath);
   const why = explainRejection(mode, error.errno, sent, features, masks);
-  const overlaps = new OverlapSearch({ channel, datapath });
+  const overlaps = new OverlapSearch({ datapath });
   const { reason, broken } = overlaps.nameIn(why, mode, error.errno, sent);
   return session.complain(message, error.errno, reason, pointed(line, broken));
 }
@@ -234,7 +233,7 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
 /** What names a flow for the kernel; and its line, where that says what the flow matches. */
 function flowToChange(
   session: DpctlSession,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   text: string,
   mode: LineVerb,
 ): { identity: FlowIdentity; named: NamedFlow | undefined } {
@@ -274,7 +273,7 @@ type FlowRequest = {
 // Sends a request; with -s the kernel's echo has the flow's counters.
 function request(
   session: DpctlSession,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   { command, flags, write }: FlowRequest,
 ): void {
   const { statistics } = session.options;

@@ -1,5 +1,5 @@
 import { Links } from "../../netlink/link.ts";
-import type { DatapathInfo } from "../../ovs/datapath.ts";
+import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
 import { EAFNOSUPPORT, EFBIG, EINVAL, ENODEV, EOPNOTSUPP } from "../../sys/errno.ts";
 import { MillraceError } from "../../sys/errors.ts";
@@ -27,7 +27,7 @@ export function addInterfaces(session: DpctlSession, args: readonly string[]): n
 function addOne(
   session: DpctlSession,
   links: Links,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   arg: string,
   text: string,
 ): boolean {
@@ -45,7 +45,7 @@ function addOne(
     // The kernel chooses the number where 0 is asked for.
     const wanted = number === 0 ? {} : { number };
     const { type, tunnel = {} } = port;
-    addPort(session.channel, datapath, port.name, { type, tunnel, ...wanted });
+    addPort(datapath, port.name, { type, tunnel, ...wanted });
   } catch (error) {
     session.complainOf(failed, error);
     return false;
@@ -54,7 +54,7 @@ function addOne(
     links.setUp(port.name);
     return true;
   } catch (error) {
-    deletePort(session.channel, datapath, port.name);
+    deletePort(datapath, port.name);
     session.complainOf(`${name}: failed bringing interface up`, error);
     return false;
   }
@@ -112,11 +112,16 @@ export function setInterfaces(session: DpctlSession, args: readonly string[]): n
   return status;
 }
 
-function setOne(session: DpctlSession, datapath: DatapathInfo, arg: string, text: string): boolean {
+function setOne(
+  session: DpctlSession,
+  datapath: DatapathHandle,
+  arg: string,
+  text: string,
+): boolean {
   const wanted = parseInterface(session, text);
   if (wanted === undefined) return false;
   const { name, type, number, options } = wanted;
-  const port = listPorts(session.channel, datapath).find((known) => known.name === name);
+  const port = listPorts(datapath).find((known) => known.name === name);
   if (port === undefined) {
     session.complain(`${name}: failed to query port in ${arg}`, ENODEV);
     return false;
@@ -151,11 +156,11 @@ export function deleteInterfaces(session: DpctlSession, args: readonly string[])
 
 function deleteOne(
   session: DpctlSession,
-  datapath: DatapathInfo,
+  datapath: DatapathHandle,
   arg: string,
   name: string,
 ): boolean {
-  const ports = listPorts(session.channel, datapath);
+  const ports = listPorts(datapath);
   const failed = `deleting port ${name} from ${arg} failed`;
   const byNumber = /^\d*$/.test(name);
   const port = ports.find((known) =>
@@ -167,7 +172,7 @@ function deleteOne(
     return false;
   }
   try {
-    deletePort(session.channel, datapath, port.name);
+    deletePort(datapath, port.name);
     // A tunnel's device that was made for the port alone goes with it, as with ovs-dpctl.
     if (port.type === "netdev" && typeOf(port) !== "system") {
       using links = new Links();

@@ -1,7 +1,13 @@
 import type { PortNames } from "../../flow/ports.ts";
 import { NetlinkError } from "../../netlink/errors.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
-import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
+import {
+  type DatapathHandle,
+  type DatapathInfo,
+  getDatapath,
+  handleOf,
+  listDatapaths,
+} from "../../ovs/datapath.ts";
 import { portNames } from "../../ovs/vport.ts";
 import { EINVAL, EIO, errnoNumber, errnoText } from "../../sys/errno.ts";
 import { ownErrorCode } from "../../sys/error-codes.ts";
@@ -78,7 +84,12 @@ export class DpctlSession implements Disposable {
   }
 
   /** Opens the datapath that `arg` names; `opening` says what for, where that fails. */
-  open(arg: string, opening = "opening datapath"): DatapathInfo {
+  open(arg: string, opening?: string): DatapathHandle {
+    return handleOf(this.channel, this.lookUp(arg, opening));
+  }
+
+  /** As {@link open}, for what the datapath is now. */
+  lookUp(arg: string, opening = "opening datapath"): DatapathInfo {
     try {
       return this.find(arg);
     } catch (error) {
@@ -128,7 +139,7 @@ export class DpctlSession implements Disposable {
   openOptional(
     args: readonly string[],
     max: number,
-  ): { datapath: DatapathInfo; rest: readonly string[] } {
+  ): { datapath: DatapathHandle; rest: readonly string[] } {
     const [first] = args;
     if (first !== undefined && this.exists(first)) {
       return { datapath: this.open(first), rest: args.slice(1) };
@@ -142,18 +153,18 @@ export class DpctlSession implements Disposable {
       else this.complain("multiple datapaths, specify one");
       this.fail("datapath not found", EINVAL);
     }
-    return { datapath: only, rest: args };
+    return { datapath: handleOf(this.channel, only), rest: args };
   }
 
   /** The names of ports for reading flows. */
-  portNames(datapath: DatapathInfo): PortNames {
-    return portNames(this.channel, datapath);
+  portNames(datapath: DatapathHandle): PortNames {
+    return portNames(datapath);
   }
 
   /** The names of ports for printing flows: with `--names`, or `-m` without `--no-names`. */
-  shownNames(datapath: DatapathInfo): PortNames | undefined {
+  shownNames(datapath: DatapathHandle): PortNames | undefined {
     const { names, more } = this.options;
-    return (names ?? more > 0) ? portNames(this.channel, datapath) : undefined;
+    return (names ?? more > 0) ? portNames(datapath) : undefined;
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@ import { Flow } from "../../flow/flow.ts";
 import type { FlowIdentity } from "../../flow/identity.ts";
 import { type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
-import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
+import { type DatapathHandle, openDatapath } from "../../ovs/datapath.ts";
 import { dumpFlows, getFlow, TERSE } from "../../ovs/flow.ts";
 import { type FlowParts, identityOf } from "../../flow/parts.ts";
 import { lazyPortNames, listPorts } from "../../ovs/vport.ts";
@@ -80,8 +80,7 @@ const NOTHING: Look = {
  * meanwhile {@link sample} tells what the last look has found, in whatever order is asked for.
  */
 export class FlowSampler {
-  readonly #channel: OvsChannel;
-  readonly #datapath: DatapathInfo;
+  readonly #datapath: DatapathHandle;
   readonly #where: FlowFilter | undefined;
   /** As they were at the last look. */
   #ports: readonly NumberedPort[] = [];
@@ -97,10 +96,9 @@ export class FlowSampler {
 
   /** @param where only flows that it means; names of its ports mean what they mean now */
   constructor(channel: OvsChannel, name: string, where?: string) {
-    this.#channel = channel;
-    this.#datapath = getDatapath(channel, name);
+    this.#datapath = openDatapath(channel, name);
     if (where === undefined) return;
-    this.#where = FlowFilter.parse(where, lazyPortNames(channel, this.#datapath));
+    this.#where = FlowFilter.parse(where, lazyPortNames(this.#datapath));
   }
 
   get filter(): string {
@@ -122,7 +120,7 @@ export class FlowSampler {
     this.#readPorts();
     const slices = new Slices();
     let glance = FLOWS_PER_GLANCE;
-    for (const view of dumpFlows(this.#channel, this.#datapath, { omit: TERSE })) {
+    for (const view of dumpFlows(this.#datapath, { omit: TERSE })) {
       this.#take(view);
       if (--glance > 0) continue;
       glance = FLOWS_PER_GLANCE;
@@ -162,7 +160,7 @@ export class FlowSampler {
 
   // A text names ports: where they changed it is another one.
   #readPorts(): void {
-    const ports = listPorts(this.#channel, this.#datapath);
+    const ports = listPorts(this.#datapath);
     const isSame = ({ name, number }: NumberedPort, i: number): boolean =>
       this.#ports[i]?.name === name && this.#ports[i]?.number === number;
     if (ports.length === this.#ports.length && ports.every(isSame)) return;
@@ -271,7 +269,7 @@ export class FlowSampler {
   async #judgeAll(stops: () => boolean): Promise<void> {
     const slices = new Slices();
     let glance = FLOWS_PER_GLANCE;
-    for (const view of dumpFlows(this.#channel, this.#datapath)) {
+    for (const view of dumpFlows(this.#datapath)) {
       const named = view.ufid.start >= 0 ? view.ufid : view.key;
       const seen = this.#seen.get(idOf(view.bytes, named.start, named.end));
       // Text is made of those alone that may be shown.
@@ -296,7 +294,7 @@ export class FlowSampler {
 
   #flowOf(identity: FlowIdentity): Flow | undefined {
     let found: Flow | undefined;
-    getFlow(this.#channel, this.#datapath, identity, (view) => {
+    getFlow(this.#datapath, identity, (view) => {
       found = Flow.fromParts(view);
     });
     return found;

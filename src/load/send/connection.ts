@@ -40,8 +40,8 @@ export class SendConnection {
   }
 
   /** Reads flows of the datapath that the connection is used for; made when first wanted. */
-  readsOf({ channel, datapath }: Omit<LoadTarget, "connections">): FlowReads {
-    return (this.#reads ??= new FlowReads(channel, datapath));
+  readsOf({ datapath }: Pick<LoadTarget, "datapath">): FlowReads {
+    return (this.#reads ??= new FlowReads(datapath));
   }
 
   /** System calls of those reads. */

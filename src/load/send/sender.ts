@@ -1,8 +1,7 @@
 import { createHistogram } from "node:perf_hooks";
 import type { Batch } from "../../netlink/batch.ts";
 import type { Transactor, TransactorCounters } from "../../netlink/transactor.ts";
-import type { OvsChannel } from "../../ovs/channel.ts";
-import type { DatapathInfo } from "../../ovs/datapath.ts";
+import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
@@ -19,8 +18,7 @@ import type { Settler } from "../settle/settler.ts";
 
 /** Where a load goes. */
 export type LoadTarget = {
-  readonly channel: OvsChannel;
-  readonly datapath: DatapathInfo;
+  readonly datapath: DatapathHandle;
   /** Of whoever loads into it more than once. */
   readonly connections?: ConnectionCache;
   /** Whose flows are put and looked for: it goes into their UFIDs. Nobody's by default. */
@@ -83,7 +81,8 @@ export class Sender implements FlowSink {
   /** @throws MillraceError `USAGE` where two sockets are asked for and cannot send */
   constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
     const { batching = DEFAULT_BATCHING, tolerate = new Set() } = options;
-    const { channel, datapath } = target;
+    const { datapath } = target;
+    const { channel } = datapath;
     this.account = account;
     this.#target = target;
     this.#tolerate = tolerate;
@@ -95,7 +94,7 @@ export class Sender implements FlowSink {
     this.#transactor = this.#connection.transactor;
     this.#before = { ...this.#transactor.counters };
     this.#readCallsBefore = this.#connection.readCalls;
-    this.requests = FlowRequests.to(channel, datapath, this.#connection.batch);
+    this.requests = FlowRequests.to(datapath, this.#connection.batch);
   }
 
   get latency(): Histogram {
@@ -192,7 +191,7 @@ export class Sender implements FlowSink {
   #execute(batch: Batch): 1 | 2 {
     if (this.#trial.next === 2) {
       this.#second ??= new SecondSender(
-        this.#target.channel,
+        this.#target.datapath.channel,
         this.#transactor.shape,
         this.requests.batch.capacity,
         this.#startThread?.(),

@@ -17,7 +17,7 @@ const DUMPS_MAX = 3;
  * @returns for each of them whose flow is there, or may be, how that is known
  */
 export function heldByMatch(
-  { channel, datapath }: LoadTarget,
+  { datapath }: LoadTarget,
   batch: Batch,
   messages: readonly number[],
 ): Map<number, string> {
@@ -33,8 +33,8 @@ export function heldByMatch(
   }
   const found = new Map<number, string>();
   for (let dumps = 1; ; dumps++) {
-    const check = DumpCheck.of(channel, datapath);
-    for (const view of dumpFlows(channel, datapath, { check })) {
+    const check = DumpCheck.of(datapath);
+    for (const view of dumpFlows(datapath, { check })) {
       if (!hashMatch(view, hash, 0)) continue;
       // Put into words where it is wanted alone: that is few flows of many.
       for (const index of wanted.get(hash.join()) ?? []) {

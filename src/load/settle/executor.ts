@@ -69,11 +69,7 @@ export class Executor {
     const seed = ufidSeed(target.owner);
     this.held = new HeldFlows(connection.readsOf(target), capacity, seed);
     this.#transactor = transactor;
-    this.#followUps = new FollowUps(
-      FlowRequests.to(target.channel, target.datapath, followUps),
-      transactor,
-      seed,
-    );
+    this.#followUps = new FollowUps(FlowRequests.to(target.datapath, followUps), transactor, seed);
     this.#segments = new Segments(capacity);
     this.#named = new NamedFlows(capacity);
   }

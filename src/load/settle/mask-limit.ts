@@ -1,5 +1,4 @@
-import type { OvsChannel } from "../../ovs/channel.ts";
-import { type DatapathInfo, getDatapath } from "../../ovs/datapath.ts";
+import { type DatapathHandle, infoOf } from "../../ovs/datapath.ts";
 import { MillraceError } from "../../sys/errors.ts";
 
 /**
@@ -11,9 +10,9 @@ import { MillraceError } from "../../sys/errors.ts";
 const MASKS_STEP = 4096;
 
 /** The number of masks of a datapath that has room for no more; undefined where that is not so, or not known. */
-export function fullOfMasks(channel: OvsChannel, datapath: DatapathInfo): number | undefined {
+export function fullOfMasks(datapath: DatapathHandle): number | undefined {
   try {
-    const { masks } = getDatapath(channel, datapath.name).megaflow;
+    const { masks } = infoOf(datapath).megaflow;
     return masks > 0 && masks % MASKS_STEP === 0 ? masks : undefined;
   } catch (error) {
     if (error instanceof MillraceError) return undefined;

@@ -40,13 +40,13 @@ export class OverlapSearch {
   // The key in text; undefined where it is the very flow, none was found, or there were searches enough.
   #find(refused: FlowParts): string | undefined {
     if (this.#searches === SEARCHES_MAX || this.#looks === LOOKS_MAX) return undefined;
-    const { channel, datapath } = this.#target;
+    const { datapath } = this.#target;
     this.#looks++;
-    if (getFlow(channel, datapath, identityOf(refused), () => {})) return undefined;
+    if (getFlow(datapath, identityOf(refused), () => {})) return undefined;
     if (!readMatch(refused, this.#refused)) return undefined;
     this.#searches++;
     let seen = 0;
-    for (const view of dumpFlows(channel, datapath)) {
+    for (const view of dumpFlows(datapath)) {
       if (readMatch(view, this.#held) && overlaps(this.#refused, this.#held)) return describe(view);
       if (++seen === FLOWS_MAX) break;
     }

@@ -65,8 +65,8 @@ export class Settler {
       tolerateExisting: options.tolerate.has(EEXIST),
     });
     this.#overlaps = new OverlapSearch(target);
-    this.#features = () => featuresOf(target.channel, target.datapath);
-    this.#masks = () => fullOfMasks(target.channel, target.datapath);
+    this.#features = () => featuresOf(target.datapath);
+    this.#masks = () => fullOfMasks(target.datapath);
   }
 
   /** A batch is settled in part. */
@@ -134,7 +134,8 @@ export class Settler {
     const errnos = batch.errnos.subarray(0, batch.count);
     const isDoubtful = (errno: number): boolean => errno === ENOENT || errno === EIO;
     if (this.#abandoned || !errnos.some(isDoubtful)) return;
-    if (!this.#target.channel.familyMoved(OVS_FLOW_FAMILY, familyOf(batch))) return;
+    const { channel } = this.#target.datapath;
+    if (!channel.familyMoved(OVS_FLOW_FAMILY, familyOf(batch))) return;
     for (const [i, errno] of errnos.entries()) {
       if (!isDoubtful(errno)) continue;
       batch.states[i] = MessageState.rejected;

@@ -145,20 +145,17 @@ function printed(view: FlowParts, verbose: boolean): string {
 /** Puts one flow at a time into a datapath of its own, and looks at what the kernel made of it. */
 export class OneFlow implements Disposable {
   readonly #dp: TestDatapath;
-  readonly #info: TestDatapath["info"];
   // One socket and one arena for all: fresh memory for each flow would take ten times as long as the flow.
   readonly #connections = new ConnectionCache();
 
   constructor(dp: TestDatapath) {
     this.#dp = dp;
-    this.#info = dp.info;
   }
 
   /** @returns the errno's name where the kernel does not take it @throws FlowSyntaxError */
   put(line: string): string | undefined {
-    const { channel } = this.#dp;
     try {
-      sendOne({ channel, datapath: this.#info, connections: this.#connections }, line, "put");
+      sendOne({ datapath: this.#dp.handle, connections: this.#connections }, line, "put");
       return undefined;
     } catch (error) {
       const rejected = error instanceof NotSupportedError ? error.cause : error;
@@ -169,11 +166,11 @@ export class OneFlow implements Disposable {
 
   /** The flows that the kernel holds. */
   held(): readonly HeldFlow[] {
-    return Array.from(dumpFlows(this.#dp.channel, this.#info), (view) => new HeldFlow(view));
+    return Array.from(dumpFlows(this.#dp.handle), (view) => new HeldFlow(view));
   }
 
   flush(): void {
-    flushFlows(this.#dp.channel, this.#info);
+    flushFlows(this.#dp.handle);
   }
 
   [Symbol.dispose](): void {

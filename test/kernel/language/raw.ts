@@ -1,8 +1,7 @@
 import type { ByteRange } from "../../../src/flow/parts.ts";
 import { AttributeReader } from "../../../src/netlink/attribute-reader.ts";
 import { dumpFlows } from "../../../src/ovs/flow.ts";
-import type { DatapathInfo } from "../../../src/ovs/datapath.ts";
-import type { OvsChannel } from "../../../src/ovs/channel.ts";
+import type { DatapathHandle } from "../../../src/ovs/datapath.ts";
 import { OVS_KEY_ATTR_TUNNEL, OVS_TUNNEL_KEY_ATTR_PAD } from "../../../src/uapi/openvswitch.ts";
 
 /** A flow that the kernel holds, in the kernel's own bytes, hexadecimal. */
@@ -14,8 +13,8 @@ export type RawHeld = {
 };
 
 /** All flows of a datapath, byte for byte as the kernel dumps them, but for its padding. */
-export function rawFlows(channel: OvsChannel, datapath: DatapathInfo): RawHeld[] {
-  return Array.from(dumpFlows(channel, datapath), ({ bytes, ufid, key, mask, actions }) => {
+export function rawFlows(datapath: DatapathHandle): RawHeld[] {
+  return Array.from(dumpFlows(datapath), ({ bytes, ufid, key, mask, actions }) => {
     const hex = ({ start, end }: ByteRange): string => unpadded(bytes.slice(start, end)).toHex();
     return { ufid: hex(ufid), match: `${hex(key)} ${hex(mask)}`, actions: hex(actions) };
   });

@@ -38,7 +38,7 @@ function executorOf(
   });
   const connection = new SendConnection(dp.channel, batching);
   const { batch } = connection;
-  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index, batch);
+  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.handle.index, batch);
   const encoder = new FlowLineEncoder({ ufid });
   for (const [i, line] of lines.entries()) {
     const bytes = new TextEncoder().encode(line);
@@ -46,7 +46,7 @@ function executorOf(
     encoder.encode(bytes, 0, bytes.length, i + 1, batch.writer);
     expect(requests.commit(encoder.verb, i + 1)).toBe(true);
   }
-  const executor = new Executor({ channel: dp.channel, datapath: dp.info }, connection, {
+  const executor = new Executor({ datapath: dp.handle }, connection, {
     tolerateExisting: false,
   });
   return { connection, executor, batch };
@@ -95,7 +95,7 @@ test("what is in doubt when the kernel is to be asked no more stays unknown", ()
 
 /** What sends these lines, which it has not begun yet; their ends go to the table. */
 function senderOf(dp: ScriptedDatapath, lines: readonly string[], table: OutcomeTable): Sender {
-  const target = { channel: dp.channel, datapath: dp.info };
+  const target = { datapath: dp.handle };
   const batching = completeBatching({ replyCostBytes: 1024 });
   const options = { batching, senders: 1, tolerate: new Set([ENOENT]) } as const;
   const sender = new Sender(target, new Account(undefined, table), options);
@@ -194,7 +194,7 @@ test("a modify without a key, by the hash of none, finds no flow", () => {
   const nothing = { start: 0, end: 0 };
   const hash = new Int32Array(UFID_SIZE / 4);
   expect(hashMatch({ bytes: new Uint8Array(0), key: nothing, mask: nothing }, hash, 0)).toBe(true);
-  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index, batch);
+  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.handle.index, batch);
   requests.begin();
   batch.writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(hash.buffer));
   for (const type of [OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK, OVS_FLOW_ATTR_ACTIONS]) {
@@ -210,7 +210,7 @@ test("a modify without a key, by the hash of none, finds no flow", () => {
 test("no request is made of one without a key: as a delete it might be a flush", () => {
   using dp = new ScriptedDatapath();
   const { connection, batch } = executorOf(dp, []);
-  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.info.index, batch);
+  const requests = new FlowRequests(dp.families.get(OVS_FLOW_FAMILY) ?? 0, dp.handle.index, batch);
   requests.begin();
   batch.writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(UFID_SIZE));
   expect(requests.commit("delete", 1)).toBe(true);
