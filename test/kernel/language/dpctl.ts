@@ -12,8 +12,6 @@ const UNSAID: readonly RegExp[] = [
   /userspace\(.*(?:no_userdata|exact_userdata\(|ofp_in_port=|ofproto_uuid=)/,
   // Of a mask of some bits of frag it prints that there is one.
   /frag=\w+\/0x/,
-  // A range of nat() that ends before it begins, which has no text.
-  /action12\(/,
   // Bits of ERSPAN that it has no words for.
   /erspan\(.*(?:hwid_upper|timestamp|rest)=|erspan\(ver=3/,
   // Digits of percentages, leading zeros.

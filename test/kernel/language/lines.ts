@@ -48,6 +48,16 @@ const UNDER_KEY: readonly string[] = [
   "in_port(1),eth(),eth_type(0x86dd),ipv6(proto=10,frag=later)",
 ];
 
+/** Ranges of nat() that have no text, as they end before they begin, or at zero: a kernel takes them from others. */
+const ODD_RANGES: readonly string[] = [
+  "action12(04 00 01 00 18 00 06 00 04 00 01 00 08 00 03 00 0a 00 00 0f 08 00 04 00 0a 00 00 09)",
+  "action12(04 00 01 00 18 00 06 00 04 00 01 00 08 00 03 00 0a 00 00 01 08 00 04 00 00 00 00 00)",
+  "action12(04 00 01 00 20 00 06 00 04 00 02 00 08 00 03 00 0a 00 00 01 06 00 05 00 ff ff 00 00 06 00 06 00 78 56 00 00)",
+  "action12(04 00 01 00 20 00 06 00 04 00 02 00 08 00 03 00 0a 00 00 01 06 00 05 00 34 12 00 00 06 00 06 00 00 00 00 00)",
+  "action12(04 00 01 00 30 00 06 00 04 00 02 00 14 00 03 00 00 fd 00 00 00 00 00 00 00 00 00 00 00 00 00 0f 14 00 04 00 00 fd 00 00 00 00 00 00 00 00 00 00 00 00 00 09)",
+  "action12(04 00 01 00 30 00 06 00 04 00 02 00 14 00 03 00 00 fd 00 00 00 00 00 00 00 00 00 00 00 00 00 01 14 00 04 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00)",
+];
+
 function linesOf(path: string): readonly string[] {
   if (!existsSync(path)) return [];
   const lines = readFileSync(path, "utf8").split("\n");
@@ -105,4 +115,12 @@ export function corpusLines(): readonly SourceLine[] {
 export function underPort(flow: string, port: number): string {
   const named = flow.replace(/(?<=^|[,) ])in_port\([^)]*\)/, `in_port(${port})`);
   return named === flow ? `in_port(${port}),${flow}` : named;
+}
+
+/** Flows with odd ranges of nat(), from a port on. A kernel that has zones of conntrack adds the zone. */
+export function oddRanges(port: number): readonly string[] {
+  return ODD_RANGES.map((list, i) => {
+    const type = list.includes("14 00 03 00") ? "0x86dd),ipv6" : "0x0800),ipv4";
+    return `in_port(${port + i}),eth(),eth_type(${type}(frag=no) ${list}`;
+  });
 }
