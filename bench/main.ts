@@ -9,6 +9,7 @@ import { Exit, exitStatusOf } from "../src/cli/exit.ts";
 import { inHouseStyle, usageFault, withExamples } from "../src/cli/help.ts";
 import { complain } from "../src/cli/output.ts";
 import { checkOutputFile, openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
+import { StatusLine } from "../src/cli/status-line.ts";
 import { systemErrorText } from "../src/cli/system-error.ts";
 import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
 import { temporaryFolder } from "../src/lab/trust.ts";
@@ -190,13 +191,16 @@ async function measureInLab(
   const inside = [join(ROOT, "bench/lab/main.ts"), join(folder, "plan.json"), resolve(out)];
   // Whoever ends the suite ends the guest with it.
   using signals = new EndingSignals();
+  using status = new StatusLine("lab: ");
   const result = await runInLab({
     kernel,
     command: [join(ROOT, "src/cli/bun"), ...inside],
     cwd: ROOT,
     stdin: "ignore",
     signal: signals.signal,
-    onProgress: (line) => console.error(`lab: ${line}`),
+    onProgress: status.say,
+    onWaiting: status.wait,
+    onStart: status.clear,
   });
   if (result.exitCode !== 0) throw new Error(`the inside part ended with ${result.exitCode}`);
   return { lab: result.kernel, labKernel: result.release };

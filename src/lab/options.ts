@@ -38,8 +38,10 @@ export type LabOptions = {
   /** Milliseconds for the command, the boot not counted. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Hears what is being fetched or booted. */
+  /** Hears what is being fetched. */
   readonly onProgress?: Progress | undefined;
+  /** Hears again and again what is waited for, and how far that is: the next line takes this one's place. */
+  readonly onWaiting?: Progress | undefined;
   /** Called when the command starts, with the kernel's release. */
   readonly onStart?: ((release: string) => void) | undefined;
 };
@@ -59,6 +61,7 @@ export type ResolvedOptions = {
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: Progress | undefined;
+  readonly onWaiting: Progress | undefined;
   readonly onStart: ((release: string) => void) | undefined;
 };
 
@@ -86,6 +89,7 @@ export function resolveOptions(options: LabOptions): ResolvedOptions {
     timeoutMs: options.timeoutMs,
     signal: options.signal,
     onProgress: options.onProgress,
+    onWaiting: options.onWaiting,
     onStart: options.onStart,
   };
 }
