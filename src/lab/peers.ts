@@ -44,6 +44,9 @@ const SOURCES: readonly {
   { packages: ["tcpdump"], programs: ["tcpdump"] },
 ];
 
+/** The programs that `--peers` brings: those that tests use, and hold millrace against. */
+export const LAB_PEERS: readonly string[] = ["ovs-dpctl", "ip", "busybox", "tcpdump", "conntrack"];
+
 type Source = (typeof SOURCES)[number];
 
 /** What a peer programs' folder is called in the cache, below its package's own. */

@@ -5,6 +5,7 @@ import {
   type Cached,
   cleanLabs,
   LAB_KERNELS,
+  LAB_PEERS,
   LabError,
   listLabs,
   peerPath,
@@ -76,9 +77,6 @@ export function labCommand(): Command {
   return lab;
 }
 
-/** The programs that tests and benchmarks use, and hold millrace against. */
-const PEERS = ["ovs-dpctl", "ip", "busybox", "tcpdump", "conntrack"];
-
 async function list(options: { json?: boolean }): Promise<void> {
   const found = await listLabs();
   if (options.json === true) return printJson(found);
@@ -137,7 +135,7 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
   const [say, wait] = options.quiet ? [undefined, undefined] : [status.say, status.wait];
   const telling = { onProgress: say, onWaiting: wait, signal: stop.signal };
   try {
-    for (const peer of options.peers === true ? PEERS : []) {
+    for (const peer of options.peers === true ? LAB_PEERS : []) {
       await peerPath([peer], telling);
     }
     const result = await runInLab({
