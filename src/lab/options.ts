@@ -67,7 +67,7 @@ export type ResolvedOptions = {
 
 /** Fills in the defaults. Throws {@link LabError} (USAGE) for what can never run. */
 export function resolveOptions(options: LabOptions): ResolvedOptions {
-  const cwd = resolve(options.cwd ?? process.cwd());
+  const cwd = options.cwd === undefined ? currentFolder() : resolve(options.cwd);
   if (options.command.length === 0) throw new LabError("USAGE", "no command to run in the lab");
   if (!existsSync(cwd) || !statSync(cwd).isDirectory()) {
     throw new LabError("USAGE", `no folder ${cwd} to run in`);
@@ -92,4 +92,19 @@ export function resolveOptions(options: LabOptions): ResolvedOptions {
     onWaiting: options.onWaiting,
     onStart: options.onStart,
   };
+}
+
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new LabError(
+      "USAGE",
+      "the folder that this was started in is gone",
+      "cd to another one",
+      {
+        cause,
+      },
+    );
+  }
 }
