@@ -36,8 +36,8 @@ have a UFID, and for which owner, as it does for text: for the owner that is nam
 made then. OUT has checksums: a load touches nothing where it is damaged.
 
 Examples:
-  millrace compile flows.txt -o flows.mrs
-  millrace load flows.mrs --dp lab0
+  millrace compile flows.txt -o flows.set
+  millrace load flows.set --dp lab0
   millrace compile - -o - < flows.jsonl | ssh lab millrace load - --dp lab0`;
 
 /** `millrace compile`. */
