@@ -17,9 +17,11 @@ export type CommandTable = Readonly<
 const HELP_AFTER = `
 Exit status: 0 all applied; 1 some flows rejected or refused; 2 usage or unreadable input;
 3 no permission, no module, no such datapath, or one that ovs-vswitchd runs; 4 interrupted;
-5 an internal error, or outcomes that stayed unknown; 125 the lab failed. 'millrace help COMMAND' tells more of each command.
+5 an internal error, or outcomes that stayed unknown; 125 the lab failed.
+'millrace help COMMAND' tells more of each command.
 
-Environment: MILLRACE_TRACE=netlink prints every netlink message that is sent or received to standard error, decoded.`;
+Environment: MILLRACE_TRACE=netlink prints every netlink message that is sent or received to
+standard error, decoded.`;
 
 /** Runs the command that `args` names. @returns the exit status */
 export async function runProgram(args: readonly string[], commands: CommandTable): Promise<number> {

@@ -30,10 +30,10 @@ const SHOWN_MAX = 10;
 const REPORTED_MAX = 100;
 
 const HELP_AFTER = `
-The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of the
-kernel. Names of ports stay names, and a load chooses the verb of lines that name none, whether flows
-have a UFID, and for which owner, as it does for text: for the owner that is named here no UFID has to be
-made then. OUT has checksums: a load touches nothing where it is damaged.
+The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of
+the kernel. Names of ports stay names, and a load chooses the verb of lines that name none, whether
+flows have a UFID, and for which owner, as it does for text: for the owner that is named here no
+UFID has to be made then. OUT has checksums: a load touches nothing where it is damaged.
 
 Examples:
   millrace compile flows.txt -o flows.set

@@ -162,7 +162,7 @@ function compare(single: LoadReport, packed: LoadReport): void {
 }
 
 function barOf(name: string, seconds: number, longest: number): void {
-  const width = Math.max(1, Math.round((seconds / longest) * 60));
+  const width = Math.max(1, Math.round((seconds / longest) * 50));
   writeOut(`  ${name.padEnd(13)}${pc.cyan("█".repeat(width))} ${seconds.toFixed(2)} s\n`);
 }
 
