@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { Exit, exitStatusOf } from "../src/cli/exit.ts";
 import { inHouseStyle, usageFault, withExamples } from "../src/cli/help.ts";
-import { complain } from "../src/cli/output.ts";
+import { complain, writeError } from "../src/cli/output.ts";
 import { checkOutputFile, openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
 import { StatusLine } from "../src/cli/status-line.ts";
 import { systemErrorText } from "../src/cli/system-error.ts";
@@ -116,7 +116,7 @@ async function main(words: string[], options: Options): Promise<void> {
   if (options.report !== undefined) {
     const { writeReport } = await import("./report/page.ts");
     writeReport(options.report, results, figures, bars);
-    console.error(`the report: ${options.report}`);
+    writeError(`the report: ${options.report}\n`);
   }
   if (options.svg !== undefined) {
     const { peersSvg } = await import("./report/svg.ts");
@@ -139,7 +139,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
       all: options.peers === true,
     });
     const busy = loadAverage();
-    if (busy > 0.5) console.error(`the machine is busy (load ${busy}): figures will scatter`);
+    if (busy > 0.5) writeError(`the machine is busy (load ${busy}): figures will scatter\n`);
     const skipped = [...peers.skipped];
     const { textFlows, rounds, flows, seed } = size;
     const facts = { flows, textFlows, rounds, seed, parts, skipped };
@@ -158,7 +158,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
 }
 
 function native(folder: string, out: string, size: Size, peers: Peers, options: Options): string[] {
-  console.error("on the host's own kernel");
+  writeError("on the host's own kernel\n");
   const little = options.quick === true;
   return measureNative(
     folder,
@@ -183,7 +183,7 @@ async function measureInLab(
 ): Promise<{ lab: string; labKernel: string }> {
   const wanted: LabPart[] = LAB_PARTS.filter((part) => parts.includes(part));
   if (wanted.length === 0) return { lab: "none", labKernel: "" };
-  console.error("encoding flows");
+  writeError("encoding flows\n");
   const data = join(folder, "data");
   mkdirSync(data);
   const plan = makePlan(data, wanted, size, peers);
@@ -208,7 +208,7 @@ async function measureInLab(
 
 /** The micro-benchmarks, on the host. */
 function micro(folder: string, out: string, quick: boolean): void {
-  console.error("micro-benchmarks");
+  writeError("micro-benchmarks\n");
   const file = join(folder, "micro.json");
   const script = join(ROOT, "bench/micro/main.ts");
   const few = quick ? ["--milliseconds", "20"] : [];

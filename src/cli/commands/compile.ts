@@ -10,10 +10,10 @@ import { excerpt } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
+import { askForFlows, bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 import { Slices } from "../slices.ts";
-import { askForFlows, isTyped } from "../typed-input.ts";
+import { isTyped } from "../terminal.ts";
 
 // `millrace compile`: text or JSON to a flow set.
 
