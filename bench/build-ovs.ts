@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { writeError } from "../src/cli/output.ts";
 import { LabError } from "../src/lab/error.ts";
 import { lastLines, runTool } from "../src/lab/tool.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
@@ -77,7 +78,7 @@ async function buildLibrary(folder: string): Promise<void> {
   if (missing.length > 0) {
     throw new LabError("UNAVAILABLE", `there is no ${missing.join(", no ")} to build it with`);
   }
-  console.error("building OVS's own library: once, for some minutes");
+  writeError("building OVS's own library: once, for some minutes\n");
   using signals = new EndingSignals();
   const packed = join(folder, "root", ARCHIVES);
   const archive = readdirSync(packed).find((name) => name.startsWith("openvswitch.tar"));

@@ -7,8 +7,9 @@ import { join, resolve } from "node:path";
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { Exit, exitStatusOf } from "../src/cli/exit.ts";
 import { inHouseStyle, usageFault, withExamples } from "../src/cli/help.ts";
-import { complain } from "../src/cli/output.ts";
+import { complain, writeError } from "../src/cli/output.ts";
 import { checkOutputFile, openOutputFile, writeWholeFile } from "../src/cli/output-file.ts";
+import { StatusLine } from "../src/cli/status-line.ts";
 import { systemErrorText } from "../src/cli/system-error.ts";
 import { LAB_KERNELS, LabError, type LabKernel, runInLab } from "../src/lab/index.ts";
 import { temporaryFolder } from "../src/lab/trust.ts";
@@ -115,7 +116,7 @@ async function main(words: string[], options: Options): Promise<void> {
   if (options.report !== undefined) {
     const { writeReport } = await import("./report/page.ts");
     writeReport(options.report, results, figures, bars);
-    console.error(`the report: ${options.report}`);
+    writeError(`the report: ${options.report}\n`);
   }
   if (options.svg !== undefined) {
     const { peersSvg } = await import("./report/svg.ts");
@@ -138,7 +139,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
       all: options.peers === true,
     });
     const busy = loadAverage();
-    if (busy > 0.5) console.error(`the machine is busy (load ${busy}): figures will scatter`);
+    if (busy > 0.5) writeError(`the machine is busy (load ${busy}): figures will scatter\n`);
     const skipped = [...peers.skipped];
     const { textFlows, rounds, flows, seed } = size;
     const facts = { flows, textFlows, rounds, seed, parts, skipped };
@@ -157,7 +158,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
 }
 
 function native(folder: string, out: string, size: Size, peers: Peers, options: Options): string[] {
-  console.error("on the host's own kernel");
+  writeError("on the host's own kernel\n");
   const little = options.quick === true;
   return measureNative(
     folder,
@@ -182,7 +183,7 @@ async function measureInLab(
 ): Promise<{ lab: string; labKernel: string }> {
   const wanted: LabPart[] = LAB_PARTS.filter((part) => parts.includes(part));
   if (wanted.length === 0) return { lab: "none", labKernel: "" };
-  console.error("encoding flows");
+  writeError("encoding flows\n");
   const data = join(folder, "data");
   mkdirSync(data);
   const plan = makePlan(data, wanted, size, peers);
@@ -190,13 +191,16 @@ async function measureInLab(
   const inside = [join(ROOT, "bench/lab/main.ts"), join(folder, "plan.json"), resolve(out)];
   // Whoever ends the suite ends the guest with it.
   using signals = new EndingSignals();
+  using status = new StatusLine("lab: ");
   const result = await runInLab({
     kernel,
     command: [join(ROOT, "src/cli/bun"), ...inside],
     cwd: ROOT,
     stdin: "ignore",
     signal: signals.signal,
-    onProgress: (line) => console.error(`lab: ${line}`),
+    onProgress: status.say,
+    onWaiting: status.wait,
+    onStart: status.clear,
   });
   if (result.exitCode !== 0) throw new Error(`the inside part ended with ${result.exitCode}`);
   return { lab: result.kernel, labKernel: result.release };
@@ -204,7 +208,7 @@ async function measureInLab(
 
 /** The micro-benchmarks, on the host. */
 function micro(folder: string, out: string, quick: boolean): void {
-  console.error("micro-benchmarks");
+  writeError("micro-benchmarks\n");
   const file = join(folder, "micro.json");
   const script = join(ROOT, "bench/micro/main.ts");
   const few = quick ? ["--milliseconds", "20"] : [];

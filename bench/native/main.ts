@@ -1,3 +1,4 @@
+import { writeError } from "../../src/cli/output.ts";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeSample } from "../../src/format/sample.ts";
@@ -56,7 +57,7 @@ function append(
 
 /** A run that does not count, and why. */
 function appendFailed(out: string, variant: Native, round: number, failed: string): void {
-  console.error(`${variant.name}: ${failed}`);
+  writeError(`${variant.name}: ${failed}\n`);
   append(out, variant, round, { flows: 0, seconds: 0, failed });
 }
 

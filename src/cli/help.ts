@@ -1,9 +1,16 @@
 import { type Command, type CommanderError, Help } from "commander";
+import { writeOut } from "./output.ts";
 
 /** Lines of help are no longer than this, nor than the terminal is wide. */
 const COLUMNS = 100;
 
 const HELP = new Help();
+
+// What stands below the options is made for a wide terminal.
+function fitting(text: string): string {
+  const { columns } = process.stdout;
+  return columns === undefined ? text : Bun.wrapAnsi(text, columns, { trim: false });
+}
 
 /** Adds examples to the end of a command's help. @returns the command */
 export function withExamples(command: Command, ...examples: readonly string[]): Command {
@@ -16,6 +23,7 @@ export function inHouseStyle(command: Command): Command {
   return command
     .configureOutput({
       outputError: () => undefined,
+      writeOut: (text) => writeOut(fitting(text)),
       getOutHelpWidth: () => Math.min(COLUMNS, process.stdout.columns ?? COLUMNS),
     })
     .configureHelp({

@@ -33,6 +33,11 @@ export function complain(message: string): void {
   writeError(`millrace: ${message}\n`);
 }
 
+/** Says that flows are to be typed: otherwise a command that reads a terminal seems to hang. */
+export function askForFlows(): void {
+  writeError("reading flows from this terminal, one a line; Ctrl-D ends them\n");
+}
+
 /** @returns whether there is anybody who reads it */
 function writeTo(fd: number, output: Uint8Array | string): boolean {
   const data = typeof output === "string" ? Buffer.from(output) : output;

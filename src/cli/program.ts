@@ -1,13 +1,6 @@
-import { Command, CommanderError } from "commander";
-import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import { LabError } from "../lab/error.ts";
-import { MillraceError } from "../sys/errors.ts";
-import { excerpt } from "./excerpt.ts";
-import { Exit, exitStatusOf, UsageError } from "./exit.ts";
-import { inHouseStyle, usageFault, withExamples } from "./help.ts";
-import { complain, writeError } from "./output.ts";
-import { systemErrorText } from "./system-error.ts";
-import { isColoured } from "./terminal.ts";
+import { Command } from "commander";
+import { Exit } from "./exit.ts";
+import { inHouseStyle, withExamples } from "./help.ts";
 
 /** A command by name: what it does in a line, and how to get it. */
 export type CommandTable = Readonly<
@@ -17,9 +10,11 @@ export type CommandTable = Readonly<
 const HELP_AFTER = `
 Exit status: 0 all applied; 1 some flows rejected or refused; 2 usage or unreadable input;
 3 no permission, no module, no such datapath, or one that ovs-vswitchd runs; 4 interrupted;
-5 an internal error, or outcomes that stayed unknown; 125 the lab failed. 'millrace help COMMAND' tells more of each command.
+5 an internal error, or outcomes that stayed unknown; 125 the lab failed.
+'millrace help COMMAND' tells more of each command.
 
-Environment: MILLRACE_TRACE=netlink prints every netlink message that is sent or received to standard error, decoded.`;
+Environment: MILLRACE_TRACE=netlink prints every netlink message that is sent or received to
+standard error, decoded.`;
 
 /** Runs the command that `args` names. @returns the exit status */
 export async function runProgram(args: readonly string[], commands: CommandTable): Promise<number> {
@@ -30,8 +25,8 @@ export async function runProgram(args: readonly string[], commands: CommandTable
     await program.parseAsync(words, { from: "user" });
     return process.exitCode;
   } catch (error) {
-    tell(error, pathOf(program, words));
-    return statusOf(error);
+    const { endWith } = await import("./ending.ts");
+    return endWith(error, program, words);
   }
 }
 
@@ -79,46 +74,4 @@ function configure(command: Command): void {
   if (command.commands.length > 0)
     command.helpCommand("help [COMMAND]", "the help of one of these");
   for (const subcommand of command.commands) configure(subcommand);
-}
-
-/** The command that a line names, with its subcommand: `millrace lab run`. */
-function pathOf(program: Command, words: readonly string[]): string {
-  let command = program;
-  const path = [program.name()];
-  for (const word of words) {
-    if (word.startsWith("-")) continue;
-    const next = command.commands.find((known) => known.name() === word);
-    if (next === undefined) break;
-    command = next;
-    path.push(word);
-  }
-  return path.join(" ");
-}
-
-function tell(error: unknown, path: string): void {
-  const hint = `(see '${path} --help')\n`;
-  if (error instanceof CommanderError) {
-    const fault = usageFault(error);
-    if (fault === undefined) return;
-    complain(fault);
-    writeError(hint);
-  } else if (error instanceof FlowSyntaxError) {
-    const { message, text, caretAt: caret } = error;
-    complain(message);
-    writeError(excerpt({ text, caret }));
-  } else if (error instanceof MillraceError || error instanceof LabError) {
-    complain(error.message);
-    if (error instanceof UsageError) writeError(hint);
-  } else {
-    complain(systemErrorText(error) ?? `internal error: ${inspected(error)}`);
-  }
-}
-
-function inspected(error: unknown): string {
-  return Bun.inspect(error, { colors: isColoured(2) });
-}
-
-function statusOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
-  return exitStatusOf(error);
 }

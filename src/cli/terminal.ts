@@ -1,6 +1,6 @@
 import { isatty } from "../sys/libc.ts";
 
-// What the terminal behind an output can do.
+// What is behind standard input and output, and what it can do.
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -17,4 +17,11 @@ export function isColoured(fd: number, env: Environment = process.env): boolean 
   if ((env["NO_COLOR"] ?? "") !== "") return false;
   const force = env["FORCE_COLOR"] ?? "";
   return force === "" ? canDraw(fd, env) : force !== "0" && force !== "false";
+}
+
+const STANDARD_INPUT = 0;
+
+/** Whether a person types the input of a command: it is `-`, and behind that is a terminal. */
+export function isTyped(path: string): boolean {
+  return path === "-" && isatty(STANDARD_INPUT);
 }

@@ -1,20 +1,8 @@
+import type { Compression } from "./detect.ts";
 import { type ByteSource, streamSource, UnreadableInputError } from "./source.ts";
-
-/** How an input may be compressed: what `gzip` and `zstd` write. */
-type Compression = "gzip" | "zstd";
 
 /** Compressed bytes are read in pieces of this size; what they hold comes in pieces, too. */
 const PIECE_BYTES = 64 << 10;
-
-/** How an input that begins with `first` is compressed; undefined where it is not. */
-export function compressionOf(first: Uint8Array): Compression | undefined {
-  const [a = 0, b, c, d] = first;
-  if (a === 0x1f && b === 0x8b && c === 0x08) return "gzip";
-  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return "zstd";
-  // A frame that is to be skipped: pzstd puts one first.
-  if ((a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18) return "zstd";
-  return undefined;
-}
 
 /**
  * What a compressed input holds. It has to be waited for, and is read once. Memory is bounded, however much a

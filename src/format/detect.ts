@@ -1,4 +1,3 @@
-import { compressionOf, decompressed } from "./compressed.ts";
 import { looksLikeFlowSet } from "./flow-set/layout.ts";
 import type { ByteSource } from "./source.ts";
 import { OPEN_BRACE } from "../flow/text/ascii.ts";
@@ -13,6 +12,19 @@ export type DetectedSource = { readonly format: FlowFormat; readonly source: Byt
 
 /** Enough for the header of a flow set, and for the blank lines before the first object. */
 const LOOK_BYTES = 4096;
+
+/** How an input may be compressed: what `gzip` and `zstd` write. */
+export type Compression = "gzip" | "zstd";
+
+/** How an input that begins with `first` is compressed; undefined where it is not. */
+export function compressionOf(first: Uint8Array): Compression | undefined {
+  const [a = 0, b, c, d] = first;
+  if (a === 0x1f && b === 0x8b && c === 0x08) return "gzip";
+  if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return "zstd";
+  // A frame that is to be skipped: pzstd puts one first.
+  if ((a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18) return "zstd";
+  return undefined;
+}
 
 /** The format of an input that begins with `first`; text is what is nothing else. */
 export function formatOf(first: Uint8Array): FlowFormat {
@@ -48,6 +60,8 @@ function decide(source: ByteSource, first: Uint8Array): DetectedSource | Promise
   const compression = compressionOf(first);
   const whole = putBack(source, first);
   if (compression === undefined) return { format: formatOf(first), source: whole };
+  // Loaded where it is wanted: most inputs are plain.
+  const { decompressed }: typeof import("./compressed.ts") = require("./compressed.ts");
   return ofCompressed(decompressed(whole, compression));
 }
 

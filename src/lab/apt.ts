@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { megabytes, watchBytes } from "./arriving.ts";
 import { cacheFolder, withLock } from "./cache.ts";
 import { LabError } from "./error.ts";
 import { lastLines, runTool, type ToolResult } from "./tool.ts";
@@ -72,48 +73,55 @@ function hasLists(folder: string): boolean {
 async function withLists(
   packages: readonly string[],
   command: readonly string[],
-  options: { cwd?: string; timeoutMs: number; onProgress?: Progress; signal?: AbortSignal },
+  options: AptOptions & { readonly cwd?: string; readonly timeoutMs: number },
 ): Promise<ToolResult> {
   const folder = aptFolder();
   const [program = "apt-get", ...args] = command;
   const tried: string[] = [];
   // apt's own locks are off, as they want root: one process at a time all the same.
-  return withLock("apt", async () => {
-    const status = existsSync(STATUS) ? readFileSync(STATUS, "utf8") : "";
-    writeFileSync(statusFile(folder), statusWithout(status, packages));
-    const attempt = async (lists: Lists): Promise<ToolResult | undefined> => {
-      const result = await runTool([program, ...aptOptions(folder, lists), ...args], {
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  return withLock(
+    "apt",
+    async () => {
+      const status = existsSync(STATUS) ? readFileSync(STATUS, "utf8") : "";
+      writeFileSync(statusFile(folder), statusWithout(status, packages));
+      const attempt = async (lists: Lists): Promise<ToolResult | undefined> => {
+        const result = await runTool([program, ...aptOptions(folder, lists), ...args], {
+          ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+          timeoutMs: options.timeoutMs,
+          signal: options.signal,
+        });
+        if (result.exitCode === 0) return result;
+        tried.push(`with the ${lists} package lists: ${lastLines(result.stderr, 3)}`);
+        return undefined;
+      };
+      if (hasLists("/var/lib/apt/lists")) {
+        const result = await attempt("machine");
+        if (result !== undefined) return result;
+      }
+      const privateLists = join(folder, "state", "lists");
+      if (hasLists(privateLists)) {
+        const result = await attempt("private");
+        if (result !== undefined) return result;
+      }
+      options.onProgress?.("fetching package lists");
+      using _ = watchBytes(privateLists, (bytes) =>
+        options.onWaiting?.(`fetching package lists: ${megabytes(bytes)}`),
+      );
+      const update = await runTool(["apt-get", ...aptOptions(folder, "private"), "-q", "update"], {
         timeoutMs: options.timeoutMs,
         signal: options.signal,
       });
-      if (result.exitCode === 0) return result;
-      tried.push(`with the ${lists} package lists: ${lastLines(result.stderr, 3)}`);
-      return undefined;
-    };
-    if (hasLists("/var/lib/apt/lists")) {
-      const result = await attempt("machine");
-      if (result !== undefined) return result;
-    }
-    const privateLists = join(folder, "state", "lists");
-    if (hasLists(privateLists)) {
+      if (update.exitCode !== 0) tried.push(`apt-get update: ${lastLines(update.stderr, 3)}`);
       const result = await attempt("private");
       if (result !== undefined) return result;
-    }
-    options.onProgress?.("fetching package lists");
-    const update = await runTool(["apt-get", ...aptOptions(folder, "private"), "-q", "update"], {
-      timeoutMs: options.timeoutMs,
-      signal: options.signal,
-    });
-    if (update.exitCode !== 0) tried.push(`apt-get update: ${lastLines(update.stderr, 3)}`);
-    const result = await attempt("private");
-    if (result !== undefined) return result;
-    throw new LabError(
-      "FETCH",
-      `cannot get ${packages.join(", ")} through apt:\n${tried.join("\n")}`,
-      "check the network and /etc/apt/sources.list (Debian's main is needed)",
-    );
-  });
+      throw new LabError(
+        "FETCH",
+        `cannot get ${packages.join(", ")} through apt:\n${tried.join("\n")}`,
+        "check the network and /etc/apt/sources.list (Debian's main is needed)",
+      );
+    },
+    options.onWaiting,
+  );
 }
 
 /** A line for people about what is going on. */
@@ -122,6 +130,8 @@ export type Progress = (line: string) => void;
 /** How packages are fetched. */
 export type AptOptions = {
   readonly onProgress?: Progress | undefined;
+  /** Hears again and again what is waited for, and how far that is: the next line takes this one's place. */
+  readonly onWaiting?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -135,24 +145,41 @@ export async function download(
   folder: string,
   options: AptOptions = {},
 ): Promise<string[]> {
-  options.onProgress?.(`downloading ${packages.join(", ")}`);
+  options.onWaiting?.(`asking apt for ${packages.join(", ")}`);
+  const listed = await withLists(
+    packages,
+    ["apt-get", "-q", "--print-uris", "download", ...packages],
+    { ...options, timeoutMs: QUERY_TIMEOUT_MS },
+  );
+  const total = megabytes(bytesOfPackages(listed.stdout));
+  options.onProgress?.(`downloading ${packages.join(", ")}: ${total}`);
+  using _ = watchBytes(folder, (bytes) => options.onWaiting?.(`${megabytes(bytes)} of ${total}`));
   await withLists(packages, ["apt-get", "-q", "download", ...packages], {
+    ...options,
     cwd: folder,
     timeoutMs: DOWNLOAD_TIMEOUT_MS,
-    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
   const files = readdirSync(folder).filter((name) => name.endsWith(".deb"));
   if (files.length === 0) throw new LabError("FETCH", `apt brought nothing of ${packages.join()}`);
   return files.sort().map((name) => join(folder, name));
 }
 
+/** A package in what `apt-get --print-uris` prints: its name and its size. */
+const PACKAGE_LINE = /^'[^']+' ([^_ ]+)_[^ ]+\.deb (\d+)/;
+
+/** How long the packages are that `apt-get --print-uris` would fetch, from what it prints. */
+export function bytesOfPackages(output: string): number {
+  let bytes = 0;
+  for (const line of output.split("\n")) bytes += Number(PACKAGE_LINE.exec(line)?.[2] ?? 0);
+  return bytes;
+}
+
 /** The packages that `apt-get --print-uris install` would add, from what it prints. */
 export function parseNewPackages(output: string): string[] {
   const found: string[] = [];
   for (const line of output.split("\n")) {
-    const match = /^'[^']+' ([^_ ]+)_[^ ]+\.deb \d+/.exec(line);
-    if (match?.[1] !== undefined) found.push(match[1]);
+    const name = PACKAGE_LINE.exec(line)?.[1];
+    if (name !== undefined) found.push(name);
   }
   return found;
 }
@@ -167,20 +194,22 @@ export async function missingPackages(
   packages: readonly string[],
   options: AptOptions = {},
 ): Promise<string[]> {
+  options.onWaiting?.(`asking apt what ${packages.join(", ")} need`);
   const result = await withLists(
     packages,
     ["apt-get", "-q", "--print-uris", "--no-install-recommends", "-y", "install", ...packages],
-    {
-      timeoutMs: QUERY_TIMEOUT_MS,
-      ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    },
+    { ...options, timeoutMs: QUERY_TIMEOUT_MS },
   );
   return parseNewPackages(result.stdout);
 }
 
 /** Unpacks a package file into `folder` without installing it. */
-export async function unpack(file: string, folder: string, signal?: AbortSignal): Promise<void> {
+export async function unpack(
+  file: string,
+  folder: string,
+  { signal, onWaiting }: AptOptions = {},
+): Promise<void> {
+  onWaiting?.(`unpacking ${basename(file)}`);
   const result = await runTool(["dpkg", "-x", file, folder], {
     timeoutMs: QUERY_TIMEOUT_MS,
     signal,

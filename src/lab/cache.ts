@@ -107,12 +107,19 @@ export function cacheFolder(...names: string[]): string {
   return path;
 }
 
+/** A process that waits for another one says so after this time. */
+const QUIET_WAIT_MS = 500;
+
 /**
- * Runs `work` while no other process holds the lock `name`; waits for one that does.
+ * Runs `work` while no other process holds the lock `name`; waits for one that does, and says so to `onWaiting`.
  *
  * The lock is flock(2)'s, held by a child that ends with this process: a crash leaves none behind.
  */
-export async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  name: string,
+  work: () => Promise<T>,
+  onWaiting?: (line: string) => void,
+): Promise<T> {
   const file = join(cacheFolder("locks"), name);
   const holder = spawn("flock", ["--exclusive", file, "sh", "-c", "echo held; read -r _"], {
     stdio: ["pipe", "pipe", "ignore"],
@@ -129,7 +136,11 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
     held.reject(new LabError("UNAVAILABLE", `cannot lock ${file}`));
     ended.resolve();
   });
-  await held.promise;
+  const patience = setTimeout(
+    () => onWaiting?.(`waiting for another process, which fetches packages`),
+    QUIET_WAIT_MS,
+  );
+  await held.promise.finally(() => clearTimeout(patience));
   try {
     return await work();
   } finally {

@@ -9,8 +9,9 @@ import { sweepRuns } from "./runs.ts";
 import type { SessionResult } from "./session.ts";
 
 export { LabError, type LabErrorCode } from "./error.ts";
-export { listLabs, type KernelOffer, type LabList } from "./list.ts";
-export { peerPath } from "./peers.ts";
+export { type Cleaned, cleanLabs } from "./clean.ts";
+export { type Cached, listLabs, type KernelOffer, type LabList } from "./list.ts";
+export { LAB_PEERS, peerPath } from "./peers.ts";
 export { LAB_KERNELS, type LabKernel, type LabOptions } from "./options.ts";
 export type { InputSource } from "./input.ts";
 export type { OutputTarget } from "./streams.ts";

@@ -17,7 +17,7 @@ export type KernelOffer = {
 };
 
 /** Something that the lab keeps on disk. */
-type Cached = { readonly name: string; readonly bytes: number };
+export type Cached = { readonly name: string; readonly bytes: number };
 
 /** What {@link listLabs} finds. */
 export type LabList = {
@@ -84,7 +84,7 @@ function cachedIn(kind: string): Cached[] {
 }
 
 /** What a tree takes on disk. */
-function diskUsage(path: string): number {
+export function diskUsage(path: string): number {
   const entry = lstatSync(path, { throwIfNoEntry: false });
   if (entry === undefined) return 0;
   if (!entry.isDirectory()) return entry.blocks * 512;

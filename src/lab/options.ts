@@ -38,8 +38,10 @@ export type LabOptions = {
   /** Milliseconds for the command, the boot not counted. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Hears what is being fetched or booted. */
+  /** Hears what is being fetched. */
   readonly onProgress?: Progress | undefined;
+  /** Hears again and again what is waited for, and how far that is: the next line takes this one's place. */
+  readonly onWaiting?: Progress | undefined;
   /** Called when the command starts, with the kernel's release. */
   readonly onStart?: ((release: string) => void) | undefined;
 };
@@ -59,12 +61,13 @@ export type ResolvedOptions = {
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: Progress | undefined;
+  readonly onWaiting: Progress | undefined;
   readonly onStart: ((release: string) => void) | undefined;
 };
 
 /** Fills in the defaults. Throws {@link LabError} (USAGE) for what can never run. */
 export function resolveOptions(options: LabOptions): ResolvedOptions {
-  const cwd = resolve(options.cwd ?? process.cwd());
+  const cwd = options.cwd === undefined ? currentFolder() : resolve(options.cwd);
   if (options.command.length === 0) throw new LabError("USAGE", "no command to run in the lab");
   if (!existsSync(cwd) || !statSync(cwd).isDirectory()) {
     throw new LabError("USAGE", `no folder ${cwd} to run in`);
@@ -86,6 +89,22 @@ export function resolveOptions(options: LabOptions): ResolvedOptions {
     timeoutMs: options.timeoutMs,
     signal: options.signal,
     onProgress: options.onProgress,
+    onWaiting: options.onWaiting,
     onStart: options.onStart,
   };
+}
+
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new LabError(
+      "USAGE",
+      "the folder that this was started in is gone",
+      "cd to another one",
+      {
+        cause,
+      },
+    );
+  }
 }

@@ -44,6 +44,9 @@ const SOURCES: readonly {
   { packages: ["tcpdump"], programs: ["tcpdump"] },
 ];
 
+/** The programs that `--peers` brings: those that tests use, and hold millrace against. */
+export const LAB_PEERS: readonly string[] = ["ovs-dpctl", "ip", "busybox", "tcpdump", "conntrack"];
+
 type Source = (typeof SOURCES)[number];
 
 /** What a peer programs' folder is called in the cache, below its package's own. */
@@ -102,16 +105,22 @@ async function peerFolder(name: string, options: AptOptions): Promise<string> {
   const source = SOURCES.find(({ programs }) => programs.includes(name));
   if (source === undefined) throw new LabError("USAGE", `no known package brings ${name}`);
   try {
-    return await withLock("peers", async () => {
-      // Another process may have fetched it while this one waited.
-      const fetched = findCached(name);
-      if (fetched !== undefined) return fetched;
-      const folder = await publish(cacheFolder("peers"), (draft) => fetch(source, draft, options));
-      if (!existsSync(join(folder, BIN, name))) {
-        throw new LabError("FETCH", `the package ${source.packages[0]} comes without ${name}`);
-      }
-      return join(folder, BIN);
-    });
+    return await withLock(
+      "peers",
+      async () => {
+        // Another process may have fetched it while this one waited.
+        const fetched = findCached(name);
+        if (fetched !== undefined) return fetched;
+        const folder = await publish(cacheFolder("peers"), (draft) =>
+          fetch(source, draft, options),
+        );
+        if (!existsSync(join(folder, BIN, name))) {
+          throw new LabError("FETCH", `the package ${source.packages[0]} comes without ${name}`);
+        }
+        return join(folder, BIN);
+      },
+      options.onWaiting,
+    );
   } catch (error) {
     const here = Bun.which(name, { PATH: programPath() });
     if (!(error instanceof LabError) || here === null) throw error;
@@ -133,7 +142,7 @@ async function fetch(source: Source, draft: string, options: AptOptions): Promis
   if (main === undefined) throw new LabError("FETCH", `apt brought no ${wanted}`);
   const root = join(draft, "root");
   for (const file of files) {
-    await unpack(file, root, options.signal);
+    await unpack(file, root, options);
     rmSync(file);
   }
   const name = basename(main, ".deb");

@@ -70,36 +70,40 @@ async function kernelPackage(options: AptOptions): Promise<string> {
 export async function qemuTree(options: AptOptions = {}): Promise<GuestTree> {
   const ready = cachedQemuTree();
   if (ready !== undefined) return unchanged(ready);
-  return withLock("qemu", async () => {
-    // Another process may have fetched it while this one waited.
-    const fetched = cachedQemuTree();
-    if (fetched !== undefined) return unchanged(fetched);
-    const folder = await publish(cacheFolder("qemu"), async (draft) => {
-      const image = await kernelPackage(options);
-      const files = await download([image, "busybox-static"], draft, options);
-      for (const file of files) {
-        await unpack(file, draft, options.signal);
-        rmSync(file);
-      }
-      const tree = describe(draft);
-      if (tree === undefined) throw new LabError("FETCH", `not what a lab needs: ${image}`);
-      options.onProgress?.(`preparing the modules of ${tree.release}`);
-      await prepareModules(tree, options.signal);
-      const index = readModuleIndex(tree.modules);
-      if (!index.has("openvswitch")) {
-        throw new LabError("UNAVAILABLE", `the kernel ${tree.release} comes without openvswitch`);
-      }
-      writeFileSync(tree.index, indexText(index));
-      await linkApplets(tree.busybox, tree.applets);
-      return basename(
-        files.find((file) => basename(file).startsWith("linux-image")) ?? image,
-        ".deb",
-      );
-    });
-    const tree = describe(folder);
-    if (tree === undefined) throw new LabError("FETCH", `${folder} is not whole: remove it`);
-    return tree;
-  });
+  return withLock(
+    "qemu",
+    async () => {
+      // Another process may have fetched it while this one waited.
+      const fetched = cachedQemuTree();
+      if (fetched !== undefined) return unchanged(fetched);
+      const folder = await publish(cacheFolder("qemu"), async (draft) => {
+        const image = await kernelPackage(options);
+        const files = await download([image, "busybox-static"], draft, options);
+        for (const file of files) {
+          await unpack(file, draft, options);
+          rmSync(file);
+        }
+        const tree = describe(draft);
+        if (tree === undefined) throw new LabError("FETCH", `not what a lab needs: ${image}`);
+        options.onProgress?.(`preparing the modules of ${tree.release}`);
+        await prepareModules(tree, options.signal);
+        const index = readModuleIndex(tree.modules);
+        if (!index.has("openvswitch")) {
+          throw new LabError("UNAVAILABLE", `the kernel ${tree.release} comes without openvswitch`);
+        }
+        writeFileSync(tree.index, indexText(index));
+        await linkApplets(tree.busybox, tree.applets);
+        return basename(
+          files.find((file) => basename(file).startsWith("linux-image")) ?? image,
+          ".deb",
+        );
+      });
+      const tree = describe(folder);
+      if (tree === undefined) throw new LabError("FETCH", `${folder} is not whole: remove it`);
+      return tree;
+    },
+    options.onWaiting,
+  );
 }
 
 /** Keeps the modules that a lab wants, uncompressed, and lists what each needs. */

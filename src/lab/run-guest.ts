@@ -64,6 +64,7 @@ export async function runInGuest(
       readOnly: options.readOnly,
     });
     const root = options.readOnly ? "ro" : "rw";
+    options.onWaiting?.(`booting ${kernel.title}, ${tree.release}`);
     const vm = startVm(kernel.command(folder, init, root), folder, kernel.env(folder));
     return await converse(vm, {
       ...options,

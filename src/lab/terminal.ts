@@ -30,6 +30,8 @@ export function attachTerminal(vm: Vm): () => void {
   process.stdin.setRawMode(true);
   process.stdin.on("data", keys);
   process.stdout.on("resize", resize);
+  // It may have changed while the guest booted.
+  resize();
   process.stdin.resume();
   return () => {
     process.stdin.off("data", keys);

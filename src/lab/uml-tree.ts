@@ -89,33 +89,37 @@ export async function umlTree(options: AptOptions = {}): Promise<GuestTree> {
       `User Mode Linux exists for x86-64 only, not ${process.arch}`,
     );
   }
-  return withLock("uml", async () => {
-    // Another process may have fetched it while this one waited.
-    const fetched = cachedUmlTree();
-    if (fetched !== undefined) return unchanged(fetched);
-    const folder = await publish(cacheFolder("uml"), async (draft) => {
-      const files = await download(PACKAGES, draft, options);
-      for (const file of files) {
-        await unpack(file, draft, options.signal);
-        rmSync(file);
-      }
-      const tree = describe(draft);
-      if (tree === undefined) {
-        throw new LabError(
-          "FETCH",
-          `not what a lab needs: ${files.map((file) => basename(file)).join(", ")}`,
-        );
-      }
-      await check(tree, options.signal);
-      writeFileSync(tree.index, indexText(readModuleIndex(tree.modules)));
-      await linkApplets(tree.busybox, tree.applets);
-      const kernel = files.find((file) => basename(file).startsWith("user-mode-linux_"));
-      return basename(kernel ?? "user-mode-linux", ".deb");
-    });
-    const tree = describe(folder);
-    if (tree === undefined) throw new LabError("FETCH", `${folder} is not whole: remove it`);
-    return tree;
-  });
+  return withLock(
+    "uml",
+    async () => {
+      // Another process may have fetched it while this one waited.
+      const fetched = cachedUmlTree();
+      if (fetched !== undefined) return unchanged(fetched);
+      const folder = await publish(cacheFolder("uml"), async (draft) => {
+        const files = await download(PACKAGES, draft, options);
+        for (const file of files) {
+          await unpack(file, draft, options);
+          rmSync(file);
+        }
+        const tree = describe(draft);
+        if (tree === undefined) {
+          throw new LabError(
+            "FETCH",
+            `not what a lab needs: ${files.map((file) => basename(file)).join(", ")}`,
+          );
+        }
+        await check(tree, options.signal);
+        writeFileSync(tree.index, indexText(readModuleIndex(tree.modules)));
+        await linkApplets(tree.busybox, tree.applets);
+        const kernel = files.find((file) => basename(file).startsWith("user-mode-linux_"));
+        return basename(kernel ?? "user-mode-linux", ".deb");
+      });
+      const tree = describe(folder);
+      if (tree === undefined) throw new LabError("FETCH", `${folder} is not whole: remove it`);
+      return tree;
+    },
+    options.onWaiting,
+  );
 }
 
 /** Makes a folder of links to busybox, one for each of its commands. */

@@ -32,6 +32,11 @@ describe("the words that complete a line", () => {
     expect(words("load", "--transport", "s")).toEqual(["sendmmsg", "send"]);
     expect(words("load", "--transport", "send", "--dry")).toEqual(["--dry-run"]);
     expect(words("load", "")).toEqual([":files"]);
+    expect(words("hel")).toEqual(["help"]);
+    expect(words("help", "lo")).toEqual(["load"]);
+    expect(words("help", "lab", "")).toEqual(["run", "shell", "list", "clean"]);
+    expect(words("help", "load", "")).toEqual([]);
+    expect(words("help", "load", "--")).toEqual([]);
     expect(words("completion", "")).toEqual(["bash", "zsh", "fish"]);
     expect(words("load", "--transport=sen")).toEqual(["--transport=sendmmsg", "--transport=send"]);
     expect(words("load", "--errors=fl")).toEqual([":files"]);

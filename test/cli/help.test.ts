@@ -54,6 +54,7 @@ describe.each(found)("the help of $path", ({ path, command }) => {
     for (const name of names) expect(name).toMatch(/^[A-Z][A-Z=.]*$/);
     expect(help).toStartWith(`Usage: ${path} `);
     expect(help).not.toMatch(/\[options\]|\[command\]/);
+    expect(help.split("\n").filter((line) => line.length > 100)).toEqual([]);
   });
 
   test("says what the command does, in a sentence for a command, in words for a part of one", () => {

@@ -71,6 +71,16 @@ describe("the input of a load", () => {
     },
   );
 
+  test.each(["load - --dry-run --errors /nowhere/x", "compile - -o /nowhere/x"])(
+    "%s: what fails before the input is read does not wait for it",
+    (words) => {
+      // A pipe that somebody has open, and says nothing.
+      const silent = "rm -f fifo; mkfifo fifo; exec 3<>fifo";
+      const { exitCode, stderr } = shell(`${silent}; timeout 30 millrace ${words} <fifo`);
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining("there is no such folder")]);
+    },
+  );
+
   test("SIGINT ends a compile that waits for more, which leaves no file", async () => {
     shell("rm -f fifo; mkfifo fifo");
     const writer = Bun.spawn(["sh", "-c", `exec 3<>fifo; echo '${sampleLine(1)}' >&3; sleep 60`], {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { validate } from "../../src/index.ts";
-import { compressionOf } from "../../src/format/compressed.ts";
+import { compressionOf } from "../../src/format/detect.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource, streamSource } from "../../src/format/source.ts";
 import { startLoad, startLoadSync } from "../../src/load/start-load.ts";

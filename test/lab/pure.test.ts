@@ -1,11 +1,16 @@
 import { describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import fc from "fast-check";
-import { aptOptions, parseNewPackages } from "../../src/lab/apt.ts";
+import { aptOptions, bytesOfPackages, parseNewPackages } from "../../src/lab/apt.ts";
 import { cacheCandidates, visibleInGuest } from "../../src/lab/cache.ts";
 import { guestEnvironment } from "../../src/lab/environment.ts";
 import { sendInput } from "../../src/lab/input.ts";
 import { shellQuote } from "../../src/lab/tool.ts";
+import { watchBytes } from "../../src/lab/arriving.ts";
 import { umlCommand } from "../../src/lab/uml.ts";
+import { limit } from "../runner/limit.ts";
 
 test("a word survives the shell, whatever it holds", () => {
   const word = fc.string({ unit: "grapheme" }).filter((text) => !text.includes("\0"));
@@ -27,6 +32,9 @@ The following NEW packages will be installed:
 'http://deb/pool/main/c/conntrack_1.4.7-1%2bb2_amd64.deb' conntrack_1%3a1.4.7-1+b2_amd64.deb 35240 SHA256:cc
 `;
   expect(parseNewPackages(output)).toEqual(["libxdp1", "conntrack"]);
+  const sizes = output.matchAll(/\.deb (\d+)/g).map(([, size]) => Number(size));
+  expect(bytesOfPackages(output)).toBe(sizes.reduce((sum, size) => sum + size, 0));
+  expect(bytesOfPackages(output)).toBeGreaterThan(0);
 });
 
 test("apt keeps its state to the lab's folder, and its signature checks", () => {
@@ -127,3 +135,24 @@ test("input arrives whole and in order, in pieces of a MiB at most", async () =>
 async function* iterate(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (const chunk of chunks) yield await Promise.resolve(chunk);
 }
+
+test("bytes that arrive in a folder are told again and again, until the end", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-arriving-"));
+  const told: number[] = [];
+  {
+    using _ = watchBytes(folder, (bytes) => told.push(bytes));
+    mkdirSync(join(folder, "partial"));
+    writeFileSync(join(folder, "partial", "a"), "12345");
+    writeFileSync(join(folder, "b"), "123");
+    const due = performance.now() + limit(20);
+    while (!told.includes(8) && performance.now() < due) await Bun.sleep(10);
+    // What is gone in between is no error.
+    rmSync(folder, { recursive: true });
+    while (told.at(-1) !== 0 && performance.now() < due) await Bun.sleep(10);
+  }
+  expect(told).toContain(8);
+  expect(told.at(-1)).toBe(0);
+  const { length } = told;
+  await Bun.sleep(600);
+  expect(told.length).toBe(length);
+});

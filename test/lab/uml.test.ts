@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LabError } from "../../src/lab/error.ts";
 import { peerPath } from "../../src/lab/index.ts";
-import { FETCH_TIMEOUT_MS, endLabs, NO_UML, inLab, writesNothing } from "./harness.ts";
+import { onTerminal } from "../cli/on-terminal.ts";
+import { FETCH_TIMEOUT_MS, endLabs, MILLRACE, NO_UML, inLab, writesNothing } from "./harness.ts";
 import { limit } from "../runner/limit.ts";
 import { describeUnless } from "../runner/skip.ts";
 
@@ -183,5 +184,37 @@ describeUnless(NO_UML)("a command in User Mode Linux", () => {
     expect(rest[0]).toBe("lo");
     expect(rest[1]).toContain("127.0.0.1");
     expect(rest.at(-1)).toBe("input");
+  });
+
+  test("a shell's terminal has the size of the caller's, whenever that changes", async () => {
+    const size = (cols: number, rows: number) => ({ cols, rows });
+    const shell = onTerminal([MILLRACE, "lab", "shell", "--kernel", "uml", "--memory", "1024"], {
+      env: { SHELL: "/bin/sh" },
+      size: size(91, 23),
+    });
+    await shell.shows("booting User Mode Linux");
+    // While it boots as well.
+    shell.resize(size(92, 24));
+    await shell.shows("# ");
+    for (const [cols, rows] of [
+      [92, 24],
+      [133, 41],
+      [60, 20],
+    ] as const) {
+      shell.resize(size(cols, rows));
+      const due = performance.now() + limit(20);
+      let from: number;
+      do {
+        from = shell.text.length;
+        shell.type("stty size\r");
+        await shell.shows(/\n\d+ \d+\r/, from);
+      } while (!shell.text.slice(from).includes(`\n${rows} ${cols}\r`) && performance.now() < due);
+      expect(shell.text.slice(from)).toContain(`\n${rows} ${cols}\r`);
+    }
+    shell.type("exit 7\r");
+    expect(await shell.ended).toBe(7);
+    // What was said of the boot is gone again.
+    const [said = ""] = shell.text.split("booting User Mode Linux").slice(1);
+    expect(said.slice(said.indexOf("\r"))).toStartWith("\r\u001b[K");
   });
 });

@@ -12,14 +12,20 @@ const QUIET_START_MS = 700;
 
 async function bootMs(): Promise<number> {
   // Only here: inside, to read it all takes as long as what is measured.
-  const { LabError, runInLab } = await import("../../src/lab/index.ts");
+  const { LAB_PEERS, LabError, peerPath, runInLab } = await import("../../src/lab/index.ts");
+  const { StatusLine } = await import("../../src/cli/status-line.ts");
+  using status = new StatusLine("lab: ");
+  const telling = { onProgress: status.say, onWaiting: status.wait };
   try {
+    // What the labs of the run use: they are quiet.
+    for (const peer of LAB_PEERS) await peerPath([peer], telling);
     const boot = await runInLab({
       kernel: "uml",
       command: ["true"],
       memoryMiB: 1024,
       stdin: "ignore",
-      onProgress: (text) => console.error(text),
+      onStart: status.clear,
+      ...telling,
     });
     return boot.bootMs;
   } catch (error) {

@@ -10,10 +10,10 @@ import { excerpt } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
+import { askForFlows, bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
 import { Slices } from "../slices.ts";
-import { askForFlows, isTyped } from "../typed-input.ts";
+import { isTyped } from "../terminal.ts";
 
 // `millrace compile`: text or JSON to a flow set.
 
@@ -30,14 +30,14 @@ const SHOWN_MAX = 10;
 const REPORTED_MAX = 100;
 
 const HELP_AFTER = `
-The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of the
-kernel. Names of ports stay names, and a load chooses the verb of lines that name none, whether flows
-have a UFID, and for which owner, as it does for text: for the owner that is named here no UFID has to be
-made then. OUT has checksums: a load touches nothing where it is damaged.
+The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of
+the kernel. Names of ports stay names, and a load chooses the verb of lines that name none, whether
+flows have a UFID, and for which owner, as it does for text: for the owner that is named here no
+UFID has to be made then. OUT has checksums: a load touches nothing where it is damaged.
 
 Examples:
-  millrace compile flows.txt -o flows.mrs
-  millrace load flows.mrs --dp lab0
+  millrace compile flows.txt -o flows.set
+  millrace load flows.set --dp lab0
   millrace compile - -o - < flows.jsonl | ssh lab millrace load - --dp lab0`;
 
 /** `millrace compile`. */

@@ -18,8 +18,8 @@ type JsonOption = { json?: true };
 
 const HELP_AFTER = `
 ZONE is a number from 0 to 65535, or 'default' for all zones that have no limit of their own. Limits
-belong to the network namespace: they hold for the connections that flows with ct(commit) make in all
-its datapaths.`;
+belong to the network namespace: they hold for the connections that flows with ct(commit) make in
+all its datapaths.`;
 
 const SET = "millrace ct-limit set default=100000 5=1000";
 const GET = "millrace ct-limit get 5 --json";

@@ -23,6 +23,7 @@ import { Exit } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { bytes, count, counted, latencies, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";
+import { StatusLine } from "../status-line.ts";
 
 // `millrace demo`: loads flows into a lab's kernel and shows what became of them.
 
@@ -60,13 +61,16 @@ export function demoCommand(): Command {
 async function demoInLab(kernel: LabKernel): Promise<void> {
   const { runInLab } = await import("../../lab/index.ts");
   const startedAt = performance.now();
+  using status = new StatusLine("lab: ");
   const { exitCode } = await runInLab({
     kernel,
     command: ["millrace", "demo", "--here"],
     stdin: "ignore",
     // The lab's streams are pipes: that colours are wanted is told.
     env: isPainted ? { ...process.env, FORCE_COLOR: "1" } : process.env,
-    onProgress: (line: string) => process.stderr.write(`${pc.dim(line)}\n`),
+    onProgress: status.say,
+    onWaiting: status.wait,
+    onStart: status.clear,
   });
   const seconds = (performance.now() - startedAt) / 1000;
   writeOut(pc.dim(`the lab is gone again; ${seconds.toFixed(1)} s in all\n`));
@@ -158,7 +162,7 @@ function compare(single: LoadReport, packed: LoadReport): void {
 }
 
 function barOf(name: string, seconds: number, longest: number): void {
-  const width = Math.max(1, Math.round((seconds / longest) * 60));
+  const width = Math.max(1, Math.round((seconds / longest) * 50));
   writeOut(`  ${name.padEnd(13)}${pc.cyan("█".repeat(width))} ${seconds.toFixed(2)} s\n`);
 }
 

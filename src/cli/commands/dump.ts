@@ -31,8 +31,8 @@ type Options = {
 };
 
 const HELP_AFTER = `${WHERE_HELP}
---group-by prints a table of the groups, with --json an object a line: how many flows have the same values.
-Its FIELDS are those of --where, with commas between them, and 'actions'.`;
+--group-by prints a table of the groups, with --json an object a line: how many flows have the same
+values. Its FIELDS are those of --where, with commas between them, and 'actions'.`;
 
 /** `millrace dump`. */
 export function dumpCommand(): Command {

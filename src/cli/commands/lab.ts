@@ -1,7 +1,11 @@
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { megabytes } from "../../lab/arriving.ts";
 import {
+  type Cached,
+  cleanLabs,
   LAB_KERNELS,
+  LAB_PEERS,
   LabError,
   listLabs,
   peerPath,
@@ -9,8 +13,10 @@ import {
   type LabKernel,
 } from "../../lab/index.ts";
 import { Exit } from "../exit.ts";
+import { padLeft, padRight } from "../columns.ts";
 import { withExamples } from "../help.ts";
-import { complain, writeError } from "../output.ts";
+import { complain, printJson, writeOut } from "../output.ts";
+import { StatusLine } from "../status-line.ts";
 import { systemErrorText } from "../system-error.ts";
 import { hasTerminal } from "../../lab/terminal.ts";
 
@@ -62,31 +68,41 @@ export function labCommand(): Command {
     .action((options: RunOptions) => inLab([process.env["SHELL"] ?? "/bin/sh"], options, true));
   withExamples(lab.command("list"), "millrace lab list", "millrace lab list --json")
     .description("say which kernels can be had here, what runs, and what is kept on disk")
-    .option("--json", "as one JSON document")
+    .option("--json", "one JSON document")
     .action(list);
+  withExamples(lab.command("clean"), "millrace lab clean")
+    .description("remove the kernels and programs that are kept on disk; they are fetched again")
+    .option("--json", "one JSON document")
+    .action(clean);
   return lab;
 }
 
-/** The programs that tests and benchmarks use, and hold millrace against. */
-const PEERS = ["ovs-dpctl", "ip", "busybox", "tcpdump", "conntrack"];
-
 async function list(options: { json?: boolean }): Promise<void> {
   const found = await listLabs();
-  if (options.json === true) {
-    console.log(JSON.stringify(found, undefined, 2));
-    return;
-  }
+  if (options.json === true) return printJson(found);
   for (const { kernel, available, note } of found.kernels) {
-    console.log(`${kernel.padEnd(5)} ${available ? "yes" : "no "}  ${note}`);
+    writeOut(`${padRight(kernel, 5)} ${available ? "yes" : "no "}  ${note}\n`);
   }
   for (const lab of found.running) {
-    console.log(`runs  ${lab.kernel}, started by process ${lab.owner}: ${lab.command}`);
+    writeOut(`runs  ${lab.kernel}, started by process ${lab.owner}: ${lab.command}\n`);
   }
-  for (const { name, bytes } of found.cached) {
-    const path = join(found.cache ?? "", name);
-    console.log(`kept  ${(bytes / 1e6).toFixed(1).padStart(6)} MB  ${path}`);
-  }
-  if (found.cache === null) console.log("kept  nothing: no folder for it can be written");
+  for (const each of found.cached) writeOut(`kept  ${cachedText(found.cache, each)}\n`);
+  if (found.cache === null) writeOut("kept  nothing: no folder for it can be written\n");
+}
+
+async function clean(options: { json?: boolean }): Promise<void> {
+  using status = new StatusLine("lab: ");
+  const { cache, removed } = await cleanLabs(status.wait);
+  status.clear();
+  if (options.json === true) return printJson({ cache, removed });
+  for (const each of removed) writeOut(`removed  ${cachedText(cache, each)}\n`);
+  const bytes = removed.reduce((sum, each) => sum + each.bytes, 0);
+  const where = cache === null ? "no folder for it can be written" : cache;
+  writeOut(removed.length === 0 ? `nothing is kept: ${where}\n` : `${megabytes(bytes)} in all\n`);
+}
+
+function cachedText(cache: string | null, { name, bytes }: Cached): string {
+  return `${padLeft(megabytes(bytes), 9)}  ${join(cache ?? "", name)}`;
 }
 
 function withKernel(command: Command): Command {
@@ -115,12 +131,12 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
       stop.abort(signal);
     });
   }
-  const say = (line: string): void => {
-    if (options.quiet !== true) writeError(`lab: ${line}\n`);
-  };
+  const status = new StatusLine("lab: ");
+  const [say, wait] = options.quiet ? [undefined, undefined] : [status.say, status.wait];
+  const telling = { onProgress: say, onWaiting: wait, signal: stop.signal };
   try {
-    for (const peer of options.peers === true ? PEERS : []) {
-      await peerPath([peer], { onProgress: say, signal: stop.signal });
+    for (const peer of options.peers === true ? LAB_PEERS : []) {
+      await peerPath([peer], telling);
     }
     const result = await runInLab({
       kernel: options.kernel,
@@ -130,12 +146,13 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
       readOnly: options.readOnly,
       memoryMiB: options.memory,
       timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
-      signal: stop.signal,
-      onProgress: say,
+      onStart: status.clear,
+      ...telling,
     });
-    if (result.timedOut) say(`the time limit of ${options.timeout} s is over`);
+    if (result.timedOut) say?.(`the time limit of ${options.timeout} s is over`);
     process.exit(result.exitCode);
   } catch (error) {
+    status.clear();
     if (received !== undefined) process.exit(128 + SIGNALS[received]);
     const message = error instanceof LabError ? error.message : systemErrorText(error);
     complain(message ?? String(error));

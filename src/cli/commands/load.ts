@@ -16,11 +16,20 @@ import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { EXIT_OF, UsageError } from "../exit.ts";
 import { notesText } from "../line-notes.ts";
-import { bytes, complain, count, counted, latencies, printJson, writeOut } from "../output.ts";
+import {
+  askForFlows,
+  bytes,
+  complain,
+  count,
+  counted,
+  latencies,
+  printJson,
+  writeOut,
+} from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { loadProgressBar } from "../progress.ts";
-import { askForFlows, isTyped } from "../typed-input.ts";
+import { isTyped } from "../terminal.ts";
 
 // `millrace load`: options to a load, and its report to people or JSON.
 

@@ -14,10 +14,10 @@ import { printJsonLine, writeError, writeOut } from "../output.ts";
 type Options = LiveOptions & { dp?: string; only?: readonly ChangeKind[]; json?: true };
 
 const HELP_AFTER = `
-Each line begins with the time at which the change was read, in UTC: the kernel tells none of its own.
-The kernel does not tell of everything: a flush is silent, and so is the end of the flows of a datapath
-that is deleted. While anybody listens to flows, each install costs the kernel half as much again.
-A line "overrun" says how many changes were lost there. Ends with SIGINT, status 0.`;
+Each line begins with the time at which the change was read, in UTC: the kernel tells none of its
+own. The kernel does not tell of everything: a flush is silent, and so is the end of the flows of
+a datapath that is deleted. While anybody listens to flows, each install costs the kernel half as
+much again. A line "overrun" says how many changes were lost there. Ends with SIGINT, status 0.`;
 
 /** `millrace monitor`. */
 export function monitorCommand(): Command {

@@ -12,8 +12,8 @@ import { Slices } from "../slices.ts";
 type Options = { output: string };
 
 const HELP_AFTER = `
-Each flow is an IPv4 and UDP connection from port 1, matched exactly, that leaves by port 2. The same N gives the
-same flows.`;
+Each flow is an IPv4 and UDP connection from port 1, matched exactly, that leaves by port 2. The
+same N gives the same flows.`;
 
 /** `millrace sample`. */
 export function sampleCommand(): Command {

@@ -21,10 +21,11 @@ type Options = LiveOptions & {
 };
 
 const HELP_AFTER = `
-Packets that find no flow come here while the command runs, and are dropped unless --execute says what
-is done with them. Where another program gets them (ovs-vswitchd), the command refuses to start:
---take-over takes them away from it, and gives them back at the end.
-Each line begins with the time at which the packet was read, in UTC. A line "lost" says how many packets were lost there. Ends with SIGINT, status 0.`;
+Packets that find no flow come here while the command runs, and are dropped unless --execute says
+what is done with them. Where another program gets them (ovs-vswitchd), the command refuses to
+start: --take-over takes them away from it, and gives them back at the end. Each line begins with
+the time at which the packet was read, in UTC. A line "lost" says how many packets were lost
+there. Ends with SIGINT, status 0.`;
 
 /** `millrace upcalls`. */
 export function upcallsCommand(): Command {

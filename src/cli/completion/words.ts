@@ -61,10 +61,18 @@ async function candidatesFor(
     const options = ["--help", "--version"].map((word) => ({ word, description: "" }));
     if (current.startsWith("-")) return { candidates: options, files: false };
     return {
-      candidates: Object.entries(table).map(([word, { summary }]) => ({
-        word,
-        description: summary,
-      })),
+      candidates: [
+        ...Object.entries(table).map(([word, { summary }]) => ({ word, description: summary })),
+        { word: "help", description: "what a command does and takes" },
+      ],
+      files: false,
+    };
+  }
+  // Commands and parts of them have a help; their arguments and options have none.
+  if (name === "help") {
+    const found = await candidatesFor(table, rest, current);
+    return {
+      candidates: found.candidates.filter(({ word }) => !word.startsWith("-")),
       files: false,
     };
   }

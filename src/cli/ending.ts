@@ -1,0 +1,59 @@
+import { type Command, CommanderError } from "commander";
+import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
+import { LabError } from "../lab/error.ts";
+import { MillraceError } from "../sys/errors.ts";
+import { excerpt } from "./excerpt.ts";
+import { Exit, exitStatusOf, UsageError } from "./exit.ts";
+import { usageFault } from "./help.ts";
+import { complain, writeError } from "./output.ts";
+import { systemErrorText } from "./system-error.ts";
+import { isColoured } from "./terminal.ts";
+
+// What is said of a command that ended with an error. Loaded where one does.
+
+/**
+ * Says what went wrong with the command line `words` of `program`; nothing where help or the version was asked for.
+ * @returns the exit status
+ */
+export function endWith(error: unknown, program: Command, words: readonly string[]): number {
+  tell(error, pathOf(program, words));
+  if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
+  return exitStatusOf(error);
+}
+
+/** The command that a line names, with its subcommand: `millrace lab run`. */
+function pathOf(program: Command, words: readonly string[]): string {
+  let command = program;
+  const path = [program.name()];
+  for (const word of words) {
+    if (word.startsWith("-")) continue;
+    const next = command.commands.find((known) => known.name() === word);
+    if (next === undefined) break;
+    command = next;
+    path.push(word);
+  }
+  return path.join(" ");
+}
+
+function tell(error: unknown, path: string): void {
+  const hint = `(see '${path} --help')\n`;
+  if (error instanceof CommanderError) {
+    const fault = usageFault(error);
+    if (fault === undefined) return;
+    complain(fault);
+    writeError(hint);
+  } else if (error instanceof FlowSyntaxError) {
+    const { message, text, caretAt: caret } = error;
+    complain(message);
+    writeError(excerpt({ text, caret }));
+  } else if (error instanceof MillraceError || error instanceof LabError) {
+    complain(error.message);
+    if (error instanceof UsageError) writeError(hint);
+  } else {
+    complain(systemErrorText(error) ?? `internal error: ${inspected(error)}`);
+  }
+}
+
+function inspected(error: unknown): string {
+  return Bun.inspect(error, { colors: isColoured(2) });
+}
