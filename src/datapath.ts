@@ -375,7 +375,7 @@ export class Datapath implements Disposable {
 
   #filterOf(where: string | FlowFilter): FlowFilter {
     if (where instanceof FlowFilter) return where;
-    return FlowFilter.parse(where, lazyPortNames(this.#handle));
+    return FlowFilter.parse(where, { ports: lazyPortNames(this.#handle) });
   }
 
   // Once: it reads all of /proc.

@@ -59,12 +59,16 @@ export async function removeWhere(
     const check = DumpCheck.of(target.datapath);
     const { flows, isAll } = collect(target, where, check);
     const doubt = isAll ? check.doubt() : undefined;
+    // A signal that came while flows were dumped is heard here, before any is deleted.
+    await Bun.sleep(0);
+    if (signal?.aborted === true) return { ...result, ended: "interrupted", endReason: "", doubt };
     const onException = (exception: FlowException): void => {
       if (exception.state === "rejected" && exception.errno === ENOENT) result.gone++;
       else if (exceptions.length < EXCEPTIONS_MAX) exceptions.push(exception);
     };
     const goneBefore = result.gone;
-    const options = { mode: "delete", workers: 0, onException } as const;
+    // Whoever's they are: each keeps the UFID that it has.
+    const options = { mode: "delete", owner: "", workers: 0, onException } as const;
     const report = await startLoad(
       target,
       { items: flows },

@@ -66,19 +66,36 @@ export function printJsonLine(value: unknown): void {
   writeOut(`${JSON.stringify(value)}\n`);
 }
 
+/** Characters of lines that are written at a time. */
+const PIECE_LENGTH = 64 << 10;
+
+/** Many lines on standard output, in few pieces. */
+export function printLines(lines: Iterable<string>): void {
+  let piece = "";
+  for (const line of lines) {
+    piece += `${line}\n`;
+    if (piece.length < PIECE_LENGTH) continue;
+    writeOut(piece);
+    piece = "";
+  }
+  writeOut(piece);
+}
+
 /** Rows in columns, the first row the heading; numbers to the right. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, Bun.stringWidth(cell))));
   }
-  for (const row of rows) {
-    const cells = row.map((cell, i) => {
-      const width = widths[i] ?? 0;
-      return /^[\d,]+(\.\d+)?$/.test(cell) ? padLeft(cell, width) : padRight(cell, width);
-    });
-    writeOut(`${cells.join("  ").trimEnd()}\n`);
-  }
+  printLines(rows.values().map((row) => tableLine(row, widths)));
+}
+
+function tableLine(row: readonly string[], widths: readonly number[]): string {
+  const cells = row.map((cell, i) => {
+    const width = widths[i] ?? 0;
+    return /^[\d,]+(\.\d+)?$/.test(cell) ? padLeft(cell, width) : padRight(cell, width);
+  });
+  return cells.join("  ").trimEnd();
 }
 
 /** 1234567 as 1,234,567. */

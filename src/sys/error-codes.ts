@@ -88,9 +88,9 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
   FLOW_SYNTAX: {
     exit: 2,
     errno: EINVAL,
-    meaning: "A flow is not in the language.",
+    meaning: "A flow, or a filter of flows, is not in its language.",
     remedy:
-      "The message says where, what was found and what was expected; `docs/flow-language.md` has the language.",
+      "The message says where, what was found and what was expected; `docs/flow-language.md` and `docs/filter.md` have the languages.",
   },
   FLOW_JSON: {
     exit: 2,

@@ -46,3 +46,14 @@ test.each([
   const { exitCode, stderr } = Bun.spawnSync([MILLRACE, "load", "none.txt", "--dp", "x", ...args]);
   expect([exitCode, stderr.toString()]).toEqual([2, expect.stringContaining(message)]);
 });
+
+test.each([
+  [["dump", "--group-by", "in_port", "--format", "msgpack"], "a flow set holds flows"],
+  [["dump", "--sum", "packets", "--no-stats"], "--sum cannot be with --no-stats"],
+  [["dump", "--sum", "flows"], 'found "flows", expected packets or bytes'],
+  [["flow", "del"], "FLOW is missing, or --where"],
+  [["flow", "del", "in_port(1)", "--where", "tcp"], "FLOW and --where cannot be both"],
+])("%p: what cannot be done is a usage error", (args, message) => {
+  const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...args, "--dp", "none-such"]);
+  expect([exitCode, stderr.toString()]).toEqual([2, expect.stringContaining(message)]);
+});

@@ -83,7 +83,7 @@ async function run(given: Options, command: Command): Promise<void> {
   const where =
     options.where === undefined
       ? undefined
-      : FlowFilter.parse(options.where, ports ?? lazyPortNames(datapath));
+      : FlowFilter.parse(options.where, { ports: ports ?? lazyPortNames(datapath) });
   const check = DumpCheck.of(datapath);
   const dump = { check, where: where?.ofDump() };
   if (isGrouped) await printGroups(datapath, options, { ...dump, filter: where, ports });

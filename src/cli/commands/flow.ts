@@ -81,6 +81,9 @@ async function del(text: string | undefined, options: DeleteOptions): Promise<vo
   if (text !== undefined && options.where !== undefined) {
     throw new UsageError("FLOW and --where cannot be both");
   }
+  if (options.owner !== undefined && options.where !== undefined) {
+    throw new UsageError("--owner is for FLOW; a filter says whose flows it means: owner = NAME");
+  }
   if (options.where !== undefined) {
     await (options.dryRun ? showWhere(options.where, options) : delWhere(options.where, options));
   } else if (text !== undefined) {
@@ -139,7 +142,7 @@ async function showWhere(text: string, { dp, json }: Options): Promise<void> {
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, dp);
   const ports = portNames(datapath);
-  const where = FlowFilter.parse(text, ports).ofDump();
+  const where = FlowFilter.parse(text, { ports }).ofDump();
   const check = DumpCheck.of(datapath);
   await show(dumpToLoad(datapath, { check, where }), ports, json);
   warnOf(check.doubt());

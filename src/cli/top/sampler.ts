@@ -98,7 +98,7 @@ export class FlowSampler {
   constructor(channel: OvsChannel, name: string, where?: string) {
     this.#datapath = openDatapath(channel, name);
     if (where === undefined) return;
-    this.#where = FlowFilter.parse(where, lazyPortNames(this.#datapath));
+    this.#where = FlowFilter.parse(where, { ports: lazyPortNames(this.#datapath) });
   }
 
   get filter(): string {

@@ -1,12 +1,12 @@
-import { UFID_SIZE } from "../key/ufid.ts";
-import type { FlowStatistics } from "../parts.ts";
+import { UFID_SIZE, ufidSeed } from "../key/ufid.ts";
+import { type FlowStatistics, isOwned } from "../parts.ts";
 import { DOT } from "../text/ascii.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { parseUfid, takeUfidWord } from "../text/ufid.ts";
 import { type Comparison, holds, parseComparison } from "./operator.ts";
 import type { Test } from "./subject.ts";
 
-// What is asked of a flow's counters, and of what names it.
+// What is asked of a flow's counters, of what names it, and whose it is.
 
 /** Behind `packets`: `> N`. */
 export function parsePackets(cursor: Cursor): Test {
@@ -80,6 +80,21 @@ export function parseUfidTest(cursor: Cursor): Test {
     return same === (comparison === "=");
   };
 }
+
+/** Behind `owner`: `= NAME`, of a flow that this owner put; `""` is nobody. */
+export function parseOwner(cursor: Cursor): Test {
+  const at = cursor.position;
+  const comparison = parseComparison(cursor);
+  if (comparison !== "=" && comparison !== "!=") cursor.fail("= or != and an owner's name", at);
+  const start = cursor.position;
+  const name = cursor.slice(start, cursor.tokenEnd());
+  if (name === "") cursor.fail('an owner\'s name, or "" for nobody');
+  cursor.position = cursor.tokenEnd();
+  const seed = ufidSeed(name === NOBODY ? "" : name);
+  return ({ parts }) => isOwned(parts, seed) === (comparison === "=");
+}
+
+const NOBODY = '""';
 
 function expectComparison(cursor: Cursor): Comparison {
   const found = parseComparison(cursor);

@@ -29,10 +29,13 @@ export class FlowFilter {
 
   /**
    * Reads a filter.
-   * @param ports names of ports, as they are now; without them only numbers are read
+   * @param options `ports`: names of ports, which mean what they mean now; without them only numbers are read
    * @throws FlowSyntaxError
    */
-  static parse(text: string, ports?: PortNames): FlowFilter {
+  static parse(
+    text: string,
+    { ports }: { readonly ports?: PortNames | undefined } = {},
+  ): FlowFilter {
     const bytes = new TextEncoder().encode(text);
     const parser = new FilterParser(new Cursor().reset(bytes, 0, bytes.length, 1), ports);
     return new FlowFilter(text, parser.parse(), parser.needs);

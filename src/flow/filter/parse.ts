@@ -5,7 +5,7 @@ import type { Field } from "../text/field.ts";
 import { PORT_MAX, parsePort } from "../text/port.ts";
 import { nearestWord } from "../text/words.ts";
 import { ACTION_NAMES, hasAction, hasOutput } from "./action-test.ts";
-import { parseBytes, parsePackets, parseUfidTest, parseUsed } from "./counter-test.ts";
+import { parseBytes, parseOwner, parsePackets, parseUfidTest, parseUsed } from "./counter-test.ts";
 import { isEqual, isMatched, isCompared, isWithin, mayMeet } from "./field-test.ts";
 import { parseFieldValue, sameWords } from "./field-value.ts";
 import { fieldCalled, fieldsOf, type FlowField, nearestField } from "./names.ts";
@@ -118,6 +118,9 @@ export class FilterParser {
         return parseUsed(cursor);
       case "ufid":
         return parseUfidTest(cursor);
+      case "owner":
+        this.needs.match = true;
+        return parseOwner(cursor);
       case "actions":
         this.needs.actions = true;
         return this.#parseActions();
@@ -219,4 +222,12 @@ export class FilterParser {
 const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /** Names that are no fields of the key. */
-const OTHER_NAMES: readonly string[] = ["packets", "bytes", "used", "ufid", "actions", "output"];
+const OTHER_NAMES: readonly string[] = [
+  "packets",
+  "bytes",
+  "used",
+  "ufid",
+  "owner",
+  "actions",
+  "output",
+];

@@ -35,7 +35,7 @@ const ALL: Readonly<Record<string, FlowParts>> = { HTTPS, DNS, ARP, TAGGED, TUNN
 
 /** Which of the flows a filter means; 61 seconds after the clock of their stamps began. */
 function meant(filter: string): string[] {
-  const parsed = FlowFilter.parse(filter, PORTS);
+  const parsed = FlowFilter.parse(filter, { ports: PORTS });
   return Object.keys(ALL).filter((name) => parsed.passes(ALL[name] ?? ANY, 61_000));
 }
 
@@ -143,6 +143,41 @@ describe("a filter means the flows", () => {
   });
 });
 
+test.each([
+  // Packets without a tunnel id, later fragments without ports.
+  ["tunnel(dst=1.2.3.4,ttl=64,flags(-key)),eth()", "tunnel.tun_id meets 7", false],
+  ["tunnel(dst=1.2.3.4,ttl=64,flags(+df)),eth()", "tunnel.tun_id meets 7", true],
+  ["eth(),eth_type(0x0800),ipv4(proto=6,frag=later)", "tcp.dst meets 80", false],
+  ["eth(),eth_type(0x0800),ipv4(frag=first)", "tcp.dst meets 80", true],
+  ["eth(),eth_type(0x0800),ipv4(proto=4/4,frag=no)", "tcp.dst meets 80", true],
+  ["eth(),eth_type(0x0800),ipv4(proto=8/8,frag=no)", "tcp.dst meets 80", false],
+  ["eth(),eth_type(0x86dd),ipv6(proto=58,frag=no),icmpv6()", "nd.target meets ::1", true],
+  ["eth(),eth_type(0x86dd),ipv6(proto=58,frag=no),icmpv6(type=128)", "nd.target meets ::1", false],
+  ["eth(),eth_type(0x86dd),ipv6(frag=no)", "icmp.type meets 8", false],
+  ["eth_type(0x0800),ipv4()", "eth.src meets 00:00:00:00:00:01", false],
+  // The first byte of labels is the least one.
+  ["eth(),ct_label(0x100)", "ct_label > 0xff", true],
+  ["eth(),ct_label(0x1000000000000000000)", "ct_label > 0xff", true],
+  ["eth(),ct_label(0x100)", "ct_label < 0x2", false],
+  [
+    "tunnel(dst=1.2.3.4,ttl=64,erspan(ver=2,dir=1,hwid=0x7),flags()),eth()",
+    "tunnel.erspan.dir = 1",
+    true,
+  ],
+  [
+    "tunnel(dst=1.2.3.4,ttl=64,erspan(ver=2,dir=1,hwid=0x7),flags()),eth()",
+    "tunnel.erspan.idx",
+    false,
+  ],
+  [
+    "tunnel(dst=1.2.3.4,ttl=64,erspan(ver=2,dir=1,hwid=0x7),flags()),eth()",
+    "tunnel.erspan.idx meets 0",
+    false,
+  ],
+])("%s: %s is %p", (key, filter, wanted) => {
+  expect(FlowFilter.parse(filter).passes(flowOf(`${key} 1`))).toBe(wanted);
+});
+
 test("a flow is named by its UFID", () => {
   for (const [name, flow] of Object.entries(ALL)) {
     const ufid = Flow.fromParts(flow).ufid ?? "";
@@ -154,6 +189,22 @@ test("a flow is named by its UFID", () => {
   const wanted = FlowFilter.parse(`ufid = ${Flow.fromParts(HTTPS).ufid}`);
   expect(wanted.passes(nameless)).toBe(false);
   expect(FlowFilter.parse("not ufid").passes(nameless)).toBe(true);
+});
+
+test("a flow is its owner's", () => {
+  const text = "in_port(1),eth(),eth_type(0x0806),arp() 1";
+  const of = (owner: string): Flow => Flow.parse(text, { owner });
+  const given = Flow.parse(`ufid:00000000-0000-0000-0000-000000000001, ${text}`);
+  for (const [filter, wanted] of [
+    ["owner = lb", [false, true, false, false]],
+    ["owner = fw", [false, false, true, false]],
+    ['owner = ""', [true, false, false, false]],
+    ["owner != lb and (arp)", [true, false, true, true]],
+  ] as const) {
+    const parsed = FlowFilter.parse(filter);
+    const flows = [of(""), of("lb"), of("fw"), given];
+    expect([filter, flows.map((flow) => parsed.matches(flow))]).toEqual([filter, [...wanted]]);
+  }
 });
 
 test("what a filter is not, it says with a place", () => {
@@ -189,9 +240,11 @@ test("what a filter is not, it says with a place", () => {
     ["used > 1.", 10, "decimals of a second"],
     ["ufid > 3", 6, "= or != and a UFID"],
     ["ufid = 3", 8, "a UUID such as"],
+    ["owner has lb", 7, "= or != and an owner's name"],
+    ["owner = ", 9, "an owner's name"],
     [`${"(".repeat(33)}tcp`, 34, "no more than 32 levels of parentheses"],
   ] as const) {
-    const error = syntaxError(() => FlowFilter.parse(filter, PORTS));
+    const error = syntaxError(() => FlowFilter.parse(filter, { ports: PORTS }));
     expect(error).toBeInstanceOf(FlowSyntaxError);
     expect([filter, error.column]).toEqual([filter, column]);
     expect(error.reason).toContain(reason);

@@ -37,7 +37,8 @@ test("its examples are filters", async () => {
     .map((text) => text.replace("UUID", "00000000-0000-0000-0000-000000000001"));
   const filters = [...commands.map(([, one, other]) => one ?? other ?? ""), ...conditions];
   expect(filters.length).toBeGreaterThan(15);
-  for (const filter of filters) expect(() => FlowFilter.parse(filter, ANY_PORTS)).not.toThrow();
+  for (const filter of filters)
+    expect(() => FlowFilter.parse(filter, { ports: ANY_PORTS })).not.toThrow();
   for (const [, columns = ""] of page.matchAll(/--group-by ([\w.,]+)/g)) {
     if (columns !== "FIELD,") expect(() => parseColumns(columns, ANY_PORTS)).not.toThrow();
   }

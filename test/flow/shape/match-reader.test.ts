@@ -6,6 +6,13 @@ import { Flow } from "../../../src/flow/flow.ts";
 import { KeyRecord } from "../../../src/flow/key/record.ts";
 import { copyFlow, type FlowParts, readMatch } from "../../../src/flow/parts.ts";
 import { MatchReader } from "../../../src/flow/shape/match-reader.ts";
+import { attributeLength, findAttribute } from "../../../src/flow/action/attributes.ts";
+import {
+  OVS_KEY_ATTR_ENCAP,
+  OVS_KEY_ATTR_ICMP,
+  OVS_KEY_ATTR_VLAN,
+} from "../../../src/uapi/openvswitch.ts";
+import { flowOf } from "../dumped-flow.ts";
 import { contentOf, PROPERTY } from "../harness.ts";
 
 const CORPUS: readonly FlowParts[] = readFileSync(
@@ -55,6 +62,38 @@ test("so are flows with any bytes in them", () => {
     }),
     { ...PROPERTY, numRuns: Math.ceil(PROPERTY.numRuns / 10) },
   );
+});
+
+/** Where the payload of an attribute of a key begins. */
+function payloadOf({ bytes, key }: FlowParts, type: number): number {
+  return findAttribute(bytes, key.start, key.end, type) + 4;
+}
+
+test("a tag that is none is read as such, beside one under the same mask", () => {
+  const tagged = flowOf(
+    "in_port(1),eth(),eth_type(0x8100),vlan(vid=7),encap(eth_type(0x0800),ipv4(ttl=64)) 1",
+  );
+  // A mask without ENCAP, as ovs-vswitchd sends it, is one of what is behind the tag.
+  const at = findAttribute(tagged.bytes, tagged.mask.start, tagged.mask.end, OVS_KEY_ATTR_ENCAP);
+  const mask = { start: at + 4, end: at + attributeLength(tagged.bytes, at, tagged.mask.end) };
+  const flows = [true, false, true].map((hasTag) => {
+    const bytes = tagged.bytes.slice();
+    const tag = payloadOf(tagged, OVS_KEY_ATTR_VLAN);
+    if (!hasTag) bytes.fill(0, tag, tag + 2);
+    return { ...tagged, bytes, mask };
+  });
+  expect(slow(flows[0] ?? tagged)).not.toEqual(slow(flows[1] ?? tagged));
+  expect(fast(flows)).toEqual(flows.map(slow));
+});
+
+test("what pads an attribute does not come into the record", () => {
+  const flow = flowOf("in_port(1),eth(),eth_type(0x0800),ipv4(proto=1,frag=no),icmp(type=8) 1");
+  flow.bytes.fill(
+    0xff,
+    payloadOf(flow, OVS_KEY_ATTR_ICMP) + 2,
+    payloadOf(flow, OVS_KEY_ATTR_ICMP) + 4,
+  );
+  expect(fast([flow, flow, flow])).toEqual([flow, flow, flow].map(slow));
 });
 
 test("flows of one form share a record, and others do not", () => {
