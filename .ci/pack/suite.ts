@@ -12,7 +12,7 @@ type Manifest = { readonly dependencies?: Readonly<Record<string, string>> };
 /** Lays the suite's files into `folder`. */
 export function laySuite(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
-  for (const name of ["src", "bench", "package.json"]) {
+  for (const name of ["src", "bench", "dist/msgpackr", "package.json"]) {
     cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }
   for (const name of installedWith("package.json")) {

@@ -1,4 +1,4 @@
-import { Packr } from "msgpackr/pack";
+import { Packr } from "#msgpackr";
 import { crc32 } from "node:zlib";
 import { unpackFacts } from "../../src/format/flow-set/facts.ts";
 import type { PortNames } from "../../src/flow/ports.ts";

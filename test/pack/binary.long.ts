@@ -1,5 +1,5 @@
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, symlinkSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { join } from "node:path";
 import manifest from "../../package.json";
 import { writeSample } from "../../src/format/sample.ts";
@@ -49,7 +49,6 @@ describeUnless(NO_UML)("as a single file", () => {
   beforeAll(() => {
     user = project("compiled", { "main.ts": PROGRAM });
     unpacked(user);
-    symlinkSync(join(ROOT, "node_modules/msgpackr"), join(user, "node_modules/msgpackr"));
     file = join(user, "flows.txt");
     writeSample(file, FLOWS);
     done(["npm", "run", "--silent", "build:binary"], ROOT);

@@ -1,4 +1,4 @@
-import { Unpackr } from "msgpackr/unpack";
+import { Unpackr } from "#msgpackr";
 import {
   byteOrder,
   FLOW_SET_FORMAT,

@@ -1,4 +1,4 @@
-import { Packr } from "msgpackr/pack";
+import { Packr } from "#msgpackr";
 import type { LineVerb } from "../../flow/line.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { Batch } from "../../netlink/batch.ts";

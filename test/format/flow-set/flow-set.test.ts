@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Packr } from "msgpackr/pack";
-import { Unpackr } from "msgpackr/unpack";
+import { Packr, Unpackr } from "#msgpackr";
 import { crc32 } from "node:zlib";
 import { FlowSetFeed, type FlowSetOptions } from "../../../src/format/flow-set/feed.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
