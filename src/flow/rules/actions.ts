@@ -9,6 +9,7 @@ import {
 import { u32At } from "../bytes.ts";
 import { ACTION_OF_TYPE } from "../action/table.ts";
 import { FEATURE } from "../feature.ts";
+import type { ByteRange } from "../parts.ts";
 import { checkCt } from "./ct.ts";
 import { DP_MAX_PORTS, type MatchFacts } from "./facts.ts";
 import type { KernelFeatures } from "./features.ts";
@@ -19,7 +20,8 @@ import {
   checkDecTtl,
   checkUserspace,
 } from "./nests.ts";
-import { checkHeaders, type Walk } from "./header-actions.ts";
+import { type ActionContext, newActionContext } from "./action-context.ts";
+import { checkHeaders } from "./header-actions.ts";
 import { lackingAction } from "./lacking.ts";
 import { atAction, inList, type Refusal, refuse } from "./refusal.ts";
 import { checkSet } from "./set.ts";
@@ -31,12 +33,9 @@ const ACTIONS_DEPTH_MAX = 16;
 const ETH_HLEN = 14;
 
 /** One for each depth, made once. */
-const WALKS: readonly Walk[] = Array.from({ length: ACTIONS_DEPTH_MAX + 2 }, () => ({
-  ethernet: true,
-  etherType: 0,
-  vlanTci: 0,
-  mplsLabels: 0,
-}));
+const CONTEXTS: readonly ActionContext[] = Array.from({ length: ACTIONS_DEPTH_MAX + 2 }, (_, i) =>
+  newActionContext(i),
+);
 
 /**
  * Whether the kernel takes the actions of `start` to `end`, the payload of OVS_FLOW_ATTR_ACTIONS, for
@@ -46,34 +45,34 @@ const WALKS: readonly Walk[] = Array.from({ length: ACTIONS_DEPTH_MAX + 2 }, () 
 export function validateActions(
   facts: MatchFacts,
   bytes: Uint8Array,
-  start: number,
-  end: number,
+  { start, end }: Readonly<ByteRange>,
   features: KernelFeatures,
 ): Refusal | undefined {
-  const walk = WALKS[0]!;
-  walk.ethernet = facts.ethernet;
-  walk.etherType = facts.etherType;
-  walk.vlanTci = facts.vlanTci;
-  walk.mplsLabels = facts.mplsLabels;
-  return checkList(facts, bytes, start, end, features, 0);
+  const context = CONTEXTS[0]!;
+  context.facts = facts;
+  context.features = features;
+  context.bytes = bytes;
+  context.ethernet = facts.ethernet;
+  context.etherType = facts.etherType;
+  context.vlanTci = facts.vlanTci;
+  context.mplsLabels = facts.mplsLabels;
+  return checkList(context, Math.max(0, start), Math.max(0, end));
 }
 
-function checkList(
-  facts: MatchFacts,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  features: KernelFeatures,
-  depth: number,
-): Refusal | undefined {
-  if (depth > ACTIONS_DEPTH_MAX)
+/** Checks the list of `start` to `end`. */
+function checkList(context: ActionContext, start: number, end: number): Refusal | undefined {
+  if (context.depth > ACTIONS_DEPTH_MAX)
     return refuse("action.depth", `actions nest at most ${ACTIONS_DEPTH_MAX} deep in the kernel`);
+  const { bytes } = context;
   let at = start;
   let index = 0;
   for (let length = attributeLength(bytes, at, end); length > 0; index++) {
     const next = nextAttribute(at, length, end);
-    const refusal = checkAction(facts, bytes, at, length, next === end, features, depth);
-    if (refusal !== undefined) return atAction(refusal, nameOf(attributeType(bytes, at)), index);
+    const type = attributeType(bytes, at);
+    context.start = at + NLA_HEADER;
+    context.end = at + length;
+    const refusal = checkAction(context, type, next === end);
+    if (refusal !== undefined) return atAction(refusal, nameOf(type), index);
     at = next;
     length = attributeLength(bytes, at, end);
   }
@@ -82,47 +81,33 @@ function checkList(
     : refuse("action.bytes", `left-over bytes that are no action (${end - at})`);
 }
 
-/** Checks a list inside the action that is being looked at. */
-function checkNested(
-  facts: MatchFacts,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  features: KernelFeatures,
-  depth: number,
-): Refusal | undefined {
+/** Checks the list of `start` to `end`, inside the action of a context. */
+function checkNested(outer: ActionContext, start: number, end: number): Refusal | undefined {
   // nla_len() of a nest that is too short to hold anything.
   if (end > start && end - start < NLA_HEADER)
     return refuse("action.bytes", "a list of actions that holds no whole action");
-  const outer = WALKS[depth]!;
-  const inner = WALKS[depth + 1]!;
-  inner.ethernet = facts.ethernet;
+  const inner = CONTEXTS[outer.depth + 1]!;
+  inner.facts = outer.facts;
+  inner.features = outer.features;
+  inner.bytes = outer.bytes;
+  // The kernel asks the flow's own key, not what the list before has made of it.
+  inner.ethernet = outer.facts.ethernet;
   inner.etherType = outer.etherType;
   inner.vlanTci = outer.vlanTci;
   inner.mplsLabels = outer.mplsLabels;
-  return checkList(facts, bytes, start, end, features, depth + 1);
+  return checkList(inner, start, end);
 }
 
-function checkAction(
-  facts: MatchFacts,
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  last: boolean,
-  features: KernelFeatures,
-  depth: number,
-): Refusal | undefined {
-  const type = attributeType(bytes, at);
+/** Checks the action of a context. @param last whether it is the last one of its list */
+function checkAction(context: ActionContext, type: number, last: boolean): Refusal | undefined {
+  const { bytes, start, end, features } = context;
   const spec = ACTION_OF_TYPE[type];
   if (spec === undefined || type > features.actionMax) return refuseUnknown(type, features);
-  const start = at + NLA_HEADER;
-  const end = at + length;
-  if (spec.payload >= 0 && length - NLA_HEADER !== spec.payload) {
-    const size = length - NLA_HEADER;
+  const size = end - start;
+  if (spec.payload >= 0 && size !== spec.payload) {
     const text = `${spec.name} has ${size} ${size === 1 ? "byte" : "bytes"}: the kernel wants ${spec.payload}`;
     return refuse("action.length", text);
   }
-  const walk = WALKS[depth]!;
   switch (type) {
     case uapi.OVS_ACTION_ATTR_OUTPUT:
       return checkOutput(u32At(bytes, start));
@@ -135,80 +120,35 @@ function checkAction(
     case uapi.OVS_ACTION_ATTR_HASH:
       return checkHash(u32At(bytes, start), features);
     case uapi.OVS_ACTION_ATTR_USERSPACE:
-      return checkUserspace(bytes, start, end);
+      return checkUserspace(context);
     case uapi.OVS_ACTION_ATTR_SET:
     case uapi.OVS_ACTION_ATTR_SET_MASKED:
-      return checkSet(facts, walk, bytes, start, end, type, features);
+      return checkSet(context, type);
     case uapi.OVS_ACTION_ATTR_CT:
-      return checkCt(facts, bytes, start, end, features);
+      return checkCt(context);
     case uapi.OVS_ACTION_ATTR_DROP:
       return last ? undefined : refuse("action.drop", "drop must be the last action of its list");
     case uapi.OVS_ACTION_ATTR_PSAMPLE:
-      return checkPsample(bytes, at, length, features);
+      return checkPsample(context);
     case uapi.OVS_ACTION_ATTR_CLONE:
-      return checkNested(facts, bytes, start, end, features, depth);
+      return checkNested(context, start, end);
     default:
-      return (
-        checkNestedLists(facts, bytes, at, length, features, depth) ??
-        checkHeaders(facts, walk, bytes, start, end, type)
-      );
+      return checkNestedLists(context, type) ?? checkHeaders(context, type);
   }
 }
 
 /** Checks the actions that hold lists in attributes; there is nothing to refuse in others. */
-function checkNestedLists(
-  facts: MatchFacts,
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  features: KernelFeatures,
-  depth: number,
-): Refusal | undefined {
-  const start = at + NLA_HEADER;
-  const end = at + length;
-  switch (attributeType(bytes, at)) {
+function checkNestedLists(context: ActionContext, type: number): Refusal | undefined {
+  switch (type) {
     case uapi.OVS_ACTION_ATTR_SAMPLE:
-      return (
-        checkSample(bytes, start, end) ??
-        checkLists(
-          facts,
-          bytes,
-          start,
-          end,
-          features,
-          depth,
-          uapi.OVS_SAMPLE_ATTR_ACTIONS,
-          "actions",
-        )
-      );
+      return checkSample(context) ?? checkNamed(context, uapi.OVS_SAMPLE_ATTR_ACTIONS, "actions");
     case uapi.OVS_ACTION_ATTR_DEC_TTL:
-      return (
-        checkDecTtl(bytes, start, end) ??
-        checkLists(facts, bytes, start, end, features, depth, uapi.OVS_DEC_TTL_ATTR_ACTION, "le_1")
-      );
+      return checkDecTtl(context) ?? checkNamed(context, uapi.OVS_DEC_TTL_ATTR_ACTION, "le_1");
     case uapi.OVS_ACTION_ATTR_CHECK_PKT_LEN:
       return (
-        checkCheckPktLen(bytes, start, end) ??
-        checkLists(
-          facts,
-          bytes,
-          start,
-          end,
-          features,
-          depth,
-          uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL,
-          "le",
-        ) ??
-        checkLists(
-          facts,
-          bytes,
-          start,
-          end,
-          features,
-          depth,
-          uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER,
-          "gt",
-        )
+        checkCheckPktLen(context) ??
+        checkNamed(context, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_LESS_EQUAL, "le") ??
+        checkNamed(context, uapi.OVS_CHECK_PKT_LEN_ATTR_ACTIONS_IF_GREATER, "gt")
       );
     default:
       return undefined;
@@ -216,20 +156,12 @@ function checkNestedLists(
 }
 
 /** Checks the list in the attribute of a type. @param name what it is called in text */
-function checkLists(
-  facts: MatchFacts,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  features: KernelFeatures,
-  depth: number,
-  type: number,
-  name: string,
-): Refusal | undefined {
+function checkNamed(context: ActionContext, type: number, name: string): Refusal | undefined {
+  const { bytes, start, end } = context;
   const found = lastAttribute(bytes, start, end, type);
   if (found < 0) return undefined;
   const listEnd = found + attributeLength(bytes, found, end);
-  const refusal = checkNested(facts, bytes, found + NLA_HEADER, listEnd, features, depth);
+  const refusal = checkNested(context, found + NLA_HEADER, listEnd);
   return refusal === undefined ? undefined : inList(refusal, name);
 }
 

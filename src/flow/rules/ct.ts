@@ -3,9 +3,8 @@ import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { attributeLength, attributeType, nextAttribute } from "../action/attributes.ts";
 import { isZero } from "../bytes.ts";
 import { FEATURE } from "../feature.ts";
-import type { MatchFacts } from "./facts.ts";
+import type { ActionContext } from "./action-context.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../uapi/packet.ts";
-import type { KernelFeatures } from "./features.ts";
 import type { Lacking } from "./lacking.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
@@ -19,17 +18,11 @@ const NEEDS_COMMIT = "needs commit or force_commit before it";
 const DECODER = new TextDecoder();
 
 /** `ovs_ct_copy_action()` and `parse_ct()` in net/openvswitch/conntrack.c. */
-export function checkCt(
-  facts: MatchFacts,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  features: KernelFeatures,
-): Refusal | undefined {
+export function checkCt(context: ActionContext): Refusal | undefined {
+  const { facts, features, bytes, start, end } = context;
   if (!features.ct)
     return refuse(RULE, "this kernel was built without connection tracking", FEATURE.ct);
-  const ipv6 = facts.etherType === ETH_P_IPV6;
-  if (!ipv6 && facts.etherType !== ETH_P_IP)
+  if (facts.etherType !== ETH_P_IPV6 && facts.etherType !== ETH_P_IP)
     return refuse(RULE, "ct needs eth_type 0x0800 or 0x86dd, matched exactly");
   let commit = false;
   let mark = false;
@@ -38,16 +31,14 @@ export function checkCt(
   while (at < end) {
     const length = attributeLength(bytes, at, end);
     if (length === 0) return refuse(RULE, "ct: bytes that are no attribute");
-    const payload = at + NLA_HEADER;
-    const size = length - NLA_HEADER;
     const type = attributeType(bytes, at);
-    const refusal = checkMember(bytes, payload, size, type, facts.ipProto, features);
+    const refusal = checkMember(context, at, type);
     if (refusal !== undefined) return refusal;
     if (type === uapi.OVS_CT_ATTR_COMMIT || type === uapi.OVS_CT_ATTR_FORCE_COMMIT) commit = true;
     if (type === uapi.OVS_CT_ATTR_MARK) mark = true;
     if (type === uapi.OVS_CT_ATTR_LABELS) labels = true;
     if (type === uapi.OVS_CT_ATTR_NAT) {
-      const nat = checkNat(bytes, payload, payload + size, ipv6, commit);
+      const nat = checkNat(context, at, commit);
       if (nat !== undefined) return nat;
     }
     at = nextAttribute(at, length, end);
@@ -57,15 +48,15 @@ export function checkCt(
   return undefined;
 }
 
-/** One attribute of ct(): its length, and whether this kernel has it. */
-function checkMember(
-  bytes: Uint8Array,
-  at: number,
-  size: number,
-  type: number,
-  ipProto: number,
-  features: KernelFeatures,
-): Refusal | undefined {
+/** Bytes in the attribute at `at`, which is a whole one. */
+function sizeAt({ bytes, end }: ActionContext, at: number): number {
+  return attributeLength(bytes, at, end) - NLA_HEADER;
+}
+
+/** One attribute of ct(), at `at`: its length, and whether this kernel has it. */
+function checkMember(context: ActionContext, at: number, type: number): Refusal | undefined {
+  const { features } = context;
+  const size = sizeAt(context, at);
   switch (type) {
     case uapi.OVS_CT_ATTR_COMMIT:
     case uapi.OVS_CT_ATTR_FORCE_COMMIT:
@@ -75,20 +66,17 @@ function checkMember(
       return size === 2 ? undefined : refuse(RULE, "ct: zone has 16 bits");
     case uapi.OVS_CT_ATTR_MARK:
       if (!features.ctMark) return refuseLacking("mark", FEATURE.ctMark);
-      return checkMasked(bytes, at, size, 4, "mark");
+      return checkMasked(context, at, 4, "mark");
     case uapi.OVS_CT_ATTR_LABELS:
       if (!features.ctLabels) return refuseLacking("label", FEATURE.ctLabels);
-      return checkMasked(bytes, at, size, 16, "label");
+      return checkMasked(context, at, 16, "label");
     case uapi.OVS_CT_ATTR_EVENTMASK:
       return size === 4 ? undefined : refuse(RULE, "ct: eventmask has 32 bits");
     case uapi.OVS_CT_ATTR_HELPER:
-      return (
-        checkName(bytes, at, size, HELPER_MAX, "helper") ??
-        checkHelper(bytes, at, size, ipProto, features)
-      );
+      return checkName(context, at, HELPER_MAX, "helper") ?? checkHelper(context, at);
     case uapi.OVS_CT_ATTR_TIMEOUT:
       if (!features.ctTimeout) return refuseLacking("timeout", FEATURE.ctTimeout);
-      return checkName(bytes, at, size, TIMEOUT_MAX, "timeout");
+      return checkName(context, at, TIMEOUT_MAX, "timeout");
     case uapi.OVS_CT_ATTR_NAT:
       return features.nat
         ? undefined
@@ -103,55 +91,53 @@ function refuseLacking(member: string, lacking: Lacking): Refusal {
   return refuse(RULE, text, lacking);
 }
 
+/** A value of `half` bytes, and its mask. */
 function checkMasked(
-  bytes: Uint8Array,
+  context: ActionContext,
   at: number,
-  size: number,
   half: number,
   name: string,
 ): Refusal | undefined {
-  if (size !== 2 * half) return refuse(RULE, `ct: ${name} has ${half} bytes and as many of mask`);
-  if (!isZero(bytes, at + half, size - half)) return undefined;
+  if (sizeAt(context, at) !== 2 * half)
+    return refuse(RULE, `ct: ${name} has ${half} bytes and as many of mask`);
+  if (!isZero(context.bytes, at + NLA_HEADER + half, half)) return undefined;
   return refuse(RULE, `ct: the mask of ${name} cannot be 0`);
 }
 
+/** A name that a zero ends, of at most `max` bytes with it. */
 function checkName(
-  bytes: Uint8Array,
+  context: ActionContext,
   at: number,
-  size: number,
   max: number,
   name: string,
 ): Refusal | undefined {
+  const start = at + NLA_HEADER;
+  const size = sizeAt(context, at);
   let closed = false;
-  for (let i = 0; i < size; i++) if (bytes[at + i] === 0) closed = true;
+  for (let i = 0; i < size; i++) if (context.bytes[start + i] === 0) closed = true;
   if (size >= 1 && size <= max && closed) return undefined;
   return refuse(RULE, `ct: the name of a ${name} has at most ${max - 1} letters`);
 }
 
-function checkHelper(
-  bytes: Uint8Array,
-  at: number,
-  size: number,
-  ipProto: number,
-  features: KernelFeatures,
-): Refusal | undefined {
+function checkHelper(context: ActionContext, at: number): Refusal | undefined {
+  const { bytes, facts, features } = context;
   if (features.ctHelpers === undefined) return undefined;
-  const name = DECODER.decode(bytes.subarray(at, at + size)).replace(/\0.*$/s, "");
-  if (features.ctHelpers.has(`${name}/${ipProto}`)) return undefined;
+  const start = at + NLA_HEADER;
+  const text = DECODER.decode(bytes.subarray(start, start + sizeAt(context, at)));
+  const name = text.replace(/\0.*$/s, "");
+  if (features.ctHelpers.has(`${name}/${facts.ipProto}`)) return undefined;
   return refuse(
     RULE,
-    `this kernel has no conntrack helper ${name} for proto ${ipProto}: ct(helper=…)`,
+    `this kernel has no conntrack helper ${name} for proto ${facts.ipProto}: ct(helper=…)`,
   );
 }
 
 /** `parse_nat()`: addresses of the flow's own kind, options only with src or dst, these only once. */
-function checkNat(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  ipv6: boolean,
-  commit: boolean,
-): Refusal | undefined {
+function checkNat(context: ActionContext, nat: number, commit: boolean): Refusal | undefined {
+  const { bytes, facts } = context;
+  const ipv6 = facts.etherType === ETH_P_IPV6;
+  const start = nat + NLA_HEADER;
+  const end = start + sizeAt(context, nat);
   let direction = false;
   let options = false;
   let at = start;

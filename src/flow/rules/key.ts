@@ -20,8 +20,7 @@ import {
 import * as S from "../key/slots.ts";
 import type { KeySpec } from "../key/spec.ts";
 import { fieldNamed, KEY_BY_SLOT, KEYS, slotWords } from "../key/table.ts";
-import { isZero } from "../bytes.ts";
-import { be16At, u32At } from "../bytes.ts";
+import { be16At, isZero, u32At } from "../bytes.ts";
 import * as F from "./facts.ts";
 import type { KernelFeatures } from "./features.ts";
 import {

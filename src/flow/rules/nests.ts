@@ -8,7 +8,7 @@ import {
 } from "../action/attributes.ts";
 import { u16At, u32At } from "../bytes.ts";
 import { FEATURE } from "../feature.ts";
-import type { KernelFeatures } from "./features.ts";
+import type { ActionContext } from "./action-context.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 
@@ -19,7 +19,7 @@ const NSH_METADATA_MAX = 244;
  * `validate_userspace()`: the last PID counts, and must not be 0. The kernel parses it liberally:
  * unknown attributes and left-over bytes are no error there.
  */
-export function checkUserspace(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
+export function checkUserspace({ bytes, start, end }: ActionContext): Refusal | undefined {
   let pid = 0;
   let short = false;
   for (let at = start; at < end;) {
@@ -38,9 +38,10 @@ export function checkUserspace(bytes: Uint8Array, start: number, end: number): R
 }
 
 /** `validate_and_copy_sample()`, the list apart. */
-export function checkSample(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
+export function checkSample(context: ActionContext): Refusal | undefined {
+  const { bytes, start, end } = context;
   const max = uapi.OVS_SAMPLE_ATTR_ACTIONS;
-  const seen = attributesOf(bytes, start, end, max, false);
+  const seen = attributesOf(context, max, false);
   if (seen < 0) return refuse("action.sample", "sample: an attribute twice, or one unknown");
   const probability = lastAttribute(bytes, start, end, uapi.OVS_SAMPLE_ATTR_PROBABILITY);
   if (probability < 0 || attributeLength(bytes, probability, end) !== NLA_HEADER + 4)
@@ -51,19 +52,15 @@ export function checkSample(bytes: Uint8Array, start: number, end: number): Refu
 }
 
 /** `validate_and_copy_dec_ttl()`, the list apart. Unknown attributes are ignored there. */
-export function checkDecTtl(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
-  const seen = attributesOf(bytes, start, end, uapi.OVS_DEC_TTL_ATTR_ACTION, true);
+export function checkDecTtl(context: ActionContext): Refusal | undefined {
+  const seen = attributesOf(context, uapi.OVS_DEC_TTL_ATTR_ACTION, true);
   if (seen < 0) return refuse("action.dec_ttl", "dec_ttl: an attribute twice, or left-over bytes");
   if (((seen >>> uapi.OVS_DEC_TTL_ATTR_ACTION) & 1) === 1) return undefined;
   return refuse("action.dec_ttl", "dec_ttl() needs le_1()");
 }
 
 /** `validate_and_copy_check_pkt_len()`, the lists apart. */
-export function checkCheckPktLen(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): Refusal | undefined {
+export function checkCheckPktLen({ bytes, start, end }: ActionContext): Refusal | undefined {
   const rule = "action.check_pkt_len";
   let at = start;
   while (at < end) {
@@ -89,23 +86,19 @@ export function checkCheckPktLen(
 }
 
 /** `validate_psample()`: the one nest that the kernel parses strictly, flag and all. */
-export function checkPsample(
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  features: KernelFeatures,
-): Refusal | undefined {
+export function checkPsample(context: ActionContext): Refusal | undefined {
+  const { bytes, start, end, features } = context;
   const rule = "action.psample";
   if (!features.psample)
     return refuse(rule, "this kernel was built without psample", FEATURE.psample);
-  if ((bytes[at + 3]! & (NLA_F_NESTED >> 8)) === 0)
+  // The type's upper byte stands right before the payload.
+  if ((bytes[start - 1]! & (NLA_F_NESTED >> 8)) === 0)
     return refuse(rule, "psample: the attribute must carry NLA_F_NESTED");
-  const end = at + length;
   let group = false;
-  let from = at + NLA_HEADER;
-  while (from < end) {
-    const size = attributeLength(bytes, from, end) - NLA_HEADER;
-    const type = size < 0 ? 0 : attributeType(bytes, from);
+  let at = start;
+  while (at < end) {
+    const size = attributeLength(bytes, at, end) - NLA_HEADER;
+    const type = size < 0 ? 0 : attributeType(bytes, at);
     if (type === uapi.OVS_PSAMPLE_ATTR_GROUP) {
       if (size !== 4) return refuse(rule, "psample: the group has 32 bits");
       group = true;
@@ -114,13 +107,13 @@ export function checkPsample(
     } else if (size > uapi.OVS_PSAMPLE_COOKIE_MAX_SIZE) {
       return refuse(rule, "psample: the cookie has at most 16 bytes");
     }
-    from = nextAttribute(from, size + NLA_HEADER, end);
+    at = nextAttribute(at, size + NLA_HEADER, end);
   }
   return group ? undefined : refuse(rule, "psample() needs group=N");
 }
 
 /** `validate_push_nsh()`: one NSH header, with a base, and metadata of the kind that it names. */
-export function checkPushNsh(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
+export function checkPushNsh({ bytes, start, end }: ActionContext): Refusal | undefined {
   const rule = "action.push_nsh";
   const length = attributeLength(bytes, start, end);
   const whole = length > 0 && start + ((length + 3) & ~3) === end;
@@ -155,16 +148,10 @@ export function checkPushNsh(bytes: Uint8Array, start: number, end: number): Ref
 }
 
 /**
- * A bit for each attribute between `start` and `end`; -1 where one is there twice, is none, or (unless
+ * A bit for each attribute that an action holds; -1 where one is there twice, is none, or (unless
  * `liberal`) is above `max`, and where bytes are left over.
  */
-function attributesOf(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  max: number,
-  liberal: boolean,
-): number {
+function attributesOf({ bytes, start, end }: ActionContext, max: number, liberal: boolean): number {
   let seen = 0;
   let at = start;
   for (let length = attributeLength(bytes, at, end); length > 0;) {

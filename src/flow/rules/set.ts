@@ -4,9 +4,9 @@ import { attributeLength, attributeType } from "../action/attributes.ts";
 import { be32At } from "../bytes.ts";
 import { HEADER_WORD, lowestSlot, slotBit } from "../key/levels.ts";
 import { networkSlots, transportSlots } from "../key/required-headers.ts";
-import { KEY_BY_SLOT, type KeySpec, SLOT_OF_TYPE } from "../key/table.ts";
-import { etherTypeText, type MatchFacts } from "./facts.ts";
-import type { KernelFeatures } from "./features.ts";
+import { fieldNamed, KEY_BY_SLOT, KEYS, type KeySpec, SLOT_OF_TYPE } from "../key/table.ts";
+import type { ActionContext } from "./action-context.ts";
+import { etherTypeText } from "./facts.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { checkSetTunnel } from "./tunnel.ts";
 
@@ -17,15 +17,8 @@ const MPLS_ENTRY_SIZE = 4;
 const IPV6_LABEL_UNUSED = 0xfff0_0000;
 
 /** `validate_set()`: one key that can be written, and the packet must be known to have it. */
-export function checkSet(
-  facts: MatchFacts,
-  walk: { readonly ethernet: boolean; readonly etherType: number },
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  action: number,
-  features: KernelFeatures,
-): Refusal | undefined {
+export function checkSet(context: ActionContext, action: number): Refusal | undefined {
+  const { bytes, start, end, facts } = context;
   const length = attributeLength(bytes, start, end);
   if (length === 0 || start + ((length + 3) & ~3) !== end)
     return refuse(RULE, "set() holds one key");
@@ -35,7 +28,8 @@ export function checkSet(
   const size = length - NLA_HEADER;
   const half = masked ? size >> 1 : size;
   const key = start + NLA_HEADER;
-  if (type > features.keyMax) return refuse(RULE, `set(${name}): the kernel knows no such key`);
+  if (type > context.features.keyMax)
+    return refuse(RULE, `set(${name}): the kernel knows no such key`);
   const wanted = LENGTHS[type] ?? -1;
   if (wanted === -1) return refuse(RULE, `set(${name}): the kernel cannot write it`);
   if (wanted !== -2 && half !== wanted)
@@ -48,21 +42,19 @@ export function checkSet(
   }
   switch (type) {
     case uapi.OVS_KEY_ATTR_ETHERNET:
-      if (walk.ethernet) return undefined;
+      if (context.ethernet) return undefined;
       return refuse(RULE, "set(eth(…)) needs a packet with an Ethernet header: eth() in the key");
     case uapi.OVS_KEY_ATTR_TUNNEL:
       if (!masked) return checkSetTunnel(bytes, key, key + size);
       return refuse(RULE, "set(tunnel(…)) cannot have masks");
   }
   const spec = KEY_BY_SLOT[SLOT_OF_TYPE[type] ?? -1];
-  const refusal = spec && checkHeader(spec, walk.etherType, facts.ipProto);
+  const refusal = spec && checkHeader(spec, context.etherType, facts.ipProto);
   if (refusal !== undefined) return refusal;
-  // Offsets in struct ovs_key_ipv4: proto 8, frag 11; in struct ovs_key_ipv6: proto 36, frag 39.
-  if (type === uapi.OVS_KEY_ATTR_IPV4)
-    return checkFixed(facts, bytes, key + 8, key + 11, half, masked, "ipv4");
-  if (type !== uapi.OVS_KEY_ATTR_IPV6) return undefined;
-  const fixed = checkFixed(facts, bytes, key + 36, key + 39, half, masked, "ipv6");
-  return fixed ?? checkLabel(bytes, key, masked);
+  const fixed = FIXED.get(type);
+  const change = fixed && checkFixed(context, fixed, masked);
+  if (change !== undefined || type !== uapi.OVS_KEY_ATTR_IPV6) return change;
+  return checkLabel(bytes, key, masked);
 }
 
 /** The packet is known to have the header: what it asks for is matched exactly, and not changed since. */
@@ -101,23 +93,34 @@ function nameOf(type: number): string {
   return `${KEY_BY_SLOT[slot]?.name ?? `key${type}`}(…)`;
 }
 
+/** A header of IP, and where it has the fields that cannot be written. */
+type FixedFields = { readonly name: string; readonly proto: number; readonly frag: number };
+
+const FIXED: ReadonlyMap<number, FixedFields> = new Map(
+  KEYS.filter(({ name }) => name === "ipv4" || name === "ipv6").map(({ type, name }) => [
+    type,
+    { name, proto: fieldNamed(name, "proto").offset, frag: fieldNamed(name, "frag").offset },
+  ]),
+);
+
 /** proto and frag cannot be written: with a mask they are out of it, without one they are repeated. */
 function checkFixed(
-  facts: MatchFacts,
-  bytes: Uint8Array,
-  proto: number,
-  frag: number,
-  half: number,
+  { facts, bytes, start, end }: ActionContext,
+  fixed: FixedFields,
   masked: boolean,
-  name: string,
 ): Refusal | undefined {
+  const { name } = fixed;
+  const key = start + NLA_HEADER;
+  const half = masked ? (end - key) >> 1 : 0;
+  const proto = bytes[key + half + fixed.proto];
+  const frag = bytes[key + half + fixed.frag];
   if (masked) {
-    if (bytes[proto + half] === 0 && bytes[frag + half] === 0) return undefined;
+    if (proto === 0 && frag === 0) return undefined;
     return refuse(RULE, `set(${name}(…)): proto and frag cannot be written: leave them out`);
   }
-  if (bytes[proto] !== facts.ipProto)
-    return refuse(RULE, `set(${name}(proto=${bytes[proto]})): the key matches ${facts.ipProto}`);
-  if (bytes[frag] !== facts.ipFrag)
+  if (proto !== facts.ipProto)
+    return refuse(RULE, `set(${name}(proto=${proto})): the key matches ${facts.ipProto}`);
+  if (frag !== facts.ipFrag)
     return refuse(RULE, `set(${name}(frag=…)) must repeat the frag that the key matches`);
   return undefined;
 }

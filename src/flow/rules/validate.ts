@@ -19,19 +19,14 @@ const FACTS = newFacts();
  * timeout policy is there, and conntrack helpers unless {@link KernelFeatures.ctHelpers} names them.
  *
  * @param record the key, in normal form, as it is sent
- * @param actions `start` to `end` of it is the payload of OVS_FLOW_ATTR_ACTIONS
  * @returns undefined for a flow that the kernel takes; nothing is allocated then
  */
 export function validateFlow(
   record: KeyRecord,
-  actions: Uint8Array,
-  start: number,
-  end: number,
+  { bytes, actions }: Pick<FlowParts, "bytes" | "actions">,
   features: KernelFeatures = ALL_FEATURES,
 ): Refusal | undefined {
-  return (
-    validateKey(record, features, FACTS) ?? validateActions(FACTS, actions, start, end, features)
-  );
+  return validateKey(record, features, FACTS) ?? validateActions(FACTS, bytes, actions, features);
 }
 
 const RECORD = new KeyRecord();
@@ -41,8 +36,6 @@ const RECORD = new KeyRecord();
  * @param features of the kernel that it is for; a kernel that can do everything where nobody asked
  */
 export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal | undefined {
-  const { bytes, key, actions } = sent;
-  if (key.start < 0 || !readMatch(sent, RECORD)) return undefined;
-  const start = Math.max(0, actions.start);
-  return validateFlow(RECORD, bytes, start, Math.max(0, actions.end), features);
+  if (sent.key.start < 0 || !readMatch(sent, RECORD)) return undefined;
+  return validateFlow(RECORD, sent, features);
 }

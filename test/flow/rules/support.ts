@@ -23,5 +23,6 @@ export function verdict(
   normalize(RECORD);
   WRITER.reset(0, WRITER.memory.size);
   parseActions(cursor, WRITER);
-  return validateFlow(RECORD, WRITER.memory.u8, 0, WRITER.position, features);
+  const actions = { start: 0, end: WRITER.position };
+  return validateFlow(RECORD, { bytes: WRITER.memory.u8, actions }, features);
 }
