@@ -3,7 +3,7 @@ import { TemplateFill } from "./flow/template.ts";
 import { type FlowSource, inputOf, synchronousInput } from "./flow-source.ts";
 import { OutcomeTable } from "./load/outcome-table.ts";
 import { LoadResult } from "./load/result.ts";
-import type { LoadTarget } from "./load/send/sender.ts";
+import type { LoadTarget } from "./load/send/connection.ts";
 import { startLoad, startLoadSync, type StartOptions } from "./load/start-load.ts";
 
 /** How the library loads. */

@@ -15,8 +15,7 @@ import {
 import type { FlowSource } from "./flow-source.ts";
 import { FlowInstaller } from "./load/flow-installer.ts";
 import type { LoadResult } from "./load/result.ts";
-import { ConnectionCache } from "./load/send/connection.ts";
-import type { LoadTarget } from "./load/send/sender.ts";
+import { ConnectionCache, type LoadTarget } from "./load/send/connection.ts";
 import type { KernelFeatures } from "./flow/rules/features.ts";
 import { type ProbeOptions, probeFeatures } from "./ovs/features.ts";
 import type { MulticastListener } from "./netlink/multicast.ts";

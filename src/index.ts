@@ -14,7 +14,7 @@ export { validate, type ValidateOptions } from "./validate.ts";
 export type { FlowSource } from "./flow-source.ts";
 export { FlowFilter } from "./flow/filter/filter.ts";
 export { Flow, type FlowParseOptions, type FlowTextOptions } from "./flow/flow.ts";
-export type { FlowIdentity } from "./flow/identity.ts";
+export type { FlowIdentity } from "./flow/parts.ts";
 export {
   FlowTemplate,
   type HoleNames,

@@ -2,7 +2,7 @@ import { Flow } from "./flow/flow.ts";
 import type { FlowFilter } from "./flow/filter/filter.ts";
 import { type FlowException, failedFlows } from "./load/outcome.ts";
 import type { LoadReport } from "./load/report.ts";
-import type { LoadTarget } from "./load/send/sender.ts";
+import type { LoadTarget } from "./load/send/connection.ts";
 import { startLoad } from "./load/start-load.ts";
 import { noPermission } from "./netlink/channel.ts";
 import { infoOf } from "./ovs/datapath.ts";

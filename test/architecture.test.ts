@@ -28,6 +28,24 @@ test("each room imports only rooms above it", () => {
   expect(wrong).toEqual([]);
 });
 
+/** A way of imports from a file back to itself; undefined where there is none. */
+function circleFrom(file: string, way: readonly string[], left: Set<string>): string[] | undefined {
+  const begin = way.indexOf(file);
+  if (begin >= 0) return [...way.slice(begin), file];
+  if (left.has(file)) return undefined;
+  for (const path of importsOf(file)) {
+    const circle = circleFrom(path, [...way, file], left);
+    if (circle !== undefined) return circle;
+  }
+  left.add(file);
+  return undefined;
+}
+
+test("no file imports itself by way of others, be it for a type or late", () => {
+  const left = new Set<string>();
+  for (const file of FILES) expect(circleFrom(file, [], left)).toBeUndefined();
+});
+
 test("the lab imports no other room", () => {
   const lab = FILES.filter((file) => file.startsWith("src/lab/"));
   expect(lab.flatMap(importsOf).filter((path) => !path.startsWith("src/lab/"))).toEqual([]);

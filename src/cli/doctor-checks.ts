@@ -8,17 +8,10 @@ import { vswitchdProcesses } from "../ovs/vswitchd.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { iovMax } from "../sys/libc.ts";
 import { OVS_DATAPATH_FAMILY } from "../uapi/openvswitch.ts";
-import { checkFeatures } from "./doctor-features.ts";
+import { type Check, checkFeatures } from "./doctor-features.ts";
 import { bytes, count, counted } from "./output.ts";
 
-/** What was looked at, what was found, and what to do where it is lacking. */
-export type Check = {
-  readonly what: string;
-  /** `ok`; `note`: it works, but; `lacking`: something does not work. */
-  readonly verdict: "ok" | "note" | "lacking";
-  readonly found: string;
-  readonly remedy?: string;
-};
+// What `millrace doctor` looks at.
 
 const CAP_NET_ADMIN = 12;
 

@@ -4,9 +4,17 @@ import { createDatapath, deleteDatapath, handleOf } from "../ovs/datapath.ts";
 import { probeFeatures } from "../ovs/features.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { NetworkNamespace } from "../sys/netns.ts";
-import type { Check } from "./doctor-checks.ts";
 
 // The doctor's check of what the kernel takes in flows.
+
+/** What was looked at, what was found, and what to do where it is lacking. */
+export type Check = {
+  readonly what: string;
+  /** `ok`; `note`: it works, but; `lacking`: something does not work. */
+  readonly verdict: "ok" | "note" | "lacking";
+  readonly found: string;
+  readonly remedy?: string;
+};
 
 const WHAT = "features of the datapath";
 

@@ -1,5 +1,5 @@
 import type { NumberedPort } from "../flow/ports.ts";
-import type { LoadTarget } from "../load/send/sender.ts";
+import type { LoadTarget } from "../load/send/connection.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { openDatapath } from "../ovs/datapath.ts";
 import { listPorts } from "../ovs/vport.ts";

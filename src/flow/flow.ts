@@ -1,7 +1,6 @@
 import { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { monotonicMs } from "../sys/clock.ts";
 import { PinnedMemory } from "../sys/memory.ts";
-import type { FlowIdentity } from "./identity.ts";
 import type { FlowJson } from "./json.ts";
 import { KeyRecord } from "./key/record.ts";
 import { ufidSeed } from "./key/ufid.ts";
@@ -15,10 +14,11 @@ import {
   isOwned,
   identityOf,
   newFlowParts,
+  type FlowIdentity,
 } from "./parts.ts";
 import { printFlow } from "./print.ts";
 import { TextSink } from "./text/sink.ts";
-import { FlowSyntaxError } from "./text/syntax-error.ts";
+import { notOneFlow } from "./text/syntax-error.ts";
 import { printUfid, ufidOf } from "./text/ufid.ts";
 
 /** Room for the longest flow: key, mask and actions of 64 KiB each. */
@@ -26,20 +26,6 @@ const FLOW_BYTES_MAX = 200 << 10;
 
 /** Where flows are parsed, one after the other; a flow has its bytes copied. */
 let parseWriter: AttributeWriter | undefined;
-
-const PLAIN_FLOW = "a flow: its key and actions, without a verb";
-
-/** The error for a comment, or a line with a verb of its own: files hold them, a flow is neither. */
-export function notOneFlow(text: string, expected: string = PLAIN_FLOW): FlowSyntaxError {
-  return new FlowSyntaxError({
-    line: 1,
-    column: 1,
-    found: text.trim() === "" ? "an empty line" : `"${text.trim().split(/\s/)[0]}"`,
-    expected,
-    before: "",
-    after: text,
-  });
-}
 
 /** How {@link Flow.parse} reads. */
 export type FlowParseOptions = {

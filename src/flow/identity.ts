@@ -3,16 +3,11 @@ import { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import { UFID_SIZE } from "./key/ufid.ts";
 import { FlowLineEncoder } from "./line.ts";
+import type { FlowIdentity } from "./parts.ts";
 import type { PortNames } from "./ports.ts";
 import { Cursor } from "./text/cursor.ts";
-import { FlowSyntaxError } from "./text/syntax-error.ts";
+import { notOneFlow } from "./text/syntax-error.ts";
 import { parseUfid, takeUfidWord } from "./text/ufid.ts";
-
-/** Names one flow: by UFID, or by key where it was put without one. The bytes are the caller's. */
-export type FlowIdentity =
-  | { readonly ufid: Uint8Array }
-  /** The payload of OVS_FLOW_ATTR_KEY, masked. */
-  | { readonly key: Uint8Array };
 
 /** What the names in a flow's text mean, and whose flow it is. */
 type NameOptions = { readonly ports?: PortNames; readonly owner?: string };
@@ -27,7 +22,9 @@ const KEY_BYTES_MAX = 80 << 10;
  */
 export function identitiesOf(text: string, options: NameOptions = {}): readonly FlowIdentity[] {
   const line = new TextEncoder().encode(text.trim());
-  if (line.length === 0 || text.trimStart().startsWith("#")) throw nothingNamed(text);
+  // A delete without a name would be a flush.
+  if (line.length === 0 || text.trimStart().startsWith("#"))
+    throw notOneFlow(text, "a flow: ufid:UUID, or its key");
   const cursor = new Cursor().reset(line, 0, line.length, 1);
   if (takeUfidWord(cursor)) {
     const ufid = new Uint8Array(UFID_SIZE);
@@ -35,18 +32,6 @@ export function identitiesOf(text: string, options: NameOptions = {}): readonly 
     if (cursor.position === cursor.end) return [{ ufid: ufid.subarray(0, size) }];
   }
   return [{ ufid: payload(line, true, options) }, { key: payload(line, false, options) }];
-}
-
-// An empty line and a comment name no flow, and a delete without a name would be a flush.
-function nothingNamed(text: string): FlowSyntaxError {
-  return new FlowSyntaxError({
-    line: 1,
-    column: 1,
-    found: text.trim() === "" ? "nothing" : "a comment",
-    expected: "a flow: ufid:UUID, or its key",
-    before: "",
-    after: text,
-  });
 }
 
 // A delete carries nothing but what names its flow.

@@ -8,7 +8,6 @@ import {
   OVS_FLOW_ATTR_UFID,
   OVS_FLOW_ATTR_USED,
 } from "../uapi/openvswitch.ts";
-import type { FlowIdentity } from "./identity.ts";
 import { decodeKey, NO_MASK } from "./key/decode.ts";
 import { normalize } from "./key/normal-form.ts";
 import { KeyRecord } from "./key/record.ts";
@@ -127,6 +126,12 @@ export function copyFlow(flow: FlowParts): FlowParts {
     actions: moved(flow.actions),
   };
 }
+
+/** Names one flow: by UFID, or by key where it was put without one. The bytes are the caller's. */
+export type FlowIdentity =
+  | { readonly ufid: Uint8Array }
+  /** The payload of OVS_FLOW_ATTR_KEY, masked. */
+  | { readonly key: Uint8Array };
 
 /** What names a flow: its UFID, or its key where it has none. Copies the bytes. */
 export function identityOf({

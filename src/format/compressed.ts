@@ -1,5 +1,7 @@
-import type { Compression } from "./detect.ts";
 import { type ByteSource, streamSource, UnreadableInputError } from "./source.ts";
+
+/** How an input may be compressed: what `gzip` and `zstd` write. */
+export type Compression = "gzip" | "zstd";
 
 /** Compressed bytes are read in pieces of this size; what they hold comes in pieces, too. */
 const PIECE_BYTES = 64 << 10;

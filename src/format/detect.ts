@@ -1,3 +1,4 @@
+import type { Compression } from "./compressed.ts";
 import { looksLikeFlowSet } from "./flow-set/layout.ts";
 import type { ByteSource } from "./source.ts";
 import { OPEN_BRACE } from "../flow/text/ascii.ts";
@@ -12,9 +13,6 @@ export type DetectedSource = { readonly format: FlowFormat; readonly source: Byt
 
 /** Enough for the header of a flow set, and for the blank lines before the first object. */
 const LOOK_BYTES = 4096;
-
-/** How an input may be compressed: what `gzip` and `zstd` write. */
-export type Compression = "gzip" | "zstd";
 
 /** How an input that begins with `first` is compressed; undefined where it is not. */
 export function compressionOf(first: Uint8Array): Compression | undefined {

@@ -7,7 +7,7 @@ import { type ByteSource, fileSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { RecentNames } from "./recent-names.ts";
-import type { LoadTarget } from "./send/sender.ts";
+import type { LoadTarget } from "./send/connection.ts";
 import type { SenderCount } from "./send/sender-trial.ts";
 
 /** Threads beside the first one: one parses, a second one sends, too. `auto`: each where it pays. */

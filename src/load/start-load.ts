@@ -17,7 +17,7 @@ import type { OutcomeTable } from "./outcome-table.ts";
 import { RecentNames } from "./recent-names.ts";
 import type { LoadReport } from "./report.ts";
 import { type Batching, batchingForRate, completeBatching } from "./send/batching.ts";
-import type { LoadTarget } from "./send/sender.ts";
+import type { LoadTarget } from "./send/connection.ts";
 import type { SenderCount } from "./send/sender-trial.ts";
 
 /** What is loaded: bytes in a format, what a script gives, or a template and its rows. */

@@ -1,5 +1,5 @@
 import { KERNEL, type SocketCalls } from "../sys/socket-calls.ts";
-import type { PartSender } from "./transactor.ts";
+import type { PartSender } from "../sys/send-thread.ts";
 
 /*
  * `MILLRACE_TRACE=netlink`: every message that is sent or received is printed to standard error. Whether it is to

@@ -1,7 +1,7 @@
 import { EAGAIN, ENOBUFS, ENOMEM } from "../sys/errno.ts";
 import { assert } from "../sys/errors.ts";
 import type { CallEnd } from "../sys/hand-over.ts";
-import type { SendThread } from "../sys/send-thread.ts";
+import type { PartSender } from "../sys/send-thread.ts";
 import { IovecArray, MessageVector } from "../sys/vectors.ts";
 import { iovMax } from "../sys/libc.ts";
 import { NLM_F_ACK } from "../uapi/netlink.ts";
@@ -34,9 +34,6 @@ export type BatchShape = {
 
 /** What a transactor has done since it was made. */
 export type TransactorCounters = ReadCounters & { datagrams: number; bytes: number };
-
-/** What sends a part of a batch: a {@link SendThread}. */
-export type PartSender = Pick<SendThread, "begin" | "wait" | "sent" | "received">;
 
 /** Datagrams of one window: the most that sendmmsg takes. */
 const DATAGRAMS_MAX = 1024;

@@ -14,8 +14,7 @@ import {
 import { type OvsMessage, setMessage } from "./channel.ts";
 import type { DatapathHandle } from "./datapath.ts";
 import { getFlow } from "./flow.ts";
-import { decodeFlow, type FlowParts, newFlowParts } from "../flow/parts.ts";
-import type { FlowIdentity } from "../flow/identity.ts";
+import { decodeFlow, type FlowParts, newFlowParts, type FlowIdentity } from "../flow/parts.ts";
 import { OVS_PREFIX } from "./message.ts";
 
 /** Flows of one round of reads. */

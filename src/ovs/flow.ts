@@ -1,4 +1,3 @@
-import type { FlowIdentity } from "../flow/identity.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { Cursor } from "../netlink/cursor.ts";
 import { NetlinkError } from "../netlink/errors.ts";
@@ -21,7 +20,13 @@ import {
 import { onMessage } from "./channel.ts";
 import type { DatapathHandle } from "./datapath.ts";
 import type { DumpCheck } from "./dump-check.ts";
-import { decodeFlow, type FlowParts, identityOf, newFlowParts } from "../flow/parts.ts";
+import {
+  decodeFlow,
+  type FlowParts,
+  identityOf,
+  newFlowParts,
+  type FlowIdentity,
+} from "../flow/parts.ts";
 
 /**
  * A dump of counters alone: 44 bytes a flow instead of some 340. A flow without a UFID comes with its key.

@@ -147,3 +147,6 @@ export class SendThread implements Disposable {
 
 // A 64-bit address goes as two halves.
 const WORD = 2 ** 32;
+
+/** What makes the calls for a part of a batch: a {@link SendThread}. */
+export type PartSender = Pick<SendThread, "begin" | "wait" | "sent" | "received">;

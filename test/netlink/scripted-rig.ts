@@ -1,7 +1,8 @@
 import { expect } from "bun:test";
 import { Batch, MessageState } from "../../src/netlink/batch.ts";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
-import { type BatchShape, type PartSender, Transactor } from "../../src/netlink/transactor.ts";
+import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
+import type { PartSender } from "../../src/sys/send-thread.ts";
 import type { CallEnd } from "../../src/sys/hand-over.ts";
 import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
 import { type Request, ScriptedKernel } from "./scripted-kernel.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { FlowIdentity } from "../../src/flow/identity.ts";
+import type { FlowIdentity } from "../../src/flow/parts.ts";
 import { clearFlow, deleteFlow, dumpFlows, getFlow } from "../../src/ovs/flow.ts";
 import { FlowReads, type ReadResult } from "../../src/ovs/flow-reads.ts";
 import { MillraceError } from "../../src/sys/errors.ts";

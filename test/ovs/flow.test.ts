@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { FlowIdentity } from "../../src/flow/identity.ts";
+import type { FlowIdentity } from "../../src/flow/parts.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { putIdentity } from "../../src/ovs/flow.ts";
 import { AssertionError } from "../../src/sys/errors.ts";

@@ -1,7 +1,7 @@
-import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
+import { identitiesOf } from "../../flow/identity.ts";
 import { KeyRecord } from "../../flow/key/record.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { type FlowParts, readMatch } from "../../flow/parts.ts";
+import { type FlowParts, readMatch, type FlowIdentity } from "../../flow/parts.ts";
 import { TextSink } from "../../flow/text/sink.ts";
 import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";

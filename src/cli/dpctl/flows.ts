@@ -1,8 +1,14 @@
 import { Flow } from "../../flow/flow.ts";
-import { type FlowIdentity, identitiesOf } from "../../flow/identity.ts";
+import { identitiesOf } from "../../flow/identity.ts";
 import { FlowLineEncoder, type LineVerb } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { decodeFlow, type FlowParts, identityOf, newFlowParts } from "../../flow/parts.ts";
+import {
+  decodeFlow,
+  type FlowParts,
+  identityOf,
+  newFlowParts,
+  type FlowIdentity,
+} from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";

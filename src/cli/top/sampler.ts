@@ -1,11 +1,10 @@
 import { FlowFilter } from "../../flow/filter/filter.ts";
 import { Flow } from "../../flow/flow.ts";
-import type { FlowIdentity } from "../../flow/identity.ts";
 import { type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathHandle, openDatapath } from "../../ovs/datapath.ts";
 import { dumpFlows, getFlow, TERSE } from "../../ovs/flow.ts";
-import { type FlowParts, identityOf } from "../../flow/parts.ts";
+import { type FlowParts, identityOf, type FlowIdentity } from "../../flow/parts.ts";
 import { lazyPortNames, listPorts } from "../../ovs/vport.ts";
 import { Slices } from "../slices.ts";
 

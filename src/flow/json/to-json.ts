@@ -1,7 +1,7 @@
 import { AssertionError } from "../../sys/errors.ts";
 import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
-import { notOneFlow } from "../flow.ts";
+import { notOneFlow } from "../text/syntax-error.ts";
 import { FlowLineEncoder } from "../line.ts";
 import { ANY_PORTS } from "../ports.ts";
 import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";

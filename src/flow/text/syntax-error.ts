@@ -155,3 +155,17 @@ export function readable(bytes: Uint8Array, start: number, end: number): string 
   // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
   return DECODER.decode(bytes.subarray(start, end)).replaceAll(/[\u0000-\u001f\u007f]/g, " ");
 }
+
+const PLAIN_FLOW = "a flow: its key and actions, without a verb";
+
+/** The error for a comment, or a line with a verb of its own: files hold them, a flow is neither. */
+export function notOneFlow(text: string, expected: string = PLAIN_FLOW): FlowSyntaxError {
+  return new FlowSyntaxError({
+    line: 1,
+    column: 1,
+    found: text.trim() === "" ? "an empty line" : `"${text.trim().split(/\s/)[0]}"`,
+    expected,
+    before: "",
+    after: text,
+  });
+}

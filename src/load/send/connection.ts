@@ -1,13 +1,22 @@
 import { Batch } from "../../netlink/batch.ts";
 import { Transactor } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
+import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { FlowReads } from "../../ovs/flow-reads.ts";
 import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
-import type { LoadTarget } from "./sender.ts";
 import type { Batching } from "./batching.ts";
 
 /** Key, mask and actions, 64 KiB each, and the headers. */
 const MESSAGE_BYTES_MAX = 200 << 10;
+
+/** Where a load goes. */
+export type LoadTarget = {
+  readonly datapath: DatapathHandle;
+  /** Of whoever loads into it more than once. */
+  readonly connections?: ConnectionCache;
+  /** Whose flows are put and looked for: it goes into their UFIDs. Nobody's by default. */
+  readonly owner?: string;
+};
 
 /** What a load sends with: a socket, what goes over it, and an arena. */
 export class SendConnection {

@@ -1,9 +1,9 @@
 import type { Batch } from "../../netlink/batch.ts";
 import { tracedThread } from "../../netlink/trace.ts";
-import { type BatchShape, type PartSender, Transactor } from "../../netlink/transactor.ts";
+import { type BatchShape, Transactor } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
-import { SendThread } from "../../sys/send-thread.ts";
+import { SendThread, type PartSender } from "../../sys/send-thread.ts";
 import { Independence } from "./independence.ts";
 
 /** A smaller batch is not worth a thread's wake-up. */

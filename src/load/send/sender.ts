@@ -1,7 +1,6 @@
 import { createHistogram } from "node:perf_hooks";
 import type { Batch } from "../../netlink/batch.ts";
 import type { Transactor, TransactorCounters } from "../../netlink/transactor.ts";
-import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
@@ -9,21 +8,12 @@ import type { SendThread } from "../../sys/send-thread.ts";
 import type { Account } from "../account.ts";
 import type { FlowSink } from "../flow-sink.ts";
 import type { Histogram } from "../report.ts";
-import { SendConnection, type ConnectionCache } from "./connection.ts";
+import { type LoadTarget, SendConnection } from "./connection.ts";
 import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_BATCHING, type Batching } from "./batching.ts";
 import { onlyCreates } from "../settle/segments.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import type { Settler } from "../settle/settler.ts";
-
-/** Where a load goes. */
-export type LoadTarget = {
-  readonly datapath: DatapathHandle;
-  /** Of whoever loads into it more than once. */
-  readonly connections?: ConnectionCache;
-  /** Whose flows are put and looked for: it goes into their UFIDs. Nobody's by default. */
-  readonly owner?: string;
-};
 
 /** How a load is sent. */
 export type SenderOptions = {

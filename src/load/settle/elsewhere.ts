@@ -5,7 +5,7 @@ import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows } from "../../ovs/flow.ts";
 import { decodeRequest } from "../../ovs/flow-request.ts";
 import { describe } from "./held-flows.ts";
-import type { LoadTarget } from "../send/sender.ts";
+import type { LoadTarget } from "../send/connection.ts";
 
 /** Dumps of a datapath whose flows change during each of them. */
 const DUMPS_MAX = 3;

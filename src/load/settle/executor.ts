@@ -7,10 +7,9 @@ import { EEXIST, EIO, ENODEV, ENOENT, EPERM } from "../../sys/errno.ts";
 import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
 import { FollowUps } from "./follow-ups.ts";
 import { FoundBy, Held, HeldFlows } from "./held-flows.ts";
-import type { SendConnection } from "../send/connection.ts";
+import type { SendConnection, LoadTarget } from "../send/connection.ts";
 import { NamedFlows } from "../named-flows.ts";
 import { onlyCreates, Segments } from "./segments.ts";
-import type { LoadTarget } from "../send/sender.ts";
 
 /** Flows that are looked at in one go. */
 const LOOK_MAX = 1024;

@@ -6,7 +6,7 @@ import type { FlowVerb } from "../../ovs/flow-request.ts";
 import { EEXIST } from "../../sys/errno.ts";
 import type { Rejection } from "./explain.ts";
 import { describe } from "./held-flows.ts";
-import type { LoadTarget } from "../send/sender.ts";
+import type { LoadTarget } from "../send/connection.ts";
 
 /** Searches of a load, and flows that each of them looks at: it is waited for. */
 const SEARCHES_MAX = 3;

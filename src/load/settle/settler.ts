@@ -13,9 +13,8 @@ import { fullOfMasks } from "./mask-limit.ts";
 import type { Account } from "../account.ts";
 import { outcomeOfLost } from "../outcome.ts";
 import { OverlapSearch } from "./overlap.ts";
-import type { SendConnection } from "../send/connection.ts";
+import type { SendConnection, LoadTarget } from "../send/connection.ts";
 import { pointedText } from "../request-text.ts";
-import type { LoadTarget } from "../send/sender.ts";
 
 /** Failures between two looks at the clock: each may take a few transactions, and a look is one too. */
 const FAILURES_A_LOOK = 16;

@@ -4,7 +4,7 @@ import { type CallObserver, observedCalls } from "../../sys/observed-calls.ts";
 import type { SocketCalls } from "../../sys/socket-calls.ts";
 import { copyDatagrams } from "../../sys/vectors.ts";
 import { NETLINK_GENERIC } from "../../uapi/netlink.ts";
-import type { PartSender } from "../transactor.ts";
+import type { PartSender } from "../../sys/send-thread.ts";
 import { MessageText } from "./message-text.ts";
 
 /** Prints what sockets send and receive, a message a few lines: `netlink 7 > …` is what socket 7 sends. */
