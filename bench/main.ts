@@ -147,8 +147,9 @@ async function measure(words: string[], options: Options): Promise<Results> {
     const unknown = { lab: wanted ? options.kernel : "none", labKernel: "" };
     // First, so that a run that is broken off can be read as far as it came.
     appendLine(out, { ...describeEnvironment({ ...unknown, ...facts }), unfinished: true });
-    if (parts.includes("native")) skipped.push(...native(folder, out, size, peers, options));
-    const lab = await measureInLab(parts, folder, out, size, peers, options.kernel);
+    const session = { folder, out, size, peers, options };
+    if (parts.includes("native")) skipped.push(...native(session));
+    const lab = await measureInLab(session, parts);
     if (parts.includes("micro")) micro(folder, out, options.quick === true);
     appendLine(out, describeEnvironment({ ...lab, ...facts }));
     return readResults(out);
@@ -157,7 +158,17 @@ async function measure(words: string[], options: Options): Promise<Results> {
   }
 }
 
-function native(folder: string, out: string, size: Size, peers: Peers, options: Options): string[] {
+/** What all parts are measured with, and where to. */
+type Session = {
+  readonly folder: string;
+  /** The file that gets results. */
+  readonly out: string;
+  readonly size: Size;
+  readonly peers: Peers;
+  readonly options: Options;
+};
+
+function native({ folder, out, size, peers, options }: Session): string[] {
   writeError("on the host's own kernel\n");
   const little = options.quick === true;
   return measureNative(
@@ -174,12 +185,8 @@ function native(folder: string, out: string, size: Size, peers: Peers, options: 
 }
 
 async function measureInLab(
+  { folder, out, size, peers, options }: Session,
   parts: readonly Part[],
-  folder: string,
-  out: string,
-  size: Size,
-  peers: Peers,
-  kernel: LabKernel,
 ): Promise<{ lab: string; labKernel: string }> {
   const wanted: LabPart[] = LAB_PARTS.filter((part) => parts.includes(part));
   if (wanted.length === 0) return { lab: "none", labKernel: "" };
@@ -193,7 +200,7 @@ async function measureInLab(
   using signals = new EndingSignals();
   using status = new StatusLine("lab: ");
   const result = await runInLab({
-    kernel,
+    kernel: options.kernel,
     command: [join(ROOT, "src/cli/bun"), ...inside],
     cwd: ROOT,
     stdin: "ignore",

@@ -30,9 +30,6 @@ const MANY_PARAMETERS: readonly string[] = [
   "src/flow/key/nest-decode.ts decodeOptions",
   "src/flow/key/nest-decode.ts decodeTunnel",
   "src/flow/shape/shape.ts readNumber",
-  "src/flow/template/stage.ts putColumn",
-  "src/format/flow-set/messages.ts copy",
-  "src/ovs/flow-requests.ts stampReady",
 ];
 
 test("every file is imported or started by another one", () => {

@@ -1,4 +1,4 @@
-import type { Program, Variant, VariantId } from "../model.ts";
+import type { Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
@@ -12,21 +12,45 @@ export function dump({ flows }: Size, _files: Files, peers: Peers): Variant[] {
   const theirs = `ovs-dpctl dump-flows -m "$0"`;
   const dpctl = "ovs-dpctl dump-flows -m";
   const found = [
-    printed("dump", `millrace dump -m, ${full}`, "millrace", own, flows),
-    printed("dpctl-dump", `${dpctl}, ${full}`, "ovs-dpctl", theirs, flows),
-    printed("dump-start", `millrace dump -m, ${empty}`, "millrace", own, 0),
-    printed("dpctl-dump-start", `${dpctl}, ${empty}`, "ovs-dpctl", theirs, 0),
+    printed({
+      id: "dump",
+      name: `millrace dump -m, ${full}`,
+      program: "millrace",
+      script: own,
+      flows: flows,
+    }),
+    printed({
+      id: "dpctl-dump",
+      name: `${dpctl}, ${full}`,
+      program: "ovs-dpctl",
+      script: theirs,
+      flows: flows,
+    }),
+    printed({
+      id: "dump-start",
+      name: `millrace dump -m, ${empty}`,
+      program: "millrace",
+      script: own,
+      flows: 0,
+    }),
+    printed({
+      id: "dpctl-dump-start",
+      name: `${dpctl}, ${empty}`,
+      program: "ovs-dpctl",
+      script: theirs,
+      flows: 0,
+    }),
   ];
   return found.filter(({ program }) => peers.dpctl || program === "millrace");
 }
 
-function printed(
-  id: VariantId,
-  name: string,
-  program: Program,
-  script: string,
-  flows: number,
-): Variant {
+/** A program that prints a datapath of so many flows. */
+type Printing = Pick<Variant, "id" | "name" | "program"> & {
+  readonly script: string;
+  readonly flows: number;
+};
+
+function printed({ id, name, program, script, flows }: Printing): Variant {
   return {
     part: "dump",
     id,

@@ -37,32 +37,39 @@ const ENTRY_BYTES = 12;
  * @throws NotSupportedError before kernel 4.18; MillraceError `USAGE`, `NO_PERMISSION`
  */
 export function setCtLimits(channel: OvsChannel, limits: readonly CtLimit[]): void {
-  transact(channel, OVS_CT_LIMIT_CMD_SET, "setting", limits);
+  transact(channel, { command: OVS_CT_LIMIT_CMD_SET, verb: "setting", limits });
 }
 
 /** The limits of these zones; of the default and all zones that have one, where none is named. */
 export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []): CtLimitInfo[] {
   const found: CtLimitInfo[] = [];
-  const wanted = zones.map((zone) => ({ zone, limit: 0 }));
-  transact(channel, OVS_CT_LIMIT_CMD_GET, "reading", wanted, (message) =>
-    decodeCtLimits(message, found),
-  );
+  transact(channel, {
+    command: OVS_CT_LIMIT_CMD_GET,
+    verb: "reading",
+    limits: zones.map((zone) => ({ zone, limit: 0 })),
+    use: (message) => decodeCtLimits(message, found),
+  });
   return found;
 }
 
 /** Deletes the limits of zones: the default holds for them again. That of the default itself becomes 0. */
 export function deleteCtLimits(channel: OvsChannel, zones: readonly CtZone[]): void {
   if (zones.length === 0) throw usage("a deletion of conntrack limits names its zones");
-  const wanted = zones.map((zone) => ({ zone, limit: 0 }));
-  transact(channel, OVS_CT_LIMIT_CMD_DEL, "deleting", wanted);
+  const limits = zones.map((zone) => ({ zone, limit: 0 }));
+  transact(channel, { command: OVS_CT_LIMIT_CMD_DEL, verb: "deleting", limits });
 }
+
+/** What is asked of limits, and what takes the answer. */
+type CtLimitRequest = {
+  readonly command: number;
+  readonly verb: string;
+  readonly limits: readonly CtLimit[];
+  readonly use?: (message: OvsMessage) => void;
+};
 
 function transact(
   channel: OvsChannel,
-  command: number,
-  verb: string,
-  limits: readonly CtLimit[],
-  use: (message: OvsMessage) => void = () => {},
+  { command, verb, limits, use = () => {} }: CtLimitRequest,
 ): void {
   for (const { zone, limit } of limits) {
     if (zone !== "default") checkNumber("conntrack zone", zone, 0, U16_MAX);

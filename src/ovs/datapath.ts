@@ -132,7 +132,7 @@ export function createDatapath(
   checkName("datapath", name);
   const settings = settingsOf(options);
   try {
-    return changed(channel, name, OVS_DP_CMD_NEW, settings);
+    return changed(channel, name, { command: OVS_DP_CMD_NEW, settings, held: 0 });
   } catch (error) {
     if (!(error instanceof NetlinkError) || error.errno !== EEXIST) throw error;
     const message = `there is a datapath or an interface "${name}" already`;
@@ -152,8 +152,8 @@ export function setDatapath(
   const settings = settingsOf(options);
   const { userFeatures: held } = getDatapath(channel, name);
   // The kernel takes a SET without features for one that clears them (ovs_dp_change in datapath.c).
-  const whole = { ...settings, userFeatures: settings.userFeatures ?? held };
-  return changed(channel, name, OVS_DP_CMD_SET, whole, held);
+  const all = { ...settings, userFeatures: settings.userFeatures ?? held };
+  return changed(channel, name, { command: OVS_DP_CMD_SET, settings: all, held });
 }
 
 /** Options as attributes have them. */
@@ -193,13 +193,19 @@ function datapathRequest(command: number) {
   return { family: OVS_DATAPATH_FAMILY, version: OVS_DATAPATH_VERSION, command, datapath: 0 };
 }
 
-/** Creates a datapath or changes one. @param held its features by now @returns what it is then */
+/** What becomes of a datapath. */
+type DatapathChange = {
+  readonly command: number;
+  readonly settings: Settings;
+  /** Features that it has already. */
+  readonly held: number;
+};
+
+/** Creates a datapath or changes one. @returns what it is then */
 function changed(
   channel: OvsChannel,
   name: string,
-  command: number,
-  settings: Settings,
-  held = 0,
+  { command, settings, held }: DatapathChange,
 ): DatapathInfo {
   const doing = `${command === OVS_DP_CMD_NEW ? "creating" : "changing"} the datapath ${name}`;
   const { userFeatures, masksCacheSize, perCpuPortIds } = settings;

@@ -95,19 +95,13 @@ export class FlowRequests {
     const first = batch.count;
     batch.commitReady(bytes, tag);
     const [command, flags] = COMMANDS[verb];
-    const { memory, starts, tags } = batch;
-    stampReady(
-      memory.u32,
-      starts,
-      tags,
-      first,
-      batch.count,
-      (this.#family | (flags << 16)) >>> 0,
-      command | (OVS_FLOW_VERSION << 8),
-      this.#family,
-      this.#datapath,
+    stampReady(batch, first, {
+      type: (this.#family | (flags << 16)) >>> 0,
+      generic: command | (OVS_FLOW_VERSION << 8),
+      family: this.#family,
+      datapath: this.#datapath,
       tag,
-    );
+    });
   }
 
   /** Keeps a copy of request `index` of another batch. @returns false where there is no room */
@@ -189,18 +183,21 @@ const [PUT_COMMAND, PUT_FLAGS] = COMMANDS.put;
 const PUT_TYPE = PUT_FLAGS << 16;
 const PUT_GENERIC = PUT_COMMAND | (OVS_FLOW_VERSION << 8);
 
-// Free, and of numbers alone: the path of compiled flows goes through here.
+/** What is put into ready-made requests. */
+type Stamp = {
+  /** The words of a request that puts. */
+  readonly type: number;
+  readonly generic: number;
+  readonly family: number;
+  readonly datapath: number;
+  readonly tag: number;
+};
+
+// Free, and numbers in its loop alone: the path of compiled flows goes through here.
 function stampReady(
-  u32: Uint32Array,
-  starts: Uint32Array,
-  tags: Float64Array,
+  { memory: { u32 }, starts, tags, count: end }: Batch,
   first: number,
-  end: number,
-  type: number,
-  generic: number,
-  family: number,
-  datapath: number,
-  tag: number,
+  { type, generic, family, datapath, tag }: Stamp,
 ): void {
   for (let i = first; i < end; i++) {
     const at = starts[i]! >> 2; // i < count <= capacity

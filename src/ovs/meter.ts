@@ -72,8 +72,12 @@ export type MeterInfo = {
 /** @throws NotSupportedError before kernel 4.15 */
 export function meterFeatures(datapath: DatapathHandle): MeterFeatures {
   let found: MeterFeatures = { maxMeters: 0, maxBands: 0, bandTypes: [] };
-  transact(datapath, OVS_METER_CMD_FEATURES, "asking for its features", undefined, (m) => {
-    found = decodeMeterFeatures(m);
+  transact(datapath, {
+    command: OVS_METER_CMD_FEATURES,
+    doing: "asking for its features",
+    use: (message) => {
+      found = decodeMeterFeatures(message);
+    },
   });
   return found;
 }
@@ -89,7 +93,7 @@ export function setMeter(datapath: DatapathHandle, id: number, options: MeterOpt
     checkNumber("meter rate", rate, 0, U32_MAX);
     checkNumber("meter burst", burst ?? 0, 0, U32_MAX);
   }
-  transact(datapath, OVS_METER_CMD_SET, `setting ${id}`, (writer) => {
+  const write = (writer: AttributeWriter): void => {
     writer.u32(OVS_METER_ATTR_ID, id);
     if (options.unit === "kilobits") writer.flag(OVS_METER_ATTR_KBPS);
     if (options.clear === true) writer.flag(OVS_METER_ATTR_CLEAR);
@@ -102,7 +106,8 @@ export function setMeter(datapath: DatapathHandle, id: number, options: MeterOpt
       writer.endNest(band);
     }
     writer.endNest(bands);
-  });
+  };
+  transact(datapath, { command: OVS_METER_CMD_SET, doing: `setting ${id}`, write });
 }
 
 /** @returns undefined where there is no such meter */
@@ -110,15 +115,14 @@ export function getMeter(datapath: DatapathHandle, id: number): MeterInfo | unde
   checkId(id);
   let found: MeterInfo | undefined;
   try {
-    transact(
-      datapath,
-      OVS_METER_CMD_GET,
-      `reading ${id}`,
-      (writer) => writer.u32(OVS_METER_ATTR_ID, id),
-      (message) => {
+    transact(datapath, {
+      command: OVS_METER_CMD_GET,
+      doing: `reading ${id}`,
+      write: (writer) => writer.u32(OVS_METER_ATTR_ID, id),
+      use: (message) => {
         found = decodeMeter(message);
       },
-    );
+    });
   } catch (error) {
     if (error instanceof NetlinkError && error.errno === ENOENT) return undefined;
     throw error;
@@ -134,8 +138,10 @@ export function deleteMeter(datapath: DatapathHandle, id: number): MeterInfo | u
   // The kernel deletes what is not there without a word.
   const last = getMeter(datapath, id);
   if (last === undefined) return undefined;
-  transact(datapath, OVS_METER_CMD_DEL, `deleting ${id}`, (writer) => {
-    writer.u32(OVS_METER_ATTR_ID, id);
+  transact(datapath, {
+    command: OVS_METER_CMD_DEL,
+    doing: `deleting ${id}`,
+    write: (writer) => writer.u32(OVS_METER_ATTR_ID, id),
   });
   return last;
 }
@@ -144,20 +150,24 @@ function checkId(id: number): void {
   checkNumber("meter", id, 0, U32_MAX);
 }
 
+/** What is asked of meters, and what takes the answer. */
+type MeterRequest = {
+  readonly command: number;
+  readonly doing: string;
+  readonly write?: (writer: AttributeWriter) => void;
+  readonly use?: (message: OvsMessage) => void;
+};
+
 function transact(
   datapath: DatapathHandle,
-  command: number,
-  doing: string,
-  write?: (writer: AttributeWriter) => void,
-  use: (message: OvsMessage) => void = () => {},
+  { use = () => {}, doing, ...asked }: MeterRequest,
 ): void {
   const request = {
+    ...asked,
     family: OVS_METER_FAMILY,
     version: OVS_METER_VERSION,
-    command,
     datapath: datapath.index,
     doing: `meters of ${datapath.name}: ${doing}`,
-    ...(write === undefined ? {} : { write }),
   };
   try {
     datapath.channel.transact(request, onMessage(use));

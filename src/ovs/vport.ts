@@ -158,7 +158,7 @@ export function addPort(
       }),
     );
   } catch (error) {
-    throw explainAdd(error, doing, name, type, number);
+    throw explainAdd(error, doing, { name, type, number });
   }
   if (added === undefined) throw new MillraceError("NO_REPLY", `${doing}: no reply`);
   return added;
@@ -193,9 +193,7 @@ function portRequest(command: number, datapath: number) {
 function explainAdd(
   error: unknown,
   doing: string,
-  name: string,
-  type: PortType,
-  number?: number,
+  { name, type, number }: { name: string; type: PortType; number: number | undefined },
 ): unknown {
   if (!(error instanceof NetlinkError)) return error;
   if (error.errno === EAFNOSUPPORT) {

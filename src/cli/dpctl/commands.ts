@@ -26,110 +26,99 @@ const ANY = Number.POSITIVE_INFINITY;
 
 /** Every command, in the order of list-commands. */
 export const COMMANDS: readonly DpctlCommand[] = [
-  row("add-dp", "dp [iface...]", 1, ANY, datapaths.addDp, true),
-  row("del-dp", "dp", 1, 1, datapaths.delDp, true),
-  row("add-if", "dp iface...", 2, ANY, ports.addInterfaces, true),
-  row("del-if", "dp iface...", 2, ANY, ports.deleteInterfaces, true),
-  row("set-if", "dp iface...", 2, ANY, ports.setInterfaces, true),
-  row("dump-dps", "", 0, 0, datapaths.dumpDps),
-  row("show", "[-s] [dp...]", 0, ANY, datapaths.show),
-  row(
+  changes("add-dp", "dp [iface...]", [1, ANY], datapaths.addDp),
+  changes("del-dp", "dp", [1, 1], datapaths.delDp),
+  changes("add-if", "dp iface...", [2, ANY], ports.addInterfaces),
+  changes("del-if", "dp iface...", [2, ANY], ports.deleteInterfaces),
+  changes("set-if", "dp iface...", [2, ANY], ports.setInterfaces),
+  shows("dump-dps", "", [0, 0], datapaths.dumpDps),
+  shows("show", "[-s] [dp...]", [0, ANY], datapaths.show),
+  shows(
     "dump-flows",
     "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]",
-    0,
-    6,
+    [0, 6],
     flowDumps.dumpFlows,
   ),
-  row("add-flow", "[dp] flow actions", 2, 3, flows.addFlow, true),
-  row("mod-flow", "[dp] flow actions", 2, 3, flows.modFlow, true),
-  row("get-flow", "[dp] ufid", 1, 2, flowDumps.getFlow),
-  row("del-flow", "[dp] flow", 1, 2, flows.delFlow, true),
-  row("add-flows", "[dp] file", 1, 2, files.addFlows, true),
-  row("mod-flows", "[dp] file", 1, 2, files.modFlows, true),
-  row("del-flows", "[dp] [file]", 0, 2, files.delFlows, true),
-  row("offload-stats-show", "[dp]", 0, 1, lacking("retrieving offload statistics")),
-  row("dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0, 4, conntrack.dumpConntrack),
-  row(
+  changes("add-flow", "[dp] flow actions", [2, 3], flows.addFlow),
+  changes("mod-flow", "[dp] flow actions", [2, 3], flows.modFlow),
+  shows("get-flow", "[dp] ufid", [1, 2], flowDumps.getFlow),
+  changes("del-flow", "[dp] flow", [1, 2], flows.delFlow),
+  changes("add-flows", "[dp] file", [1, 2], files.addFlows),
+  changes("mod-flows", "[dp] file", [1, 2], files.modFlows),
+  changes("del-flows", "[dp] [file]", [0, 2], files.delFlows),
+  shows("offload-stats-show", "[dp]", [0, 1], lacking("retrieving offload statistics")),
+  shows("dump-conntrack", "[-m] [-s] [dp] [zone=N]", [0, 4], conntrack.dumpConntrack),
+  changes(
     "flush-conntrack",
     "[dp] [zone=N] [ct-orig-tuple] [ct-reply-tuple]",
-    0,
-    6,
+    [0, 6],
     conntrack.flushConntrack,
-    true,
   ),
-  row("cache-get-size", "[dp]", 0, 1, datapaths.cacheGetSize),
-  row("cache-set-size", "dp cache <size>", 3, 3, datapaths.cacheSetSize, true),
-  row("ct-stats-show", "[dp] [zone=N]", 0, 3, conntrack.ctStatsShow),
-  row("ct-bkts", "[dp] [gt=N]", 0, 2, ctBuckets),
-  row("ct-set-maxconns", "[dp] maxconns", 1, 2, lacking("ct set maxconns failed", 1), true),
-  row("ct-get-maxconns", "[dp]", 0, 1, lacking("maxconns could not be retrieved")),
-  row("ct-get-nconns", "[dp]", 0, 1, lacking("nconns could not be retrieved")),
-  row(
+  shows("cache-get-size", "[dp]", [0, 1], datapaths.cacheGetSize),
+  changes("cache-set-size", "dp cache <size>", [3, 3], datapaths.cacheSetSize),
+  shows("ct-stats-show", "[dp] [zone=N]", [0, 3], conntrack.ctStatsShow),
+  shows("ct-bkts", "[dp] [gt=N]", [0, 2], ctBuckets),
+  changes("ct-set-maxconns", "[dp] maxconns", [1, 2], lacking("ct set maxconns failed", 1)),
+  shows("ct-get-maxconns", "[dp]", [0, 1], lacking("maxconns could not be retrieved")),
+  shows("ct-get-nconns", "[dp]", [0, 1], lacking("nconns could not be retrieved")),
+  changes(
     "ct-enable-tcp-seq-chk",
     "[dp]",
-    0,
-    1,
+    [0, 1],
     lacking("enabling TCP sequence checking failed"),
-    true,
   ),
-  row(
+  changes(
     "ct-disable-tcp-seq-chk",
     "[dp]",
-    0,
-    1,
+    [0, 1],
     lacking("disabling TCP sequence checking failed"),
-    true,
   ),
-  row("ct-get-tcp-seq-chk", "[dp]", 0, 1, lacking("TCP sequence checking query failed")),
-  row("ct-set-limits", "[dp] [default=L] [zone=N,limit=L]...", 1, ANY, limits.ctSetLimits),
-  row("ct-del-limits", "[dp] zone=N1[,N2]...", 1, 3, limits.ctDelLimits),
-  row("ct-get-limits", "[dp] [zone=N1[,N2]...]", 0, 2, limits.ctGetLimits),
-  row(
+  shows("ct-get-tcp-seq-chk", "[dp]", [0, 1], lacking("TCP sequence checking query failed")),
+  shows("ct-set-limits", "[dp] [default=L] [zone=N,limit=L]...", [1, ANY], limits.ctSetLimits),
+  shows("ct-del-limits", "[dp] zone=N1[,N2]...", [1, 3], limits.ctDelLimits),
+  shows("ct-get-limits", "[dp] [zone=N1[,N2]...]", [0, 2], limits.ctGetLimits),
+  changes(
     "ipf-set-enabled",
     "[dp] v4|v6",
-    1,
-    2,
+    [1, 2],
     lacking("enabling fragmentation reassembly failed", 1),
-    true,
   ),
-  row(
+  changes(
     "ipf-set-disabled",
     "[dp] v4|v6",
-    1,
-    2,
+    [1, 2],
     lacking("disabling fragmentation reassembly failed", 1),
-    true,
   ),
-  row(
+  changes(
     "ipf-set-min-frag",
     "[dp] v4|v6 minfragment",
-    2,
-    3,
+    [2, 3],
     lacking("requested minimum fragment size too small; see documentation", 2),
-    true,
   ),
-  row(
+  changes(
     "ipf-set-max-nfrags",
     "[dp] maxfrags",
-    1,
-    2,
+    [1, 2],
     lacking("setting maximum fragments failed", 1),
-    true,
   ),
-  row("ipf-get-status", "[dp]", 0, 1, lacking("ipf status could not be retrieved")),
-  row("help", "", 0, ANY, () => 0),
-  row("list-commands", "", 0, ANY, listCommands),
+  shows("ipf-get-status", "[dp]", [0, 1], lacking("ipf status could not be retrieved")),
+  shows("help", "", [0, ANY], () => 0),
+  shows("list-commands", "", [0, ANY], listCommands),
 ];
 
-function row(
+type Arguments = readonly [min: number, max: number];
+
+function shows(
   name: string,
   usage: string,
-  min: number,
-  max: number,
+  [min, max]: Arguments,
   handler: DpctlHandler,
-  writes = false,
 ): DpctlCommand {
-  return { name, usage, min, max, handler, writes };
+  return { name, usage, min, max, handler, writes: false };
+}
+
+function changes(...row: Parameters<typeof shows>): DpctlCommand {
+  return { ...shows(...row), writes: true };
 }
 
 /** A command of the userspace datapath: a kernel says no, as ovs-dpctl does. */

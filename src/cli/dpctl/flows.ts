@@ -47,7 +47,7 @@ import { CommandFailed, type DpctlSession, failAsFlow } from "./session.ts";
 
 /** `add-flow [DP] FLOW ACTIONS` */
 export function addFlow(session: DpctlSession, args: readonly string[]): number {
-  return putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "add");
+  return putFlow(session, args, "add");
 }
 
 /** `mod-flow [DP] FLOW ACTIONS`, or `mod-flow DP FLOW`, which leaves the flow its actions. */
@@ -55,9 +55,7 @@ export function modFlow(session: DpctlSession, args: readonly string[]): number 
   if (args.length === 2 && session.exists(args[0]) && !session.options.mayCreate) {
     return keepActions(session, args);
   }
-  return session.options.mayCreate
-    ? putFlow(session, args, OVS_FLOW_CMD_NEW, NLM_F_CREATE, "put")
-    : putFlow(session, args, OVS_FLOW_CMD_SET, 0, "modify");
+  return putFlow(session, args, session.options.mayCreate ? "put" : "modify");
 }
 
 // For its counters: they are told, or begin at zero again.
@@ -83,10 +81,12 @@ function keepActions(session: DpctlSession, args: readonly string[]): number {
 function putFlow(
   session: DpctlSession,
   args: readonly string[],
-  command: number,
-  flags: number,
-  mode: LineVerb,
+  mode: Exclude<LineVerb, "delete">,
 ): number {
+  const sent =
+    mode === "modify"
+      ? { command: OVS_FLOW_CMD_SET, flags: 0 }
+      : { command: OVS_FLOW_CMD_NEW, flags: NLM_F_CREATE };
   const { datapath, rest } = session.openOptional(args, 3);
   if (rest.length < 2) failAsFlow(session, "parsing flow key", args, "the actions are missing");
   const flow = args.at(-2) ?? "";
@@ -103,7 +103,7 @@ function putFlow(
   try {
     if (mode === "modify") refuseOther(named);
     try {
-      request(session, datapath, { command, flags, write });
+      request(session, datapath, { ...sent, write });
     } catch (error) {
       const held = mode === "put" && isExisting(error) ? heldBy(named) : undefined;
       if (held === undefined) throw error;
@@ -211,7 +211,7 @@ function complainOfKernel(named: NamedFlow, message: string, error: NetlinkError
   const sent = partsOf(named);
   const features = (): KernelFeatures => featuresOf(datapath);
   const masks = (): number | undefined => fullOfMasks(datapath);
-  const why = explainRejection(mode, error.errno, sent, features, masks);
+  const why = explainRejection(mode, error.errno, { sent, features, masks });
   const overlaps = new OverlapSearch({ datapath });
   const { reason, broken } = overlaps.nameIn(why, mode, error.errno, sent);
   return session.complain(message, error.errno, reason, pointed(line, broken));

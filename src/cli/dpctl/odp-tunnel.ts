@@ -15,6 +15,9 @@ const FLAGS: Readonly<Record<number, number>> = {
   [uapi.OVS_TUNNEL_KEY_ATTR_OAM]: T.TUNNEL_F_OAM,
 };
 
+/** Where parts are printed, with commas between them, and whether those are that no bit of is matched. */
+type Parts = { readonly out: TextSink; readonly start: number; readonly verbose: boolean };
+
 /**
  * Prints a tunnel (`format_odp_tun_attr`): what the key has, in its order. A mask of what it has not, as of an
  * address that is matched as zero, is not told.
@@ -38,7 +41,7 @@ export function printOdpTunnel(
     }
     if (flag !== undefined) flags |= flag;
     else if (type !== uapi.OVS_TUNNEL_KEY_ATTR_PAD) {
-      printPart(out, start, type, value, mask, verbose);
+      printPart({ out, start, verbose }, type, value, mask);
     }
   }
   const isMasked = masks !== "exact";
@@ -53,12 +56,10 @@ export function printOdpTunnel(
 }
 
 function printPart(
-  out: TextSink,
-  start: number,
+  { out, start, verbose }: Parts,
   type: number,
   value: Uint8Array,
   mask: Uint8Array | undefined,
-  verbose: boolean,
 ): void {
   const of = T.TUNNEL_FIELDS[T.TUNNEL_FIELD_TYPES.indexOf(type)];
   if (of !== undefined) {
@@ -118,12 +119,10 @@ const HARDWARE_ID: Bits = { name: "hwid", radix: "hex", exact: 0xff };
 
 /** `name=value[/mask]`, unless no bit of it is matched. */
 function printNumber(
-  out: TextSink,
-  start: number,
+  { out, start, verbose }: Parts,
   { name, radix, exact }: Bits,
   value: number,
   mask: number | undefined,
-  verbose: boolean,
 ): void {
   if (!verbose && mask === 0) return;
   begin(out, start, name);
@@ -149,11 +148,11 @@ function printVxlan(
     bits = own === undefined || own.length < 4 ? 0 : u32At(own, 0);
   }
   out.text("gbp(");
-  const start = out.length;
+  const parts = { out, start: out.length, verbose };
   const part = (shift: number, max: number): number | undefined =>
     bits === undefined ? undefined : (bits >>> shift) & max;
-  printNumber(out, start, GBP_ID, number & 0xffff, part(0, 0xffff), verbose);
-  printNumber(out, start, GBP_FLAGS, (number >>> 16) & 0xff, part(16, 0xff), verbose);
+  printNumber(parts, GBP_ID, number & 0xffff, part(0, 0xffff));
+  printNumber(parts, GBP_FLAGS, (number >>> 16) & 0xff, part(16, 0xff));
   out.byte(CLOSE);
 }
 
@@ -174,16 +173,16 @@ function printGeneve(
     const data = at + GENEVE_HEADER;
     if (data + size > value.length) return;
     out.byte(0x7b);
-    const start = out.length;
+    const parts = { out, start: out.length, verbose };
     const length = (mask?.[at + 3] ?? 0) & 0x1f;
     const of = (number: number): number | undefined => (mask === undefined ? undefined : number);
     const kind = mask === undefined ? 0 : be16At(mask, at);
-    printNumber(out, start, CLASS, be16At(value, at), of(kind), verbose);
+    printNumber(parts, CLASS, be16At(value, at), of(kind));
     const type = of(mask?.[at + 2] ?? 0);
-    printNumber(out, start, TYPE, value[at + 2] ?? 0, type, verbose);
-    printNumber(out, start, LENGTH, size, of(length), verbose);
+    printNumber(parts, TYPE, value[at + 2] ?? 0, type);
+    printNumber(parts, LENGTH, size, of(length));
     if (size > 0 && (verbose || mask === undefined || !isZero(mask, data, size))) {
-      if (out.length > start) out.byte(COMMA);
+      if (out.length > parts.start) out.byte(COMMA);
       printHex(out, value.subarray(data, data + size));
       const bits = mask?.subarray(data, data + size);
       if (bits !== undefined && !isOnes(bits)) {
@@ -203,12 +202,12 @@ function printErspan(
   mask: Uint8Array | undefined,
   verbose: boolean,
 ): void {
-  const start = out.length;
+  const parts = { out, start: out.length, verbose };
   const version = u32At(value, 0);
   const versionMask = mask === undefined ? undefined : mask[0];
-  printNumber(out, start, VERSION, version & 0xff, versionMask, verbose);
+  printNumber(parts, VERSION, version & 0xff, versionMask);
   if (version === 1) {
-    begin(out, start, "idx");
+    begin(out, parts.start, "idx");
     out.hex(be32At(value, 4));
     if (mask === undefined) return;
     out.byte(SLASH);
@@ -217,8 +216,8 @@ function printErspan(
     const [last, bits] = [value[11] ?? 0, mask?.[11]];
     const part = (shift: number, max: number): number | undefined =>
       bits === undefined ? undefined : (bits >>> shift) & max;
-    printNumber(out, start, DIRECTION, (last >>> 3) & 1, part(3, 1), verbose);
-    printNumber(out, start, HARDWARE_ID, last >>> 4, part(4, 15), verbose);
+    printNumber(parts, DIRECTION, (last >>> 3) & 1, part(3, 1));
+    printNumber(parts, HARDWARE_ID, last >>> 4, part(4, 15));
   }
 }
 

@@ -19,7 +19,9 @@ export function addInterfaces(session: DpctlSession, args: readonly string[]): n
   using links = new Links();
   let status = 0;
   for (const text of interfaces) {
-    if (!addOne(session, links, datapath, arg, text)) status = 1;
+    const parsed = parseInterface(session, text);
+    if (parsed === undefined || !addOne(session, links, datapath, { ...parsed, to: arg }))
+      status = 1;
   }
   return status;
 }
@@ -28,24 +30,20 @@ function addOne(
   session: DpctlSession,
   links: Links,
   datapath: DatapathHandle,
-  arg: string,
-  text: string,
+  wanted: InterfaceArgument & { readonly to: string },
 ): boolean {
-  const parsed = parseInterface(session, text);
-  if (parsed === undefined) return false;
-  const { name, number = 0 } = parsed;
-  const port = portOf(session, links, parsed);
+  const { name, number = 0 } = wanted;
+  const port = portOf(session, links, wanted);
   if (port === undefined) return false;
-  const failed = `adding ${name} to ${arg} failed`;
+  const failed = `adding ${name} to ${wanted.to} failed`;
   if (number >= PORTS_MAX) {
     session.complain(failed, EFBIG, `ports are below ${PORTS_MAX}`);
     return false;
   }
   try {
     // The kernel chooses the number where 0 is asked for.
-    const wanted = number === 0 ? {} : { number };
     const { type, tunnel = {} } = port;
-    addPort(datapath, port.name, { type, tunnel, ...wanted });
+    addPort(datapath, port.name, { type, tunnel, ...(number === 0 ? {} : { number }) });
   } catch (error) {
     session.complainOf(failed, error);
     return false;

@@ -30,8 +30,9 @@ export function actionHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const sets = texts.filter((text) => isSet(line.bytes, text));
   // Each such port is an OUTPUT, each set() a SET, in order; where there are others, this is another notation.
   if (ports.length === places.outputs.length) {
-    for (const [i, { start, end }] of ports.entries()) {
-      found.push(keyless(line, start, end, HOLE_LE32, places.outputs[i] ?? 0, 4));
+    for (const [i, text] of ports.entries()) {
+      const at = places.outputs[i] ?? 0;
+      found.push(keyless(line, text, { kind: HOLE_LE32, at, size: 4 }));
     }
   }
   if (sets.length === places.sets.length) {
@@ -54,7 +55,7 @@ function setHoles(line: EncodedLine, text: ByteRange, at: number, cursor: Cursor
     if (masked || kind < 0 || !isPlainSlot(slot) || !isPlain(line.bytes, start, end, kind)) {
       continue;
     }
-    const { hole } = keyless(line, start, end, kind, at + field.offset, field.size);
+    const { hole } = keyless(line, value, { kind, at: at + field.offset, size: field.size });
     found.push({ hole: { ...hole, max: field.limit }, field, recordAt: -1 });
   }
   return found;

@@ -52,7 +52,8 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const found: FoundHole[] = [];
   // A shorter UFID is no hole: lines of a shape name that one.
   if (line.ufidStart >= 0 && line.ufidEnd - line.ufidStart === UUID_LENGTH) {
-    found.push(keyless(line, line.ufidStart, line.ufidEnd, H.HOLE_UUID, NLA_HEADER, UFID_SIZE));
+    const text = { start: line.ufidStart, end: line.ufidEnd };
+    found.push(keyless(line, text, { kind: H.HOLE_UUID, at: NLA_HEADER, size: UFID_SIZE }));
   }
   for (const value of values) {
     const hole = holeOf(value, payloads, line);
@@ -62,7 +63,7 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   }
   for (let i = 0; i < line.statistics.length; i += 2) {
     const [start = 0, end = 0] = line.statistics.subarray(i, i + 2);
-    found.push(keyless(line, start, end, H.HOLE_SKIP, 0, 0));
+    found.push(keyless(line, { start, end }, { kind: H.HOLE_SKIP, at: 0, size: 0 }));
   }
   found.push(...actionHoles(line, cursor));
   return found;

@@ -75,7 +75,7 @@ export class FlowPrinter {
     }
     const text = this.#text.clear();
     const values = recordValues(record, text, this.#style);
-    this.#patterns.add(hash, new KeyPattern(flow, words, record, text, values));
+    this.#patterns.add(hash, new KeyPattern({ flow, words, record }, text, values));
     out.copy(text.bytes, 0, text.length);
     return true;
   }

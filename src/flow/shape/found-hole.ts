@@ -1,3 +1,4 @@
+import type { ByteRange } from "../parts.ts";
 import type { KeyRecord } from "../key/record.ts";
 import type { UfidSeed } from "../key/ufid.ts";
 import type { Field } from "../text/field.ts";
@@ -40,14 +41,11 @@ export type FoundHole = {
   readonly recordAt: number;
 };
 
-/** A hole that is no field of the key. */
+/** A hole that is no field of the key: its text is `start` to `end` of the line. */
 export function keyless(
   line: EncodedLine,
-  start: number,
-  end: number,
-  kind: number,
-  at: number,
-  size: number,
+  { start, end }: Readonly<ByteRange>,
+  { kind, at, size }: Pick<Hole, "kind" | "at" | "size">,
 ): FoundHole {
   const hole: Hole = {
     kind,

@@ -43,7 +43,7 @@ export function findValues(cursor: Cursor, level: number, found: KeyValue[]): vo
     } else if (!spec?.patchable) {
       skipNested(cursor);
     } else if (spec.form === "single") {
-      addValue(cursor, level, slot, spec.fields[0], 0, found);
+      addValue(cursor, { level, slot, field: spec.fields[0], offset: 0 }, found);
     } else {
       findFields(cursor, level, slot, found);
     }
@@ -74,20 +74,16 @@ function findFields(cursor: Cursor, level: number, slot: number, found: KeyValue
       }
       seen |= 1 << index;
       cursor.take(EQUALS);
-      addValue(cursor, level, slot, set?.fields[index], entry * MPLS_ENTRY, found);
+      const field = set?.fields[index];
+      addValue(cursor, { level, slot, field, offset: entry * MPLS_ENTRY }, found);
     }
     cursor.take(COMMA);
   }
 }
 
-function addValue(
-  cursor: Cursor,
-  level: number,
-  slot: number,
-  field: Field | undefined,
-  offset: number,
-  found: KeyValue[],
-): void {
+type Place = Pick<KeyValue, "level" | "slot" | "offset"> & { readonly field: Field | undefined };
+
+function addValue(cursor: Cursor, { level, slot, field, offset }: Place, found: KeyValue[]): void {
   const start = cursor.position;
   skipTo(cursor, true);
   const end = cursor.position;

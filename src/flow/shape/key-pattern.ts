@@ -60,9 +60,7 @@ export class KeyPattern {
    * @param record its key and mask, and `text` that of its key, with its values
    */
   constructor(
-    flow: FlowParts,
-    words: Int32Array,
-    record: KeyRecord,
+    { flow, words, record }: { flow: FlowParts; words: Int32Array; record: KeyRecord },
     text: TextSink,
     values: readonly PrintedValue[],
   ) {

@@ -63,7 +63,16 @@ export function compileTemplate(text: string, options: LineParserOptions): Compi
     const start = filled.starts[index];
     const known = found.find((of) => of.hole.textStart === start && of.field !== undefined);
     if (known !== undefined) return known;
-    const output = findOutput(parser, template, holes, values, index, line);
+    // With another port there; what a port may not stand for is refused first.
+    const others = values.map((value, i) => (i === index ? "2" : value));
+    const withOther = (): EncodedLine =>
+      encode(
+        parser,
+        new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX)),
+        template,
+        fillText(template, holes, others),
+      );
+    const output = findOutput(parser.verb, line, start ?? 0, withOther);
     if (output !== undefined) return output;
     throw syntaxErrorAt(oneLine(template), hole.start, EXPECTED_VALUE);
   });
@@ -143,27 +152,23 @@ function encode(
  * message changes, and that is an OUTPUT.
  */
 function findOutput(
-  parser: LineParser,
-  template: Uint8Array,
-  holes: readonly NamedHole[],
-  values: readonly string[],
-  index: number,
+  verb: LineVerb,
   line: EncodedLine,
+  first: number,
+  withOther: () => EncodedLine,
 ): FoundHole | undefined {
-  const first = fillText(template, holes, values).starts[index] ?? 0;
   if (first < line.actionsStart) return undefined;
   // A delete has no actions: whatever is there, nothing comes of it.
-  if (parser.verb === "delete") return keyless(line, first, first + 1, HOLE_SKIP, 0, 0);
+  const text = { start: first, end: first + 1 };
+  if (verb === "delete") return keyless(line, text, { kind: HOLE_SKIP, at: 0, size: 0 });
   if (!isWholeAction(line.bytes, first, line)) return undefined;
-  const others = values.map((value, i) => (i === index ? "2" : value));
-  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
-  const other = encode(parser, writer, template, fillText(template, holes, others)).message;
+  const other = withOther().message;
   const at = other.findIndex((byte, i) => byte !== line.message[i]);
   const last = other.findLastIndex((byte, i) => byte !== line.message[i]);
   if (at < 4 || at !== last) return undefined;
   const header = new DataView(other.buffer, other.byteOffset).getUint32(at - 4, true);
   if (header !== OUTPUT_HEADER) return undefined;
-  const found = keyless(line, first, first + 1, HOLE_LE32, at, 4);
+  const found = keyless(line, text, { kind: HOLE_LE32, at, size: 4 });
   return { ...found, hole: { ...found.hole, max: OUTPUT_PORT_MAX } };
 }
 

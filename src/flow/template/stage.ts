@@ -153,6 +153,10 @@ export class Stage {
     return good;
   }
 
+  /**
+   * Puts the values of one hole, from `row` on, into `count` copies.
+   * @returns how many are good before the first one that does not fit
+   */
   #putHole(
     hole: number,
     row: number,
@@ -161,19 +165,36 @@ export class Stage {
     base: number,
     stride: number,
   ): number {
-    if (this.#layout.kind[hole] === HOLE_SKIP) return count;
+    const layout = this.#layout;
+    const numbers = this.#numbers;
+    const bytes = this.#bytes;
     const from = hole * STAGE_ROWS + row;
-    return putColumn(
-      this.#layout,
-      hole,
-      this.#numbers,
-      this.#bytes,
-      from,
-      count,
-      out,
-      base,
-      stride,
-    );
+    const kind = layout.kind[hole]!;
+    if (kind === HOLE_SKIP) return count;
+    const at = layout.at[hole]!;
+    const size = layout.size[hole]!;
+    const max = layout.max[hole]!;
+    const bits = layout.bits[hole]!;
+    const shift = layout.shift[hole]!;
+    const special = layout.special[hole]!;
+    // What is there now is another row's.
+    const cleared = isBits(kind) ? max << shift : 0;
+    let copy = base;
+    for (let i = 0; i < count; i++) {
+      const value = numbers[from + i]!;
+      if (!fits(value, max)) return i;
+      const target = copy + at;
+      if (kind >= HOLE_BE64) {
+        const source = (from + i) * VALUE_MAX;
+        for (let k = 0; k < size; k++) out[target + k] = bytes[source + k]!;
+      } else {
+        if (cleared !== 0) clearBits(out, target, size, cleared);
+        putNumber(out, target, kind, value & bits, shift);
+      }
+      if (special !== 0 && !layout.settle(hole, out, copy)) return i;
+      copy += stride;
+    }
+    return count;
   }
 
   #setBytes(at: number, column: Uint8Array, size: number, first: number, count: number): void {
@@ -223,46 +244,4 @@ function fits(value: number, max: number): boolean {
 
 function ipv4Text(address: number): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
-}
-
-/**
- * Puts the values of one hole, from index `from` of the stage on, into `count` copies.
- * @returns how many are good before the first one that does not fit
- */
-function putColumn(
-  layout: Layout,
-  hole: number,
-  numbers: Float64Array,
-  bytes: Uint8Array,
-  from: number,
-  count: number,
-  out: Uint8Array,
-  base: number,
-  stride: number,
-): number {
-  const kind = layout.kind[hole]!;
-  const at = layout.at[hole]!;
-  const size = layout.size[hole]!;
-  const max = layout.max[hole]!;
-  const bits = layout.bits[hole]!;
-  const shift = layout.shift[hole]!;
-  const special = layout.special[hole]!;
-  // What is there now is another row's.
-  const cleared = isBits(kind) ? max << shift : 0;
-  let copy = base;
-  for (let i = 0; i < count; i++) {
-    const value = numbers[from + i]!;
-    if (!fits(value, max)) return i;
-    const target = copy + at;
-    if (kind >= HOLE_BE64) {
-      const source = (from + i) * VALUE_MAX;
-      for (let k = 0; k < size; k++) out[target + k] = bytes[source + k]!;
-    } else {
-      if (cleared !== 0) clearBits(out, target, size, cleared);
-      putNumber(out, target, kind, value & bits, shift);
-    }
-    if (special !== 0 && !layout.settle(hole, out, copy)) return i;
-    copy += stride;
-  }
-  return count;
 }

@@ -128,7 +128,7 @@ export class FlowSetFeed implements FlowFeed {
     const { words, start, end, facts } = this.#reader;
     this.#at = start;
     const seed = this.#seed;
-    this.#unknown = facts.ports ? resolvePorts(words, start, end, facts, this.#ports, seed) : [];
+    this.#unknown = facts.ports ? resolvePorts(this.#reader, this.#ports, seed) : [];
     if (this.#reader.owner !== this.#owner) changeOwner(words, start, end, seed);
     this.#passed = 0;
   }
@@ -156,7 +156,8 @@ export class FlowSetFeed implements FlowFeed {
     const { i32 } = batch.memory;
     const out = batch.bytes >> 2;
     const most = this.#whole ? 1 : batch.limit - batch.count;
-    const position = this.#copier.copy(words, this.#at, stop, i32, out, i32.length, most);
+    this.#copier.at = this.#at;
+    const position = this.#copier.copy(words, stop, i32, out, i32.length, most);
     this.#at = this.#copier.at;
     if (position === out && this.#copier.namesNoFlow(words, this.#at)) {
       refusals.add(this.#refuse("NO_KEY", NO_KEY, ""));

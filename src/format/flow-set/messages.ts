@@ -139,7 +139,7 @@ function becomesDelete(words: Int32Array, at: number, deletes: boolean): boolean
 
 /** Copies messages as their verb and their identity want them, leaving out the rest. */
 export class MessageCopier {
-  /** The word behind the last message that was copied. */
+  /** The next message to copy. */
   at = 0;
   readonly #ufid: boolean;
   readonly #deletes: boolean;
@@ -161,13 +161,12 @@ export class MessageCopier {
   }
 
   /**
-   * Copies messages from `at` on, up to `end` of `words`, to `out` and no further than `limit` of `to`.
+   * Copies messages from {@link at} on, up to `end` of `words`, to `out` and no further than `limit` of `to`.
    * @returns the word behind the last one in `to`; `out` where there was no room for one, or it
    *   {@link namesNoFlow}
    */
   copy(
     words: Int32Array,
-    at: number,
     end: number,
     to: Int32Array,
     out: number,
@@ -176,7 +175,7 @@ export class MessageCopier {
   ): number {
     const ufid = this.#ufid;
     const deletes = this.#deletes;
-    let from = at;
+    let from = this.at;
     let position = out;
     for (let count = 0; from < end && count < countMax; count++) {
       const next = from + (words[from]! >> 2);

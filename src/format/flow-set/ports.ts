@@ -14,17 +14,22 @@ export type NamelessPort = {
   readonly name: string;
 };
 
+/** Messages, `start` to `end` of `words`, and what the flow set says of them. */
+type Chunk = {
+  readonly words: Int32Array;
+  readonly start: number;
+  readonly end: number;
+  readonly facts: FlowSetChunkFacts;
+};
+
 /**
- * Puts the numbers of named ports into the messages of a chunk, `start` to `end` of `words`, and makes
+ * Puts the numbers of named ports into the messages of a chunk, and makes
  * the UFIDs anew that are a hash of such a number. The places are those of ports (`placesArePorts`).
  * @param seed of the owner of the flows
  * @returns the flows that name a port that is not there, in order
  */
 export function resolvePorts(
-  words: Int32Array,
-  start: number,
-  end: number,
-  facts: FlowSetChunkFacts,
+  { words, start, end, facts }: Chunk,
   ports: PortNames | undefined,
   seed: UfidSeed,
 ): NamelessPort[] {

@@ -35,19 +35,24 @@ export type Rejection = {
   readonly broken?: Refusal;
 };
 
+/** What is known of a rejected flow, beside its errno. */
+type RejectedFlow = {
+  readonly sent?: FlowParts;
+  /** Asked only where the flow breaks no rule of every kernel. */
+  readonly features?: () => KernelFeatures;
+  /** Asked only for ENOMEM: the number of masks where there is room for no more. */
+  readonly masks?: () => number | undefined;
+};
+
 /**
  * Why the kernel rejected a flow. Open vSwitch puts no text into its acks (the kernel log
  * alone says why), so this is from what net/openvswitch/datapath.c does, and for a flow that is wrong
  * in itself from the rules.
- * @param features asked only where the flow breaks no rule of every kernel
- * @param masks asked only for ENOMEM: the number of masks where there is room for no more
  */
 export function explainRejection(
   verb: FlowVerb,
   errno: number,
-  sent?: FlowParts,
-  features?: () => KernelFeatures,
-  masks?: () => number | undefined,
+  { sent, features, masks }: RejectedFlow = {},
 ): Rejection {
   const code = errnoName(errno);
   const full = errno === ENOMEM ? masks?.() : undefined;

@@ -176,7 +176,11 @@ export class Settler {
 
   // The kernel's reason in words, and the flow that is in the way.
   #explain(index: number, verb: FlowVerb, errno: number, sent: FlowParts): Rejection {
-    const why = explainRejection(verb, errno, sent, this.#features, this.#masks);
+    const why = explainRejection(verb, errno, {
+      sent,
+      features: this.#features,
+      masks: this.#masks,
+    });
     const other = errno === EEXIST || errno === ENOENT ? this.#nameOf(index) : undefined;
     if (other !== undefined) {
       return { code: why.code, reason: otherFlowReason(sent.ufid.start >= 0, other) };

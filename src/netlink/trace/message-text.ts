@@ -102,7 +102,7 @@ export class MessageText {
       start += 4;
     }
     head += `, ${end - payload + NLMSG_HEADER} bytes`;
-    return [head, ...attributeLines(bytes, start, end, scheme?.attributes ?? UNKNOWN, "  ")];
+    return [head, ...attributeLines(bytes, start, end, scheme?.attributes ?? UNKNOWN)];
   }
 
   /** Notes the number and the name that a message of the controller gives a family. */
@@ -128,16 +128,15 @@ function ackLines({ bytes, view, flags, sequence, payload, end }: Message): stri
   const request = payload + 4;
   if ((flags & NLM_F_ACK_TLVS) === 0 || request + NLMSG_HEADER > end) return [head];
   const echoed = (flags & NLM_F_CAPPED) === 0 ? view.getUint32(request, true) : NLMSG_HEADER;
-  return [head, ...attributeLines(bytes, request + align(echoed), end, ACK, "  ")];
+  return [head, ...attributeLines(bytes, request + align(echoed), end, ACK)];
 }
 
-/** The lines of a list of attributes, a line each. */
+/** The lines of a list of attributes, a line each, indented below what holds them. */
 function attributeLines(
   bytes: Uint8Array,
   from: number,
   to: number,
   { nameOf, inside }: Scheme,
-  indent: string,
 ): string[] {
   const lines: string[] = [];
   const reader = new AttributeReader().reset(bytes, from, to);
@@ -147,14 +146,13 @@ function attributeLines(
     const nests = ((bytes[start - 1] ?? 0) << 8) & NLA_F_NESTED;
     const scheme = inside(type) ?? (nests === 0 ? undefined : UNKNOWN);
     if (scheme === undefined) {
-      lines.push(`${indent}${nameOf(type)} ${valueText(bytes, start, end)}`.trimEnd());
+      lines.push(`${nameOf(type)} ${valueText(bytes, start, end)}`.trimEnd());
     } else {
-      const members = attributeLines(bytes, start, end, scheme, `${indent}  `);
-      lines.push(`${indent}${nameOf(type)}`, ...members);
+      lines.push(nameOf(type), ...attributeLines(bytes, start, end, scheme));
     }
   }
-  if (reader.malformed) lines.push(`${indent}(the rest is no list of attributes)`);
-  return lines;
+  if (reader.malformed) lines.push("(the rest is no list of attributes)");
+  return lines.map((line) => `  ${line}`);
 }
 
 /** A string that is closed by a zero as such; other bytes, and short ones, hexadecimal. */

@@ -43,7 +43,7 @@ test.each([
 ])("%s: %s", (actions, feature) => {
   const { parts } = Flow.parse(`${IPV4} ${actions}`);
   const explain = (errno: number, features = OLD): Rejection =>
-    explainRejection("put", errno, parts, () => features);
+    explainRejection("put", errno, { sent: parts, features: () => features });
   const { code, lacking, reason } = explain(EINVAL);
   expect(lacking?.feature).toBe(feature);
   expect(code).toBe(feature === undefined ? "EINVAL" : "NOT_SUPPORTED");

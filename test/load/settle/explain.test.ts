@@ -6,7 +6,7 @@ import { EINVAL, ENOMEM } from "../../../src/sys/errno.ts";
 const UDP = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no),udp()";
 
 function reason(line: string, errno = EINVAL): string {
-  return explainRejection("put", errno, Flow.parse(line).parts).reason;
+  return explainRejection("put", errno, { sent: Flow.parse(line).parts }).reason;
 }
 
 test("a rule that the flow breaks is the reason", () => {
@@ -24,9 +24,9 @@ test("a helper that the kernel may lack is named where nothing else is wrong", (
 
 test("no room for more masks is no lack of memory", () => {
   const { parts } = Flow.parse(`${UDP} 2`);
-  const full = explainRejection("put", ENOMEM, parts, undefined, () => 4096);
+  const full = explainRejection("put", ENOMEM, { sent: parts, masks: () => 4096 });
   expect(full.reason).toStartWith("the datapath has 4096 masks, ");
-  expect(explainRejection("put", ENOMEM, parts, undefined, () => undefined).reason).toBe(
+  expect(explainRejection("put", ENOMEM, { sent: parts, masks: () => undefined }).reason).toBe(
     "the kernel is out of memory",
   );
   expect(reason(`${UDP} 2`, EINVAL)).not.toContain("4096");
