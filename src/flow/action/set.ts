@@ -58,14 +58,15 @@ export function writeSet(record: KeyRecord, slot: number, writer: AttributeWrite
   } else if (slot === SLOT_UNKNOWN) {
     const unknown = record.unknown[0];
     if (unknown !== undefined) {
-      writePair(unknown.type, unknown.key, 0, unknown.mask, 0, unknown.key.length, masked, writer);
+      const bytes = Buffer.concat([unknown.key, unknown.mask]);
+      const size = unknown.key.length;
+      writePair(unknown.type, { bytes, key: 0, mask: size, size, masked }, writer);
     }
   } else {
     const size = slot === SLOT_MPLS ? record.mplsEntries[0]! * 4 : SIZE_OF_SLOT[slot]!;
     const key = keyOffset(0, slot);
     const mask = maskOffset(0, slot);
-    const { bytes } = record;
-    writePair(TYPE_OF_SLOT[slot]!, bytes, key, bytes, mask, size, masked, writer);
+    writePair(TYPE_OF_SLOT[slot]!, { bytes: record.bytes, key, mask, size, masked }, writer);
   }
   writer.endNest(mark);
 }
@@ -83,23 +84,28 @@ export function isExact(record: KeyRecord, slot: number): boolean {
   return true;
 }
 
+/** A value and its mask, each of `size` bytes. */
+type Pair = {
+  readonly bytes: Uint8Array;
+  readonly key: number;
+  readonly mask: number;
+  readonly size: number;
+  /** The mask is written, too. */
+  readonly masked: boolean;
+};
+
 /** One attribute: the value, or value & mask and the mask. */
 function writePair(
   type: number,
-  keys: Uint8Array,
-  key: number,
-  masks: Uint8Array,
-  mask: number,
-  size: number,
-  masked: boolean,
+  { bytes, key, mask, size, masked }: Pair,
   writer: AttributeWriter,
 ): void {
   const at = writer.reserve(type, masked ? size * 2 : size);
   if (at < 0) return;
   const out = writer.memory.u8;
   for (let i = 0; i < size; i++) {
-    out[at + i] = keys[key + i]! & masks[mask + i]!;
-    if (masked) out[at + size + i] = masks[mask + i]!;
+    out[at + i] = bytes[key + i]! & bytes[mask + i]!;
+    if (masked) out[at + size + i] = bytes[mask + i]!;
   }
 }
 
@@ -110,10 +116,10 @@ function writeMaskedNsh(record: KeyRecord, writer: AttributeWriter): void {
   const size = SIZE_OF_SLOT[SLOT_NSH]! - NSH_BASE_SIZE;
   const nsh = writer.nest(TYPE_OF_SLOT[SLOT_NSH]!);
   const { bytes } = record;
-  writePair(OVS_NSH_KEY_ATTR_BASE, bytes, key, bytes, mask, NSH_BASE_SIZE, true, writer);
-  const context = key + NSH_BASE_SIZE;
-  const contextMask = mask + NSH_BASE_SIZE;
-  writePair(OVS_NSH_KEY_ATTR_MD1, bytes, context, bytes, contextMask, size, true, writer);
+  const base = { bytes, key, mask, size: NSH_BASE_SIZE, masked: true };
+  const context = { ...base, key: key + NSH_BASE_SIZE, mask: mask + NSH_BASE_SIZE, size };
+  writePair(OVS_NSH_KEY_ATTR_BASE, base, writer);
+  writePair(OVS_NSH_KEY_ATTR_MD1, context, writer);
   writer.endNest(nsh);
 }
 

@@ -15,7 +15,7 @@ import {
   SLOT_VLAN,
 } from "./slots.ts";
 import { SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT, TYPES } from "./table.ts";
-import { decodeNsh, decodeTunnel } from "./nest-decode.ts";
+import { decodeNsh, decodeTunnel, type KeyAttribute } from "./nest-decode.ts";
 
 /** What stands for the offset of a mask where there is none: every attribute of the key is exact. */
 export const NO_MASK = -1;
@@ -32,6 +32,18 @@ const READERS: readonly AttributeReader[] = Array.from(
   { length: LEVELS * 2 },
   () => new AttributeReader(),
 );
+
+/** One for each level, and for the nest that is too deep. */
+const ATTRIBUTES: readonly KeyAttribute[] = Array.from({ length: LEVELS + 1 }, () => ({
+  bytes: new Uint8Array(0),
+  at: 0,
+  length: 0,
+  exact: false,
+  maskAt: NO_MASK,
+  maskLength: 0,
+  maskStart: NO_MASK,
+  maskEnd: 0,
+}));
 
 /** Where the payload of each type is in the mask of each level, and how long; -1 where it is not. */
 const MASK_START: Int32Array = new Int32Array(TYPES * LEVELS);
@@ -52,22 +64,29 @@ export function decodeKey(
   record: KeyRecord,
 ): boolean {
   record.clear();
-  return decodeLevel(bytes, start, end, maskStart, maskEnd, record, 0);
+  const attribute = ATTRIBUTES[0]!;
+  attribute.bytes = bytes;
+  attribute.maskStart = maskStart;
+  attribute.maskEnd = maskEnd;
+  return decodeLevel(record, 0, start, end, false);
 }
 
-/** @param isOuterMask the mask is that of the level around this one: metadata in it is that level's */
+/**
+ * Reads a level, `start` to `end`, whose attribute knows bytes and mask.
+ * @param isOuterMask the mask is that of the level around this one: metadata in it is that level's
+ */
 function decodeLevel(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  maskStart: number,
-  maskEnd: number,
   record: KeyRecord,
   level: number,
-  isOuterMask = false,
+  start: number,
+  end: number,
+  isOuterMask: boolean,
 ): boolean {
   if (level === LEVELS) return start === end;
+  const attribute = ATTRIBUTES[level]!;
+  const { bytes, maskStart, maskEnd } = attribute;
   const exact = maskStart === NO_MASK;
+  attribute.exact = exact;
   let anyTag = false;
   if (!exact && !indexMask(bytes, maskStart, maskEnd, level)) return false;
   const reader = READERS[level * 2]!.reset(bytes, start, end);
@@ -80,18 +99,23 @@ function decodeLevel(
     if (slot === SLOT_ENCAP) {
       if (!record.add(level, slot)) return false;
       anyTag = !exact && maskLength === 0 && !hasMask(level, SLOT_VLAN) && isTagged(record, level);
+      const inner = ATTRIBUTES[level + 1]!;
+      inner.bytes = bytes;
       // A mask without the nest is one of what is behind the tag.
-      const inner = exact || anyTag ? maskStart : Math.max(maskAt, 0);
-      const innerEnd = exact || anyTag ? maskEnd : inner + maskLength;
-      const nestEnd = at + length;
-      if (!decodeLevel(bytes, at, nestEnd, inner, innerEnd, record, level + 1, anyTag))
-        return false;
-    } else if (slot >= 0 && isWellSized(slot, length)) {
-      const ok = decodeAttribute(bytes, slot, at, length, exact, maskAt, maskLength, record, level);
-      if (!ok) return false;
-    } else if (!decodeUnknown(bytes, type, at, length, exact, maskStart, maskEnd, record, level)) {
-      return false;
+      inner.maskStart = exact || anyTag ? maskStart : Math.max(maskAt, 0);
+      inner.maskEnd = exact || anyTag ? maskEnd : inner.maskStart + maskLength;
+      if (!decodeLevel(record, level + 1, at, at + length, anyTag)) return false;
+      continue;
     }
+    attribute.at = at;
+    attribute.length = length;
+    attribute.maskAt = maskAt;
+    attribute.maskLength = maskLength;
+    const isRead =
+      slot >= 0 && isWellSized(slot, length)
+        ? decodeAttribute(attribute, slot, record, level)
+        : decodeUnknown(attribute, type, record, level);
+    if (!isRead) return false;
   }
   if (anyTag) matchTag(record, level);
   if (!exact) decodeMaskOnly(bytes, record, level, isOuterMask);
@@ -129,30 +153,19 @@ function indexMask(bytes: Uint8Array, start: number, end: number, level: number)
   return !reader.malformed;
 }
 
-/**
- * Reads one attribute, `length` bytes at `at`, into its slot.
- * @param exact there is no mask: every bit is matched
- * @param maskAt where the mask's payload is, or {@link NO_MASK}: no bit is matched
- */
+/** Reads one attribute into its slot. */
 function decodeAttribute(
-  bytes: Uint8Array,
+  attribute: KeyAttribute,
   slot: number,
-  at: number,
-  length: number,
-  exact: boolean,
-  maskAt: number,
-  maskLength: number,
   record: KeyRecord,
   level: number,
 ): boolean {
   if (!record.add(level, slot)) return false;
   if (slot === SLOT_TUNNEL) {
-    if (level > 0) return false;
-    return decodeTunnel(bytes, at, length, exact, maskAt, maskLength, record);
+    return level === 0 && decodeTunnel(attribute, record);
   }
-  if (slot === SLOT_NSH) {
-    return decodeNsh(bytes, at, length, exact, maskAt, maskLength, record, level);
-  }
+  if (slot === SLOT_NSH) return decodeNsh(attribute, record, level);
+  const { bytes, at, length, exact, maskAt, maskLength } = attribute;
   if (slot === SLOT_MPLS) record.mplsEntries[level] = length >> 2;
   copyBytes(bytes, at, record.bytes, keyOffset(level, slot), length);
   if (exact) record.setExact(level, slot);
@@ -163,13 +176,8 @@ function decodeAttribute(
 }
 
 function decodeUnknown(
-  bytes: Uint8Array,
+  { bytes, at, length, exact, maskStart, maskEnd }: KeyAttribute,
   type: number,
-  at: number,
-  length: number,
-  exact: boolean,
-  maskStart: number,
-  maskEnd: number,
   record: KeyRecord,
   level: number,
 ): boolean {

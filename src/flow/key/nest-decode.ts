@@ -28,14 +28,25 @@ for (const [index, type] of T.TUNNEL_FIELD_TYPES.entries()) FIELD_OF_TYPE[type] 
 const FLAG_OF_TYPE: Uint8Array = new Uint8Array(32);
 for (const [flag, type] of T.TUNNEL_FLAG_TYPES) FLAG_OF_TYPE[type] = flag;
 
+/** An attribute of a key, and its mask. One for each level, made once and filled anew. */
+export type KeyAttribute = {
+  bytes: Uint8Array;
+  /** Its payload: `length` bytes at `at`. */
+  at: number;
+  length: number;
+  /** There is no mask: every bit is matched. */
+  exact: boolean;
+  /** The payload of its mask; `maskAt` is below 0 where the mask has none: no bit is matched. */
+  maskAt: number;
+  maskLength: number;
+  /** The mask of the whole level. */
+  maskStart: number;
+  maskEnd: number;
+};
+
 /** Reads a nest TUNNEL and its mask into the slot. @returns false where the bytes are no such nest */
 export function decodeTunnel(
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  exact: boolean,
-  maskAt: number,
-  maskLength: number,
+  { bytes, at, length, exact, maskAt, maskLength }: KeyAttribute,
   record: KeyRecord,
 ): boolean {
   const out = record.bytes;
@@ -92,7 +103,7 @@ function decodeHalf(
       present |= T.TUNNEL_HAS_FLAGS;
       out[base + T.TUNNEL_FLAGS] = out[base + T.TUNNEL_FLAGS]! | flag;
     } else {
-      const options = decodeOptions(bytes, type, start, size, out, base, isMask ? key : -1);
+      const options = decodeOptions(bytes, reader, out, base, isMask ? key : -1);
       if (options < 0) return -1;
       present |= options;
     }
@@ -101,15 +112,13 @@ function decodeHalf(
 }
 
 /**
- * Reads one attribute of options into the half at `base`.
+ * Reads the attribute of options where a reader stands into the half at `base`.
  * @param key the key half, where this is the mask's; else -1
  * @returns the presence bit, 0 for what is skipped, -1 for bytes that are no options
  */
 function decodeOptions(
   bytes: Uint8Array,
-  type: number,
-  start: number,
-  size: number,
+  { type, start, length: size }: AttributeReader,
   out: Uint8Array,
   base: number,
   key: number,
@@ -159,12 +168,7 @@ function fillExact(out: Uint8Array, key: number, mask: number, present: number):
 
 /** Reads a nest NSH and its mask into the slot. @returns false where the bytes are no such nest */
 export function decodeNsh(
-  bytes: Uint8Array,
-  at: number,
-  length: number,
-  exact: boolean,
-  maskAt: number,
-  maskLength: number,
+  { bytes, at, length, exact, maskAt, maskLength }: KeyAttribute,
   record: KeyRecord,
   level: number,
 ): boolean {
