@@ -42,7 +42,7 @@ export { UserspaceOnlyError } from "./flow/userspace-only.ts";
 export { UnreadableInputError } from "./format/source.ts";
 export { FlowRefusedError, FlowRejectedError } from "./flow/rules/errors.ts";
 export type { KernelFeatures } from "./flow/rules/features.ts";
-export type { Lacking } from "./flow/rules/lacking.ts";
+export type { MissingFeature } from "./flow/rules/missing-feature.ts";
 export { FlowInstaller, type FlowInstallerResult } from "./load/flow-installer.ts";
 export type { WorkerCount } from "./load/file-feed.ts";
 export type { LoadProgress } from "./load/load.ts";

@@ -163,9 +163,9 @@ function isThere(rejected: FlowException | undefined): boolean {
 }
 
 function errorOf(rejected: FlowException, text: string): Error {
-  const { errno, reason, lacking } = rejected;
+  const { errno, reason, missing } = rejected;
   if (errno === EPERM) return noPermission("changing a flow");
-  return rejectionError({ errno, reason, text, lacking });
+  return rejectionError({ errno, reason, text, missing });
 }
 
 // A load of one request.

@@ -1,4 +1,4 @@
-import { lackingOf } from "../flow/rules/lacking.ts";
+import { missingFeatures } from "../flow/rules/missing-feature.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { createDatapath, deleteDatapath, handleOf } from "../ovs/datapath.ts";
 import { probeFeatures } from "../ovs/features.ts";
@@ -28,10 +28,10 @@ export function checkFeatures(): Check[] {
     using channel = new OvsChannel(namespace);
     const datapath = handleOf(channel, createDatapath(channel, "millrace-probe"));
     try {
-      const lacking = lackingOf(probeFeatures(datapath));
-      if (lacking.length === 0)
+      const missing = missingFeatures(probeFeatures(datapath));
+      if (missing.length === 0)
         return [{ what: WHAT, verdict: "ok", found: "all that flows can say" }];
-      return lacking.map(({ feature, since }) => ({
+      return missing.map(({ feature, since }) => ({
         what: WHAT,
         verdict: "note",
         found: `no ${feature}: flows that ask for it are rejected`,

@@ -6,7 +6,7 @@ import { type FlowException, hasFailed, type Outcome, type OutcomeCounts } from 
 import type { OutcomeTable } from "./outcome-table.ts";
 
 /** Why a flow was not simply applied, and the rule that it breaks where it is one. */
-type Described = Pick<FlowException, "code" | "reason" | "text" | "caret" | "lacking"> & {
+type Described = Pick<FlowException, "code" | "reason" | "text" | "caret" | "missing"> & {
   readonly broken?: Refusal;
 };
 

@@ -1,5 +1,5 @@
 import type { MillraceErrorCode } from "../sys/error-codes.ts";
-import type { Lacking } from "../flow/rules/lacking.ts";
+import type { MissingFeature } from "../flow/rules/missing-feature.ts";
 import type { SyntaxFacts } from "../format/refusals.ts";
 import type { FlowVerb } from "../ovs/flow-request.ts";
 import { EIO } from "../sys/errno.ts";
@@ -66,7 +66,7 @@ export type FlowException = {
   /** Of what is not in the language: what stands there, what should, and what may be meant. */
   readonly syntax?: SyntaxFacts;
   /** What this kernel lacks, and the first Linux with it; only with `NOT_SUPPORTED`. */
-  readonly lacking?: Lacking;
+  readonly missing?: MissingFeature;
 };
 
 /** What became of all flows, counted. */

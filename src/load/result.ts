@@ -64,13 +64,13 @@ export class LoadResult {
     const known = this.#exceptions.get(line);
     const why = known?.reason ?? (errno === 0 ? state : `${state} with ${errnoName(errno)}`);
     const where = `line ${line}`;
-    const { text = "", caret = 0, column = 1, code, syntax, lacking } = known ?? {};
+    const { text = "", caret = 0, column = 1, code, syntax, missing } = known ?? {};
     if (syntax !== undefined) {
       const [before, after] = [text.slice(0, caret), text.slice(caret)];
       return new FlowSyntaxError({ ...syntax, code, line, column, before, after });
     }
     if (state === "refused")
       return new FlowRefusedError({ rule: code ?? "", reason: `${where}: ${why}` });
-    return rejectionError({ errno, reason: why, text, lacking, where });
+    return rejectionError({ errno, reason: why, text, missing, where });
   }
 }

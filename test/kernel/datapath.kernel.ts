@@ -235,7 +235,7 @@ describe("Datapath", () => {
           code: "NOT_SUPPORTED",
           errno: EINVAL,
           reason: expect.stringContaining(`(needs Linux ${since})`),
-          lacking: { since },
+          missing: { since },
         });
       }
     }

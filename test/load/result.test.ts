@@ -26,7 +26,7 @@ test("the error of a flow says its line, and what the kernel lacks where that is
     code: "NOT_SUPPORTED",
     reason: "no drop",
     text: "flow",
-    lacking: { feature: "action drop", since: "6.7" },
+    missing: { feature: "action drop", since: "6.7" },
   }));
   const result = new LoadResult(report, table);
   expect(result.errorOf(0)).toBeUndefined();

@@ -46,7 +46,7 @@ export const COMMANDS: readonly DpctlCommand[] = [
   changes("add-flows", "[dp] file", [1, 2], files.addFlows),
   changes("mod-flows", "[dp] file", [1, 2], files.modFlows),
   changes("del-flows", "[dp] [file]", [0, 2], files.delFlows),
-  shows("offload-stats-show", "[dp]", [0, 1], lacking("retrieving offload statistics")),
+  shows("offload-stats-show", "[dp]", [0, 1], userspaceOnly("retrieving offload statistics")),
   shows("dump-conntrack", "[-m] [-s] [dp] [zone=N]", [0, 4], conntrack.dumpConntrack),
   changes(
     "flush-conntrack",
@@ -58,22 +58,22 @@ export const COMMANDS: readonly DpctlCommand[] = [
   changes("cache-set-size", "dp cache <size>", [3, 3], datapaths.cacheSetSize),
   shows("ct-stats-show", "[dp] [zone=N]", [0, 3], conntrack.ctStatsShow),
   shows("ct-bkts", "[dp] [gt=N]", [0, 2], ctBuckets),
-  changes("ct-set-maxconns", "[dp] maxconns", [1, 2], lacking("ct set maxconns failed", 1)),
-  shows("ct-get-maxconns", "[dp]", [0, 1], lacking("maxconns could not be retrieved")),
-  shows("ct-get-nconns", "[dp]", [0, 1], lacking("nconns could not be retrieved")),
+  changes("ct-set-maxconns", "[dp] maxconns", [1, 2], userspaceOnly("ct set maxconns failed", 1)),
+  shows("ct-get-maxconns", "[dp]", [0, 1], userspaceOnly("maxconns could not be retrieved")),
+  shows("ct-get-nconns", "[dp]", [0, 1], userspaceOnly("nconns could not be retrieved")),
   changes(
     "ct-enable-tcp-seq-chk",
     "[dp]",
     [0, 1],
-    lacking("enabling TCP sequence checking failed"),
+    userspaceOnly("enabling TCP sequence checking failed"),
   ),
   changes(
     "ct-disable-tcp-seq-chk",
     "[dp]",
     [0, 1],
-    lacking("disabling TCP sequence checking failed"),
+    userspaceOnly("disabling TCP sequence checking failed"),
   ),
-  shows("ct-get-tcp-seq-chk", "[dp]", [0, 1], lacking("TCP sequence checking query failed")),
+  shows("ct-get-tcp-seq-chk", "[dp]", [0, 1], userspaceOnly("TCP sequence checking query failed")),
   shows("ct-set-limits", "[dp] [default=L] [zone=N,limit=L]...", [1, ANY], limits.ctSetLimits),
   shows("ct-del-limits", "[dp] zone=N1[,N2]...", [1, 3], limits.ctDelLimits),
   shows("ct-get-limits", "[dp] [zone=N1[,N2]...]", [0, 2], limits.ctGetLimits),
@@ -81,27 +81,27 @@ export const COMMANDS: readonly DpctlCommand[] = [
     "ipf-set-enabled",
     "[dp] v4|v6",
     [1, 2],
-    lacking("enabling fragmentation reassembly failed", 1),
+    userspaceOnly("enabling fragmentation reassembly failed", 1),
   ),
   changes(
     "ipf-set-disabled",
     "[dp] v4|v6",
     [1, 2],
-    lacking("disabling fragmentation reassembly failed", 1),
+    userspaceOnly("disabling fragmentation reassembly failed", 1),
   ),
   changes(
     "ipf-set-min-frag",
     "[dp] v4|v6 minfragment",
     [2, 3],
-    lacking("requested minimum fragment size too small; see documentation", 2),
+    userspaceOnly("requested minimum fragment size too small; see documentation", 2),
   ),
   changes(
     "ipf-set-max-nfrags",
     "[dp] maxfrags",
     [1, 2],
-    lacking("setting maximum fragments failed", 1),
+    userspaceOnly("setting maximum fragments failed", 1),
   ),
-  shows("ipf-get-status", "[dp]", [0, 1], lacking("ipf status could not be retrieved")),
+  shows("ipf-get-status", "[dp]", [0, 1], userspaceOnly("ipf status could not be retrieved")),
   shows("help", "", [0, ANY], () => 0),
   shows("list-commands", "", [0, ANY], listCommands),
 ];
@@ -122,7 +122,7 @@ function changes(...row: Parameters<typeof shows>): DpctlCommand {
 }
 
 /** A command of the userspace datapath: a kernel says no, as ovs-dpctl does. */
-function lacking(message: string, values = 0): DpctlHandler {
+function userspaceOnly(message: string, values = 0): DpctlHandler {
   return (session, args) => {
     session.openOptional(args, values + 1);
     return session.complain(message, EOPNOTSUPP);

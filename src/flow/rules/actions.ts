@@ -22,7 +22,7 @@ import {
 } from "./nests.ts";
 import { type ActionContext, newActionContext } from "./action-context.ts";
 import { checkHeaders } from "./header-actions.ts";
-import { lackingAction } from "./lacking.ts";
+import { missingAction } from "./missing-feature.ts";
 import { atAction, inList, type Refusal, refuse } from "./refusal.ts";
 import { checkSet } from "./set.ts";
 
@@ -176,7 +176,7 @@ function refuseUnknown(type: number, features: KernelFeatures): Refusal {
   return refuse(
     "action.unsupported",
     `this kernel does not have ${spec.name}`,
-    lackingAction(spec),
+    missingAction(spec),
   );
 }
 

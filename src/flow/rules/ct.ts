@@ -5,7 +5,7 @@ import { isZero } from "../bytes.ts";
 import { FEATURE } from "../feature.ts";
 import type { ActionContext } from "./action-context.ts";
 import { ETH_P_IP, ETH_P_IPV6 } from "../../uapi/packet.ts";
-import type { Lacking } from "./lacking.ts";
+import type { MissingFeature } from "./missing-feature.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
 /** Bytes of a helper's and of a timeout policy's name, the closing zero counted. */
@@ -62,20 +62,20 @@ function checkMember(context: ActionContext, at: number, type: number): Refusal 
     case uapi.OVS_CT_ATTR_FORCE_COMMIT:
       return size === 0 ? undefined : refuse(RULE, "ct: commit has no value");
     case uapi.OVS_CT_ATTR_ZONE:
-      if (!features.ctZones) return refuseLacking("zone", FEATURE.ctZones);
+      if (!features.ctZones) return refuseMissing("zone", FEATURE.ctZones);
       return size === 2 ? undefined : refuse(RULE, "ct: zone has 16 bits");
     case uapi.OVS_CT_ATTR_MARK:
-      if (!features.ctMark) return refuseLacking("mark", FEATURE.ctMark);
+      if (!features.ctMark) return refuseMissing("mark", FEATURE.ctMark);
       return checkMasked(context, at, 4, "mark");
     case uapi.OVS_CT_ATTR_LABELS:
-      if (!features.ctLabels) return refuseLacking("label", FEATURE.ctLabels);
+      if (!features.ctLabels) return refuseMissing("label", FEATURE.ctLabels);
       return checkMasked(context, at, 16, "label");
     case uapi.OVS_CT_ATTR_EVENTMASK:
       return size === 4 ? undefined : refuse(RULE, "ct: eventmask has 32 bits");
     case uapi.OVS_CT_ATTR_HELPER:
       return checkName(context, at, HELPER_MAX, "helper") ?? checkHelper(context, at);
     case uapi.OVS_CT_ATTR_TIMEOUT:
-      if (!features.ctTimeout) return refuseLacking("timeout", FEATURE.ctTimeout);
+      if (!features.ctTimeout) return refuseMissing("timeout", FEATURE.ctTimeout);
       return checkName(context, at, TIMEOUT_MAX, "timeout");
     case uapi.OVS_CT_ATTR_NAT:
       return features.nat
@@ -86,9 +86,9 @@ function checkMember(context: ActionContext, at: number, type: number): Refusal 
   }
 }
 
-function refuseLacking(member: string, lacking: Lacking): Refusal {
-  const text = `ct(${member}=…): this kernel was built without ${lacking.feature}`;
-  return refuse(RULE, text, lacking);
+function refuseMissing(member: string, missing: MissingFeature): Refusal {
+  const text = `ct(${member}=…): this kernel was built without ${missing.feature}`;
+  return refuse(RULE, text, missing);
 }
 
 /** A value of `half` bytes, and its mask. */

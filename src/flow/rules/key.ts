@@ -36,7 +36,7 @@ import {
   readHeaders,
   takeTags,
 } from "./headers.ts";
-import { lackingKey } from "./lacking.ts";
+import { missingKey } from "./missing-feature.ts";
 import { atKey, type Refusal, refuse } from "./refusal.ts";
 import { checkTunnel } from "./tunnel.ts";
 
@@ -96,12 +96,12 @@ function checkKernelHas(key: KeySpec, features: KernelFeatures): Refusal | undef
   }
   if (key.type > features.keyMax) {
     const text = `this kernel does not have ${key.name}()`;
-    return refuse("key.unsupported", text, lackingKey(key));
+    return refuse("key.unsupported", text, missingKey(key));
   }
   if (key.feature === undefined || features[key.feature]) return undefined;
-  const lacking = FEATURE[key.feature];
-  const text = `${key.name}(): this kernel was built without ${lacking.feature}`;
-  return refuse("key.unsupported", text, lacking);
+  const missing = FEATURE[key.feature];
+  const text = `${key.name}(): this kernel was built without ${missing.feature}`;
+  return refuse("key.unsupported", text, missing);
 }
 
 function refuseUnknown(record: KeyRecord, level: number, features: KernelFeatures): Refusal {

@@ -1,5 +1,5 @@
 import { needsLinux } from "../../sys/errors.ts";
-import type { Lacking } from "./lacking.ts";
+import type { MissingFeature } from "./missing-feature.ts";
 
 /** Why a kernel will not take a flow. */
 export type Refusal = {
@@ -8,7 +8,7 @@ export type Refusal = {
   /** The rule in words: the field, and what the kernel wants. */
   readonly reason: string;
   /** What this kernel lacks; a kernel that has it takes the flow. Absent where none does. */
-  readonly lacking?: Lacking;
+  readonly missing?: MissingFeature;
   /** What breaks the rule. Absent where it is something that the flow does not have. */
   readonly at?: RefusedPart;
 };
@@ -40,12 +40,12 @@ export type ActionPath = readonly (number | string)[];
 
 /**
  * Builds a refusal. Called only where a flow is refused: a good flow allocates nothing.
- * @param reason which kernel has what is lacking is added
+ * @param reason the first kernel that has what is missing is added
  */
-export function refuse(rule: string, reason: string, lacking?: Lacking): Refusal {
-  if (lacking === undefined) return { rule, reason };
-  const { feature, since } = lacking;
-  return { rule, reason: reason + needsLinux(since), lacking: { feature, since } };
+export function refuse(rule: string, reason: string, missing?: MissingFeature): Refusal {
+  if (missing === undefined) return { rule, reason };
+  const { feature, since } = missing;
+  return { rule, reason: reason + needsLinux(since), missing: { feature, since } };
 }
 
 /** The refusal of a key. */

@@ -1,6 +1,6 @@
 import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { ALL_FEATURES, type KernelFeatures } from "../../flow/rules/features.ts";
-import type { Lacking } from "../../flow/rules/lacking.ts";
+import type { MissingFeature } from "../../flow/rules/missing-feature.ts";
 import type { Refusal } from "../../flow/rules/refusal.ts";
 import { brokenRule } from "../../flow/rules/validate.ts";
 import type { FlowParts } from "../../flow/parts.ts";
@@ -30,7 +30,7 @@ export type Rejection = {
   /** In words. */
   readonly reason: string;
   /** What it lacks; absent where the flow is wrong for every kernel, or for none that is known. */
-  readonly lacking?: Lacking;
+  readonly missing?: MissingFeature;
   /** The rule that the flow breaks; absent where none is known. */
   readonly broken?: Refusal;
 };
@@ -66,9 +66,9 @@ export function explainRejection(
   if (rule !== undefined) return { code, reason: rule.reason, broken: rule };
   const unsupported = brokenRule(sent, features?.());
   if (unsupported !== undefined) {
-    const { lacking, reason } = unsupported;
-    if (lacking === undefined || errno !== EINVAL) return { code, reason, broken: unsupported };
-    return { code: "NOT_SUPPORTED", reason, lacking, broken: unsupported };
+    const { missing, reason } = unsupported;
+    if (missing === undefined || errno !== EINVAL) return { code, reason, broken: unsupported };
+    return { code: "NOT_SUPPORTED", reason, missing, broken: unsupported };
   }
   // A helper is there when its module is, which nobody can ask: what is left to blame may be it.
   const helper = errno === EINVAL ? brokenRule(sent, NO_HELPERS) : undefined;

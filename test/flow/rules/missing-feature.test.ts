@@ -3,7 +3,7 @@ import { ACTIONS, NEWEST_ACTION } from "../../../src/flow/action/table.ts";
 import { FEATURE, FEATURE_FLAGS } from "../../../src/flow/feature.ts";
 import { KEYS, NEWEST_KEY } from "../../../src/flow/key/table.ts";
 import { ALL_FEATURES } from "../../../src/flow/rules/features.ts";
-import { lackingOf } from "../../../src/flow/rules/lacking.ts";
+import { missingFeatures } from "../../../src/flow/rules/missing-feature.ts";
 import { explainRejection, type Rejection } from "../../../src/load/settle/explain.ts";
 import { Flow } from "../../../src/flow/flow.ts";
 import { EINVAL, ENOENT } from "../../../src/sys/errno.ts";
@@ -20,14 +20,14 @@ const OLD = {
 };
 
 test("what a kernel lacks, with the Linux that has it", () => {
-  expect(lackingOf(ALL_FEATURES)).toEqual([]);
-  expect(lackingOf(OLD).map(({ feature, since }) => `${feature}: ${since}`)).toEqual([
+  expect(missingFeatures(ALL_FEATURES)).toEqual([]);
+  expect(missingFeatures(OLD).map(({ feature, since }) => `${feature}: ${since}`)).toEqual([
     "action drop: 6.7",
     "action psample: 6.11",
     "conntrack zones: 4.3 with NF_CONNTRACK_ZONES",
     "hash(sym_l4()): 6.6",
   ]);
-  const [exthdrs] = lackingOf({ ...ALL_FEATURES, keyMax: 31 });
+  const [exthdrs] = missingFeatures({ ...ALL_FEATURES, keyMax: 31 });
   expect(exthdrs).toEqual({ feature: "key key32()", since: "5.18" });
 });
 
@@ -44,13 +44,13 @@ test.each([
   const { parts } = Flow.parse(`${IPV4} ${actions}`);
   const explain = (errno: number, features = OLD): Rejection =>
     explainRejection("put", errno, { sent: parts, features: () => features });
-  const { code, lacking, reason } = explain(EINVAL);
-  expect(lacking?.feature).toBe(feature);
+  const { code, missing, reason } = explain(EINVAL);
+  expect(missing?.feature).toBe(feature);
   expect(code).toBe(feature === undefined ? "EINVAL" : "NOT_SUPPORTED");
-  if (lacking !== undefined) expect(reason).toEndWith(`(needs Linux ${lacking.since})`);
+  if (missing !== undefined) expect(reason).toEndWith(`(needs Linux ${missing.since})`);
   expect(explain(EINVAL, ALL_FEATURES)).toMatchObject({ code: "EINVAL" });
-  expect(explain(EINVAL, ALL_FEATURES).lacking).toBeUndefined();
-  expect(explain(ENOENT).lacking).toBeUndefined();
+  expect(explain(EINVAL, ALL_FEATURES).missing).toBeUndefined();
+  expect(explain(ENOENT).missing).toBeUndefined();
 });
 
 describe("the probe of an action", () => {
@@ -60,8 +60,8 @@ describe("the probe of an action", () => {
   test.each(probed)("%s (%i): %s", (name, type, probe) => {
     const line = `${IPV4} ${probe}`;
     expect(verdict(line)).toBeUndefined();
-    const { lacking } = verdict(line, { ...ALL_FEATURES, actionMax: type - 1 }) ?? {};
-    expect(lacking?.feature).toBe(`action ${name}`);
+    const { missing } = verdict(line, { ...ALL_FEATURES, actionMax: type - 1 }) ?? {};
+    expect(missing?.feature).toBe(`action ${name}`);
   });
 
   test("is there for the newest ones", () => {
@@ -72,8 +72,8 @@ describe("the probe of an action", () => {
 test.each([...FEATURE_FLAGS])("the probe of the feature %s", (flag) => {
   const line = `${IPV4} ${FEATURE[flag].probe}`;
   expect(verdict(line)).toBeUndefined();
-  const { lacking } = verdict(line, { ...ALL_FEATURES, [flag]: false }) ?? {};
-  expect(lacking?.feature).toBe(FEATURE[flag].feature);
+  const { missing } = verdict(line, { ...ALL_FEATURES, [flag]: false }) ?? {};
+  expect(missing?.feature).toBe(FEATURE[flag].feature);
 });
 
 test("the probe of a key that not every kernel has", () => {
@@ -81,7 +81,7 @@ test("the probe of a key that not every kernel has", () => {
   expect(probed.map(({ type }) => type)).toContain(NEWEST_KEY);
   for (const { name, type, probe } of probed) {
     expect(verdict(`${probe} drop`)).toBeUndefined();
-    const { lacking } = verdict(`${probe} drop`, { ...ALL_FEATURES, keyMax: type - 1 }) ?? {};
-    expect(lacking?.feature).toBe(`key ${name}()`);
+    const { missing } = verdict(`${probe} drop`, { ...ALL_FEATURES, keyMax: type - 1 }) ?? {};
+    expect(missing?.feature).toBe(`key ${name}()`);
   }
 });

@@ -4,25 +4,25 @@ import { kernelKeys, type KeySpec } from "../key/table.ts";
 import type { KernelFeatures } from "./features.ts";
 
 /** Something that other kernels have: what it is called, and the first mainline Linux with it. */
-export type Lacking = { readonly feature: string; readonly since: string };
+export type MissingFeature = { readonly feature: string; readonly since: string };
 
 /** An action that came with a later kernel. */
-export function lackingAction({ name, since }: ActionSpec): Lacking {
+export function missingAction({ name, since }: ActionSpec): MissingFeature {
   return { feature: `action ${name}`, since };
 }
 
 /** A key that came with a later kernel. */
-export function lackingKey({ name, since }: KeySpec): Lacking {
+export function missingKey({ name, since }: KeySpec): MissingFeature {
   return { feature: `key ${name}()`, since };
 }
 
 /** What a kernel lacks of all that the flow language can say. */
-export function lackingOf(features: KernelFeatures): readonly Lacking[] {
+export function missingFeatures(features: KernelFeatures): readonly MissingFeature[] {
   const found = [
-    ...ACTIONS.filter(({ type }) => type > features.actionMax).map(lackingAction),
+    ...ACTIONS.filter(({ type }) => type > features.actionMax).map(missingAction),
     ...kernelKeys()
       .filter(({ type }) => type > features.keyMax)
-      .map(lackingKey),
+      .map(missingKey),
   ];
   for (const flag of FEATURE_FLAGS) {
     const { feature, since } = FEATURE[flag];
