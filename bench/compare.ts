@@ -120,18 +120,18 @@ function roundsOf(runs: readonly Run[]): Map<string, Rounds> {
     const [first] = same;
     if (first === undefined) continue;
     const { part, name, program, flows } = first;
-    const of = (measure: Measure, seconds: (run: Run) => number): Rounds => {
+    const measured = (measure: Measure, seconds: (run: Run) => number): Rounds => {
       const each = same.map((run) => (seconds(run) * 1e6) / Math.max(1, flows));
       return { part, name, program, flows, measure, each };
     };
     found.set(
       key,
-      of("sending", (run) => run.seconds),
+      measured("sending", (run) => run.seconds),
     );
     if (!WAITED_FOR.has(first.id)) continue;
     found.set(
       `${key}, whole process`,
-      of("whole", (run) => run.wholeSeconds),
+      measured("whole", (run) => run.wholeSeconds),
     );
   }
   return found;
@@ -139,13 +139,13 @@ function roundsOf(runs: readonly Run[]): Map<string, Rounds> {
 
 /** What tells of the machine: C in the same part; else wherever it ran on the same kernel; bare Bun for starts. */
 function referencesOf(own: Rounds, both: readonly Both[]): Pair[] {
-  const of = (which: (other: Both) => boolean): Pair[] =>
+  const pairsWhere = (which: (run: Both) => boolean): Pair[] =>
     both.filter(which).map(({ pair }) => pair);
-  const bun = of(({ program }) => program === "bun");
+  const bun = pairsWhere(({ program }) => program === "bun");
   if (isStart(own) && bun.length > 0) return bun;
-  const same = of(({ program, part }) => program === "C" && part === own.part);
+  const same = pairsWhere(({ program, part }) => program === "C" && part === own.part);
   if (same.length > 0) return same;
-  return of(({ program, part }) => program === "C" && inLab(part) === inLab(own.part));
+  return pairsWhere(({ program, part }) => program === "C" && inLab(part) === inLab(own.part));
 }
 
 const PARTS_OF_LAB: ReadonlySet<Part> = new Set(LAB_PARTS);

@@ -46,7 +46,7 @@ type Options = {
   svg?: string;
 };
 
-function whole(text: string): number {
+function count(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < 1 || value > 1e8)
     throw new InvalidArgumentError("not a number from 1 to 100,000,000");
@@ -62,9 +62,9 @@ const program = new Command("millrace bench")
   .addArgument(
     new Argument("[PARTS...]", "what is measured").choices(["all", ...PARTS]).default(["all"]),
   )
-  .option("--flows <N>", "flows of the comparison with the limit", whole, 1_000_000)
-  .option("--text-flows <N>", "lines of the text file", whole, 1_000_000)
-  .option("--rounds <N>", "rounds; medians are printed", whole, 3)
+  .option("--flows <N>", "flows of the comparison with the limit", count, 1_000_000)
+  .option("--text-flows <N>", "lines of the text file", count, 1_000_000)
+  .option("--rounds <N>", "rounds; medians are printed", count, 3)
   .addOption(new Option("--kernel <KERNEL>", "the lab").choices(LAB_KERNELS).default("auto"))
   .option("--quick", "little of everything, one round: shows that all of it works, proves nothing")
   .option(

@@ -21,19 +21,19 @@ async function main(options: {
 }): Promise<void> {
   const { flows: count, milliseconds } = options;
   const results: MicroResult[] = [];
-  for (const one of microCases(count)) {
-    if (!`${one.group}: ${one.name}`.includes(options.only)) continue;
-    results.push(await measureCase(one, { count, milliseconds, runsMin: 12 }));
+  for (const micro of microCases(count)) {
+    if (!`${micro.group}: ${micro.name}`.includes(options.only)) continue;
+    results.push(await measureCase(micro, { count, milliseconds, runsMin: 12 }));
   }
   printTable([
     ["what", "", "ns", "least", "p99", "a second"],
-    ...results.map((of) => [
-      of.group,
-      of.name,
-      of.median.toFixed(1),
-      of.min.toFixed(1),
-      of.p99 === null ? "-" : of.p99.toFixed(1),
-      of.perSecond.toLocaleString("en-US"),
+    ...results.map((result) => [
+      result.group,
+      result.name,
+      result.median.toFixed(1),
+      result.min.toFixed(1),
+      result.p99 === null ? "-" : result.p99.toFixed(1),
+      result.perSecond.toLocaleString("en-US"),
     ]),
   ]);
   if (options.json === undefined) return;

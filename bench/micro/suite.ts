@@ -47,8 +47,8 @@ export function microCases(count: number): MicroCase[] {
 }
 
 /** Measures one case, warm. */
-export async function measureCase(one: MicroCase, options: MicroOptions): Promise<MicroResult> {
-  const { group, name, unit, count, run } = one;
+export async function measureCase(micro: MicroCase, options: MicroOptions): Promise<MicroResult> {
+  const { group, name, unit, count, run } = micro;
   const proof = run();
   const stats = await measure(() => do_not_optimize(run()), {
     min_cpu_time: options.milliseconds * 1e6,

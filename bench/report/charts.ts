@@ -32,16 +32,18 @@ const PERCENTILES = ["p50", "p90", "p99", "p999", "max"] as const;
 
 /** Every plot for which there are figures. */
 export function chartsOf(figures: Figures): Chart[] {
-  const of = (part: string): Figure[] => figures.all.filter((figure) => figure.part === part);
-  const sweep = of("sweep");
+  const figuresOf = (part: string): Figure[] =>
+    figures.all.filter((figure) => figure.part === part);
+  const sweep = figuresOf("sweep");
   const charts: Chart[] = [];
   for (const ack of ["errors", "each"] as const) {
     const same = sweep.filter((figure) => figure.shape?.ack === ack);
     if (same.length > 0) charts.push(throughput(same, ack), latency(same, ack));
   }
   if (sweep.length > 0) charts.push(distribution(sweep));
-  if (of("growth").some(({ tenths }) => tenths !== undefined)) charts.push(growth(of("growth")));
-  if (of("masks").length > 0) charts.push(masks(of("masks")));
+  if (figuresOf("growth").some(({ tenths }) => tenths !== undefined))
+    charts.push(growth(figuresOf("growth")));
+  if (figuresOf("masks").length > 0) charts.push(masks(figuresOf("masks")));
   return charts;
 }
 

@@ -83,14 +83,14 @@ function peersSection(environment: Environment, figures: Figures): string {
 <img alt="Microseconds a flow by program; the table below holds the numbers" src="data:image/svg+xml;base64,${image}">
 <details open><summary>numbers</summary>${table(
     ["program", "µs a flow", "flows a second"],
-    rows.map(({ name, each }) => [name, each.toFixed(2), whole(1e6 / each)]),
+    rows.map(({ name, each }) => [name, each.toFixed(2), integerText(1e6 / each)]),
   )}</details>`;
 }
 
 function chartSection(chart: Chart): string {
   const { id, title, note, x, series } = chart;
   const rows = x.values.map((value, i) => [
-    x.names?.[i] ?? whole(value),
+    x.names?.[i] ?? integerText(value),
     ...series.map(({ values }) => number(values[i])),
   ]);
   return `<h2>${text(title)}</h2>
@@ -134,10 +134,10 @@ function figureRow(figure: Figure): string[] {
   const { latency, peakBytes } = figure;
   return [
     figure.name,
-    whole(figure.flows),
+    integerText(figure.flows),
     figure.each.toFixed(figure.each < 1 ? 4 : 2),
     figure.rounds > 1 ? `${(figure.spread * 100).toFixed(0)} %` : "–",
-    whole(1e6 / figure.each),
+    integerText(1e6 / figure.each),
     figure.callsPerFlow === undefined ? "–" : figure.callsPerFlow.toFixed(4),
     figure.bytesPerFlow === undefined ? "–" : figure.bytesPerFlow.toFixed(0),
     number(latency?.p50),
@@ -152,7 +152,7 @@ function figureRow(figure: Figure): string[] {
 function proofSection(figures: Figures): string {
   const rows = figures.proofs.map(({ work, hash, variants, differing }) => [
     work,
-    whole(variants),
+    integerText(variants),
     hash,
     differing.length === 0 ? "the same" : `other flows: ${differing.join("; ")}`,
   ]);
@@ -182,11 +182,11 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
   return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>${body.join("\n")}</tbody></table></div>`;
 }
 
-function whole(value: number): string {
+function integerText(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
 function number(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
-  return value >= 100 ? whole(value) : value.toFixed(2);
+  return value >= 100 ? integerText(value) : value.toFixed(2);
 }

@@ -58,7 +58,7 @@ export function peersSvg(environment: Environment, figures: Figures): string {
 
 /** The bars, the fastest first. */
 export function peerRows(figures: Figures): Row[] {
-  const of = (part: string): Figure[] =>
+  const figuresOf = (part: string): Figure[] =>
     figures.all.filter((figure) => figure.part === part && !isStart(figure));
   const start = figures.all.find(({ id }) => id === "dpctl-start");
   const rows: Row[] = [];
@@ -66,7 +66,7 @@ export function peerRows(figures: Figures): Row[] {
     if (figure === undefined) return;
     rows.push({ name, program: figure.program, each: each ?? figure.each });
   };
-  const both = [...of("growth"), ...of("peers")];
+  const both = [...figuresOf("growth"), ...figuresOf("peers")];
   const limits = both.filter(isLimit);
   const large = limits.filter(({ flows }) => flows === limits[0]?.flows);
   const fastest = large.toSorted((a, b) => a.each - b.each)[0];
@@ -77,15 +77,15 @@ export function peerRows(figures: Figures): Row[] {
   add("millrace load, compiled file", own("load-compiled"));
   const text = own("load-text");
   if (text !== undefined) {
-    const whole = (text.wholeSeconds * 1e6) / text.flows;
-    add("millrace load, text file, whole process", text, whole);
+    const elapsed = (text.wholeSeconds * 1e6) / text.flows;
+    add("millrace load, text file, whole process", text, elapsed);
   }
-  for (const figure of of("peers")) {
+  for (const figure of figuresOf("peers")) {
     if (figure.program === "millrace" || isLimit(figure)) continue;
     if (figure.program !== "ovs-dpctl") add(figure.name, figure);
     else if (start !== undefined) {
-      const whole = ((figure.wholeSeconds - start.wholeSeconds) * 1e6) / figure.flows;
-      add("ovs-dpctl add-flows, text file, less its start", figure, whole);
+      const elapsed = ((figure.wholeSeconds - start.wholeSeconds) * 1e6) / figure.flows;
+      add("ovs-dpctl add-flows, text file, less its start", figure, elapsed);
     }
   }
   return rows.toSorted((a, b) => a.each - b.each);

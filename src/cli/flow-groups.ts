@@ -70,7 +70,8 @@ export class FlowGroups {
     const table = this.#table;
     const { flows } = table;
     const by = table[this.#sums[0] ?? "flows"];
-    const more = (of: Float64Array, a: number, b: number): number => (of[b] ?? 0) - (of[a] ?? 0);
+    const more = (column: Float64Array, a: number, b: number): number =>
+      (column[b] ?? 0) - (column[a] ?? 0);
     return Array.from({ length: table.size }, (_, group) => group).sort(
       (a, b) =>
         more(by, a, b) || more(flows, a, b) || Buffer.compare(table.nameOf(a), table.nameOf(b)),

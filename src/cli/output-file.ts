@@ -94,9 +94,9 @@ export function writeWholeFile(path: string, option: string, text: string): void
 /** Whether a path names the file that is the input; `-` is standard input. */
 export function isInput(path: string, input: string): boolean {
   try {
-    const one = statSync(path);
-    const other = input === "-" ? fstatSync(0) : statSync(input);
-    return one.ino === other.ino && one.dev === other.dev && one.isFile();
+    const output = statSync(path);
+    const read = input === "-" ? fstatSync(0) : statSync(input);
+    return output.ino === read.ino && output.dev === read.dev && output.isFile();
   } catch {
     // Whoever opens them says what is wrong.
     return false;

@@ -66,7 +66,7 @@ function putHeader(writer: AttributeWriter, family: number): void {
 // Netfilter asks for NLA_F_NESTED on its nests (nla_parse_nested).
 function putTuple(writer: AttributeWriter, tuple: ConnectionTuple): void {
   const { family, protocol, icmp } = tuple;
-  const whole = writer.nest(C.CTA_TUPLE_ORIG | NLA_F_NESTED);
+  const nest = writer.nest(C.CTA_TUPLE_ORIG | NLA_F_NESTED);
   const ip = writer.nest(C.CTA_TUPLE_IP | NLA_F_NESTED);
   writer.bytes(family === AF_INET ? C.CTA_IP_V4_SRC : C.CTA_IP_V6_SRC, tuple.source);
   writer.bytes(family === AF_INET ? C.CTA_IP_V4_DST : C.CTA_IP_V6_DST, tuple.destination);
@@ -83,5 +83,5 @@ function putTuple(writer: AttributeWriter, tuple: ConnectionTuple): void {
     writer.be16(C.CTA_PROTO_DST_PORT, tuple.destinationPort);
   }
   writer.endNest(proto);
-  writer.endNest(whole);
+  writer.endNest(nest);
 }

@@ -46,9 +46,9 @@ export class LoadOrder<Flow extends FlowParts> {
     if (!readMatch(flow, record)) return true;
     const own = this.#classOf(flow);
     let waits = false;
-    for (const other of this.#all) {
-      if (other === own || !mayOverlapOne(other.like, record)) continue;
-      own.before.add(other);
+    for (const earlier of this.#all) {
+      if (earlier === own || !mayOverlapOne(earlier.like, record)) continue;
+      own.before.add(earlier);
       waits = true;
     }
     if (waits) own.waiting.push(this.#keep(flow));
@@ -60,14 +60,14 @@ export class LoadOrder<Flow extends FlowParts> {
     let classes = this.#all.filter(({ waiting }) => waiting.length > 0);
     while (classes.length > 0) {
       const left = classes;
-      const free = left.filter(({ before }) => !left.some((other) => before.has(other)));
+      const free = left.filter(({ before }) => !left.some((candidate) => before.has(candidate)));
       // Where each class has a flow in the way of another one's, single flows have to tell.
       if (free.length === 0) {
         yield* oneByOne(classes);
         return;
       }
       for (const { waiting } of free) yield* waiting;
-      classes = classes.filter((one) => !free.includes(one));
+      classes = classes.filter((masks) => !free.includes(masks));
     }
   }
 
@@ -108,9 +108,9 @@ function* oneByOne<Flow extends FlowParts>(
     seen.add(member.flow);
     path.push({ flow: member.flow, earlier: earlierThan(member, classes) });
   };
-  for (const of of classes) {
-    for (const flow of of.waiting) {
-      enter({ flow, of });
+  for (const masks of classes) {
+    for (const flow of masks.waiting) {
+      enter({ flow, of: masks });
       for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
         const next = step.earlier.next();
         if (next.done !== true) {
@@ -130,12 +130,12 @@ function* earlierThan<Flow extends FlowParts>(
   classes: readonly MaskClass<Flow>[],
 ): Generator<Member<Flow>, void> {
   const held = new KeyRecord();
-  const other = new KeyRecord();
+  const record = new KeyRecord();
   readMatch(flow, held);
   for (const earlier of classes) {
     if (!of.before.has(earlier)) continue;
     for (const member of earlier.waiting) {
-      if (readMatch(member, other) && overlaps(other, held)) yield { flow: member, of: earlier };
+      if (readMatch(member, record) && overlaps(record, held)) yield { flow: member, of: earlier };
     }
   }
 }

@@ -18,7 +18,7 @@ export function flowLanguageReference(): string {
     ...KEYS.map(keySection),
     "## Actions",
     ACTIONS_INTRODUCTION,
-    overview(ACTIONS.filter(isFirst).map((one) => [one.name, one.about, one.since])),
+    overview(ACTIONS.filter(isFirst).map((action) => [action.name, action.about, action.since])),
     ...ACTIONS.filter(isFirst).map(actionSection),
     DUMPS,
     JSON_FORM,
@@ -120,7 +120,7 @@ function keySection(key: KeySpec): string {
   const since = key.where === "kernel" ? `Linux ${key.since}.` : "No kernel has it.";
   const fields = key.form === "tunnel" ? TUNNEL_FIELDS : key.fields;
   const parts = [`### ${key.name}`, `${sentence(key.about)} ${since}`, code([keySyntax(key)])];
-  const masks = key.whole ? "all or nothing: any mask but 0 is made whole" : undefined;
+  const masks = key.allOrNothing ? "all or nothing: any mask but 0 is made whole" : undefined;
   if (fields.length > 0) parts.push(fieldTable(fields, masks));
   if (key.form === "tunnel") parts.push(TUNNEL_PARTS);
   parts.push("Example:", code([key.example]));
@@ -144,14 +144,14 @@ function keySyntax(key: KeySpec): string {
     case "encap":
       return "encap(KEY)";
     default: {
-      const fields = key.fields.map((of) => `[${of.name}=${valueSyntax(of)}]`).join(",");
+      const fields = key.fields.map((field) => `[${field.name}=${valueSyntax(field)}]`).join(",");
       return key.form === "mpls" ? `mpls(${fields}…)` : `${key.name}(${fields})`;
     }
   }
 }
 
-function valueSyntax(of: Field | undefined): string {
-  switch (of?.kind) {
+function valueSyntax(field: Field | undefined): string {
+  switch (field?.kind) {
     case "mac":
       return "MAC/MAC";
     case "ipv4":
@@ -171,15 +171,15 @@ function valueSyntax(of: Field | undefined): string {
 }
 
 function fieldTable(fields: readonly Field[], masks: string | undefined): string {
-  const lines = fields.map((of) => {
-    const name = [of.name === "" ? "(the value)" : of.name, ...of.aliases].join(", ");
-    return `| \`${name}\` | ${fieldValues(of)} | ${masks ?? fieldMasks(of)} |`;
+  const lines = fields.map((field) => {
+    const name = [field.name === "" ? "(the value)" : field.name, ...field.aliases].join(", ");
+    return `| \`${name}\` | ${fieldValues(field)} | ${masks ?? fieldMasks(field)} |`;
   });
   return ["| field | values | masks |", "|---|---|---|", ...lines].join("\n");
 }
 
-function fieldValues(of: Field): string {
-  switch (of.kind) {
+function fieldValues(field: Field): string {
+  switch (field.kind) {
     case "mac":
       return "a MAC address";
     case "ipv4":
@@ -189,25 +189,25 @@ function fieldValues(of: Field): string {
     case "frag":
       return "`no`, `first`, `later`";
     case "flags":
-      return words(of.words.filter((word) => word !== undefined));
+      return words(field.words.filter((word) => word !== undefined));
     case "choice":
-      return words(of.words.slice(1).map(String));
+      return words(field.words.slice(1).map(String));
     case "port":
       return "a port number below 65535, or a port's name";
     case "hex":
-      return `${of.size} bytes, blanks between them`;
+      return `${field.size} bytes, blanks between them`;
     case "number64":
     case "hex64":
       return "64 bits";
     case "number128":
       return "128 bits";
     default:
-      return `0 to ${of.limit}${of.radix === "dec" ? "" : ", printed hexadecimal"}`;
+      return `0 to ${field.limit}${field.radix === "dec" ? "" : ", printed hexadecimal"}`;
   }
 }
 
-function fieldMasks(of: Field): string {
-  switch (of.kind) {
+function fieldMasks(field: Field): string {
+  switch (field.kind) {
     case "mac":
       return "a MAC address";
     case "ipv4":
@@ -241,23 +241,24 @@ const NAT =
   "`NAT` is `src` or `dst`, each with `=A[-B][:p[-q]]` if need be, then `persistent`, and `hash` or `random`. An IPv6 address before a port stands in brackets. `nat` alone translates what is known of the connection.";
 
 function structTable(fields: readonly Field[]): string {
-  const lines = fields.map((one) => {
+  const lines = fields.map((field) => {
     const without =
-      one.initial === undefined
+      field.initial === undefined
         ? "must be there"
-        : one.radix === "dec"
-          ? one.initial
-          : hexText(one.initial);
-    return `| \`${one.name}\` | ${cell(one.about)} | ${fieldValues(one)} | ${without} |`;
+        : field.radix === "dec"
+          ? field.initial
+          : hexText(field.initial);
+    return `| \`${field.name}\` | ${cell(field.about)} | ${fieldValues(field)} | ${without} |`;
   });
   return ["| field | what it is | values | left out |", "|---|---|---|---|", ...lines].join("\n");
 }
 
 function memberTable(members: Members): string {
-  const lines = members.members.map((one) => {
-    const shown = one.kind === "flag" || one.kind === "none" ? one.name : `${memberText(one)}…`;
+  const lines = members.members.map((member) => {
+    const shown =
+      member.kind === "flag" || member.kind === "none" ? member.name : `${memberText(member)}…`;
     const closed = shown.endsWith("(…") ? `${shown})` : shown;
-    return `| \`${closed}\` | ${cell(one.about)} | ${one.required ? "yes" : ""} |`;
+    return `| \`${closed}\` | ${cell(member.about)} | ${member.required ? "yes" : ""} |`;
   });
   return ["| member | what it is | needed |", "|---|---|---|", ...lines].join("\n");
 }
@@ -266,9 +267,9 @@ function memberTable(members: Members): string {
 function cookies(): string {
   const lines = COOKIES.map((cookie) => {
     const fields = cookie.fields.fields
-      .filter((one) => !one.hidden)
-      .map((one) =>
-        one.kind === "choice" ? `[${one.words.slice(1).join("|")}]` : `${one.name}=N`,
+      .filter((field) => !field.hidden)
+      .map((field) =>
+        field.kind === "choice" ? `[${field.words.slice(1).join("|")}]` : `${field.name}=N`,
       );
     const inside = cookie.reasons
       ? `REASONS: ${SLOW_PATH_REASONS.join(", ")}, or 0`

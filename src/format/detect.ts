@@ -56,11 +56,11 @@ export function detect(source: ByteSource): DetectedSource | Promise<DetectedSou
 
 function decide(source: ByteSource, first: Uint8Array): DetectedSource | Promise<DetectedSource> {
   const compression = compressionOf(first);
-  const whole = putBack(source, first);
-  if (compression === undefined) return { format: formatOf(first), source: whole };
+  const input = putBack(source, first);
+  if (compression === undefined) return { format: formatOf(first), source: input };
   // Loaded where it is wanted: most inputs are plain.
   const { decompressed }: typeof import("./compressed.ts") = require("./compressed.ts");
-  return ofCompressed(decompressed(whole, compression));
+  return ofCompressed(decompressed(input, compression));
 }
 
 // What is compressed twice is no text, and said to be none: such a file may hold itself.

@@ -40,7 +40,7 @@ export class FlowsFeed implements FlowFeed {
   readonly #utf8 = new TextEncoder();
   #text = new Uint8Array(TEXT_BYTES);
   /** The item found no room and is still to be encoded. */
-  #again: FlowItem | undefined;
+  #repeated: FlowItem | undefined;
   /** Items that are on their way, the first of which is line `#keptFrom`. */
   #kept: FlowItem[] = [];
   #keptFrom = 1;
@@ -82,7 +82,7 @@ export class FlowsFeed implements FlowFeed {
     for (let taken = 0; taken < ITEMS_PER_PUMP; taken++) {
       const item = this.#next();
       if (item === undefined) break;
-      this.#again = undefined;
+      this.#repeated = undefined;
       this.line++;
       this.#keep(item);
       if (!this.#take(item, requests, refusals)) {
@@ -92,7 +92,7 @@ export class FlowsFeed implements FlowFeed {
         } else {
           this.line--;
           this.#kept.pop();
-          this.#again = item;
+          this.#repeated = item;
         }
         return requests;
       }
@@ -122,7 +122,7 @@ export class FlowsFeed implements FlowFeed {
 
   // What is at hand: what found no room, or the next item.
   #next(): FlowItem | undefined {
-    if (this.#again !== undefined) return this.#again;
+    if (this.#repeated !== undefined) return this.#repeated;
     try {
       const item = this.#source.next();
       if (typeof item !== "string" || !/\n./s.test(item)) return item;

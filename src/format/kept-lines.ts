@@ -45,7 +45,7 @@ export class KeptLines {
 
   /** The bytes of a line, without its newline; undefined where it is not kept. @param current what follows the blocks */
   find(line: number, current: LineBlock): Uint8Array | undefined {
-    const block = [...this.#blocks, current].findLast((one) => one.line <= line);
+    const block = [...this.#blocks, current].findLast((kept) => kept.line <= line);
     if (block === undefined) return undefined;
     const { bytes, end } = block;
     const found = this.#found;

@@ -22,7 +22,7 @@ export class TemplateFeed implements FlowFeed {
   readonly bytesRead = 0;
   readonly #reader: TemplateReader;
   /** The current row found no room and is still to be encoded. */
-  #again = false;
+  #repeats = false;
   /** A message as it is sent, and where its attributes begin. */
   #message: Int32Array | undefined;
   #base = 0;
@@ -33,7 +33,7 @@ export class TemplateFeed implements FlowFeed {
 
   get line(): number {
     // A row that is still to be encoded has not been taken.
-    return this.#reader.row - (this.#again ? 1 : 0);
+    return this.#reader.row - (this.#repeats ? 1 : 0);
   }
 
   pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
@@ -42,8 +42,8 @@ export class TemplateFeed implements FlowFeed {
     for (;;) {
       this.#copy(batch);
       if (batch.full) return requests;
-      if (!this.#again && !reader.next()) return undefined;
-      this.#again = false;
+      if (!this.#repeats && !reader.next()) return undefined;
+      this.#repeats = false;
       const writer = requests.begin();
       const base = writer.position - batch.bytes;
       if (!reader.encode(writer)) {
@@ -52,7 +52,7 @@ export class TemplateFeed implements FlowFeed {
         if (reader.isLaidOut) this.#learn(batch, base);
       } else {
         // An empty arena without room for one flow: it is longer than netlink carries.
-        if (batch.count > 0) this.#again = true;
+        if (batch.count > 0) this.#repeats = true;
         else refusals.add({ line: reader.row, ...TOO_LONG });
         return requests;
       }
@@ -83,7 +83,7 @@ export class TemplateFeed implements FlowFeed {
   // Up to the first row that does not fit, and goes the common way to be refused.
   #copy(batch: Batch): void {
     const message = this.#message;
-    if (message === undefined || this.#again) return;
+    if (message === undefined || this.#repeats) return;
     const count = this.#reader.encodeCopies(batch, message, this.#base);
     if (count === 0) return;
     batch.commitCopies(count, message.length * 4, this.#reader.row - count + 1);

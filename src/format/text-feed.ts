@@ -34,7 +34,7 @@ export class TextFeed implements FlowFeed {
   readonly #readAgain: LinesAgain | undefined;
   readonly #encoder: LineEncoder;
   /** The current line found no room and is still to be encoded. */
-  #again = false;
+  #repeats = false;
   #completed = 0;
   #headers = 0;
 
@@ -62,7 +62,7 @@ export class TextFeed implements FlowFeed {
 
   get line(): number {
     // A line that is still to be encoded has not been taken.
-    return this.#lines.line - (this.#again ? 1 : 0);
+    return this.#lines.line - (this.#repeats ? 1 : 0);
   }
 
   get notes(): LineNotes {
@@ -78,11 +78,11 @@ export class TextFeed implements FlowFeed {
     const { batch } = requests;
     // What became of the flows before is known, and was said.
     if (this.#readAgain === undefined && batch.count === 0) this.#lines.keepFrom(this.line);
-    while (this.#again || this.#lines.next()) {
-      this.#again = false;
+    while (this.#repeats || this.#lines.next()) {
+      this.#repeats = false;
       if (!this.#take(requests, refusals)) {
         // An empty arena without room for one flow: it is longer than netlink carries.
-        if (batch.count > 0) this.#again = true;
+        if (batch.count > 0) this.#repeats = true;
         else refusals.add(refusalOf(this.line, "EMSGSIZE", "longer than a netlink message can be"));
         return requests;
       }

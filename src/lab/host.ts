@@ -18,14 +18,14 @@ const PROBE_TIMEOUT_MS = 5000;
 
 /** The ways in, best first: with process and mount namespaces nothing can be left behind. */
 function entries(): string[][] {
-  const whole = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
+  const isolation = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
   const user = ["--user", "--map-root-user"];
   const asRoot = [
-    ["unshare", ...whole],
+    ["unshare", ...isolation],
     ["unshare", "--net"],
   ];
   const asUser = [
-    ["unshare", ...user, ...whole],
+    ["unshare", ...user, ...isolation],
     ["unshare", ...user, "--net"],
   ];
   return process.getuid?.() === 0 ? [...asRoot, ...asUser] : asUser;

@@ -30,8 +30,8 @@ export function timeLimit(
   look: () => number = slowness,
 ): () => void {
   let timer = setTimeout(() => {
-    const whole = milliseconds * look();
-    timer = setTimeout(() => over(whole), whole - milliseconds);
+    const limit = milliseconds * look();
+    timer = setTimeout(() => over(limit), limit - milliseconds);
   }, milliseconds);
   return () => clearTimeout(timer);
 }

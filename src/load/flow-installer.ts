@@ -39,7 +39,7 @@ export type FlowInstallerResult = {
 };
 
 /** Encodes a flow once more into the batch's writer. @throws FlowSyntaxError */
-type Again = () => FlowVerb;
+type EncodeFlow = () => FlowVerb;
 
 /** Actions that were parsed before. */
 type KnownActions = { readonly list: Uint8Array; readonly namesPort: boolean };
@@ -65,7 +65,7 @@ export class FlowInstaller implements Disposable {
   readonly #cursor = new Cursor();
   readonly #actions = new Map<string, KnownActions>();
   /** The flows of the batch that name ports, by index: numbers may change before they are sent. */
-  readonly #named = new Map<number, Again>();
+  readonly #named = new Map<number, EncodeFlow>();
   #exceptions: FlowException[] = [];
   #refusals: FlowRefusal[] = [];
   #flows = 0;
@@ -182,9 +182,9 @@ export class FlowInstaller implements Disposable {
     this.#actions.clear();
     batch.clear();
     for (const [i, line] of lines.entries()) {
-      const again = this.#named.get(i);
-      if (again !== undefined) {
-        this.#commitOrRefuse(line, again);
+      const encode = this.#named.get(i);
+      if (encode !== undefined) {
+        this.#commitOrRefuse(line, encode);
         continue;
       }
       const message = before.subarray(starts[i], starts[i + 1]);
@@ -194,9 +194,9 @@ export class FlowInstaller implements Disposable {
   }
 
   // A name may mean no port any more.
-  #commitOrRefuse(line: number, again: Again): void {
+  #commitOrRefuse(line: number, encode: EncodeFlow): void {
     try {
-      const kept = this.#requests.commit(again(), line);
+      const kept = this.#requests.commit(encode(), line);
       assert(kept, "a flow with another port is as long as before");
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;

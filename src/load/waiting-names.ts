@@ -19,13 +19,13 @@ export class WaitingNames implements PortNames {
   numberOf(name: string): number | undefined {
     this.lookups++;
     // It may have been added since the names were read.
-    const number = this.#names?.numberOf(name) ?? this.#again().numberOf(name);
+    const number = this.#names?.numberOf(name) ?? this.#readNow().numberOf(name);
     if (number !== undefined) this.#used.set(name, number);
     return number;
   }
 
   nameOf(number: number): string | undefined {
-    return (this.#names ?? this.#again()).nameOf(number);
+    return (this.#names ?? this.#readNow()).nameOf(number);
   }
 
   /**
@@ -33,7 +33,7 @@ export class WaitingNames implements PortNames {
    * @returns whether one that was looked up means another port than it did, or none; all are forgotten then
    */
   haveMoved(): boolean {
-    const names = this.#again();
+    const names = this.#readNow();
     for (const [name, number] of this.#used) {
       if (names.numberOf(name) === number) continue;
       this.#used.clear();
@@ -42,7 +42,7 @@ export class WaitingNames implements PortNames {
     return false;
   }
 
-  #again(): PortNames {
+  #readNow(): PortNames {
     return (this.#names = this.#read());
   }
 }

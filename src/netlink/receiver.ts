@@ -20,7 +20,7 @@ const SLOTS = 8;
 export class Receiver {
   readonly memory: PinnedMemory = new PinnedMemory(SLOTS * SLOT_BYTES);
   readonly #slotted = new MessageVector(SLOTS);
-  readonly #whole = new MessageVector(1);
+  readonly #single = new MessageVector(1);
   #vector = this.#slotted;
   readonly #reader = new MessageReader(this.memory);
   #slots = 0;
@@ -30,7 +30,7 @@ export class Receiver {
     for (let i = 0; i < SLOTS; i++) {
       this.#slotted.set(i, this.memory.address + i * SLOT_BYTES, SLOT_BYTES);
     }
-    this.#whole.set(0, this.memory.address, this.memory.size);
+    this.#single.set(0, this.memory.address, this.memory.size);
   }
 
   /**
@@ -39,7 +39,7 @@ export class Receiver {
    */
   expectLong(long: boolean): void {
     this.clear();
-    this.#vector = long ? this.#whole : this.#slotted;
+    this.#vector = long ? this.#single : this.#slotted;
   }
 
   /** Forgets what was read and not looked at. */

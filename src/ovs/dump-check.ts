@@ -57,9 +57,9 @@ export class DumpCheck {
 /** What a doubtful dump is, in words. */
 export function doubtInWords({ dumped, repeated, before, after }: DumpDoubt): string {
   const held = before === after ? `${before}` : `${before} before and ${after} after it`;
-  const again = repeated === 0 ? "" : `, ${repeated} of them came twice or more`;
+  const doubles = repeated === 0 ? "" : `, ${repeated} of them came twice or more`;
   return (
-    `flows changed during the dump, it may lack some: it has ${dumped}${again}; ` +
+    `flows changed during the dump, it may lack some: it has ${dumped}${doubles}; ` +
     `the datapath held ${held}`
   );
 }

@@ -65,7 +65,7 @@ type Probed = { readonly type: number; readonly probe?: string | undefined };
 
 /** The greatest type that a kernel has: of those with a probe the greatest that passes, or all before them. */
 function newestOf(rows: readonly Probed[], passes: (probe: string) => boolean): number {
-  const newestFirst = rows.toSorted((one, other) => other.type - one.type);
+  const newestFirst = rows.toSorted((a, b) => b.type - a.type);
   let newest = newestFirst[0]?.type ?? 0;
   for (const { type, probe } of newestFirst) {
     if (probe === undefined) continue;

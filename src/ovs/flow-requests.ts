@@ -105,17 +105,17 @@ export class FlowRequests {
   }
 
   /** Keeps a copy of request `index` of another batch. @returns false where there is no room */
-  commitCopy(of: Batch, index: number, tag: number): boolean {
+  commitCopy(source: Batch, index: number, tag: number): boolean {
     const { batch } = this;
     if (batch.full) return false;
-    const start = (of.starts[index] ?? 0) >> 2;
+    const start = (source.starts[index] ?? 0) >> 2;
     this.begin();
-    this.#append(of, start + ATTRIBUTES_AT, (of.starts[index + 1] ?? 0) >> 2);
+    this.#append(source, start + ATTRIBUTES_AT, (source.starts[index + 1] ?? 0) >> 2);
     if (batch.writer.failed) return false;
     const at = batch.bytes >> 2;
     const { u32 } = batch.memory;
-    u32[at + TYPE_AT] = of.memory.u32[start + TYPE_AT] ?? 0;
-    u32[at + GENERIC_AT] = of.memory.u32[start + GENERIC_AT] ?? 0;
+    u32[at + TYPE_AT] = source.memory.u32[start + TYPE_AT] ?? 0;
+    u32[at + GENERIC_AT] = source.memory.u32[start + GENERIC_AT] ?? 0;
     return batch.commit(tag);
   }
 
@@ -125,7 +125,7 @@ export class FlowRequests {
    * @returns false where there is no room
    */
   commitChange(
-    of: Batch,
+    source: Batch,
     index: number,
     verb: "modify" | "delete",
     name: FlowName,
@@ -133,23 +133,23 @@ export class FlowRequests {
   ): boolean {
     const { batch } = this;
     if (batch.full) return false;
-    const { u32 } = of.memory;
-    const key = attributeAt(of, index, OVS_FLOW_ATTR_KEY);
+    const { u32 } = source.memory;
+    const key = attributeAt(source, index, OVS_FLOW_ATTR_KEY);
     // Without one a delete may be a flush.
     assert(key >= 0, "a request has a key");
-    const first = nameAt(of, index);
+    const first = nameAt(source, index);
     const hasUfid = first !== key;
     const writer = this.begin();
     if (typeof name !== "string") {
       assert(name.length === UFID_SIZE, "a UFID names one flow");
       writer.bytes(OVS_FLOW_ATTR_UFID, name);
     } else if (name === "own" && hasUfid) {
-      this.#append(of, first, first + attributeWords(u32, first));
+      this.#append(source, first, first + attributeWords(u32, first));
     }
     // By UFID the kernel wants the key of a SET, to judge the actions by; a DEL has no more than its name.
-    if (verb === "modify") this.#append(of, key, (of.starts[index + 1] ?? 0) >> 2);
+    if (verb === "modify") this.#append(source, key, (source.starts[index + 1] ?? 0) >> 2);
     else if (name === "key" || (name === "own" && !hasUfid)) {
-      this.#append(of, key, key + attributeWords(u32, key));
+      this.#append(source, key, key + attributeWords(u32, key));
     }
     if (batch.writer.failed) return false;
     this.#stamp(verb);
@@ -165,14 +165,14 @@ export class FlowRequests {
   }
 
   // Appends words `from` to `end` of another batch to the request begun last.
-  #append(of: Batch, from: number, end: number): void {
+  #append({ memory }: Batch, from: number, end: number): void {
     const { writer } = this.batch;
     if (writer.failed || writer.position + (end - from) * 4 > writer.limit) {
       writer.failed = true;
       return;
     }
     const target = writer.memory.i32;
-    const source = of.memory.i32;
+    const source = memory.i32;
     let to = writer.position >> 2;
     for (let at = from; at < end; at++) target[to++] = source[at]!; // both ends are in bounds
     writer.position = to << 2;

@@ -71,8 +71,8 @@ export function dumpFlows(
         check?.add(view);
         // Its actions did not fit the dump's chunk: the flow alone has them.
         const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
-        const whole = cut ? readWhole(datapath, view) : view;
-        if (whole !== undefined) return whole;
+        const complete = cut ? readWhole(datapath, view) : view;
+        if (complete !== undefined) return complete;
       }
     },
     () => messages.return(),
@@ -81,11 +81,11 @@ export function dumpFlows(
 
 // Undefined where the flow is gone meanwhile.
 function readWhole(datapath: DatapathHandle, cut: FlowParts): FlowParts | undefined {
-  let whole: FlowParts | undefined;
+  let complete: FlowParts | undefined;
   getFlow(datapath, identityOf(cut), (view) => {
-    whole = { ...view, bytes: view.bytes.slice(0, view.actions.end) };
+    complete = { ...view, bytes: view.bytes.slice(0, view.actions.end) };
   });
-  return whole;
+  return complete;
 }
 
 /** Reads one flow. @returns false, and calls nothing, where there is no such flow */

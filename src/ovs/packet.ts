@@ -129,8 +129,8 @@ export class Upcall implements PacketToExecute {
 
   /** Bytes of the whole frame. */
   get length(): number {
-    const whole = this.#payload(OVS_PACKET_ATTR_LEN);
-    return whole === undefined ? this.packet.length : littleEndian(whole, 0, 4);
+    const bytes = this.#payload(OVS_PACKET_ATTR_LEN);
+    return bytes === undefined ? this.packet.length : littleEndian(bytes, 0, 4);
   }
 
   /** Largest fragment that was received, where conntrack put the packet together; else 0. */

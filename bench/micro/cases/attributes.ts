@@ -10,14 +10,14 @@ const FLOWS = 32;
 export function attributeCases(count: number): MicroCase[] {
   const arena = new Arena();
   const { writer } = arena;
-  const write = (name: string, one: (i: number) => void): MicroCase => ({
+  const write = (name: string, writeOne: (i: number) => void): MicroCase => ({
     group: "attribute",
     name: `write ${name}`,
     unit: "attribute",
     count,
     run: () => {
       for (let i = 0; i < count; i++) {
-        one(i);
+        writeOne(i);
         arena.next();
       }
       return arena.take();

@@ -3,14 +3,14 @@ import type { MicroCase } from "./case.ts";
 
 /** What it costs to leave JavaScript: for libc, and for the kernel. */
 export function systemCases(count: number): MicroCase[] {
-  const callCase = (name: string, one: () => number): MicroCase => ({
+  const callCase = (name: string, makeCall: () => number): MicroCase => ({
     group: "call",
     name,
     unit: "call",
     count,
     run: () => {
       let sum = 0;
-      for (let i = 0; i < count; i++) sum += one();
+      for (let i = 0; i < count; i++) sum += makeCall();
       return sum;
     },
   });

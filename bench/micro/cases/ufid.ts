@@ -18,7 +18,7 @@ export function ufidCases(count: number): MicroCase[] {
   normalize(record);
   const out = new Int32Array(4);
   const words = Int32Array.from({ length: WORDS }, (_, i) => i * 7919);
-  const hashCase = (name: string, one: (i: number) => void): MicroCase => ({
+  const hashCase = (name: string, hash: (i: number) => void): MicroCase => ({
     group: "UFID",
     name,
     unit: "flow",
@@ -26,7 +26,7 @@ export function ufidCases(count: number): MicroCase[] {
     run: () => {
       let sum = 0;
       for (let i = 0; i < count; i++) {
-        one(i);
+        hash(i);
         sum ^= out[0] ?? 0;
       }
       return sum;

@@ -108,14 +108,14 @@ function completeCommand(
     else command = subcommand;
   }
   if (waiting !== undefined) return optionValues(waiting, words);
-  const one = joined(command, current);
-  if (one !== undefined) {
-    const { candidates, files } = optionValues(one.option, words);
-    const whole = candidates.map(({ word, description }) => ({
-      word: one.start + word,
+  const partial = joined(command, current);
+  if (partial !== undefined) {
+    const { candidates, files } = optionValues(partial.option, words);
+    const full = candidates.map(({ word, description }) => ({
+      word: partial.start + word,
       description,
     }));
-    return { candidates: whole, files };
+    return { candidates: full, files };
   }
   if (current.startsWith("-")) return { candidates: optionsOf(command), files: false };
   if (command.commands.length > 0) {

@@ -75,7 +75,10 @@ export class ConnectionMatch {
       this.zone = Number(value);
       return true;
     }
-    const wanted = [whole(value, key), mask === undefined ? -1n : whole(mask, key)] as const;
+    const wanted = [
+      integerOf(value, key),
+      mask === undefined ? -1n : integerOf(mask, key),
+    ] as const;
     if (key === "mark") this.#mark = wanted;
     else this.#labels = wanted;
     return true;
@@ -128,7 +131,7 @@ function numberOf(key: string, value: string, max: number): number {
   return number;
 }
 
-function whole(value: string, key: string): bigint {
+function integerOf(value: string, key: string): bigint {
   if (!/^(\d+|0x[0-9a-f]+)$/i.test(value)) throw usage(`failed to parse ${key}`);
   return BigInt(value);
 }

@@ -105,14 +105,14 @@ function shownStatistics(port: PortInfo, link: LinkStats | undefined): string {
   const own = type === "system" || type === "internal" ? link : undefined;
   const { stats } = port;
   const shown = own ?? stats;
-  const of = (value: number | undefined): string => value?.toString() ?? "?";
+  const counted = (value: number | undefined): string => value?.toString() ?? "?";
   const known = own === undefined ? undefined : shown;
   return (
-    `    RX packets:${shown.rxPackets} errors:${of(known?.rxErrors)} dropped:${of(known?.rxDropped)}` +
-    ` overruns:${of(own?.rxOverErrors)} frame:${of(own?.rxFrameErrors)}\n` +
-    `    TX packets:${shown.txPackets} errors:${of(known?.txErrors)} dropped:${of(known?.txDropped)}` +
-    ` aborted:${of(own?.txAbortedErrors)} carrier:${of(own?.txCarrierErrors)}\n` +
-    `    collisions:${of(own?.collisions)}\n` +
+    `    RX packets:${shown.rxPackets} errors:${counted(known?.rxErrors)} dropped:${counted(known?.rxDropped)}` +
+    ` overruns:${counted(own?.rxOverErrors)} frame:${counted(own?.rxFrameErrors)}\n` +
+    `    TX packets:${shown.txPackets} errors:${counted(known?.txErrors)} dropped:${counted(known?.txDropped)}` +
+    ` aborted:${counted(own?.txAbortedErrors)} carrier:${counted(own?.txCarrierErrors)}\n` +
+    `    collisions:${counted(own?.collisions)}\n` +
     `    RX bytes:${shown.rxBytes}${humanSize(shown.rxBytes)}` +
     `  TX bytes:${shown.txBytes}${humanSize(shown.txBytes)}\n`
   );

@@ -141,12 +141,12 @@ function partsOf({ session, datapath, line, mode }: NamedFlow, ufid = false): Fl
 function refuseOther(named: NamedFlow): void {
   const { session, datapath } = named;
   const sent = partsOf(named);
-  let other: string | undefined;
+  let differing: string | undefined;
   readFlow(datapath, identityOf(sent), (view) => {
-    if (!sameMatch(sent, view)) other = describe(view);
+    if (!sameMatch(sent, view)) differing = describe(view);
   });
-  if (other === undefined) return;
-  const why = otherFlowReason(sent.ufid.start >= 0, other);
+  if (differing === undefined) return;
+  const why = otherFlowReason(sent.ufid.start >= 0, differing);
   session.complain(named.mode === "delete" ? "deleting flow" : "updating flow table", ENOENT, why);
   throw new CommandFailed();
 }

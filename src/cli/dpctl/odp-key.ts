@@ -116,9 +116,9 @@ function printPlain(
   // Bits that are no flags.
   if (slot === SLOT_TCP_FLAGS) WORK[MASK_AT]! &= 0x0f;
   const spec = KEY_BY_SLOT[slot];
-  const [of] = spec?.fields ?? [];
-  if (spec?.form === "single" && of !== undefined) {
-    printField(out, of, WORK, 0, MASK_AT, style);
+  const [field] = spec?.fields ?? [];
+  if (spec?.form === "single" && field !== undefined) {
+    printField(out, field, WORK, 0, MASK_AT, style);
     return;
   }
   // Only whole masks have words for OVS. As the last field it is left out, and told of behind the others.

@@ -61,15 +61,15 @@ function printPart(
   value: Uint8Array,
   mask: Uint8Array | undefined,
 ): void {
-  const of = T.TUNNEL_FIELDS[T.TUNNEL_FIELD_TYPES.indexOf(type)];
-  if (of !== undefined) {
+  const field = T.TUNNEL_FIELDS[T.TUNNEL_FIELD_TYPES.indexOf(type)];
+  if (field !== undefined) {
     if (!verbose && mask !== undefined && isZeros(mask)) return;
-    begin(out, start, of.name);
+    begin(out, start, field.name);
     WORK.fill(0xff);
     WORK.set(value);
     if (mask !== undefined) WORK.set(mask, MASK_AT);
     // A field knows its place in a record; here its value stands at the beginning.
-    const place = { ...of, offset: 0 };
+    const place = { ...field, offset: 0 };
     printField(out, place, WORK, 0, MASK_AT, { verbose });
     return;
   }
@@ -175,12 +175,13 @@ function printGeneve(
     out.byte(0x7b);
     const parts = { out, start: out.length, verbose };
     const length = (mask?.[at + 3] ?? 0) & 0x1f;
-    const of = (number: number): number | undefined => (mask === undefined ? undefined : number);
+    const masked = (number: number): number | undefined =>
+      mask === undefined ? undefined : number;
     const kind = mask === undefined ? 0 : be16At(mask, at);
-    printNumber(parts, CLASS, be16At(value, at), of(kind));
-    const type = of(mask?.[at + 2] ?? 0);
+    printNumber(parts, CLASS, be16At(value, at), masked(kind));
+    const type = masked(mask?.[at + 2] ?? 0);
     printNumber(parts, TYPE, value[at + 2] ?? 0, type);
-    printNumber(parts, LENGTH, size, of(length));
+    printNumber(parts, LENGTH, size, masked(length));
     if (size > 0 && (verbose || mask === undefined || !isZero(mask, data, size))) {
       if (out.length > parts.start) out.byte(COMMA);
       printHex(out, value.subarray(data, data + size));

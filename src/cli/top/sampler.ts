@@ -311,7 +311,7 @@ function largest(flows: readonly Seen[], sort: TopSort, count: number): readonly
   for (const seen of flows) {
     const least = found.at(-1);
     if (found.length >= count && least !== undefined && rate(seen) <= rate(least)) continue;
-    const at = found.findIndex((other) => rate(other) < rate(seen));
+    const at = found.findIndex((ranked) => rate(ranked) < rate(seen));
     found.splice(at < 0 ? found.length : at, 0, seen);
     if (found.length > count) found.pop();
   }

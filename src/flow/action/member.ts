@@ -95,26 +95,27 @@ export class Members {
     } = {},
   ) {
     this.members = members;
-    this.words = new WordTable(members.map((one) => one.name));
-    this.order = options.order ?? [...new Set(members.map((one) => one.attribute))];
+    this.words = new WordTable(members.map(({ name }) => name));
+    this.order = options.order ?? [...new Set(members.map(({ attribute }) => attribute))];
     this.bare = options.bare ?? false;
     this.flagged = options.flagged ?? false;
     this.exclusive = options.exclusive ?? [];
     this.fill = options.fill;
-    this.names = members.map((one) => one.name).join(", ");
+    this.names = members.map(({ name }) => name).join(", ");
   }
 
   /** Whether one of the members in `seen`, a bit for each, is about the attribute. */
   hasAny(seen: number, attribute: number): boolean {
     return this.members.some(
-      (one, index) => one.attribute === attribute && (seen & (1 << index)) !== 0,
+      (known, index) => known.attribute === attribute && (seen & (1 << index)) !== 0,
     );
   }
 }
 
 /** A member as it is written: `size=`, `gt(`, `commit`. */
-export function memberText(one: Member): string {
-  if (one.kind === "flag" || one.kind === "none" || one.kind === "nat") return one.name;
-  const group = ["actions", "cookie", "userdata", "exact"].includes(one.kind);
-  return `${one.name}${group ? "(" : "="}`;
+export function memberText(written: Member): string {
+  if (written.kind === "flag" || written.kind === "none" || written.kind === "nat")
+    return written.name;
+  const group = ["actions", "cookie", "userdata", "exact"].includes(written.kind);
+  return `${written.name}${group ? "(" : "="}`;
 }

@@ -41,8 +41,9 @@ export function parseNest(
     cursor.fail('"("');
   }
   for (let i = 0; i < set.members.length; i++) {
-    const one = set.members[i]!;
-    if (one.required && (seen & (1 << i)) === 0) cursor.fail(`${memberText(one)} as well`, start);
+    const member = set.members[i]!;
+    if (member.required && (seen & (1 << i)) === 0)
+      cursor.fail(`${memberText(member)} as well`, start);
   }
   if (set.fill !== undefined && !set.hasAny(seen, set.fill.attribute)) {
     const at = writer.reserve(set.fill.attribute, set.fill.size);
@@ -80,15 +81,15 @@ function parseMembers(
     if (cursor.word() === 0) cursor.fail(`one of ${set.names}`);
     const index = set.words.find(cursor);
     if (index < 0) cursor.fail(`one of ${set.names}`, at, set.words.nearest(cursor.wordText()));
-    const one = set.members[index]!;
-    if ((seen & (1 << index)) !== 0) cursor.fail(`${one.name} only once`, at);
-    if ((attributes & (1 << one.attribute)) !== 0)
-      cursor.fail(`only one of ${namesOf(set, one.attribute)}`, at);
+    const member = set.members[index]!;
+    if ((seen & (1 << index)) !== 0) cursor.fail(`${member.name} only once`, at);
+    if ((attributes & (1 << member.attribute)) !== 0)
+      cursor.fail(`only one of ${namesOf(set, member.attribute)}`, at);
     seen |= 1 << index;
-    attributes |= 1 << one.attribute;
+    attributes |= 1 << member.attribute;
     if (set.exclusive.length > 0 && set.exclusive.every((type) => (attributes & (1 << type)) !== 0))
       cursor.fail(`only one of ${set.exclusive.map((type) => namesOf(set, type)).join(", ")}`, at);
-    parseMember(cursor, writer, one, ports, parseList);
+    parseMember(cursor, writer, member, ports, parseList);
     cursor.endMember();
   }
   return seen;
@@ -97,28 +98,28 @@ function parseMembers(
 function parseMember(
   cursor: Cursor,
   writer: AttributeWriter,
-  one: Member,
+  member: Member,
   ports: PortNames | undefined,
   parseList: ListParser,
 ): void {
-  switch (one.kind) {
+  switch (member.kind) {
     case "none":
       return;
     case "flag":
-      writer.flag(one.attribute);
+      writer.flag(member.attribute);
       return;
     case "nat":
-      parseNat(cursor, writer, one.attribute);
+      parseNat(cursor, writer, member.attribute);
       return;
     case "actions":
     case "cookie":
     case "userdata":
     case "exact":
-      parseGroup(cursor, writer, one, ports, parseList);
+      parseGroup(cursor, writer, member, ports, parseList);
       return;
     default:
-      cursor.expect(EQUALS, memberText(one));
-      parseMemberValue(cursor, writer, one, ports);
+      cursor.expect(EQUALS, memberText(member));
+      parseMemberValue(cursor, writer, member, ports);
   }
 }
 
@@ -126,26 +127,26 @@ function parseMember(
 function parseGroup(
   cursor: Cursor,
   writer: AttributeWriter,
-  one: Member,
+  member: Member,
   ports: PortNames | undefined,
   parseList: ListParser,
 ): void {
   const start = cursor.position;
-  cursor.expect(OPEN, memberText(one));
-  if (one.kind === "actions") {
-    const mark = writer.nest(one.attribute);
+  cursor.expect(OPEN, memberText(member));
+  if (member.kind === "actions") {
+    const mark = writer.nest(member.attribute);
     cursor.enter();
     parseList(cursor, writer, ports);
     cursor.leave();
     closeNest(cursor, writer, mark, start);
-  } else if (one.cookie === undefined) {
-    parseBytes(cursor, writer, one.attribute, one.kind === "userdata");
+  } else if (member.cookie === undefined) {
+    parseBytes(cursor, writer, member.attribute, member.kind === "userdata");
   } else {
-    const at = writer.reserve(one.attribute, COOKIE_SIZE);
+    const at = writer.reserve(member.attribute, COOKIE_SIZE);
     // Where there is no room the text is still read, into bytes that nobody looks at.
     const bytes = at < 0 ? UNWRITTEN : writer.memory.u8;
     bytes.fill(0, Math.max(at, 0), Math.max(at, 0) + COOKIE_SIZE);
-    parseCookie(cursor, one.cookie, bytes, Math.max(at, 0), ports);
+    parseCookie(cursor, member.cookie, bytes, Math.max(at, 0), ports);
   }
   cursor.expect(CLOSE, '")"');
 }
@@ -153,40 +154,40 @@ function parseGroup(
 function parseMemberValue(
   cursor: Cursor,
   writer: AttributeWriter,
-  one: Member,
+  member: Member,
   ports: PortNames | undefined,
 ): void {
-  switch (one.kind) {
+  switch (member.kind) {
     case "u16": {
-      const value = cursor.integer(0xffff, `${one.name} from 0 to 65535`);
-      if (value !== 0 || !one.zeroIsNone) writer.u16(one.attribute, value);
+      const value = cursor.integer(0xffff, `${member.name} from 0 to 65535`);
+      if (value !== 0 || !member.zeroIsNone) writer.u16(member.attribute, value);
       return;
     }
     case "u32":
-      writer.u32(one.attribute, cursor.integer(0xffff_ffff, `${one.name} of 32 bits`));
+      writer.u32(member.attribute, cursor.integer(0xffff_ffff, `${member.name} of 32 bits`));
       return;
     case "port":
-      writer.u32(one.attribute, parsePort(cursor, PORT_MAX, ports));
+      writer.u32(member.attribute, parsePort(cursor, PORT_MAX, ports));
       return;
     case "percent":
-      writer.u32(one.attribute, parsePercent(cursor));
+      writer.u32(member.attribute, parsePercent(cursor));
       cursor.expect(0x25, '"%"');
       return;
     case "hex":
-      parseHexBytes(cursor, writer, one.attribute, one.max, 1);
+      parseHexBytes(cursor, writer, member.attribute, member.max, 1);
       return;
     case "name":
-      parseName(cursor, writer, one.attribute, one.max);
+      parseName(cursor, writer, member.attribute, member.max);
       return;
     default:
-      parseMasked(cursor, writer, one);
+      parseMasked(cursor, writer, member);
   }
 }
 
 /** A mark or labels with their mask. A mask of zero sets nothing, and OVS leaves the attribute out. */
-function parseMasked(cursor: Cursor, writer: AttributeWriter, one: Member): void {
-  const size = one.kind === "mark" ? 4 : 16;
-  if (one.kind === "mark") {
+function parseMasked(cursor: Cursor, writer: AttributeWriter, member: Member): void {
+  const size = member.kind === "mark" ? 4 : 16;
+  if (member.kind === "mark") {
     const value = parseHex32(cursor);
     const mask = cursor.take(SLASH) ? parseHex32(cursor) : 0xffff_ffff;
     for (let i = 0; i < 4; i++) {
@@ -196,7 +197,7 @@ function parseMasked(cursor: Cursor, writer: AttributeWriter, one: Member): void
   } else {
     parseLabels(cursor, MASKED, 0);
   }
-  if (!isNoMask(MASKED, 0, size)) writer.bytes(one.attribute, MASKED, 0, 2 * size);
+  if (!isNoMask(MASKED, 0, size)) writer.bytes(member.attribute, MASKED, 0, 2 * size);
 }
 
 /** Puts the attributes of the nest at `mark` into a kernel's order, so that equal ones are byte-equal. */
@@ -228,8 +229,8 @@ function sortNest(writer: AttributeWriter, mark: number, order: readonly number[
 }
 
 function namesOf(set: Members, attribute: number): string {
-  const members = set.members.filter((one) => one.attribute === attribute);
-  return members.map((one) => one.name).join(", ");
+  const members = set.members.filter((member) => member.attribute === attribute);
+  return members.map((member) => member.name).join(", ");
 }
 
 const MASKED = new Uint8Array(32);

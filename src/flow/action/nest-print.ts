@@ -34,15 +34,15 @@ export function printNest(
   if (!isReadable(bytes, start, end, set)) return false;
   const begin = out.length;
   out.byte(OPEN);
-  for (const one of set.members) {
-    const at = findAttribute(bytes, start, end, one.attribute);
-    if (one.kind === "none" ? at >= 0 : at < 0) continue;
+  for (const member of set.members) {
+    const at = findAttribute(bytes, start, end, member.attribute);
+    if (member.kind === "none" ? at >= 0 : at < 0) continue;
     const length = at < 0 ? 0 : attributeLength(bytes, at, end);
-    if (one.kind !== "none" && !isForm(bytes, at, length, one)) continue;
+    if (member.kind !== "none" && !isForm(bytes, at, length, member)) continue;
     const payload = at + NLA_HEADER;
-    if (one.zeroIsNone && u16At(bytes, payload) === 0) continue;
+    if (member.zeroIsNone && u16At(bytes, payload) === 0) continue;
     if (out.length > begin + 1) out.byte(COMMA);
-    if (!printMember(printing, one, payload, at + length, depth)) return false;
+    if (!printMember(printing, member, payload, at + length, depth)) return false;
   }
   if (set.bare && out.length === begin + 1) out.truncate(begin);
   else out.byte(CLOSE);
@@ -59,20 +59,22 @@ function isReadable(bytes: Uint8Array, start: number, end: number, set: Members)
     const type = attributeType(bytes, at);
     if (type > 31 || (seen & (1 << type)) !== 0) return false;
     seen |= 1 << type;
-    if (!set.members.some((one) => one.attribute === type && isForm(bytes, at, length, one)))
+    if (
+      !set.members.some((member) => member.attribute === type && isForm(bytes, at, length, member))
+    )
       return false;
     at = nextAttribute(at, length, end);
   }
   if (set.exclusive.length > 0 && set.exclusive.every((type) => (seen & (1 << type)) !== 0))
     return false;
-  return set.members.every((one) => !one.required || (seen & (1 << one.attribute)) !== 0);
+  return set.members.every((member) => !member.required || (seen & (1 << member.attribute)) !== 0);
 }
 
 /** Whether the attribute at `at` is one that the member's text gives. */
-function isForm(bytes: Uint8Array, at: number, length: number, one: Member): boolean {
+function isForm(bytes: Uint8Array, at: number, length: number, member: Member): boolean {
   const payload = at + NLA_HEADER;
   const size = length - NLA_HEADER;
-  switch (one.kind) {
+  switch (member.kind) {
     case "none":
       return false;
     case "flag":
@@ -84,15 +86,15 @@ function isForm(bytes: Uint8Array, at: number, length: number, one: Member): boo
     case "percent":
       return size === 4;
     case "hex":
-      return size > 0 && size <= one.max;
+      return size > 0 && size <= member.max;
     case "userdata":
       return size >= 8 && !(size === COOKIE_SIZE && cookieFormOf(bytes, payload) !== undefined);
     case "exact":
       return size < 8;
     case "cookie":
-      return size === COOKIE_SIZE && cookieFormOf(bytes, payload) === one.cookie;
+      return size === COOKIE_SIZE && cookieFormOf(bytes, payload) === member.cookie;
     case "name":
-      return isName(bytes, payload, size, one.max);
+      return isName(bytes, payload, size, member.max);
     case "mark":
       return size === 8 && !isNoMask(bytes, payload, 4);
     case "labels":
@@ -105,15 +107,15 @@ function isForm(bytes: Uint8Array, at: number, length: number, one: Member): boo
 
 function printMember(
   printing: Printing,
-  one: Member,
+  member: Member,
   at: number,
   end: number,
   depth: number,
 ): boolean {
   const { out, bytes, ports } = printing;
-  if (one.kind === "nat") return printNat(out, bytes, at, end);
-  out.text(one.name);
-  switch (one.kind) {
+  if (member.kind === "nat") return printNat(out, bytes, at, end);
+  out.text(member.name);
+  switch (member.kind) {
     case "flag":
     case "none":
       return true;
@@ -123,31 +125,31 @@ function printMember(
     case "exact": {
       out.byte(OPEN);
       let fine = true;
-      if (one.kind === "actions") fine = printing.list(printing, at, end, depth);
-      else if (one.cookie === undefined) out.hexBytes(bytes, at, end);
-      else printCookie(out, one.cookie, bytes, at, ports);
+      if (member.kind === "actions") fine = printing.list(printing, at, end, depth);
+      else if (member.cookie === undefined) out.hexBytes(bytes, at, end);
+      else printCookie(out, member.cookie, bytes, at, ports);
       out.byte(CLOSE);
       return fine;
     }
     default:
       out.byte(EQUALS);
-      printMemberValue(printing, one, at, end);
+      printMemberValue(printing, member, at, end);
       return true;
   }
 }
 
 function printMemberValue(
   { out, bytes, ports }: Printing,
-  one: Member,
+  member: Member,
   at: number,
   end: number,
 ): void {
-  switch (one.kind) {
+  switch (member.kind) {
     case "u16":
       out.dec(u16At(bytes, at));
       return;
     case "u32":
-      if (one.hex) out.hex(u32At(bytes, at));
+      if (member.hex) out.hex(u32At(bytes, at));
       else out.dec(u32At(bytes, at));
       return;
     case "port":

@@ -128,9 +128,9 @@ function printKnown(
     case "actions": {
       if (depth > DEPTH_MAX) return false;
       out.byte(OPEN);
-      const whole = printList(printing, start, end, depth);
+      const printed = printList(printing, start, end, depth);
       out.byte(CLOSE);
-      return whole;
+      return printed;
     }
     default:
       return false;

@@ -11,29 +11,29 @@ const OTHER = new TextSink();
  * may say a thing another way than it was told (zone 0 of ct() is dumped, and was not sent).
  */
 export function sameActions(
-  one: Uint8Array,
-  oneStart: number,
-  oneEnd: number,
-  other: Uint8Array,
-  otherStart: number,
-  otherEnd: number,
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
 ): boolean {
-  if (sameBytes(one, oneStart, oneEnd, other, otherStart, otherEnd)) return true;
-  printActions(ONE.clear(), one, oneStart, oneEnd);
-  printActions(OTHER.clear(), other, otherStart, otherEnd);
+  if (sameBytes(a, aStart, aEnd, b, bStart, bEnd)) return true;
+  printActions(ONE.clear(), a, aStart, aEnd);
+  printActions(OTHER.clear(), b, bStart, bEnd);
   return sameBytes(ONE.bytes, 0, ONE.length, OTHER.bytes, 0, OTHER.length);
 }
 
 function sameBytes(
-  one: Uint8Array,
-  oneStart: number,
-  oneEnd: number,
-  other: Uint8Array,
-  otherStart: number,
-  otherEnd: number,
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
 ): boolean {
-  if (oneEnd - oneStart !== otherEnd - otherStart) return false;
-  const shift = otherStart - oneStart;
-  for (let i = oneStart; i < oneEnd; i++) if (one[i] !== other[i + shift]) return false;
+  if (aEnd - aStart !== bEnd - bStart) return false;
+  const shift = bStart - aStart;
+  for (let i = aStart; i < aEnd; i++) if (a[i] !== b[i + shift]) return false;
   return true;
 }

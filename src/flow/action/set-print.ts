@@ -178,8 +178,8 @@ function comesBack(
   WRITER.reset(0, WRITER.memory.size);
   writeSet(RECORD, slot, WRITER);
   if (WRITER.failed || WRITER.position - NLA_HEADER !== end - start) return false;
-  const again = WRITER.memory.u8;
-  for (let i = start; i < end; i++) if (again[NLA_HEADER + i - start] !== bytes[i]) return false;
+  const written = WRITER.memory.u8;
+  for (let i = start; i < end; i++) if (written[NLA_HEADER + i - start] !== bytes[i]) return false;
   return true;
 }
 

@@ -372,7 +372,7 @@ export const ACTION_WORDS: WordTable = new WordTable(wordList());
 
 /** The row of the word with that index in {@link ACTION_WORDS}. */
 export const ACTION_OF_WORD: readonly ActionSpec[] = ACTION_WORDS.words.map(
-  (word) => ACTIONS.find((one) => one.name === word) ?? fail(word),
+  (word) => ACTIONS.find((action) => action.name === word) ?? fail(word),
 );
 
 /** Whether a word stands for something else in a list of actions than the port of that name. */
@@ -386,12 +386,12 @@ export function isActionWord(name: string): boolean {
 
 function byType(): readonly (ActionSpec | undefined)[] {
   const rows: (ActionSpec | undefined)[] = [];
-  for (const one of ACTIONS) rows[one.type] = one;
+  for (const action of ACTIONS) rows[action.type] = action;
   return rows;
 }
 
 function wordList(): readonly string[] {
-  return [...new Set(ACTIONS.map((one) => one.name))];
+  return [...new Set(ACTIONS.map((action) => action.name))];
 }
 
 function fail(word: string): never {

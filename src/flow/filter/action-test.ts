@@ -22,7 +22,7 @@ export const ACTION_NAMES: readonly string[] = [...new Set(ACTIONS.map(({ name }
 /** `actions has NAME`: an action of that name is among a flow's, or within one of them. */
 export function hasAction(name: string): Test {
   // set() is two actions to a kernel.
-  const types = new Set(ACTIONS.filter((one) => one.name === name).map(({ type }) => type));
+  const types = new Set(ACTIONS.filter((action) => action.name === name).map(({ type }) => type));
   const isEmpty = types.has(OVS_ACTION_ATTR_DROP);
   return has({ isIt: (type) => types.has(type), isEmpty });
 }

@@ -63,12 +63,12 @@ function actionsColumn(ports: PortNames | undefined): FlowColumn {
   };
 }
 
-function fieldColumn(of: FlowField, field: Field, ports: PortNames | undefined): FlowColumn {
-  const levelIn = levelFinder(of);
-  const { slot } = of.key;
+function fieldColumn(asked: FlowField, field: Field, ports: PortNames | undefined): FlowColumn {
+  const levelIn = levelFinder(asked);
+  const { slot } = asked.key;
   const style = { verbose: false, ports };
   return {
-    name: of.name,
+    name: asked.name,
     of: "match",
     print: (subject, out) => {
       const record = subject.match();

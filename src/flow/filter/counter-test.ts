@@ -18,7 +18,7 @@ export function parseBytes(cursor: Cursor): Test {
   return parseCounter(cursor, ({ byteCount }) => byteCount);
 }
 
-function parseCounter(cursor: Cursor, counter: (of: FlowStatistics) => number): Test {
+function parseCounter(cursor: Cursor, counter: (statistics: FlowStatistics) => number): Test {
   const comparison = expectComparison(cursor);
   const wanted = cursor.integer(Number.MAX_SAFE_INTEGER, "a whole number");
   return ({ parts }) => holds(counter(parts) - wanted, comparison);

@@ -14,9 +14,9 @@ import { hasPart, mayHavePart } from "./tunnel-parts.ts";
  */
 
 /** `F` alone: some bit of the field is matched; of a header, that the flow has it. */
-export function isMatched(of: FlowField): Test {
-  const levelIn = levelFinder(of);
-  const { field } = of;
+export function isMatched(asked: FlowField): Test {
+  const levelIn = levelFinder(asked);
+  const { field } = asked;
   if (field === undefined) return (subject) => levelIn(subject.match()) >= 0;
   const all = allWords(field);
   const word = field.offset >> 2;
@@ -24,26 +24,26 @@ export function isMatched(of: FlowField): Test {
     const record = subject.match();
     const level = levelIn(record);
     if (level < 0) return false;
-    const mask = maskWord(level, of) + word;
+    const mask = maskWord(level, asked) + word;
     for (let i = 0; i < all.length; i++) if ((record.ints[mask + i]! & all[i]!) !== 0) return true;
     return false;
   };
 }
 
 /** `F = V/M`: it is matched with exactly this value and this mask. */
-export function isEqual(of: FlowField, field: Field, wanted: FieldValue): Test {
+export function isEqual(asked: FlowField, field: Field, wanted: FieldValue): Test {
   const { value, mask, full, word } = wanted;
   // Of ct_state a kernel may look at bits that have no name.
-  if (sameWords(mask, full)) return isWithin(of, wanted);
-  const levelIn = levelFinder(of);
+  if (sameWords(mask, full)) return isWithin(asked, wanted);
+  const levelIn = levelFinder(asked);
   const all = allWords(field);
   return (subject) => {
     const record = subject.match();
     const level = levelIn(record);
     if (level < 0) return false;
     const { ints } = record;
-    const keyAt = keyWord(level, of) + word;
-    const maskAt = maskWord(level, of) + word;
+    const keyAt = keyWord(level, asked) + word;
+    const maskAt = maskWord(level, asked) + word;
     for (let i = 0; i < mask.length; i++) {
       const bits = mask[i]!;
       if ((ints[maskAt + i]! & all[i]!) !== bits) return false;
@@ -54,15 +54,15 @@ export function isEqual(of: FlowField, field: Field, wanted: FieldValue): Test {
 }
 
 /** `F in V/M`: every packet of the flow has it. */
-export function isWithin(of: FlowField, { value, mask, word }: FieldValue): Test {
-  const levelIn = levelFinder(of);
+export function isWithin(asked: FlowField, { value, mask, word }: FieldValue): Test {
+  const levelIn = levelFinder(asked);
   return (subject) => {
     const record = subject.match();
     const level = levelIn(record);
     if (level < 0) return false;
     const { ints } = record;
-    const keyAt = keyWord(level, of) + word;
-    const maskAt = maskWord(level, of) + word;
+    const keyAt = keyWord(level, asked) + word;
+    const maskAt = maskWord(level, asked) + word;
     for (let i = 0; i < mask.length; i++) {
       const bits = mask[i]!;
       if ((ints[maskAt + i]! & bits) !== bits) return false;
@@ -73,16 +73,16 @@ export function isWithin(of: FlowField, { value, mask, word }: FieldValue): Test
 }
 
 /** `F meets V/M`: some packet of the flow may have it. */
-export function mayMeet(of: FlowField, { value, mask, word }: FieldValue): Test {
-  const levelIn = levelFinder(of);
-  const mayHaveIt = absentFinder(of);
+export function mayMeet(asked: FlowField, { value, mask, word }: FieldValue): Test {
+  const levelIn = levelFinder(asked);
+  const mayHaveIt = absentFinder(asked);
   return (subject) => {
     const record = subject.match();
     const level = levelIn(record);
     if (level < 0) return mayHaveIt(record);
     const { ints } = record;
-    const keyAt = keyWord(level, of) + word;
-    const maskAt = maskWord(level, of) + word;
+    const keyAt = keyWord(level, asked) + word;
+    const maskAt = maskWord(level, asked) + word;
     for (let i = 0; i < mask.length; i++) {
       const both = ints[maskAt + i]! & mask[i]!;
       if (((ints[keyAt + i]! ^ value[i]!) & both) !== 0) return false;
@@ -93,24 +93,24 @@ export function mayMeet(of: FlowField, { value, mask, word }: FieldValue): Test 
 
 /** `F < V` and so on: it is matched whole, and its value is so. */
 export function isCompared(
-  of: FlowField,
+  asked: FlowField,
   field: Field,
   comparison: Comparison,
   wanted: FieldValue,
 ): Test {
-  const levelIn = levelFinder(of);
+  const levelIn = levelFinder(asked);
   const { full, word, payload } = wanted;
   const difference = differenceTo(field, payload);
   return (subject) => {
     const record = subject.match();
     const level = levelIn(record);
     if (level < 0) return false;
-    const maskAt = maskWord(level, of) + word;
+    const maskAt = maskWord(level, asked) + word;
     for (let i = 0; i < full.length; i++) {
       const bits = full[i]!;
       if ((record.ints[maskAt + i]! & bits) !== bits) return false;
     }
-    return holds(difference(record.bytes, keyOffset(level, of.key.slot)), comparison);
+    return holds(difference(record.bytes, keyOffset(level, asked.key.slot)), comparison);
   };
 }
 

@@ -61,6 +61,6 @@ function wordsOf(bytes: Uint8Array, base: number, field: Field): Int32Array {
 }
 
 /** Whether two lists of words are the same. */
-export function sameWords(one: Int32Array, other: Int32Array): boolean {
-  return one.every((word, i) => word === other[i]);
+export function sameWords(a: Int32Array, b: Int32Array): boolean {
+  return a.every((word, i) => word === b[i]);
 }

@@ -80,7 +80,7 @@ export function fieldsOf(key: string): readonly string[] {
   return fieldNames().filter((name) => name.startsWith(`${key}.`));
 }
 
-/** The name nearest to a misspelt one. @param others words that may stand there, too */
-export function nearestField(text: string, others: readonly string[] = []): string | undefined {
-  return nearestWord([...fieldNames(), ...others], text);
+/** The name nearest to a misspelt one. @param moreNames words that may stand there, too */
+export function nearestField(text: string, moreNames: readonly string[] = []): string | undefined {
+  return nearestWord([...fieldNames(), ...moreNames], text);
 }

@@ -62,8 +62,8 @@ export class FilterParser {
   #parseOr(): Test {
     let test = this.#parseAnd();
     while (this.#takeWord("or")) {
-      const [one, other] = [test, this.#parseAnd()];
-      test = (subject) => one(subject) || other(subject);
+      const [left, right] = [test, this.#parseAnd()];
+      test = (subject) => left(subject) || right(subject);
     }
     return test;
   }
@@ -71,8 +71,8 @@ export class FilterParser {
   #parseAnd(): Test {
     let test = this.#parseNot();
     while (this.#takeWord("and")) {
-      const [one, other] = [test, this.#parseNot()];
-      test = (subject) => one(subject) && other(subject);
+      const [left, right] = [test, this.#parseNot()];
+      test = (subject) => left(subject) && right(subject);
     }
     return test;
   }
@@ -138,33 +138,33 @@ export class FilterParser {
     }
   }
 
-  #parseField(of: FlowField): Test {
+  #parseField(asked: FlowField): Test {
     const cursor = this.#cursor;
     const start = cursor.position;
     const operator = parseOperator(cursor);
-    if (operator === undefined) return isMatched(of);
-    if (of.field === undefined) {
-      const fields = fieldsOf(of.key.name);
+    if (operator === undefined) return isMatched(asked);
+    if (asked.field === undefined) {
+      const fields = fieldsOf(asked.key.name);
       const some = fields.length > 0 ? `, or one of ${fields.join(", ")}` : "";
-      return cursor.fail(`${of.name} without a value${some}`, start);
+      return cursor.fail(`${asked.name} without a value${some}`, start);
     }
-    if (UNORDERED.has(of.field.kind) && !OF_ALL.has(operator)) {
-      cursor.fail(`one of =, !=, in and meets: values of ${of.name} have no order`, start);
+    if (UNORDERED.has(asked.field.kind) && !OF_ALL.has(operator)) {
+      cursor.fail(`one of =, !=, in and meets: values of ${asked.name} have no order`, start);
     }
-    return this.#parseValue(of, of.field, operator);
+    return this.#parseValue(asked, asked.field, operator);
   }
 
-  #parseValue(of: FlowField, field: Field, operator: Operator): Test {
+  #parseValue(asked: FlowField, field: Field, operator: Operator): Test {
     const cursor = this.#cursor;
     const start = cursor.position;
     const value = parseFieldValue(cursor, field, this.#ports);
-    if (operator === "=") return isEqual(of, field, value);
-    if (operator === "in") return isWithin(of, value);
-    if (operator === "meets") return mayMeet(of, value);
+    if (operator === "=") return isEqual(asked, field, value);
+    if (operator === "in") return isWithin(asked, value);
+    if (operator === "meets") return mayMeet(asked, value);
     if (!sameWords(value.mask, value.full)) {
       cursor.fail(`a value without a mask after ${operator}`, start);
     }
-    return isCompared(of, field, operator, value);
+    return isCompared(asked, field, operator, value);
   }
 
   #parseActions(): Test {

@@ -30,12 +30,14 @@ export const TUNNEL_PARTS: readonly TunnelPart[] = [
   { name: "flags", field: T.TUNNEL_FLAGS_FIELD, bit: T.TUNNEL_HAS_FLAGS, others: 0, version: 0 },
   options("geneve", undefined, T.TUNNEL_HAS_GENEVE),
   options("vxlan", undefined, T.TUNNEL_HAS_VXLAN),
-  ...T.VXLAN_GBP_FIELDS.map((of) => options(`vxlan.gbp.${of.name}`, of, T.TUNNEL_HAS_VXLAN)),
+  ...T.VXLAN_GBP_FIELDS.map((field) =>
+    options(`vxlan.gbp.${field.name}`, field, T.TUNNEL_HAS_VXLAN),
+  ),
   options("erspan", undefined, T.TUNNEL_HAS_ERSPAN),
   options(`erspan.${T.ERSPAN_VERSION.name}`, T.ERSPAN_VERSION, T.TUNNEL_HAS_ERSPAN),
   ...[1, 2].flatMap((version) =>
-    T.erspanFields(version).map((of) =>
-      options(`erspan.${of.name}`, of, T.TUNNEL_HAS_ERSPAN, version),
+    T.erspanFields(version).map((field) =>
+      options(`erspan.${field.name}`, field, T.TUNNEL_HAS_ERSPAN, version),
     ),
   ),
 ];

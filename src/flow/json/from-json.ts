@@ -240,8 +240,8 @@ function writeList(
     const at = `${path}[${index}]`;
     if (shape.kind === "options") text.put(at, "{");
     else if (index > 0) text.put(at, ",");
-    const whole = shape.kind === "stack" && value.length > 1 && isObject(one);
-    writeObject(whole ? withAllMembers(one, shape) : one, shape, at, text, depth + 1);
+    const isComplete = shape.kind === "stack" && value.length > 1 && isObject(one);
+    writeObject(isComplete ? withAllMembers(one, shape) : one, shape, at, text, depth + 1);
     if (shape.kind === "options") text.put(at, "}");
   }
 }

@@ -150,29 +150,29 @@ function structShape(about: string, { fields }: FieldSet): Shape {
   return object(about, fieldsOf(fields, false), { required });
 }
 
-function memberShape(one: Member): readonly [string, ShapeMember] {
-  switch (one.kind) {
+function memberShape(member: Member): readonly [string, ShapeMember] {
+  switch (member.kind) {
     case "flag":
     case "none":
-      return value(one.name, { kind: "flag", about: one.about });
+      return value(member.name, { kind: "flag", about: member.about });
     case "percent":
-      return value(one.name, { kind: "percent", about: one.about });
+      return value(member.name, { kind: "percent", about: member.about });
     case "actions":
-      return group(one.name, { kind: "actions", about: one.about });
+      return group(member.name, { kind: "actions", about: member.about });
     case "userdata":
     case "exact":
-      return group(one.name, wide(one.about, BYTES));
+      return group(member.name, wide(member.about, BYTES));
     case "cookie":
       return group(
-        one.name,
-        one.cookie === undefined || one.cookie.reasons
-          ? wide(one.about, REASONS)
-          : structShape(one.about, one.cookie.fields),
+        member.name,
+        member.cookie === undefined || member.cookie.reasons
+          ? wide(member.about, REASONS)
+          : structShape(member.about, member.cookie.fields),
       );
     case "nat":
-      return group(one.name, natShape(one.about));
+      return group(member.name, natShape(member.about));
     default:
-      return value(one.name, scalar(one.about, memberValues(one)));
+      return value(member.name, scalar(member.about, memberValues(member)));
   }
 }
 
@@ -204,7 +204,9 @@ function actionShape(action: ActionSpec): Shape {
       return object(about, [...fields, value("md2", scalar("metadata of type 2, 0x and digits"))]);
     }
     case "nest": {
-      const required = form.members.members.filter((one) => one.required).map((one) => one.name);
+      const required = form.members.members
+        .filter((member) => member.required)
+        .map((one) => one.name);
       const members = form.members.members.map(memberShape);
       return object(about, members, { required, bare: form.members.bare });
     }

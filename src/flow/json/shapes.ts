@@ -58,20 +58,20 @@ function placeHoles(
   leaves: ReadonlyMap<string, JsonLeaf>,
 ): readonly FoundHole[] | undefined {
   const placed: FoundHole[] = [];
-  for (const one of found) {
-    const { textStart, textEnd } = one.hole;
+  for (const inText of found) {
+    const { textStart, textEnd } = inText.hole;
     const piece = made.pieceAt(textStart);
     const leaf = leaves.get(piece.path);
     if (leaf === undefined || !isTextOf(line, leaf, piece.text)) return undefined;
     const moved = leaf.start - piece.start;
     const hole = {
-      ...one.hole,
+      ...inText.hole,
       textStart: textStart + moved,
       textEnd: textEnd + moved,
       decimal: !leaf.quoted,
     };
     if (hole.textEnd > leaf.end) return undefined;
-    placed.push({ ...one, hole });
+    placed.push({ ...inText, hole });
   }
   for (const [path, kind] of STATISTICS) {
     const leaf = leaves.get(path);
@@ -81,7 +81,7 @@ function placeHoles(
     const hole = skippedHole(HOLE_SKIP_JSON, leaf.start - quote, leaf.end + quote, kind);
     placed.push({ hole, field: undefined, recordAt: -1 });
   }
-  return placed.toSorted((one, other) => one.hole.textStart - other.hole.textStart);
+  return placed.toSorted((a, b) => a.hole.textStart - b.hole.textStart);
 }
 
 /** Whether a number or string of the line is this text, to the letter. */

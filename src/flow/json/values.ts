@@ -75,8 +75,8 @@ export function fieldValues(field: Field, mask: boolean): Values {
 }
 
 /** The value of a nested action's member. */
-export function memberValues(of: Member): Values {
-  switch (of.kind) {
+export function memberValues(member: Member): Values {
+  switch (member.kind) {
     case "u16":
       return { max: U16_MAX, pattern: `^${NUMBER}$` };
     case "u32":
@@ -93,6 +93,6 @@ export function memberValues(of: Member): Values {
 /** `a|b`, `+a-b` or `value/mask`; a bit without a name is `[hex]`. */
 function flagsPattern(words: Field["words"]): string {
   const word = `(?:${[...words.filter((name) => name !== undefined), "\\[[0-9a-fA-F]+\\]"].join("|")})`;
-  const one = `(?:${word}|${NUMBER})`;
-  return `^(?:${one}(?:\\|${one})*(?:/${NUMBER})?|(?:[+-]${word})+)$`;
+  const entry = `(?:${word}|${NUMBER})`;
+  return `^(?:${entry}(?:\\|${entry})*(?:/${NUMBER})?|(?:[+-]${word})+)$`;
 }

@@ -61,10 +61,10 @@ function addMissing(record: KeyRecord, level: number, slots: number): boolean {
 function completeTunnel({ bytes }: KeyRecord): boolean {
   const at = keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT;
   const present = readContainer(bytes, at, 4, false);
-  let whole = present | TUNNEL_HAS_TTL;
+  let complete = present | TUNNEL_HAS_TTL;
   if ((present & (TUNNEL_HAS_DST | TUNNEL_HAS_DST6)) === 0) {
-    whole |= (present & TUNNEL_HAS_SRC6) === 0 ? TUNNEL_HAS_DST : TUNNEL_HAS_DST6;
+    complete |= (present & TUNNEL_HAS_SRC6) === 0 ? TUNNEL_HAS_DST : TUNNEL_HAS_DST6;
   }
-  writeContainer(bytes, at, 4, false, whole);
-  return whole !== present;
+  writeContainer(bytes, at, 4, false, complete);
+  return complete !== present;
 }

@@ -133,8 +133,8 @@ function settleProto(record: KeyRecord, network: number, offset: number): void {
     let least = proto & mask;
     if (!isWhole) {
       // Of all that ask for the same the first, whichever of them the text has.
-      const isLike = (one: number): boolean =>
-        (one & mask) === (proto & mask) && requiredHeaders(network, one, frag) === required;
+      const isLike = (value: number): boolean =>
+        (value & mask) === (proto & mask) && requiredHeaders(network, value, frag) === required;
       while (!isLike(least)) least++;
     }
     settle(record, at, least, mask);

@@ -181,7 +181,7 @@ function decodeUnknown(
   record: KeyRecord,
   level: number,
 ): boolean {
-  if (record.unknown.some((other) => other.level === level && other.type === type)) return false;
+  if (record.unknown.some((known) => known.level === level && known.type === type)) return false;
   const key = bytes.slice(at, at + length);
   const mask = new Uint8Array(length).fill(exact ? 0xff : 0);
   if (!exact) {

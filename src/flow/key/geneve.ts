@@ -112,8 +112,8 @@ export function isGeneveWhole(
 ): boolean {
   for (let at = 0; at + HEADER <= length;) {
     const size = getField(LENGTH, bytes, key + at) * 4;
-    for (const of of [CLASS, TYPE, LENGTH])
-      if (!isFieldWhole(of, bytes, key + at, mask + at)) return false;
+    for (const field of [CLASS, TYPE, LENGTH])
+      if (!isFieldWhole(field, bytes, key + at, mask + at)) return false;
     if (!areBytesWhole(bytes, key + at + HEADER, mask + at + HEADER, size)) return false;
     at += HEADER + size;
   }
@@ -157,11 +157,11 @@ function printHeader(
   size: number,
   style: PrintStyle,
 ): void {
-  for (const of of [CLASS, TYPE]) {
-    if (!style.verbose && getField(of, bytes, mask) === 0) continue;
-    out.text(of.name);
+  for (const field of [CLASS, TYPE]) {
+    if (!style.verbose && getField(field, bytes, mask) === 0) continue;
+    out.text(field.name);
     out.byte(EQUALS);
-    printField(out, of, bytes, key, mask, style);
+    printField(out, field, bytes, key, mask, style);
     out.byte(COMMA);
   }
   out.text("len=");

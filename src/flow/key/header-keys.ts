@@ -49,7 +49,7 @@ export const HEADER_KEYS: readonly KeyRow[] = [
     fields: [be16("", 0, { radix: "hex4", maskRadix: "hex4" })],
     about: "the Ethernet type, from 0x0600; the kernel matches it whole or not at all",
     example: "eth_type(0x0800)",
-    whole: true,
+    allOrNothing: true,
   },
   {
     name: "vlan",

@@ -63,7 +63,7 @@ export const METADATA_KEYS: readonly KeyRow[] = [
     fields: [port("", 0)],
     about: "the port of the datapath; the kernel matches it whole or not at all",
     example: "in_port(1)",
-    whole: true,
+    allOrNothing: true,
   },
   {
     name: "skb_mark",

@@ -95,10 +95,10 @@ function decodeHalf(
     const field = FIELD_OF_TYPE[type] ?? -1;
     const flag = FLAG_OF_TYPE[type] ?? 0;
     if (field >= 0) {
-      const of = T.TUNNEL_FIELDS[field]!;
-      if (size !== of.size) return -1;
+      const known = T.TUNNEL_FIELDS[field]!;
+      if (size !== known.size) return -1;
       present |= 1 << field;
-      copyBytes(bytes, start, out, base + of.offset, size);
+      copyBytes(bytes, start, out, base + known.offset, size);
     } else if (flag !== 0) {
       present |= T.TUNNEL_HAS_FLAGS;
       out[base + T.TUNNEL_FLAGS] = out[base + T.TUNNEL_FLAGS]! | flag;

@@ -42,15 +42,14 @@ function agree(flow: KeyRecord, held: KeyRecord, anyKey: boolean): boolean {
 }
 
 /** Whether two flows match the same bits, and what they want for an EtherType is the same. */
-export function haveSameMask(one: KeyRecord, other: KeyRecord): boolean {
-  for (let at = 0; at < one.present.length; at++) {
-    if (one.present[at] !== other.present[at]) return false;
+export function haveSameMask(a: KeyRecord, b: KeyRecord): boolean {
+  for (let at = 0; at < a.present.length; at++) {
+    if (a.present[at] !== b.present[at]) return false;
     const level = levelOfWord(at);
-    for (let left = one.present[at]!; left !== 0; left &= left - 1) {
+    for (let left = a.present[at]!; left !== 0; left &= left - 1) {
       const slot = lowestSlot(at, left);
       const end = endWord(level, slot);
-      for (let i = firstWord(level, slot); i < end; i++)
-        if (one.ints[i] !== other.ints[i]) return false;
+      for (let i = firstWord(level, slot); i < end; i++) if (a.ints[i] !== b.ints[i]) return false;
     }
   }
   return true;
@@ -75,11 +74,11 @@ export function maskHash(record: KeyRecord): number {
 }
 
 // Different where both match it and want another one: then no packet is one of both.
-function haveOtherTypes(one: KeyRecord, other: KeyRecord, level: number): boolean {
+function haveOtherTypes(a: KeyRecord, b: KeyRecord, level: number): boolean {
   const key = keyOffset(level, SLOT_ETHERTYPE) >> 2;
   const mask = maskOffset(level, SLOT_ETHERTYPE) >> 2;
-  const both = one.ints[mask]! & other.ints[mask]!;
-  return ((one.ints[key]! ^ other.ints[key]!) & both) !== 0;
+  const both = a.ints[mask]! & b.ints[mask]!;
+  return ((a.ints[key]! ^ b.ints[key]!) & both) !== 0;
 }
 
 // The words in which flows of one mask are the same: the mask's, of an EtherType the key's before it, too.

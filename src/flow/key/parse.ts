@@ -176,8 +176,8 @@ function parseUnknown(cursor: Cursor, record: KeyRecord, level: number, start: n
   if (type < 0 || cursor.peek() !== OPEN) {
     cursor.fail("a key that is known", start, KEY_WORDS.nearest(cursor.wordText()));
   }
-  for (const other of record.unknown) {
-    if (other.level === level && other.type === type) cursor.fail("each key once", start);
+  for (const unknown of record.unknown) {
+    if (unknown.level === level && unknown.type === type) cursor.fail("each key once", start);
   }
   cursor.expect(OPEN, "an opening (");
   const key = parseBytes(cursor);

@@ -105,14 +105,14 @@ function printSingle(
   out: TextSink,
   style: PrintStyle,
 ): void {
-  const of = spec.fields[0]!;
+  const field = spec.fields[0]!;
   if (spec.slot === SLOT_ETHERTYPE && isZero(record.bytes, key, 2)) {
     // No Ethernet type at all: 802.2, or any. OVS prints it so.
     out.text("0/");
-    printNumber(out, getField(of, record.bytes, mask), "hex4");
+    printNumber(out, getField(field, record.bytes, mask), "hex4");
     return;
   }
-  printField(out, of, record.bytes, key, mask, style);
+  printField(out, field, record.bytes, key, mask, style);
 }
 
 /** The CFI bit says that there is a tag: only its absence is printed. */
@@ -126,16 +126,16 @@ function printVlan(
 ): void {
   const start = out.length;
   const bytes = record.bytes;
-  for (const of of spec.fields) {
-    const value = getField(of, bytes, key);
-    const bits = getField(of, bytes, mask);
+  for (const field of spec.fields) {
+    const value = getField(field, bytes, key);
+    const bits = getField(field, bytes, mask);
     const shown =
-      of.name === "cfi" ? value === 0 || bits === 0 : style.verbose || value !== 0 || bits !== 0;
+      field.name === "cfi" ? value === 0 || bits === 0 : style.verbose || value !== 0 || bits !== 0;
     if (!shown) continue;
     if (out.length > start) out.byte(COMMA);
-    out.text(of.name);
+    out.text(field.name);
     out.byte(EQUALS);
-    printField(out, of, bytes, key, mask, style);
+    printField(out, field, bytes, key, mask, style);
   }
 }
 

@@ -194,6 +194,6 @@ const FULL_MASKS: readonly (Uint8Array | undefined)[] = KEY_BY_SLOT.map((spec, s
   if (spec === undefined || slot === SLOT_MPLS || slot === SLOT_ENCAP || slot === SLOT_TUNNEL)
     return undefined;
   const mask = new Uint8Array(spec.size);
-  for (const of of spec.fields) setFull(of, mask, 0);
+  for (const field of spec.fields) setFull(field, mask, 0);
   return mask;
 });

@@ -55,7 +55,7 @@ export type KeyRow = {
   /** The kernel takes a mask of it only where that value is matched exactly. */
   readonly guarded?: boolean;
   /** The kernel matches all of its bits, or none. */
-  readonly whole?: boolean;
+  readonly allOrNothing?: boolean;
   /** That it is there is matched too, even where none of its bits is. */
   readonly presence?: boolean;
   /** The kernel can write it: `set(KEY)`. */

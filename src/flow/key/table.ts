@@ -33,7 +33,7 @@ function specOf(row: KeyRow, slot: number): KeySpec {
     asksFor: row.asksFor,
     required,
     guarded: row.guarded ?? false,
-    whole: row.whole ?? false,
+    allOrNothing: row.allOrNothing ?? false,
     presence,
     settable: row.settable ?? false,
     patchable: row.patchable ?? true,

@@ -61,11 +61,11 @@ function writeField(
 ): void {
   const bit = 1 << index;
   if ((present & bit) === 0) return;
-  const of = T.TUNNEL_FIELDS[index]!;
-  const from = base + of.offset;
+  const field = T.TUNNEL_FIELDS[index]!;
+  const from = base + field.offset;
   const always = bit === T.TUNNEL_HAS_ID || bit === T.TUNNEL_HAS_TTL;
-  if (!always && isZero(bytes, from, of.size)) return;
-  writer.bytes(T.TUNNEL_FIELD_TYPES[index]!, bytes, from, from + of.size);
+  if (!always && isZero(bytes, from, field.size)) return;
+  writer.bytes(T.TUNNEL_FIELD_TYPES[index]!, bytes, from, from + field.size);
 }
 
 function writeOptions(

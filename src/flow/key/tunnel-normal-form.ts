@@ -23,10 +23,10 @@ export function normalizeTunnel(record: KeyRecord): void {
   for (let index = 1; index < T.TUNNEL_FIELDS.length; index++) {
     const bit = 1 << index;
     if ((present & bit) === 0 || bit === T.TUNNEL_HAS_TTL) continue;
-    const of = T.TUNNEL_FIELDS[index]!;
+    const field = T.TUNNEL_FIELDS[index]!;
     if (bit === T.TUNNEL_HAS_DST || bit === T.TUNNEL_HAS_DST6) {
-      fillDestination(bytes, key + of.offset, mask + of.offset, of.size);
-    } else if (isZero(bytes, mask + of.offset, of.size)) {
+      fillDestination(bytes, key + field.offset, mask + field.offset, field.size);
+    } else if (isZero(bytes, mask + field.offset, field.size)) {
       present &= ~bit;
     }
   }

@@ -92,14 +92,14 @@ function printErspan(
   printField(out, T.ERSPAN_VERSION, bytes, key, mask, style);
   const version = getField(T.ERSPAN_VERSION, bytes, key);
   const named = T.erspanNamed(version);
-  for (const of of T.erspanFields(version)) {
-    const isLeftOut = named.includes(of)
-      ? !style.verbose && isWild(of, bytes, mask)
-      : getField(of, bytes, key) === 0 && getField(of, bytes, mask) === of.full;
+  for (const field of T.erspanFields(version)) {
+    const isLeftOut = named.includes(field)
+      ? !style.verbose && isWild(field, bytes, mask)
+      : getField(field, bytes, key) === 0 && getField(field, bytes, mask) === field.full;
     if (isLeftOut) continue;
     out.byte(COMMA);
-    out.text(of.name);
+    out.text(field.name);
     out.byte(EQUALS);
-    printField(out, of, bytes, key, mask, style);
+    printField(out, field, bytes, key, mask, style);
   }
 }

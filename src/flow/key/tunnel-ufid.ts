@@ -25,7 +25,7 @@ const MEMBERS: readonly Member[] = [
   { kind: "geneve", type: OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS } as const,
   { kind: "vxlan", type: OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS } as const,
   { kind: "erspan", type: OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS } as const,
-].toSorted((one, other) => one.type - other.type);
+].toSorted((a, b) => a.type - b.type);
 
 /** Adds the members of a tunnel that are matched, in ascending type. */
 export function hashTunnel(record: KeyRecord, out: HashedWords): void {

@@ -27,12 +27,12 @@ export function isTunnelWhole(record: KeyRecord): boolean {
       return false;
   }
   for (const [bit, fields] of PARTS) {
-    if ((present & bit) !== 0 && !fields.every((of) => isFieldWhole(of, bytes, key, mask)))
+    if ((present & bit) !== 0 && !fields.every((field) => isFieldWhole(field, bytes, key, mask)))
       return false;
   }
   if ((present & T.TUNNEL_HAS_ERSPAN) !== 0) {
     const fields = T.erspanFields(getField(T.ERSPAN_VERSION, bytes, key));
-    return [T.ERSPAN_VERSION, ...fields].every((of) => isFieldWhole(of, bytes, key, mask));
+    return [T.ERSPAN_VERSION, ...fields].every((field) => isFieldWhole(field, bytes, key, mask));
   }
   if ((present & T.TUNNEL_HAS_GENEVE) === 0) return true;
   const length = readContainer(bytes, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);

@@ -109,7 +109,7 @@ export function hashedWords(record: KeyRecord): {
 
 /** The slots of the keys, ENCAP left out, in ascending type. */
 const BY_TYPE: Uint8Array = Uint8Array.from(
-  KEYS.filter(({ slot }) => slot !== SLOT_ENCAP).toSorted((one, other) => one.type - other.type),
+  KEYS.filter(({ slot }) => slot !== SLOT_ENCAP).toSorted((a, b) => a.type - b.type),
   ({ slot }) => slot,
 );
 

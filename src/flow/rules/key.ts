@@ -105,7 +105,7 @@ function checkKernelHas(key: KeySpec, features: KernelFeatures): Refusal | undef
 }
 
 function refuseUnknown(record: KeyRecord, level: number, features: KernelFeatures): Refusal {
-  const type = record.unknown.find((one) => one.level === level)?.type ?? 0;
+  const type = record.unknown.find((unknown) => unknown.level === level)?.type ?? 0;
   const text = `key${type}(): the kernel knows no such key, or not of this length (its last is ${features.keyMax})`;
   return atKey(refuse("key.unknown", text), `key${type}`, level);
 }
@@ -250,7 +250,7 @@ function isNd(required: number): boolean {
 /** The refusal for a header that is missing, at what asks for it. */
 function refuseMissing(headers: Headers, slot: number): Refusal {
   const rule = "key.missing";
-  const level = (of: number): number => headers.level[of]!;
+  const level = (asking: number): number => headers.level[asking]!;
   if (slot === S.SLOT_TCP_FLAGS) {
     const text =
       "tcp needs tcp_flags() as well: the kernel wants both for proto 6, even if only as tcp_flags(0/0)";

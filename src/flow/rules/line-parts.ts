@@ -19,9 +19,9 @@ export function partsOfLine(text: string): LineParts {
   let at = start;
   for (;;) {
     WORD.lastIndex = at;
-    const [whole, word = ""] = WORD.exec(text) ?? [""];
+    const [matched, word = ""] = WORD.exec(text) ?? [""];
     if (!KEY_WORDS.has(word) && !/^key\d+$/.test(word)) break;
-    at = closing(text, at + whole.length);
+    at = closing(text, at + matched.length);
   }
   const rest = text.slice(at);
   const statistics = /^[,\s]*\w+:/.test(rest) ? rest.indexOf("actions:") : -1;

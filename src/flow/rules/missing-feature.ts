@@ -27,7 +27,7 @@ export function missingFeatures(features: KernelFeatures): readonly MissingFeatu
   for (const flag of FEATURE_FLAGS) {
     const { feature, since } = FEATURE[flag];
     // An action may need an option besides.
-    const isFound = found.some((one) => one.feature === feature);
+    const isFound = found.some((known) => known.feature === feature);
     if (!features[flag] && !isFound) found.push({ feature, since });
   }
   return found;

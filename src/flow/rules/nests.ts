@@ -116,8 +116,8 @@ export function checkPsample(context: ActionContext): Refusal | undefined {
 export function checkPushNsh({ bytes, start, end }: ActionContext): Refusal | undefined {
   const rule = "action.push_nsh";
   const length = attributeLength(bytes, start, end);
-  const whole = length > 0 && start + ((length + 3) & ~3) === end;
-  if (!whole || attributeType(bytes, start) !== uapi.OVS_KEY_ATTR_NSH)
+  const isOnly = length > 0 && start + ((length + 3) & ~3) === end;
+  if (!isOnly || attributeType(bytes, start) !== uapi.OVS_KEY_ATTR_NSH)
     return refuse(rule, "push_nsh holds one NSH header");
   const inner = start + length;
   let mdtype = -1;

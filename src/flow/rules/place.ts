@@ -110,7 +110,7 @@ function actionInJson(places: ReadonlyMap<string, number>, steps: ActionPath): n
   for (const [i, step] of steps.entries()) {
     // An action is an object with one member, named as it is.
     if (i > 0 && typeof steps[i - 1] === "number") {
-      const inside = [...places.keys()].find((one) => one.startsWith(`${path}.`));
+      const inside = [...places.keys()].find((member) => member.startsWith(`${path}.`));
       path =
         inside
           ?.split(/(?=[.[])/)

@@ -34,7 +34,7 @@ type TunnelFacts = {
   ttl: boolean;
   bridge: boolean;
   /** Anything that does not go with IPV4_INFO_BRIDGE. */
-  other: boolean;
+  beyondBridge: boolean;
 };
 
 const FACTS: TunnelFacts = {
@@ -43,7 +43,7 @@ const FACTS: TunnelFacts = {
   destination: false,
   ttl: false,
   bridge: false,
-  other: false,
+  beyondBridge: false,
 };
 
 /** The tunnel() of a key, in normal form. */
@@ -63,10 +63,10 @@ export function checkTunnel(record: KeyRecord): Refusal | undefined {
   FACTS.destination =
     isSent(bytes, base, present, 2) || (FACTS.ipv6 && isSent(bytes, base, present, 4));
   FACTS.ttl = (present & T.TUNNEL_HAS_TTL) !== 0;
-  FACTS.other = (flags & ~T.TUNNEL_F_BRIDGE & ~T.TUNNEL_F_KEY) !== 0;
+  FACTS.beyondBridge = (flags & ~T.TUNNEL_F_BRIDGE & ~T.TUNNEL_F_KEY) !== 0;
   for (let index = 1; index < T.TUNNEL_FIELDS.length; index++)
-    if (isSent(bytes, base, present, index)) FACTS.other = true;
-  if ((present & T.TUNNEL_HAS_OPTIONS) !== 0) FACTS.other = true;
+    if (isSent(bytes, base, present, index)) FACTS.beyondBridge = true;
+  if ((present & T.TUNNEL_HAS_OPTIONS) !== 0) FACTS.beyondBridge = true;
   const options = bytes[base + T.TUNNEL_OPTIONS_LENGTH]!;
   if ((present & T.TUNNEL_HAS_GENEVE) !== 0 && (options & 3) !== 0)
     return refuse(RULE, "tunnel(geneve(…)): options have a multiple of 4 bytes");
@@ -75,9 +75,9 @@ export function checkTunnel(record: KeyRecord): Refusal | undefined {
 
 /** Whether one of TUNNEL_FIELDS is sent: what is zero is not. */
 function isSent(bytes: Uint8Array, base: number, present: number, index: number): boolean {
-  const of = T.TUNNEL_FIELDS[index]!;
+  const field = T.TUNNEL_FIELDS[index]!;
   if (((present >>> index) & 1) === 0) return false;
-  return !isZero(bytes, base + of.offset, of.size);
+  return !isZero(bytes, base + field.offset, field.size);
 }
 
 function checkFacts(): Refusal | undefined {
@@ -85,7 +85,7 @@ function checkFacts(): Refusal | undefined {
     return refuse(RULE, "tunnel(): src and dst, or ipv6_src and ipv6_dst, not both");
   if (!FACTS.ipv4 && !FACTS.ipv6) return refuse(RULE, "tunnel() needs dst= or ipv6_dst=, not 0");
   if (FACTS.bridge) {
-    if (!FACTS.other) return undefined;
+    if (!FACTS.beyondBridge) return undefined;
     return refuse(RULE, "tunnel(flags(bridge)) goes with tun_id alone");
   }
   if (!FACTS.destination) return refuse(RULE, "tunnel(): dst or ipv6_dst must not be 0");
@@ -100,7 +100,7 @@ export function checkSetTunnel(bytes: Uint8Array, start: number, end: number): R
   FACTS.destination = false;
   FACTS.ttl = false;
   FACTS.bridge = false;
-  FACTS.other = false;
+  FACTS.beyondBridge = false;
   let options = 0;
   let at = start;
   while (at < end) {
@@ -144,20 +144,20 @@ function note(bytes: Uint8Array, at: number, end: number, type: number): Refusal
       FACTS.ttl = true;
       break;
     case uapi.OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS:
-      FACTS.other = true;
+      FACTS.beyondBridge = true;
       return checkGeneve(bytes, at, end);
     case uapi.OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS:
-      FACTS.other = true;
+      FACTS.beyondBridge = true;
       return checkVxlan(bytes, at, end);
     case uapi.OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS:
-      FACTS.other = true;
+      FACTS.beyondBridge = true;
       if (end - at <= TUNNEL_OPTIONS_MAX) return undefined;
       return refuse(RULE, `set(tunnel(…)): options have at most ${TUNNEL_OPTIONS_MAX} bytes`);
     default:
       // A flag that is there, or a number that is not 0.
-      if (LENGTHS[type] === 0) FACTS.other = true;
+      if (LENGTHS[type] === 0) FACTS.beyondBridge = true;
   }
-  if (!zero) FACTS.other = true;
+  if (!zero) FACTS.beyondBridge = true;
   return undefined;
 }
 

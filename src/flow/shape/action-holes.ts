@@ -40,7 +40,7 @@ export function actionHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
       found.push(...setHoles(line, text, places.sets[i] ?? 0, cursor));
     }
   }
-  return found.toSorted((one, other) => one.hole.textStart - other.hole.textStart);
+  return found.toSorted((a, b) => a.hole.textStart - b.hole.textStart);
 }
 
 /** The values of `set(KEY)`, whose attribute's payload is at `at`. */

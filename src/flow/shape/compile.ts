@@ -78,9 +78,9 @@ export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
   const message = new Int32Array(line.message.length >> 2);
   const bytes = new Uint8Array(message.buffer);
   bytes.set(line.message);
-  for (const of of found) {
-    if (of.recordAt >= 0) addWords(hashed, sources, of);
-    clearHole(bytes, of.hole);
+  for (const value of found) {
+    if (value.recordAt >= 0) addWords(hashed, sources, value);
+    clearHole(bytes, value.hole);
   }
   return new Layout({
     holes: found.map(({ hole }) => hole),
@@ -225,10 +225,10 @@ function isAbsentAsZero(field: Field, slot: number): boolean {
 }
 
 /** The hashed words that a hole is in: an attribute's value is hashed as it lies in the message, padding and all. */
-function addWords(words: HashedWord[], sources: Int32Array, of: FoundHole): void {
-  const { at, size } = of.hole;
+function addWords(words: HashedWord[], sources: Int32Array, found: FoundHole): void {
+  const { at, size } = found.hole;
   for (let messageWord = at >> 2; messageWord <= (at + size - 1) >> 2; messageWord++) {
-    const hashWord = sources.indexOf(of.recordAt + messageWord * 4 - at);
+    const hashWord = sources.indexOf(found.recordAt + messageWord * 4 - at);
     if (hashWord < 0 || words.some((word) => word.hashWord === hashWord)) continue;
     words.push({ messageWord, hashWord });
   }

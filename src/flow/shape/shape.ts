@@ -225,12 +225,16 @@ function skipWord(bytes: Uint8Array, start: number, end: number): number {
 /** What {@link H.SKIPPED_JSON} says, the simple forms of it. @returns the offset after it, or -1 */
 function skipJson(bytes: Uint8Array, start: number, end: number, what: number): number {
   if (H.SKIPPED_JSON[what] === "string") return skipString(bytes, start, end);
-  const whole = skipDigits(bytes, start, end);
-  if (whole === start || whole - start > 15 || (bytes[start] === 0x30 && whole > start + 1))
+  const integerEnd = skipDigits(bytes, start, end);
+  if (
+    integerEnd === start ||
+    integerEnd - start > 15 ||
+    (bytes[start] === 0x30 && integerEnd > start + 1)
+  )
     return -1;
-  if (bytes[whole] !== 0x2e || H.SKIPPED_JSON[what] === "whole") return whole;
-  const fraction = skipDigits(bytes, whole + 1, end);
-  return fraction === whole + 1 ? -1 : fraction;
+  if (bytes[integerEnd] !== 0x2e || H.SKIPPED_JSON[what] === "whole") return integerEnd;
+  const fraction = skipDigits(bytes, integerEnd + 1, end);
+  return fraction === integerEnd + 1 ? -1 : fraction;
 }
 
 function skipDigits(bytes: Uint8Array, start: number, end: number): number {

@@ -61,7 +61,9 @@ export function compileTemplate(text: string, options: LineParserOptions): Compi
   const found = findHoles(line, new Cursor());
   const layoutHoles = holes.map((hole, index) => {
     const start = filled.starts[index];
-    const known = found.find((of) => of.hole.textStart === start && of.field !== undefined);
+    const known = found.find(
+      (candidate) => candidate.hole.textStart === start && candidate.field !== undefined,
+    );
     if (known !== undefined) return known;
     // With another port there; what a port may not stand for is refused first.
     const others = values.map((value, i) => (i === index ? "2" : value));
@@ -109,7 +111,7 @@ function fieldsOf(
   cursor.skipBlanks();
   findSetValues(template, cursor.position, template.length, cursor, values);
   return holes.map(({ start, end }) => {
-    const value = values.find((of) => of.start === start && of.end === end);
+    const value = values.find((candidate) => candidate.start === start && candidate.end === end);
     return value?.field;
   });
 }
@@ -162,11 +164,11 @@ function findOutput(
   const text = { start: first, end: first + 1 };
   if (verb === "delete") return keyless(line, text, { kind: HOLE_SKIP, at: 0, size: 0 });
   if (!isWholeAction(line.bytes, first, line)) return undefined;
-  const other = withOther().message;
-  const at = other.findIndex((byte, i) => byte !== line.message[i]);
-  const last = other.findLastIndex((byte, i) => byte !== line.message[i]);
+  const changed = withOther().message;
+  const at = changed.findIndex((byte, i) => byte !== line.message[i]);
+  const last = changed.findLastIndex((byte, i) => byte !== line.message[i]);
   if (at < 4 || at !== last) return undefined;
-  const header = new DataView(other.buffer, other.byteOffset).getUint32(at - 4, true);
+  const header = new DataView(changed.buffer, changed.byteOffset).getUint32(at - 4, true);
   if (header !== OUTPUT_HEADER) return undefined;
   const found = keyless(line, text, { kind: HOLE_LE32, at, size: 4 });
   return { ...found, hole: { ...found.hole, max: OUTPUT_PORT_MAX } };

@@ -75,6 +75,9 @@ function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-function isList<Of>(value: unknown, of: (one: unknown) => one is Of): value is readonly Of[] {
-  return Array.isArray(value) && value.every((one) => of(one));
+function isList<Of>(
+  value: unknown,
+  isElement: (one: unknown) => one is Of,
+): value is readonly Of[] {
+  return Array.isArray(value) && value.every((element) => isElement(element));
 }

@@ -42,7 +42,7 @@ export class FlowSetFeed implements FlowFeed {
   readonly #seed: UfidSeed;
   readonly #copier: MessageCopier;
   /** Most messages go as they lie. */
-  readonly #whole: boolean;
+  readonly #sendsAsIs: boolean;
   #checking: boolean;
   /** Requests that lie in the reader's memory. */
   #chunk: FlowRequests | undefined;
@@ -59,7 +59,7 @@ export class FlowSetFeed implements FlowFeed {
     this.#ports = options.ports;
     this.#owner = options.owner ?? "";
     this.#seed = ufidSeed(this.#owner);
-    this.#whole = options.ufid && this.#mode !== "delete";
+    this.#sendsAsIs = options.ufid && this.#mode !== "delete";
     this.#copier = new MessageCopier(options.ufid, this.#mode === "delete");
     this.#checking = source.rewind !== undefined;
   }
@@ -148,14 +148,15 @@ export class FlowSetFeed implements FlowFeed {
     }
     const stop = unknown?.at ?? end;
     const { batch } = requests;
-    if (this.#whole) {
-      const whole = wholeRun(words, this.#at, stop, batch.limit);
+    if (this.#sendsAsIs) {
+      const runEnd = wholeRun(words, this.#at, stop, batch.limit);
       // What was copied before goes first.
-      if (whole > this.#at) return batch.count > 0 ? requests : this.#takeAsItLies(requests, whole);
+      if (runEnd > this.#at)
+        return batch.count > 0 ? requests : this.#takeAsItLies(requests, runEnd);
     }
     const { i32 } = batch.memory;
     const out = batch.bytes >> 2;
-    const most = this.#whole ? 1 : batch.limit - batch.count;
+    const most = this.#sendsAsIs ? 1 : batch.limit - batch.count;
     this.#copier.at = this.#at;
     const position = this.#copier.copy(words, stop, i32, out, i32.length, most);
     this.#at = this.#copier.at;

@@ -168,11 +168,11 @@ function walkMembers(
   for (let size = attributeLength(bytes, from, end); size > 0;) {
     const type = attributeType(bytes, from);
     const payload = from + NLA_HEADER;
-    for (const one of members) {
-      if (one.attribute !== type) continue;
-      if (one.kind === "actions") walkList(bytes, from, places, depth + 1);
-      if (one.kind === "port" && size === NLA_HEADER + PORT_SIZE) places.offer(payload);
-      const { cookie } = one;
+    for (const member of members) {
+      if (member.attribute !== type) continue;
+      if (member.kind === "actions") walkList(bytes, from, places, depth + 1);
+      if (member.kind === "port" && size === NLA_HEADER + PORT_SIZE) places.offer(payload);
+      const { cookie } = member;
       if (cookie === undefined || size < NLA_HEADER + PORT_SIZE) continue;
       if (u16At(bytes, payload) !== cookie.type) continue;
       for (const field of cookie.fields?.fields ?? []) {

@@ -276,11 +276,11 @@ export class Executor {
   // A follow-up whose reply was lost is read back, once. What was lost before was read back already, and
   // is told as that.
   #readBackFollowUps(batch: Batch, messages: readonly number[], lost: readonly number[]): void {
-    const again = messages.filter(
+    const retried = messages.filter(
       (i) => batch.states[i] === MessageState.lost && this.held.states[i] === Held.match,
     );
-    if (again.length > 0) this.#look(batch, again);
-    for (const index of again) {
+    if (retried.length > 0) this.#look(batch, retried);
+    for (const index of retried) {
       this.readBack[index] = readBackOf(this.held.states[index]);
     }
     for (const index of lost) {

@@ -26,19 +26,22 @@ export class FollowUps {
     this.#transactor = transactor;
   }
 
-  /** Adds message `index` of `of` as it is; what was added before is sent where there is no room for it. */
-  send(of: Batch, index: number): void {
-    if (this.#requests.commitCopy(of, index, index)) return;
-    this.flush(of);
-    assert(this.#requests.commitCopy(of, index, index), "a request fits the arena");
+  /** Adds message `index` of `source` as it is; what was added before is sent where there is no room for it. */
+  send(source: Batch, index: number): void {
+    if (this.#requests.commitCopy(source, index, index)) return;
+    this.flush(source);
+    assert(this.#requests.commitCopy(source, index, index), "a request fits the arena");
   }
 
-  /** Adds a SET or a DEL of the flow of message `index` of `of`, named by what it was found by. */
-  act(of: Batch, index: number, verb: "modify" | "delete", by: number): void {
-    const name = this.#nameOf(of, index, by);
-    if (this.#requests.commitChange(of, index, verb, name, index)) return;
-    this.flush(of);
-    assert(this.#requests.commitChange(of, index, verb, name, index), "a request fits the arena");
+  /** Adds a SET or a DEL of the flow of message `index` of `source`, named by what it was found by. */
+  act(source: Batch, index: number, verb: "modify" | "delete", by: number): void {
+    const name = this.#nameOf(source, index, by);
+    if (this.#requests.commitChange(source, index, verb, name, index)) return;
+    this.flush(source);
+    assert(
+      this.#requests.commitChange(source, index, verb, name, index),
+      "a request fits the arena",
+    );
   }
 
   /** Sends what was added, and gives its outcomes to the messages of `to`. */
@@ -54,10 +57,10 @@ export class FollowUps {
     batch.clear();
   }
 
-  #nameOf(of: Batch, index: number, by: number): FlowName {
+  #nameOf(source: Batch, index: number, by: number): FlowName {
     if (by === FoundBy.own) return "own";
     if (by === FoundBy.key) return "key";
-    hashMatch(decodeRequest(of, index, this.#sent), this.#hash, 0, this.#seed);
+    hashMatch(decodeRequest(source, index, this.#sent), this.#hash, 0, this.#seed);
     return this.#hashBytes;
   }
 }

@@ -33,8 +33,8 @@ export class OverlapSearch {
   /** Names the flow that is in the way in a rejection, where an overlap is what it was for and one is found. */
   nameIn(why: Rejection, verb: FlowVerb, errno: number, refused: FlowParts): Rejection {
     const met = errno === EEXIST && (verb === "put" || verb === "add");
-    const other = met ? this.#find(refused) : undefined;
-    return other === undefined ? why : { ...why, reason: `${why.reason}: ${other}` };
+    const held = met ? this.#find(refused) : undefined;
+    return held === undefined ? why : { ...why, reason: `${why.reason}: ${held}` };
   }
 
   // The key in text; undefined where it is the very flow, none was found, or there were searches enough.

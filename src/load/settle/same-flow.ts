@@ -42,7 +42,7 @@ function sameAttributes(
   sent: FlowParts,
   held: FlowParts,
   own: ByteRange,
-  other: ByteRange,
+  theirs: ByteRange,
 ): boolean {
   const { bytes } = sent;
   PLACES.fill(0);
@@ -55,22 +55,22 @@ function sameAttributes(
     at += (length + 3) & ~3;
   }
   const found = held.bytes;
-  for (let at = other.start; at + 4 <= other.end;) {
+  for (let at = theirs.start; at + 4 <= theirs.end;) {
     const length = found[at]! | (found[at + 1]! << 8);
     const type = found[at + 2]! | (found[at + 3]! << 8);
-    if (length < 4 || at + length > other.end || type >= PLACES.length) return false;
+    if (length < 4 || at + length > theirs.end || type >= PLACES.length) return false;
     const place = PLACES[type]!;
     if (place === 0) {
       if (NESTED.has(type)) {
         // A kernel dumps the mask of a tunnel that is not matched, too.
-        const isTunnelMask = type === OVS_KEY_ATTR_TUNNEL && other === held.mask;
+        const isTunnelMask = type === OVS_KEY_ATTR_TUNNEL && theirs === held.mask;
         if (!isTunnelMask || !isZeroNest(found, at + 4, at + length)) return false;
         at += (length + 3) & ~3;
         continue;
       }
       for (let i = 4; i < length; i++) if (found[at + i] !== 0) return false;
       // An Ethernet header that is there is matched, whatever its addresses: only its key tells.
-      if (type === OVS_KEY_ATTR_ETHERNET && other === held.key) return false;
+      if (type === OVS_KEY_ATTR_ETHERNET && theirs === held.key) return false;
     } else {
       if ((bytes[place - 4]! | (bytes[place - 3]! << 8)) !== length) return false;
       for (let i = 4; i < length; i++) if (found[at + i] !== bytes[place + i - 4]) return false;

@@ -181,9 +181,9 @@ export class Settler {
       features: this.#features,
       masks: this.#masks,
     });
-    const other = errno === EEXIST || errno === ENOENT ? this.#nameOf(index) : undefined;
-    if (other !== undefined) {
-      return { code: why.code, reason: otherFlowReason(sent.ufid.start >= 0, other) };
+    const held = errno === EEXIST || errno === ENOENT ? this.#nameOf(index) : undefined;
+    if (held !== undefined) {
+      return { code: why.code, reason: otherFlowReason(sent.ufid.start >= 0, held) };
     }
     const elsewhere = this.#elsewhere.get(index);
     if (elsewhere !== undefined) {
