@@ -115,7 +115,7 @@ function installing(find: Find, figures: Figures, environment: Environment): Bar
   ];
 }
 
-/** The least that C with bytes encoded before took, with many flows if it did: the limit is given its best shape. */
+/** The least that C with bytes encoded before took, with many flows if it did: the limit is given its best packing. */
 function limitOf(figures: Figures): Figure | undefined {
   const best = (part: Part): Figure | undefined =>
     figures.all

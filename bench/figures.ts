@@ -1,4 +1,4 @@
-import type { Latency, Part, Program, Results, Run, Shape, VariantId } from "./model.ts";
+import type { Latency, Part, Program, Results, Run, Packing, VariantId } from "./model.ts";
 import { median, spread } from "./statistics.ts";
 
 /** What all rounds of one variant come to: medians. */
@@ -21,7 +21,7 @@ export type Figure = {
   readonly tenths: readonly number[] | undefined;
   readonly peakBytes: number | undefined;
   readonly pausesMs: readonly number[] | undefined;
-  readonly shape: Shape | undefined;
+  readonly packing: Packing | undefined;
   readonly masks: number | undefined;
 };
 
@@ -37,9 +37,9 @@ type Proof = {
   readonly differing: readonly string[];
 };
 
-/** The C program with bytes encoded before, in a shape of its own: the kernel's limit. */
-export function isLimit({ program, shape }: Figure): boolean {
-  return program === "C" && shape !== undefined;
+/** The C program with bytes encoded before, in a packing of its own: the kernel's limit. */
+export function isLimit({ program, packing }: Figure): boolean {
+  return program === "C" && packing !== undefined;
 }
 
 export type Figures = {
@@ -100,7 +100,7 @@ function figureOf(first: Run, runs: readonly Run[]): Figure {
     tenths,
     peakBytes: middle((run) => run.peakResidentBytes),
     pausesMs: first.collectorPausesMs,
-    shape: first.shape,
+    packing: first.packing,
     masks: first.masks,
   };
 }

@@ -13,7 +13,7 @@ export type Program =
   "C" | "millrace" | "ovs-dpctl" | "libopenvswitch" | "libmnl" | "pyroute2" | "ip" | "bun";
 
 /** How a batch is cut and sent, for the variants that have a choice. */
-export type Shape = {
+export type Packing = {
   readonly perDatagram: number;
   readonly perCall: number;
   readonly transport: "send" | "writev" | "sendmmsg";
@@ -22,7 +22,7 @@ export type Shape = {
 
 /**
  * What bars, plots and comparisons find a variant by: unique in its part, whatever its name says. Those that
- * stand for a shape of batch or a number of masks have it behind a word of their own.
+ * stand for a packing or a number of masks have it behind a word of their own.
  */
 export type VariantId =
   | "packed"
@@ -83,7 +83,7 @@ export type Variant = {
   readonly reports: boolean;
   /** `empty` unless it says otherwise. */
   readonly before?: Before;
-  readonly shape?: Shape;
+  readonly packing?: Packing;
   /** Number of masks, of the part `masks`. */
   readonly masks?: number;
   /** Its garbage collector tells of its pauses, in a run that is there for them. */
@@ -145,7 +145,7 @@ export type Run = ProgramReport & {
   readonly flows: number;
   /** From the start of the process to its end. */
   readonly wholeSeconds: number;
-  readonly shape?: Shape;
+  readonly packing?: Packing;
   readonly masks?: number;
   /** The set of flows it was to install, and the hash of what the kernel held then. */
   readonly work?: string;

@@ -30,7 +30,7 @@ export function makePlan(
   const variants = parts.flatMap((part) => PART_VARIANTS[part](size, files, peers));
   const most = Math.max(...variants.map(({ flows }) => flows));
   // As many flows as any variant installs: the kernel has had all its memory once.
-  const warmUp = { part: "sweep", file: files.packed(most), flows: most, shape: BEST } as const;
+  const warmUp = { part: "sweep", file: files.packed(most), flows: most, packing: BEST } as const;
   return {
     datapath: DATAPATH,
     data: folder,

@@ -8,7 +8,7 @@ import { PackedFile } from "../packed-file.ts";
 // Installs flows that were encoded beforehand, without a load's account.
 
 const BATCH = 4096;
-const SHAPE = {
+const PACKING = {
   ack: "errors",
   transport: "sendmmsg",
   messagesPerDatagram: 1024,
@@ -24,7 +24,7 @@ type SendResult = { readonly seconds: number; readonly errors: number };
 export function installPacked(
   datapath: DatapathHandle,
   path: string,
-  transactor: Transactor = new Transactor(datapath.channel.openSocket(), SHAPE),
+  transactor: Transactor = new Transactor(datapath.channel.openSocket(), PACKING),
 ): SendResult {
   const family = datapath.channel.family(OVS_FLOW_FAMILY).id;
   const batch = new Batch(BATCH, BATCH * 256);

@@ -83,7 +83,7 @@ function runOnce(variant: Variant, round: number): Run[] {
     flows: variant.flows,
     wholeSeconds,
     seconds: wholeSeconds,
-    ...(variant.shape === undefined ? {} : { shape: variant.shape }),
+    ...(variant.packing === undefined ? {} : { packing: variant.packing }),
     ...(variant.masks === undefined ? {} : { masks: variant.masks }),
     ...(pauses === undefined ? {} : { collectorPausesMs: pauses }),
   };

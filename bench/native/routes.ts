@@ -35,12 +35,12 @@ type Variant = {
   readonly command: readonly string[];
   readonly reports: boolean;
 };
-const shape = ["1024", "1048576"];
+const packing = ["1024", "1048576"];
 const engine = [process.execPath, join(import.meta.dir, "route-packed.ts"), packed];
 const variants: Variant[] = [];
 for (const calls of ["1", "4"]) {
   const how = calls === "1" ? "1024 by send" : "1024 × 4 by sendmmsg";
-  const words = [...shape, calls, "errors"];
+  const words = [...packing, calls, "errors"];
   variants.push({
     id: `routes-packed-${calls}`,
     name: `routes by millrace, encoded before, ${how}`,

@@ -37,7 +37,7 @@ export function chartsOf(figures: Figures): Chart[] {
   const sweep = figuresOf("sweep");
   const charts: Chart[] = [];
   for (const ack of ["errors", "each"] as const) {
-    const same = sweep.filter((figure) => figure.shape?.ack === ack);
+    const same = sweep.filter((figure) => figure.packing?.ack === ack);
     if (same.length > 0) charts.push(throughput(same, ack), latency(same, ack));
   }
   if (sweep.length > 0) charts.push(distribution(sweep));
@@ -48,7 +48,7 @@ export function chartsOf(figures: Figures): Chart[] {
 }
 
 function sizesOf(figures: readonly Figure[]): number[] {
-  const sizes = new Set(figures.map(({ shape }) => shape?.perDatagram ?? 0));
+  const sizes = new Set(figures.map(({ packing }) => packing?.perDatagram ?? 0));
   return [...sizes].toSorted((a, b) => a - b);
 }
 
@@ -65,15 +65,17 @@ function throughput(figures: readonly Figure[], ack: "errors" | "each"): Chart {
     colours: TRANSPORT_COLOURS[transport],
     values: sizes.map((size) => {
       const found = figures.find(
-        ({ program, shape }) =>
-          program === "millrace" && shape?.perDatagram === size && shape.transport === transport,
+        ({ program, packing }) =>
+          program === "millrace" &&
+          packing?.perDatagram === size &&
+          packing.transport === transport,
       );
       return found === undefined ? null : 1e6 / found.each;
     }),
   }));
   const limit = sizes.map((size) => {
     const found = figures.filter(
-      ({ program, shape }) => program === "C" && shape?.perDatagram === size,
+      ({ program, packing }) => program === "C" && packing?.perDatagram === size,
     );
     return found.length === 0 ? null : 1e6 / Math.min(...found.map(({ each }) => each));
   });
@@ -105,10 +107,10 @@ function latency(figures: readonly Figure[], ack: "errors" | "each"): Chart {
         dash,
         values: sizes.map((size) => {
           const found = figures.find(
-            ({ program, shape }) =>
+            ({ program, packing }) =>
               program === "millrace" &&
-              shape?.perDatagram === size &&
-              shape.transport === transport,
+              packing?.perDatagram === size &&
+              packing.transport === transport,
           );
           return found?.latency?.[percentile] ?? null;
         }),
@@ -118,8 +120,8 @@ function latency(figures: readonly Figure[], ack: "errors" | "each"): Chart {
   const label = "C, send, p50";
   const values = sizes.map((size) => {
     const found = figures.find(
-      ({ program, shape }) =>
-        program === "C" && shape?.perDatagram === size && shape.transport === "send",
+      ({ program, packing }) =>
+        program === "C" && packing?.perDatagram === size && packing.transport === "send",
     );
     return found?.latency?.p50 ?? null;
   });
@@ -141,14 +143,14 @@ const STEPS: readonly (readonly number[])[] = [[], [12, 4], [7, 4], [3, 4], [1, 
 
 function distribution(figures: readonly Figure[]): Chart {
   const wanted = figures.filter(
-    ({ shape, latency: found }) =>
-      shape?.transport === "send" && shape.ack === "errors" && found !== undefined,
+    ({ packing, latency: found }) =>
+      packing?.transport === "send" && packing.ack === "errors" && found !== undefined,
   );
   const sizes = sizesOf(wanted).filter((_, i, all) => i % 2 === 0 || i === all.length - 1);
   const series = (["millrace", "C"] as const).flatMap((program) =>
     sizes.map((size, i): Series => {
       const found = wanted.find(
-        (figure) => figure.program === program && figure.shape?.perDatagram === size,
+        (figure) => figure.program === program && figure.packing?.perDatagram === size,
       );
       return {
         label: `${program}, ${size} a datagram`,

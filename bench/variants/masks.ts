@@ -10,7 +10,7 @@ export function masks(size: Size, files: Files, peers: Peers): Variant[] {
   const rounds = Math.min(size.rounds, SWEEP_ROUNDS);
   return size.masks.flatMap((count) => {
     const file = files.masked(flows, count);
-    const packed = { part: "masks", file, flows, shape: BEST } as const;
+    const packed = { part: "masks", file, flows, packing: BEST } as const;
     const found = [
       ours(`packed-${count}-masks`, `millrace, ${count} masks`, packed),
       ...limit(peers, packed).map((variant): Variant => {

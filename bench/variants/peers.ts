@@ -1,4 +1,4 @@
-import type { Shape, Variant } from "../model.ts";
+import type { Packing, Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
@@ -11,20 +11,20 @@ import {
   limit,
   ours,
   sample,
-  shapeName,
+  packingName,
 } from "./programs.ts";
 
-/** The shape of nl_transact_multiple: OPERATE_MAX_OPS of dpif-netlink, MAX_BATCH_BYTES of netlink-socket. */
-const OVS_SHAPE = { messages: 50, bytes: 3584 };
+/** The packing of nl_transact_multiple: OPERATE_MAX_OPS of dpif-netlink, MAX_BATCH_BYTES of netlink-socket. */
+const OVS_PACKING = { messages: 50, bytes: 3584 };
 
 /** Every program that installs flows, each with as many as it is fit for. */
 export function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
   const { peerFlows: flows, seed } = size;
-  const packed = { part: "peers", file: files.packed(flows), flows, shape: BEST } as const;
+  const packed = { part: "peers", file: files.packed(flows), flows, packing: BEST } as const;
   return [
     ...limits(size, files, peers),
     ...byLibraries(size, files, peers),
-    ours("packed", `millrace, encoded before, ${shapeName(BEST)}`, packed),
+    ours("packed", `millrace, encoded before, ${packingName(BEST)}`, packed),
     fromTemplate("peers", flows, seed),
     ...(peers.dpctl ? byDpctl(size, files) : []),
     ...(peers.pyroute === undefined ? [] : byPyroute(peers.pyroute, size, files)),
@@ -36,12 +36,12 @@ function installs(flows: number): Omit<Variant, "id" | "name" | "program" | "com
   return { part: "peers", flows, leaves: flows, work: sample(flows), reports: true };
 }
 
-/** The C program in several shapes, that of OVS among them. */
+/** The C program in several packings, that of OVS among them. */
 function limits(size: Size, files: Files, peers: Peers): Variant[] {
   if (peers.limit === undefined) return [];
   const flows = size.peerFlows;
   const file = files.packed(flows);
-  const shapes = [
+  const packings = [
     [128, 1],
     [512, 1],
     [1024, 1],
@@ -49,13 +49,13 @@ function limits(size: Size, files: Files, peers: Peers): Variant[] {
     [1024, 4],
     [BEST.perDatagram, BEST.perCall],
   ] as const;
-  const { messages, bytes } = OVS_SHAPE;
+  const { messages, bytes } = OVS_PACKING;
   const cut = [String(messages), String(bytes), "1", "errors", "sendmsg"];
   return [
-    ...shapes.flatMap(([perDatagram, perCall]) => {
+    ...packings.flatMap(([perDatagram, perCall]) => {
       const transport = perCall > 1 ? "sendmmsg" : "send";
-      const shape: Shape = { perDatagram, perCall, transport, ack: "errors" };
-      return limit(peers, { part: "peers", file, flows, shape });
+      const packing: Packing = { perDatagram, perCall, transport, ack: "errors" };
+      return limit(peers, { part: "peers", file, flows, packing });
     }),
     {
       ...installs(flows),

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { DEFAULT_BATCHING } from "../../src/load/send/batching.ts";
-import type { LabPart, Shape, Variant, VariantId } from "../model.ts";
+import type { LabPart, Packing, Variant, VariantId } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Files } from "./files.ts";
 
@@ -14,11 +14,11 @@ export const MILLRACE: string = join(ROOT, "src/cli/millrace");
 /** The datapath of all variants. */
 export const DATAPATH = "bench0";
 
-/** No datagram of the suite is cut by its bytes, but in the shape of OVS. */
+/** No datagram of the suite is cut by its bytes, but in the packing of OVS. */
 const DATAGRAM_BYTES = 1 << 20;
 
 /** What millrace uses by default; the C program takes it, and others. */
-export const BEST: Shape = {
+export const BEST: Packing = {
   perDatagram: DEFAULT_BATCHING.messagesPerDatagram,
   perCall: DEFAULT_BATCHING.datagramsPerCall,
   transport: DEFAULT_BATCHING.transport,
@@ -42,18 +42,18 @@ export function sample(flows: number): string {
 }
 
 /** `16 a datagram × 4 a call, sendmmsg, ack each`. */
-export function shapeName({ perDatagram, perCall, transport, ack }: Shape): string {
+export function packingName({ perDatagram, perCall, transport, ack }: Packing): string {
   const calls = perCall > 1 ? ` × ${perCall}` : "";
   return `${perDatagram}${calls} by ${transport}${ack === "each" ? ", ack each" : ""}`;
 }
 
 /** The same for an id. */
-export function shapeId({ perDatagram, perCall, transport, ack }: Shape): string {
+export function packingId({ perDatagram, perCall, transport, ack }: Packing): string {
   return `${perDatagram}x${perCall}-${transport}-${ack}`;
 }
 
-/** The arguments of a program that sends in a shape. */
-function shapeWords({ perDatagram, perCall, ack }: Shape): string[] {
+/** The arguments of a program that sends in a packing. */
+function packingWords({ perDatagram, perCall, ack }: Packing): string[] {
   return [String(perDatagram), String(DATAGRAM_BYTES), String(perCall), ack];
 }
 
@@ -62,41 +62,41 @@ type Packed = {
   readonly part: LabPart;
   readonly file: string;
   readonly flows: number;
-  readonly shape: Shape;
+  readonly packing: Packing;
 };
 
 /** millrace's engine with bytes that were encoded beforehand. */
-export function ours(id: VariantId, name: string, { part, file, flows, shape }: Packed): Variant {
+export function ours(id: VariantId, name: string, { part, file, flows, packing }: Packed): Variant {
   const program = join(ROOT, "bench/lab/packed.ts");
   return {
     part,
     id,
     name,
     program: "millrace",
-    command: [BUN, program, DATAPATH, file, ...shapeWords(shape), shape.transport],
+    command: [BUN, program, DATAPATH, file, ...packingWords(packing), packing.transport],
     flows,
     leaves: flows,
     work: sample(flows),
     reports: true,
-    shape,
+    packing,
   };
 }
 
 /** The C program with the same bytes, where there is one. */
-export function limit(peers: Peers, { part, file, flows, shape }: Packed): Variant[] {
+export function limit(peers: Peers, { part, file, flows, packing }: Packed): Variant[] {
   if (peers.limit === undefined) return [];
   return [
     {
       part,
-      id: `limit-${shapeId(shape)}`,
-      name: `C, encoded before, ${shapeName(shape)}`,
+      id: `limit-${packingId(packing)}`,
+      name: `C, encoded before, ${packingName(packing)}`,
       program: "C",
-      command: [peers.limit, "flow", DATAPATH, file, ...shapeWords(shape)],
+      command: [peers.limit, "flow", DATAPATH, file, ...packingWords(packing)],
       flows,
       leaves: flows,
       work: sample(flows),
       reports: true,
-      shape,
+      packing,
     },
   ];
 }

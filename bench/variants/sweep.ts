@@ -1,10 +1,10 @@
-import type { Shape, Variant } from "../model.ts";
+import type { Packing, Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
-import { limit, ours, shapeId, shapeName, SWEEP_ROUNDS } from "./programs.ts";
+import { limit, ours, packingId, packingName, SWEEP_ROUNDS } from "./programs.ts";
 
-/** The same flows in every shape of batch: sizes, transports, acks. */
+/** The same flows in every packing: sizes, transports, acks. */
 export function sweep(size: Size, files: Files, peers: Peers): Variant[] {
   const found: Variant[] = [];
   for (const ack of ["errors", "each"] as const) {
@@ -14,12 +14,12 @@ export function sweep(size: Size, files: Files, peers: Peers): Variant[] {
         if (transport === "writev" && perDatagram > 1024) continue;
         if (transport === "sendmmsg" && perDatagram > 2048) continue;
         const perCall = transport === "sendmmsg" ? Math.min(1024, 4096 / perDatagram) : 1;
-        const shape: Shape = { perDatagram, perCall, transport, ack };
+        const packing: Packing = { perDatagram, perCall, transport, ack };
         // A thousand calls tell a latency; where calls are dear there are no more.
         const flows = Math.min(size.sweepFlows, perDatagram * perCall * 2000);
-        const packed = { part: "sweep", file: files.packed(flows), flows, shape } as const;
-        const name = `millrace, encoded before, ${shapeName(shape)}`;
-        found.push(ours(`packed-${shapeId(shape)}`, name, packed));
+        const packed = { part: "sweep", file: files.packed(flows), flows, packing } as const;
+        const name = `millrace, encoded before, ${packingName(packing)}`;
+        found.push(ours(`packed-${packingId(packing)}`, name, packed));
         if (transport !== "writev") found.push(...limit(peers, packed));
       }
     }

@@ -15,7 +15,7 @@ import { bytes, count, counted } from "./output.ts";
 
 const CAP_NET_ADMIN = 12;
 
-/** A batch of the default shape. */
+/** A batch that is packed by default. */
 const REPLIES_WANTED = 4096;
 
 /** What a lab wants for a million flows. */

@@ -8,7 +8,7 @@ import type { NetlinkSocket } from "./socket.ts";
 import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
 /** How an inbox reads: memory that is never written to is never touched, so long slots cost nothing. */
-type InboxShape = {
+type InboxSize = {
   /** Datagrams a system call. */
   readonly slots: number;
   /** The longest datagram; what is longer counts as lost. */
@@ -35,7 +35,7 @@ type InboxHandler = {
 export class Inbox implements Disposable {
   /** Messages lost since it was opened. */
   lost = 0;
-  readonly #shape: InboxShape;
+  readonly #size: InboxSize;
   readonly #memory: PinnedMemory;
   readonly #vector: MessageVector;
   readonly #reader: MessageReader;
@@ -44,13 +44,13 @@ export class Inbox implements Disposable {
   #next = 0;
   #closed = false;
 
-  constructor(shape: InboxShape) {
-    this.#shape = shape;
-    this.#memory = new PinnedMemory(shape.slots * shape.slotBytes);
-    this.#vector = new MessageVector(shape.slots);
+  constructor(size: InboxSize) {
+    this.#size = size;
+    this.#memory = new PinnedMemory(size.slots * size.slotBytes);
+    this.#vector = new MessageVector(size.slots);
     this.#reader = new MessageReader(this.#memory);
-    for (let i = 0; i < shape.slots; i++) {
-      this.#vector.set(i, this.#memory.address + i * shape.slotBytes, shape.slotBytes);
+    for (let i = 0; i < size.slots; i++) {
+      this.#vector.set(i, this.#memory.address + i * size.slotBytes, size.slotBytes);
     }
   }
 
@@ -85,7 +85,7 @@ export class Inbox implements Disposable {
       const source = this.#sources[this.#next++ % this.#sources.length];
       if (source === undefined) break;
       const before = given;
-      given += this.#readSource(source, Math.min(this.#shape.slots, limit - given), handler);
+      given += this.#readSource(source, Math.min(this.#size.slots, limit - given), handler);
       idle = given === before ? idle + 1 : 0;
     }
     return given;
@@ -136,7 +136,7 @@ export class Inbox implements Disposable {
   }
 
   #readSlot(slot: number, handler: InboxHandler): number {
-    const { slotBytes } = this.#shape;
+    const { slotBytes } = this.#size;
     if ((this.#vector.flagsOf(slot) & MSG_TRUNC) !== 0) {
       this.lost++;
       handler.onLost(1);

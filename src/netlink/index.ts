@@ -13,7 +13,7 @@ export { type OnReply, type Request, Requester } from "./request.ts";
 export { NetlinkSocket } from "./socket.ts";
 export {
   type AckMode,
-  type BatchShape,
+  type Packing,
   Transactor,
   type TransactorCounters,
   type Transport,

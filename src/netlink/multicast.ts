@@ -5,7 +5,7 @@ import type { NetlinkSocket } from "./socket.ts";
 import { EventStream } from "./stream.ts";
 
 /** Messages of this kind are short; a flow of the greatest length fits all the same. */
-const SHAPE = { slots: 32, slotBytes: 256 << 10 };
+const INBOX_SIZE = { slots: 32, slotBytes: 256 << 10 };
 
 /** In the stream where messages were lost: what is known of the kernel's state is stale from here on. */
 export type Overrun = { readonly kind: "overrun"; readonly lost: number };
@@ -28,7 +28,7 @@ export class MulticastListener<T> extends EventStream<T | Overrun> {
     groups: readonly number[],
     decode: (memory: PinnedMemory, message: MessageReader) => T | undefined,
   ) {
-    super(new Inbox(SHAPE));
+    super(new Inbox(INBOX_SIZE));
     this.#decode = decode;
     this.inbox.add(socket);
     try {

@@ -21,7 +21,7 @@ export type AckMode = "errors" | "each";
 export type Transport = "send" | "writev" | "sendmmsg";
 
 /** How a batch is cut into datagrams and sent. */
-export type BatchShape = {
+export type Packing = {
   readonly ack: AckMode;
   readonly transport: Transport;
   /** The most messages a datagram; under `writev` at most max_iovs. */
@@ -53,7 +53,7 @@ const SEND_ATTEMPTS = 8;
  */
 export class Transactor {
   readonly socket: NetlinkSocket;
-  readonly shape: BatchShape;
+  readonly packing: Packing;
   readonly counters: TransactorCounters = { systemCalls: 0, datagrams: 0, bytes: 0, overruns: 0 };
   /** The most messages between two reads, so that the replies to all of them fit. */
   readonly windowMessages: number;
@@ -68,19 +68,21 @@ export class Transactor {
   readonly #begun = { first: 0, end: 0, datagrams: 0, sequence: 0 };
 
   /** @param data for requests whose replies carry data; without it such replies are passed over */
-  constructor(socket: NetlinkSocket, shape: BatchShape, data?: DataReplies) {
+  constructor(socket: NetlinkSocket, packing: Packing, data?: DataReplies) {
     assert(
-      Number.isInteger(shape.messagesPerDatagram) && shape.messagesPerDatagram > 0,
+      Number.isInteger(packing.messagesPerDatagram) && packing.messagesPerDatagram > 0,
       "messages a datagram",
     );
-    assert(shape.bytesPerDatagram > 0, "bytes a datagram");
+    assert(packing.bytesPerDatagram > 0, "bytes a datagram");
     this.socket = socket;
-    this.shape = shape;
-    const { messagesPerDatagram } = shape;
+    this.packing = packing;
+    const { messagesPerDatagram } = packing;
     this.#perDatagram =
-      shape.transport === "writev" ? Math.min(messagesPerDatagram, iovMax()) : messagesPerDatagram;
-    this.#iovecs = shape.transport === "writev" ? new IovecArray(this.#perDatagram) : undefined;
-    this.windowMessages = windowMessages(socket, shape);
+      packing.transport === "writev"
+        ? Math.min(messagesPerDatagram, iovMax())
+        : messagesPerDatagram;
+    this.#iovecs = packing.transport === "writev" ? new IovecArray(this.#perDatagram) : undefined;
+    this.windowMessages = windowMessages(socket, packing);
     this.#replies = new Replies(socket, this.counters, data);
   }
 
@@ -108,7 +110,7 @@ export class Transactor {
    * `thread`; they must be left alone until {@link endPart}. Under `sendmmsg` only.
    */
   beginPart(batch: Batch, first: number, end: number, thread: PartSender): void {
-    assert(this.shape.transport === "sendmmsg", "a thread sends by sendmmsg");
+    assert(this.packing.transport === "sendmmsg", "a thread sends by sendmmsg");
     assert(end - first <= this.windowMessages && first < end, "a thread sends one window");
     const sequence = this.socket.takeSequences(end - first) - first;
     const datagrams = this.#cutWindow(batch, first, end, sequence);
@@ -217,7 +219,7 @@ export class Transactor {
   #datagramEnd(batch: Batch, first: number, limit: number): number {
     const { starts } = batch;
     const most = Math.min(limit, first + this.#perDatagram);
-    const bytes = Math.min(this.shape.bytesPerDatagram, this.socket.datagramBytesMax);
+    const bytes = Math.min(this.packing.bytesPerDatagram, this.socket.datagramBytesMax);
     const from = starts[first] ?? 0;
     if ((starts[most] ?? 0) - from <= bytes) return most;
     let end = first + 1;
@@ -227,7 +229,7 @@ export class Transactor {
 
   #stamp(batch: Batch, first: number, end: number, datagrams: number, sequence: number): void {
     const { memory, starts } = batch;
-    const each = this.shape.ack === "each";
+    const each = this.packing.ack === "each";
     for (let i = first; i < end; i++) {
       const start = starts[i]!; // i < count <= capacity
       setSequence(memory, start, (sequence + i) >>> 0);
@@ -242,7 +244,7 @@ export class Transactor {
   // Returns how many left, or the errno of the first one, negated.
   #send(batch: Batch, start: number, done: number, datagrams: number): number {
     const { starts, memory } = batch;
-    if (this.shape.transport === "sendmmsg") {
+    if (this.packing.transport === "sendmmsg") {
       this.#setOutgoing(batch, start, done, datagrams);
       this.counters.systemCalls++;
       return this.socket.sendmmsg(this.#outgoing.addressOf(done), datagrams - done);
@@ -278,11 +280,11 @@ export class Transactor {
 
 // As many replies as fit the receive buffer, by the assumed cost of one or, where that would make the
 // datagrams smaller than wanted, by its measured cost.
-function windowMessages(socket: NetlinkSocket, shape: BatchShape): number {
+function windowMessages(socket: NetlinkSocket, packing: Packing): number {
   const fit = (cost: number): number => Math.max(1, Math.floor(socket.receiveBufferBytes / cost));
-  if (shape.replyCostBytes !== undefined) return fit(shape.replyCostBytes);
+  if (packing.replyCostBytes !== undefined) return fit(packing.replyCostBytes);
   const assumed = fit(REPLY_COST_BYTES);
-  return assumed >= shape.messagesPerDatagram ? assumed : fit(measureReplyCost(socket));
+  return assumed >= packing.messagesPerDatagram ? assumed : fit(measureReplyCost(socket));
 }
 
 function isTransient(errno: number): boolean {

@@ -1,6 +1,6 @@
 import { Batch, MessageState } from "../netlink/batch.ts";
 import { type MessageReader, NLMSG_HEADER, putGenericHeader, putWord } from "../netlink/message.ts";
-import { type BatchShape, Transactor } from "../netlink/transactor.ts";
+import { type Packing, Transactor } from "../netlink/transactor.ts";
 import { EINVAL, ENOENT } from "../sys/errno.ts";
 import { assert, MillraceError } from "../sys/errors.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
@@ -32,7 +32,7 @@ const REPLY_BYTES_MAX = 1024;
  */
 const REPLY_COST_BYTES = 2560;
 
-const SHAPE: BatchShape = {
+const PACKING: Packing = {
   ack: "errors",
   transport: "sendmmsg",
   messagesPerDatagram: 16,
@@ -64,7 +64,7 @@ export class FlowReads {
     this.#family = datapath.channel.family(OVS_FLOW_FAMILY).id;
     const onData = this.#take.bind(this);
     const socket = datapath.channel.openSocket();
-    this.#transactor = new Transactor(socket, SHAPE, { bytesMax: REPLY_BYTES_MAX, onData });
+    this.#transactor = new Transactor(socket, PACKING, { bytesMax: REPLY_BYTES_MAX, onData });
   }
 
   get systemCalls(): number {

@@ -48,7 +48,7 @@ export type UpcallVisitor = {
 const VISIT_LIMIT = 1024;
 
 /** A packet and its userdata, 64 KiB each, and a key. Slots are touched only as far as they are used. */
-const SHAPE = { slots: 64, slotBytes: 136 << 10 };
+const INBOX_SIZE = { slots: 64, slotBytes: 136 << 10 };
 
 /**
  * Packets that find no flow in a datapath, and those that a `userspace(pid=…)` action sends to
@@ -71,7 +71,7 @@ export class Upcalls extends EventStream<UpcallEvent> {
     if (options.dispatch === "cpu" && options.ports !== undefined) {
       throw usage("upcalls by CPU are those of every port: give no ports, or dispatch by port");
     }
-    super(new Inbox(SHAPE));
+    super(new Inbox(INBOX_SIZE));
     this.#datapath = datapath;
     this.#before = infoOf(datapath);
     this.#options = options;

@@ -3,7 +3,7 @@ import { barsOf } from "../../bench/bars.ts";
 import { figuresOf } from "../../bench/figures.ts";
 import { chartsOf } from "../../bench/report/charts.ts";
 import { peersSvg } from "../../bench/report/svg.ts";
-import { ENVIRONMENT, results, run, SHAPE } from "./support.ts";
+import { ENVIRONMENT, results, run, PACKING } from "./support.ts";
 
 describe("figures", () => {
   test("are medians over rounds, with half the distance of the extremes", () => {
@@ -54,7 +54,7 @@ describe("figures", () => {
 });
 
 describe("bars", () => {
-  test("hold millrace against the best shape of the limit", () => {
+  test("hold millrace against the best packing of the limit", () => {
     const found = results(run("limit-1", 0, 10), run("limit-1024", 0, 1.9), run("packed", 0, 2));
     const [packed, template] = barsOf(found, figuresOf(found));
     expect(packed).toMatchObject({ value: "0.950", met: true });
@@ -94,11 +94,11 @@ describe("bars", () => {
 
 describe("plots", () => {
   const found = results(
-    run("packed-16", 0, 2, { part: "sweep", shape: SHAPE }),
+    run("packed-16", 0, 2, { part: "sweep", packing: PACKING }),
     run("limit-16-send", 0, 1, { part: "sweep" }),
     run("limit-16-sendmmsg", 0, 0.5, {
       part: "sweep",
-      shape: { ...SHAPE, transport: "sendmmsg" },
+      packing: { ...PACKING, transport: "sendmmsg" },
     }),
   );
 

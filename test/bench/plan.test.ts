@@ -38,9 +38,9 @@ test("every bar finds its variant by its id, whatever its name says, and so does
   expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
   const native = { part: "native", flows: 1000 } as const;
   const measured = results(
-    ...variants.map(({ part, id, program, flows, shape }) => {
+    ...variants.map(({ part, id, program, flows, packing }) => {
       const found = { part, name: "…", program, flows, tenths: [1, 1], peakResidentBytes: 1e6 };
-      return run(id, 0, flows + 1, shape === undefined ? found : { ...found, shape });
+      return run(id, 0, flows + 1, packing === undefined ? found : { ...found, packing });
     }),
     run("text-to-bytes", 0, 1, native),
     run("ovs-parse", 0, 2, { ...native, program: "libopenvswitch" }),

@@ -16,8 +16,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const latency: Latency = { p50: 10, p90: 20, p99: 30, p999: 40, max: 50 };
 
 function sweep(perDatagram: number, program: "millrace" | "C"): Run {
-  const shape = { perDatagram, perCall: 1, transport: "send", ack: "errors" } as const;
-  const more = { part: "sweep", program, shape, batchLatencyMicroseconds: latency } as const;
+  const packing = { perDatagram, perCall: 1, transport: "send", ack: "errors" } as const;
+  const more = { part: "sweep", program, packing, batchLatencyMicroseconds: latency } as const;
   const id = `${program === "C" ? "limit" : "packed"}-${perDatagram}` as const;
   return run(id, 0, 1 / perDatagram, more);
 }

@@ -1,4 +1,4 @@
-import type { Environment, Results, Run, Shape, VariantId } from "../../bench/model.ts";
+import type { Environment, Results, Run, Packing, VariantId } from "../../bench/model.ts";
 
 /** Where nothing was measured. */
 export const ENVIRONMENT: Environment = {
@@ -24,15 +24,15 @@ export const ENVIRONMENT: Environment = {
 
 /** A run of 1,000 flows, named by its id: of C where that is the limit's, else of millrace. */
 export function run(id: VariantId, round: number, seconds: number, more: Partial<Run> = {}): Run {
-  const ofLimit = { program: "C", shape: SHAPE } as const;
+  const ofLimit = { program: "C", packing: PACKING } as const;
   const own = { program: "millrace" } as const;
   const base = { kind: "run", part: "growth", id, name: id, round, flows: 1000 } as const;
   const by = id.startsWith("limit-") ? ofLimit : own;
   return { ...base, ...by, seconds, wholeSeconds: seconds * 2, ...more, id };
 }
 
-/** A shape of batch, where it does not matter which. */
-export const SHAPE: Shape = { perDatagram: 16, perCall: 1, transport: "send", ack: "errors" };
+/** How a batch is packed, where it does not matter which. */
+export const PACKING: Packing = { perDatagram: 16, perCall: 1, transport: "send", ack: "errors" };
 
 export function results(...runs: Run[]): Results {
   return { environment: ENVIRONMENT, runs };

@@ -28,7 +28,7 @@ function smallPlan(): Plan {
   const plan = makePlan(folder, LAB_PARTS, size, { ...NO_PEERS, dpctl: HAS_DPCTL, limit: program });
   // Of the sweep a variant a transport.
   const all = plan.variants.filter(
-    ({ part, shape }) => part !== "sweep" || shape?.ack === "errors",
+    ({ part, packing: shape }) => part !== "sweep" || shape?.ack === "errors",
   );
   const programs = all.map(programOf);
   const once = all.filter((_, i) => programs.indexOf(programs[i] ?? "") === i);
@@ -43,7 +43,7 @@ function smallPlan(): Plan {
 }
 
 /** What runs; of the C program, the way in which it sends: OVS's shape is one, too. */
-function programOf({ program, shape, command, watched }: Variant): string {
+function programOf({ program, packing: shape, command, watched }: Variant): string {
   if (program === "C") return `C, ${shape?.transport}`;
   return `${watched} ${command.join(" ")}`;
 }

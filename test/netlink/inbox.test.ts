@@ -26,11 +26,11 @@ function recorder(into: Seen[]) {
   };
 }
 
-const SHAPE = { slots: 8, slotBytes: 4096 };
+const PACKING = { slots: 8, slotBytes: 4096 };
 
 describe("Inbox", () => {
   test("gives every message once, in order, and stops near the limit", () => {
-    using inbox = new Inbox(SHAPE);
+    using inbox = new Inbox(PACKING);
     const socket = new NetlinkSocket(NETLINK_ROUTE);
     inbox.add(socket);
     cause(socket, 1, 20);
@@ -43,7 +43,7 @@ describe("Inbox", () => {
   });
 
   test("tells a loss where it was, after what survived, and how many exactly", () => {
-    using inbox = new Inbox(SHAPE);
+    using inbox = new Inbox(PACKING);
     const socket = new NetlinkSocket(NETLINK_ROUTE, { receiveBufferBytes: 4096 });
     inbox.add(socket);
     const seen: Seen[] = [];
@@ -63,7 +63,7 @@ describe("Inbox", () => {
   });
 
   test("every message is given or counted, over many floods", () => {
-    using inbox = new Inbox(SHAPE);
+    using inbox = new Inbox(PACKING);
     const socket = new NetlinkSocket(NETLINK_ROUTE, { receiveBufferBytes: 8192 });
     inbox.add(socket);
     const seen: Seen[] = [];
@@ -88,7 +88,7 @@ describe("Inbox", () => {
   });
 
   test("several sockets take turns; one that is removed is closed", () => {
-    using inbox = new Inbox(SHAPE);
+    using inbox = new Inbox(PACKING);
     const [first, second] = [new NetlinkSocket(NETLINK_ROUTE), new NetlinkSocket(NETLINK_ROUTE)];
     inbox.add(first);
     inbox.add(second);

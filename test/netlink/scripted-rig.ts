@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { Batch, MessageState } from "../../src/netlink/batch.ts";
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
-import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
+import { type Packing, Transactor } from "../../src/netlink/transactor.ts";
 import type { PartSender } from "../../src/sys/send-thread.ts";
 import type { CallEnd } from "../../src/sys/hand-over.ts";
 import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
@@ -12,7 +12,7 @@ import { type Request, ScriptedKernel } from "./scripted-kernel.ts";
 // No family has this number.
 const NO_FAMILY = 0xfff0;
 
-const SHAPE: BatchShape = {
+const PACKING: Packing = {
   ack: "errors",
   transport: "sendmmsg",
   messagesPerDatagram: 4,
@@ -22,13 +22,13 @@ const SHAPE: BatchShape = {
 const { accepted, rejected, lost, unsent } = MessageState;
 
 /** A kernel, and what sends to it. */
-export function rig(shape: Partial<BatchShape> = {}): {
+export function rig(packing: Partial<Packing> = {}): {
   kernel: ScriptedKernel;
   sender: Transactor;
 } {
   const kernel = new ScriptedKernel();
   const socket = new NetlinkSocket(NETLINK_GENERIC, { calls: kernel });
-  return { kernel, sender: new Transactor(socket, { ...SHAPE, ...shape }) };
+  return { kernel, sender: new Transactor(socket, { ...PACKING, ...packing }) };
 }
 
 /** A batch; `x` is a message that the kernel rejects, anything else one that it takes. */

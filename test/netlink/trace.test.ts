@@ -126,9 +126,14 @@ describe("a trace", () => {
       const kernel = new ScriptedKernel();
       kernel.script(transport, -ENOBUFS);
       const socket = new NetlinkSocket(N.NETLINK_GENERIC, { calls: seen.observe(kernel) });
-      const shape = { ack: "errors", transport, messagesPerDatagram: 4, bytesPerDatagram: 1 << 16 };
+      const packing = {
+        ack: "errors",
+        transport,
+        messagesPerDatagram: 4,
+        bytesPerDatagram: 1 << 16,
+      };
       const batch = batchOf("..x...x.xx");
-      new Transactor(socket, { ...shape, ack: "errors" }).execute(batch);
+      new Transactor(socket, { ...packing, ack: "errors" }).execute(batch);
       expect(statesOf(batch)).toBe("..x...x.xx");
       const found = lines();
       expect(found[0]).toBe(`netlink 1000 ! ${transport}: ENOBUFS`);
@@ -141,8 +146,8 @@ describe("a trace", () => {
     const { tracer: seen, lines } = tracer();
     const kernel = new ScriptedKernel();
     const socket = new NetlinkSocket(N.NETLINK_GENERIC, { calls: kernel });
-    const shape = { messagesPerDatagram: 4, bytesPerDatagram: 1 << 16, ack: "errors" } as const;
-    const sender = new Transactor(socket, { ...shape, transport: "sendmmsg" });
+    const packing = { messagesPerDatagram: 4, bytesPerDatagram: 1 << 16, ack: "errors" } as const;
+    const sender = new Transactor(socket, { ...packing, transport: "sendmmsg" });
     const batch = batchOf("..x...");
     expect(executeByThread(sender, batch, seen.observeThread(partSender(kernel)))).toBe("made");
     expect(statesOf(batch)).toBe("..x...");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Batch, MessageState } from "../../src/netlink/batch.ts";
 import { NetlinkSocket, type SocketOptions } from "../../src/netlink/socket.ts";
-import { type BatchShape, Transactor } from "../../src/netlink/transactor.ts";
+import { type Packing, Transactor } from "../../src/netlink/transactor.ts";
 import { measureReplyCost } from "../../src/netlink/reply-cost.ts";
 import { ENOBUFS, ENOENT } from "../../src/sys/errno.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
@@ -13,7 +13,7 @@ import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netli
 // The kernel acks a message below NLMSG_MIN_TYPE and does nothing; no family has this number: ENOENT.
 const NO_FAMILY = 0xfff0;
 
-const SHAPE: BatchShape = {
+const PACKING: Packing = {
   ack: "errors",
   transport: "sendmmsg",
   messagesPerDatagram: 16,
@@ -31,18 +31,18 @@ function fill(batch: Batch, good: readonly boolean[]): void {
 
 function run(
   good: readonly boolean[],
-  shape: Partial<BatchShape>,
+  packing: Partial<Packing>,
   options: SocketOptions = {},
 ): { batch: Batch; transactor: Transactor } {
   using socket = new NetlinkSocket(NETLINK_GENERIC, options);
-  const transactor = new Transactor(socket, { ...SHAPE, ...shape });
+  const transactor = new Transactor(socket, { ...PACKING, ...packing });
   const batch = new Batch(Math.max(1, good.length), 1 << 20);
   fill(batch, good);
   transactor.execute(batch);
   return { batch, transactor };
 }
 
-const shapes = fc.record({
+const packings = fc.record({
   ack: fc.constantFrom("errors" as const, "each" as const),
   transport: fc.constantFrom("send" as const, "writev" as const, "sendmmsg" as const),
   messagesPerDatagram: fc.integer({ min: 1, max: 70 }),
@@ -52,14 +52,14 @@ const shapes = fc.record({
 /** As {@link run}, with a thread that sends the second half. */
 async function runByTwo(
   good: readonly boolean[],
-  shape: Partial<BatchShape>,
+  packing: Partial<Packing>,
   options: SocketOptions = {},
 ): Promise<{ batch: Batch; second: Transactor }> {
   using one = new NetlinkSocket(NETLINK_GENERIC, options);
   using two = new NetlinkSocket(NETLINK_GENERIC, options);
   using thread = new SendThread();
-  const first = new Transactor(one, { ...SHAPE, ...shape });
-  const second = new Transactor(two, { ...SHAPE, ...shape });
+  const first = new Transactor(one, { ...PACKING, ...packing });
+  const second = new Transactor(two, { ...PACKING, ...packing });
   const batch = new Batch(good.length, 1 << 20);
   fill(batch, good);
   while (!thread.ready) await Bun.sleep(1);
@@ -126,7 +126,7 @@ describe("a thread that sends a part of a batch", () => {
   test("calls lost what a reply may be missing of, where the kernel dropped none", () => {
     using socket = new NetlinkSocket(NETLINK_GENERIC);
     using thread = new SendThread();
-    const transactor = new Transactor(socket, { ...SHAPE, messagesPerDatagram: 4 });
+    const transactor = new Transactor(socket, { ...PACKING, messagesPerDatagram: 4 });
     const batch = new Batch(8, 4096);
     // Of the first datagram comes an error, then its ack.
     fill(batch, [true, false, true, true, true, true, true, true]);
@@ -154,10 +154,10 @@ describe("a thread that sends a part of a batch", () => {
 });
 
 describe("Transactor", () => {
-  test("says of every message what the kernel did, whatever the shape", () => {
+  test("says of every message what the kernel did, whatever the packing", () => {
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { maxLength: 300 }), shapes, (good, shape) => {
-        const { batch } = run(good, shape);
+      fc.property(fc.array(fc.boolean(), { maxLength: 300 }), packings, (good, packing) => {
+        const { batch } = run(good, packing);
         const states = [...batch.states.subarray(0, good.length)];
         expect(states).toEqual(
           good.map((g) => (g ? MessageState.accepted : MessageState.rejected)),
@@ -206,7 +206,7 @@ describe("Transactor", () => {
 
   test("a message too long for the socket is unsent, and the next ones are not", () => {
     using socket = new NetlinkSocket(NETLINK_GENERIC, { sendBufferBytes: 4096 });
-    const transactor = new Transactor(socket, { ...SHAPE, messagesPerDatagram: 1 });
+    const transactor = new Transactor(socket, { ...PACKING, messagesPerDatagram: 1 });
     const batch = new Batch(3, 1 << 18);
     const payload = new Uint8Array(60_000);
     for (let i = 0; i < 3; i++) {

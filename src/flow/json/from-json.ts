@@ -4,7 +4,7 @@ import type { FlowLineEncoder } from "../line.ts";
 import { FlowSyntaxError } from "../text/syntax-error.ts";
 import { LineText } from "./line-text.ts";
 import { FlowJsonError } from "./error.ts";
-import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import { ACTION_TYPES, KEY_TYPES, RAW_TYPE, type JsonType } from "./json-type.ts";
 import { UFID } from "./values.ts";
 
 /** Most levels of a flow: more than text nests. */
@@ -111,12 +111,12 @@ function writeKeys(
   let first = true;
   for (const [name, value] of Object.entries(key)) {
     const at = `${path}.${name}`;
-    const shape = KEY_SHAPES.get(name) ?? (/^key[0-9]+$/.test(name) ? RAW_SHAPE : undefined);
-    if (shape === undefined) text.failName(at, name, "a key that is known", KEY_SHAPES.keys());
+    const type = KEY_TYPES.get(name) ?? (/^key[0-9]+$/.test(name) ? RAW_TYPE : undefined);
+    if (type === undefined) text.failName(at, name, "a key that is known", KEY_TYPES.keys());
     if (!first) text.put(path, ",");
     first = false;
     text.put(at, `${name}(`);
-    writeInside(value, shape, at, text, depth + 1);
+    writeInside(value, type, at, text, depth + 1);
     text.put(at, ")");
   }
 }
@@ -149,59 +149,59 @@ function writeAction(
   depth: number,
 ): void {
   const raw = /^action[0-9]+$/.test(name);
-  const shape = ACTION_SHAPES.get(name) ?? (raw ? RAW_SHAPE : undefined);
-  if (shape === undefined) {
+  const type = ACTION_TYPES.get(name) ?? (raw ? RAW_TYPE : undefined);
+  if (type === undefined) {
     // The grammar refuses by name what only user space has. Any other word would be a port's name there.
     if (!USERSPACE_ACTIONS.includes(name))
-      text.failName(path, name, "an action that is known", ACTION_SHAPES.keys());
+      text.failName(path, name, "an action that is known", ACTION_TYPES.keys());
     text.put(path, name);
     return;
   }
   // A port that is called as an action is said to be one.
   if (name === "output" && !(typeof value === "string" && isActionWord(value))) {
-    writeInside(value, shape, path, text, depth);
+    writeInside(value, type, path, text, depth);
     return;
   }
-  writeMember(name, value, { shape, group: shape.kind !== "flag" }, path, text, depth);
+  writeMember(name, value, { type: type, group: type.kind !== "flag" }, path, text, depth);
 }
 
 /** `name`, `name=value` or `name(value)`. */
 function writeMember(
   name: string,
   value: unknown,
-  member: { readonly shape: Shape; readonly group: boolean },
+  member: { readonly type: JsonType; readonly group: boolean },
   path: string,
   text: LineText,
   depth: number,
 ): void {
-  const { shape } = member;
-  if (shape.kind === "flag") {
+  const { type } = member;
+  if (type.kind === "flag") {
     if (value !== true) text.fail(path, value, "true, or nothing at all");
     text.put(path, name);
     return;
   }
-  const bare = shape.kind !== "percent" && "bare" in shape && shape.bare;
+  const bare = type.kind !== "percent" && "bare" in type && type.bare;
   if (bare && value === true) {
     text.put(path, name);
     return;
   }
   text.put(path, member.group ? `${name}(` : `${name}=`);
-  writeInside(value, shape, path, text, depth + 1);
+  writeInside(value, type, path, text, depth + 1);
   if (member.group) text.put(path, ")");
 }
 
 /** What stands after `=` or in parentheses. */
 function writeInside(
   value: unknown,
-  shape: Shape,
+  type: JsonType,
   path: string,
   text: LineText,
   depth: number,
 ): void {
   if (depth > DEPTH_MAX) text.fail(path, "an object", "fewer levels");
-  switch (shape.kind) {
+  switch (type.kind) {
     case "scalar":
-      text.put(path, scalarText(value, shape.inside, path, text));
+      text.put(path, scalarText(value, type.inside, path, text));
       return;
     case "percent":
       text.put(path, percentText(value, path, text));
@@ -216,11 +216,11 @@ function writeInside(
       return;
     case "stack":
     case "options":
-      writeList(value, shape, path, text, depth);
+      writeList(value, type, path, text, depth);
       return;
     case "object":
     case "choice":
-      writeObject(value, shape, path, text, depth);
+      writeObject(value, type, path, text, depth);
       return;
     case "flag":
       text.fail(path, value, "true");
@@ -230,7 +230,7 @@ function writeInside(
 /** Objects one behind another: `label=1,…,label=2,…`, or `{class=…}{class=…}`. */
 function writeList(
   value: unknown,
-  shape: Extract<Shape, { members: unknown }>,
+  type: Extract<JsonType, { members: unknown }>,
   path: string,
   text: LineText,
   depth: number,
@@ -238,26 +238,26 @@ function writeList(
   if (!Array.isArray(value)) text.fail(path, value, "a list of objects");
   for (const [index, one] of value.entries()) {
     const at = `${path}[${index}]`;
-    if (shape.kind === "options") text.put(at, "{");
+    if (type.kind === "options") text.put(at, "{");
     else if (index > 0) text.put(at, ",");
-    const isComplete = shape.kind === "stack" && value.length > 1 && isObject(one);
-    writeObject(isComplete ? withAllMembers(one, shape) : one, shape, at, text, depth + 1);
-    if (shape.kind === "options") text.put(at, "}");
+    const isComplete = type.kind === "stack" && value.length > 1 && isObject(one);
+    writeObject(isComplete ? withAllMembers(one, type) : one, type, at, text, depth + 1);
+    if (type.kind === "options") text.put(at, "}");
   }
 }
 
 /** In text a name that comes again begins the next entry, so that each entry has to have them all. */
 function withAllMembers(
   entry: { readonly [name: string]: unknown },
-  shape: Extract<Shape, { members: unknown }>,
+  type: Extract<JsonType, { members: unknown }>,
 ): { readonly [name: string]: unknown } {
-  const absent = [...shape.members.keys()].filter((name) => !Object.hasOwn(entry, name));
+  const absent = [...type.members.keys()].filter((name) => !Object.hasOwn(entry, name));
   return { ...entry, ...Object.fromEntries(absent.map((name) => [name, "0/0"])) };
 }
 
 function writeObject(
   value: unknown,
-  shape: Extract<Shape, { members: unknown }>,
+  type: Extract<JsonType, { members: unknown }>,
   path: string,
   text: LineText,
   depth: number,
@@ -265,17 +265,17 @@ function writeObject(
   if (!isObject(value)) text.fail(path, value, "an object");
   let first = true;
   for (const [name, inner] of Object.entries(value)) {
-    const member = shape.members.get(name);
+    const member = type.members.get(name);
     const at = `${path}.${name}`;
     if (member === undefined) {
-      const names = [...shape.members.keys()];
+      const names = [...type.members.keys()];
       text.failName(at, name, `one of ${names.join(", ")}`, names);
     }
     if (!first) text.put(at, ",");
     first = false;
     // The data of a Geneve option has no name in text.
-    if (shape.kind === "options" && name === "data")
-      writeInside(inner, member.shape, at, text, depth);
+    if (type.kind === "options" && name === "data")
+      writeInside(inner, member.type, at, text, depth);
     else writeMember(name, inner, member, at, text, depth);
   }
 }

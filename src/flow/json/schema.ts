@@ -1,4 +1,4 @@
-import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import { ACTION_TYPES, KEY_TYPES, RAW_TYPE, type JsonType } from "./json-type.ts";
 import { UFID } from "./values.ts";
 
 /** A JSON Schema, or a part of one. */
@@ -28,18 +28,18 @@ export function flowJsonSchema(): Schema {
       keys: {
         type: "object",
         properties: Object.fromEntries(
-          [...KEY_SHAPES].map(([name, shape]) => [name, schemaOf(shape)]),
+          [...KEY_TYPES].map(([name, type]) => [name, schemaOf(type)]),
         ),
-        patternProperties: { "^key[0-9]+$": schemaOf(RAW_SHAPE) },
+        patternProperties: { "^key[0-9]+$": schemaOf(RAW_TYPE) },
         additionalProperties: false,
       },
       actions: { type: "array", items: { $ref: "#/$defs/action" } },
       action: {
         type: "object",
         properties: Object.fromEntries(
-          [...ACTION_SHAPES].map(([name, shape]) => [name, schemaOf(shape)]),
+          [...ACTION_TYPES].map(([name, type]) => [name, schemaOf(type)]),
         ),
-        patternProperties: { "^action[0-9]+$": schemaOf(RAW_SHAPE) },
+        patternProperties: { "^action[0-9]+$": schemaOf(RAW_TYPE) },
         additionalProperties: false,
         minProperties: 1,
         maxProperties: 1,
@@ -48,15 +48,15 @@ export function flowJsonSchema(): Schema {
   };
 }
 
-function schemaOf(shape: Shape): Schema {
-  const { about: description } = shape;
-  switch (shape.kind) {
+function schemaOf(type: JsonType): Schema {
+  const { about: description } = type;
+  switch (type.kind) {
     case "scalar": {
-      const { max: maximum, pattern } = shape.values;
+      const { max: maximum, pattern } = type.values;
       const anyOf: Schema[] = [];
       if (maximum !== undefined) anyOf.push({ type: "integer", minimum: 0, maximum });
       if (pattern !== undefined) anyOf.push({ type: "string", pattern });
-      if (shape.bare) anyOf.push({ const: true });
+      if (type.bare) anyOf.push({ const: true });
       return { description, anyOf };
     }
     case "percent":
@@ -69,23 +69,23 @@ function schemaOf(shape: Shape): Schema {
       return { description, $ref: "#/$defs/actions" };
     case "stack":
     case "options":
-      return { description, type: "array", items: objectSchema(shape) };
+      return { description, type: "array", items: objectSchema(type) };
     default: {
-      const object = objectSchema(shape);
-      return shape.bare
+      const object = objectSchema(type);
+      return type.bare
         ? { description, anyOf: [object, { const: true }] }
         : { description, ...object };
     }
   }
 }
 
-function objectSchema(shape: Extract<Shape, { members: unknown }>): Schema {
-  const members = [...shape.members].map(([name, member]) => [name, schemaOf(member.shape)]);
+function objectSchema(type: Extract<JsonType, { members: unknown }>): Schema {
+  const members = [...type.members].map(([name, member]) => [name, schemaOf(member.type)]);
   return {
     type: "object",
     properties: Object.fromEntries(members),
-    required: shape.required,
+    required: type.required,
     additionalProperties: false,
-    ...(shape.kind === "choice" ? { minProperties: 1, maxProperties: 1 } : {}),
+    ...(type.kind === "choice" ? { minProperties: 1, maxProperties: 1 } : {}),
   };
 }

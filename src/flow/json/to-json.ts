@@ -4,7 +4,7 @@ import { PinnedMemory } from "../../sys/memory.ts";
 import { notOneFlow } from "../text/syntax-error.ts";
 import { FlowLineEncoder } from "../line.ts";
 import { ANY_PORTS } from "../ports.ts";
-import { ACTION_SHAPES, KEY_SHAPES, RAW_SHAPE, type Shape } from "./shape.ts";
+import { ACTION_TYPES, KEY_TYPES, RAW_TYPE, type JsonType } from "./json-type.ts";
 import { PORT } from "./values.ts";
 import type { ActionJson, FlowJson, JsonScalar, JsonValue, KeyJson } from "./types.ts";
 
@@ -130,7 +130,7 @@ class Reader {
         this.back();
         return key;
       }
-      key[name] = this.#inside(KEY_SHAPES.get(name) ?? RAW_SHAPE);
+      key[name] = this.#inside(KEY_TYPES.get(name) ?? RAW_TYPE);
       this.expect(")");
       if (!this.take(",")) return key;
       if (this.take(" ")) return key;
@@ -153,27 +153,27 @@ class Reader {
   #action(): ActionJson {
     const word = this.word(/[(), \t-\r]/);
     if (word === "") this.#fail("an action");
-    const shape = ACTION_SHAPES.get(word);
-    if (shape === undefined && !/^action[0-9]+$/.test(word)) return { output: scalarOf(word) };
-    return { [word]: this.#member({ shape: shape ?? RAW_SHAPE, group: true }) };
+    const type = ACTION_TYPES.get(word);
+    if (type === undefined && !/^action[0-9]+$/.test(word)) return { output: scalarOf(word) };
+    return { [word]: this.#member({ type: type ?? RAW_TYPE, group: true }) };
   }
 
   /** What follows a member's name. */
-  #member(member: { readonly shape: Shape; readonly group: boolean }): JsonValue {
-    const { shape } = member;
-    if (shape.kind === "flag") {
+  #member(member: { readonly type: JsonType; readonly group: boolean }): JsonValue {
+    const { type } = member;
+    if (type.kind === "flag") {
       this.take("()");
       return true;
     }
-    if (!member.group) return this.take("=") ? this.#inside(shape) : true;
-    if (!this.take("(")) return shape === RAW_SHAPE ? "" : true;
-    const value = this.#inside(shape);
+    if (!member.group) return this.take("=") ? this.#inside(type) : true;
+    if (!this.take("(")) return type === RAW_TYPE ? "" : true;
+    const value = this.#inside(type);
     this.expect(")");
     return value;
   }
 
-  #inside(shape: Shape): JsonValue {
-    switch (shape.kind) {
+  #inside(type: JsonType): JsonValue {
+    switch (type.kind) {
       case "keys":
         return this.keys();
       case "actions":
@@ -185,22 +185,22 @@ class Reader {
       }
       case "object":
       case "choice":
-        return this.#object(shape);
+        return this.#object(type);
       case "stack":
-        return this.#stack(shape);
+        return this.#stack(type);
       case "options":
-        return this.#options(shape);
+        return this.#options(type);
       default:
-        return scalarOf(this.word(endsOf(shape)));
+        return scalarOf(this.word(endsOf(type)));
     }
   }
 
-  #object(shape: Extract<Shape, { members: unknown }>): KeyJson {
+  #object(type: Extract<JsonType, { members: unknown }>): KeyJson {
     const object: { [name: string]: JsonValue } = {};
     for (;;) {
       this.take(",");
       const name = this.word(/[=(),{}]/);
-      const member = shape.members.get(name);
+      const member = type.members.get(name);
       if (name === "" || member === undefined) {
         this.back();
         return object;
@@ -210,13 +210,13 @@ class Reader {
   }
 
   /** A field that comes again begins the next object. */
-  #stack(shape: Extract<Shape, { members: unknown }>): JsonValue {
+  #stack(type: Extract<JsonType, { members: unknown }>): JsonValue {
     const list: { [name: string]: JsonValue }[] = [];
     let last: { [name: string]: JsonValue } | undefined;
     for (;;) {
       this.take(",");
       const name = this.word(/[=)]/);
-      const member = shape.members.get(name);
+      const member = type.members.get(name);
       if (member === undefined) {
         this.back();
         return list;
@@ -227,10 +227,10 @@ class Reader {
   }
 
   /** `{class=…,type=…,len=…,0x…}`, one after another. */
-  #options(shape: Extract<Shape, { members: unknown }>): JsonValue {
+  #options(type: Extract<JsonType, { members: unknown }>): JsonValue {
     const list: JsonValue[] = [];
     while (this.take("{")) {
-      const option = this.#object(shape);
+      const option = this.#object(type);
       const data = this.word(/}/);
       this.expect("}");
       list.push(data === "" ? option : { ...option, data });
@@ -247,8 +247,8 @@ export function scalarOf(text: string): JsonScalar {
 }
 
 /** What ends a scalar: where blanks or commas belong to it, only the parenthesis. */
-function endsOf(shape: Shape): RegExp {
-  if (shape.kind === "scalar" && shape.inside === PORT) return /[,) ]/;
-  const wide = shape.kind === "scalar" && (shape.inside.test("00 00") || shape.inside.test("a,b"));
+function endsOf(type: JsonType): RegExp {
+  if (type.kind === "scalar" && type.inside === PORT) return /[,) ]/;
+  const wide = type.kind === "scalar" && (type.inside.test("00 00") || type.inside.test("a,b"));
   return wide ? /\)/ : /[,)} \t-\r]/;
 }

@@ -1,7 +1,7 @@
-import type { BatchShape } from "../../netlink/transactor.ts";
+import type { Packing } from "../../netlink/transactor.ts";
 
 /** How many messages a system call may carry and how long the arena is. */
-export type Batching = BatchShape & {
+export type Batching = Packing & {
   /** Datagrams of one sendmmsg. */
   readonly datagramsPerCall: number;
 };

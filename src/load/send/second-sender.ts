@@ -1,6 +1,6 @@
 import type { Batch } from "../../netlink/batch.ts";
 import { tracedThread } from "../../netlink/trace.ts";
-import { type BatchShape, Transactor } from "../../netlink/transactor.ts";
+import { type Packing, Transactor } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
 import { SendThread, type PartSender } from "../../sys/send-thread.ts";
@@ -28,13 +28,13 @@ export class SecondSender implements Disposable {
    */
   constructor(
     channel: OvsChannel,
-    shape: BatchShape,
+    packing: Packing,
     capacity: number,
     thread: SendThread = new SendThread(),
   ) {
     this.#thread = thread;
     this.#calls = tracedThread(thread);
-    this.#transactor = new Transactor(channel.openSocket(), shape);
+    this.#transactor = new Transactor(channel.openSocket(), packing);
     this.#independence = new Independence(capacity);
   }
 

@@ -182,7 +182,7 @@ export class Sender implements FlowSink {
     if (this.#trial.next === 2) {
       this.#second ??= new SecondSender(
         this.#target.datapath.channel,
-        this.#transactor.shape,
+        this.#transactor.packing,
         this.requests.batch.capacity,
         this.#startThread?.(),
       );

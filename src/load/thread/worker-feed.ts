@@ -61,11 +61,11 @@ export class WorkerFeed implements FlowFeed {
   /** The same flows, where the thread did not start. */
   #here: FlowFeed | undefined;
 
-  /** @param shape messages and arena bytes of a batch */
+  /** @param size messages and arena bytes of a batch */
   constructor(
     order: Omit<FillOrder, "batches" | "words">,
     bytesTotal: number | undefined,
-    shape: { readonly messages: number; readonly bytes: number },
+    size: { readonly messages: number; readonly bytes: number },
     { openHere, script }: ThreadOptions,
   ) {
     this.name = order.path;
@@ -74,7 +74,7 @@ export class WorkerFeed implements FlowFeed {
     this.#lines = new LinesAgain(() =>
       statSync(order.path).mtimeMs === mtimeMs ? fileSource(order.path) : undefined,
     );
-    const shared = Array.from({ length: BATCHES }, () => shareBatch(shape.messages, shape.bytes));
+    const shared = Array.from({ length: BATCHES }, () => shareBatch(size.messages, size.bytes));
     const words = new SharedArrayBuffer(8);
     this.#ring = shared.map((batch) => new SharedBatch(batch));
     this.#words = new Int32Array(words);

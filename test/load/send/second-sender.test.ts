@@ -2,14 +2,14 @@ import { expect, test } from "bun:test";
 import { SecondSender } from "../../../src/load/send/second-sender.ts";
 import { Batch, MessageState } from "../../../src/netlink/batch.ts";
 import { NetlinkSocket } from "../../../src/netlink/socket.ts";
-import { type BatchShape, Transactor } from "../../../src/netlink/transactor.ts";
+import { type Packing, Transactor } from "../../../src/netlink/transactor.ts";
 import { OvsChannel } from "../../../src/ovs/channel.ts";
 import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 import { NETLINK_GENERIC } from "../../../src/uapi/netlink.ts";
 import { SendThread } from "../../../src/sys/send-thread.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK } from "../../../src/uapi/openvswitch.ts";
 
-const SHAPE: BatchShape = {
+const PACKING: Packing = {
   ack: "errors",
   transport: "sendmmsg",
   messagesPerDatagram: 256,
@@ -35,8 +35,8 @@ function fill(batch: Batch, keyOf: (index: number) => number): void {
 test("a batch whose flows depend on one another is left to one socket", async () => {
   using channel = new OvsChannel();
   using socket = new NetlinkSocket(NETLINK_GENERIC, {});
-  const first = new Transactor(socket, SHAPE);
-  using second = new SecondSender(channel, SHAPE, MESSAGES);
+  const first = new Transactor(socket, PACKING);
+  using second = new SecondSender(channel, PACKING, MESSAGES);
   const batch = new Batch(MESSAGES, 1 << 20);
   fill(batch, (i) => i);
   // Its thread takes some milliseconds to start.
@@ -56,16 +56,16 @@ test("a batch whose flows depend on one another is left to one socket", async ()
 test("a batch that is too small for a thread, or too large for its socket, is left to one socket", async () => {
   using channel = new OvsChannel();
   using socket = new NetlinkSocket(NETLINK_GENERIC, {});
-  const first = new Transactor(socket, SHAPE);
+  const first = new Transactor(socket, PACKING);
   const batch = new Batch(MESSAGES, 1 << 20);
   fill(batch, (i) => i);
   using thread = new SendThread();
   while (!thread.ready) await Bun.sleep(1);
   // Replies that cost so much that no half of the batch fits.
   const replyCostBytes = Math.floor(socket.receiveBufferBytes / (MESSAGES / 2 - 1));
-  const second = new SecondSender(channel, { ...SHAPE, replyCostBytes }, MESSAGES, thread);
+  const second = new SecondSender(channel, { ...PACKING, replyCostBytes }, MESSAGES, thread);
   expect(second.execute(batch, first)).toBe(false);
-  using other = new SecondSender(channel, SHAPE, MESSAGES, thread);
+  using other = new SecondSender(channel, PACKING, MESSAGES, thread);
   batch.count = 511;
   expect(other.execute(batch, first)).toBe(false);
   expect([first.counters.systemCalls, other.systemCalls]).toEqual([0, 0]);
@@ -76,13 +76,13 @@ test("a batch that is too small for a thread, or too large for its socket, is le
 test("where the first socket fails, the thread is waited for all the same", async () => {
   using channel = new OvsChannel();
   using socket = new NetlinkSocket(NETLINK_GENERIC, {});
-  const first = new Transactor(socket, SHAPE);
+  const first = new Transactor(socket, PACKING);
   first.executePart = () => {
     throw new Error("on purpose");
   };
   const thread = new SendThread();
   while (!thread.ready) await Bun.sleep(1);
-  using second = new SecondSender(channel, SHAPE, MESSAGES, thread);
+  using second = new SecondSender(channel, PACKING, MESSAGES, thread);
   const batch = new Batch(MESSAGES, 1 << 20);
   fill(batch, (i) => i);
   expect(() => second.execute(batch, first)).toThrow("on purpose");
@@ -93,7 +93,7 @@ test("where the first socket fails, the thread is waited for all the same", asyn
 test("while its thread is late, its socket and the memory of the batch stay", async () => {
   using channel = new OvsChannel();
   using socket = new NetlinkSocket(NETLINK_GENERIC, {});
-  const first = new Transactor(socket, SHAPE);
+  const first = new Transactor(socket, PACKING);
   const script = new URL("../../sys/slow-thread.ts", import.meta.url);
   const sockets: NetlinkSocket[] = [];
   const open = channel.openSocket.bind(channel);
@@ -102,7 +102,12 @@ test("while its thread is late, its socket and the memory of the batch stay", as
     sockets.push(opened);
     return opened;
   };
-  const second = new SecondSender(channel, SHAPE, MESSAGES, new SendThread({ waitMs: 20, script }));
+  const second = new SecondSender(
+    channel,
+    PACKING,
+    MESSAGES,
+    new SendThread({ waitMs: 20, script }),
+  );
   const batch = new Batch(MESSAGES, 1 << 20);
   fill(batch, (i) => i);
   while (!second.execute(batch, first)) await Bun.sleep(1);

@@ -26,7 +26,7 @@ import {
  * - `keys`, `actions`: a key, a list of actions
  * - `stack`: a list of objects, whose members follow one another in text; `options`: in braces
  */
-export type Shape =
+export type JsonType =
   | {
       readonly kind: "scalar";
       readonly about: string;
@@ -40,14 +40,14 @@ export type Shape =
   | {
       readonly kind: "object" | "choice" | "stack" | "options";
       readonly about: string;
-      readonly members: ReadonlyMap<string, ShapeMember>;
+      readonly members: ReadonlyMap<string, TypeMember>;
       readonly required: readonly string[];
       readonly bare: boolean;
     };
 
-/** A member of a shape: `name=value`, `name(value)` or, for a flag, `name`. */
-type ShapeMember = {
-  readonly shape: Shape;
+/** A member of a type: `name=value`, `name(value)` or, for a flag, `name`. */
+type TypeMember = {
+  readonly type: JsonType;
   /** The value stands in parentheses, not after `=`. */
   readonly group: boolean;
 };
@@ -56,52 +56,52 @@ type ShapeMember = {
 const BYTES = /^[0-9A-Fa-f /]*$/;
 const REASONS = /^[a-z0-9,|x_=-]*$/;
 
-function scalar(about: string, values: Values = ANY, bare = false): Shape {
+function scalar(about: string, values: Values = ANY, bare = false): JsonType {
   const inside = values === PORTS ? PORT : PLAIN;
   return { kind: "scalar", about, inside, values, bare };
 }
 
 /** A string in which blanks and commas have a place. */
-function wide(about: string, inside: RegExp): Shape {
+function wide(about: string, inside: RegExp): JsonType {
   return { kind: "scalar", about, inside, values: strings(inside), bare: false };
 }
 
 function object(
   about: string,
-  members: Iterable<readonly [string, ShapeMember]>,
+  members: Iterable<readonly [string, TypeMember]>,
   options: {
     kind?: "object" | "choice" | "stack" | "options";
     required?: readonly string[];
     bare?: boolean;
   } = {},
-): Shape {
+): JsonType {
   const { kind = "object", required = [], bare = false } = options;
   return { kind, about, members: new Map(members), required, bare };
 }
 
-function value(name: string, shape: Shape): readonly [string, ShapeMember] {
-  return [name, { shape, group: false }];
+function value(name: string, type: JsonType): readonly [string, TypeMember] {
+  return [name, { type: type, group: false }];
 }
 
-function group(name: string, shape: Shape): readonly [string, ShapeMember] {
-  return [name, { shape, group: true }];
+function group(name: string, type: JsonType): readonly [string, TypeMember] {
+  return [name, { type: type, group: true }];
 }
 
 /** Fields by name; the words of a choice are flags. With `mask`, a mask may follow each value. */
 function fieldsOf(
   fields: readonly Field[],
   mask = true,
-): readonly (readonly [string, ShapeMember])[] {
+): readonly (readonly [string, TypeMember])[] {
   return fields.flatMap((field) => {
     const about = field.about === "" ? `${field.kind}, ${field.bits} bits` : field.about;
     if (field.kind === "choice")
       return field.words.slice(1).map((word = "") => value(word, { kind: "flag", about }));
-    const shape = scalar(about, fieldValues(field, mask));
-    return [field.name, ...field.aliases].map((name) => value(name, shape));
+    const type = scalar(about, fieldValues(field, mask));
+    return [field.name, ...field.aliases].map((name) => value(name, type));
   });
 }
 
-function keyShape(key: KeySpec): Shape {
+function keyType(key: KeySpec): JsonType {
   switch (key.form) {
     case "single": {
       const [field] = key.fields;
@@ -113,13 +113,13 @@ function keyShape(key: KeySpec): Shape {
     case "mpls":
       return object(key.about, fieldsOf(key.fields), { kind: "stack" });
     case "tunnel":
-      return tunnelShape(key);
+      return tunnelType(key);
     default:
       return { kind: "keys", about: key.about };
   }
 }
 
-function tunnelShape(key: KeySpec): Shape {
+function tunnelType(key: KeySpec): JsonType {
   const geneve = object(
     "Geneve options",
     [
@@ -145,12 +145,12 @@ function tunnelShape(key: KeySpec): Shape {
 }
 
 /** The fields of a struct. */
-function structShape(about: string, { fields }: FieldSet): Shape {
+function structType(about: string, { fields }: FieldSet): JsonType {
   const required = fields.filter(({ initial }) => initial === undefined).map(({ name }) => name);
   return object(about, fieldsOf(fields, false), { required });
 }
 
-function memberShape(member: Member): readonly [string, ShapeMember] {
+function memberType(member: Member): readonly [string, TypeMember] {
   switch (member.kind) {
     case "flag":
     case "none":
@@ -167,18 +167,18 @@ function memberShape(member: Member): readonly [string, ShapeMember] {
         member.name,
         member.cookie === undefined || member.cookie.reasons
           ? wide(member.about, REASONS)
-          : structShape(member.about, member.cookie.fields),
+          : structType(member.about, member.cookie.fields),
       );
     case "nat":
-      return group(member.name, natShape(member.about));
+      return group(member.name, natType(member.about));
     default:
       return value(member.name, scalar(member.about, memberValues(member)));
   }
 }
 
-function natShape(about: string): Shape {
+function natType(about: string): JsonType {
   const range = "A[-B][:p[-q]], or true for none";
-  const flag = (text: string): Shape => ({ kind: "flag", about: text });
+  const flag = (text: string): JsonType => ({ kind: "flag", about: text });
   return object(
     about,
     [
@@ -192,13 +192,13 @@ function natShape(about: string): Shape {
   );
 }
 
-function actionShape(action: ActionSpec): Shape {
+function actionType(action: ActionSpec): JsonType {
   const { form, about } = action;
   switch (form.kind) {
     case "flag":
       return { kind: "flag", about };
     case "struct":
-      return structShape(about, form.fields);
+      return structType(about, form.fields);
     case "nsh": {
       const fields = fieldsOf(form.fields.fields, false);
       return object(about, [...fields, value("md2", scalar("metadata of type 2, 0x and digits"))]);
@@ -207,7 +207,7 @@ function actionShape(action: ActionSpec): Shape {
       const required = form.members.members
         .filter((member) => member.required)
         .map((one) => one.name);
-      const members = form.members.members.map(memberShape);
+      const members = form.members.members.map(memberType);
       return object(about, members, { required, bare: form.members.bare });
     }
     case "actions":
@@ -228,14 +228,14 @@ function actionShape(action: ActionSpec): Shape {
 }
 
 /** The keys, by the word for them. */
-export const KEY_SHAPES: ReadonlyMap<string, Shape> = new Map(
-  KEYS.map((key) => [key.name, keyShape(key)]),
+export const KEY_TYPES: ReadonlyMap<string, JsonType> = new Map(
+  KEYS.map((key) => [key.name, keyType(key)]),
 );
 
 /** The actions, by the word for them; a bare port is `output`. */
-export const ACTION_SHAPES: ReadonlyMap<string, Shape> = new Map(
-  ACTIONS.map((action) => [action.name, actionShape(action)]),
+export const ACTION_TYPES: ReadonlyMap<string, JsonType> = new Map(
+  ACTIONS.map((action) => [action.name, actionType(action)]),
 );
 
-/** The shape of a key or an action that the tables do not have: its bytes. */
-export const RAW_SHAPE: Shape = wide("bytes, hexadecimal, with blanks between them", BYTES);
+/** The type of a key or an action that the tables do not have: its bytes. */
+export const RAW_TYPE: JsonType = wide("bytes, hexadecimal, with blanks between them", BYTES);
