@@ -231,7 +231,7 @@ function micro(folder: string, out: string, quick: boolean): void {
       name,
       flows: 0,
       seconds: 0,
-      wholeSeconds: 0,
+      elapsedSeconds: 0,
       failed,
     });
     return;
@@ -245,7 +245,7 @@ function micro(folder: string, out: string, quick: boolean): void {
       name: `${group}: ${name}`,
       flows: 1,
       seconds,
-      wholeSeconds: seconds,
+      elapsedSeconds: seconds,
     };
     appendLine(out, run);
   }

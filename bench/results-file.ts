@@ -55,7 +55,7 @@ function parse(line: string): unknown {
 
 function isRun(value: unknown): value is Run {
   return (
-    is(value, "run", ["id", "name", "program"], ["round", "flows", "seconds", "wholeSeconds"]) &&
+    is(value, "run", ["id", "name", "program"], ["round", "flows", "seconds", "elapsedSeconds"]) &&
     "part" in value &&
     PARTS.some((part) => part === value.part)
   );

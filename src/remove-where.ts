@@ -76,7 +76,7 @@ export async function removeWhere(
     );
     if (report.endErrno === EPERM) throw noPermission("deleting flows");
     const failures = failedFlows(report) - (result.gone - goneBefore);
-    result.removed += report.applied + report.reconciled.absent;
+    result.removed += report.applied + report.readBack.absent;
     result.unknown += report.unknown;
     result.failed += failures - report.unknown;
     const { ended, endReason } = report;

@@ -51,7 +51,7 @@ function append(
   more: Pick<Run, "flows" | "seconds"> & Partial<Run>,
 ): void {
   const { seconds } = more;
-  const base = { kind: "run", part: "native", wholeSeconds: seconds } as const;
+  const base = { kind: "run", part: "native", elapsedSeconds: seconds } as const;
   appendLine(out, { ...base, ...variant, round, ...more });
 }
 
@@ -105,7 +105,7 @@ function starts(folder: string, out: string, count: number): void {
   ];
   for (let round = -1; round < count; round++) {
     for (const [variant, command] of programs) {
-      const { wholeSeconds: seconds, failed } = runProgram(command, { stdout: "ignore" });
+      const { elapsedSeconds: seconds, failed } = runProgram(command, { stdout: "ignore" });
       if (failed !== undefined) appendFailed(out, variant, round, failed);
       // The first one reads the files from disk.
       else if (round >= 0) append(out, variant, round, { flows: 0, seconds });
@@ -146,7 +146,7 @@ function longRuns(folder: string, out: string, lines: number): void {
     const { peakResidentBytes } = report;
     append(out, variant, 0, {
       flows,
-      seconds: ended.wholeSeconds,
+      seconds: ended.elapsedSeconds,
       collectorPausesMs: pauses,
       ...(peakResidentBytes === undefined ? {} : { peakResidentBytes }),
     });

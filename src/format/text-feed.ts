@@ -4,7 +4,7 @@ import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { FlowFeed, LineNotes } from "./feed.ts";
-import { LinesAgain } from "./lines-again.ts";
+import { RereadLines } from "./reread-lines.ts";
 import { type FlowRefusal, type Refusals, refusalOfSyntax } from "./refusals.ts";
 import type { ByteSource } from "./source.ts";
 import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
@@ -31,7 +31,7 @@ export type LineEncoder = {
 export class TextFeed implements FlowFeed {
   readonly #lines: LineReader;
   /** Of an input that can be read twice; of any other one lines are kept while their flows are on their way. */
-  readonly #readAgain: LinesAgain | undefined;
+  readonly #readAgain: RereadLines | undefined;
   readonly #encoder: LineEncoder;
   /** The current line found no room and is still to be encoded. */
   #repeats = false;
@@ -44,7 +44,7 @@ export class TextFeed implements FlowFeed {
     encoder: LineEncoder = new FlowLineEncoder(options),
   ) {
     this.#lines = new LineReader(source);
-    this.#readAgain = source.reopen === undefined ? undefined : new LinesAgain(source.reopen);
+    this.#readAgain = source.reopen === undefined ? undefined : new RereadLines(source.reopen);
     this.#encoder = encoder;
   }
 

@@ -71,7 +71,7 @@ export function dumpFlows(
         check?.add(view);
         // Its actions did not fit the dump's chunk: the flow alone has them.
         const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
-        const complete = cut ? readWhole(datapath, view) : view;
+        const complete = cut ? readComplete(datapath, view) : view;
         if (complete !== undefined) return complete;
       }
     },
@@ -80,7 +80,7 @@ export function dumpFlows(
 }
 
 // Undefined where the flow is gone meanwhile.
-function readWhole(datapath: DatapathHandle, cut: FlowParts): FlowParts | undefined {
+function readComplete(datapath: DatapathHandle, cut: FlowParts): FlowParts | undefined {
   let complete: FlowParts | undefined;
   getFlow(datapath, identityOf(cut), (view) => {
     complete = { ...view, bytes: view.bytes.slice(0, view.actions.end) };

@@ -9,7 +9,7 @@ import { writeAttribute } from "../key/encode.ts";
 import { SLOT_UNKNOWN } from "../key/levels.ts";
 import { parseKeyAttribute } from "../key/parse.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
-import { isTunnelWhole } from "../key/tunnel-whole.ts";
+import { isTunnelExact } from "../key/tunnel-exact.ts";
 import { SLOT_ENCAP, SLOT_MPLS, SLOT_NSH, SLOT_TUNNEL } from "../key/slots.ts";
 import { SIZE_OF_SLOT, TYPE_OF_SLOT } from "../key/table.ts";
 import type { PortNames } from "../ports.ts";
@@ -34,7 +34,7 @@ export function parseSet(
   const slot = parseKeyAttribute(cursor, RECORD, ports);
   const [word] = RECORD.userspace;
   if (word !== undefined) failUserspaceOnly(cursor, word.name, word.kind, word.at);
-  if (slot === SLOT_TUNNEL && !isTunnelWhole(RECORD)) {
+  if (slot === SLOT_TUNNEL && !isTunnelExact(RECORD)) {
     cursor.fail("no masks: set(tunnel(…)) writes whole fields", maskAt(cursor, start));
   }
   if (slot === SLOT_ENCAP && RECORD.count[1] !== 0) cursor.fail("nothing in encap()", start);

@@ -90,11 +90,11 @@ export function parseOwner(cursor: Cursor): Test {
   const name = cursor.slice(start, cursor.tokenEnd());
   if (name === "") cursor.fail('an owner\'s name, or "" for nobody');
   cursor.position = cursor.tokenEnd();
-  const seed = ufidSeed(name === NOBODY ? "" : name);
+  const seed = ufidSeed(name === NO_OWNER_WORD ? "" : name);
   return ({ parts }) => isOwned(parts, seed) === (comparison === "=");
 }
 
-const NOBODY = '""';
+const NO_OWNER_WORD = '""';
 
 function expectComparison(cursor: Cursor): Comparison {
   const found = parseComparison(cursor);

@@ -4,7 +4,7 @@ import type { PrintStyle } from "../text/field-print.ts";
 import { printField } from "../text/field-print.ts";
 import { isZero } from "../bytes.ts";
 import type { Field } from "../text/field.ts";
-import { areBytesWhole, be16, getField, isFieldWhole, setField, u8 } from "../text/field.ts";
+import { areBytesExact, be16, getField, isFieldExact, setField, u8 } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import type { TextSink } from "../text/sink.ts";
 import { TUNNEL_OPTIONS_MAX } from "./levels.ts";
@@ -104,7 +104,7 @@ export function unmaskReservedBits(
 }
 
 /** Whether every part of every option is there with all of its bits, or zero. */
-export function isGeneveWhole(
+export function isGeneveExact(
   bytes: Uint8Array,
   key: number,
   mask: number,
@@ -113,8 +113,8 @@ export function isGeneveWhole(
   for (let at = 0; at + HEADER <= length;) {
     const size = getField(LENGTH, bytes, key + at) * 4;
     for (const field of [CLASS, TYPE, LENGTH])
-      if (!isFieldWhole(field, bytes, key + at, mask + at)) return false;
-    if (!areBytesWhole(bytes, key + at + HEADER, mask + at + HEADER, size)) return false;
+      if (!isFieldExact(field, bytes, key + at, mask + at)) return false;
+    if (!areBytesExact(bytes, key + at + HEADER, mask + at + HEADER, size)) return false;
     at += HEADER + size;
   }
   return true;

@@ -290,13 +290,13 @@ export function setFull(field: Field, bytes: Uint8Array, mask: number): void {
 }
 
 /** All bits of a field are matched, or none, and then it is zero. */
-export function isFieldWhole(field: Field, bytes: Uint8Array, key: number, mask: number): boolean {
+export function isFieldExact(field: Field, bytes: Uint8Array, key: number, mask: number): boolean {
   const bits = getField(field, bytes, mask);
   return bits === field.full || (bits === 0 && getField(field, bytes, key) === 0);
 }
 
-/** As {@link isFieldWhole}, of bytes. */
-export function areBytesWhole(bytes: Uint8Array, key: number, mask: number, size: number): boolean {
+/** As {@link isFieldExact}, of bytes. */
+export function areBytesExact(bytes: Uint8Array, key: number, mask: number, size: number): boolean {
   let ones = true;
   let zeros = true;
   for (let i = 0; i < size; i++) {

@@ -7,7 +7,7 @@ import { assert } from "../../sys/errors.ts";
 import type { FlowRequests } from "../../ovs/flow-requests.ts";
 import type { FlowFeed } from "../feed.ts";
 import type { FlowRefusal, Refusals } from "../refusals.ts";
-import { LINE_AT, MessageCopier, wholeRun } from "./messages.ts";
+import { LINE_AT, MessageCopier, readyRun } from "./messages.ts";
 import { changeOwner, type NamelessPort, resolvePorts } from "./ports.ts";
 import { FlowSetReader } from "./reader.ts";
 import { type ByteSource, UnreadableInputError } from "../source.ts";
@@ -149,7 +149,7 @@ export class FlowSetFeed implements FlowFeed {
     const stop = unknown?.at ?? end;
     const { batch } = requests;
     if (this.#sendsAsIs) {
-      const runEnd = wholeRun(words, this.#at, stop, batch.limit);
+      const runEnd = readyRun(words, this.#at, stop, batch.limit);
       // What was copied before goes first.
       if (runEnd > this.#at)
         return batch.count > 0 ? requests : this.#takeAsItLies(requests, runEnd);

@@ -121,7 +121,7 @@ export function hasOwnUfid(words: Int32Array, at: number): boolean {
  * @param end word where the last one ends
  * @returns the word behind the last one; `at` for none
  */
-export function wholeRun(words: Int32Array, at: number, end: number, countMax: number): number {
+export function readyRun(words: Int32Array, at: number, end: number, countMax: number): number {
   let next = at;
   for (let count = 0; next < end && count < countMax; count++) {
     if (words[next + GENERIC_AT] === GENERIC_DEL) break;

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import type { FlowLineOptions } from "../../flow/line.ts";
 import type { NumberedPort } from "../../flow/ports.ts";
 import type { FlowFeed, LineNotes } from "../../format/feed.ts";
-import { LinesAgain } from "../../format/lines-again.ts";
+import { RereadLines } from "../../format/reread-lines.ts";
 import { fileSource, UnreadableInputError } from "../../format/source.ts";
 import type { Refusals } from "../../format/refusals.ts";
 import type { FlowRequests } from "../../ovs/flow-requests.ts";
@@ -56,7 +56,7 @@ export class WorkerFeed implements FlowFeed {
   #sending: SharedBatch | undefined;
   #ended = false;
   #failure: MillraceError | undefined;
-  readonly #lines: LinesAgain;
+  readonly #lines: RereadLines;
   readonly #openHere: () => FlowFeed;
   /** The same flows, where the thread did not start. */
   #here: FlowFeed | undefined;
@@ -71,7 +71,7 @@ export class WorkerFeed implements FlowFeed {
     this.name = order.path;
     this.bytesTotal = bytesTotal;
     const { mtimeMs } = statSync(order.path);
-    this.#lines = new LinesAgain(() =>
+    this.#lines = new RereadLines(() =>
       statSync(order.path).mtimeMs === mtimeMs ? fileSource(order.path) : undefined,
     );
     const shared = Array.from({ length: BATCHES }, () => shareBatch(size.messages, size.bytes));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Datapath } from "../../src/index.ts";
 import { MILLRACE, witness } from "./lab.ts";
 
-const APART = join(import.meta.dir, "apart");
+const ISOLATED = join(import.meta.dir, "isolated");
 
 /** What a test that fails in its middle leaves: all of it under names that the next one wants. */
 const LEAVES = `
@@ -33,7 +33,7 @@ function commands(): readonly string[] {
 
 test("what a test leaves behind is gone with it, and its status is told", () => {
   for (let round = 0; round < 2; round++) {
-    const { exitCode, stderr } = Bun.spawnSync(["sh", APART, "sh", "-c", LEAVES], {
+    const { exitCode, stderr } = Bun.spawnSync(["sh", ISOLATED, "sh", "-c", LEAVES], {
       stderr: "pipe",
       env: { ...process.env, MILLRACE },
     });

@@ -5,7 +5,7 @@ import { LineReader } from "./text-lines.ts";
  * Lines of an input that can be read once more: whoever asks for one has it read again, up to there. Nothing
  * is kept for it while all goes well.
  */
-export class LinesAgain {
+export class RereadLines {
   readonly #open: () => ByteSource | undefined;
   #lines: LineReader | undefined;
 

@@ -1,6 +1,6 @@
 import type { Field } from "../text/field.ts";
-import { areBytesWhole, getField, isFieldWhole, readContainer } from "../text/field.ts";
-import { isGeneveWhole } from "./geneve.ts";
+import { areBytesExact, getField, isFieldExact, readContainer } from "../text/field.ts";
+import { isGeneveExact } from "./geneve.ts";
 import type { KeyRecord } from "./record.ts";
 import { keyOffset, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
@@ -17,24 +17,24 @@ const PARTS: readonly (readonly [number, readonly Field[]])[] = [
  * Whether every part of the tunnel is there with all of its bits, or not at all: as set() writes it,
  * which has no masks.
  */
-export function isTunnelWhole(record: KeyRecord): boolean {
+export function isTunnelExact(record: KeyRecord): boolean {
   const { bytes } = record;
   const key = keyOffset(0, SLOT_TUNNEL);
   const mask = maskOffset(0, SLOT_TUNNEL);
   const present = readContainer(bytes, key + T.TUNNEL_PRESENT, 4, false);
   for (const [index, { offset, size }] of T.TUNNEL_FIELDS.entries()) {
-    if (((present >>> index) & 1) === 1 && !areBytesWhole(bytes, key + offset, mask + offset, size))
+    if (((present >>> index) & 1) === 1 && !areBytesExact(bytes, key + offset, mask + offset, size))
       return false;
   }
   for (const [bit, fields] of PARTS) {
-    if ((present & bit) !== 0 && !fields.every((field) => isFieldWhole(field, bytes, key, mask)))
+    if ((present & bit) !== 0 && !fields.every((field) => isFieldExact(field, bytes, key, mask)))
       return false;
   }
   if ((present & T.TUNNEL_HAS_ERSPAN) !== 0) {
     const fields = T.erspanFields(getField(T.ERSPAN_VERSION, bytes, key));
-    return [T.ERSPAN_VERSION, ...fields].every((field) => isFieldWhole(field, bytes, key, mask));
+    return [T.ERSPAN_VERSION, ...fields].every((field) => isFieldExact(field, bytes, key, mask));
   }
   if ((present & T.TUNNEL_HAS_GENEVE) === 0) return true;
   const length = readContainer(bytes, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
-  return isGeneveWhole(bytes, key + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS, length);
+  return isGeneveExact(bytes, key + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS, length);
 }
