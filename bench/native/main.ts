@@ -85,8 +85,8 @@ function parsers(folder: string, out: string, rounds: number, dpif: string | und
 
 /** Times whole processes, in turn, so that whatever else the machine does falls on all alike. */
 function starts(folder: string, out: string, count: number): void {
-  const one = join(folder, "one.txt");
-  writeSample(one, 1);
+  const file = join(folder, "one.txt");
+  writeSample(file, 1);
   const programs: readonly (readonly [Native, readonly string[]])[] = [
     // Not millrace: what this one gains or loses from run to run is the machine's, or Bun's.
     [{ id: "start-bun", name: "start of bun -e 0", program: "bun" }, [process.execPath, "-e", "0"]],
@@ -100,7 +100,7 @@ function starts(folder: string, out: string, count: number): void {
         name: "start of millrace load --dry-run, one flow",
         program: "millrace",
       },
-      [MILLRACE, "load", one, "--dry-run"],
+      [MILLRACE, "load", file, "--dry-run"],
     ],
   ];
   for (let round = -1; round < count; round++) {

@@ -59,7 +59,7 @@ export class FlowGroups {
     const table = this.#table;
     const values = this.#valuesOf(group);
     return Object.fromEntries([
-      ...this.#columns.map(({ name, of }, i) => [name, jsonOf(values[i], of)]),
+      ...this.#columns.map(({ name, part }, i) => [name, jsonOf(values[i], part)]),
       ["flows", table.flows[group]],
       ...this.#sums.map((sum) => [sum, table[sum][group]]),
     ]);
@@ -98,7 +98,7 @@ export class FlowGroups {
 }
 
 /** As a dump in JSON has it. */
-function jsonOf(value: string | null | undefined, of: FlowColumn["of"]): JsonScalar | null {
+function jsonOf(value: string | null | undefined, part: FlowColumn["part"]): JsonScalar | null {
   if (value === null || value === undefined) return null;
-  return of === "actions" ? value : scalarOf(value);
+  return part === "actions" ? value : scalarOf(value);
 }

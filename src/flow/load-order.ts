@@ -91,7 +91,7 @@ export class LoadOrder<Flow extends FlowParts> {
 type Step<Flow> = { readonly flow: Flow; readonly earlier: Iterator<Member<Flow>> };
 
 /** A flow and its class. */
-type Member<Flow> = { readonly flow: Flow; readonly of: MaskClass<Flow> };
+type Member<Flow> = { readonly flow: Flow; readonly masks: MaskClass<Flow> };
 
 /**
  * Flows in an order in which none comes after one that it overlaps, by looking at pairs. Flows that were
@@ -110,7 +110,7 @@ function* oneByOne<Flow extends FlowParts>(
   };
   for (const masks of classes) {
     for (const flow of masks.waiting) {
-      enter({ flow, of: masks });
+      enter({ flow, masks });
       for (let step = path.at(-1); step !== undefined; step = path.at(-1)) {
         const next = step.earlier.next();
         if (next.done !== true) {
@@ -126,16 +126,17 @@ function* oneByOne<Flow extends FlowParts>(
 
 // Those that would be refused while the flow is there.
 function* earlierThan<Flow extends FlowParts>(
-  { flow, of }: Member<Flow>,
+  { flow, masks }: Member<Flow>,
   classes: readonly MaskClass<Flow>[],
 ): Generator<Member<Flow>, void> {
   const held = new KeyRecord();
   const record = new KeyRecord();
   readMatch(flow, held);
   for (const earlier of classes) {
-    if (!of.before.has(earlier)) continue;
+    if (!masks.before.has(earlier)) continue;
     for (const member of earlier.waiting) {
-      if (readMatch(member, record) && overlaps(record, held)) yield { flow: member, of: earlier };
+      if (readMatch(member, record) && overlaps(record, held))
+        yield { flow: member, masks: earlier };
     }
   }
 }

@@ -112,8 +112,8 @@ async function printGroups(
   const columns = groupBy === undefined ? [] : parseColumns(groupBy, ports);
   const groups = new FlowGroups(columns, sum ?? []);
   const omit = omitting({
-    match: filter?.needs.match === true || columns.some(({ of }) => of === "match"),
-    actions: filter?.needs.actions === true || columns.some(({ of }) => of === "actions"),
+    match: filter?.needs.match === true || columns.some(({ part }) => part === "match"),
+    actions: filter?.needs.actions === true || columns.some(({ part }) => part === "actions"),
   });
   for (const view of dumpFlows(datapath, { omit, check })) {
     if (where === undefined || where(view)) groups.add(view);

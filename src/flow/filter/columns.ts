@@ -14,7 +14,7 @@ import type { Subject } from "./subject.ts";
 export type FlowColumn = {
   readonly name: string;
   /** What it is asked about. */
-  readonly of: "match" | "actions";
+  readonly part: "match" | "actions";
   /** Prints its value as a flow has it. @returns false where the flow does not match it: nothing was printed */
   readonly print: (subject: Subject, out: TextSink) => boolean;
 };
@@ -55,7 +55,7 @@ function parseColumn(cursor: Cursor, ports: PortNames | undefined): FlowColumn {
 function actionsColumn(ports: PortNames | undefined): FlowColumn {
   return {
     name: "actions",
-    of: "actions",
+    part: "actions",
     print: ({ parts: { bytes, actions } }, out) => {
       printActions(out, bytes, actions.start, actions.end, ports);
       return true;
@@ -69,7 +69,7 @@ function fieldColumn(asked: FlowField, field: Field, ports: PortNames | undefine
   const style = { verbose: false, ports };
   return {
     name: asked.name,
-    of: "match",
+    part: "match",
     print: (subject, out) => {
       const record = subject.match();
       const level = levelIn(record);

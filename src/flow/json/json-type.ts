@@ -206,7 +206,7 @@ function actionType(action: ActionSpec): JsonType {
     case "nest": {
       const required = form.members.members
         .filter((member) => member.required)
-        .map((one) => one.name);
+        .map((member) => member.name);
       const members = form.members.members.map(memberType);
       return object(about, members, { required, bare: form.members.bare });
     }

@@ -8,25 +8,25 @@ const SHAPES_MAX = 64;
 /** The most lines that go the slow way before another shape is made. */
 const PAUSE_MAX = 4096;
 
-type Entry<Of> = {
+type Entry<Facts> = {
   readonly shape: Shape;
-  readonly of: Of;
+  readonly facts: Facts;
   /** It has encoded a line since it was made. */
   isOfUse: boolean;
   /** The line that it was used for last, or made of. */
   usedAt: number;
   /** What encoded the line after the last one of this: forms often come in turns. */
-  next: Entry<Of> | undefined;
+  next: Entry<Facts> | undefined;
 };
 
 /**
  * The shapes of the lines that came last. Where lines have nothing in common, making shapes does not
  * pay: the pause between two grows each time one goes that encoded nothing.
  */
-export class ShapeCache<Of> {
-  readonly #entries: Entry<Of>[] = [];
+export class ShapeCache<Facts> {
+  readonly #entries: Entry<Facts>[] = [];
   #most = SHAPES_FIRST;
-  #last: Entry<Of> | undefined;
+  #last: Entry<Facts> | undefined;
   #lines = 0;
   #pause = 0;
   #missed = 0;
@@ -35,7 +35,12 @@ export class ShapeCache<Of> {
    * Encodes a line by a shape that it matches, at the writer's position.
    * @returns what was stored with the shape, or undefined where none matches: nothing was written
    */
-  encode(bytes: Uint8Array, start: number, end: number, writer: AttributeWriter): Of | undefined {
+  encode(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    writer: AttributeWriter,
+  ): Facts | undefined {
     const likely = this.#last?.next;
     if (likely?.shape.encode(bytes, start, end, writer) === true) return this.#use(likely);
     const entries = this.#entries;
@@ -57,11 +62,11 @@ export class ShapeCache<Of> {
     return this.#missed++ >= this.#pause;
   }
 
-  add(shape: Shape, of: Of): void {
+  add(shape: Shape, facts: Facts): void {
     this.#missed = 0;
     const entries = this.#entries;
     if (entries.length === this.#most) this.#makeRoom();
-    const entry = { shape, of, isOfUse: false, usedAt: 0, next: undefined };
+    const entry = { shape, facts, isOfUse: false, usedAt: 0, next: undefined };
     entries.unshift(entry);
     this.#follow(entry);
   }
@@ -79,13 +84,13 @@ export class ShapeCache<Of> {
     this.#pause = oldest.isOfUse ? 0 : Math.min(PAUSE_MAX, this.#pause * 2 + 1);
   }
 
-  #use(entry: Entry<Of>): Of {
+  #use(entry: Entry<Facts>): Facts {
     entry.isOfUse = true;
     this.#follow(entry);
-    return entry.of;
+    return entry.facts;
   }
 
-  #follow(entry: Entry<Of>): void {
+  #follow(entry: Entry<Facts>): void {
     entry.usedAt = ++this.#lines;
     if (this.#last !== undefined) this.#last.next = entry;
     this.#last = entry;

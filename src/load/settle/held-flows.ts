@@ -137,10 +137,10 @@ export class HeldFlows {
 }
 
 /** Why a request is not carried out: what it names is another flow. @param byUfid it names it by UFID */
-export function otherFlowReason(byUfid: boolean, other: string): string {
+export function otherFlowReason(byUfid: boolean, name: string): string {
   return byUfid
-    ? `its UFID is that of another flow: ${other}`
-    : `a flow with this key is there under another mask: ${other}`;
+    ? `its UFID is that of another flow: ${name}`
+    : `a flow with this key is there under another mask: ${name}`;
 }
 
 /** A flow's key and mask in text, and what it is identified by. */
