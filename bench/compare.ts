@@ -148,7 +148,7 @@ function referencesOf(own: Rounds, both: readonly Both[]): Pair[] {
   return pairsWhere(({ program, part }) => program === "C" && inLab(part) === inLab(own.part));
 }
 
-const PARTS_OF_LAB: ReadonlySet<Part> = new Set(LAB_PARTS);
+export const PARTS_OF_LAB: ReadonlySet<Part> = new Set(LAB_PARTS);
 
 function inLab(part: Part): boolean {
   return PARTS_OF_LAB.has(part);

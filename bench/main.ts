@@ -16,7 +16,7 @@ import { temporaryFolder } from "../src/lab/trust.ts";
 import { MillraceError } from "../src/sys/errors.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { barsOf } from "./bars.ts";
-import { compareRuns, printComparison } from "./compare.ts";
+import { compareRuns, printComparison, PARTS_OF_LAB } from "./compare.ts";
 import { describeEnvironment, loadAverage } from "./environment.ts";
 import { figuresOf } from "./figures.ts";
 import { LAB_PARTS, type LabPart, type Part, PARTS, type Results, type Run } from "./model.ts";
@@ -29,7 +29,6 @@ import { runProgram } from "./program.ts";
 import { appendLine, readResults, ResultsError } from "./results-file.ts";
 import { fullSize, quickSize, type Size } from "./size.ts";
 
-const PARTS_OF_LAB: ReadonlySet<Part> = new Set(LAB_PARTS);
 const ROOT = join(import.meta.dir, "..");
 
 type Options = {

@@ -3,7 +3,13 @@ import { notOneFlow } from "./flow/text/syntax-error.ts";
 import type { FlowFilter } from "./flow/filter/filter.ts";
 import { identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
-import { type ByteRange, type FlowParts, identityOf, type FlowIdentity } from "./flow/parts.ts";
+import {
+  type ByteRange,
+  type FlowParts,
+  identityOf,
+  type FlowIdentity,
+  FLOW_BYTES_MAX,
+} from "./flow/parts.ts";
 import type { PortNames } from "./flow/ports.ts";
 import { ufidOf } from "./flow/text/ufid.ts";
 import { Account } from "./load/account.ts";
@@ -143,9 +149,6 @@ function findName(target: LoadTarget, flow: FlowName): NamedFlow {
   if (!encoder.encode(line, 0, line.length, 1, writer)) throw notOneFlow(flow);
   return Flow.fromAttributes(writer.memory.u8, 0, writer.position);
 }
-
-/** Room for the longest name: a key and a mask. */
-const FLOW_BYTES_MAX = 200 << 10;
 
 function writeName(writer: AttributeWriter, { bytes, ufid, key, mask }: FlowParts): void {
   const put = (type: number, { start, end }: ByteRange): void => {

@@ -1,3 +1,4 @@
+import { BUN, MILLRACE, ROOT } from "../variants/programs.ts";
 import { writeError } from "../../src/cli/output.ts";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,10 +11,6 @@ import { readReport, runProgram } from "../program.ts";
 import { TEXT_FLOWS } from "./text-to-bytes.ts";
 
 // The part `native` of the suite: what needs no datapath, on the host's own kernel.
-
-const ROOT = join(import.meta.dir, "../..");
-const BUN = join(ROOT, "src/cli/bun");
-const MILLRACE = join(ROOT, "src/cli/millrace");
 
 /** How much the part `native` does. */
 type NativeSize = {

@@ -6,7 +6,7 @@ import type { Files } from "./files.ts";
 
 // The programs that several parts run: millrace in each of its ways, and the C program.
 
-const ROOT = join(import.meta.dir, "../..");
+export const ROOT: string = join(import.meta.dir, "../..");
 /** The launcher of Bun, and of scripts. */
 export const BUN: string = join(ROOT, "src/cli/bun");
 /** The launcher, as a user's shell finds it. */

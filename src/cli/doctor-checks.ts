@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
 import { release } from "node:os";
 import { LabError } from "../lab/error.ts";
 import { planUmlMemory } from "../lab/memory.ts";
 import { REPLY_COST_BYTES } from "../netlink/reply-cost.ts";
 import { OvsChannel } from "../ovs/channel.ts";
-import { vswitchdProcesses } from "../ovs/vswitchd.ts";
+import { vswitchdProcesses, readText } from "../ovs/vswitchd.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { iovMax } from "../sys/libc.ts";
 import { OVS_DATAPATH_FAMILY } from "../uapi/openvswitch.ts";
@@ -170,13 +169,4 @@ function checkCompiler(): Check {
         remedy: "sudo apt-get install gcc libc6-dev",
       }
     : { what: "C compiler", verdict: "ok", found };
-}
-
-// What cannot be read counts as empty: a process may end between two looks.
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -1,3 +1,10 @@
+/** The largest numbers of 16 and of 32 bits. */
+export const U16_MAX = 0xffff;
+export const U32_MAX = 0xffff_ffff;
+
+/** What a number of 64 bits is parted by: a product of it is exact, and no shift. */
+export const TWO_32 = 0x1_0000_0000;
+
 /** 16 bits in host order. */
 export function u16At(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);
@@ -21,6 +28,12 @@ export function be32At(bytes: Uint8Array, at: number): number {
 /** `size` bytes at `at` are all zero. */
 export function isZero(bytes: Uint8Array, at: number, size: number): boolean {
   for (let i = 0; i < size; i++) if (bytes[at + i] !== 0) return false;
+  return true;
+}
+
+/** Every bit of `size` bytes at `at` is set. */
+export function areOnes(bytes: Uint8Array, at: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
   return true;
 }
 

@@ -15,14 +15,12 @@ import {
   identityOf,
   newFlowParts,
   type FlowIdentity,
+  FLOW_BYTES_MAX,
 } from "./parts.ts";
 import { printFlow } from "./print.ts";
 import { TextSink } from "./text/sink.ts";
 import { notOneFlow } from "./text/syntax-error.ts";
 import { printUfid, ufidOf } from "./text/ufid.ts";
-
-/** Room for the longest flow: key, mask and actions of 64 KiB each. */
-const FLOW_BYTES_MAX = 200 << 10;
 
 /** Where flows are parsed, one after the other; a flow has its bytes copied. */
 let parseWriter: AttributeWriter | undefined;

@@ -13,6 +13,9 @@ import { normalize } from "./key/normal-form.ts";
 import { KeyRecord } from "./key/record.ts";
 import { NO_OWNER, UFID_SIZE, type UfidSeed, writeUfid } from "./key/ufid.ts";
 
+/** Room for the longest flow: key, mask and actions of 64 KiB each, and headers. */
+export const FLOW_BYTES_MAX: number = 200 << 10;
+
 /** Where the payload of an attribute is; `start` is -1 where there is none. */
 export type ByteRange = { start: number; end: number };
 

@@ -6,9 +6,15 @@ import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { writeFlow } from "../flow/write.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { FlowFeed, LineNotes } from "./feed.ts";
-import { type FlowRefusal, type Refusals, refusalOfSyntax } from "./refusals.ts";
+import {
+  type FlowRefusal,
+  type Refusals,
+  refusalOfSyntax,
+  NO_KEY,
+  TOO_LONG_MESSAGE,
+} from "./refusals.ts";
 import { brokenOff, UnreadableInputError } from "./source.ts";
-import { LINE_BYTES_MAX } from "./text-lines.ts";
+import { LINE_BYTES_MAX, TOO_LONG_LINE } from "./text-lines.ts";
 
 /** What a script gives: a line of text, or a flow, which never becomes text. */
 export type FlowItem = string | Flow;
@@ -88,7 +94,7 @@ export class FlowsFeed implements FlowFeed {
       if (!this.#take(item, requests, refusals)) {
         if (batch.count === 0) {
           // An empty arena without room for one flow: it is longer than netlink carries.
-          this.#refuse(refusals, "EMSGSIZE", "longer than a netlink message can be");
+          this.#refuse(refusals, "EMSGSIZE", TOO_LONG_MESSAGE);
         } else {
           this.line--;
           this.#kept.pop();
@@ -153,7 +159,7 @@ export class FlowsFeed implements FlowFeed {
   #takeText(text: string, requests: FlowRequests, refusals: Refusals): boolean {
     const size = this.#encodeText(text);
     if (size > LINE_BYTES_MAX) {
-      this.#refuse(refusals, "LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`);
+      this.#refuse(refusals, "LINE_TOO_LONG", TOO_LONG_LINE);
       return true;
     }
     const encoder = this.#encoder;
@@ -186,7 +192,7 @@ export class FlowsFeed implements FlowFeed {
       return true;
     }
     if (written === "nameless" && isDelete) {
-      this.#refuse(refusals, "NO_KEY", "a delete without a key would flush: it names no flow");
+      this.#refuse(refusals, "NO_KEY", NO_KEY);
       return true;
     }
     return requests.commit(this.#mode, this.line);

@@ -25,6 +25,10 @@ export type SyntaxFacts = {
   readonly suggestion?: string;
 };
 
+/** Why a flow is refused, in the words of every format. */
+export const TOO_LONG_MESSAGE = "longer than a netlink message can be";
+export const NO_KEY = "a delete without a key would flush: it names no flow";
+
 /** The refusal of a line that is not in the language. */
 export function refusalOfSyntax(line: number, error: FlowSyntaxError): FlowRefusal {
   const { column, code, reason, text, caretAt: caret, found, expected, suggestion } = error;

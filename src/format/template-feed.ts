@@ -2,7 +2,7 @@ import type { TemplateReader } from "../flow/template.ts";
 import type { Batch } from "../netlink/batch.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { FlowFeed } from "./feed.ts";
-import type { FlowRefusal, Refusals } from "./refusals.ts";
+import { type FlowRefusal, type Refusals, TOO_LONG_MESSAGE } from "./refusals.ts";
 import { brokenOff } from "./source.ts";
 
 // Feeds a load with a template's rows.
@@ -10,7 +10,7 @@ import { brokenOff } from "./source.ts";
 const TOO_LONG: Omit<FlowRefusal, "line"> = {
   column: 1,
   code: "EMSGSIZE",
-  reason: "longer than a netlink message can be",
+  reason: TOO_LONG_MESSAGE,
   text: "",
 };
 

@@ -5,9 +5,9 @@ import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { FlowFeed, LineNotes } from "./feed.ts";
 import { RereadLines } from "./reread-lines.ts";
-import { type FlowRefusal, type Refusals, refusalOfSyntax } from "./refusals.ts";
+import { type FlowRefusal, type Refusals, refusalOfSyntax, TOO_LONG_MESSAGE } from "./refusals.ts";
 import type { ByteSource } from "./source.ts";
-import { LINE_BYTES_MAX, LineReader } from "./text-lines.ts";
+import { LineReader, TOO_LONG_LINE } from "./text-lines.ts";
 
 /** What turns lines into the attributes of flow requests: `FlowLineEncoder`, and who does as it does. */
 export type LineEncoder = {
@@ -83,7 +83,7 @@ export class TextFeed implements FlowFeed {
       if (!this.#take(requests, refusals)) {
         // An empty arena without room for one flow: it is longer than netlink carries.
         if (batch.count > 0) this.#repeats = true;
-        else refusals.add(refusalOf(this.line, "EMSGSIZE", "longer than a netlink message can be"));
+        else refusals.add(refusalOf(this.line, "EMSGSIZE", TOO_LONG_MESSAGE));
         return requests;
       }
       if (batch.full || refusals.full) return requests;
@@ -104,7 +104,7 @@ export class TextFeed implements FlowFeed {
   #take(requests: FlowRequests, refusals: Refusals): boolean {
     const { buffer, start, end, line, overlong } = this.#lines;
     if (overlong) {
-      refusals.add(refusalOf(line, "LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`));
+      refusals.add(refusalOf(line, "LINE_TOO_LONG", TOO_LONG_LINE));
       return true;
     }
     const encoder = this.#encoder;

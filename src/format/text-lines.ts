@@ -10,6 +10,7 @@ const BUFFER_BYTES = 256 << 10;
  * actions each) is shorter in text.
  */
 export const LINE_BYTES_MAX: number = 1 << 20;
+export const TOO_LONG_LINE: string = `longer than ${LINE_BYTES_MAX} bytes`;
 
 /** A text file has no zero byte; a binary one shows one early. */
 const BINARY_LOOK_BYTES = 8192;

@@ -1,8 +1,5 @@
 import { MillraceError } from "../sys/errors.ts";
 
-export const U16_MAX = 0xffff;
-export const U32_MAX = 0xffff_ffff;
-
 /** Bytes of an interface's name: IFNAMSIZ without its end. */
 const NAME_BYTES_MAX = 15;
 

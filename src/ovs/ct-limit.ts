@@ -1,3 +1,4 @@
+import { U16_MAX, U32_MAX } from "../flow/bytes.ts";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import { MillraceError, NotSupportedError } from "../sys/errors.ts";
 import {
@@ -10,7 +11,7 @@ import {
   OVS_ZONE_LIMIT_DEFAULT_ZONE,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
-import { checkNumber, U16_MAX, U32_MAX, usage } from "./check.ts";
+import { checkNumber, usage } from "./check.ts";
 
 /** A conntrack zone; `default` stands for all that have no limit of their own. */
 export type CtZone = number | "default";

@@ -1,3 +1,4 @@
+import { U32_MAX } from "../flow/bytes.ts";
 import { AttributeReader, counterAt, decodeString } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
@@ -24,7 +25,7 @@ import {
   OVS_DP_F_VPORT_PIDS,
 } from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
-import { checkName, checkNumber, isName, U32_MAX, usage } from "./check.ts";
+import { checkName, checkNumber, isName, usage } from "./check.ts";
 
 /** What can be switched on for a datapath (OVS_DP_F_*). */
 export type DatapathFeature = "unaligned" | "vport-pids" | "tc-recirc-sharing" | "per-cpu-upcalls";

@@ -1,3 +1,4 @@
+import { U32_MAX } from "../flow/bytes.ts";
 import { AttributeReader, counterAt } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
@@ -25,7 +26,7 @@ import {
   OVS_METER_VERSION,
 } from "../uapi/openvswitch.ts";
 import { type OvsMessage, onMessage } from "./channel.ts";
-import { checkNumber, U32_MAX } from "./check.ts";
+import { checkNumber } from "./check.ts";
 import type { DatapathHandle } from "./datapath.ts";
 
 /** What the kernel's meters can do. */

@@ -1,3 +1,4 @@
+import { U16_MAX } from "../flow/bytes.ts";
 import { parseActions } from "../flow/action/parse.ts";
 import { writeKey } from "../flow/key/encode.ts";
 import { normalize } from "../flow/key/normal-form.ts";
@@ -26,7 +27,7 @@ import {
   OVS_PACKET_FAMILY,
   OVS_PACKET_VERSION,
 } from "../uapi/openvswitch.ts";
-import { checkNumber, U16_MAX } from "./check.ts";
+import { checkNumber } from "./check.ts";
 import type { DatapathHandle } from "./datapath.ts";
 
 /** Why the kernel sent a packet up: it found no flow, or a flow's `userspace` action said so. */

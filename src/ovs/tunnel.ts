@@ -1,3 +1,4 @@
+import { U16_MAX } from "../flow/bytes.ts";
 import { existsSync } from "node:fs";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
@@ -7,7 +8,7 @@ import {
   OVS_VPORT_ATTR_OPTIONS,
   OVS_VXLAN_EXT_GBP,
 } from "../uapi/openvswitch.ts";
-import { checkNumber, U16_MAX, usage } from "./check.ts";
+import { checkNumber, usage } from "./check.ts";
 
 /** What can be chosen of a tunnel port; of any other kind of port, and of GRE, nothing can. */
 export type TunnelOptions = {

@@ -119,7 +119,8 @@ function readLink(path: string): string {
   }
 }
 
-function readText(path: string): string {
+/** What is in a file of the kernel; nothing where it cannot be read: a process may end between two looks. */
+export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {

@@ -1,3 +1,4 @@
+import { usage } from "../../ovs/check.ts";
 import { parseKeyAttribute } from "../../flow/key/parse.ts";
 import { KeyRecord, keyOffset } from "../../flow/key/record.ts";
 import { Cursor } from "../../flow/text/cursor.ts";
@@ -8,7 +9,6 @@ import {
   type Connection,
   type ConnectionTuple,
 } from "../../conntrack/connection.ts";
-import { MillraceError } from "../../sys/errors.ts";
 
 // Which connections `dpctl flush-conntrack` is about.
 
@@ -117,10 +117,6 @@ export class ConnectionMatch {
       else found.icmpId = numberOf(key, value, 0xffff);
     } else throw usage(`invalid conntrack tuple field: ${key}`);
   }
-}
-
-function usage(message: string): MillraceError {
-  return new MillraceError("USAGE", message);
 }
 
 function numberOf(key: string, value: string, max: number): number {

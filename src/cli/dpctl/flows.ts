@@ -8,6 +8,7 @@ import {
   identityOf,
   newFlowParts,
   type FlowIdentity,
+  FLOW_BYTES_MAX,
 } from "../../flow/parts.ts";
 import { printStatistics } from "../../flow/print.ts";
 import type { KernelFeatures } from "../../flow/rules/features.ts";
@@ -181,9 +182,6 @@ function setActions(named: NamedFlow, held: FlowIdentity): void {
   };
   request(session, datapath, { command: OVS_FLOW_CMD_SET, flags: 0, write });
 }
-
-/** Room for the longest flow: key, mask and actions of 64 KiB each. */
-const FLOW_BYTES_MAX = 200 << 10;
 
 // The key and the actions are one line here, and ovs-dpctl says in which of the two it stumbled.
 function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: string): 1 {

@@ -1,11 +1,10 @@
+import { U16_MAX, U32_MAX } from "../../flow/bytes.ts";
 import { type CtLimit, deleteCtLimits, getCtLimits, setCtLimits } from "../../ovs/ct-limit.ts";
 import { EINVAL } from "../../sys/errno.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { errnoOf, strerror, type DpctlSession } from "./session.ts";
 
 // ovs-dpctl's commands for conntrack limits.
-
-const U32_MAX = 0xffff_ffff;
 
 /** `ct-set-limits [DP] [default=L] [zone=N,limit=L]...` */
 export function ctSetLimits(session: DpctlSession, args: readonly string[]): number {
@@ -33,7 +32,7 @@ function limitOf(session: DpctlSession, arg: string, first: boolean): CtLimit {
     const [, key = "", value = ""] = /^([^=]*)=?(.*)$/.exec(part) ?? [];
     if (value === "") session.fail(`field ${key} missing value`, EINVAL);
     if (key !== "zone" && key !== "limit") session.fail(`invalid zone limit field: ${key}`, EINVAL);
-    const number = numberOf(value, key === "zone" ? 0xffff : U32_MAX);
+    const number = numberOf(value, key === "zone" ? U16_MAX : U32_MAX);
     if (number === undefined) session.fail(`failed to parse field ${key}`, EINVAL);
     else if (key === "zone") zone = number;
     else limit = number;

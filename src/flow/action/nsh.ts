@@ -29,7 +29,7 @@ const MDTYPE_2 = 2;
 const MDTYPE_AT = 2;
 
 /** Most bytes of metadata (`NSH_CTX_HDRS_MAX_LEN`). */
-const MD2_MAX = 244;
+export const MD2_MAX = 244;
 
 const BASE = [
   u8("flags", 0, { about: "NSH flags", initial: 0 }),

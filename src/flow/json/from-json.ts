@@ -5,11 +5,10 @@ import { FlowSyntaxError } from "../text/syntax-error.ts";
 import { LineText } from "./line-text.ts";
 import { FlowJsonError } from "./error.ts";
 import { ACTION_TYPES, KEY_TYPES, RAW_TYPE, type JsonType } from "./json-type.ts";
-import { UFID } from "./values.ts";
+import { UFID, isCount, VERBS, RAW_ACTION } from "./values.ts";
 
 /** Most levels of a flow: more than text nests. */
 const DEPTH_MAX = 80;
-const VERBS = /^(add|modify|delete)$/;
 const MEMBERS: readonly string[] = [
   "verb",
   "ufid",
@@ -148,7 +147,7 @@ function writeAction(
   text: LineText,
   depth: number,
 ): void {
-  const raw = /^action[0-9]+$/.test(name);
+  const raw = RAW_ACTION.test(name);
   const type = ACTION_TYPES.get(name) ?? (raw ? RAW_TYPE : undefined);
   if (type === undefined) {
     // The grammar refuses by name what only user space has. Any other word would be a port's name there.
@@ -294,10 +293,6 @@ function percentText(value: unknown, path: string, text: LineText): string {
   if (typeof value !== "number" || !(value >= 0 && value <= 100))
     text.fail(path, value, "a number from 0 to 100");
   return `${value.toFixed(8)}%`;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {

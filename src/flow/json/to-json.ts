@@ -1,3 +1,4 @@
+import { FLOW_BYTES_MAX } from "../parts.ts";
 import { AssertionError } from "../../sys/errors.ts";
 import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
@@ -5,14 +6,10 @@ import { notOneFlow } from "../text/syntax-error.ts";
 import { FlowLineEncoder } from "../line.ts";
 import { ANY_PORTS } from "../ports.ts";
 import { ACTION_TYPES, KEY_TYPES, RAW_TYPE, type JsonType } from "./json-type.ts";
-import { PORT } from "./values.ts";
+import { PORT, VERBS, RAW_ACTION } from "./values.ts";
 import type { ActionJson, FlowJson, JsonScalar, JsonValue, KeyJson } from "./types.ts";
 
 // A flow's printed text as JSON.
-
-const VERB = /^(add|modify|delete)$/;
-
-const FLOW_BYTES_MAX = 200 << 10;
 
 /**
  * The flow of a line as a dump prints it, or `Flow.toString` (with or without UFID, statistics and port
@@ -33,7 +30,7 @@ export function printedLineToJson(line: string): FlowJson {
   const reader = new Reader(line);
   const json: { -readonly [name in keyof FlowJson]: FlowJson[name] } = { key: {} };
   const verb = reader.word(/[ ]/);
-  if (VERB.test(verb) && reader.take(" ")) {
+  if (VERBS.test(verb) && reader.take(" ")) {
     if (verb === "add" || verb === "modify" || verb === "delete") json.verb = verb;
   } else {
     reader.back();
@@ -154,7 +151,7 @@ class Reader {
     const word = this.word(/[(), \t-\r]/);
     if (word === "") this.#fail("an action");
     const type = ACTION_TYPES.get(word);
-    if (type === undefined && !/^action[0-9]+$/.test(word)) return { output: scalarOf(word) };
+    if (type === undefined && !RAW_ACTION.test(word)) return { output: scalarOf(word) };
     return { [word]: this.#member({ type: type ?? RAW_TYPE, group: true }) };
   }
 

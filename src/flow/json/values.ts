@@ -1,3 +1,4 @@
+import { U16_MAX, U32_MAX } from "../bytes.ts";
 import type { Member } from "../action/member.ts";
 import type { Field } from "../text/field.ts";
 
@@ -8,6 +9,12 @@ export type Values = {
   /** Undefined: a string is none of them. */
   readonly pattern: string | undefined;
 };
+
+/** The verbs that a flow may have before it. */
+export const VERBS: RegExp = /^(add|modify|delete)$/;
+
+/** An action that has no name of its own. */
+export const RAW_ACTION: RegExp = /^action[0-9]+$/;
 
 /** What the string of a port may be made of: its name, or a number. */
 // oxlint-disable-next-line no-control-regex -- these end a name
@@ -24,8 +31,6 @@ const NUMBER = "(?:0[xX][0-9a-fA-F]+|[0-9]+)";
 const MAC = "[0-9a-fA-F]{1,2}(?::[0-9a-fA-F]{1,2}){5}";
 const IPV4 = "[0-9]{1,3}(?:\\.[0-9]{1,3}){3}";
 const IPV6 = "[0-9a-fA-F:]+(?:[0-9.]+)?";
-const U16_MAX = 0xffff;
-const U32_MAX = 0xffff_ffff;
 const MAX = Number.MAX_SAFE_INTEGER;
 
 /** Any scalar. */
@@ -95,4 +100,9 @@ function flagsPattern(words: Field["words"]): string {
   const word = `(?:${[...words.filter((name) => name !== undefined), "\\[[0-9a-fA-F]+\\]"].join("|")})`;
   const entry = `(?:${word}|${NUMBER})`;
   return `^(?:${entry}(?:\\|${entry})*(?:/${NUMBER})?|(?:[+-]${word})+)$`;
+}
+
+/** Whether a value is a number that counts things. */
+export function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

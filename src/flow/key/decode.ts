@@ -13,6 +13,7 @@ import {
   SLOT_NSH,
   SLOT_TUNNEL,
   SLOT_VLAN,
+  NO_PORT,
 } from "./slots.ts";
 import { SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT, TYPES } from "./table.ts";
 import { decodeNsh, decodeTunnel, type KeyAttribute } from "./nest-decode.ts";
@@ -23,7 +24,6 @@ export const NO_MASK = -1;
 /** Attributes that mean something in a mask alone. */
 const MASK_ONLY_SLOTS: readonly number[] = [SLOT_ETHERTYPE, SLOT_IN_PORT];
 
-const NO_PORT = 0xffff_ffff;
 /** In the first byte of a tag: it is there. */
 const VLAN_CFI = 0x10;
 

@@ -20,6 +20,7 @@ import {
   SLOT_TCP_FLAGS,
   SLOT_TUNNEL,
   SLOT_VLAN,
+  NO_PORT,
 } from "./slots.ts";
 import { KEY_BY_SLOT, SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
 import { writeTunnel } from "./tunnel-encode.ts";
@@ -32,9 +33,6 @@ const NSH_M_TYPE1 = 1;
 
 /** The flags of TCP that there are. */
 const TCP_FLAGS_ALL = 0x0fff;
-
-/** In a record: no port at all (`ODPP_NONE` of OVS). */
-const NO_PORT = 0xffff_ffff;
 
 /** Writes the attributes of the key, in normal form, into a nest that is open already. */
 export function writeKey(record: KeyRecord, writer: AttributeWriter): void {

@@ -2,7 +2,7 @@ import type { Cursor } from "../text/cursor.ts";
 import { parseBigEndian, parseField } from "../text/field-parse.ts";
 import type { PrintStyle } from "../text/field-print.ts";
 import { printField } from "../text/field-print.ts";
-import { isZero } from "../bytes.ts";
+import { isZero, areOnes } from "../bytes.ts";
 import type { Field } from "../text/field.ts";
 import { areBytesExact, be16, getField, isFieldExact, setField, u8 } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
@@ -138,7 +138,7 @@ export function printGeneve(
     if (size > 0 && (style.verbose || !isZero(bytes, mask + data, size))) {
       out.byte(COMMA);
       printHex(out, bytes, key + data, size);
-      if (!isAllOnes(bytes, mask + data, size)) {
+      if (!areOnes(bytes, mask + data, size)) {
         out.byte(SLASH);
         printHex(out, bytes, mask + data, size);
       }
@@ -182,9 +182,4 @@ function printHex(out: TextSink, bytes: Uint8Array, at: number, size: number): v
   }
   out.hex(bytes[from]!);
   out.hexBytes(bytes, from + 1, at + size);
-}
-
-function isAllOnes(bytes: Uint8Array, at: number, size: number): boolean {
-  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
-  return true;
 }

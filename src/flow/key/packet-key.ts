@@ -17,6 +17,7 @@ import {
   SLOT_MPLS,
   SLOT_ND,
   SLOT_TUNNEL,
+  NO_PORT,
 } from "./slots.ts";
 import { TYPE_OF_SLOT } from "./table.ts";
 import {
@@ -33,7 +34,6 @@ import {
 
 // The key of a packet as an upcall tells it.
 
-const NO_PORT = 0xffff_ffff;
 const EXACT_TYPE = 0xffff;
 
 /** In struct ovs_key_ipv6: the addresses, the label behind them, and proto, tclass, hlimit and frag. */

@@ -24,3 +24,6 @@ export const SLOT_TCP: number = keyNamed("tcp").slot;
 export const SLOT_TCP_FLAGS: number = keyNamed("tcp_flags").slot;
 export const SLOT_ICMPV6: number = keyNamed("icmpv6").slot;
 export const SLOT_ND: number = keyNamed("nd").slot;
+
+/** A key without a port (`ODPP_NONE` of OVS): only the mask is sent. */
+export const NO_PORT = 0xffff_ffff;

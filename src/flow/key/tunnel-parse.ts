@@ -13,8 +13,8 @@ import { CLOSE, COMMA, DASH, EQUALS, OPEN, PLUS, SLASH } from "../text/ascii.ts"
 // Reads the inside of `tunnel(…)`.
 
 const FIELDS: FieldSet = new FieldSet(T.TUNNEL_FIELDS);
-const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
-const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);
+export const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
+export const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);
 const ERSPAN: FieldSet = new FieldSet([
   T.ERSPAN_VERSION,
   ...T.ERSPAN_FIELDS_1,

@@ -1,7 +1,7 @@
+import { GBP, GTPU } from "./tunnel-parse.ts";
 import type { PrintStyle } from "../text/field-print.ts";
 import { isWild, printField } from "../text/field-print.ts";
 import { getField, readContainer } from "../text/field.ts";
-import { FieldSet } from "../text/field-set.ts";
 import { printFlagBits, printSignedFlags } from "../text/flags.ts";
 import type { TextSink } from "../text/sink.ts";
 import { printGeneve } from "./geneve.ts";
@@ -9,9 +9,6 @@ import * as T from "./tunnel-fields.ts";
 import { CLOSE, COMMA, EQUALS } from "../text/ascii.ts";
 
 // Prints the inside of `tunnel(…)`.
-
-const GBP: FieldSet = new FieldSet(T.VXLAN_GBP_FIELDS);
-const GTPU: FieldSet = new FieldSet(T.GTPU_FIELDS);
 
 /** Without these the kernel refuses a tunnel: they are printed even where they are wildcarded. */
 const MANDATORY: number = T.TUNNEL_HAS_DST | T.TUNNEL_HAS_DST6 | T.TUNNEL_HAS_TTL;

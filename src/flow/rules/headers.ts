@@ -19,8 +19,7 @@ import { etherTypeText, isMpls, type MatchFacts, VLAN_CFI_MASK } from "./facts.t
 import { ETH_P_802_2, ETH_P_802_3_MIN } from "../../uapi/packet.ts";
 import { atKey, type Refusal, refuse } from "./refusal.ts";
 
-/** A key without a port in netlink (`ODPP_NONE` of OVS): only the mask is sent. */
-const NO_PORT = 0xffff_ffff;
+// The headers of a key, and of its mask, as the kernel takes them apart.
 
 const TAG_BITS: number = slotBit(S.SLOT_ENCAP) | slotBit(S.SLOT_VLAN) | slotBit(S.SLOT_ETHERTYPE);
 
@@ -170,7 +169,7 @@ function keysOf(record: KeyRecord, level: number, word: number): number {
   const keys = record.present[level * SLOT_WORDS + word]!;
   if (word === METADATA_WORD) {
     const port = record.words[keyOffset(level, S.SLOT_IN_PORT) >> 2];
-    return port === NO_PORT ? keys & ~slotBit(S.SLOT_IN_PORT) : keys;
+    return port === S.NO_PORT ? keys & ~slotBit(S.SLOT_IN_PORT) : keys;
   }
   const type = be16At(record.bytes, keyOffset(level, S.SLOT_ETHERTYPE));
   return type === 0 ? keys & ~slotBit(S.SLOT_ETHERTYPE) : keys;

@@ -126,7 +126,7 @@ function checkMetadata(record: KeyRecord): Refusal | undefined {
 
 function checkPort(record: KeyRecord, level: number): Refusal | undefined {
   const port = u32At(record.bytes, keyOffset(level, S.SLOT_IN_PORT));
-  if (port < F.DP_MAX_PORTS || port === 0xffff_ffff) return undefined;
+  if (port < F.DP_MAX_PORTS || port === S.NO_PORT) return undefined;
   const text = `in_port(${port}): ports are below ${F.DP_MAX_PORTS}`;
   return atSlot(refuse("key.in_port", text), S.SLOT_IN_PORT, level);
 }

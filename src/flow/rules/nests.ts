@@ -1,3 +1,4 @@
+import { MD2_MAX } from "../action/nsh.ts";
 import * as uapi from "../../uapi/openvswitch.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import {
@@ -11,9 +12,6 @@ import { FEATURE } from "../feature.ts";
 import type { ActionContext } from "./action-context.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 import { NLA_F_NESTED } from "../../uapi/netlink.ts";
-
-/** Most bytes of NSH metadata (`NSH_CTX_HDRS_MAX_LEN`). */
-const NSH_METADATA_MAX = 244;
 
 /**
  * `validate_userspace()`: the last PID counts, and must not be 0. The kernel parses it liberally:
@@ -129,8 +127,8 @@ export function checkPushNsh({ bytes, start, end }: ActionContext): Refusal | un
     const type = size < 0 ? 0 : attributeType(bytes, at);
     const wanted = type === uapi.OVS_NSH_KEY_ATTR_BASE ? 8 : 16;
     if (type === uapi.OVS_NSH_KEY_ATTR_MD2) {
-      if (size > NSH_METADATA_MAX || size === 0)
-        return refuse(rule, `push_nsh: md2 has 1 to ${NSH_METADATA_MAX} bytes`);
+      if (size > MD2_MAX || size === 0)
+        return refuse(rule, `push_nsh: md2 has 1 to ${MD2_MAX} bytes`);
       md2 = true;
     } else if (type === 0 || type > uapi.OVS_NSH_KEY_ATTR_MD2 || size !== wanted) {
       return refuse(rule, "push_nsh: an attribute that the kernel does not know");

@@ -6,7 +6,7 @@ import {
   OVS_KEY_ATTR_ENCAP,
   OVS_KEY_ATTR_TUNNEL,
 } from "../../uapi/openvswitch.ts";
-import { isZero } from "../bytes.ts";
+import { isZero, areOnes } from "../bytes.ts";
 import { LEVELS } from "../key/levels.ts";
 import type { KeyRecord } from "../key/record.ts";
 import { keyOffset, maskOffset } from "../key/record.ts";
@@ -191,11 +191,6 @@ function hasFreeBits({ field, level, slot, offset }: KeyValue, record: KeyRecord
   for (let i = at >> 2; i <= (at + field.size - 1) >> 2; i++)
     if ((record.ints[key + i]! & ~record.ints[mask + i]!) !== 0) return true;
   return false;
-}
-
-function areOnes(bytes: Uint8Array, at: number, size: number): boolean {
-  for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
-  return true;
 }
 
 /** A tag that is not matched, which is none behind the type of a tag; see `normalize`. */

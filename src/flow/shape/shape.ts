@@ -1,3 +1,4 @@
+import { TWO_32 } from "../bytes.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { readAddress6 } from "../text/address.ts";
 import { readUuid } from "../text/uuid.ts";
@@ -7,8 +8,6 @@ import { type Layout, SPECIAL_DECIMAL } from "./layout.ts";
 import { HEX_VALUE } from "../text/ascii.ts";
 
 // Encodes lines of one form by copying a message and patching its holes.
-
-const TWO_32 = 0x1_0000_0000;
 
 /** A number of some bits, before it is put beside the others. */
 const BITS_WORD = new Int32Array(1);

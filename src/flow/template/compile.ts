@@ -1,3 +1,4 @@
+import { FLOW_BYTES_MAX } from "../parts.ts";
 import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
 import { OVS_ACTION_ATTR_OUTPUT } from "../../uapi/openvswitch.ts";
@@ -13,8 +14,7 @@ import type { Field } from "../text/field.ts";
 import { FlowSyntaxError, oneLine, syntaxErrorAt } from "../text/syntax-error.ts";
 import { fillText, type FilledText, findNames, type NamedHole, placeholderOf } from "./text.ts";
 
-/** Room for the longest flow: key, mask and actions of 64 KiB each. */
-const FLOW_BYTES_MAX = 200 << 10;
+// A template is a line with holes: what it is as a message, and where the holes are in that.
 
 const OUTPUT_PORT_MAX = 0xffff;
 /** An attribute of type OVS_ACTION_ATTR_OUTPUT with four bytes. */

@@ -1,3 +1,4 @@
+import { TWO_32 } from "../bytes.ts";
 import { numberOfName, type PortNames } from "../ports.ts";
 import { HOLE_BE64, HOLE_IPV6, HOLE_MAC, HOLE_SKIP, putNumber, HOLE_BE32 } from "../shape/hole.ts";
 import { Cursor } from "../text/cursor.ts";
@@ -10,7 +11,6 @@ import type { Place } from "./compile.ts";
  */
 export type TemplateValue = number | bigint | string | Uint8Array;
 
-const TWO_32 = 0x1_0000_0000;
 const MAX_64 = 0xffff_ffff_ffff_ffffn;
 
 const cursor = new Cursor();

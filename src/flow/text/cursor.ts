@@ -1,11 +1,10 @@
+import { TWO_32 } from "../bytes.ts";
 import { readAddress4, readAddress6 } from "./address.ts";
 import { syntaxErrorAt } from "./syntax-error.ts";
 import { CLOSE, COLON, COMMA, HEX_VALUE, OPEN } from "./ascii.ts";
 
 /** Deepest nesting of parentheses (`MAX_ODP_NESTED` in OVS's lib/odp-util.c). */
 const NESTING_MAX = 32;
-
-const TWO_32 = 0x1_0000_0000;
 
 /** A byte of a word; a separator between attributes (`, \t\r\n`); a blank (one of these but the comma); `(` or `)`. */
 const CLASS_WORD = 1;

@@ -1,9 +1,9 @@
+import { TWO_32 } from "../bytes.ts";
 import { COLON, DASH, DOT } from "./ascii.ts";
 
 // The memory that text is printed into.
 
 const HEX = new TextEncoder().encode("0123456789abcdef");
-const TWO_32 = 0x1_0000_0000;
 
 /**
  * Collects printed text as bytes in one growing buffer. No string is made for a field; the text

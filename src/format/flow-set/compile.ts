@@ -6,7 +6,7 @@ import { FlowSetLines } from "./lines.ts";
 import type { FlowSetWriter } from "./writer.ts";
 import { FlowJsonLineEncoder } from "../../flow/json.ts";
 import type { ByteSource } from "../source.ts";
-import { LINE_BYTES_MAX, LineReader } from "../text-lines.ts";
+import { LineReader, TOO_LONG_LINE } from "../text-lines.ts";
 
 /** Formats of lines that are compiled. */
 export type LineFormat = "text" | "jsonl";
@@ -78,7 +78,7 @@ export class FlowSetCompiler {
   #compile(): void {
     const { buffer, start, end, line, overlong } = this.#input;
     if (overlong) {
-      this.#fail("LINE_TOO_LONG", `longer than ${LINE_BYTES_MAX} bytes`);
+      this.#fail("LINE_TOO_LONG", TOO_LONG_LINE);
       return;
     }
     try {

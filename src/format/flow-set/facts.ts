@@ -1,3 +1,4 @@
+import { isCount } from "../../flow/json/values.ts";
 import { Unpackr } from "#msgpackr";
 import {
   byteOrder,
@@ -69,10 +70,6 @@ function isFacts(value: unknown): value is Facts {
 
 function isString(value: unknown): value is string {
   return typeof value === "string";
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isList<Of>(

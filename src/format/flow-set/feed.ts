@@ -6,15 +6,13 @@ import { Batch } from "../../netlink/batch.ts";
 import { assert } from "../../sys/errors.ts";
 import type { FlowRequests } from "../../ovs/flow-requests.ts";
 import type { FlowFeed } from "../feed.ts";
-import type { FlowRefusal, Refusals } from "../refusals.ts";
+import { type FlowRefusal, type Refusals, NO_KEY, TOO_LONG_MESSAGE } from "../refusals.ts";
 import { LINE_AT, MessageCopier, readyRun } from "./messages.ts";
 import { changeOwner, type NamelessPort, resolvePorts } from "./ports.ts";
 import { FlowSetReader } from "./reader.ts";
 import { type ByteSource, UnreadableInputError } from "../source.ts";
 
 // Feeds a load with the chunks of a flow set.
-
-const NO_KEY = "a delete without a key would flush: it names no flow";
 
 /** What a load makes of a flow set. */
 export type FlowSetOptions = {
@@ -167,7 +165,7 @@ export class FlowSetFeed implements FlowFeed {
     if (position === out) {
       // An empty arena without room for one flow: it is longer than netlink carries.
       if (batch.count > 0) return requests;
-      refusals.add(this.#refuse("EMSGSIZE", "longer than a netlink message can be", ""));
+      refusals.add(this.#refuse("EMSGSIZE", TOO_LONG_MESSAGE, ""));
       return undefined;
     }
     requests.commitReady((position - out) * 4, this.#mode, facts.line);

@@ -1,3 +1,4 @@
+import { NO_KEY, TOO_LONG_MESSAGE } from "../refusals.ts";
 import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { FlowLineEncoder } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
@@ -53,10 +54,10 @@ export class FlowSetLines {
       return { code: "SHORT_UFID", reason: "a flow set has room for UFIDs of 16 bytes alone" };
     }
     if (verb === "delete" && !this.#out.hasKey()) {
-      return { code: "NO_KEY", reason: "a delete without a key would flush: it names no flow" };
+      return { code: "NO_KEY", reason: NO_KEY };
     }
     if (this.#out.commit({ verb, line, ownUfid, ports })) return "added";
-    return { code: "EMSGSIZE", reason: "longer than a netlink message can be" };
+    return { code: "EMSGSIZE", reason: TOO_LONG_MESSAGE };
   }
 
   #encode(

@@ -1,3 +1,4 @@
+import { FLOW_BYTES_MAX } from "../../flow/parts.ts";
 import { Packr } from "#msgpackr";
 import type { LineVerb } from "../../flow/line.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
@@ -6,9 +7,6 @@ import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { assert } from "../../sys/errors.ts";
 import * as L from "./layout.ts";
 import { countMessages, hasWholeUfid, keyWords, LINE_AT, MARKS_AT } from "./messages.ts";
-
-/** Key, mask and actions, 64 KiB each, and the headers. */
-const MESSAGE_BYTES_MAX = 200 << 10;
 
 /** A place in a message where the number of a port goes. */
 export type PortUse = {
@@ -39,9 +37,9 @@ export class FlowSetWriter {
 
   readonly #write: (bytes: Uint8Array) => void;
   readonly #packr = new Packr({ useRecords: false, variableMapSize: true });
-  readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
+  readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + FLOW_BYTES_MAX);
   readonly #requests = new FlowRequests(0, 0, this.#batch);
-  #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + MESSAGE_BYTES_MAX);
+  #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + FLOW_BYTES_MAX);
   #names: string[] = [];
   #ports: number[] = [];
   #checksum = 0;

@@ -1,3 +1,4 @@
+import { FLOW_BYTES_MAX } from "../../flow/parts.ts";
 import { Batch } from "../../netlink/batch.ts";
 import { Transactor } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
@@ -5,9 +6,6 @@ import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { FlowReads } from "../../ovs/flow-reads.ts";
 import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
 import type { Batching } from "./batching.ts";
-
-/** Key, mask and actions, 64 KiB each, and the headers. */
-const MESSAGE_BYTES_MAX = 200 << 10;
 
 /** Where a load goes. */
 export type LoadTarget = {
@@ -67,7 +65,7 @@ export class SendConnection {
 /** Room for a batch of plain flows (under 256 bytes each), and for one of the greatest length. */
 function arenaBytes(messages: number, batching: Batching): number {
   const wanted = Math.min(messages * 256, batching.bytesPerDatagram * batching.datagramsPerCall);
-  return Math.max(wanted, MESSAGE_BYTES_MAX);
+  return Math.max(wanted, FLOW_BYTES_MAX);
 }
 
 /**
