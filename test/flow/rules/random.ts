@@ -318,7 +318,7 @@ function randomAction(random: Random, depth: number): string {
       "userspace(pid=1,no_userdata,actions)",
       "action2(08 00 01 00)",
     ]),
-    random.of(["action26(00)", "action1(01 02)", "action30", "action5(00)"]),
+    random.of(["action999(00)", "action1(01 02)", "action30", "action5(00)"]),
   ]);
 }
 

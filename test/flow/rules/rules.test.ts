@@ -1,3 +1,4 @@
+import { NEWEST_ACTION } from "../../../src/flow/action/table.ts";
 import { describe, expect, test } from "bun:test";
 import { FlowRefusedError, FlowRejectedError } from "../../../src/flow/rules/errors.ts";
 import { keyOffset } from "../../../src/flow/key/record.ts";
@@ -160,7 +161,7 @@ describe("the kernel refuses", () => {
     [`${ETH} drop(1),1`, "action.drop", "must be the last"],
     [`${ETH} clone(drop(1),1)`, "action.drop", "must be the last"],
     [`${ETH} action8(02 00 00 00 00 00 00 00)`, "action.hash", "algorithm 2"],
-    [`${ETH} action26(00)`, "action.unknown", "knows 1 to 25"],
+    [`${ETH} action999(00)`, "action.unknown", `knows 1 to ${NEWEST_ACTION}`],
     [`${ETH} action1(01)`, "action.length", "output has 1 byte: the kernel wants 4"],
     [`${ETH} userspace(pid=0)`, "action.userspace", "not be 0"],
     [`${ETH} action2()`, "action.userspace", "must be there"],
