@@ -41,9 +41,9 @@ class MaskClass {
     return true;
   }
 
-  add(ints: Int32Array): void {
+  keep(ints: Int32Array): void {
     const { words, masks } = this;
-    const first = this.count * words.length;
+    const first = (this.count - 1) * words.length;
     if (first + words.length > this.values.length) {
       const longer = new Int32Array(Math.max(this.values.length * 2, words.length * 4));
       longer.set(this.values);
@@ -55,7 +55,6 @@ class MaskClass {
       this.all[i] = this.all[i]! & value;
       this.any[i] = this.any[i]! | value;
     }
-    this.count++;
   }
 
   /** The flows by the word in which they differ most. */
@@ -111,8 +110,14 @@ export class MaskClasses {
   readonly #byHash = new Map<number, number[]>();
   readonly #words = new Int32Array(512);
   readonly #masks = new Int32Array(512);
+  readonly #keepFlows: boolean;
   #last = -1;
   #comparisons = 0;
+
+  /** @param options whether flows are kept: {@link groups} wants them */
+  constructor(options: { readonly keepFlows: boolean }) {
+    this.#keepFlows = options.keepFlows;
+  }
 
   /** How many masks there are. */
   get size(): number {
@@ -132,7 +137,9 @@ export class MaskClasses {
   add(match: KeyRecord, anyPort: boolean): number {
     const length = this.#readMask(match, anyPort);
     const found = this.#find(length);
-    this.#classes[found]!.add(match.ints);
+    const of = this.#classes[found]!;
+    of.count++;
+    if (this.#keepFlows) of.keep(match.ints);
     this.#last = found;
     return found;
   }

@@ -152,7 +152,7 @@ function examine(places: Places): { found: FlowSetOrder; groups?: readonly Group
   });
   if (haveOneMask(places))
     return stay("", { masks: Math.min(places.at.length, 1), walkedInFileOrder: 1, walked: 1 });
-  const classes = new MaskClasses();
+  const classes = new MaskClasses({ keepFlows: true });
   const flows = places.at.length;
   const classOf = new Int32Array(flows);
   if (!classify(places, classes, classOf)) return stay("a flow cannot be read");
