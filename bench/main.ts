@@ -16,6 +16,7 @@ import { temporaryFolder } from "../src/lab/trust.ts";
 import { MillraceError } from "../src/sys/errors.ts";
 import { EndingSignals } from "../src/sys/signals.ts";
 import { barsOf } from "./bars.ts";
+import { useBundles } from "./bundles.ts";
 import { compareRuns, printComparison, PARTS_OF_LAB } from "./compare.ts";
 import { describeEnvironment, loadAverage } from "./environment.ts";
 import { figuresOf } from "./figures.ts";
@@ -132,6 +133,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
   try {
     const out = options.json ?? join(folder, "runs.jsonl");
     openOutputFile(out, "--json", "growing")[Symbol.dispose]();
+    await useBundles();
     const size = options.quick ? quickSize({ ...options, rounds: 1 }) : fullSize(options);
     const peers = await findPeers(folder, {
       dpctl: parts.some((part) => PARTS_OF_LAB.has(part)),

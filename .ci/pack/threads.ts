@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./run.ts";
 import type { ThreadCode, ThreadName } from "../../src/sys/thread-code.ts";
@@ -13,8 +14,8 @@ const MODULES: Readonly<Record<ThreadName, string>> = {
   readiness: "src/sys/readiness-thread.ts",
 };
 
-/** Bundles the threads' modules, each with all that it imports. */
-export async function bundleThreads(): Promise<ThreadCode> {
+/** The threads' modules, each with all that it imports. */
+async function bundleThreads(): Promise<ThreadCode> {
   const [fill, send, readiness] = await Promise.all([
     bundle(MODULES.fill),
     bundle(MODULES.send),
@@ -23,9 +24,13 @@ export async function bundleThreads(): Promise<ThreadCode> {
   return { fill, send, readiness };
 }
 
-/** The module that carries that code: dist/threads.js. */
-export function threadModule(code: ThreadCode): string {
-  return `/** The code of millrace's threads, made by .ci/pack/threads.ts. */\nexport const THREADS = ${JSON.stringify(code)};\n`;
+/** Writes the module that carries that code: dist/threads.js. */
+export async function writeThreads(file: string): Promise<void> {
+  const code = JSON.stringify(await bundleThreads());
+  writeFileSync(
+    file,
+    `/** The code of millrace's threads, made by .ci/pack/threads.ts. */\nexport const THREADS = ${code};\n`,
+  );
 }
 
 async function bundle(module: string): Promise<string> {

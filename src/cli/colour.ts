@@ -31,4 +31,10 @@ export const isPainted: boolean = isColoured(1);
  * The colours of this process's output. The library is loaded only where it paints: most runs are from scripts, and
  * start faster. It decides nothing itself: to it FORCE_COLOR=0 is yes.
  */
-export const colours: Colours = isPainted ? (await import("picocolors")).createColors(true) : PLAIN;
+export const colours: Colours = isPainted ? painted() : PLAIN;
+
+function painted(): Colours {
+  // Not an `await` at the top of the module: what imports it could not be compiled beforehand.
+  const { createColors }: typeof import("picocolors") = require("picocolors");
+  return createColors(true);
+}

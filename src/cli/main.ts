@@ -14,4 +14,7 @@ async function main(args: readonly string[]): Promise<number> {
   return runProgram(args, COMMANDS);
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Not an `await` at the top of the module: it could not be compiled beforehand.
+void main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});

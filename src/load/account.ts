@@ -54,9 +54,8 @@ export class Account {
     this.#waiting.push(...refusals);
     const { table } = this;
     if (table === undefined) return;
-    const first = tags[0] ?? 0;
-    if (refusals.length === 0 && (tags[count - 1] ?? 0) - first === count - 1) {
-      table.addApplied(first, count);
+    if (refusals.length === 0 && areConsecutive(tags, count)) {
+      table.addApplied(tags[0] ?? 0, count);
       return;
     }
     let refused = 0;
@@ -121,4 +120,11 @@ export class Account {
     this.counts.readBack[state]++;
     if (hasFailed(outcome)) this.counts.readBack.contrary++;
   }
+}
+
+// The lines of a flow set need not go up: the first and the last one do not tell.
+function areConsecutive(tags: Float64Array, count: number): boolean {
+  const first = tags[0] ?? 0;
+  for (let i = 1; i < count; i++) if (tags[i]! !== first + i) return false;
+  return true;
 }

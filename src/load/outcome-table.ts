@@ -25,9 +25,16 @@ export class OutcomeTable {
   /** Flows so far. */
   count = 0;
   readonly #chunks: Chunk[] = [];
+  #lastLine = 0;
+  #goingUp = true;
+  /** Where the lines do not go up: the flows of the first {@link #indexed} by their lines. */
+  #byLine: Map<number, number> | undefined;
+  #indexed = 0;
 
-  /** Adds the flow of `line`, the lines going up. */
+  /** Adds the flow of `line`. */
   add(line: number, state: OutcomeState): void {
+    if (line <= this.#lastLine) this.#goingUp = false;
+    this.#lastLine = line;
     const at = this.count & (CHUNK - 1);
     const chunk = this.#chunkOf(this.count, line);
     setLine(chunk, at, line);
@@ -37,6 +44,8 @@ export class OutcomeTable {
 
   /** Adds `count` flows that are applied, of `line` and the lines behind it. */
   addApplied(line: number, count: number): void {
+    if (line <= this.#lastLine) this.#goingUp = false;
+    this.#lastLine = line + count - 1;
     for (let added = 0; added < count;) {
       const at = this.count & (CHUNK - 1);
       const chunk = this.#chunkOf(this.count, line + added);
@@ -81,6 +90,7 @@ export class OutcomeTable {
 
   /** The flow of `line`, or -1. */
   indexOfLine(line: number): number {
+    if (!this.#goingUp) return this.#indexByLine(line);
     let low = 0;
     let high = this.count - 1;
     while (low <= high) {
@@ -91,6 +101,14 @@ export class OutcomeTable {
       else high = middle - 1;
     }
     return -1;
+  }
+
+  // Loaded flows of a set that has another order than its lines; asked for only where one failed.
+  #indexByLine(line: number): number {
+    const byLine = (this.#byLine ??= new Map());
+    for (; this.#indexed < this.count; this.#indexed++)
+      byLine.set(this.lineOf(this.#indexed), this.#indexed);
+    return byLine.get(line) ?? -1;
   }
 
   /** The chunk of flow `index`, whose line is `line` where it is the first of one. */

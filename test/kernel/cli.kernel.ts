@@ -297,6 +297,28 @@ describe("millrace dump", () => {
     const first = millrace(["dump", "--dp", dp.name, "--no-stats"]).stdout;
     expect(copy.split("\n").toSorted()).toEqual(first.split("\n").toSorted());
   });
+
+  test("tells the masks, as many as the kernel says, those that most flows share first", () => {
+    using dp = new TestDatapath("cli12");
+    const many = Array.from({ length: 300 }, (_, i) => sampleLine(i));
+    const few = Array.from({ length: 5 }, (_, i) =>
+      sampleLine(i + 300).replace(/dst=192[\d.]+/, `dst=192.168.1.0/255.255.255.${i}`),
+    );
+    const flows = file("masks.txt", [...few, ...many].join("\n"));
+    expect(millrace(["load", flows, "--dp", dp.name]).exitCode).toBe(0);
+    const { stdout } = millrace(["dump", "--dp", dp.name, "--summary", "--json"]);
+    const summary: { flows: number; masks: { flows: number; like: string }[] } = JSON.parse(stdout);
+    expect([summary.flows, summary.masks.map((mask) => mask.flows)]).toEqual([
+      305,
+      [300, 1, 1, 1, 1, 1],
+    ]);
+    for (const { like } of summary.masks.slice(1)) expect(like).toContain("/255.255.255.");
+    const lines = millrace(["doctor", "--dp", dp.name]).stdout.split("\n");
+    expect(lines[0]).toBe(`${dp.name}: 305 flows of 6 masks`);
+    if (HAS_DPCTL) expect(witness("ovs-dpctl", "show", dp.name)).toContain("total:6 ");
+    const refused = millrace(["dump", "--dp", dp.name, "--summary", "--where", "in_port=1"]);
+    expect(refused.exitCode).toBe(2);
+  });
 });
 
 describe("millrace dp, port, flow and doctor", () => {

@@ -4,8 +4,9 @@
  * each with a line, its exit status. `program.ts` starts it.
  */
 import { readSync, writeSync } from "node:fs";
+import { COMMANDS } from "../../src/cli/command-table.ts";
+import { runProgram } from "../../src/cli/program.ts";
 
-const MAIN = `${import.meta.dir}/../../src/cli/main.ts`;
 const CHANNEL = 3;
 
 /** The next line of the channel; undefined at its end. It blocks: nothing is to happen between commands. */
@@ -20,15 +21,11 @@ function nextLine(): string | undefined {
   return Buffer.from(line, "latin1").toString();
 }
 
-for (let count = 1; ; count++) {
+for (;;) {
   const line = nextLine();
   if (line === undefined) break;
   const args: unknown = JSON.parse(line);
   if (!Array.isArray(args)) throw new Error(`expected an array of arguments, found ${line}`);
-  process.argv.splice(2, Number.POSITIVE_INFINITY, ...args.map(String));
-  process.exitCode = 0;
-  // Under a name of its own the module runs once more; what it imports is kept.
-  await import(`${MAIN}?${count}`);
-  writeSync(CHANNEL, `${process.exitCode}\n`);
+  writeSync(CHANNEL, `${await runProgram(args.map(String), COMMANDS)}\n`);
 }
 process.exitCode = 0;

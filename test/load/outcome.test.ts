@@ -34,6 +34,23 @@ test("a table gives back what became of each flow, by number and by line", () =>
   );
 });
 
+test("a table finds flows whose lines do not go up", () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 500 }), { maxLength: 300 }), (lines) => {
+      const table = new OutcomeTable();
+      for (const [i, line] of lines.entries()) {
+        table.add(line, "applied");
+        if (i % 7 === 0) table.set(line, "rejected", 17);
+      }
+      for (const [i, line] of lines.entries()) {
+        expect(table.indexOfLine(line)).toBe(i);
+        expect(table.stateOf(i)).toBe(i % 7 === 0 ? "rejected" : "applied");
+      }
+      expect(table.indexOfLine(501)).toBe(-1);
+    }),
+  );
+});
+
 test("an account counts every end once and keeps the first hundred exceptions", () => {
   const seen: number[] = [];
   const account = new Account(({ line }) => seen.push(line));

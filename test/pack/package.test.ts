@@ -1,5 +1,13 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import manifest from "../../package.json";
 import { NEEDS_BUN } from "../../.ci/pack/node-stub.ts";
@@ -47,6 +55,37 @@ describe("the packed package", () => {
     const mapped = index.mappings.split(";").map((line) => line !== "");
     expect([lines[0]?.startsWith("/// <reference"), mapped[0]]).toEqual([true, false]);
     expect([lines[1], mapped[1]]).toEqual(["/**", true]);
+  });
+});
+
+describe("a command of the package", () => {
+  test("runs from its bundle, without its source", () => {
+    const programs = join(user, "programs");
+    mkdirSync(programs);
+    symlinkSync(realpathSync(BUN), join(programs, "bun"));
+    const main = join(own, "src/cli/main.ts");
+    renameSync(main, `${main}.away`);
+    try {
+      writeFileSync(join(user, "flows.txt"), "in_port(1),eth() 2\nin_port(1),eth() nowhere\n");
+      const command = [join(own, "src/cli/millrace"), "load", "flows.txt", "--dry-run"];
+      const env = { PATH: `${programs}:/usr/bin:/bin` };
+      const { status, out, err } = say(command, user, env);
+      expect([status, out, err]).toEqual([1, expect.stringContaining("1 valid, 1 refused of"), ""]);
+    } finally {
+      renameSync(`${main}.away`, main);
+    }
+  });
+
+  test("names lines of the source in a trace", () => {
+    writeFileSync(
+      join(user, "break.js"),
+      'process.argv.slice = () => { throw new Error("broken"); };',
+    );
+    const bundle = join(own, "dist/cli/load.js");
+    const { err } = say([BUN, "--preload", "./break.js", bundle, "load"], user);
+    const [, line = ""] = /src\/cli\/main\.ts:(\d+)/.exec(err) ?? [];
+    const lines = readFileSync(join(own, "src/cli/main.ts"), "utf8").split("\n");
+    expect(lines[Number(line) - 1]).toContain("process.argv.slice");
   });
 });
 

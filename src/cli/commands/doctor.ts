@@ -16,9 +16,14 @@ export function doctorCommand(): Command {
     .description(
       "What this machine has and lacks for loads and for the lab, and what to do about it.",
     )
+    .option(
+      "--dp <NAME>",
+      "the masks of a datapath, instead: what they are and what a put costs by them",
+    )
     .option("--json", "one JSON document")
     .addHelpText("after", "\nExit status: 0 all there; 3 something is lacking.")
-    .action((options: { json?: true }) => {
+    .action(async (options: { dp?: string; json?: true }) => {
+      if (options.dp !== undefined) return showMasks(options.dp, options.json === true);
       const checks = checkAll();
       if (options.json) printJson(checks);
       else {
@@ -30,5 +35,18 @@ export function doctorCommand(): Command {
       }
       if (checks.some(({ verdict }) => verdict === "lacking")) process.exitCode = Exit.unavailable;
     });
-  return withExamples(command, "millrace doctor", "millrace doctor --json | jq -r '.[].what'");
+  return withExamples(
+    command,
+    "millrace doctor",
+    "millrace doctor --dp lab0",
+    "millrace doctor --json | jq -r '.[].what'",
+  );
+}
+
+async function showMasks(name: string, json: boolean): Promise<void> {
+  const { OvsChannel } = await import("../../ovs/channel.ts");
+  const { openDatapath } = await import("../../ovs/datapath.ts");
+  const { printMasks, summarizeMasks } = await import("../mask-summary.ts");
+  using channel = new OvsChannel();
+  printMasks(name, summarizeMasks(openDatapath(channel, name)), json);
 }

@@ -28,6 +28,7 @@ type Options = {
   where?: string;
   groupBy?: string;
   sum?: readonly Sum[];
+  summary?: true;
 };
 
 const HELP_AFTER = `${WHERE_HELP}
@@ -60,6 +61,7 @@ export function dumpCommand(): Command {
       .option(...WHERE_OPTION)
       .option("--group-by <FIELDS>", "count flows by the values of these fields")
       .option("--sum <WHAT>", "packets, bytes or both, with a comma: of each group", sumsOf)
+      .option("--summary", "instead of flows, their masks, and what a put costs by them")
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );
@@ -76,6 +78,7 @@ async function run(given: Options, command: Command): Promise<void> {
   const options = given.json ? { ...given, format: jsonFormat(given, command) } : given;
   const isGrouped = options.groupBy !== undefined || options.sum !== undefined;
   if (isGrouped) refuseUngrouped(options);
+  if (options.summary) refuseFlows(options);
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, options.dp);
   const names = options.names === true || options.more === true;
@@ -86,7 +89,8 @@ async function run(given: Options, command: Command): Promise<void> {
       : FlowFilter.parse(options.where, { ports: ports ?? lazyPortNames(datapath) });
   const check = DumpCheck.of(datapath);
   const dump = { check, where: where?.ofDump() };
-  if (isGrouped) await printGroups(datapath, options, { ...dump, filter: where, ports });
+  if (options.summary) await printSummary(datapath, options, check);
+  else if (isGrouped) await printGroups(datapath, options, { ...dump, filter: where, ports });
   else await printFlows(dumpToLoad(datapath, dump), options, ports);
   if (outputEnded()) return;
   const doubt = check.doubt();
@@ -132,6 +136,24 @@ function namesOf(ports: readonly NumberedPort[]): PortNames {
     );
   }
   return portNamesOf(ports);
+}
+
+async function printSummary(
+  datapath: DatapathHandle,
+  { dp, format }: Options,
+  check: DumpCheck,
+): Promise<void> {
+  const { printMasks, summarizeMasks } = await import("../mask-summary.ts");
+  printMasks(dp, summarizeMasks(datapath, check), format === "jsonl");
+}
+
+/** @throws UsageError where options are for flows, and not for their masks */
+function refuseFlows({ format, where, groupBy, sum }: Options): void {
+  if (format === "msgpack") throw new UsageError("a flow set holds flows, not their masks");
+  if (where !== undefined || groupBy !== undefined || sum !== undefined)
+    throw new UsageError(
+      "--summary is of all flows: it cannot be with --where, --group-by or --sum",
+    );
 }
 
 /** @throws UsageError where `--format` asks for something else than `--json` does */

@@ -38,9 +38,15 @@ export function headerFault(facts: Facts): string | undefined {
   if (facts["byteOrder"] !== byteOrder()) {
     return `its messages are for ${String(facts["byteOrder"])}-endian machines: compile it on this one`;
   }
-  const { owner } = facts;
-  if (owner === undefined || isString(owner)) return undefined;
-  return "its owner is no name";
+  const { owner, order } = facts;
+  if (owner !== undefined && !isString(owner)) return "its owner is no name";
+  if (order !== undefined && order !== "masks") return "its order is none that this millrace knows";
+  return undefined;
+}
+
+/** Whether the lines of a set's messages go up, as its header says. */
+export function linesGoUp({ order }: Facts): boolean {
+  return order === undefined;
 }
 
 /** Whose flows a set holds, as its header says. */

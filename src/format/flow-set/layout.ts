@@ -47,6 +47,8 @@ export type FlowSetHeader = {
   readonly byteOrder: "little" | "big";
   /** Whose flows they are, where they are somebody's: their UFIDs are hashes for that owner. */
   readonly owner?: string;
+  /** Absent where the lines of the messages go up; `masks` where flows of few masks come before those of many. */
+  readonly order?: "masks";
 };
 
 /** What a record says of its messages. */

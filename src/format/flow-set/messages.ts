@@ -47,11 +47,17 @@ const MARKS = MARK_OWN_UFID;
 const UFID_HEADER = (OVS_FLOW_ATTR_UFID << 16) | (UFID_WORDS * 4);
 
 /**
- * Looks whether `start` to `end` are whole messages, each of which names one flow, their lines going
- * up: what is inside key, mask and actions is for the kernel to judge.
+ * Looks whether `start` to `end` are whole messages, each of which names one flow: what is inside key, mask and
+ * actions is for the kernel to judge.
+ * @param goingUp whether their lines have to go up
  * @returns how many, or -1 where they are not
  */
-export function countMessages(words: Int32Array, start: number, end: number): number {
+export function countMessages(
+  words: Int32Array,
+  start: number,
+  end: number,
+  goingUp: boolean,
+): number {
   let count = 0;
   let line = -1;
   for (let at = start; at < end; count++) {
@@ -74,7 +80,7 @@ export function countMessages(words: Int32Array, start: number, end: number): nu
     let after = attributeEnd(words, mask, next, OVS_FLOW_ATTR_MASK);
     if (after >= 0 && after < next) after = attributeEnd(words, after, next, OVS_FLOW_ATTR_ACTIONS);
     if (after !== next || words[at + LINE_AT]! <= line) return -1;
-    line = words[at + LINE_AT]!;
+    if (goingUp) line = words[at + LINE_AT]!;
     at = next;
   }
   return count;
@@ -109,6 +115,16 @@ export function keyWords(words: Int32Array, at: number): number {
 /** Whether the message at `at` begins with a UFID of 16 bytes, for which a set has room. */
 export function hasWholeUfid(words: Int32Array, at: number): boolean {
   return words[at + UFID_AT] === UFID_HEADER;
+}
+
+/** Whether the message at `at` puts or adds its flow. */
+export function isPut(words: Int32Array, at: number): boolean {
+  return words[at + GENERIC_AT] === GENERIC_NEW;
+}
+
+/** Whether the message at `at` adds its flow, and changes none that is there. */
+export function isAdd(words: Int32Array, at: number): boolean {
+  return words[at + TYPE_AT] === TYPE_ADD;
 }
 
 /** Whether the message at `at` was given its UFID. */

@@ -1,6 +1,6 @@
 import { assert } from "../../sys/errors.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
-import { chunkFacts, endFacts, headerFault, ownerIn, unpackFacts } from "./facts.ts";
+import { chunkFacts, endFacts, headerFault, linesGoUp, ownerIn, unpackFacts } from "./facts.ts";
 import {
   ARRAY_5,
   BIN_32,
@@ -43,6 +43,7 @@ export class FlowSetReader {
   /** Bytes of all records before the buffer's first one. */
   #before = 0;
   #records = 0;
+  #goingUp = true;
   #checksum = 0;
   #flows = 0;
   /** Of the flow read last. */
@@ -157,6 +158,7 @@ export class FlowSetReader {
       const fault = headerFault(facts);
       if (fault !== undefined) this.#fail(fault);
       this.owner = ownerIn(facts);
+      this.#goingUp = linesGoUp(facts);
     } else if (first < last) {
       this.#takeChunk(chunkFacts(facts) ?? this.#failOrder(), first, last);
     } else {
@@ -173,8 +175,8 @@ export class FlowSetReader {
     const start = first >> 2;
     const end = last >> 2;
     const { words } = this;
-    const count = (last & 3) === 0 ? countMessages(words, start, end) : -1;
-    if (count !== facts.flows || facts.line <= this.#line) this.#failOrder();
+    const count = (last & 3) === 0 ? countMessages(words, start, end, this.#goingUp) : -1;
+    if (count !== facts.flows || (this.#goingUp && facts.line <= this.#line)) this.#failOrder();
     if (facts.ports !== undefined && !placesArePorts(words, start, end, facts)) {
       this.#fail(`${this.#place()} has ports out of place`);
     }

@@ -18,7 +18,7 @@ export type PortUse = {
 /** What a flow is, beyond its attributes. */
 type FlowSetEntry = {
   readonly verb: LineVerb;
-  /** Above that of the flow before it. */
+  /** Above that of the flow before it, where the set has the order of the input. */
   readonly line: number;
   /** It was given its UFID: no hash of its key and mask. */
   readonly ownUfid: boolean;
@@ -44,15 +44,22 @@ export class FlowSetWriter {
   #ports: number[] = [];
   #checksum = 0;
 
-  /** @param write takes bytes that are its own until it returns */
-  constructor(write: (bytes: Uint8Array) => void, owner = "") {
+  readonly #goingUp: boolean;
+
+  /**
+   * @param write takes bytes that are its own until it returns
+   * @param order of the flows: that of the input, or another one
+   */
+  constructor(write: (bytes: Uint8Array) => void, owner = "", order: "file" | "masks" = "file") {
     this.#write = write;
     this.owner = owner;
+    this.#goingUp = order === "file";
     const header: L.FlowSetHeader = {
       format: L.FLOW_SET_FORMAT,
       version: L.FLOW_SET_VERSION,
       byteOrder: L.byteOrder(),
       ...(owner === "" ? {} : { owner }),
+      ...(order === "file" ? {} : { order }),
     };
     this.#put(0, header);
   }
@@ -88,7 +95,6 @@ export class FlowSetWriter {
     const { i32 } = batch.memory;
     for (const { word } of entry.ports) i32[first + word] = 0;
     if (!this.#requests.commit(entry.verb, entry.line)) return false;
-    i32[first + LINE_AT] = entry.line - (batch.tags[0] ?? 0);
     i32[first + MARKS_AT] = entry.ownUfid ? L.MARK_OWN_UFID : 0;
     for (const { word, name } of entry.ports) {
       let index = this.#names.indexOf(name);
@@ -110,16 +116,27 @@ export class FlowSetWriter {
   #flush(): void {
     const batch = this.#batch;
     if (batch.count === 0) return;
-    const count = countMessages(batch.memory.i32, 0, batch.bytes >> 2);
+    const line = this.#stampLines();
+    const count = countMessages(batch.memory.i32, 0, batch.bytes >> 2, this.#goingUp);
     assert(count === batch.count, "a chunk holds whole messages in the order of their lines");
     this.#record.set(batch.memory.u8.subarray(0, batch.bytes), L.RECORD_PREFIX);
-    const facts: L.FlowSetChunkFacts = { flows: batch.count, line: batch.tags[0] ?? 0 };
+    const facts: L.FlowSetChunkFacts = { flows: batch.count, line };
     const named = this.#ports.length > 0;
     this.#put(batch.bytes, named ? { ...facts, names: this.#names, ports: this.#ports } : facts);
     this.chunks++;
     this.#names = [];
     this.#ports = [];
     batch.clear();
+  }
+
+  // Writes the lines of the messages, counted from the lowest one, which it returns.
+  #stampLines(): number {
+    const { tags, starts, count, memory } = this.#batch;
+    let lowest = tags[0] ?? 0;
+    for (let i = 1; i < count; i++) lowest = Math.min(lowest, tags[i] ?? 0);
+    for (let i = 0; i < count; i++)
+      memory.i32[((starts[i] ?? 0) >> 2) + LINE_AT] = (tags[i] ?? 0) - lowest;
+    return lowest;
   }
 
   // Writes a record, whose messages are in its place already.

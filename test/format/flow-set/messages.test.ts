@@ -38,7 +38,7 @@ function counted(...all: readonly Message[]): number {
     batch.memory.i32[first + LINE_AT] = line;
     batch.memory.i32[first + MARKS_AT] = marks;
   }
-  return countMessages(batch.memory.i32, 0, batch.bytes >> 2);
+  return countMessages(batch.memory.i32, 0, batch.bytes >> 2, true);
 }
 
 const PRIORITY = [OVS_KEY_ATTR_PRIORITY];
