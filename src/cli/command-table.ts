@@ -17,6 +17,14 @@ export const COMMANDS: CommandTable = {
     summary: "compile flows into a flow set, which loads at the kernel's rate",
     load: async () => (await import("./commands/compile.ts")).compileCommand,
   },
+  diff: {
+    summary: "show how two sets of flows differ: datapaths or files",
+    load: async () => (await import("./commands/diff.ts")).diffCommand,
+  },
+  sync: {
+    summary: "bring a datapath to the flows of a file, by the difference alone",
+    load: async () => (await import("./commands/sync.ts")).syncCommand,
+  },
   sample: {
     summary: "write flows to try things with",
     load: async () => (await import("./commands/sample.ts")).sampleCommand,

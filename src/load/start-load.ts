@@ -4,12 +4,12 @@ import type { TemplateFill } from "../flow/template.ts";
 import type { FlowItem } from "../format/flows-feed.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { type FlowInput, openFeed } from "../format/open-feed.ts";
-import type { FlowParts } from "../flow/parts.ts";
 import { type ErrnoCode, errnoNumber } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { SendThread } from "../sys/send-thread.ts";
 import { Account } from "./account.ts";
 import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./file-feed.ts";
+import type { OnFlow } from "./dry-run.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { load, type LoadOptions, loadSync } from "./load.ts";
 import type { FlowException } from "./outcome.ts";
@@ -32,6 +32,8 @@ export type StartOptions = LoadOptions & {
   readonly ufid?: boolean;
   /** Whose flows they are: it goes into their UFIDs. The owner of the target by default, or nobody. */
   readonly owner?: string;
+  /** Flows that were read, of a script, are named as they are; see `writeFlow`. For changes and deletes. */
+  readonly keepNames?: boolean;
   /** How requests are packed; what measured best by default. */
   readonly batching?: Partial<Batching>;
   /** Threads beside the caller's; `auto` by default. A load without yielding parses where it is. */
@@ -46,8 +48,8 @@ export type StartOptions = LoadOptions & {
   readonly onException?: (exception: FlowException) => void;
   /** Takes what became of each flow. */
   readonly outcomes?: OutcomeTable;
-  /** In a dry run: is given each valid flow as it would be sent; its bytes are valid until it returns. */
-  readonly onFlow?: (flow: FlowParts) => void;
+  /** In a dry run: is given each valid flow. */
+  readonly onFlow?: OnFlow;
   /** Reads the ports that flows may name: those of the datapath by default, none in a dry run. */
   readonly readPorts?: () => readonly NumberedPort[];
   /** In a dry run: any name is one of a port. */
@@ -156,7 +158,7 @@ function scriptFeed(
     const {
       FlowsFeed,
     }: typeof import("../format/flows-feed.ts") = require("../format/flows-feed.ts");
-    const line = lineOf(options);
+    const line = { ...lineOf(options), keepNames: options.keepNames === true };
     if (options.anyPort === true) {
       return new FlowsFeed("flows", input.items, { ...line, ports: ANY_PORTS });
     }
