@@ -1,4 +1,9 @@
-import { pathSource, standardInput } from "../format/source.ts";
+import {
+  type ByteSource,
+  pathSource,
+  standardInput,
+  UnreadableInputError,
+} from "../format/source.ts";
 import type { FlowException } from "../load/outcome.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { openDatapath } from "../ovs/datapath.ts";
@@ -10,7 +15,7 @@ import { NetworkNamespace } from "../sys/netns.ts";
 import { excerpt } from "./excerpt.ts";
 import { UsageError } from "./exit.ts";
 import { namespaceOf } from "./namespace-option.ts";
-import { complain, count, writeError } from "./output.ts";
+import { complain, counted, writeError } from "./output.ts";
 
 // A set of flows as an argument: a datapath, `dp:NAME`, or a file of flows.
 
@@ -57,20 +62,25 @@ type FileOptions = {
 
 /**
  * Reads a file of flows, all of it.
- * @throws UnreadableInputError; UsageError where a line of it is no flow: what a set lacks is not to be deleted
+ * @throws UnreadableInputError, also where a line of it is no flow: what a set lacks is not to be deleted
  */
-export async function readFile(
-  file: string,
+export async function readFile(file: string, options: FileOptions): Promise<FlowTable> {
+  return readSource(file === "-" ? standardInput() : pathSource(file), options);
+}
+
+/** As {@link readFile}, of a source that is open. */
+export async function readSource(
+  source: ByteSource,
   { owner = "", ports = [], signal }: FileOptions,
 ): Promise<FlowTable> {
-  const source = file === "-" ? standardInput() : pathSource(file);
   const { table, refused, errors } = await readTable(
     { source, format: "auto" },
     { owner, readPorts: () => ports, ...(signal === undefined ? {} : { signal }) },
   );
   if (refused > 0) {
     for (const error of errors.slice(0, SHOWN_MAX)) showRefused(error);
-    throw new UsageError(`${source.name}: ${count(refused)} lines are no flows of a set`);
+    const lines = counted(refused, "line is no flow", "lines are no flows");
+    throw new UnreadableInputError(`cannot read ${source.name}: ${lines} of a set`);
   }
   return table;
 }

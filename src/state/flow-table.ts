@@ -7,8 +7,9 @@ import { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { assert } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 
-/** Flows lie in pieces of memory of this size, one behind the other. */
-const PIECE_BYTES = 4 << 20;
+/** Flows lie in pieces of memory, one behind the other; each is twice as large as the one before, up to the last size. */
+const FIRST_PIECE_BYTES = 256 << 10;
+const PIECE_BYTES_MAX = 4 << 20;
 
 /** The longest flow: key, mask and actions of 64 KiB each. */
 const FLOW_BYTES_MAX = 200 << 10;
@@ -37,7 +38,6 @@ export class FlowTable {
   readonly #hasStatistics: boolean;
   readonly #record = new KeyRecord();
   readonly #pieces: PinnedMemory[] = [];
-  readonly #writer: AttributeWriter;
   #piece: PinnedMemory;
   #position = 0;
   /** Of each flow: the hash of its match, its piece, and where its attributes begin and end in that. */
@@ -51,8 +51,7 @@ export class FlowTable {
   constructor({ statistics = false }: FlowTableOptions = {}) {
     this.#hasStatistics = statistics;
     this.#counters = new Float64Array(statistics ? FIRST_FLOWS * COUNTERS : 0);
-    this.#piece = this.#addPiece();
-    this.#writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+    this.#piece = this.#addPiece(FIRST_PIECE_BYTES);
   }
 
   /** How many flows there are. */
@@ -88,14 +87,24 @@ export class FlowTable {
     return this.#slots[this.#findSlot(HASH, 0)]! - 1;
   }
 
-  /** Whether the hash of flow `one` is below that of flow `other`: an order that the flows alone decide. */
-  comesBefore(one: number, other: number): boolean {
-    for (let i = 0; i < HASH_WORDS; i++) {
-      const a = this.#hashes[one * HASH_WORDS + i]! >>> 0;
-      const b = this.#hashes[other * HASH_WORDS + i]! >>> 0;
-      if (a !== b) return a < b;
-    }
-    return false;
+  /** The number of the flow that matches what a flow matches; -1 where there is none, or it cannot be read. */
+  find(flow: FlowParts): number {
+    const record = this.#record;
+    if (!readMatch(flow, record)) return -1;
+    normalize(record);
+    return this.numberOfMatch(record);
+  }
+
+  /** The numbers of all flows in the order of their hashes, which the flows alone decide. */
+  sorted(): Uint32Array {
+    const hashes = this.#hashes;
+    return Uint32Array.from({ length: this.#size }, (_, index) => index).sort((one, other) => {
+      const a = one * HASH_WORDS;
+      const b = other * HASH_WORDS;
+      let i = 0;
+      while (i < HASH_WORDS - 1 && hashes[a + i] === hashes[b + i]) i++;
+      return hashes[a + i]! - hashes[b + i]!;
+    });
   }
 
   /** Shows a flow. @param into is set; its bytes are the table's, and stay as they are until it is replaced */
@@ -166,7 +175,7 @@ export class FlowTable {
   }
 
   #write(flow: FlowParts, index: number): void {
-    const writer = this.#writer;
+    const writer = (WRITER ??= new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX)));
     writer.reset(0, FLOW_BYTES_MAX);
     writeRead(writer, flow, this.#record, {
       ufid: keptUfid(flow),
@@ -175,7 +184,9 @@ export class FlowTable {
     });
     assert(!writer.failed, "a flow of a kernel is not longer than a netlink message");
     const bytes = writer.position;
-    if (this.#position + bytes > this.#piece.size) this.#piece = this.#addPiece();
+    if (this.#position + bytes > this.#piece.size) {
+      this.#piece = this.#addPiece(Math.min(this.#piece.size * 2, PIECE_BYTES_MAX));
+    }
     this.#piece.u8.set(writer.memory.u8.subarray(0, bytes), this.#position);
     this.#places[index * 3] = this.#pieces.length - 1;
     this.#places[index * 3 + 1] = this.#position;
@@ -189,8 +200,8 @@ export class FlowTable {
     this.#counters[at + 3] = flow.tcpFlags;
   }
 
-  #addPiece(): PinnedMemory {
-    const piece = new PinnedMemory(PIECE_BYTES);
+  #addPiece(size: number): PinnedMemory {
+    const piece = new PinnedMemory(size);
     this.#pieces.push(piece);
     this.#position = 0;
     return piece;
@@ -198,3 +209,6 @@ export class FlowTable {
 }
 
 const HASH = new Int32Array(HASH_WORDS);
+
+/** Where a flow is written before its piece is chosen. */
+let WRITER: AttributeWriter | undefined;

@@ -157,7 +157,7 @@ function* flowsAt(table: FlowTable, numbers: readonly number[]): Generator<Flow,
 }
 
 /** Flows in an order in which a kernel takes them: where they overlap a narrow one comes before a wide one. */
-function* inLoadOrder(table: FlowTable, numbers: readonly number[]): Generator<Flow, void> {
+export function* inLoadOrder(table: FlowTable, numbers: readonly number[]): Generator<Flow, void> {
   const order = new LoadOrder<FlowParts>(copyFlow);
   const view = newFlowParts();
   for (const number of numbers) order.learn(table.read(number, view));

@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { Flow } from "../../flow/flow.ts";
-import type { FlowParts } from "../../flow/parts.ts";
 import { type PortNames, portNamesOf } from "../../flow/ports.ts";
 import { diffTables, type FlowDifference } from "../../state/diff.ts";
 import { EndingSignals } from "../../sys/signals.ts";
@@ -95,17 +94,13 @@ function namesOf({ ports }: SetArgument): PortNames | undefined {
 }
 
 function jsonOf(difference: FlowDifference): object {
-  const flow = (parts: FlowParts) => Flow.fromParts(parts);
-  switch (difference.kind) {
-    case "added":
-      return { kind: "added", after: flow(difference.after) };
-    case "removed":
-      return { kind: "removed", before: flow(difference.before) };
-    case "changed": {
-      const { what, before, after } = difference;
-      return { kind: "changed", what, before: flow(before), after: flow(after) };
-    }
-  }
+  const { kind } = difference;
+  return {
+    kind,
+    ...(kind === "changed" ? { what: difference.what } : {}),
+    ...(kind === "added" ? {} : { before: Flow.fromParts(difference.before) }),
+    ...(kind === "removed" ? {} : { after: Flow.fromParts(difference.after) }),
+  };
 }
 
 function ignoredOf(text: string): ReadonlySet<Ignored> {

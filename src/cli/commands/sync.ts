@@ -2,16 +2,17 @@ import { Command } from "commander";
 import { listPorts } from "../../ovs/vport.ts";
 import type { FlowTable } from "../../state/flow-table.ts";
 import type { Plan } from "../../state/plan.ts";
-import { type SyncConflict, synchronize, type SyncResult } from "../../state/synchronize.ts";
+import { synchronize } from "../../state/synchronize.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { printPlan } from "../diff-output.ts";
-import { Exit, UsageError } from "../exit.ts";
+import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { checkOwner, openTarget } from "../load-target.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { complain, count, counted, printJson, writeOut } from "../output.ts";
+import { counted, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { readFile } from "../set-argument.ts";
+import { printSync, statusOfSync } from "../sync-output.ts";
 
 // `millrace sync`: brings a datapath to the flows of a file.
 
@@ -98,56 +99,10 @@ async function run(file: string, options: Options): Promise<void> {
     onPlan,
     ...(previous === undefined ? {} : { previous }),
   });
-  if (options.json) printJson(result);
-  else print(result, file, options);
-  if (result.endReason !== "") complain(result.endReason);
-  process.exitCode = statusOf(result);
-}
-
-function print(result: SyncResult, file: string, options: Options): void {
-  for (const conflict of result.conflicts) printConflict(conflict);
-  if (result.conflicts.length > 0) {
-    writeOut("nothing was sent\n");
-    return;
-  }
-  const goal = `${file} → ${options.dp}`;
-  if (options.dryRun) {
-    writeOut(`${goal}: ${counted(result.planned, "request")} planned, nothing sent\n`);
-    return;
-  }
-  const parts = [
-    `${count(result.added)} added`,
-    `${count(result.changed)} changed`,
-    `${count(result.deleted)} deleted`,
-    `${count(result.unchanged)} unchanged`,
-    ...(result.foreign > 0 ? [`${count(result.foreign)} of others left alone`] : []),
-    ...(result.failed > 0 ? [`${count(result.failed)} failed`] : []),
-    ...(result.unknown > 0 ? [`${count(result.unknown)} unknown`] : []),
-  ];
-  writeOut(`${goal}: ${parts.join(", ")}; ${counted(result.sent, "request")} sent\n`);
-  for (const { code, reason, text } of result.errors) writeOut(`  (${code}) ${reason}: ${text}\n`);
-  if (result.differing === 0) writeOut("verified: the datapath holds the wanted flows\n");
-  else if (result.differing !== null) {
-    writeOut(`${counted(result.differing, "flow")} not as wanted, read again\n`);
-  }
-}
-
-const WHY: Readonly<Record<SyncConflict["why"], string>> = {
-  gap: "would have to go for a moment, as the kernel takes no flow that it covers (--allow-gap)",
-  foreign: "is somebody else's, and the kernel takes no flow that it covers (--all)",
-  taken: "is somebody else's, with other actions (--all, or --previous FILE)",
-};
-
-function printConflict({ why, wanted, held }: SyncConflict): void {
-  writeOut(`cannot have ${wanted}\n  for  ${held}\n  ${WHY[why]}\n`);
-}
-
-function statusOf({ ended, conflicts, failed, unknown, differing }: SyncResult): number {
-  if (ended === "fatal") return Exit.unavailable;
-  if (ended === "interrupted") return Exit.interrupted;
-  if (ended !== "complete" || unknown > 0) return Exit.internal;
-  const isSynced = conflicts.length === 0 && failed === 0 && (differing ?? 0) === 0;
-  return isSynced ? Exit.ok : Exit.someFailed;
+  if (options.dryRun && !options.json && result.conflicts.length === 0) {
+    writeOut(`${counted(result.planned, "request")} planned, nothing sent\n`);
+  } else printSync(result, { from: file, to: options.dp, json: options.json === true });
+  process.exitCode = statusOfSync(result);
 }
 
 function percent(text: string): number {
