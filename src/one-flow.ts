@@ -17,8 +17,10 @@ import { AttributeWriter } from "./netlink/attribute-writer.ts";
 import { noPermission } from "./netlink/channel.ts";
 import type { FlowVerb } from "./ovs/flow-request.ts";
 import { FlowRequests } from "./ovs/flow-requests.ts";
-import type { DumpCheck } from "./ovs/dump-check.ts";
+import type { FlowsOptions } from "./datapath-options.ts";
+import { DumpCheck, throwDoubt } from "./ovs/dump-check.ts";
 import { clearFlow, deleteFlow, dumpFlows, getFlow, omitting, TERSE } from "./ovs/flow.ts";
+import { dumpToLoad } from "./ovs/ordered-dump.ts";
 import { portNames } from "./ovs/vport.ts";
 import { ENOENT, EPERM } from "./sys/errno.ts";
 import { MillraceError } from "./sys/errors.ts";
@@ -49,8 +51,28 @@ export type FlowCounters = {
   readonly tcpFlags: number;
 };
 
-/** Counters of every flow, or of those that a filter means; keys and actions only for that. */
-export function* countersOfAll(
+/** As `Datapath.flows`. */
+export function* flowsOf(
+  target: LoadTarget,
+  {
+    where,
+    terse = false,
+    onDoubt = throwDoubt,
+  }: Pick<FlowsOptions, "onDoubt"> & { where: FlowFilter | undefined; terse?: boolean },
+): Generator<Flow | FlowCounters, void> {
+  const check = DumpCheck.of(target.datapath);
+  if (terse) yield* countersOfAll(target, check, where);
+  else {
+    for (const view of dumpToLoad(target.datapath, { check, where: where?.ofDump() })) {
+      yield Flow.fromParts(view);
+    }
+  }
+  const doubt = check.doubt();
+  if (doubt !== undefined) onDoubt(doubt);
+}
+
+// Counters of every flow, or of those that a filter means; keys and actions only for that.
+function* countersOfAll(
   { datapath }: LoadTarget,
   check: DumpCheck,
   where: FlowFilter | undefined,

@@ -4,7 +4,7 @@ import { normalize } from "../flow/key/normal-form.ts";
 import { KeyRecord, maskOffset, WORDS_OF_SLOT } from "../flow/key/record.ts";
 import { KEY_BY_SLOT } from "../flow/key/table.ts";
 import { type FlowParts, newFlowParts, readMatch } from "../flow/parts.ts";
-import { type NumberedPort, type PortNames, portNamesOf } from "../flow/ports.ts";
+import type { PortNames } from "../flow/ports.ts";
 import type { FlowDifference } from "../state/diff.ts";
 import type { FlowTable } from "../state/flow-table.ts";
 import type { Plan } from "../state/plan.ts";
@@ -14,9 +14,9 @@ import { count, printLines, printTable } from "./output.ts";
 // How sets of flows differ, for people: lines that begin with + and -, in colours; or counts of them.
 
 /** How the flows of a difference are printed. */
-export type DifferenceStyle = {
-  readonly before: PortNames | undefined;
-  readonly after: PortNames | undefined;
+type DifferenceStyle = {
+  readonly before: PortNames;
+  readonly after: PortNames;
   readonly statistics: boolean;
 };
 
@@ -33,21 +33,13 @@ export function* differenceLines(
   }
 }
 
-function textOf(flow: FlowParts, ports: PortNames | undefined, statistics: boolean): string {
-  return Flow.fromParts(flow).toString({
-    statistics,
-    ...(ports === undefined ? {} : { ports }),
-  });
+function textOf(flow: FlowParts, ports: PortNames, statistics: boolean): string {
+  return Flow.fromParts(flow).toString({ statistics, ports });
 }
 
 /** Prints what a plan would send, as the difference that it makes. */
-export function printPlan(
-  plan: Plan,
-  wanted: FlowTable,
-  held: FlowTable,
-  ports: readonly NumberedPort[],
-): void {
-  printLines(planLines(plan, wanted, held, portNamesOf(ports)));
+export function printPlan(plan: Plan, wanted: FlowTable, held: FlowTable, ports: PortNames): void {
+  printLines(planLines(plan, wanted, held, ports));
 }
 
 function* planLines(

@@ -7,8 +7,8 @@ import {
 import type { FlowException } from "../load/outcome.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { openDatapath } from "../ovs/datapath.ts";
-import { listPorts } from "../ovs/vport.ts";
-import type { NumberedPort } from "../flow/ports.ts";
+import { portNames } from "../ovs/vport.ts";
+import type { PortNames } from "../flow/ports.ts";
 import type { FlowTable } from "../state/flow-table.ts";
 import { readDatapath, readTable } from "../state/read-table.ts";
 import { NetworkNamespace } from "../sys/netns.ts";
@@ -27,7 +27,7 @@ format that 'millrace load' reads; or -, standard input.`;
 /** A set of flows, and the ports of the datapath that it was read from. */
 export type SetArgument = {
   readonly table: FlowTable;
-  readonly ports: readonly NumberedPort[] | undefined;
+  readonly ports: PortNames;
 };
 
 /** The name of a datapath in an argument; undefined where it names a file. */
@@ -49,14 +49,14 @@ export function readNamed(
     namespace === undefined ? undefined : NetworkNamespace.open(namespaceOf(namespace));
   using channel = new OvsChannel(entered);
   const datapath = openDatapath(channel, name);
-  return { table: readDatapath(datapath, { statistics }), ports: listPorts(datapath) };
+  return { table: readDatapath(datapath, { statistics }), ports: portNames(datapath) };
 }
 
 /** How a file of flows is read. */
 type FileOptions = {
   readonly owner?: string | undefined;
-  /** The ports that its flows may name; none by default. */
-  readonly ports?: readonly NumberedPort[] | undefined;
+  /** The ports that its flows may name. */
+  readonly ports: PortNames;
   readonly signal?: AbortSignal;
 };
 
@@ -71,11 +71,11 @@ export async function readFile(file: string, options: FileOptions): Promise<Flow
 /** As {@link readFile}, of a source that is open. */
 export async function readSource(
   source: ByteSource,
-  { owner = "", ports = [], signal }: FileOptions,
+  { owner = "", ports, signal }: FileOptions,
 ): Promise<FlowTable> {
   const { table, refused, errors } = await readTable(
     { source, format: "auto" },
-    { owner, readPorts: () => ports, ...(signal === undefined ? {} : { signal }) },
+    { owner, ports, ...(signal === undefined ? {} : { signal }) },
   );
   if (refused > 0) {
     for (const error of errors.slice(0, SHOWN_MAX)) showRefused(error);

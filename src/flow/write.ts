@@ -60,7 +60,7 @@ const RECORD = new KeyRecord();
 export type WrittenName = UfidSeed | "none" | "kept";
 
 /** What became of a flow that was to be written; see {@link writeFlow}. */
-export type Written = "written" | "malformed" | "nameless";
+type Written = "written" | "malformed" | "nameless";
 
 /**
  * Appends a flow that was read, from a kernel say, as a request has it: its match in normal form, its actions

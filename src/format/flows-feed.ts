@@ -23,7 +23,7 @@ const ITEMS_PER_PUMP = 8192;
 const KEPT_MAX = 65_536;
 
 /** What is made of the flows of a script. */
-export type FlowsFeedOptions = FlowLineOptions & {
+type FlowsFeedOptions = FlowLineOptions & {
   /** A {@link Flow} is named as it is: by its UFID, or by its key as a kernel has it. Of a text nothing is kept. */
   readonly keepNames?: boolean;
 };

@@ -1,5 +1,5 @@
 import type { LineVerb } from "../flow/line.ts";
-import { ANY_PORTS, type NumberedPort, portNamesOf } from "../flow/ports.ts";
+import { ANY_PORTS, type NumberedPort, type PortNames, portNamesOf } from "../flow/ports.ts";
 import type { TemplateFill } from "../flow/template.ts";
 import type { FlowItem } from "../format/flows-feed.ts";
 import type { FlowFeed } from "../format/feed.ts";
@@ -54,6 +54,8 @@ export type StartOptions = LoadOptions & {
   readonly readPorts?: () => readonly NumberedPort[];
   /** In a dry run: any name is one of a port. */
   readonly anyPort?: boolean;
+  /** In a dry run: what names of ports mean, whatever ports there are. */
+  readonly ports?: PortNames;
   /** Starts the thread of a second socket; a test's may fail. */
   readonly startThread?: () => SendThread;
 };
@@ -139,7 +141,8 @@ function openInput(
   options: StartOptions,
 ): FlowFeed | Promise<FlowFeed> {
   if (!("source" in input)) return scriptFeed(target, input, options);
-  if (options.anyPort === true) return openFeed(input, { ...lineOf(options), ports: ANY_PORTS });
+  const ports = namesIn(options);
+  if (ports !== undefined) return openFeed(input, { ...lineOf(options), ports });
   const readPorts = portReader(target, options);
   return fileFeed(input.source, sink, target === "dry" ? undefined : target, {
     line: lineOf(options),
@@ -159,16 +162,20 @@ function scriptFeed(
       FlowsFeed,
     }: typeof import("../format/flows-feed.ts") = require("../format/flows-feed.ts");
     const line = { ...lineOf(options), keepNames: options.keepNames === true };
-    if (options.anyPort === true) {
-      return new FlowsFeed("flows", input.items, { ...line, ports: ANY_PORTS });
-    }
-    const ports = new RecentNames(portReader(target, options));
-    return new FlowsFeed("flows", input.items, { ...line, ports }, () => ports.age());
+    const ports = namesIn(options);
+    if (ports !== undefined) return new FlowsFeed("flows", input.items, { ...line, ports });
+    const recent = new RecentNames(portReader(target, options));
+    return new FlowsFeed("flows", input.items, { ...line, ports: recent }, () => recent.age());
   }
   const {
     TemplateFeed,
   }: typeof import("../format/template-feed.ts") = require("../format/template-feed.ts");
   return new TemplateFeed(input.reader(options));
+}
+
+/** What names of ports mean where no datapath says so. */
+function namesIn({ anyPort, ports }: StartOptions): PortNames | undefined {
+  return anyPort === true ? ANY_PORTS : ports;
 }
 
 function portReader(

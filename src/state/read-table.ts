@@ -1,5 +1,5 @@
 import type { FlowParts } from "../flow/parts.ts";
-import type { NumberedPort } from "../flow/ports.ts";
+import { type PortNames, portNamesOf } from "../flow/ports.ts";
 import type { FlowException } from "../load/outcome.ts";
 import type { LoadInput } from "../load/start-load.ts";
 import { startLoad } from "../load/start-load.ts";
@@ -35,16 +35,16 @@ function putRead(table: FlowTable, flow: FlowParts): void {
 }
 
 /** How a file is read into a table. */
-export type ReadTableOptions = {
+type ReadTableOptions = {
   /** Whose flows they are: it goes into the UFIDs of those that were given none. Nobody's by default. */
   readonly owner?: string;
   /** The ports that flows may name; none by default. */
-  readonly readPorts?: () => readonly NumberedPort[];
+  readonly ports?: PortNames;
   readonly signal?: AbortSignal;
 };
 
 /** The flows of an input, and its lines that no set of flows can have. */
-export type ReadTable = {
+type ReadTable = {
   readonly table: FlowTable;
   /** How many lines were refused: the flows are not all of the input. */
   readonly refused: number;
@@ -61,11 +61,11 @@ export async function readTable(
   options: ReadTableOptions = {},
 ): Promise<ReadTable> {
   const table = new FlowTable();
-  const { owner = "", readPorts, signal } = options;
+  const { owner = "", ports = portNamesOf([]), signal } = options;
   const strange: FlowException[] = [];
   const report = await startLoad("dry", input, {
     owner,
-    ...(readPorts === undefined ? {} : { readPorts }),
+    ports,
     ...(signal === undefined ? {} : { signal }),
     onFlow: (flow, verb, line) => {
       if (verb === "put" || verb === "add") table.put(flow);

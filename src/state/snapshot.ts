@@ -14,7 +14,7 @@ import { readDatapath } from "./read-table.ts";
 import type { SnapshotFacts, SnapshotPort } from "./snapshot-facts.ts";
 
 /** What a snapshot keeps beside flows and ports. */
-export type SnapshotOptions = {
+type SnapshotOptions = {
   /** Limits of connections, which are those of the network namespace. */
   readonly ctLimits?: boolean;
   /** Packets and bytes of each flow. */
@@ -22,7 +22,7 @@ export type SnapshotOptions = {
 };
 
 /** What was taken. */
-export type Snapshot = SnapshotFacts & {
+type Snapshot = SnapshotFacts & {
   readonly flows: number;
   readonly bytes: number;
   /** Flows whose UFID has fewer than 16 bytes, which a flow set cannot hold: they are restored with another one. */

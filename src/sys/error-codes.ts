@@ -281,7 +281,7 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
     exit: 1,
     errno: EINVAL,
     meaning: "Flows of a snapshot send packets to the socket of a process: `userspace(pid=…)`.",
-    remedy: "`--userspace-pid PORT-ID` names the socket that is meant here.",
+    remedy: "`--userspace-pid ID` names the socket that is meant here.",
   },
   CLOSED: {
     exit: 5,

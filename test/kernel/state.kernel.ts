@@ -123,7 +123,7 @@ testUnless(NO_DPCTL)("flows of others stay, unless --all or --previous says othe
     "100",
   );
   expect([done.exitCode, done.report.changed]).toEqual([0, 1]);
-  expect(dpctl(dp.name).filter((line) => line.includes("10.1.2.3"))[0]).toEndWith("actions:1");
+  expect(dpctl(dp.name).find((line) => line.includes("10.1.2.3"))).toEndWith("actions:1");
   const empty = fileOf("empty.txt", "");
   expect(sync(file, "--dp", dp.name, "--owner", "a").report.sent).toBe(0);
   expect(millrace(["sync", empty, "--dp", dp.name, "--owner", "a"]).stderr).toContain("no flow");
@@ -158,8 +158,11 @@ testUnless(NO_DPCTL)(
   "snapshot, flush, restore, snapshot: the same file, of every flow that the kernel takes",
   () => {
     using dp = new TestDatapath("st5");
+    // A flow set has no room for a shorter UFID.
+    const isKept = (flow: string): boolean => !/ufid:(?![0-9a-f]{8}-)/.test(flow);
     const lines = corpusLines()
       .flatMap(({ flows }) => flows)
+      .filter((flow) => isKept(flow))
       .map((flow, i) => underPort(flow, 10_000 + i));
     millrace(["load", fileOf("corpus.txt", lines.join("\n")), "--dp", dp.name]);
     witness("ovs-dpctl", "add-flow", dp.name, "in_port(1),eth(),eth_type(0x0806),arp()", "2");
@@ -172,7 +175,7 @@ testUnless(NO_DPCTL)(
       0,
       { flows: held, moving: 0 },
     ]);
-    expect(millrace(["diff", one, `dp:${dp.name}`]).exitCode).toBe(0);
+    expect(millrace(["diff", one, `dp:${dp.name}`])).toMatchObject({ exitCode: 0, stdout: "" });
     expect(millrace(["flow", "flush", "--dp", dp.name]).exitCode).toBe(0);
     const refused = millrace(["restore", one, "--dp", dp.name]);
     expect([refused.exitCode, dp.flows]).toEqual([1, 0]);
@@ -182,7 +185,8 @@ testUnless(NO_DPCTL)(
       0,
       { added: held, differing: 0 },
     ]);
-    const pids = (line: string): string => line.replaceAll(/pid=\d+/g, "pid=4711");
+    const pids = (line: string): string =>
+      line.replaceAll(/\bpid=(?!4294967295|0[,)])\d+/g, "pid=4711");
     expect(dumped(dp.name)).toEqual(before.map(pids).toSorted());
     expect(millrace(["snapshot", "--dp", dp.name, "-o", one]).exitCode).toBe(0);
     dp.channel.transact({

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { Flow } from "../../flow/flow.ts";
-import { type PortNames, portNamesOf } from "../../flow/ports.ts";
+import { InventedPorts } from "../../flow/ports.ts";
 import { diffTables, type FlowDifference } from "../../state/diff.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { DifferenceCounts, differenceLines } from "../diff-output.ts";
@@ -55,7 +55,7 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   }
   if (a === "-" && b === "-") throw new UsageError("standard input cannot be both sets");
   const [before, after] = await readBoth(a, b, options, signals.signal);
-  const style = { before: namesOf(before), after: namesOf(after), statistics: stats };
+  const style = { before: before.ports, after: after.ports, statistics: stats };
   const counts = options.stat ? new DifferenceCounts() : undefined;
   let isEqual = true;
   const compared = { ufid: !options.ignore.has("ufid"), stats };
@@ -81,16 +81,12 @@ async function readBoth(
   const [named, other] = [datapathIn(a), datapathIn(b)];
   const first = named === undefined ? undefined : readNamed(named, stats);
   const second = other === undefined ? undefined : readNamed(other, stats);
-  const ports = (first ?? second)?.ports;
+  const ports = (first ?? second)?.ports ?? new InventedPorts();
   const read = async (file: string): Promise<SetArgument> => ({
     table: await readFile(file, { owner, ports, signal }),
     ports,
   });
   return [first ?? (await read(a)), second ?? (await read(b))];
-}
-
-function namesOf({ ports }: SetArgument): PortNames | undefined {
-  return ports === undefined ? undefined : portNamesOf(ports);
 }
 
 function jsonOf(difference: FlowDifference): object {

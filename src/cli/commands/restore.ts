@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { detect } from "../../format/detect.ts";
 import { bytesSource, type ByteSource, pathSource, standardInput } from "../../format/source.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
-import { listPorts } from "../../ovs/vport.ts";
+import { portNames } from "../../ovs/vport.ts";
 import { refuseOwned } from "../../ovs/vswitchd.ts";
 import { prepareDatapath, readSnapshotFacts, settleSockets } from "../../state/restore.ts";
 import { synchronize } from "../../state/synchronize.ts";
@@ -43,7 +43,7 @@ export function restoreCommand(): Command {
       .argument("<FILE>", "the snapshot; - is standard input")
       .requiredOption("--dp <NAME>", "the datapath")
       .option("--create", "make the datapath and its ports where they are missing")
-      .option("--userspace-pid <PORT-ID>", "the netlink socket that flows send packets to", portId)
+      .option("--userspace-pid <ID>", "the netlink socket that flows send packets to", portId)
       .option("--all", "change flows of everybody")
       .option("--allow-gap", "take out a wide flow for a moment that is in the way of a narrow one")
       .option(...OWNER_OPTION)
@@ -71,7 +71,7 @@ async function run(file: string, options: Options): Promise<void> {
   if (warning !== undefined) complain(warning);
   const { owner = "" } = options;
   const { signal } = signals;
-  const ports = listPorts(datapath);
+  const ports = portNames(datapath);
   const wanted = await readSource(source(), { owner, ports, signal });
   settleSockets(wanted, options.userspacePid);
   const result = await synchronize({ datapath }, wanted, {

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { listPorts } from "../../ovs/vport.ts";
+import { portNames } from "../../ovs/vport.ts";
 import type { FlowTable } from "../../state/flow-table.ts";
 import type { Plan } from "../../state/plan.ts";
 import { synchronize } from "../../state/synchronize.ts";
@@ -78,7 +78,7 @@ async function run(file: string, options: Options): Promise<void> {
   using signals = new EndingSignals();
   using place = openTarget(options.dp);
   if (options.dryRun === undefined) checkOwner(place.target, options.force === true);
-  const ports = listPorts(place.target.datapath);
+  const ports = portNames(place.target.datapath);
   const { owner = "" } = options;
   const read = { owner, ports, signal: signals.signal };
   const wanted = await readFile(file, read);

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { openDatapath } from "../../ovs/datapath.ts";
-import { listPorts } from "../../ovs/vport.ts";
+import { portNames } from "../../ovs/vport.ts";
 import { type Verification, verifyFlows } from "../../state/verify.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { Exit } from "../exit.ts";
@@ -45,7 +45,7 @@ async function run(file: string, { dp, owner = "", exact, json }: Options): Prom
   using signals = new EndingSignals();
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, dp);
-  const ports = listPorts(datapath);
+  const ports = portNames(datapath);
   const wanted = await readFile(file, { owner, ports, signal: signals.signal });
   const found = verifyFlows(datapath, wanted, { owner });
   const isAsWanted =

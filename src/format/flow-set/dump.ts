@@ -1,7 +1,9 @@
+import { withoutPadding } from "../../flow/action/padding.ts";
 import { NO_OWNER, UFID_SIZE } from "../../flow/key/ufid.ts";
 import { type FlowParts, hasGivenUfid } from "../../flow/parts.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { writeFlow } from "../../flow/write.ts";
+import { OVS_FLOW_ATTR_ACTIONS } from "../../uapi/openvswitch.ts";
 import type * as L from "./layout.ts";
 import { walkPorts } from "./places.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
@@ -29,8 +31,12 @@ export class FlowSetDump {
     if (isShort) this.shortUfids++;
     const kept = isShort ? { ...flow, ufid: { start: -1, end: -1 } } : flow;
     const out = this.#out;
-    if (kept.actions.start < 0) return false;
-    if (writeFlow(out.begin(), kept, NO_OWNER, true) === "malformed") return false;
+    const { bytes, actions } = kept;
+    if (actions.start < 0) return false;
+    const writer = out.begin();
+    if (writeFlow(writer, kept, NO_OWNER, false) === "malformed") return false;
+    const list = withoutPadding(bytes.subarray(actions.start, actions.end));
+    writer.bytes(OVS_FLOW_ATTR_ACTIONS, list);
     const ports = this.#ports === undefined ? [] : this.#portsOf(this.#ports);
     const line = out.flows + 1;
     const { packets, byteCount } = flow;
