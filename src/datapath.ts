@@ -288,7 +288,10 @@ export class Datapath implements Disposable {
     options: FlowsOptions & { readonly terse?: true } = {},
   ): Generator<Flow | FlowCounters, void> {
     const { where } = options;
-    yield* flowsOf(this.#target, { ...options, where: where && this.#filterOf(where) });
+    yield* flowsOf(this.#target, {
+      ...options,
+      where: where === undefined ? where : this.#filterOf(where),
+    });
   }
 
   /**
