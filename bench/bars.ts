@@ -74,7 +74,7 @@ function installing(find: Find, figures: Figures, environment: Environment): Bar
     dpctl === undefined || dpctlSeconds === undefined
       ? undefined
       : (dpctlSeconds * 1e6) / dpctl.flows;
-  const textEach = text === undefined ? undefined : (text.elapsedSeconds * 1e6) / text.flows;
+  const textEach = text === undefined ? undefined : (text.wholeSeconds * 1e6) / text.flows;
   return [
     atLeast(
       `encoded before, against C with the same bytes${flowsOf(packed)}`,
@@ -164,7 +164,7 @@ function memory(what: string, figure: Figure | undefined): Bar {
 /** Seconds of a whole process, less those of one that does nothing. */
 function secondsBeyond(full: Figure | undefined, empty: Figure | undefined): number | undefined {
   if (full === undefined || empty === undefined) return undefined;
-  return full.elapsedSeconds - empty.elapsedSeconds;
+  return full.wholeSeconds - empty.wholeSeconds;
 }
 
 /** The last tenth against the first. */

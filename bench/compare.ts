@@ -131,7 +131,7 @@ function roundsOf(runs: readonly Run[]): Map<string, Rounds> {
     if (!WAITED_FOR.has(first.id)) continue;
     found.set(
       `${key}, whole process`,
-      measured("whole", (run) => run.elapsedSeconds),
+      measured("whole", (run) => run.wholeSeconds),
     );
   }
   return found;

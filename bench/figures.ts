@@ -13,7 +13,7 @@ export type Figure = {
   readonly each: number;
   /** Half the distance between the least and the greatest round, as a part of the median. */
   readonly spread: number;
-  readonly elapsedSeconds: number;
+  readonly wholeSeconds: number;
   readonly callsPerFlow: number | undefined;
   readonly bytesPerFlow: number | undefined;
   readonly latency: Latency | undefined;
@@ -93,7 +93,7 @@ function figureOf(first: Run, runs: readonly Run[]): Figure {
     rounds: runs.length,
     each: median(each),
     spread: runs.length > 1 ? spread(each) : 0,
-    elapsedSeconds: median(runs.map((run) => run.elapsedSeconds)),
+    wholeSeconds: median(runs.map((run) => run.wholeSeconds)),
     callsPerFlow: calls === undefined ? undefined : calls / flows,
     bytesPerFlow: bytes === undefined ? undefined : bytes / flows,
     latency,

@@ -232,7 +232,7 @@ function micro(folder: string, out: string, quick: boolean): void {
       name,
       flows: 0,
       seconds: 0,
-      elapsedSeconds: 0,
+      wholeSeconds: 0,
       failed,
     });
     return;
@@ -246,7 +246,7 @@ function micro(folder: string, out: string, quick: boolean): void {
       name: `${group}: ${name}`,
       flows: 1,
       seconds,
-      elapsedSeconds: seconds,
+      wholeSeconds: seconds,
     };
     appendLine(out, run);
   }

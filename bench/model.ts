@@ -144,7 +144,7 @@ export type Run = ProgramReport & {
   readonly round: number;
   readonly flows: number;
   /** From the start of the process to its end. */
-  readonly elapsedSeconds: number;
+  readonly wholeSeconds: number;
   readonly packing?: Packing;
   readonly masks?: number;
   /** The set of flows it was to install, and the hash of what the kernel held then. */

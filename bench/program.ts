@@ -5,7 +5,7 @@ const TIME_LIMIT_MS = 600_000;
 
 /** How a program of the suite ended. */
 type Ended = {
-  readonly elapsedSeconds: number;
+  readonly wholeSeconds: number;
   readonly stdout: string;
   readonly stderr: string;
   /** Why its run does not count. */
@@ -33,14 +33,14 @@ export function runProgram(command: readonly string[], options: ProgramOptions =
       killSignal: "SIGKILL",
       ...(env === undefined ? {} : { env }),
     });
-    const elapsedSeconds = spent();
+    const wholeSeconds = spent();
     const said = child.stderr?.toString() ?? "";
     let failed: string | undefined;
     if (child.exitedDueToTimeout === true) failed = `not done after ${timeLimitMs / 1000} s`;
     else if (child.exitCode !== 0) failed = `exit ${child.exitCode}${lastLine(said)}`;
-    return { elapsedSeconds, stdout: child.stdout?.toString() ?? "", stderr: said, failed };
+    return { wholeSeconds, stdout: child.stdout?.toString() ?? "", stderr: said, failed };
   } catch (error) {
-    return { elapsedSeconds: spent(), stdout: "", stderr: "", failed: String(error) };
+    return { wholeSeconds: spent(), stdout: "", stderr: "", failed: String(error) };
   }
 }
 

@@ -55,7 +55,7 @@ function parse(line: string): unknown {
 
 function isRun(value: unknown): value is Run {
   return (
-    is(value, "run", ["id", "name", "program"], ["round", "flows", "seconds", "elapsedSeconds"]) &&
+    is(value, "run", ["id", "name", "program"], ["round", "flows", "seconds", "wholeSeconds"]) &&
     "part" in value &&
     PARTS.some((part) => part === value.part)
   );

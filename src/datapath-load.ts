@@ -9,7 +9,7 @@ import { startLoad, startLoadSync, type StartOptions } from "./load/start-load.t
 /** How the library loads. */
 export type DatapathLoadOptions = Omit<
   StartOptions,
-  "exactIdentity" | "onFlow" | "outcomes" | "readPorts" | "startThread"
+  "exactIdentity" | "keepNames" | "onFlow" | "outcomes" | "ports" | "readPorts" | "startThread"
 > & {
   /** Load also where ovs-vswitchd runs the datapath, and deletes what it did not make within seconds. */
   readonly force?: boolean;

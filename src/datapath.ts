@@ -4,7 +4,7 @@ import {
   namespaceOf,
   type OpenOptions,
 } from "./datapath-options.ts";
-import { FlowFilter } from "./flow/filter/filter.ts";
+import type { FlowFilter } from "./flow/filter/filter.ts";
 import { Flow } from "./flow/flow.ts";
 import {
   type DatapathLoadOptions,
@@ -41,7 +41,6 @@ import {
   setDatapath,
 } from "./ovs/datapath.ts";
 import { type ChangeEvent, type ChangeOptions, listenToChanges } from "./ovs/events.ts";
-import { DumpCheck, throwDoubt } from "./ovs/dump-check.ts";
 import { flushFlows } from "./ovs/flow.ts";
 import {
   deleteMeter,
@@ -52,28 +51,25 @@ import {
   type MeterOptions,
   setMeter,
 } from "./ovs/meter.ts";
-import { dumpToLoad } from "./ovs/ordered-dump.ts";
 import { executePacket, type PacketToExecute } from "./ovs/packet.ts";
 import { movePort } from "./ovs/port-move.ts";
 import { refuseOwned } from "./ovs/vswitchd.ts";
 import { type UpcallOptions, Upcalls } from "./ovs/upcalls.ts";
-import {
-  addPort,
-  deletePort,
-  lazyPortNames,
-  listPorts,
-  type PortInfo,
-  type PortOptions,
-} from "./ovs/vport.ts";
+import { addPort, deletePort, listPorts, type PortInfo, type PortOptions } from "./ovs/vport.ts";
 import {
   clearOne,
-  countersOfAll,
+  filterOf,
   type FlowCounters,
   type FlowName,
+  flowsOf,
   readOne,
   removeOne,
   sendOne,
 } from "./one-flow.ts";
+import { type DatapathSyncOptions, syncInto, type WantedFlows } from "./flow-sets.ts";
+import type { FlowTable, FlowTableOptions } from "./state/flow-table.ts";
+import { readDatapath } from "./state/read-table.ts";
+import type { SyncResult } from "./state/synchronize.ts";
 import { type RemovedFlows, type RemoveOptions, removeWhere } from "./remove-where.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
@@ -244,7 +240,23 @@ export class Datapath implements Disposable {
     where: string | FlowFilter,
     options: RemoveOptions = {},
   ): Promise<RemovedFlows> {
-    return removeWhere(this.#target, this.#filterOf(where), options);
+    return removeWhere(this.#target, filterOf(this.#target, where), options);
+  }
+
+  /**
+   * Brings the datapath to a wanted set of flows, by sending the difference alone. Only flows of the owner are
+   * deleted or changed, unless the options say otherwise; see docs/sync.md.
+   * @returns what was done, or why nothing was
+   * @throws UnreadableInputError; MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`, `OWNED`
+   */
+  async sync(wanted: WantedFlows, options: DatapathSyncOptions = {}): Promise<SyncResult> {
+    if (options.dryRun !== true) this.#checkOwner(options);
+    return syncInto(this.#target, wanted, options);
+  }
+
+  /** The flows as they are now, to be compared or kept. @throws MillraceError `UNSOUND_DUMP` */
+  table(options: FlowTableOptions = {}): FlowTable {
+    return readDatapath(this.#handle, options);
   }
 
   /** Sets the counters of a flow to zero; its actions stay. @returns as {@link remove} */
@@ -268,15 +280,7 @@ export class Datapath implements Disposable {
   *flows(
     options: FlowsOptions & { readonly terse?: true } = {},
   ): Generator<Flow | FlowCounters, void> {
-    const filter = options.where === undefined ? undefined : this.#filterOf(options.where);
-    const check = DumpCheck.of(this.#handle);
-    if (options.terse === true) yield* countersOfAll(this.#target, check, filter);
-    else {
-      const ordered = { check, where: filter?.ofDump() };
-      for (const view of dumpToLoad(this.#handle, ordered)) yield Flow.fromParts(view);
-    }
-    const doubt = check.doubt();
-    if (doubt !== undefined) (options.onDoubt ?? throwDoubt)(doubt);
+    yield* flowsOf(this.#target, options);
   }
 
   /**
@@ -372,13 +376,8 @@ export class Datapath implements Disposable {
     this.close();
   }
 
-  #filterOf(where: string | FlowFilter): FlowFilter {
-    if (where instanceof FlowFilter) return where;
-    return FlowFilter.parse(where, { ports: lazyPortNames(this.#handle) });
-  }
-
   // Once: it reads all of /proc.
-  #checkOwner({ force }: DatapathLoadOptions): void {
+  #checkOwner({ force }: Pick<DatapathLoadOptions, "force">): void {
     if (force === true || this.#isFree) return;
     refuseOwned(this.#handle, "; the option force loads all the same");
     this.#isFree = true;

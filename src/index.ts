@@ -11,6 +11,22 @@ export type {
 } from "./datapath-options.ts";
 export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export { validate, type ValidateOptions } from "./validate.ts";
+export {
+  type DatapathSyncOptions,
+  readFlows,
+  type ReadFlowsOptions,
+  type WantedFlows,
+} from "./flow-sets.ts";
+export {
+  diffTables as diff,
+  type DiffOptions,
+  type FlowAspect,
+  type FlowDifference,
+} from "./state/diff.ts";
+export { FlowTable, type FlowTableOptions } from "./state/flow-table.ts";
+export type { PlanOptions } from "./state/plan.ts";
+export type { SyncOptions } from "./state/sync.ts";
+export type { SyncConflict, SynchronizeOptions, SyncResult } from "./state/synchronize.ts";
 export type { FlowSource } from "./flow-source.ts";
 export { FlowFilter } from "./flow/filter/filter.ts";
 export { Flow, type FlowParseOptions, type FlowTextOptions } from "./flow/flow.ts";

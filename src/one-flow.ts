@@ -1,6 +1,6 @@
 import { Flow } from "./flow/flow.ts";
 import { notOneFlow } from "./flow/text/syntax-error.ts";
-import type { FlowFilter } from "./flow/filter/filter.ts";
+import { FlowFilter } from "./flow/filter/filter.ts";
 import { identitiesOf } from "./flow/identity.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
 import {
@@ -23,9 +23,11 @@ import { AttributeWriter } from "./netlink/attribute-writer.ts";
 import { noPermission } from "./netlink/channel.ts";
 import type { FlowVerb } from "./ovs/flow-request.ts";
 import { FlowRequests } from "./ovs/flow-requests.ts";
-import type { DumpCheck } from "./ovs/dump-check.ts";
+import type { FlowsOptions } from "./datapath-options.ts";
+import { DumpCheck, throwDoubt } from "./ovs/dump-check.ts";
 import { clearFlow, deleteFlow, dumpFlows, getFlow, omitting, TERSE } from "./ovs/flow.ts";
-import { portNames } from "./ovs/vport.ts";
+import { dumpToLoad } from "./ovs/ordered-dump.ts";
+import { lazyPortNames, portNames } from "./ovs/vport.ts";
 import { ENOENT, EPERM } from "./sys/errno.ts";
 import { MillraceError } from "./sys/errors.ts";
 import { PinnedMemory } from "./sys/memory.ts";
@@ -55,8 +57,31 @@ export type FlowCounters = {
   readonly tcpFlags: number;
 };
 
-/** Counters of every flow, or of those that a filter means; keys and actions only for that. */
-export function* countersOfAll(
+/** A filter that may name the ports of a datapath. @throws FlowSyntaxError */
+export function filterOf({ datapath }: LoadTarget, where: string | FlowFilter): FlowFilter {
+  if (where instanceof FlowFilter) return where;
+  return FlowFilter.parse(where, { ports: lazyPortNames(datapath) });
+}
+
+/** As `Datapath.flows`. */
+export function* flowsOf(
+  target: LoadTarget,
+  { where, terse, onDoubt = throwDoubt }: FlowsOptions & { readonly terse?: boolean },
+): Generator<Flow | FlowCounters, void> {
+  const filter = where === undefined ? undefined : filterOf(target, where);
+  const check = DumpCheck.of(target.datapath);
+  if (terse === true) yield* countersOfAll(target, check, filter);
+  else {
+    for (const view of dumpToLoad(target.datapath, { check, where: filter?.ofDump() })) {
+      yield Flow.fromParts(view);
+    }
+  }
+  const doubt = check.doubt();
+  if (doubt !== undefined) onDoubt(doubt);
+}
+
+// Counters of every flow, or of those that a filter means; keys and actions only for that.
+function* countersOfAll(
   { datapath }: LoadTarget,
   check: DumpCheck,
   where: FlowFilter | undefined,

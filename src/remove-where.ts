@@ -67,8 +67,8 @@ export async function removeWhere(
       else if (exceptions.length < EXCEPTIONS_MAX) exceptions.push(exception);
     };
     const goneBefore = result.gone;
-    // Whoever's they are: each keeps the UFID that it has.
-    const options = { mode: "delete", owner: "", workers: 0, onException } as const;
+    // Whoever's they are: each is deleted by the name that it has.
+    const options = { mode: "delete", keepNames: true, workers: 0, onException } as const;
     const report = await startLoad(
       target,
       { items: flows },
@@ -76,7 +76,7 @@ export async function removeWhere(
     );
     if (report.endErrno === EPERM) throw noPermission("deleting flows");
     const failures = failedFlows(report) - (result.gone - goneBefore);
-    result.removed += report.applied + report.readBack.absent;
+    result.removed += report.applied + report.reconciled.absent;
     result.unknown += report.unknown;
     result.failed += failures - report.unknown;
     const { ended, endReason } = report;

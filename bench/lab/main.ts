@@ -70,7 +70,7 @@ function runOnce(variant: Variant, round: number): Run[] {
   const cold = warmUp(variant);
   prepare(variant);
   const ended = runProgram(variant.command, variant.watched ? WATCHED : {});
-  const { elapsedSeconds, stdout, failed: broken } = ended;
+  const { wholeSeconds, stdout, failed: broken } = ended;
   const pauses = variant.watched ? collectorPauses(ended.stderr) : undefined;
   const { flows } = infoOf(datapath).stats;
   const base = {
@@ -81,8 +81,8 @@ function runOnce(variant: Variant, round: number): Run[] {
     program: variant.program,
     round,
     flows: variant.flows,
-    elapsedSeconds,
-    seconds: elapsedSeconds,
+    wholeSeconds,
+    seconds: wholeSeconds,
     ...(variant.packing === undefined ? {} : { packing: variant.packing }),
     ...(variant.masks === undefined ? {} : { masks: variant.masks }),
     ...(pauses === undefined ? {} : { collectorPausesMs: pauses }),
@@ -129,7 +129,7 @@ function say(run: Run): Run {
   const each = (run.seconds * 1e6) / Math.max(1, run.flows);
   console.error(
     `round ${run.round + 1}  ${run.name.padEnd(52)} ${each.toFixed(2).padStart(8)} µs a flow` +
-      `  ${run.elapsedSeconds.toFixed(1)} s`,
+      `  ${run.wholeSeconds.toFixed(1)} s`,
   );
   return run;
 }

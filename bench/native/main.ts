@@ -48,7 +48,7 @@ function append(
   more: Pick<Run, "flows" | "seconds"> & Partial<Run>,
 ): void {
   const { seconds } = more;
-  const base = { kind: "run", part: "native", elapsedSeconds: seconds } as const;
+  const base = { kind: "run", part: "native", wholeSeconds: seconds } as const;
   appendLine(out, { ...base, ...variant, round, ...more });
 }
 
@@ -102,7 +102,7 @@ function starts(folder: string, out: string, count: number): void {
   ];
   for (let round = -1; round < count; round++) {
     for (const [variant, command] of programs) {
-      const { elapsedSeconds: seconds, failed } = runProgram(command, { stdout: "ignore" });
+      const { wholeSeconds: seconds, failed } = runProgram(command, { stdout: "ignore" });
       if (failed !== undefined) appendFailed(out, variant, round, failed);
       // The first one reads the files from disk.
       else if (round >= 0) append(out, variant, round, { flows: 0, seconds });
@@ -143,7 +143,7 @@ function longRuns(folder: string, out: string, lines: number): void {
     const { peakResidentBytes } = report;
     append(out, variant, 0, {
       flows,
-      seconds: ended.elapsedSeconds,
+      seconds: ended.wholeSeconds,
       collectorPausesMs: pauses,
       ...(peakResidentBytes === undefined ? {} : { peakResidentBytes }),
     });

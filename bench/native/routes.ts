@@ -17,9 +17,9 @@ const packed = join(folder, "routes.packed");
 const text = join(folder, "routes.txt");
 
 function call(command: readonly string[]): { out: string; seconds: number } {
-  const { stdout, elapsedSeconds, failed } = runProgram(command, { stderr: "pipe" });
+  const { stdout, wholeSeconds, failed } = runProgram(command, { stderr: "pipe" });
   if (failed !== undefined) throw new Error(`${command.join(" ")}: ${failed}`);
-  return { out: stdout, seconds: elapsedSeconds };
+  return { out: stdout, seconds: wholeSeconds };
 }
 
 call(["ip", "link", "set", "lo", "up"]);
@@ -80,7 +80,7 @@ for (let round = 0; round < Number(rounds); round++) {
       program,
       round,
       flows: count,
-      elapsedSeconds: seconds,
+      wholeSeconds: seconds,
       ...report,
     });
     if (!reports) check();

@@ -77,14 +77,14 @@ export function peerRows(figures: Figures): Row[] {
   add("millrace load, compiled file", own("load-compiled"));
   const text = own("load-text");
   if (text !== undefined) {
-    const elapsed = (text.elapsedSeconds * 1e6) / text.flows;
+    const elapsed = (text.wholeSeconds * 1e6) / text.flows;
     add("millrace load, text file, whole process", text, elapsed);
   }
   for (const figure of figuresOf("peers")) {
     if (figure.program === "millrace" || isLimit(figure)) continue;
     if (figure.program !== "ovs-dpctl") add(figure.name, figure);
     else if (start !== undefined) {
-      const elapsed = ((figure.elapsedSeconds - start.elapsedSeconds) * 1e6) / figure.flows;
+      const elapsed = ((figure.wholeSeconds - start.wholeSeconds) * 1e6) / figure.flows;
       add("ovs-dpctl add-flows, text file, less its start", figure, elapsed);
     }
   }

@@ -17,6 +17,26 @@ export const COMMANDS: CommandTable = {
     summary: "compile flows into a flow set, which loads at the kernel's rate",
     load: async () => (await import("./commands/compile.ts")).compileCommand,
   },
+  snapshot: {
+    summary: "keep the flows and ports of a datapath in a file",
+    load: async () => (await import("./commands/snapshot.ts")).snapshotCommand,
+  },
+  restore: {
+    summary: "put the flows of a snapshot back into a datapath",
+    load: async () => (await import("./commands/restore.ts")).restoreCommand,
+  },
+  diff: {
+    summary: "show how two sets of flows differ: datapaths or files",
+    load: async () => (await import("./commands/diff.ts")).diffCommand,
+  },
+  sync: {
+    summary: "bring a datapath to the flows of a file, by the difference alone",
+    load: async () => (await import("./commands/sync.ts")).syncCommand,
+  },
+  verify: {
+    summary: "tell whether a datapath holds the flows of a file",
+    load: async () => (await import("./commands/verify.ts")).verifyCommand,
+  },
   sample: {
     summary: "write flows to try things with",
     load: async () => (await import("./commands/sample.ts")).sampleCommand,

@@ -52,3 +52,29 @@ export function portNamesOf(ports: readonly NumberedPort[]): PortNames {
   const names = new Map(ports.map(({ name, number }) => [number, name]));
   return { numberOf: (name) => numbers.get(name), nameOf: (number) => names.get(number) };
 }
+
+/** The greatest number of a port: below DP_MAX_PORTS in net/openvswitch/datapath.h, and not OVSP_NONE. */
+const LAST_PORT = 65_534;
+
+/**
+ * Names of ports where there is no datapath to ask, and flows of several files are compared: a name that is met gets
+ * a number of its own, from the last one down.
+ */
+export class InventedPorts implements PortNames {
+  readonly #numbers = new Map<string, number>();
+  readonly #names = new Map<number, string>();
+
+  numberOf(name: string): number | undefined {
+    const known = this.#numbers.get(name);
+    if (known !== undefined) return known;
+    const number = LAST_PORT - this.#numbers.size;
+    if (number < 0) return undefined;
+    this.#numbers.set(name, number);
+    this.#names.set(number, name);
+    return number;
+  }
+
+  nameOf(number: number): string | undefined {
+    return this.#names.get(number);
+  }
+}

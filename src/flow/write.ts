@@ -27,10 +27,14 @@ export function writeMatch(writer: AttributeWriter, record: KeyRecord, ufid: Sen
   writeKey(record, writer);
   const keyBytes = writer.position - keyStart;
   writer.endNest(key);
+  writeMaskNest(writer, record);
+  return keyBytes;
+}
+
+function writeMaskNest(writer: AttributeWriter, record: KeyRecord): void {
   const mask = writer.nest(OVS_FLOW_ATTR_MASK);
   writeMask(record, writer);
   writer.endNest(mask);
-  return keyBytes;
 }
 
 function writeUfidAttribute(
@@ -49,9 +53,18 @@ function writeUfidAttribute(
 const RECORD = new KeyRecord();
 
 /**
+ * What names a flow that was read when it is sent: the hash of its match for an owner, where it was given no UFID;
+ * no UFID; or, `kept`, what the kernel names it by: its UFID whatever it is, or its key as the kernel has it, bits
+ * that are not matched included (`ovs_flow_cmp_unmasked_key` in net/openvswitch/flow_table.c).
+ */
+export type WrittenName = UfidSeed | "none" | "kept";
+
+/** What became of a flow that was to be written; see {@link writeFlow}. */
+type Written = "written" | "malformed" | "nameless";
+
+/**
  * Appends a flow that was read, from a kernel say, as a request has it: its match in normal form, its actions
  * byte for byte. No text is made of it.
- * @param ufid the seed of the hash that a flow without a given UFID gets; or none
  * @param withActions false for a delete
  * @returns `malformed` where its key or mask cannot be read: nothing was written; `nameless` where neither a
  *   UFID nor a key names it, which as a delete would be a flush
@@ -59,17 +72,51 @@ const RECORD = new KeyRecord();
 export function writeFlow(
   writer: AttributeWriter,
   flow: FlowParts,
-  ufid: UfidSeed | "none",
+  name: WrittenName,
   withActions: boolean,
-): "written" | "malformed" | "nameless" {
+): Written {
   if (!readMatch(flow, RECORD)) return "malformed";
-  const { bytes, actions } = flow;
-  const given = hasGivenUfid(flow, ufid === "none" ? NO_OWNER : ufid);
+  const ufid = name === "kept" ? keptUfid(flow) : sentUfid(flow, name);
   normalize(RECORD);
-  const sent = given ? bytes.subarray(flow.ufid.start, flow.ufid.end) : ufid;
-  const keyBytes = writeMatch(writer, RECORD, sent);
+  return writeRead(writer, flow, RECORD, { ufid, withActions, keepKey: name === "kept" });
+}
+
+/** How a flow is written whose match was read. */
+type WriteOptions = {
+  readonly ufid: SentUfid;
+  readonly withActions: boolean;
+  /** Without a UFID its key is written as it was read. */
+  readonly keepKey: boolean;
+};
+
+/** As {@link writeFlow}, of a flow whose match is at hand. @param record its match in normal form */
+export function writeRead(
+  writer: AttributeWriter,
+  flow: FlowParts,
+  record: KeyRecord,
+  { ufid, withActions, keepKey }: WriteOptions,
+): Written {
+  const { bytes, key, actions } = flow;
+  let keyBytes: number;
+  if (keepKey && ufid === "none") {
+    keyBytes = key.end - key.start;
+    writer.bytes(OVS_FLOW_ATTR_KEY, bytes, key.start, key.end);
+    writeMaskNest(writer, record);
+  } else {
+    keyBytes = writeMatch(writer, record, ufid);
+  }
   if (withActions && actions.start >= 0) {
     writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
   }
-  return keyBytes === 0 && sent === "none" ? "nameless" : "written";
+  return keyBytes === 0 && ufid === "none" ? "nameless" : "written";
+}
+
+/** The UFID that a flow has; none where its key names it. */
+export function keptUfid({ bytes, ufid }: FlowParts): Uint8Array | "none" {
+  return ufid.start < 0 ? "none" : bytes.subarray(ufid.start, ufid.end);
+}
+
+function sentUfid(flow: FlowParts, name: UfidSeed | "none"): SentUfid {
+  const given = hasGivenUfid(flow, name === "none" ? NO_OWNER : name);
+  return given ? keptUfid(flow) : name;
 }

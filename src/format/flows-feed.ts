@@ -1,9 +1,9 @@
 import type { MillraceErrorCode } from "../sys/error-codes.ts";
 import { Flow } from "../flow/flow.ts";
-import { type UfidSeed, ufidSeed } from "../flow/key/ufid.ts";
+import { ufidSeed } from "../flow/key/ufid.ts";
 import { FlowLineEncoder, type FlowLineOptions, type LineVerb } from "../flow/line.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
-import { writeFlow } from "../flow/write.ts";
+import { type WrittenName, writeFlow } from "../flow/write.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { FlowFeed, LineNotes } from "./feed.ts";
 import {
@@ -28,6 +28,12 @@ const ITEMS_PER_PUMP = 8192;
 /** Items that are kept to be quoted. Of a batch that has more, comments say, the first are lost. */
 const KEPT_MAX = 65_536;
 
+/** What is made of the flows of a script. */
+type FlowsFeedOptions = FlowLineOptions & {
+  /** A {@link Flow} is named as it is: by its UFID, or by its key as a kernel has it. Of a text nothing is kept. */
+  readonly keepNames?: boolean;
+};
+
 /**
  * Flows of a script, one by one: lines of text and {@link Flow}s; each counts as a line. What the script throws
  * is thrown, as the input that breaks off, once the flows before are taken.
@@ -41,7 +47,7 @@ export class FlowsFeed implements FlowFeed {
   readonly #source: SyncItems | AsyncItems;
   readonly #encoder: FlowLineEncoder;
   readonly #mode: LineVerb;
-  readonly #ufid: UfidSeed | "none";
+  readonly #flowName: WrittenName;
   readonly #onPump: () => void;
   readonly #utf8 = new TextEncoder();
   #text = new Uint8Array(TEXT_BYTES);
@@ -61,7 +67,7 @@ export class FlowsFeed implements FlowFeed {
   constructor(
     name: string,
     items: Iterable<FlowItem> | AsyncIterable<FlowItem>,
-    options: FlowLineOptions,
+    options: FlowsFeedOptions,
     onPump: () => void = () => {},
   ) {
     this.name = name;
@@ -69,7 +75,8 @@ export class FlowsFeed implements FlowFeed {
     this.#source = Symbol.asyncIterator in items ? new AsyncItems(items) : new SyncItems(items);
     this.#encoder = new FlowLineEncoder(options);
     this.#mode = options.mode ?? "put";
-    this.#ufid = options.ufid ? ufidSeed(options.owner) : "none";
+    this.#flowName =
+      options.keepNames === true ? "kept" : options.ufid ? ufidSeed(options.owner) : "none";
   }
 
   get notes(): LineNotes {
@@ -186,7 +193,7 @@ export class FlowsFeed implements FlowFeed {
       this.#refuse(refusals, "NO_ACTIONS", "a flow without actions");
       return true;
     }
-    const written = writeFlow(requests.begin(), parts, this.#ufid, !isDelete);
+    const written = writeFlow(requests.begin(), parts, this.#flowName, !isDelete);
     if (written === "malformed") {
       this.#refuse(refusals, "MALFORMED", "the flow's key or mask cannot be read");
       return true;

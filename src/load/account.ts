@@ -21,7 +21,7 @@ export class Account {
     applied: 0,
     rejected: 0,
     refused: 0,
-    readBack: { present: 0, absent: 0, contrary: 0 },
+    reconciled: { present: 0, absent: 0, contrary: 0 },
     unknown: 0,
   };
   readonly table: OutcomeTable | undefined;
@@ -40,8 +40,8 @@ export class Account {
 
   /** Flows whose end is known. */
   get settled(): number {
-    const { applied, encoded, rejected, refused, unknown, readBack } = this.counts;
-    const { present, absent } = readBack;
+    const { applied, encoded, rejected, refused, unknown, reconciled } = this.counts;
+    const { present, absent } = reconciled;
     return applied + encoded + rejected + refused + unknown + present + absent;
   }
 
@@ -117,8 +117,8 @@ export class Account {
       this.counts[state]++;
       return;
     }
-    this.counts.readBack[state]++;
-    if (hasFailed(outcome)) this.counts.readBack.contrary++;
+    this.counts.reconciled[state]++;
+    if (hasFailed(outcome)) this.counts.reconciled.contrary++;
   }
 }
 

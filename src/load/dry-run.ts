@@ -1,6 +1,6 @@
 import { createHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
-import { decodeRequest } from "../ovs/flow-request.ts";
+import { decodeRequest, type FlowVerb, verbOf } from "../ovs/flow-request.ts";
 import { FlowRequests } from "../ovs/flow-requests.ts";
 import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { Account } from "./account.ts";
@@ -13,6 +13,9 @@ import { FlowJudge } from "../flow/shape/flow-judge.ts";
 
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;
+
+/** Is given each valid flow as it would be sent, its verb and its line; its bytes are valid until it returns. */
+export type OnFlow = (flow: FlowParts, verb: FlowVerb, line: number) => void;
 
 /** Takes flows as a kernel would, and sends nothing: wants no datapath, no rights and no module. */
 export class DryRun implements FlowSink {
@@ -31,10 +34,9 @@ export class DryRun implements FlowSink {
   bytes = 0;
   readonly #view = newFlowParts();
   readonly #judge = new FlowJudge();
-  readonly #onFlow: ((flow: FlowParts) => void) | undefined;
+  readonly #onFlow: OnFlow | undefined;
 
-  /** @param onFlow is given each flow that is valid, as it would be sent; valid until it returns */
-  constructor(account: Account, onFlow?: (flow: FlowParts) => void) {
+  constructor(account: Account, onFlow?: OnFlow) {
     this.account = account;
     this.#onFlow = onFlow;
   }
@@ -63,7 +65,7 @@ export class DryRun implements FlowSink {
     const rule = this.#judge.brokenRule(this.#view);
     if (rule === undefined) {
       this.account.counts.encoded++;
-      this.#onFlow?.(this.#view);
+      this.#onFlow?.(this.#view, verbOf(batch, index), batch.tags[index] ?? 0);
       return;
     }
     this.account.exception(batch.tags[index] ?? 0, "refused", 0, () => ({

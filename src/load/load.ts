@@ -231,7 +231,7 @@ class LoadRun implements Disposable {
       ...(this.#feed.notes ?? NO_NOTES),
       flowsPerSecond: seconds > 0 ? Math.round(counts.applied / seconds) : 0,
       seconds,
-      elapsedSeconds: (performance.now() - this.#startedAt) / 1000,
+      wholeSeconds: (performance.now() - this.#startedAt) / 1000,
       batches: sink.batches,
       systemCalls: sink.systemCalls,
       reads: sink.reads,

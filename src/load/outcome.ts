@@ -6,7 +6,7 @@ import { EIO } from "../sys/errno.ts";
 
 /**
  * How a flow ended. `refused`: never sent. `present` and `absent`: its reply was lost and it was read
- * back (`readBack`). `unknown`: its reply was lost and reading it back failed too.
+ * back (`reconciled`). `unknown`: its reply was lost and reading it back failed too.
  */
 export type OutcomeState = "applied" | "rejected" | "refused" | "present" | "absent" | "unknown";
 
@@ -40,7 +40,7 @@ export function hasFailed({ state, errno }: Outcome): boolean {
 
 /** How many flows did not end as was asked. */
 export function failedFlows(counts: OutcomeCounts): number {
-  return counts.rejected + counts.refused + counts.unknown + counts.readBack.contrary;
+  return counts.rejected + counts.refused + counts.unknown + counts.reconciled.contrary;
 }
 
 /** A flow that was not simply applied. */
@@ -77,6 +77,6 @@ export type OutcomeCounts = {
   rejected: number;
   refused: number;
   /** Replies that were lost, by what was found; `contrary` of them are not what was asked for. */
-  readBack: { present: number; absent: number; contrary: number };
+  reconciled: { present: number; absent: number; contrary: number };
   unknown: number;
 };

@@ -32,7 +32,7 @@ export type LoadReport = OutcomeCounts &
     /** From the first send to the last reply. */
     readonly seconds: number;
     /** With opening, reading and parsing. */
-    readonly elapsedSeconds: number;
+    readonly wholeSeconds: number;
     readonly batches: number;
     readonly systemCalls: number;
     /**

@@ -1,15 +1,15 @@
 import type { LineVerb } from "../flow/line.ts";
-import { ANY_PORTS, type NumberedPort, portNamesOf } from "../flow/ports.ts";
+import { ANY_PORTS, type NumberedPort, type PortNames, portNamesOf } from "../flow/ports.ts";
 import type { TemplateFill } from "../flow/template.ts";
 import type { FlowItem } from "../format/flows-feed.ts";
 import type { FlowFeed } from "../format/feed.ts";
 import { type FlowInput, openFeed } from "../format/open-feed.ts";
-import type { FlowParts } from "../flow/parts.ts";
 import { type ErrnoCode, errnoNumber } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { SendThread } from "../sys/send-thread.ts";
 import { Account } from "./account.ts";
 import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./file-feed.ts";
+import type { OnFlow } from "./dry-run.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { load, type LoadOptions, loadSync } from "./load.ts";
 import type { FlowException } from "./outcome.ts";
@@ -32,6 +32,8 @@ export type StartOptions = LoadOptions & {
   readonly ufid?: boolean;
   /** Whose flows they are: it goes into their UFIDs. The owner of the target by default, or nobody. */
   readonly owner?: string;
+  /** Flows that were read, of a script, are named as they are; see `writeFlow`. For changes and deletes. */
+  readonly keepNames?: boolean;
   /** How requests are packed; what measured best by default. */
   readonly batching?: Partial<Batching>;
   /** Threads beside the caller's; `auto` by default. A load without yielding parses where it is. */
@@ -46,12 +48,14 @@ export type StartOptions = LoadOptions & {
   readonly onException?: (exception: FlowException) => void;
   /** Takes what became of each flow. */
   readonly outcomes?: OutcomeTable;
-  /** In a dry run: is given each valid flow as it would be sent; its bytes are valid until it returns. */
-  readonly onFlow?: (flow: FlowParts) => void;
+  /** In a dry run: is given each valid flow. */
+  readonly onFlow?: OnFlow;
   /** Reads the ports that flows may name: those of the datapath by default, none in a dry run. */
   readonly readPorts?: () => readonly NumberedPort[];
   /** In a dry run: any name is one of a port. */
   readonly anyPort?: boolean;
+  /** In a dry run: what names of ports mean, whatever ports there are. */
+  readonly ports?: PortNames;
   /** Starts the thread of a second socket; a test's may fail. */
   readonly startThread?: () => SendThread;
 };
@@ -137,7 +141,8 @@ function openInput(
   options: StartOptions,
 ): FlowFeed | Promise<FlowFeed> {
   if (!("source" in input)) return scriptFeed(target, input, options);
-  if (options.anyPort === true) return openFeed(input, { ...lineOf(options), ports: ANY_PORTS });
+  const ports = namesIn(options);
+  if (ports !== undefined) return openFeed(input, { ...lineOf(options), ports });
   const readPorts = portReader(target, options);
   return fileFeed(input.source, sink, target === "dry" ? undefined : target, {
     line: lineOf(options),
@@ -156,17 +161,21 @@ function scriptFeed(
     const {
       FlowsFeed,
     }: typeof import("../format/flows-feed.ts") = require("../format/flows-feed.ts");
-    const line = lineOf(options);
-    if (options.anyPort === true) {
-      return new FlowsFeed("flows", input.items, { ...line, ports: ANY_PORTS });
-    }
-    const ports = new RecentNames(portReader(target, options));
-    return new FlowsFeed("flows", input.items, { ...line, ports }, () => ports.age());
+    const line = { ...lineOf(options), keepNames: options.keepNames === true };
+    const ports = namesIn(options);
+    if (ports !== undefined) return new FlowsFeed("flows", input.items, { ...line, ports });
+    const recent = new RecentNames(portReader(target, options));
+    return new FlowsFeed("flows", input.items, { ...line, ports: recent }, () => recent.age());
   }
   const {
     TemplateFeed,
   }: typeof import("../format/template-feed.ts") = require("../format/template-feed.ts");
   return new TemplateFeed(input.reader(options));
+}
+
+/** What names of ports mean where no datapath says so. */
+function namesIn({ anyPort, ports }: StartOptions): PortNames | undefined {
+  return anyPort === true ? ANY_PORTS : ports;
 }
 
 function portReader(

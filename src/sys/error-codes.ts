@@ -56,6 +56,9 @@ export type OwnErrorCode =
   | "LOCAL_PORT"
   | "NOT_INTERNAL"
   | "UNSOUND_DUMP"
+  | "EMPTY_SET"
+  | "TOO_MUCH_CHANGE"
+  | "FOREIGN_SOCKET"
   | "CLOSED"
   | "MALFORMED"
   | "TRUNCATED"
@@ -260,6 +263,25 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
     errno: EIO,
     meaning: "Flows changed while they were dumped: the dump may lack some.",
     remedy: "Dump again.",
+  },
+  EMPTY_SET: {
+    exit: 1,
+    errno: EINVAL,
+    meaning: "A datapath was to be brought to a set without a flow.",
+    remedy: "`--allow-empty`, where that is meant.",
+  },
+  TOO_MUCH_CHANGE: {
+    exit: 1,
+    errno: EINVAL,
+    meaning:
+      "A sync would delete or change more of the owner's flows than it may; nothing was sent.",
+    remedy: "`--dry-run` shows what it would do; `--max-change PERCENT` lets it.",
+  },
+  FOREIGN_SOCKET: {
+    exit: 1,
+    errno: EINVAL,
+    meaning: "Flows of a snapshot send packets to the socket of a process: `userspace(pid=…)`.",
+    remedy: "`--userspace-pid ID` names the socket that is meant here.",
   },
   CLOSED: {
     exit: 5,

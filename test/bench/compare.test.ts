@@ -86,8 +86,8 @@ describe("a comparison", () => {
   });
 
   test("holds the whole process of a load as well: its start may be what became slower", () => {
-    const load = (elapsedSeconds: number): ReturnType<typeof results> =>
-      results(...[0, 1, 2].map((round) => run("load-text", round, 1, { elapsedSeconds })));
+    const load = (wholeSeconds: number): ReturnType<typeof results> =>
+      results(...[0, 1, 2].map((round) => run("load-text", round, 1, { wholeSeconds })));
     expect(compareRuns(load(2), load(3)).rows).toMatchObject([
       { measure: "sending", verdict: "same" },
       { measure: "whole", ratio: 1.5, verdict: "slower" },

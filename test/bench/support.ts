@@ -28,7 +28,7 @@ export function run(id: VariantId, round: number, seconds: number, more: Partial
   const own = { program: "millrace" } as const;
   const base = { kind: "run", part: "growth", id, name: id, round, flows: 1000 } as const;
   const by = id.startsWith("limit-") ? ofLimit : own;
-  return { ...base, ...by, seconds, elapsedSeconds: seconds * 2, ...more, id };
+  return { ...base, ...by, seconds, wholeSeconds: seconds * 2, ...more, id };
 }
 
 /** How a batch is packed, where it does not matter which. */

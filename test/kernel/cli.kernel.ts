@@ -57,7 +57,7 @@ describe("millrace load", () => {
       lines: 4,
       ended: "complete",
     });
-    expect(report.readBack).toEqual({ present: 0, absent: 0, contrary: 0 });
+    expect(report.reconciled).toEqual({ present: 0, absent: 0, contrary: 0 });
     expect(Object.keys(report.batchLatencyMicroseconds)).toEqual([
       "p50",
       "p90",

@@ -120,7 +120,7 @@ describe("load", () => {
         datagramsPerCall: 1,
       },
     });
-    const { present, absent } = report.readBack;
+    const { present, absent } = report.reconciled;
     expect(report.applied + report.rejected + present + absent).toBe(report.lines);
     expect(dp.flows).toBe(1000);
   });
@@ -172,9 +172,9 @@ describe("load", () => {
     const shape = { ack: "each", replyCostBytes: 1, messagesPerDatagram: 14_000 } as const;
     const one = { ...shape, bytesPerDatagram: 1 << 24, datagramsPerCall: 1 };
     const report = await loadText(dp, text, { mode: "delete", shape: one, table });
-    expect(report.readBack.absent).toBeGreaterThan(0);
-    expect(report.readBack).toMatchObject({ present: 0, contrary: 0 });
-    expect(report.applied + report.readBack.absent).toBe(14_000);
+    expect(report.reconciled.absent).toBeGreaterThan(0);
+    expect(report.reconciled).toMatchObject({ present: 0, contrary: 0 });
+    expect(report.applied + report.reconciled.absent).toBe(14_000);
     expect(dp.flows).toBe(0);
   });
 

@@ -96,10 +96,10 @@ describe("how a load is sent", () => {
       const report = await load(new FlowsFeed("script", flows(), { ufid: true }), sender);
       expect(report.ended).toBe("failed");
       expect(report.endReason).toContain("the thread that sends half of each batch");
-      const { applied, unknown, readBack } = report;
-      expect(applied + unknown + readBack.absent).toBe(report.lines);
+      const { applied, unknown, reconciled } = report;
+      expect(applied + unknown + reconciled.absent).toBe(report.lines);
       // What neither thread sends is not there; of one that still runs that is not known.
-      expect([unknown > 0, readBack.absent > 0]).toEqual([how === "late", how === "failed"]);
+      expect([unknown > 0, reconciled.absent > 0]).toEqual([how === "late", how === "failed"]);
       expect(dp.flows).toBe(applied);
     },
   );

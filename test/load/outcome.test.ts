@@ -64,7 +64,7 @@ test("an account counts every end once and keeps the first hundred exceptions", 
   }
   account.tellRefusals();
   expect(account.counts).toMatchObject({ applied: 10, rejected: 50, refused: 50, unknown: 0 });
-  expect(account.counts.readBack).toEqual({ present: 0, absent: 50, contrary: 0 });
+  expect(account.counts.reconciled).toEqual({ present: 0, absent: 50, contrary: 0 });
   expect(account.settled).toBe(160);
   expect(account.firstExceptions.length).toBe(100);
   expect(seen).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
@@ -116,7 +116,7 @@ test.each([
       account.exception(i + 1, found, outcome.errno, () => words);
     }
     expect([account.settled, account.failures, failedFlows(account.counts)]).toEqual([3, 2, 2]);
-    expect(account.counts.readBack).toEqual({ present: 1, absent: 1, contrary: 1 });
+    expect(account.counts.reconciled).toEqual({ present: 1, absent: 1, contrary: 1 });
   },
 );
 

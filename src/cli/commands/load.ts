@@ -225,7 +225,7 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   // Where the kernel takes no flow at all, one line says why.
   const shown = report.ended === "fatal" ? [] : report.errors.slice(0, SHOWN_MAX);
   for (const exception of shown) printException(exception);
-  const { present: found, absent: gone } = report.readBack;
+  const { present: found, absent: gone } = report.reconciled;
   const told = report.rejected + report.refused + report.unknown + found + gone;
   if (told > SHOWN_MAX && report.ended !== "fatal") {
     writeOut(`  … and ${count(told - SHOWN_MAX)} more: --errors FILE or --json shows them\n`);
@@ -251,7 +251,7 @@ function printFigures(report: LoadReport): void {
   const each = report.applied > 0 ? (report.seconds * 1e6) / report.applied : 0;
   writeOut(
     `  rate     ${count(report.flowsPerSecond)} flows/s, ${each.toFixed(2)} µs a flow ` +
-      `(${report.seconds.toFixed(3)} s; ${report.elapsedSeconds.toFixed(3)} s with reading and parsing)\n` +
+      `(${report.seconds.toFixed(3)} s; ${report.wholeSeconds.toFixed(3)} s with reading and parsing)\n` +
       `  batches  ${count(report.batches)}, by ${counted(report.senders, "socket")}; latency ` +
       `${latencies(report.batchLatencyMicroseconds)}\n` +
       `  calls    ${counted(report.systemCalls, "system call")}, ${bytes(report.bytes)} of netlink; ` +

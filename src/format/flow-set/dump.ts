@@ -1,7 +1,10 @@
+import { withoutPadding } from "../../flow/action/padding.ts";
 import { NO_OWNER, UFID_SIZE } from "../../flow/key/ufid.ts";
 import { type FlowParts, hasGivenUfid } from "../../flow/parts.ts";
 import type { PortNames } from "../../flow/ports.ts";
 import { writeFlow } from "../../flow/write.ts";
+import { OVS_FLOW_ATTR_ACTIONS } from "../../uapi/openvswitch.ts";
+import type * as L from "./layout.ts";
 import { walkPorts } from "./places.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
 
@@ -13,27 +16,42 @@ export class FlowSetDump {
   readonly #out: FlowSetWriter;
   readonly #ports: PortNames | undefined;
 
+  /** Flows whose UFID has fewer than 16 bytes, for which a set has no room: they get the hash of their match. */
+  shortUfids = 0;
+
   /** @param ports where ports are to have names in the set */
   constructor(out: FlowSetWriter, ports: PortNames | undefined) {
     this.#out = out;
     this.#ports = ports;
   }
 
-  /** Adds a flow. @returns false where it cannot be read */
-  add(flow: FlowParts): boolean {
+  /** Adds a flow. @param counters its packets and bytes, too @returns false where it cannot be read */
+  add(flow: FlowParts, counters = false): boolean {
     const isShort = flow.ufid.start >= 0 && flow.ufid.end - flow.ufid.start !== UFID_SIZE;
+    if (isShort) this.shortUfids++;
     const kept = isShort ? { ...flow, ufid: { start: -1, end: -1 } } : flow;
     const out = this.#out;
-    if (kept.actions.start < 0) return false;
-    if (writeFlow(out.begin(), kept, NO_OWNER, true) === "malformed") return false;
+    const { bytes, actions } = kept;
+    if (actions.start < 0) return false;
+    const writer = out.begin();
+    if (writeFlow(writer, kept, NO_OWNER, false) === "malformed") return false;
+    const list = withoutPadding(bytes.subarray(actions.start, actions.end));
+    writer.bytes(OVS_FLOW_ATTR_ACTIONS, list);
     const ports = this.#ports === undefined ? [] : this.#portsOf(this.#ports);
     const line = out.flows + 1;
-    return out.commit({ verb: "put", line, ownUfid: hasGivenUfid(kept), ports });
+    const { packets, byteCount } = flow;
+    return out.commit({
+      verb: "put",
+      line,
+      ownUfid: hasGivenUfid(kept),
+      ports,
+      ...(counters ? { counters: [packets, byteCount] } : {}),
+    });
   }
 
-  /** Ends the set. */
-  finish(): void {
-    this.#out.finish(this.#out.flows);
+  /** Ends the set. @param facts what else its end says */
+  finish(facts: L.MoreEndFacts = {}): void {
+    this.#out.finish(this.#out.flows, facts);
   }
 
   // Where numbers of ports that have names lie in the flow that was begun last.

@@ -66,8 +66,9 @@ export function chunkFacts(facts: Facts): FlowSetChunkFacts | undefined {
 
 /** What the last record says; undefined where it says something else. */
 export function endFacts(facts: Facts): FlowSetEnd | undefined {
-  const { chunks, flows, lines } = facts;
-  return isCount(chunks) && isCount(flows) && isCount(lines) ? { chunks, flows, lines } : undefined;
+  const { chunks, flows, lines, snapshot } = facts;
+  if (!isCount(chunks) || !isCount(flows) || !isCount(lines)) return undefined;
+  return { chunks, flows, lines, ...(snapshot === undefined ? {} : { snapshot }) };
 }
 
 function isFacts(value: unknown): value is Facts {

@@ -60,10 +60,18 @@ export type FlowSetChunkFacts = {
   readonly names?: readonly string[];
   /** Pairs: a word of the messages, and the index of the name of the port whose number goes there. */
   readonly ports?: readonly number[];
+  /** Pairs: packets and bytes of each flow. Nothing is done with them when the set is loaded. */
+  readonly counters?: readonly number[];
+};
+
+/** What the last record may say beside its counts. */
+export type MoreEndFacts = {
+  /** What a snapshot knows of the datapath; `src/state/snapshot-facts.ts` reads it. */
+  readonly snapshot?: unknown;
 };
 
 /** The last record. */
-export type FlowSetEnd = {
+export type FlowSetEnd = MoreEndFacts & {
   readonly chunks: number;
   readonly flows: number;
   /** Lines of the input. */

@@ -35,6 +35,8 @@ export class FlowSetReader {
   owner = "";
   /** Lines of the input, once the last record has been read. */
   lines: number | undefined;
+  /** What a snapshot says of its datapath, once the last record has been read; undefined of any other set. */
+  snapshot: unknown;
   /** Bytes taken from the source so far. */
   bytesRead = 0;
 
@@ -165,6 +167,7 @@ export class FlowSetReader {
       const set = endFacts(facts) ?? this.#failOrder();
       if (set.chunks !== this.#records - 1 || set.flows !== this.#flows) this.#failOrder();
       this.lines = set.lines;
+      this.snapshot = set.snapshot;
     }
     this.#records++;
     this.#position = end;

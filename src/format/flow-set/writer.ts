@@ -23,6 +23,8 @@ type FlowSetEntry = {
   /** It was given its UFID: no hash of its key and mask. */
   readonly ownUfid: boolean;
   readonly ports: readonly PortUse[];
+  /** Packets and bytes that it has handled; of all flows of a set, or of none. */
+  readonly counters?: readonly [packets: number, bytes: number];
 };
 
 /** Writes a flow set, record by record: memory does not grow with it. The same flows give the same bytes. */
@@ -42,6 +44,7 @@ export class FlowSetWriter {
   #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + FLOW_BYTES_MAX);
   #names: string[] = [];
   #ports: number[] = [];
+  #counters: number[] = [];
   #checksum = 0;
 
   readonly #goingUp: boolean;
@@ -101,15 +104,16 @@ export class FlowSetWriter {
       if (index < 0) index = this.#names.push(name) - 1;
       this.#ports.push(first + word, index);
     }
+    if (entry.counters !== undefined) this.#counters.push(...entry.counters);
     this.flows++;
     if (batch.full || batch.bytes >= L.CHUNK_BYTES) this.#flush();
     return true;
   }
 
-  /** Ends the set. @param lines how many the input had */
-  finish(lines: number): void {
+  /** Ends the set. @param lines how many the input had @param facts what else the end says */
+  finish(lines: number, facts: L.MoreEndFacts = {}): void {
     this.#flush();
-    const end: L.FlowSetEnd = { chunks: this.chunks, flows: this.flows, lines };
+    const end: L.FlowSetEnd = { chunks: this.chunks, flows: this.flows, lines, ...facts };
     this.#put(0, end);
   }
 
@@ -121,11 +125,15 @@ export class FlowSetWriter {
     assert(count === batch.count, "a chunk holds whole messages in the order of their lines");
     this.#record.set(batch.memory.u8.subarray(0, batch.bytes), L.RECORD_PREFIX);
     const facts: L.FlowSetChunkFacts = { flows: batch.count, line };
-    const named = this.#ports.length > 0;
-    this.#put(batch.bytes, named ? { ...facts, names: this.#names, ports: this.#ports } : facts);
+    this.#put(batch.bytes, {
+      ...facts,
+      ...(this.#ports.length > 0 ? { names: this.#names, ports: this.#ports } : {}),
+      ...(this.#counters.length > 0 ? { counters: this.#counters } : {}),
+    });
     this.chunks++;
     this.#names = [];
     this.#ports = [];
+    this.#counters = [];
     batch.clear();
   }
 

@@ -1,0 +1,112 @@
+import { Command } from "commander";
+import { Flow } from "../../flow/flow.ts";
+import { InventedPorts } from "../../flow/ports.ts";
+import { diffTables, type FlowDifference } from "../../state/diff.ts";
+import { EndingSignals } from "../../sys/signals.ts";
+import { DifferenceCounts, differenceLines } from "../diff-output.ts";
+import { Exit, UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
+import { outputEnded, printJsonLine, printLines } from "../output.ts";
+import { OWNER_OPTION } from "../owner-option.ts";
+import { datapathIn, readFile, readNamed, SET_HELP, type SetArgument } from "../set-argument.ts";
+
+// `millrace diff`: how two sets of flows differ.
+
+type Options = { ignore: ReadonlySet<Ignored>; stat?: true; owner?: string; json?: true };
+
+type Ignored = "stats" | "ufid" | "order";
+
+const HELP_AFTER = `${SET_HELP}
+Flows are one where they match the same packets. What differs is printed with - and +: a flow of A
+alone, a flow of B alone, or both where its actions are others, or a UFID that it was given.
+With 'stats' not ignored, packets and bytes are compared, of two datapaths. Files are read with
+the names of the other side's ports.
+Exit status: 0 the sets are equal, 1 they differ, 2 and more trouble.`;
+
+/** `millrace diff`. */
+export function diffCommand(): Command {
+  return withExamples(
+    new Command("diff")
+      .description("Show how two sets of flows differ.")
+      .argument("<A>", "a set of flows")
+      .argument("<B>", "another one")
+      .option(
+        "--ignore <LIST>",
+        "what is not compared: stats, ufid, with a comma; none",
+        ignoredOf,
+        new Set<Ignored>(["stats", "order"]),
+      )
+      .option("--stat", "counts by mask and actions, instead of flows")
+      .option(...OWNER_OPTION)
+      .option("--json", "an object a line: its kind, and the flow before and after")
+      .addHelpText("after", HELP_AFTER)
+      .action(run),
+    "millrace diff flows.txt dp:lab0",
+    "millrace diff dp:lab0 dp:blue/lab1 --stat",
+    "millrace diff monday.set tuesday.set --ignore ufid --json",
+  );
+}
+
+async function run(a: string, b: string, options: Options): Promise<void> {
+  using signals = new EndingSignals();
+  const stats = !options.ignore.has("stats");
+  if (stats && (datapathIn(a) === undefined || datapathIn(b) === undefined)) {
+    throw new UsageError("statistics are those of datapaths: --ignore stats");
+  }
+  if (a === "-" && b === "-") throw new UsageError("standard input cannot be both sets");
+  const [before, after] = await readBoth(a, b, options, signals.signal);
+  const style = { before: before.ports, after: after.ports, statistics: stats };
+  const counts = options.stat ? new DifferenceCounts() : undefined;
+  let isEqual = true;
+  const compared = { ufid: !options.ignore.has("ufid"), stats };
+  for (const difference of diffTables(before.table, after.table, compared)) {
+    isEqual = false;
+    if (counts !== undefined) counts.add(difference);
+    else if (options.json) printJsonLine(jsonOf(difference));
+    else printLines(differenceLines(difference, style));
+    if (outputEnded()) break;
+  }
+  if (!isEqual) counts?.print();
+  process.exitCode = isEqual ? Exit.ok : Exit.someFailed;
+}
+
+// A file's names of ports are those of the other side, where that is a datapath.
+async function readBoth(
+  a: string,
+  b: string,
+  { owner, ignore }: Options,
+  signal: AbortSignal,
+): Promise<[SetArgument, SetArgument]> {
+  const stats = !ignore.has("stats");
+  const [named, other] = [datapathIn(a), datapathIn(b)];
+  const first = named === undefined ? undefined : readNamed(named, stats);
+  const second = other === undefined ? undefined : readNamed(other, stats);
+  const ports = (first ?? second)?.ports ?? new InventedPorts();
+  const read = async (file: string): Promise<SetArgument> => ({
+    table: await readFile(file, { owner, ports, signal }),
+    ports,
+  });
+  return [first ?? (await read(a)), second ?? (await read(b))];
+}
+
+function jsonOf(difference: FlowDifference): object {
+  const { kind } = difference;
+  return {
+    kind,
+    ...(kind === "changed" ? { what: difference.what } : {}),
+    ...(kind === "added" ? {} : { before: Flow.fromParts(difference.before) }),
+    ...(kind === "removed" ? {} : { after: Flow.fromParts(difference.after) }),
+  };
+}
+
+function ignoredOf(text: string): ReadonlySet<Ignored> {
+  const ignored = new Set<Ignored>();
+  if (text === "none") return ignored;
+  for (const word of text.split(",")) {
+    if (word !== "stats" && word !== "ufid" && word !== "order") {
+      throw new UsageError(`--ignore: found "${word}", expected stats, ufid, order or none`);
+    }
+    ignored.add(word);
+  }
+  return ignored;
+}

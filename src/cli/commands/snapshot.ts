@@ -1,0 +1,74 @@
+import { Command } from "commander";
+import { OvsChannel } from "../../ovs/channel.ts";
+import { openDatapath } from "../../ovs/datapath.ts";
+import { takeSnapshot } from "../../state/snapshot.ts";
+import { Exit, UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
+import { withNamespace } from "../namespace-option.ts";
+import { bytes, complain, counted, printJson, writeError, writeOut } from "../output.ts";
+import { openOutputFile } from "../output-file.ts";
+
+// `millrace snapshot`: the flows and ports of a datapath, in a file that restores them.
+
+type Options = { dp: string; output: string; ctLimits?: true; counters?: true; json?: true };
+
+const HELP_AFTER = `
+FILE is a flow set: flows with the UFIDs that they were given, ports by name, and what the datapath
+was. 'load', 'restore', 'diff' and 'sync' take it. Two passes over the datapath have to find the
+same flows with the same actions; where they never do, the snapshot says how many differ, and the
+exit status is 1. The kernel does not tell the rates of meters: a snapshot has none.`;
+
+/** `millrace snapshot`. */
+export function snapshotCommand(): Command {
+  const command = withNamespace(
+    new Command("snapshot")
+      .description("Keep the flows and ports of a datapath in a file.")
+      .requiredOption("--dp <NAME>", "the datapath")
+      .requiredOption("-o, --output <FILE>", "the snapshot; - is standard output")
+      .option("--ct-limits", "limits of connections, too")
+      .option("--counters", "packets and bytes of each flow, too")
+      .option("--json", "one JSON document, on standard error where FILE is standard output")
+      .addHelpText("after", HELP_AFTER)
+      .action(run),
+  );
+  return withExamples(
+    command,
+    "millrace snapshot --dp lab0 -o lab0.set",
+    "millrace snapshot --dp lab0 -o - | ssh spare millrace restore - --dp lab0 --create",
+  );
+}
+
+function run(options: Options): void {
+  const path = options.output === "-" ? "/dev/stdout" : options.output;
+  using out = openOutputFile(path, "--output", "whole");
+  const toError = out.isStandardOutput;
+  if (toError && process.stdout.isTTY) throw new UsageError("a flow set is not for a terminal");
+  using channel = new OvsChannel();
+  const datapath = openDatapath(channel, options.dp);
+  const { flows, ports, moving, shortUfids, ...taken } = takeSnapshot(datapath, out.write, {
+    ctLimits: options.ctLimits === true,
+    counters: options.counters === true,
+  });
+  out.keep();
+  const soundness = moving === 0 ? "two equal passes" : `moving: ${counted(moving, "flow")} differ`;
+  if (options.json) {
+    const report = {
+      flows,
+      ports: ports.length,
+      bytes: taken.bytes,
+      moving,
+      taken: soundness,
+      shortUfids,
+    };
+    if (toError) writeError(`${JSON.stringify(report, null, 2)}\n`);
+    else printJson(report);
+  } else {
+    const text = `${options.dp} → ${toError ? "standard output" : options.output}: ${counted(flows, "flow")}, ${counted(ports.length, "port")}, ${bytes(taken.bytes)}; ${soundness}\n`;
+    (toError ? writeError : writeOut)(text);
+  }
+  if (shortUfids > 0) {
+    const which = counted(shortUfids, "flow has a UFID", "flows have UFIDs");
+    complain(`warning: ${which} of fewer than 16 bytes; restored they have another one`);
+  }
+  process.exitCode = moving === 0 ? Exit.ok : Exit.someFailed;
+}

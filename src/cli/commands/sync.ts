@@ -1,0 +1,114 @@
+import { Command } from "commander";
+import { portNames } from "../../ovs/vport.ts";
+import type { FlowTable } from "../../state/flow-table.ts";
+import type { Plan } from "../../state/plan.ts";
+import { synchronize } from "../../state/synchronize.ts";
+import { EndingSignals } from "../../sys/signals.ts";
+import { printPlan } from "../diff-output.ts";
+import { UsageError } from "../exit.ts";
+import { withExamples } from "../help.ts";
+import { checkOwner, openTarget } from "../load-target.ts";
+import { withNamespace } from "../namespace-option.ts";
+import { counted, writeOut } from "../output.ts";
+import { OWNER_OPTION } from "../owner-option.ts";
+import { readFile } from "../set-argument.ts";
+import { printSync, statusOfSync } from "../sync-output.ts";
+
+// `millrace sync`: brings a datapath to the flows of a file.
+
+type Options = {
+  dp: string;
+  owner?: string;
+  all?: true;
+  previous?: string;
+  allowGap?: true;
+  allowEmpty?: true;
+  maxChange: number;
+  dryRun?: true;
+  verify?: true;
+  force?: true;
+  json?: true;
+};
+
+const HELP_AFTER = `
+Only the difference is sent: flows that are as wanted are not touched, and a flow of both sets is
+never absent. Flows are compared by what they match. Only flows of the owner are deleted or changed,
+those whose UFID millrace made for that name; --all takes all of the datapath for the owner's, and
+--previous those that FILE had before.
+
+The kernel takes no flow that a wider one covers which is there. Where such a wide flow is wanted,
+too, nothing is sent, and the pairs are named; --allow-gap takes it out and puts it back. Which of
+two overlapping flows a packet meets is not set by the order of FILE: the kernel has no priorities.
+Exit status 1: nothing was sent, or some flows are not as wanted.`;
+
+/** `millrace sync`. */
+export function syncCommand(): Command {
+  const command = withNamespace(
+    new Command("sync")
+      .description("Bring a datapath to the flows of a file, by sending the difference alone.")
+      .argument("<FILE>", "the wanted flows, in any format; - is standard input")
+      .requiredOption("--dp <NAME>", "the datapath")
+      .option(...OWNER_OPTION)
+      .option("--all", "delete and change flows of everybody")
+      .option("--previous <FILE>", "also those of this set, which FILE had before")
+      .option("--allow-gap", "take out a wide flow for a moment that is in the way of a narrow one")
+      .option("--allow-empty", "FILE may have no flow: all of the owner's are deleted")
+      .option(
+        "--max-change <PERCENT>",
+        "stop where more of the owner's flows would be deleted or changed",
+        percent,
+        50,
+      )
+      .option("--dry-run", "print what would be sent, as a diff, and send nothing")
+      .option("--verify", "read the datapath again at the end, and compare")
+      .option("--force", "sync also where ovs-vswitchd runs the datapath")
+      .option("--json", "one JSON document")
+      .addHelpText("after", HELP_AFTER)
+      .action(run),
+  );
+  return withExamples(
+    command,
+    "millrace sync flows.txt --dp lab0 --dry-run",
+    "millrace sync flows.txt --dp lab0 --owner router --verify",
+    "millrace sync new.txt --dp lab0 --previous old.txt",
+  );
+}
+
+async function run(file: string, options: Options): Promise<void> {
+  using signals = new EndingSignals();
+  using place = openTarget(options.dp);
+  if (options.dryRun === undefined) checkOwner(place.target, options.force === true);
+  const ports = portNames(place.target.datapath);
+  const { owner = "" } = options;
+  const read = { owner, ports, signal: signals.signal };
+  const wanted = await readFile(file, read);
+  const previous =
+    options.previous === undefined ? undefined : await readFile(options.previous, read);
+  const onPlan = (plan: Plan, held: FlowTable): void => {
+    if (options.dryRun && !options.json) printPlan(plan, wanted, held, ports);
+  };
+  const result = await synchronize(place.target, wanted, {
+    owner,
+    all: options.all === true,
+    allowGap: options.allowGap === true,
+    allowEmpty: options.allowEmpty === true,
+    maxChange: options.maxChange,
+    dryRun: options.dryRun === true,
+    verify: options.verify === true,
+    signal: signals.signal,
+    onPlan,
+    ...(previous === undefined ? {} : { previous }),
+  });
+  if (options.dryRun && !options.json && result.conflicts.length === 0) {
+    writeOut(`${counted(result.planned, "request")} planned, nothing sent\n`);
+  } else printSync(result, { from: file, to: options.dp, json: options.json === true });
+  process.exitCode = statusOfSync(result);
+}
+
+function percent(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value > 100) {
+    throw new UsageError(`--max-change: found "${text}", expected a number from 0 to 100`);
+  }
+  return value;
+}

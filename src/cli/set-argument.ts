@@ -1,0 +1,93 @@
+import {
+  type ByteSource,
+  pathSource,
+  standardInput,
+  UnreadableInputError,
+} from "../format/source.ts";
+import type { FlowException } from "../load/outcome.ts";
+import { OvsChannel } from "../ovs/channel.ts";
+import { openDatapath } from "../ovs/datapath.ts";
+import { portNames } from "../ovs/vport.ts";
+import type { PortNames } from "../flow/ports.ts";
+import type { FlowTable } from "../state/flow-table.ts";
+import { readDatapath, readTable } from "../state/read-table.ts";
+import { NetworkNamespace } from "../sys/netns.ts";
+import { excerpt } from "./excerpt.ts";
+import { UsageError } from "./exit.ts";
+import { namespaceOf } from "./namespace-option.ts";
+import { complain, counted, writeError } from "./output.ts";
+
+// A set of flows as an argument: a datapath, `dp:NAME`, or a file of flows.
+
+/** What the help of commands says of such arguments. */
+export const SET_HELP = `
+A set is dp:NAME, a datapath; dp:NAMESPACE/NAME, one in a network namespace; a FILE of flows in any
+format that 'millrace load' reads; or -, standard input.`;
+
+/** A set of flows, and the ports of the datapath that it was read from. */
+export type SetArgument = {
+  readonly table: FlowTable;
+  readonly ports: PortNames;
+};
+
+/** The name of a datapath in an argument; undefined where it names a file. */
+export function datapathIn(argument: string): { name: string; namespace?: string } | undefined {
+  if (!argument.startsWith("dp:")) return undefined;
+  const path = argument.slice(3);
+  const at = path.lastIndexOf("/");
+  if (path === "" || at === path.length - 1)
+    throw new UsageError(`${argument}: it names no datapath`);
+  return at < 0 ? { name: path } : { name: path.slice(at + 1), namespace: path.slice(0, at) };
+}
+
+/** Reads the flows of a datapath. */
+export function readNamed(
+  { name, namespace }: { name: string; namespace?: string },
+  statistics = false,
+): SetArgument {
+  using entered =
+    namespace === undefined ? undefined : NetworkNamespace.open(namespaceOf(namespace));
+  using channel = new OvsChannel(entered);
+  const datapath = openDatapath(channel, name);
+  return { table: readDatapath(datapath, { statistics }), ports: portNames(datapath) };
+}
+
+/** How a file of flows is read. */
+type FileOptions = {
+  readonly owner?: string | undefined;
+  /** The ports that its flows may name. */
+  readonly ports: PortNames;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Reads a file of flows, all of it.
+ * @throws UnreadableInputError, also where a line of it is no flow: what a set lacks is not to be deleted
+ */
+export async function readFile(file: string, options: FileOptions): Promise<FlowTable> {
+  return readSource(file === "-" ? standardInput() : pathSource(file), options);
+}
+
+/** As {@link readFile}, of a source that is open. */
+export async function readSource(
+  source: ByteSource,
+  { owner = "", ports, signal }: FileOptions,
+): Promise<FlowTable> {
+  const { table, refused, errors } = await readTable(
+    { source, format: "auto" },
+    { owner, ports, ...(signal === undefined ? {} : { signal }) },
+  );
+  if (refused > 0) {
+    for (const error of errors.slice(0, SHOWN_MAX)) showRefused(error);
+    const lines = counted(refused, "line is no flow", "lines are no flows");
+    throw new UnreadableInputError(`cannot read ${source.name}: ${lines} of a set`);
+  }
+  return table;
+}
+
+const SHOWN_MAX = 10;
+
+function showRefused(error: FlowException): void {
+  complain(`line ${error.line}, column ${error.column}: ${error.reason}`);
+  writeError(excerpt(error));
+}

@@ -1,0 +1,56 @@
+import type { SyncConflict, SyncResult } from "../state/synchronize.ts";
+import { Exit } from "./exit.ts";
+import { complain, count, counted, printJson, writeOut } from "./output.ts";
+
+// What became of a sync or a restore, for people or as JSON, and as an exit status.
+
+/** Where flows came from and went to, and how it is told. */
+type SyncStyle = { readonly from: string; readonly to: string; readonly json: boolean };
+
+/** Prints what a sync did, or why it did nothing. */
+export function printSync(result: SyncResult, { from, to, json }: SyncStyle): void {
+  if (json) printJson(result);
+  else if (result.conflicts.length > 0) {
+    for (const conflict of result.conflicts) printConflict(conflict);
+    writeOut("nothing was sent\n");
+  } else printCounts(result, `${from} → ${to}`);
+  if (result.endReason !== "") complain(result.endReason);
+}
+
+function printCounts(result: SyncResult, goal: string): void {
+  const parts = [
+    `${count(result.added)} added`,
+    `${count(result.changed)} changed`,
+    `${count(result.deleted)} deleted`,
+    `${count(result.unchanged)} unchanged`,
+    ...(result.foreign > 0 ? [`${count(result.foreign)} of others left alone`] : []),
+    ...(result.failed > 0 ? [`${count(result.failed)} failed`] : []),
+    ...(result.unknown > 0 ? [`${count(result.unknown)} unknown`] : []),
+  ];
+  writeOut(`${goal}: ${parts.join(", ")}; ${counted(result.sent, "request")} sent\n`);
+  for (const { code, reason, text } of result.errors) writeOut(`  (${code}) ${reason}: ${text}\n`);
+  if (result.differing === 0) writeOut("verified: the datapath holds the wanted flows\n");
+  else if (result.differing !== null) {
+    writeOut(`read again: ${counted(result.differing, "flow")} not as wanted\n`);
+  }
+}
+
+const WHY: Readonly<Record<SyncConflict["why"], string>> = {
+  gap: "would have to go for a moment, as the kernel takes no flow that it covers (--allow-gap)",
+  foreign: "is somebody else's, and the kernel takes no flow that it covers (--all)",
+  taken: "is somebody else's, with other actions (--all, or --previous FILE)",
+};
+
+function printConflict({ why, wanted, held }: SyncConflict): void {
+  writeOut(`cannot have ${wanted}\n  for  ${held}\n  ${WHY[why]}\n`);
+}
+
+/** The exit status of a sync. */
+export function statusOfSync(result: SyncResult): number {
+  const { ended, conflicts, failed, unknown, differing } = result;
+  if (ended === "fatal") return Exit.unavailable;
+  if (ended === "interrupted") return Exit.interrupted;
+  if (ended !== "complete" || unknown > 0) return Exit.internal;
+  const isAsWanted = conflicts.length === 0 && failed === 0 && (differing ?? 0) === 0;
+  return isAsWanted ? Exit.ok : Exit.someFailed;
+}

@@ -1,0 +1,91 @@
+import { sameActions } from "../flow/action/same.ts";
+import { type FlowParts, hasGivenUfid, newFlowParts } from "../flow/parts.ts";
+import type { FlowTable } from "./flow-table.ts";
+
+/** What of two flows that match the same packets may differ. */
+export type FlowAspect = "actions" | "ufid" | "stats";
+
+/** A flow that two sets do not have in common. The parts are the same objects each time. */
+export type FlowDifference =
+  | { readonly kind: "added"; readonly after: FlowParts }
+  | { readonly kind: "removed"; readonly before: FlowParts }
+  | {
+      readonly kind: "changed";
+      readonly before: FlowParts;
+      readonly after: FlowParts;
+      readonly what: readonly FlowAspect[];
+    };
+
+/** What is compared beside matches and actions. */
+export type DiffOptions = {
+  /** UFIDs that were given, or are those of an owner; true by default. */
+  readonly ufid?: boolean;
+  /** Packets and bytes; both tables have to have them. */
+  readonly stats?: boolean;
+};
+
+/**
+ * How two sets of flows differ: what `after` has and `before` lacks, or has with other actions, in the order of
+ * `after`; then what is in `before` alone. Two flows are one where they match the same packets.
+ */
+export function* diffTables(
+  before: FlowTable,
+  after: FlowTable,
+  options: DiffOptions = {},
+): Generator<FlowDifference, void> {
+  const isInBoth = new Uint8Array(before.size);
+  const old = newFlowParts();
+  const now = newFlowParts();
+  for (let index = 0; index < after.size; index++) {
+    after.read(index, now);
+    const other = before.numberOf(after, index);
+    if (other < 0) {
+      yield { kind: "added", after: now };
+      continue;
+    }
+    isInBoth[other] = 1;
+    const what = differences(before.read(other, old), now, options);
+    if (what.length > 0) yield { kind: "changed", before: old, after: now, what };
+  }
+  for (let index = 0; index < before.size; index++) {
+    if (isInBoth[index] === 0) yield { kind: "removed", before: before.read(index, old) };
+  }
+}
+
+const NOTHING: readonly FlowAspect[] = [];
+
+function differences(
+  before: FlowParts,
+  after: FlowParts,
+  { ufid = true, stats = false }: DiffOptions,
+): readonly FlowAspect[] {
+  const isSame = doTheSame(before, after);
+  const hasOther = ufid && !haveOneName(before, after);
+  const hasMoved =
+    stats && (before.packets !== after.packets || before.byteCount !== after.byteCount);
+  if (isSame && !hasOther && !hasMoved) return NOTHING;
+  const what: FlowAspect[] = [];
+  if (!isSame) what.push("actions");
+  if (hasOther) what.push("ufid");
+  if (hasMoved) what.push("stats");
+  return what;
+}
+
+/** Whether two flows do the same with a packet. */
+export function doTheSame({ bytes: one, actions: a }: FlowParts, other: FlowParts): boolean {
+  const { actions: b } = other;
+  return sameActions(one, a.start, a.end, other.bytes, b.start, b.end);
+}
+
+// A UFID that is the hash of the match says nothing more than the match, and no UFID says as much.
+function haveOneName(one: FlowParts, other: FlowParts): boolean {
+  const a = one.ufid;
+  const b = other.ufid;
+  let i = 0;
+  const length = a.end - a.start;
+  if (length === b.end - b.start) {
+    while (i < length && one.bytes[a.start + i] === other.bytes[b.start + i]) i++;
+    if (i === length) return true;
+  }
+  return !hasGivenUfid(one) && !hasGivenUfid(other);
+}

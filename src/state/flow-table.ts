@@ -1,0 +1,214 @@
+import { normalize } from "../flow/key/normal-form.ts";
+import { KeyRecord } from "../flow/key/record.ts";
+import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
+import { decodeFlow, type FlowParts, newFlowParts, readMatch } from "../flow/parts.ts";
+import { keptUfid, writeRead } from "../flow/write.ts";
+import { AttributeWriter } from "../netlink/attribute-writer.ts";
+import { assert } from "../sys/errors.ts";
+import { PinnedMemory } from "../sys/memory.ts";
+
+/** Flows lie in pieces of memory, one behind the other; each is twice as large as the one before, up to the last size. */
+const FIRST_PIECE_BYTES = 256 << 10;
+const PIECE_BYTES_MAX = 4 << 20;
+
+/** The longest flow: key, mask and actions of 64 KiB each. */
+const FLOW_BYTES_MAX = 200 << 10;
+
+/** Flows that the table has room for at first. */
+const FIRST_FLOWS = 1024;
+
+/** Words of the hash of a match. */
+const HASH_WORDS = UFID_SIZE / 4;
+
+/** Counters of a flow in the table: packets, bytes, when it was used last, TCP flags. */
+const COUNTERS = 4;
+
+/** What a table keeps of flows beside their match and actions. */
+export type FlowTableOptions = {
+  /** Packets, bytes and last use, too. */
+  readonly statistics?: boolean;
+};
+
+/**
+ * A set of flows, found by what they match: a key and a mask in the kernel's normal form, under a hash of 128 bits.
+ * A flow has a number, from 0, and keeps it. Its bytes are those of a request in normal form, and what named it
+ * where it was read is kept. A million ordinary flows take some 200 MB.
+ */
+export class FlowTable {
+  readonly #hasStatistics: boolean;
+  readonly #record = new KeyRecord();
+  readonly #pieces: PinnedMemory[] = [];
+  #piece: PinnedMemory;
+  #position = 0;
+  /** Of each flow: the hash of its match, its piece, and where its attributes begin and end in that. */
+  #hashes = new Int32Array(FIRST_FLOWS * HASH_WORDS);
+  #places = new Int32Array(FIRST_FLOWS * 3);
+  #counters: Float64Array;
+  /** Numbers of flows, plus 1; 0 is an empty slot. */
+  #slots = new Int32Array(FIRST_FLOWS * 4);
+  #size = 0;
+
+  constructor({ statistics = false }: FlowTableOptions = {}) {
+    this.#hasStatistics = statistics;
+    this.#counters = new Float64Array(statistics ? FIRST_FLOWS * COUNTERS : 0);
+    this.#piece = this.#addPiece(FIRST_PIECE_BYTES);
+  }
+
+  /** How many flows there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Puts a flow in; one that matches the same packets is replaced, and keeps its number.
+   * @returns its number; -1 where its key or mask cannot be read
+   */
+  put(flow: FlowParts): number {
+    const record = this.#record;
+    if (!readMatch(flow, record)) return -1;
+    normalize(record);
+    writeUfid(record, HASH, 0);
+    const slot = this.#findSlot(HASH, 0);
+    const found = this.#slots[slot]! - 1;
+    const number = found < 0 ? this.#size : found;
+    if (found < 0) this.#add(slot);
+    this.#write(flow, number);
+    return number;
+  }
+
+  /** The number of the flow that matches what number `index` of another table matches; -1 where there is none. */
+  numberOf(table: FlowTable, index: number): number {
+    return this.#slots[this.#findSlot(table.#hashes, index * HASH_WORDS)]! - 1;
+  }
+
+  /** The number of the flow of a match in normal form; -1 where there is none. */
+  numberOfMatch(record: KeyRecord): number {
+    writeUfid(record, HASH, 0);
+    return this.#slots[this.#findSlot(HASH, 0)]! - 1;
+  }
+
+  /** The number of the flow that matches what a flow matches; -1 where there is none, or it cannot be read. */
+  find(flow: FlowParts): number {
+    const record = this.#record;
+    if (!readMatch(flow, record)) return -1;
+    normalize(record);
+    return this.numberOfMatch(record);
+  }
+
+  /** The numbers of all flows in the order of their hashes, which the flows alone decide. */
+  sorted(): Uint32Array {
+    const hashes = this.#hashes;
+    return Uint32Array.from({ length: this.#size }, (_, index) => index).sort((one, other) => {
+      const a = one * HASH_WORDS;
+      const b = other * HASH_WORDS;
+      let i = 0;
+      while (i < HASH_WORDS - 1 && hashes[a + i] === hashes[b + i]) i++;
+      return hashes[a + i]! - hashes[b + i]!;
+    });
+  }
+
+  /** Shows a flow. @param into is set; its bytes are the table's, and stay as they are until it is replaced */
+  read(index: number, into: FlowParts): FlowParts {
+    assert(index >= 0 && index < this.#size, "the number of a flow");
+    const piece = this.#pieces[this.#places[index * 3]!]!;
+    const start = this.#places[index * 3 + 1]!;
+    const end = this.#places[index * 3 + 2]!;
+    decodeFlow({ bytes: piece.u8, view: piece.view, start, end }, into);
+    if (this.#hasStatistics) {
+      const at = index * COUNTERS;
+      into.packets = this.#counters[at]!;
+      into.byteCount = this.#counters[at + 1]!;
+      into.usedMs = this.#counters[at + 2]!;
+      into.tcpFlags = this.#counters[at + 3]!;
+    }
+    return into;
+  }
+
+  /** Every flow, by number; the view is the same object each time. */
+  *flows(): Generator<FlowParts, void> {
+    const view = newFlowParts();
+    for (let index = 0; index < this.#size; index++) yield this.read(index, view);
+  }
+
+  // The slot of a hash, or the empty one where it goes.
+  #findSlot(hashes: Int32Array, at: number): number {
+    const last = this.#slots.length - 1;
+    const own = this.#hashes;
+    for (let slot = hashes[at]! & last; ; slot = (slot + 1) & last) {
+      const index = this.#slots[slot]! - 1;
+      if (index < 0) return slot;
+      const from = index * HASH_WORDS;
+      let i = 0;
+      while (i < HASH_WORDS && own[from + i] === hashes[at + i]) i++;
+      if (i === HASH_WORDS) return slot;
+    }
+  }
+
+  // Makes a number for the match whose hash is in HASH.
+  #add(slot: number): void {
+    const index = this.#size++;
+    if (index * HASH_WORDS === this.#hashes.length) this.#grow();
+    this.#hashes.set(HASH, index * HASH_WORDS);
+    this.#slots[slot] = index + 1;
+    if (this.#size * 2 > this.#slots.length) this.#rehash();
+  }
+
+  #grow(): void {
+    const longer = (old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
+      const grown = new Int32Array(old.length * 2);
+      grown.set(old);
+      return grown;
+    };
+    this.#hashes = longer(this.#hashes);
+    this.#places = longer(this.#places);
+    if (!this.#hasStatistics) return;
+    const counters = new Float64Array(this.#counters.length * 2);
+    counters.set(this.#counters);
+    this.#counters = counters;
+  }
+
+  #rehash(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2);
+    for (let index = 0; index < this.#size; index++) {
+      this.#slots[this.#findSlot(this.#hashes, index * HASH_WORDS)] = index + 1;
+    }
+  }
+
+  #write(flow: FlowParts, index: number): void {
+    const writer = (WRITER ??= new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX)));
+    writer.reset(0, FLOW_BYTES_MAX);
+    writeRead(writer, flow, this.#record, {
+      ufid: keptUfid(flow),
+      withActions: true,
+      keepKey: true,
+    });
+    assert(!writer.failed, "a flow of a kernel is not longer than a netlink message");
+    const bytes = writer.position;
+    if (this.#position + bytes > this.#piece.size) {
+      this.#piece = this.#addPiece(Math.min(this.#piece.size * 2, PIECE_BYTES_MAX));
+    }
+    this.#piece.u8.set(writer.memory.u8.subarray(0, bytes), this.#position);
+    this.#places[index * 3] = this.#pieces.length - 1;
+    this.#places[index * 3 + 1] = this.#position;
+    this.#places[index * 3 + 2] = this.#position + bytes;
+    this.#position += bytes;
+    if (!this.#hasStatistics) return;
+    const at = index * COUNTERS;
+    this.#counters[at] = flow.packets;
+    this.#counters[at + 1] = flow.byteCount;
+    this.#counters[at + 2] = flow.usedMs;
+    this.#counters[at + 3] = flow.tcpFlags;
+  }
+
+  #addPiece(size: number): PinnedMemory {
+    const piece = new PinnedMemory(size);
+    this.#pieces.push(piece);
+    this.#position = 0;
+    return piece;
+  }
+}
+
+const HASH = new Int32Array(HASH_WORDS);
+
+/** Where a flow is written before its piece is chosen. */
+let WRITER: AttributeWriter | undefined;

@@ -1,0 +1,98 @@
+import { LEVELS, levelOfWord, lowestSlot, SLOT_UNKNOWN } from "../flow/key/levels.ts";
+import { normalize } from "../flow/key/normal-form.ts";
+import { haveSameMask, maskHash } from "../flow/key/overlap.ts";
+import { KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "../flow/key/record.ts";
+import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "../flow/key/slots.ts";
+import { type FlowParts, readMatch } from "../flow/parts.ts";
+import type { FlowTable } from "./flow-table.ts";
+
+/** Flows of one mask: what they match is known, but for the values. */
+type MaskClass = {
+  readonly like: KeyRecord;
+  /** A match of that mask, whose values are set for each question. */
+  readonly probe: KeyRecord;
+};
+
+/**
+ * Says which flows of a set keep a kernel from taking another flow. It looks for one as a packet is looked up: under
+ * each mask, for the masked key of the new flow (`ovs_flow_tbl_lookup` in `ovs_flow_cmd_new`), and refuses the new
+ * flow where that is found. So a wide flow that is there keeps a narrow one out, and not the other way round.
+ */
+export class Obstacles {
+  readonly #held: FlowTable;
+  readonly #classes: readonly MaskClass[];
+  readonly #record = new KeyRecord();
+
+  constructor(held: FlowTable) {
+    this.#held = held;
+    this.#classes = classesOf(held);
+  }
+
+  /** Numbers of the flows that are in the way of one; empty for most. */
+  of(flow: FlowParts): readonly number[] {
+    const record = this.#record;
+    if (!readMatch(flow, record)) return NONE;
+    normalize(record);
+    let found: number[] | undefined;
+    for (const { like, probe } of this.#classes) {
+      if (!setValues(probe, like, record) || haveSameMask(like, record)) continue;
+      const number = this.#held.numberOfMatch(probe);
+      if (number >= 0) (found ??= []).push(number);
+    }
+    return found ?? NONE;
+  }
+}
+
+const NONE: readonly number[] = [];
+
+function classesOf(held: FlowTable): readonly MaskClass[] {
+  const byHash = new Map<number, MaskClass[]>();
+  const all: MaskClass[] = [];
+  const record = new KeyRecord();
+  for (const flow of held.flows()) {
+    readNormal(flow, record);
+    const hash = maskHash(record);
+    const same = byHash.get(hash);
+    if (same?.some(({ like }) => haveSameMask(like, record)) === true) continue;
+    const made = {
+      like: readNormal(flow, new KeyRecord()),
+      probe: readNormal(flow, new KeyRecord()),
+    };
+    all.push(made);
+    if (same === undefined) byHash.set(hash, [made]);
+    else same.push(made);
+  }
+  return all;
+}
+
+function readNormal(flow: FlowParts, record: KeyRecord): KeyRecord {
+  readMatch(flow, record);
+  normalize(record);
+  return record;
+}
+
+/**
+ * Sets the values of a match to those that a flow has under its mask.
+ * @returns false where no packet with them could match: the frame has another form
+ */
+function setValues(probe: KeyRecord, like: KeyRecord, flow: KeyRecord): boolean {
+  if (like.has(0, SLOT_ETHERNET) !== flow.has(0, SLOT_ETHERNET)) return false;
+  for (let level = 0; level < LEVELS; level++) {
+    const at = keyOffset(level, SLOT_ETHERTYPE) >> 2;
+    const bits = like.ints[maskOffset(level, SLOT_ETHERTYPE) >> 2]!;
+    if (((like.ints[at]! ^ flow.ints[at]!) & bits) !== 0) return false;
+  }
+  for (let word = 0; word < like.present.length; word++) {
+    const level = levelOfWord(word);
+    for (let left = like.present[word]!; left !== 0; left &= left - 1) {
+      const slot = lowestSlot(word, left);
+      if (slot === SLOT_UNKNOWN) continue;
+      const key = keyOffset(level, slot) >> 2;
+      const mask = maskOffset(level, slot) >> 2;
+      for (let i = 0; i < WORDS_OF_SLOT[slot]!; i++) {
+        probe.ints[key + i] = flow.ints[key + i]! & like.ints[mask + i]!;
+      }
+    }
+  }
+  return true;
+}

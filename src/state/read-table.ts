@@ -1,0 +1,93 @@
+import type { FlowParts } from "../flow/parts.ts";
+import { type PortNames, portNamesOf } from "../flow/ports.ts";
+import type { FlowException } from "../load/outcome.ts";
+import type { LoadInput } from "../load/start-load.ts";
+import { startLoad } from "../load/start-load.ts";
+import type { DatapathHandle } from "../ovs/datapath.ts";
+import { DumpCheck, doubtInWords, type DumpDoubt } from "../ovs/dump-check.ts";
+import { dumpFlows } from "../ovs/flow.ts";
+import { MillraceError } from "../sys/errors.ts";
+import { FlowTable, type FlowTableOptions } from "./flow-table.ts";
+
+/** Dumps of a datapath whose flows change during each of them. */
+const DUMPS_MAX = 3;
+
+/**
+ * Reads the flows of a datapath. A dump during which flows came and went is taken again.
+ * @throws MillraceError `UNSOUND_DUMP` where they never rest
+ */
+export function readDatapath(datapath: DatapathHandle, options: FlowTableOptions = {}): FlowTable {
+  let doubt: DumpDoubt | undefined;
+  for (let dumps = 0; dumps < DUMPS_MAX; dumps++) {
+    const table = new FlowTable(options);
+    const check = DumpCheck.of(datapath);
+    for (const view of dumpFlows(datapath, { check })) putRead(table, view);
+    doubt = check.doubt();
+    if (doubt === undefined) return table;
+  }
+  const why = doubt === undefined ? "" : doubtInWords(doubt);
+  throw new MillraceError("UNSOUND_DUMP", `${datapath.name}: ${why}, ${DUMPS_MAX} times`);
+}
+
+function putRead(table: FlowTable, flow: FlowParts): void {
+  if (table.put(flow) >= 0) return;
+  throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
+}
+
+/** How a file is read into a table. */
+type ReadTableOptions = {
+  /** Whose flows they are: it goes into the UFIDs of those that were given none. Nobody's by default. */
+  readonly owner?: string;
+  /** The ports that flows may name; none by default. */
+  readonly ports?: PortNames;
+  readonly signal?: AbortSignal;
+};
+
+/** The flows of an input, and its lines that no set of flows can have. */
+type ReadTable = {
+  readonly table: FlowTable;
+  /** How many lines were refused: the flows are not all of the input. */
+  readonly refused: number;
+  /** The first hundred of those. */
+  readonly errors: readonly FlowException[];
+};
+
+/**
+ * Reads the flows of an input, of any format. Of two that match the same packets the later one counts, as in a load.
+ * @throws UnreadableInputError; MillraceError `INTERRUPTED`
+ */
+export async function readTable(
+  input: LoadInput,
+  options: ReadTableOptions = {},
+): Promise<ReadTable> {
+  const table = new FlowTable();
+  const { owner = "", ports = portNamesOf([]), signal } = options;
+  const strange: FlowException[] = [];
+  const report = await startLoad("dry", input, {
+    owner,
+    ports,
+    ...(signal === undefined ? {} : { signal }),
+    onFlow: (flow, verb, line) => {
+      if (verb === "put" || verb === "add") table.put(flow);
+      else strange.push(verbInSet(verb, line));
+    },
+  });
+  if (report.ended === "interrupted") {
+    throw new MillraceError("INTERRUPTED", "interrupted while its input was read");
+  }
+  if (report.ended === "unreadable") {
+    throw report.endCause instanceof Error
+      ? report.endCause
+      : new MillraceError("UNREADABLE_INPUT", report.endReason);
+  }
+  const errors = [...report.errors, ...strange].slice(0, ERRORS_MAX);
+  return { table, refused: report.refused + strange.length, errors };
+}
+
+/** As many as the report of a load has. */
+const ERRORS_MAX = 100;
+
+function verbInSet(verb: string, line: number): FlowException {
+  const reason = `a set of flows has no ${verb}: it says which flows there are`;
+  return { line, column: 1, state: "refused", errno: 0, code: "FLOW_SYNTAX", reason, text: verb };
+}

@@ -1,0 +1,97 @@
+import { newFlowParts } from "../flow/parts.ts";
+import { FlowSetReader } from "../format/flow-set/reader.ts";
+import type { ByteSource } from "../format/source.ts";
+import { setCtLimits } from "../ovs/ct-limit.ts";
+import type { OvsChannel } from "../ovs/channel.ts";
+import { createDatapath, type DatapathHandle, handleOf, listDatapaths } from "../ovs/datapath.ts";
+import { addPort, listPorts, type PortType } from "../ovs/vport.ts";
+import { MillraceError } from "../sys/errors.ts";
+import type { FlowTable } from "./flow-table.ts";
+import { type SnapshotFacts, snapshotFacts, type SnapshotPort } from "./snapshot-facts.ts";
+import { redirect, socketsOf } from "./user-sockets.ts";
+
+/**
+ * Reads a flow set to its end, for what it says of its datapath.
+ * @returns undefined where it is no snapshot
+ * @throws UnreadableInputError where it is damaged
+ */
+export async function readSnapshotFacts(source: ByteSource): Promise<SnapshotFacts | undefined> {
+  const reader = new FlowSetReader(source);
+  do while (reader.next());
+  while (await reader.fill());
+  return snapshotFacts(reader.snapshot);
+}
+
+/**
+ * Makes what a snapshot's datapath had and this one lacks: the datapath, its ports, its limits of connections.
+ * @param create false: what is missing is an error
+ * @throws MillraceError `NO_DATAPATH`, `NO_PORT`, `NO_INTERFACE`, `NO_PERMISSION`
+ */
+export function prepareDatapath(
+  channel: OvsChannel,
+  name: string,
+  facts: SnapshotFacts | undefined,
+  create: boolean,
+): DatapathHandle {
+  const found = listDatapaths(channel).find((one) => one.name === name);
+  if (found === undefined && !create) {
+    throw new MillraceError("NO_DATAPATH", `there is no datapath ${name}; --create makes it`);
+  }
+  const made = found ?? createDatapath(channel, name, { userFeatures: facts?.userFeatures ?? 0 });
+  const datapath = handleOf(channel, made);
+  const there = new Set(listPorts(datapath).map((port) => port.name));
+  const missing = (facts?.ports ?? []).filter((port) => port.number !== 0 && !there.has(port.name));
+  if (missing.length > 0 && !create) {
+    const names = missing.map((port) => port.name).join(", ");
+    throw new MillraceError("NO_PORT", `${name} lacks these ports: ${names}; --create adds them`);
+  }
+  for (const port of missing) makePort(datapath, port);
+  if (create && facts?.ctLimits !== undefined && facts.ctLimits.length > 0) {
+    setCtLimits(channel, facts.ctLimits);
+  }
+  return datapath;
+}
+
+// By its name: its number is of the old datapath, and may be taken.
+function makePort(datapath: DatapathHandle, { name, type, tunnel }: SnapshotPort): void {
+  if (!isPortType(type)) {
+    throw new MillraceError("NOT_SUPPORTED", `the port ${name} is of ${type}, which is unknown`);
+  }
+  addPort(datapath, name, { type, ...(tunnel === undefined ? {} : { tunnel }) });
+}
+
+const PORT_TYPES: ReadonlySet<string> = new Set<PortType>([
+  "netdev",
+  "internal",
+  "gre",
+  "vxlan",
+  "geneve",
+]);
+
+function isPortType(type: string): type is PortType {
+  return PORT_TYPES.has(type);
+}
+
+/**
+ * Settles where flows that send packets to a socket send them.
+ * @param portId the netlink port id of the socket that is meant here; undefined: there must be no such flow
+ * @throws MillraceError `FOREIGN_SOCKET`
+ */
+export function settleSockets(table: FlowTable, portId: number | undefined): void {
+  const view = newFlowParts();
+  const ids = new Set<number>();
+  let flows = 0;
+  for (let index = 0; index < table.size; index++) {
+    const found = socketsOf(table.read(index, view));
+    if (found.length === 0) continue;
+    flows++;
+    for (const id of found) ids.add(id);
+    if (portId !== undefined) redirect(view, portId);
+  }
+  if (flows === 0 || portId !== undefined) return;
+  const named = [...ids].slice(0, 5).join(", ");
+  throw new MillraceError(
+    "FOREIGN_SOCKET",
+    `sockets of a process that ran when the snapshot was taken (pid=${named}) get the packets of ${flows} of its flows`,
+  );
+}

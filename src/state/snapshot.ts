@@ -1,0 +1,124 @@
+import { LoadOrder } from "../flow/load-order.ts";
+import { copyFlow, type FlowParts, newFlowParts } from "../flow/parts.ts";
+import { portNamesOf } from "../flow/ports.ts";
+import { FlowSetDump } from "../format/flow-set/dump.ts";
+import { FlowSetWriter } from "../format/flow-set/writer.ts";
+import { getCtLimits } from "../ovs/ct-limit.ts";
+import { type DatapathHandle, infoOf } from "../ovs/datapath.ts";
+import { dumpFlows } from "../ovs/flow.ts";
+import { listPorts, type PortInfo } from "../ovs/vport.ts";
+import { MillraceError } from "../sys/errors.ts";
+import { doTheSame } from "./diff.ts";
+import type { FlowTable } from "./flow-table.ts";
+import { readDatapath } from "./read-table.ts";
+import type { SnapshotFacts, SnapshotPort } from "./snapshot-facts.ts";
+
+/** What a snapshot keeps beside flows and ports. */
+type SnapshotOptions = {
+  /** Limits of connections, which are those of the network namespace. */
+  readonly ctLimits?: boolean;
+  /** Packets and bytes of each flow. */
+  readonly counters?: boolean;
+};
+
+/** What was taken. */
+type Snapshot = SnapshotFacts & {
+  readonly flows: number;
+  readonly bytes: number;
+  /** Flows whose UFID has fewer than 16 bytes, which a flow set cannot hold: they are restored with another one. */
+  readonly shortUfids: number;
+};
+
+/** Pairs of passes over a datapath whose flows change. */
+const ROUNDS_MAX = 3;
+
+/**
+ * Writes a snapshot of a datapath: a flow set, in an order that the flows alone decide, with what the datapath was.
+ * Two passes that find the same flows with the same actions make it sound; where flows never rest it says how many
+ * differ.
+ * @param write takes bytes that are its own until it returns
+ * @throws MillraceError `UNSOUND_DUMP`, `MALFORMED`
+ */
+export function takeSnapshot(
+  datapath: DatapathHandle,
+  write: (bytes: Uint8Array) => void,
+  { ctLimits = false, counters = false }: SnapshotOptions = {},
+): Snapshot {
+  const { table, moving } = readTwice(datapath, counters);
+  const ports = listPorts(datapath);
+  const out = new FlowSetWriter(write);
+  // The local port has the number 0 in every datapath, and the datapath's name.
+  const set = new FlowSetDump(out, portNamesOf(ports.filter(({ number }) => number !== 0)));
+  for (const flow of inOrder(table)) {
+    const kept = set.add(flow, counters);
+    if (!kept)
+      throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
+  }
+  const facts: SnapshotFacts = {
+    datapath: datapath.name,
+    ports: ports.map(portOf),
+    userFeatures: infoOf(datapath).userFeatures,
+    ...(ctLimits ? { ctLimits: limitsOf(datapath) } : {}),
+    moving,
+  };
+  set.finish({ snapshot: facts });
+  return { ...facts, flows: out.flows, bytes: out.bytes, shortUfids: set.shortUfids };
+}
+
+function portOf({ number, name, type, tunnel }: PortInfo): SnapshotPort {
+  return { number, name, type, ...(tunnel === undefined ? {} : { tunnel }) };
+}
+
+function limitsOf({ channel }: DatapathHandle): NonNullable<SnapshotFacts["ctLimits"]> {
+  return getCtLimits(channel).map(({ zone, limit }) => ({ zone, limit }));
+}
+
+/** The flows of a datapath, and how many a second pass found to be others. */
+function readTwice(
+  datapath: DatapathHandle,
+  statistics: boolean,
+): { table: FlowTable; moving: number } {
+  for (let rounds = 1; ; rounds++) {
+    const table = readDatapath(datapath, { statistics });
+    const moving = differing(datapath, table);
+    if (moving === 0 || rounds === ROUNDS_MAX) return { table, moving };
+  }
+}
+
+/** How many flows came, went, or have other actions or another name since the table was read. */
+function differing(datapath: DatapathHandle, table: FlowTable): number {
+  const isThere = new Uint8Array(table.size);
+  const held = newFlowParts();
+  let others = 0;
+  for (const view of dumpFlows(datapath)) {
+    const number = table.find(view);
+    if (number < 0) {
+      others++;
+      continue;
+    }
+    if (isThere[number] === 0 && !isSame(view, table.read(number, held))) others++;
+    isThere[number] = 1;
+  }
+  for (const there of isThere) if (there === 0) others++;
+  return others;
+}
+
+function isSame(one: FlowParts, other: FlowParts): boolean {
+  const { ufid: a } = one;
+  const { ufid: b } = other;
+  if (a.end - a.start !== b.end - b.start) return false;
+  for (let i = 0; i < a.end - a.start; i++) {
+    if (one.bytes[a.start + i] !== other.bytes[b.start + i]) return false;
+  }
+  return doTheSame(one, other);
+}
+
+/** The flows in the order of their hashes, but for those that overlap: a narrow one comes before a wide one. */
+function* inOrder(table: FlowTable): Generator<FlowParts, void> {
+  const view = newFlowParts();
+  const numbers = table.sorted();
+  const order = new LoadOrder<FlowParts>(copyFlow);
+  for (const number of numbers) order.learn(table.read(number, view));
+  for (const number of numbers) if (order.admit(table.read(number, view))) yield view;
+  yield* order.rest();
+}

@@ -1,0 +1,128 @@
+import { Flow } from "../flow/flow.ts";
+import { newFlowParts } from "../flow/parts.ts";
+import type { LoadTarget } from "../load/send/connection.ts";
+import { MillraceError } from "../sys/errors.ts";
+import type { FlowTable } from "./flow-table.ts";
+import { type Conflict, type Plan, planSync, type PlanOptions } from "./plan.ts";
+import { readDatapath } from "./read-table.ts";
+import { carryOut, countOf, type SyncOptions, type SyncReport } from "./sync.ts";
+
+/** How a datapath is brought to a wanted set of flows. */
+export type SynchronizeOptions = PlanOptions &
+  SyncOptions & {
+    /** The plan is made, and nothing is sent. */
+    readonly dryRun?: boolean;
+    /** Deletes and changes are at most this many percent of the owner's flows that are there; 50 by default. */
+    readonly maxChange?: number;
+    /** A wanted set without a flow is meant. */
+    readonly allowEmpty?: boolean;
+    /** Reads the datapath once more at the end, and compares. */
+    readonly verify?: boolean;
+    /** Is shown the plan before anything is sent. */
+    readonly onPlan?: (plan: Plan, held: FlowTable) => void;
+  };
+
+/** Two flows that cannot both be as wanted. */
+export type SyncConflict = {
+  /** `gap`, `foreign` or `taken`; see {@link Conflict}. */
+  readonly why: Conflict["why"];
+  /** The flow that is wanted, as text. */
+  readonly wanted: string;
+  /** The flow that is there, as text. */
+  readonly held: string;
+};
+
+/** What a sync did. */
+export type SyncResult = SyncReport & {
+  /** Where there are any nothing was sent; the first hundred. */
+  readonly conflicts: readonly SyncConflict[];
+  /** How many requests the plan takes; in a dry run none of them was sent. */
+  readonly planned: number;
+  /** With `verify`: flows that are not as wanted; null where it was not looked. */
+  readonly differing: number | null;
+};
+
+const MAX_CHANGE = 50;
+const CONFLICTS_MAX = 100;
+
+/**
+ * Brings a datapath to a wanted set of flows, with the fewest requests: what is as wanted is not touched, and what
+ * is in both sets is never absent.
+ * @throws MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`, `NO_PERMISSION`
+ */
+export async function synchronize(
+  target: LoadTarget,
+  wanted: FlowTable,
+  options: SynchronizeOptions = {},
+): Promise<SyncResult> {
+  if (wanted.size === 0 && options.allowEmpty !== true) {
+    throw new MillraceError(
+      "EMPTY_SET",
+      "the wanted set has no flow: the datapath would be emptied",
+    );
+  }
+  const held = readDatapath(target.datapath);
+  const plan = planSync(wanted, held, options);
+  options.onPlan?.(plan, held);
+  const planned = countOf(plan);
+  const conflicts = plan.conflicts
+    .slice(0, CONFLICTS_MAX)
+    .map((conflict) => inWords(conflict, wanted, held));
+  if (conflicts.length > 0 || options.dryRun === true) {
+    return { ...nothingSent(plan), conflicts, planned, differing: null };
+  }
+  refuseMuch(plan, options.maxChange ?? MAX_CHANGE, target.datapath.name);
+  const report = await carryOut(plan, wanted, held, target, options);
+  const differing = options.verify === true ? differingOf(wanted, target, options) : null;
+  return { ...report, conflicts, planned, differing };
+}
+
+/** @throws MillraceError `TOO_MUCH_CHANGE` */
+function refuseMuch(
+  { deletesFirst, changes, deletes, owned }: Plan,
+  percent: number,
+  name: string,
+) {
+  const touched = deletesFirst.length + changes.length + deletes.length;
+  if (touched * 100 <= owned * percent) return;
+  throw new MillraceError(
+    "TOO_MUCH_CHANGE",
+    `${touched} of the owner's ${owned} flows in ${name} would be deleted or changed, at most ${percent} % may`,
+  );
+}
+
+function nothingSent({ unchanged, foreign }: Plan): SyncReport {
+  return {
+    added: 0,
+    changed: 0,
+    deleted: 0,
+    unchanged,
+    foreign,
+    sent: 0,
+    failed: 0,
+    unknown: 0,
+    errors: [],
+    ended: "complete",
+    endReason: "",
+  };
+}
+
+// Flows that are wanted and not there, or there with other actions; and flows of the owner that should have gone.
+function differingOf(wanted: FlowTable, target: LoadTarget, options: PlanOptions): number {
+  const held = readDatapath(target.datapath);
+  const left = planSync(wanted, held, options);
+  return left.adds.length + left.changes.length + left.deletes.length + left.conflicts.length;
+}
+
+function inWords(conflict: Conflict, wanted: FlowTable, held: FlowTable): SyncConflict {
+  return {
+    why: conflict.why,
+    wanted: textAt(wanted, conflict.wanted),
+    held: textAt(held, conflict.held),
+  };
+}
+
+/** Flow number `index` of a table, as text with the numbers of its ports. */
+function textAt(table: FlowTable, index: number): string {
+  return Flow.fromParts(table.read(index, newFlowParts())).toString();
+}

@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { Flow } from "../../src/flow/flow.ts";
+import { type DiffOptions, diffTables } from "../../src/state/diff.ts";
+import { FlowTable } from "../../src/state/flow-table.ts";
+import { sampleLine } from "../../src/format/sample.ts";
+import { flowOf } from "../flow/dumped-flow.ts";
+import { PROPERTY } from "../flow/harness.ts";
+import { nameOf, printed, rule, tableOf, takenOf } from "./matches.ts";
+
+test("a difference is what a comparison of two maps says, and applied to the first it makes the second", () => {
+  const sets = fc.tuple(fc.array(rule), fc.array(rule)).map(([a, b]) => [takenOf(a), takenOf(b)]);
+  fc.assert(
+    fc.property(sets, ([before = [], after = []]) => {
+      const made = new Map(before.map((one) => [printed(one), one]));
+      const old = new Map(before.map((one) => [nameOf(one), one]));
+      for (const difference of diffTables(tableOf(before), tableOf(after))) {
+        if (difference.kind !== "added") {
+          expect(made.delete(Flow.fromParts(difference.before).toString())).toBe(true);
+        }
+        if (difference.kind === "removed") continue;
+        const text = Flow.fromParts(difference.after).toString();
+        const one = after.find((it) => printed(it) === text);
+        expect(old.has(nameOf(one ?? { key: [], mask: [], to: 0 }))).toBe(
+          difference.kind === "changed",
+        );
+        if (one !== undefined) made.set(text, one);
+      }
+      const wanted = after.map((one) => printed(one));
+      expect([...made.keys()].sort()).toEqual(wanted.sort());
+    }),
+    PROPERTY,
+  );
+});
+
+const only = (flow: ReturnType<typeof flowOf>): FlowTable => {
+  const table = new FlowTable({ statistics: true });
+  table.put(flow);
+  return table;
+};
+
+function aspects(
+  before: ReturnType<typeof flowOf>,
+  after: ReturnType<typeof flowOf>,
+  options?: DiffOptions,
+) {
+  return [...diffTables(only(before), only(after), options)].map((difference) =>
+    difference.kind === "changed" ? difference.what : difference.kind,
+  );
+}
+
+test("a UFID that was given differs from none, and the hash of a match does not", () => {
+  const plain = flowOf(sampleLine(1));
+  const keyed = { ...plain, ufid: { start: -1, end: -1 } };
+  const given = flowOf(`ufid:12345678-1234-1234-1234-123456789abc, ${sampleLine(1)}`);
+  expect(aspects(plain, keyed)).toEqual([]);
+  expect(aspects(plain, given)).toEqual([["ufid"]]);
+  expect(aspects(plain, given, { ufid: false })).toEqual([]);
+  expect(aspects(given, given)).toEqual([]);
+});
+
+test("counters count only where that is asked for", () => {
+  const one = flowOf(sampleLine(1), { packets: 3 });
+  const other = flowOf(sampleLine(1), { packets: 4 });
+  expect(aspects(one, other)).toEqual([]);
+  expect(aspects(one, other, { stats: true })).toEqual([["stats"]]);
+  expect(aspects(one, one, { stats: true })).toEqual([]);
+});
