@@ -4,8 +4,7 @@
  * each with a line, its exit status. `program.ts` starts it.
  */
 import { readSync, writeSync } from "node:fs";
-import { COMMANDS } from "../../src/cli/command-table.ts";
-import { runProgram } from "../../src/cli/program.ts";
+import { start } from "../../src/cli/start.ts";
 
 const CHANNEL = 3;
 
@@ -26,6 +25,6 @@ for (;;) {
   if (line === undefined) break;
   const args: unknown = JSON.parse(line);
   if (!Array.isArray(args)) throw new Error(`expected an array of arguments, found ${line}`);
-  writeSync(CHANNEL, `${await runProgram(args.map(String), COMMANDS)}\n`);
+  writeSync(CHANNEL, `${await start(args.map(String))}\n`);
 }
 process.exitCode = 0;

@@ -37,8 +37,8 @@ the kernel. Names of ports stay names, and a load chooses the verb of lines that
 flows have a UFID, and for which owner, as it does for text: for the owner that is named here no
 UFID has to be made then. OUT has checksums: a load touches nothing where it is damaged.
 
-The kernel walks every mask that is there for each flow that it takes. So flows of masks that many share
-come first (--order fast), but for those that overlap others: what becomes of each flow is the same.
+The kernel walks every mask that is there for each flow that it takes. So flows whose mask many
+share come first (--order fast), where no packet is of both: the same becomes of each flow.
 
 Examples:
   millrace compile flows.txt -o flows.set
