@@ -55,7 +55,14 @@ import { executePacket, type PacketToExecute } from "./ovs/packet.ts";
 import { movePort } from "./ovs/port-move.ts";
 import { refuseOwned } from "./ovs/vswitchd.ts";
 import { type UpcallOptions, Upcalls } from "./ovs/upcalls.ts";
-import { addPort, deletePort, listPorts, type PortInfo, type PortOptions } from "./ovs/vport.ts";
+import {
+  addPort,
+  deletePort,
+  lazyPortNames,
+  listPorts,
+  type PortInfo,
+  type PortOptions,
+} from "./ovs/vport.ts";
 import {
   clearOne,
   filterOf,
