@@ -35,14 +35,14 @@ export function summarizeMasks(datapath: DatapathHandle, check?: DumpCheck): Mas
   for (const flow of dumpFlows(datapath, { omit, check })) {
     flows++;
     if (!readMatch(flow, record)) continue;
-    const of = classes.add(record, false);
-    if (of < likes.length) continue;
+    const group = classes.add(record, false);
+    if (group < likes.length) continue;
     out.clear();
     printKey(record, out, { verbose: false, ports: undefined });
     likes.push(out.toString());
   }
-  const masks = likes.map((like, of) => ({ flows: classes.flows(of), like }));
-  return { flows, masks: masks.sort((one, other) => other.flows - one.flows) };
+  const masks = likes.map((like, index) => ({ flows: classes.flows(index), like }));
+  return { flows, masks: masks.sort((a, b) => b.flows - a.flows) };
 }
 
 /** Prints the summary: a table, or one JSON document. */

@@ -124,9 +124,9 @@ export class MaskClasses {
     return this.#classes.length;
   }
 
-  /** How many flows class `of` has. */
-  flows(of: number): number {
-    return this.#classes[of]?.count ?? 0;
+  /** How many flows a class has. */
+  flows(number: number): number {
+    return this.#classes[number]?.count ?? 0;
   }
 
   /**
@@ -137,9 +137,9 @@ export class MaskClasses {
   add(match: KeyRecord, anyPort: boolean): number {
     const length = this.#readMask(match, anyPort);
     const found = this.#find(length);
-    const of = this.#classes[found]!;
-    of.count++;
-    if (this.#keepFlows) of.keep(match.ints);
+    const maskClass = this.#classes[found]!;
+    maskClass.count++;
+    if (this.#keepFlows) maskClass.keep(match.ints);
     this.#last = found;
     return found;
   }
@@ -150,22 +150,22 @@ export class MaskClasses {
    */
   groups(): Int32Array {
     const parent = Int32Array.from(this.#classes, (_, i) => i);
-    const rootOf = (of: number): number => {
-      let root = of;
+    const rootOf = (index: number): number => {
+      let root = index;
       while (parent[root] !== root) root = parent[root] = parent[parent[root]!]!;
       return root;
     };
-    for (let one = 0; one < parent.length; one++) {
-      for (let other = 0; other < one; other++) {
-        const roots = [rootOf(one), rootOf(other)] as const;
+    for (let later = 0; later < parent.length; later++) {
+      for (let earlier = 0; earlier < later; earlier++) {
+        const roots = [rootOf(later), rootOf(earlier)] as const;
         if (roots[0] === roots[1]) continue;
-        if (!this.#areApart(this.#classes[one]!, this.#classes[other]!))
+        if (!this.#areApart(this.#classes[later]!, this.#classes[earlier]!))
           parent[roots[0]] = roots[1];
       }
     }
     const numbers = new Map<number, number>();
-    return parent.map((_, of) => {
-      const root = rootOf(of);
+    return parent.map((_, index) => {
+      const root = rootOf(index);
       const number = numbers.get(root) ?? numbers.size;
       numbers.set(root, number);
       return number;
@@ -203,7 +203,7 @@ export class MaskClasses {
       hash = Math.imul(hash ^ masks[i]! ^ (hash >>> 15), 0x85ebca6b);
     }
     const known = this.#byHash.get(hash) ?? [];
-    const found = known.find((of) => this.#classes[of]!.isOf(words, masks, length));
+    const found = known.find((number) => this.#classes[number]!.isOf(words, masks, length));
     if (found !== undefined) return found;
     const made = new MaskClass(words.slice(0, length), masks.slice(0, length));
     this.#byHash.set(hash, [...known, this.#classes.length]);
@@ -211,9 +211,9 @@ export class MaskClasses {
   }
 
   // Whether no packet is one of a flow of both.
-  #areApart(one: MaskClass, other: MaskClass): boolean {
-    if (differByConstants(one, other)) return true;
-    const [many, few] = one.count >= other.count ? [one, other] : [other, one];
+  #areApart(a: MaskClass, b: MaskClass): boolean {
+    if (differByConstants(a, b)) return true;
+    const [many, few] = a.count >= b.count ? [a, b] : [b, a];
     const { index } = many;
     const at = few.words.indexOf(many.words[index.column] ?? -1);
     const mask = many.masks[index.column] ?? 0;
@@ -232,15 +232,15 @@ export class MaskClasses {
   }
 
   // The same of two flows; false also where there were too many comparisons.
-  #isApart(of: MaskClass, flow: number, other: MaskClass, held: number): boolean {
+  #isApart(own: MaskClass, flow: number, met: MaskClass, held: number): boolean {
     if (++this.#comparisons > COMPARISONS_MAX) return false;
-    const first = flow * of.words.length;
-    const second = held * other.words.length;
-    for (let i = 0, j = 0; i < of.words.length && j < other.words.length;) {
-      const order = of.words[i]! - other.words[j]!;
+    const first = flow * own.words.length;
+    const second = held * met.words.length;
+    for (let i = 0, j = 0; i < own.words.length && j < met.words.length;) {
+      const order = own.words[i]! - met.words[j]!;
       if (order === 0) {
-        const both = of.masks[i]! & other.masks[j]!;
-        if (((of.values[first + i]! ^ other.values[second + j]!) & both) !== 0) return true;
+        const both = own.masks[i]! & met.masks[j]!;
+        if (((own.values[first + i]! ^ met.values[second + j]!) & both) !== 0) return true;
       }
       if (order <= 0) i++;
       if (order >= 0) j++;
@@ -250,12 +250,12 @@ export class MaskClasses {
 }
 
 // Whether there is a bit that all flows of one class have set, and all of the other one clear.
-function differByConstants(one: MaskClass, other: MaskClass): boolean {
-  for (let i = 0, j = 0; i < one.words.length && j < other.words.length;) {
-    const order = one.words[i]! - other.words[j]!;
+function differByConstants(a: MaskClass, b: MaskClass): boolean {
+  for (let i = 0, j = 0; i < a.words.length && j < b.words.length;) {
+    const order = a.words[i]! - b.words[j]!;
     if (order === 0) {
-      const both = one.masks[i]! & other.masks[j]!;
-      const set = (one.all[i]! & ~other.any[j]!) | (other.all[j]! & ~one.any[i]!);
+      const both = a.masks[i]! & b.masks[j]!;
+      const set = (a.all[i]! & ~b.any[j]!) | (b.all[j]! & ~a.any[i]!);
       if ((set & both) !== 0) return true;
     }
     if (order <= 0) i++;

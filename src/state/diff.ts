@@ -38,13 +38,13 @@ export function* diffTables(
   const now = newFlowParts();
   for (let index = 0; index < after.size; index++) {
     after.read(index, now);
-    const other = before.numberOf(after, index);
-    if (other < 0) {
+    const number = before.numberOf(after, index);
+    if (number < 0) {
       yield { kind: "added", after: now };
       continue;
     }
-    isInBoth[other] = 1;
-    const what = differences(before.read(other, old), now, options);
+    isInBoth[number] = 1;
+    const what = differences(before.read(number, old), now, options);
     if (what.length > 0) yield { kind: "changed", before: old, after: now, what };
   }
   for (let index = 0; index < before.size; index++) {
@@ -72,20 +72,20 @@ function differences(
 }
 
 /** Whether two flows do the same with a packet. */
-export function doTheSame({ bytes: one, actions: a }: FlowParts, other: FlowParts): boolean {
-  const { actions: b } = other;
-  return sameActions(one, a.start, a.end, other.bytes, b.start, b.end);
+export function doTheSame({ bytes, actions: a }: FlowParts, held: FlowParts): boolean {
+  const { actions: b } = held;
+  return sameActions(bytes, a.start, a.end, held.bytes, b.start, b.end);
 }
 
 // A UFID that is the hash of the match says nothing more than the match, and no UFID says as much.
-function haveOneName(one: FlowParts, other: FlowParts): boolean {
-  const a = one.ufid;
-  const b = other.ufid;
+function haveOneName(own: FlowParts, held: FlowParts): boolean {
+  const a = own.ufid;
+  const b = held.ufid;
   let i = 0;
   const length = a.end - a.start;
   if (length === b.end - b.start) {
-    while (i < length && one.bytes[a.start + i] === other.bytes[b.start + i]) i++;
+    while (i < length && own.bytes[a.start + i] === held.bytes[b.start + i]) i++;
     if (i === length) return true;
   }
-  return !hasGivenUfid(one) && !hasGivenUfid(other);
+  return !hasGivenUfid(own) && !hasGivenUfid(held);
 }

@@ -98,9 +98,9 @@ export class FlowTable {
   /** The numbers of all flows in the order of their hashes, which the flows alone decide. */
   sorted(): Uint32Array {
     const hashes = this.#hashes;
-    return Uint32Array.from({ length: this.#size }, (_, index) => index).sort((one, other) => {
-      const a = one * HASH_WORDS;
-      const b = other * HASH_WORDS;
+    return Uint32Array.from({ length: this.#size }, (_, index) => index).sort((left, right) => {
+      const a = left * HASH_WORDS;
+      const b = right * HASH_WORDS;
       let i = 0;
       while (i < HASH_WORDS - 1 && hashes[a + i] === hashes[b + i]) i++;
       return hashes[a + i]! - hashes[b + i]!;

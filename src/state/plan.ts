@@ -62,7 +62,7 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
   const changes: { wanted: number; held: number }[] = [];
   const conflicts: Conflict[] = [];
   const own = newFlowParts();
-  const other = newFlowParts();
+  const match = newFlowParts();
   let unchanged = 0;
   for (let index = 0; index < wanted.size; index++) {
     const at = held.numberOf(wanted, index);
@@ -71,17 +71,17 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
       continue;
     }
     wanted.read(index, own);
-    held.read(at, other);
-    const isOurs = owners.has(held, at, other) || haveSameUfid(own, other);
+    held.read(at, match);
+    const isOurs = owners.has(held, at, match) || haveSameUfid(own, match);
     fate[at] = WANTED | (isOurs ? OURS : 0);
-    if (doTheSame(own, other)) unchanged++;
+    if (doTheSame(own, match)) unchanged++;
     else if (isOurs) changes.push({ wanted: index, held: at });
     else conflicts.push({ wanted: index, held: at, why: "taken" });
   }
   let foreign = 0;
   for (let at = 0; at < held.size; at++) {
     if (fate[at] !== 0) continue;
-    if (owners.has(held, at, held.read(at, other))) fate[at] = OURS;
+    if (owners.has(held, at, held.read(at, match))) fate[at] = OURS;
     else foreign++;
   }
   const owned = fate.reduce((count, bits) => count + ((bits & OURS) === 0 ? 0 : 1), 0);

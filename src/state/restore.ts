@@ -33,7 +33,7 @@ export function prepareDatapath(
   facts: SnapshotFacts | undefined,
   create: boolean,
 ): DatapathHandle {
-  const found = listDatapaths(channel).find((one) => one.name === name);
+  const found = listDatapaths(channel).find((known) => known.name === name);
   if (found === undefined && !create) {
     throw new MillraceError("NO_DATAPATH", `there is no datapath ${name}; --create makes it`);
   }

@@ -103,14 +103,14 @@ function differing(datapath: DatapathHandle, table: FlowTable): number {
   return others;
 }
 
-function isSame(one: FlowParts, other: FlowParts): boolean {
-  const { ufid: a } = one;
-  const { ufid: b } = other;
+function isSame(own: FlowParts, held: FlowParts): boolean {
+  const { ufid: a } = own;
+  const { ufid: b } = held;
   if (a.end - a.start !== b.end - b.start) return false;
   for (let i = 0; i < a.end - a.start; i++) {
-    if (one.bytes[a.start + i] !== other.bytes[b.start + i]) return false;
+    if (own.bytes[a.start + i] !== held.bytes[b.start + i]) return false;
   }
-  return doTheSame(one, other);
+  return doTheSame(own, held);
 }
 
 /** The flows in the order of their hashes, but for those that overlap: a narrow one comes before a wide one. */

@@ -198,7 +198,7 @@ function print(report: Report, file: string, options: Options, toError: boolean)
 // Nothing of a set in whose order nothing can be gained.
 function orderText({ order, masks, walkedInFileOrder, walked, reason }: FlowSetOrder): string {
   if (order === "masks") {
-    const [before, now] = [walkedInFileOrder, walked].map((of) => (of ?? 0).toFixed(1));
+    const [before, now] = [walkedInFileOrder, walked].map((mean) => (mean ?? 0).toFixed(1));
     return `  order    another one than the file's: of ${counted(masks ?? 0, "mask")} a put walks ${now}, not ${before}\n`;
   }
   return reason === "" ? "" : `  order    that of the file: ${reason}\n`;

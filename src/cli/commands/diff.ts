@@ -78,9 +78,9 @@ async function readBoth(
   signal: AbortSignal,
 ): Promise<[SetArgument, SetArgument]> {
   const stats = !ignore.has("stats");
-  const [named, other] = [datapathIn(a), datapathIn(b)];
+  const [named, compared] = [datapathIn(a), datapathIn(b)];
   const first = named === undefined ? undefined : readNamed(named, stats);
-  const second = other === undefined ? undefined : readNamed(other, stats);
+  const second = compared === undefined ? undefined : readNamed(compared, stats);
   const ports = (first ?? second)?.ports ?? new InventedPorts();
   const read = async (file: string): Promise<SetArgument> => ({
     table: await readFile(file, { owner, ports, signal }),

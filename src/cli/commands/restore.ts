@@ -93,9 +93,9 @@ async function rereadable(source: ByteSource): Promise<() => ByteSource> {
   const { reopen } = source;
   if (reopen !== undefined) {
     return () => {
-      const again = reopen();
-      if (again === undefined) throw new UsageError(`${source.name} changes while it is read`);
-      return again;
+      const reread = reopen();
+      if (reread === undefined) throw new UsageError(`${source.name} changes while it is read`);
+      return reread;
     };
   }
   const pieces: Uint8Array[] = [];

@@ -147,8 +147,8 @@ function placesOf(records: readonly Uint8Array[]): Places {
 
 // Finds out which order is the best one. Groups are there, in that order, where it is worth while.
 function examine(places: Places): { found: FlowSetOrder; groups?: readonly Group[] } {
-  const stay = (reason: string, of: Partial<FlowSetOrder> = {}): { found: FlowSetOrder } => ({
-    found: { order: "file", ...NOT_LOOKED_AT, ...of, reason },
+  const stay = (reason: string, facts: Partial<FlowSetOrder> = {}): { found: FlowSetOrder } => ({
+    found: { order: "file", ...NOT_LOOKED_AT, ...facts, reason },
   });
   if (haveOneMask(places))
     return stay("", { masks: Math.min(places.at.length, 1), walkedInFileOrder: 1, walked: 1 });
@@ -169,7 +169,7 @@ function examine(places: Places): { found: FlowSetOrder; groups?: readonly Group
   const walked = walkedOf(
     Int32Array.from(
       groups.flatMap((group) => group.flows),
-      (of) => classOf[of]!,
+      (index) => classOf[index]!,
     ),
     masks,
   );
@@ -218,9 +218,9 @@ function walkedOf(classOf: Int32Array, masks: number): number {
   const seen = new Uint8Array(masks);
   let there = 0;
   let walked = 0;
-  for (const of of classOf) {
-    if (seen[of] === 0) {
-      seen[of] = 1;
+  for (const index of classOf) {
+    if (seen[index] === 0) {
+      seen[index] = 1;
       there++;
     }
     walked += there;
@@ -229,9 +229,9 @@ function walkedOf(classOf: Int32Array, masks: number): number {
 }
 
 function leastWalked(classes: MaskClasses, flows: number): number {
-  const counts = Array.from({ length: classes.size }, (_, of) => classes.flows(of));
+  const counts = Array.from({ length: classes.size }, (_, index) => classes.flows(index));
   let walked = 0;
-  counts.sort((one, other) => other - one).forEach((count, i) => (walked += count * (i + 1)));
+  counts.sort((a, b) => b - a).forEach((count, i) => (walked += count * (i + 1)));
   return flows === 0 ? 0 : walked / flows;
 }
 
@@ -239,14 +239,12 @@ function leastWalked(classes: MaskClasses, flows: number): number {
 function groupsOf(classes: MaskClasses, classOf: Int32Array): Group[] {
   const groupOf = classes.groups();
   const groups: Group[] = [];
-  for (let of = 0; of < classes.size; of++)
-    (groups[groupOf[of]!] ??= { flows: [], masks: 0 }).masks++;
+  for (let index = 0; index < classes.size; index++)
+    (groups[groupOf[index]!] ??= { flows: [], masks: 0 }).masks++;
   for (let flow = 0; flow < classOf.length; flow++)
     groups[groupOf[classOf[flow]!]!]!.flows.push(flow);
   const density = ({ flows, masks }: Group): number => flows.length / masks;
-  return groups.sort(
-    (one, other) => density(other) - density(one) || one.flows[0]! - other.flows[0]!,
-  );
+  return groups.sort((a, b) => density(b) - density(a) || a.flows[0]! - b.flows[0]!);
 }
 
 // Of UFIDs that were given, none twice: a kernel asks for the UFID first.
