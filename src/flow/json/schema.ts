@@ -30,7 +30,7 @@ export function flowJsonSchema(): Schema {
         properties: Object.fromEntries(
           [...KEY_SHAPES].map(([name, shape]) => [name, schemaOf(shape)]),
         ),
-        patternProperties: { "^key[0-9]+$": schemaOf(RAW_SHAPE) },
+        patternProperties: { [unnamed("key", KEY_SHAPES)]: schemaOf(RAW_SHAPE) },
         additionalProperties: false,
       },
       actions: { type: "array", items: { $ref: "#/$defs/action" } },
@@ -39,13 +39,20 @@ export function flowJsonSchema(): Schema {
         properties: Object.fromEntries(
           [...ACTION_SHAPES].map(([name, shape]) => [name, schemaOf(shape)]),
         ),
-        patternProperties: { "^action[0-9]+$": schemaOf(RAW_SHAPE) },
+        patternProperties: { [unnamed("action", ACTION_SHAPES)]: schemaOf(RAW_SHAPE) },
         additionalProperties: false,
         minProperties: 1,
         maxProperties: 1,
       },
     },
   };
+}
+
+/** Matches the names of those that have only a number; `key32` is a name as any other. */
+function unnamed(word: string, named: ReadonlyMap<string, Shape>): string {
+  const numbers = [...named.keys()].filter((name) => new RegExp(`^${word}[0-9]+$`).test(name));
+  const others = numbers.map((name) => `(?!${name}$)`).join("");
+  return `^${others}${word}[0-9]+$`;
 }
 
 function schemaOf(shape: Shape): Schema {
