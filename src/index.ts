@@ -64,6 +64,7 @@ export type { WorkerCount } from "./load/file-feed.ts";
 export type { LoadProgress } from "./load/load.ts";
 export type { FlowException, OutcomeState } from "./load/outcome.ts";
 export type { BatchLatency, LoadReport } from "./load/report.ts";
+export { loadReportSchema } from "./load/report-schema.ts";
 export { LoadResult } from "./load/result.ts";
 export { DEFAULT_BATCHING, type Batching } from "./load/send/batching.ts";
 export type { SenderCount } from "./load/send/sender-trial.ts";

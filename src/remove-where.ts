@@ -15,7 +15,7 @@ const PASS_FLOWS = 65_536;
 
 /** How flows are deleted. */
 export type RemoveOptions = {
-  /** Ends it; what was sent is accounted for. */
+  /** Ends it as a load: nothing is thrown, `ended` is `interrupted`, and what was deleted is counted. */
   readonly signal?: AbortSignal;
 };
 

@@ -91,7 +91,7 @@ const JSON_FORM = `## JSON
 Files of JSON lines hold a flow a line. [flow.schema.json](flow.schema.json) is its JSON Schema; the library has
 the types \`FlowJson\`, \`KeyJson\` and \`ActionJson\`, and \`flowJsonToLine\`, \`lineToFlowJson\` and \`flowJsonSchema\`.
 
-\`\`\`
+\`\`\`grammar
 {"verb": "add", "ufid": "UFID", "key": {KEYS}, "actions": [ACTIONS], "packets": N, "bytes": N, "used": SECONDS, "flags": "SF."}
 \`\`\`
 
@@ -119,11 +119,15 @@ function isFirst(action: ActionSpec, index: number): boolean {
 function keySection(key: KeySpec): string {
   const since = key.where === "kernel" ? `Linux ${key.since}.` : "No kernel has it.";
   const fields = key.form === "tunnel" ? TUNNEL_FIELDS : key.fields;
-  const parts = [`### ${key.name}`, `${sentence(key.about)} ${since}`, code([keySyntax(key)])];
+  const parts = [
+    `### ${key.name}`,
+    `${sentence(key.about)} ${since}`,
+    code("grammar", [keySyntax(key)]),
+  ];
   const masks = key.allOrNothing ? "all or nothing: any mask but 0 is made whole" : undefined;
   if (fields.length > 0) parts.push(fieldTable(fields, masks));
   if (key.form === "tunnel") parts.push(TUNNEL_PARTS);
-  parts.push("Example:", code([key.example]));
+  parts.push("Example:", code("example", [key.example]));
   return parts.join("\n\n");
 }
 
@@ -225,7 +229,7 @@ function actionSection(action: ActionSpec): string {
   const parts = [
     `### ${action.name}`,
     `${sentence(action.about)} Linux ${action.since}.`,
-    code([action.syntax]),
+    code("grammar", [action.syntax]),
   ];
   const { form } = action;
   if (form.kind === "struct" || form.kind === "nsh") parts.push(structTable(form.fields.fields));
@@ -233,7 +237,7 @@ function actionSection(action: ActionSpec): string {
   else if (form.kind === "number") parts.push(`\`N\`: ${form.about}.`);
   if (action.name === "userspace") parts.push(cookies());
   if (action.name === "ct") parts.push(NAT);
-  parts.push("Example:", code(action.examples));
+  parts.push("Example:", code("example", action.examples));
   return parts.join("\n\n");
 }
 
@@ -295,8 +299,8 @@ function words(all: readonly string[]): string {
   return all.map((word) => `\`${word}\``).join(", ");
 }
 
-function code(lines: readonly string[]): string {
-  return ["```", ...lines, "```"].join("\n");
+function code(language: "grammar" | "example", lines: readonly string[]): string {
+  return [`\`\`\`${language}`, ...lines, "```"].join("\n");
 }
 
 /** Text in a table: a bar would end its cell. */

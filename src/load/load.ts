@@ -28,6 +28,10 @@ export type LoadOptions = {
   readonly onError?: "continue" | "stop";
   /** At most this many flows a second. */
   readonly maxRate?: number;
+  /**
+   * Ends the load within a second: nothing is thrown, the report says `interrupted` and accounts for what was sent.
+   * Aborted before, nothing is sent.
+   */
   readonly signal?: AbortSignal;
   /** Called at least every 50 ms while the load runs. */
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -138,8 +142,8 @@ class LoadRun implements Disposable {
 
   /** Works until nothing of the input is at hand, or a batch ended after `due`. */
   step(due: number): StepState {
-    // It may have broken while the load waited for more of the input: nothing more is taken of that.
-    if (this.#isBroken) return "done";
+    // It may have broken, or been told to end, before it began or while it waited: nothing more of the input is taken.
+    if (this.#isBroken || this.aborted) return "done";
     while (this.#unsettled || this.#pump()) {
       if (!this.flush(due)) return this.aborted ? "done" : "due";
       if (this.#over()) return "done";

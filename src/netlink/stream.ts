@@ -44,8 +44,13 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
     return events;
   }
 
-  /** Waits until there is something to read. @returns false when the time is up or it was closed */
+  /**
+   * Waits until there is something to read.
+   * @returns false when the time is up or it was closed
+   * @throws the reason of the signal
+   */
   async wait(options?: WaitOptions): Promise<boolean> {
+    options?.signal?.throwIfAborted();
     return this.#taken < this.#queue.length || this.inbox.wait(options);
   }
 
@@ -65,7 +70,11 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
     return event;
   }
 
-  /** All events from now on. @param options a limit for each wait; see {@link next} */
+  /**
+   * All events from now on; closes this at its end.
+   * @param options a limit for each wait
+   * @throws as {@link next}
+   */
   async *events(options: WaitOptions = {}): AsyncGenerator<T, void> {
     try {
       for (;;) {

@@ -21,6 +21,7 @@ const EVENT_DATA = process.arch === "x64" ? 4 : 8;
 export type WaitOptions = {
   /** Milliseconds; no limit by default. */
   readonly timeoutMs?: number | undefined;
+  /** Ends the wait: its reason is thrown, at once where it was aborted before. What has come stays to be read. */
   readonly signal?: AbortSignal | undefined;
 };
 

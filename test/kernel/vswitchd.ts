@@ -32,7 +32,8 @@ function schemaPath(): string {
 /** A database and the daemon with one bridge, `own-br0`; with their files in a folder of their own; gone with the test. */
 export class Vswitchd implements Disposable {
   readonly #folder = mkdtempSync(join(tmpdir(), "ovs-"));
-  readonly #folders = Object.fromEntries(
+  /** With it Open vSwitch's own programs find this daemon. */
+  readonly environment: Readonly<Record<string, string>> = Object.fromEntries(
     ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"].map((name) => [name, this.#folder]),
   );
   readonly #database = `unix:${join(this.#folder, "db.sock")}`;
@@ -69,7 +70,7 @@ export class Vswitchd implements Disposable {
       [...command, "--pidfile", "--detach", "--no-chdir", "-vconsole:off"],
       {
         stdio: ["ignore", "ignore", "ignore"],
-        env: { ...process.env, ...this.#folders },
+        env: { ...process.env, ...this.environment },
       },
     );
     if (child.exitCode !== 0) throw new Error(`${command.join(" ")}: exit ${child.exitCode}`);

@@ -30,7 +30,7 @@ export function flowJsonSchema(): Schema {
         properties: Object.fromEntries(
           [...KEY_TYPES].map(([name, type]) => [name, schemaOf(type)]),
         ),
-        patternProperties: { "^key[0-9]+$": schemaOf(RAW_TYPE) },
+        patternProperties: { [unnamed("key", KEY_TYPES)]: schemaOf(RAW_TYPE) },
         additionalProperties: false,
       },
       actions: { type: "array", items: { $ref: "#/$defs/action" } },
@@ -39,13 +39,20 @@ export function flowJsonSchema(): Schema {
         properties: Object.fromEntries(
           [...ACTION_TYPES].map(([name, type]) => [name, schemaOf(type)]),
         ),
-        patternProperties: { "^action[0-9]+$": schemaOf(RAW_TYPE) },
+        patternProperties: { [unnamed("action", ACTION_TYPES)]: schemaOf(RAW_TYPE) },
         additionalProperties: false,
         minProperties: 1,
         maxProperties: 1,
       },
     },
   };
+}
+
+/** Matches the names of those that have only a number; `key32` is a name as any other. */
+function unnamed(word: string, named: ReadonlyMap<string, JsonType>): string {
+  const numbers = [...named.keys()].filter((name) => new RegExp(`^${word}[0-9]+$`).test(name));
+  const others = numbers.map((name) => `(?!${name}$)`).join("");
+  return `^${others}${word}[0-9]+$`;
 }
 
 function schemaOf(type: JsonType): Schema {
