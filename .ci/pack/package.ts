@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as library from "../../src/index.ts";
 import * as netlink from "../../src/netlink/index.ts";
+import * as testing from "../../src/testing/index.ts";
 import { emitDeclarations } from "./declarations.ts";
 import { nodeStub } from "./node-stub.ts";
 import { bundleThreads, threadModule } from "./threads.ts";
@@ -15,5 +16,6 @@ for (const made of ["types", "node", "threads.js"]) {
 mkdirSync(join(DIST, "node"), { recursive: true });
 writeFileSync(join(DIST, "node/index.js"), nodeStub(Object.keys(library)));
 writeFileSync(join(DIST, "node/netlink.js"), nodeStub(Object.keys(netlink)));
+writeFileSync(join(DIST, "node/testing.js"), nodeStub(Object.keys(testing)));
 writeFileSync(join(DIST, "threads.js"), threadModule(await bundleThreads()));
 emitDeclarations(join(DIST, "types"));

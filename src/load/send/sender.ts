@@ -88,7 +88,9 @@ export class Sender implements FlowSink {
     this.#tolerate = tolerate;
     this.#exactIdentity = options.exactIdentity === true;
     this.#startThread = options.startThread;
-    this.#trial = new SenderTrial(sendersFor(options));
+    // A thread makes the calls of the machine's kernel.
+    const isAlone = channel.kernel !== undefined && options.startThread === undefined;
+    this.#trial = new SenderTrial(isAlone ? 1 : sendersFor(options));
     this.#connection =
       target.connections?.take(channel, batching) ?? new SendConnection(channel, batching);
     this.#transactor = this.#connection.transactor;
