@@ -7,7 +7,7 @@ import { type FlowInput, openFeed } from "../format/open-feed.ts";
 import type { FlowParts } from "../flow/parts.ts";
 import { type ErrnoCode, errnoNumber } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
-import type { SendThread } from "../sys/send-thread.ts";
+import type { CallMaker } from "../sys/send-thread.ts";
 import { Account } from "./account.ts";
 import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./file-feed.ts";
 import type { FlowSink } from "./flow-sink.ts";
@@ -53,7 +53,7 @@ export type StartOptions = LoadOptions & {
   /** In a dry run: any name is one of a port. */
   readonly anyPort?: boolean;
   /** Starts the thread of a second socket; a test's may fail. */
-  readonly startThread?: () => SendThread;
+  readonly startThread?: () => CallMaker;
 };
 
 /**

@@ -4,7 +4,7 @@ import { FlowTable } from "./flow-table.ts";
 import type { Request } from "./wire.ts";
 
 /** Packets and bytes of a port, as struct ovs_vport_stats has them: received, sent, errors, dropped. */
-export type PortCounters = [
+type PortCounters = [
   rxPackets: number,
   txPackets: number,
   rxBytes: number,

@@ -46,6 +46,11 @@ export class Dump {
     this.#walk = walk;
   }
 
+  /** Its last piece was given. */
+  get ended(): boolean {
+    return this.#state === "ended";
+  }
+
   next(room: number): Uint8Array | undefined {
     if (this.#state === "ended") return undefined;
     const most = Math.min(PIECE_MOST, Math.max(PIECE_LEAST, room));

@@ -7,14 +7,8 @@ import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_MULTI } from "../uapi/netli
 import * as A from "../uapi/openvswitch.ts";
 import type { DatapathState, KernelParts } from "./datapath-state.ts";
 import type { Family, Walk } from "./family.ts";
-import {
-  hasEmptyTag,
-  type HeldFlow,
-  isOddMask,
-  newFlow,
-  type NewFlow,
-  readExactKey,
-} from "./flow-table.ts";
+import { hasEmptyTag, isOddMask, newFlow, type NewFlow, readExactKey } from "./flow-match.ts";
+import type { HeldFlow } from "./flow-table.ts";
 import { type Attributes, genericMessage, type Request, u32Of } from "./wire.ts";
 import { headOf, ovsAttributes } from "./ovs-message.ts";
 
@@ -92,7 +86,7 @@ export class FlowFamily implements Family {
       same = held.ufid === undefined ? dp.table.lookUpExact(made.exact) : undefined;
     }
     if (same === undefined) return ENOENT;
-    same.actions = actions.slice();
+    dp.table.setActions(same, actions.slice());
     this.#tell(same, request, A.OVS_FLOW_CMD_NEW, given);
     return 0;
   }
@@ -114,7 +108,7 @@ export class FlowFamily implements Family {
     if (dp === undefined) return ENODEV;
     const held = find(dp, name);
     if (held === undefined) return ENOENT;
-    if (actions !== undefined) held.actions = actions.slice();
+    if (actions !== undefined) dp.table.setActions(held, actions.slice());
     if (given.has(A.OVS_FLOW_ATTR_CLEAR)) {
       held.packets = held.byteCount = held.usedMs = held.tcpFlags = 0;
     }

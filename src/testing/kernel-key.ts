@@ -36,7 +36,7 @@ const CT_TUPLE4_PROTO = 12;
 const CT_TUPLE6_PROTO = 36;
 
 /** What is dumped: the key, exact or masked, or the mask, as the masked key calls for. */
-export type KeyToDump = {
+type KeyToDump = {
   /** Key and mask halves. */
   readonly record: KeyRecord;
   /** The key half, masked: it decides which headers there are. Its own for an exact key. */

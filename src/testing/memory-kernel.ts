@@ -59,6 +59,8 @@ export class MemoryKernel implements NetlinkKernel {
   faults: Faults = {};
   /** Is told each request before it is carried out, and what came of it. */
   onRequest: (request: Request, errno: number) => void = () => {};
+  /** Is told that somebody waits so many milliseconds where nothing will come. */
+  onWait: (milliseconds: number) => void = () => {};
   readonly families: Families;
   readonly #sockets = new Map<number, SocketEnd>();
   readonly #signals = new Map<number, SignalDescriptor>();
@@ -226,11 +228,13 @@ export class MemoryKernel implements NetlinkKernel {
   }
 
   // Nothing comes of waiting: all that happens here, happens within a call.
-  #poll(fds: number, count: number, _timeoutMs: number): number {
+  #poll(fds: number, count: number, timeoutMs: number): number {
     const fault = this.#fault("poll");
     // Who was interrupted looks again.
     if (fault !== undefined && "errno" in fault) return fault.errno === EINTR ? 0 : -fault.errno;
-    return count > 0 && this.#sockets.get(pointed.getU32(fds))?.readable === true ? 1 : 0;
+    if (count > 0 && this.#sockets.get(pointed.getU32(fds))?.readable === true) return 1;
+    this.onWait(timeoutMs);
+    return 0;
   }
 
   // As netlink_rcv_skb walks: a length that cannot be ends it in silence.
@@ -283,7 +287,12 @@ export class MemoryKernel implements NetlinkKernel {
     const walk = family.dump?.(request);
     if (walk === undefined) return EOPNOTSUPP;
     const dump = new Dump(request, walk);
-    socket.dump = { request, next: (room) => dump.next(room) };
+    const next = (room: number): Uint8Array | undefined => {
+      const piece = dump.next(room);
+      if (dump.ended) socket.dump = undefined;
+      return piece;
+    };
+    socket.dump = { request, next };
     socket.onReadable(true);
     this.onRequest(request, 0);
     return -1;

@@ -6,7 +6,7 @@ import { NotSupportedError } from "../sys/errors.ts";
 import * as A from "../uapi/openvswitch.ts";
 import type { DatapathState, KernelParts, PortState } from "./datapath-state.ts";
 import type { Family } from "./family.ts";
-import { dumpExactKey, readExactKey } from "./flow-table.ts";
+import { dumpExactKey, readExactKey } from "./flow-match.ts";
 import { headOf, ovsAttributes } from "./ovs-message.ts";
 import { FRAME_LEAST, putHeaders } from "./packet-headers.ts";
 import { attributesOf, genericMessage, type Request, u32Of, written } from "./wire.ts";

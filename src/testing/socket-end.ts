@@ -9,7 +9,7 @@ const COST_FIXED = 512;
 const COST_LEAST = 768;
 
 /** A dump that goes on as its reader empties the queue: the next datagram, or undefined behind the last one. */
-export type RunningDump = {
+type RunningDump = {
   readonly request: Request;
   readonly next: (room: number) => Uint8Array | undefined;
 };
@@ -93,9 +93,7 @@ export class SocketEnd {
   }
 
   #goOn(room: number): Uint8Array | undefined {
-    const next = this.dump?.next(room);
-    if (next === undefined) this.dump = undefined;
-    return next;
+    return this.dump?.next(room);
   }
 }
 

@@ -38,7 +38,7 @@ export function written(write: (writer: AttributeWriter) => void): Uint8Array {
 }
 
 /** What a message of a generic netlink family has before its attributes. */
-export type GenericHead = {
+type GenericHead = {
   readonly type: number;
   readonly flags?: number;
   readonly sequence: number;

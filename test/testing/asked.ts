@@ -16,7 +16,7 @@ import { MessageVector } from "../../src/sys/vectors.ts";
 import type { NetlinkKernel } from "../../src/netlink/kernel.ts";
 import * as N from "../../src/uapi/netlink.ts";
 import * as A from "../../src/uapi/openvswitch.ts";
-import { readExactKey } from "../../src/testing/flow-table.ts";
+import { readExactKey } from "../../src/testing/flow-match.ts";
 import type { MemoryKernel } from "../../src/testing/index.ts";
 import { attributesOf } from "../../src/testing/wire.ts";
 import type { Operation } from "./operations.ts";
