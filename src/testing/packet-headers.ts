@@ -160,8 +160,17 @@ function putIcmpv6(writer: AttributeWriter, frame: Frame, at: number): void {
     for (let option = at + ND_OPTIONS; frame.has(option, 8);) {
       const length = frame.u8(option + 1) * 8;
       if (length === 0 || !frame.has(option, length)) break;
-      if (length === 8 && frame.u8(option) === 1) nd.set(frame.part(option + 2, 6), 16);
-      if (length === 8 && frame.u8(option) === 2) nd.set(frame.part(option + 2, 6), 22);
+      const kind = frame.u8(option);
+      const address = kind === 1 ? 16 : kind === 2 ? 22 : -1;
+      if (length === 8 && address >= 0) {
+        const isThere = nd.subarray(address, address + 6).some((byte) => byte !== 0);
+        // One that comes twice makes all of it void.
+        if (isThere) {
+          nd.fill(0);
+          break;
+        }
+        nd.set(frame.part(option + 2, 6), address);
+      }
       option += length;
     }
   }

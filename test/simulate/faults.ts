@@ -1,7 +1,16 @@
-import { EAGAIN, EINTR, EMSGSIZE, ENOBUFS, ENOMEM } from "../../src/sys/errno.ts";
+import {
+  EAGAIN,
+  EEXIST,
+  EINTR,
+  EMSGSIZE,
+  ENOBUFS,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+} from "../../src/sys/errno.ts";
 import type { Faults } from "../../src/testing/index.ts";
 import type { Random } from "../../src/testing/random.ts";
-import type { Request } from "../../src/testing/wire.ts";
+import { errorMessage, type Request } from "../../src/testing/wire.ts";
 import { NLM_F_ACK, NLMSG_ERROR } from "../../src/uapi/netlink.ts";
 import { Crash } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -30,7 +39,6 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 /** In struct nlmsghdr. */
-const SEQUENCE_AT = 8;
 const ERRNO_AT = 16;
 const SMALL_BUFFER = 6000;
 
@@ -45,6 +53,7 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
   return {
     call: (call) => {
       const sends = call !== "recvmmsg" && call !== "poll";
+      if (sends) replies.newCall();
       if (strikes("interrupted")) return { errno: EINTR };
       if (sends && strikes("no memory to send"))
         return { errno: random.of([EAGAIN, ENOBUFS, ENOMEM]) };
@@ -54,7 +63,8 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       return undefined;
     },
     reach: (length) => (strikes("tail ignored", rare) ? random.below(length) : length),
-    before: () => {
+    before: (request) => {
+      replies.onRequest(request);
       if (kinds.includes("small buffers")) world.kernel.limitReceiveBuffers(SMALL_BUFFER);
       if (strikes("second writer", rare)) world.actAsOther(random);
       if (gone) return;
@@ -78,7 +88,7 @@ class Replies {
   readonly #kinds: readonly Fault[];
   readonly #random: Random;
   readonly #rate: number;
-  #last: Uint8Array | undefined;
+  #first = -1;
   #kept: Uint8Array | undefined;
 
   constructor(kinds: readonly Fault[], random: Random, rate: number) {
@@ -95,8 +105,6 @@ class Replies {
     const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
     const isError = view.getUint16(4, true) === NLMSG_ERROR;
     const isAcked = (request.flags & NLM_F_ACK) !== 0;
-    const last = this.#last;
-    if (isError) this.#last = reply;
     if (
       isAcked &&
       isError &&
@@ -113,22 +121,26 @@ class Replies {
       return [reply.slice(0, 1 + random.below(reply.length - 1)), ...delivered];
     }
     if (this.#strikes("doubled replies")) return [reply, reply, ...delivered];
-    if (this.#strikes("foreign replies"))
-      return [this.#foreign(last ?? reply, view), reply, ...delivered];
+    if (this.#strikes("foreign replies")) return [this.#foreign(request), reply, ...delivered];
     return [reply, ...delivered];
   }
 
-  // A reply to an earlier request, or to none, or one that says it is from a window around this one.
-  #foreign(reply: Uint8Array, now: DataView): Uint8Array {
+  /** Something is sent: what is answered to earlier requests is stale from here on. */
+  newCall(): void {
+    this.#first = -1;
+  }
+
+  /** Is told each request. */
+  onRequest({ sequence }: Request): void {
+    if (this.#first < 0) this.#first = sequence;
+  }
+
+  // A reply to a request of long ago, or to the one before those that are answered now: any error.
+  #foreign(request: Request): Uint8Array {
     const random = this.#random;
-    const foreign = reply.slice();
-    const view = new DataView(foreign.buffer);
-    const sequence = now.getUint32(SEQUENCE_AT, true);
-    const far = random.of([-5000, -100_000, 100_000, 1 << 30]);
-    if (random.chance(60)) view.setUint32(SEQUENCE_AT, (sequence + far) >>> 0, true);
-    else if (reply.length > ERRNO_AT + 4 && view.getUint32(SEQUENCE_AT, true) === sequence)
-      return foreign;
-    return foreign;
+    const far = random.of([5000, 100_000, 1 << 30, 1 + random.below(3), 1 + random.below(3)]);
+    const sequence = (Math.max(0, this.#first) - far) >>> 0;
+    return errorMessage({ ...request, sequence }, random.of([0, EEXIST, ENOENT, ENODEV]));
   }
 
   #strikes(kind: Fault): boolean {

@@ -32,14 +32,17 @@ export const LOAD: Operation = {
     const lines = kept(way === "template" ? alike(all) : all, step);
     const ufid = random.chance(70);
     const tolerates = random.chance(15);
+    const isPaced = random.chance(6);
     const manner: Manner = {
       way,
-      waits: random.chance(30),
+      // It rests by the clock of the simulation.
+      waits: !isPaced && random.chance(30),
       options: {
         ufid,
         mode: way === "template" ? (lines[0]?.verb ?? "put") : "put",
         workers: 0,
         batching: randomBatching(random),
+        ...(isPaced ? { maxRate: random.of([40, 1000]) } : {}),
         ...(tolerates
           ? {
               tolerate: random.of<("EEXIST" | "ENOENT")[]>([

@@ -12,6 +12,8 @@ import { meaningOf, randomMatches } from "./lines.ts";
 import { Crash, must } from "./violation.ts";
 
 const NAME = "sim0";
+const NOW = performance.now.bind(performance);
+const SLEEP = Bun.sleepSync.bind(Bun);
 /** Behind struct nlmsghdr. */
 const PAYLOAD_AT = 16;
 const BUFFER_BYTES = 8 << 20;
@@ -27,6 +29,8 @@ export class World {
   digest = 0;
   /** What `performance.now` says. */
   clock = 1000;
+  #until = 0;
+  #act: (() => void) | undefined;
   readonly #byMatch = new Map<string, Match>();
 
   constructor(seed: number) {
@@ -41,6 +45,7 @@ export class World {
         bytes.subarray(PAYLOAD_AT),
         this.digest ^ (type + flags * 65_536),
       );
+      this.#goOn();
       if (request.type === this.kernel.families.idOf(OVS_FLOW_FAMILY)) {
         this.history.onFlowRequest(request, errno);
       }
@@ -67,7 +72,11 @@ export class World {
       ? random.of(["still", "jumps", "back"] as const)
       : "runs";
     const now = (): number => this.#tick(clock, random);
+    const sleep = (milliseconds: number | Date): void => {
+      this.clock += Number(milliseconds);
+    };
     Object.defineProperty(performance, "now", { value: now, configurable: true });
+    Bun.sleepSync = sleep;
     this.kernel.faults = faults.length === 0 ? {} : makeFaults(faults, random, this);
     try {
       await run();
@@ -77,10 +86,23 @@ export class World {
       if (error instanceof Crash || error instanceof MillraceError) return error;
       throw error;
     } finally {
-      Reflect.deleteProperty(performance, "now");
+      Object.defineProperty(performance, "now", { value: NOW, configurable: true });
+      Bun.sleepSync = SLEEP;
       this.kernel.faults = {};
       this.kernel.limitReceiveBuffers(BUFFER_BYTES);
     }
+  }
+
+  /** Does something once the kernel has carried out so many requests more. */
+  interleave(requests: number, act: (() => void) | undefined): void {
+    this.#until = requests;
+    this.#act = act;
+  }
+
+  /** Deletes all flows, which are no line's of the pool. */
+  clear(): void {
+    this.begin().mayFlush = true;
+    this.dp.flush();
   }
 
   /** A new history from now on. */
@@ -141,6 +163,13 @@ export class World {
   hasFlowFor(key: Uint8Array): boolean {
     const exact = readExactKey(key);
     return exact !== undefined && this.state?.table.lookUp(exact) !== undefined;
+  }
+
+  #goOn(): void {
+    const act = this.#act;
+    if (act === undefined || this.#until-- > 0) return;
+    this.#act = undefined;
+    act();
   }
 
   #create(): Datapath {
