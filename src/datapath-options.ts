@@ -1,4 +1,5 @@
 import type { FlowFilter } from "./flow/filter/filter.ts";
+import type { NetlinkKernel } from "./netlink/kernel.ts";
 import type { DumpDoubt } from "./ovs/dump-check.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
@@ -6,6 +7,8 @@ import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 export type NamespaceOption = {
   /** A network namespace by name, by path or by the id of a process in it; the thread's own by default. */
   readonly namespace?: NamespaceReference;
+  /** The kernel that it is in: the machine's by default, or one in memory (`millrace/testing`), for tests. */
+  readonly kernel?: NetlinkKernel;
 };
 
 /** Whose flows a datapath is asked about. */

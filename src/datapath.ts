@@ -123,7 +123,7 @@ export class Datapath implements Disposable {
   /** The datapaths of a network namespace. */
   static list(options: NamespaceOption = {}): DatapathInfo[] {
     using namespace = namespaceOf(options);
-    using channel = new OvsChannel(namespace);
+    using channel = new OvsChannel(namespace, options.kernel);
     return listDatapaths(channel);
   }
 
@@ -133,13 +133,13 @@ export class Datapath implements Disposable {
    */
   static changes(options: ChangeOptions & NamespaceOption = {}): MulticastListener<ChangeEvent> {
     using namespace = namespaceOf(options);
-    using channel = new OvsChannel(namespace);
+    using channel = new OvsChannel(namespace, options.kernel);
     return listenToChanges(channel, options);
   }
 
   static #with(options: OpenOptions, find: (channel: OvsChannel) => DatapathHandle): Datapath {
     const namespace = namespaceOf(options);
-    const channel = new OvsChannel(namespace);
+    const channel = new OvsChannel(namespace, options.kernel);
     try {
       return new Datapath(find(channel), namespace, options.owner ?? "");
     } catch (error) {

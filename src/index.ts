@@ -69,6 +69,7 @@ export { LoadResult } from "./load/result.ts";
 export { DEFAULT_BATCHING, type Batching } from "./load/send/batching.ts";
 export type { SenderCount } from "./load/send/sender-trial.ts";
 export { type ExtendedAck, NetlinkError } from "./netlink/errors.ts";
+export type { NetlinkKernel } from "./netlink/kernel.ts";
 export { MulticastListener, type Overrun } from "./netlink/multicast.ts";
 export { EventStream } from "./netlink/stream.ts";
 export type { AckMode, Transport } from "./netlink/transactor.ts";

@@ -8,6 +8,7 @@ import { FILES, filesIn, importsOf, ROOT, textOf } from "./source.ts";
 const ENTRIES: readonly string[] = [
   "src/index.ts",
   "src/netlink/index.ts",
+  "src/testing/index.ts",
   "src/cli/main.ts",
   "src/flow/reference.ts",
   "bench/lab/misses.ts",

@@ -8,7 +8,7 @@ import { run } from "./run.ts";
  */
 
 /** Where the package has its names. */
-export const ENTRIES: readonly string[] = ["index", "netlink/index"];
+export const ENTRIES: readonly string[] = ["index", "netlink/index", "testing/index"];
 
 /** `using` wants these types; a project that compiles for an older language lacks them. */
 const LIBRARY = `/// <reference lib="esnext.disposable" />\n`;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import * as library from "../../src/index.ts";
 import * as netlink from "../../src/netlink/index.ts";
 import { bundleCommands } from "./commands.ts";
+import * as testing from "../../src/testing/index.ts";
 import { emitDeclarations } from "./declarations.ts";
 import { nodeStub } from "./node-stub.ts";
 import { writeThreads } from "./threads.ts";
@@ -16,6 +17,7 @@ for (const made of ["types", "node", "threads.js"]) {
 mkdirSync(join(DIST, "node"), { recursive: true });
 writeFileSync(join(DIST, "node/index.js"), nodeStub(Object.keys(library)));
 writeFileSync(join(DIST, "node/netlink.js"), nodeStub(Object.keys(netlink)));
+writeFileSync(join(DIST, "node/testing.js"), nodeStub(Object.keys(testing)));
 await writeThreads(join(DIST, "threads.js"));
 await bundleCommands(join(DIST, "cli"));
 emitDeclarations(join(DIST, "types"));

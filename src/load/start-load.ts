@@ -6,7 +6,7 @@ import type { FlowFeed } from "../format/feed.ts";
 import { type FlowInput, openFeed } from "../format/open-feed.ts";
 import { type ErrnoCode, errnoNumber } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
-import type { SendThread } from "../sys/send-thread.ts";
+import type { CallMaker } from "../sys/send-thread.ts";
 import { Account } from "./account.ts";
 import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./file-feed.ts";
 import type { OnFlow } from "./dry-run.ts";
@@ -57,7 +57,7 @@ export type StartOptions = LoadOptions & {
   /** In a dry run: what names of ports mean, whatever ports there are. */
   readonly ports?: PortNames;
   /** Starts the thread of a second socket; a test's may fail. */
-  readonly startThread?: () => SendThread;
+  readonly startThread?: () => CallMaker;
 };
 
 /**

@@ -7,6 +7,7 @@ import type { AttributeWriter } from "./attribute-writer.ts";
 import { Cursor } from "./cursor.ts";
 import { NetlinkError } from "./errors.ts";
 import { findFamily, type GenericFamily } from "./family.ts";
+import type { NetlinkKernel } from "./kernel.ts";
 import { type MessageReader, putGenericHeader } from "./message.ts";
 import { SocketPool } from "./pool.ts";
 import type { OnReply, Request, Requester } from "./request.ts";
@@ -33,13 +34,19 @@ export type Reply = { readonly memory: PinnedMemory; readonly message: MessageRe
  * that this kernel gave the generic netlink families.
  */
 export class NetlinkChannel implements Disposable {
+  /** What answers in the place of the machine's kernel. */
+  readonly kernel: NetlinkKernel | undefined;
   readonly #namespace: NetworkNamespace | undefined;
   readonly #pool: SocketPool;
   readonly #families = new Map<string, GenericFamily>();
   #closed = false;
 
-  /** @param namespace where its sockets are opened; the caller closes it, after the channel */
-  constructor(namespace?: NetworkNamespace) {
+  /**
+   * @param namespace where its sockets are opened; the caller closes it, after the channel
+   * @param kernel what answers in the place of the machine's kernel
+   */
+  constructor(namespace?: NetworkNamespace, kernel?: NetlinkKernel) {
+    this.kernel = kernel;
     this.#namespace = namespace;
     this.#pool = new SocketPool((protocol) => this.openSocket(protocol));
   }
@@ -66,7 +73,8 @@ export class NetlinkChannel implements Disposable {
    */
   openSocket(protocol: number = NETLINK_GENERIC, options?: SocketOptions): NetlinkSocket {
     if (this.#closed) throw new MillraceError("CLOSED", "it is closed: no socket can be opened");
-    return this.inside(() => new NetlinkSocket(protocol, options));
+    const own = this.kernel === undefined ? options : { ...options, calls: this.kernel.calls };
+    return this.inside(() => new NetlinkSocket(protocol, own));
   }
 
   /** Runs something short in the namespace of the channel; see {@link NetworkNamespace.run}. */

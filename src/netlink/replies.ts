@@ -55,8 +55,8 @@ type Window = {
  * Reads the replies to what was sent, and settles the state of each message from them.
  *
  * Every reply is queued when a send returns, in the order of the messages; an accepted one has none unless
- * it asked for an ack. A reply that is not of the window, or of a message that is settled already, is
- * passed over: a stray or a double one changes nothing.
+ * it asked for an ack. A reply that is not of the window is passed over, and so is a second one to a message:
+ * a stray or a double one changes nothing.
  */
 export class Replies {
   readonly #counters: ReadCounters;
@@ -138,9 +138,10 @@ export class Replies {
   #take(window: Window, reader: MessageReader, cut: boolean): void {
     const { batch, ends } = window;
     const index = (reader.sequence - window.sequence) >>> 0;
-    // Of another window, or counted: all before the last one that came are settled.
-    if (index < this.#proven || index >= (ends[window.end - 1] ?? 0)) return;
-    if (reader.type === NLMSG_ERROR) {
+    // Of another window.
+    if (index < window.start || index >= (ends[window.end - 1] ?? 0)) return;
+    if (index < this.#proven) this.#takeLate(batch, index, reader);
+    else if (reader.type === NLMSG_ERROR) {
       this.#prove(window, index);
       const errno = ackErrno(this.#memory, reader);
       if (errno < 0) lose(batch, index, index + 1);
@@ -152,6 +153,17 @@ export class Replies {
       this.#prove(window, index);
       this.#data.onData(index, this.#memory, reader, cut);
     }
+  }
+
+  // All before the last reply that came are settled. A kernel answers in its order; an error that comes late all the
+  // same, and is no double, is one.
+  #takeLate(batch: Batch, index: number, reader: MessageReader): void {
+    if (reader.type !== NLMSG_ERROR || batch.states[index] === MessageState.rejected) return;
+    const errno = ackErrno(this.#memory, reader);
+    if (errno <= 0) return;
+    if (batch.states[index] === MessageState.accepted) batch.failures++;
+    batch.states[index] = MessageState.rejected;
+    batch.errnos[index] = errno;
   }
 
   // The kernel reached message `index`.

@@ -172,7 +172,8 @@ export class Upcalls extends EventStream<UpcallEvent> {
     for (const port of ports) for (const portId of port.upcallPortIds) wanted.add(portId);
     wanted.delete(0);
     if (wanted.size === 0) return;
-    const used = this.#datapath.channel.inside(portIdsInUse);
+    const { channel } = this.#datapath;
+    const used = channel.kernel?.portIds() ?? channel.inside(portIdsInUse);
     if (![...wanted].some((portId) => used.has(portId))) return;
     throw new MillraceError(
       "BUSY",

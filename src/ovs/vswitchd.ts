@@ -26,6 +26,8 @@ type DatapathOwner = {
  * @returns undefined where it does not run here, or runs another datapath
  */
 function datapathOwner(datapath: DatapathHandle): DatapathOwner | undefined {
+  // Nobody runs what is in a kernel in memory.
+  if (datapath.channel.kernel !== undefined) return undefined;
   const pids = vswitchdProcesses(datapath.channel);
   const [first] = pids;
   if (first === undefined) return undefined;

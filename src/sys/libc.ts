@@ -36,6 +36,9 @@ const SYMBOLS = {
     returns: FFIType.i32,
   },
   clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+  eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
+  read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
+  write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
   isatty: { args: [FFIType.i32], returns: FFIType.i32 },
   sysconf: { args: [FFIType.i32], returns: FFIType.i32 },
   setns: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
@@ -189,6 +192,23 @@ export function epollWait(epoll: number, events: number, count: number, timeoutM
   assert(isInt32(epoll) && isInt32(count) && count > 0 && isInt32(timeoutMs), "epoll arguments");
   const ready = result(libc().symbols.epoll_wait(epoll, pointer(events), count, timeoutMs));
   return ready === -EINTR ? 0 : ready;
+}
+
+/** eventfd(2). */
+export function eventfd(flags: number): number {
+  return result(libc().symbols.eventfd(0, flags));
+}
+
+/** read(2). */
+export function read(fd: number, address: number, length: number): number {
+  assert(isInt32(fd) && isInt32(length) && length >= 0, "read arguments");
+  return result(libc().symbols.read(fd, pointer(address), length));
+}
+
+/** write(2). */
+export function write(fd: number, address: number, length: number): number {
+  assert(isInt32(fd) && isInt32(length) && length >= 0, "write arguments");
+  return result(libc().symbols.write(fd, pointer(address), length));
 }
 
 /** clock_gettime(2). `time` is the address of a struct timespec. */

@@ -25,6 +25,12 @@ type SendThreadOptions = {
   readonly script?: URL;
 };
 
+/** What makes calls for somebody: a thread, or in a test what takes its place. */
+export type CallMaker = Pick<
+  SendThread,
+  "ready" | "startFailure" | "sent" | "received" | "begin" | "wait" | "end"
+>;
+
 /** Threads that make a call nobody waits for any more, and who owns the memory of it. */
 const RUNNING = new Map<SendThread, readonly object[]>();
 

@@ -131,6 +131,22 @@ describe("the replies to a batch", () => {
     expect(statesOf(batch)).toBe(".xx..x.x");
   });
 
+  test.each(WAYS)(
+    "%s: an error that comes behind later replies is one all the same",
+    (_, execute) => {
+      const { kernel, sender } = rig();
+      const batch = batchOf(".xx.....");
+      let kept: Uint8Array[] = [];
+      kernel.deliver = (reply, request) => {
+        if (numberOf(request) === 1) return ((kept = [reply, reply]), []);
+        return [reply, ...kept.splice(0)];
+      };
+      execute(sender, batch, kernel);
+      expect(statesOf(batch)).toBe(".xx.....");
+      expect(batch.errnos[1]).toBe(ENOENT);
+    },
+  );
+
   test.each(WAYS)("%s: replies of an earlier window are passed over", (way, execute) => {
     const { kernel, sender } = rig({ replyCostBytes: 1 << 20 });
     expect(sender.windowMessages).toBe(4);

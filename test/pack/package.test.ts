@@ -13,6 +13,7 @@ import manifest from "../../package.json";
 import { NEEDS_BUN } from "../../.ci/pack/node-stub.ts";
 import * as library from "../../src/index.ts";
 import * as netlink from "../../src/netlink/index.ts";
+import * as testing from "../../src/testing/index.ts";
 import { limit } from "../runner/limit.ts";
 import { BUN, done, project, ROOT, say, settings, TYPED_PROGRAM, unpacked } from "./packed.ts";
 
@@ -32,7 +33,7 @@ describe("the packed package", () => {
     const targets = Object.values(manifest.exports).flatMap((of) =>
       typeof of === "string" ? of : Object.values(of),
     );
-    expect(targets.length).toBe(7);
+    expect(targets.length).toBe(10);
     expect(targets.filter((path) => !existsSync(join(own, path)))).toEqual([]);
     expect(["test", "pack", "node_modules"].filter((name) => existsSync(join(own, name)))).toEqual(
       [],
@@ -108,6 +109,7 @@ describe("on Node", () => {
     ["a name", 'import { Datapath } from "millrace"; Datapath.list();'],
     ["all names", 'import * as all from "millrace"; console.log(all);'],
     ["nothing", 'import "millrace/netlink";'],
+    ["tests", 'import "millrace/testing";'],
     ["a name, later", 'const { Batch } = await import("millrace/netlink");'],
   ])("an import of %s ends in the sentence that it needs Bun", (_, program) => {
     const { status, out, err } = say(["node", "--input-type=module", "--eval", program], user);
@@ -120,6 +122,7 @@ describe("on Node", () => {
   test.each([
     ["index", library],
     ["netlink", netlink],
+    ["testing", testing],
   ])("%s has every name of the library", (name, of) => {
     const text = readFileSync(join(own, "dist/node", `${name}.js`), "utf8");
     const names = /^export let (.*);$/m.exec(text)?.[1]?.split(", ");

@@ -3,7 +3,7 @@ import { tracedThread } from "../../netlink/trace.ts";
 import { type Packing, Transactor } from "../../netlink/transactor.ts";
 import type { OvsChannel } from "../../ovs/channel.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
-import { SendThread, type PartSender } from "../../sys/send-thread.ts";
+import { type CallMaker, SendThread, type PartSender } from "../../sys/send-thread.ts";
 import { Independence } from "./independence.ts";
 
 /** A smaller batch is not worth a thread's wake-up. */
@@ -17,7 +17,7 @@ const MESSAGES_MIN = 512;
  */
 export class SecondSender implements Disposable {
   readonly #transactor: Transactor;
-  readonly #thread: SendThread;
+  readonly #thread: CallMaker;
   readonly #calls: PartSender;
   readonly #independence: Independence;
   #lastCall: CallEnd = "made";
@@ -30,7 +30,7 @@ export class SecondSender implements Disposable {
     channel: OvsChannel,
     packing: Packing,
     capacity: number,
-    thread: SendThread = new SendThread(),
+    thread: CallMaker = new SendThread(),
   ) {
     this.#thread = thread;
     this.#calls = tracedThread(thread);

@@ -4,7 +4,7 @@ import type { Transactor, TransactorCounters } from "../../netlink/transactor.ts
 import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
-import type { SendThread } from "../../sys/send-thread.ts";
+import type { CallMaker } from "../../sys/send-thread.ts";
 import type { Account } from "../account.ts";
 import type { FlowSink } from "../flow-sink.ts";
 import type { Histogram } from "../report.ts";
@@ -29,7 +29,7 @@ export type SenderOptions = {
    */
   readonly senders?: SenderCount;
   /** Starts the thread of the second socket; a test's may fail. */
-  readonly startThread?: () => SendThread;
+  readonly startThread?: () => CallMaker;
 };
 
 /** Why a load ends, by how the last call of its sending thread did. */
@@ -61,7 +61,7 @@ export class Sender implements FlowSink {
   readonly #target: LoadTarget;
   readonly #tolerate: ReadonlySet<number>;
   readonly #exactIdentity: boolean;
-  readonly #startThread: (() => SendThread) | undefined;
+  readonly #startThread: (() => CallMaker) | undefined;
   /** When the settler began with a batch that was not sent before; 0 where it did not. */
   #begunAt = 0;
   readonly #trial: SenderTrial;
@@ -78,7 +78,9 @@ export class Sender implements FlowSink {
     this.#tolerate = tolerate;
     this.#exactIdentity = options.exactIdentity === true;
     this.#startThread = options.startThread;
-    this.#trial = new SenderTrial(sendersFor(options));
+    // A thread makes the calls of the machine's kernel.
+    const isAlone = channel.kernel !== undefined && options.startThread === undefined;
+    this.#trial = new SenderTrial(isAlone ? 1 : sendersFor(options));
     this.#connection =
       target.connections?.take(channel, batching) ?? new SendConnection(channel, batching);
     this.#transactor = this.#connection.transactor;

@@ -1,0 +1,28 @@
+import type { Request } from "./wire.ts";
+
+/** The system calls in which a fault may lie. */
+export type FaultyCall = "send" | "writev" | "sendmmsg" | "recvmmsg" | "poll";
+
+/** What a call does: returns an errno and nothing else, or moves only so many datagrams. */
+export type CallFault = { readonly errno: number } | { readonly atMost: number };
+
+/**
+ * What goes wrong in a kernel in memory. Each member is asked where it could happen, and what it does not say goes
+ * well. Netlink's own faults follow from a receive buffer that is small.
+ */
+export type Faults = {
+  /** A system call that fails, or moves less than it could. */
+  readonly call?: (call: FaultyCall) => CallFault | undefined;
+  /** Bytes of a datagram that the kernel looks at; what is behind them vanishes in silence. */
+  readonly reach?: (length: number) => number;
+  /** Something happens before a request is carried out: another program changes a flow, say. */
+  readonly before?: (request: Request) => void;
+  /** An errno instead of carrying a request out. */
+  readonly refuse?: (request: Request) => number | undefined;
+  /** There is no memory for the reply to a request: the next read is ENOBUFS, and nothing is counted. */
+  readonly noMemory?: (request: Request) => boolean;
+  /** What comes of a reply: nothing, where it is lost in silence; several datagrams, where it is doubled. */
+  readonly deliver?: (reply: Uint8Array, request: Request) => readonly Uint8Array[];
+  /** Something happens between two pieces of a dump: the table is hashed anew, say. */
+  readonly betweenPieces?: (request: Request) => void;
+};

@@ -1,0 +1,151 @@
+import type { OutcomeState } from "../../src/load/outcome.ts";
+import * as A from "../../src/uapi/openvswitch.ts";
+import { hashOf } from "../load/truth.ts";
+import { type FlowState, type History, statesOf } from "./history.ts";
+import type { Line } from "./lines.ts";
+import { must } from "./violation.ts";
+import type { World } from "./world.ts";
+
+/*
+ * Whether what was said of lines is what happened in the kernel: line by line where a line is the only one about its
+ * flow, and by the flow's history where several are.
+ */
+
+/** What was said of a line. */
+export type Said = { readonly state: OutcomeState; readonly errno: number };
+
+const CREATES: ReadonlySet<Line["verb"]> = new Set(["put", "add"]);
+
+/** Checks what was said of lines; undefined where nothing was, since the program ended. */
+export function checkAccount(
+  world: World,
+  lines: readonly Line[],
+  said: readonly Said[] | undefined,
+): void {
+  const { history } = world;
+  checkRequests(history, lines);
+  checkEvents(history, lines, said);
+  if (said === undefined) return;
+  must(said.length === lines.length, () => `${lines.length} lines, ${said.length} said to be done`);
+  const now = world.state === undefined ? undefined : statesOf(world.state.table);
+  for (const [i, line] of lines.entries()) {
+    const own = said[i];
+    if (own === undefined) continue;
+    checkLine(history, line, own);
+    const { match } = line.meaning;
+    const isAlone = lines.every((other, j) => j === i || other.meaning.match !== match);
+    const isTouched = history.events.some((event) => event.byOther && event.match === match);
+    if (!isAlone || isTouched || now === undefined) continue;
+    checkAlone(history.start.get(match), now.get(match), line, own);
+  }
+}
+
+// Nothing is sent twice: there is a request of each kind for each line, at most.
+function checkRequests(history: History, lines: readonly Line[]): void {
+  const creates = lines.filter(({ verb }) => CREATES.has(verb));
+  const changes = lines.filter(({ verb }) => verb === "put" || verb === "modify");
+  const deletes = lines.filter(({ verb }) => verb === "delete");
+  const most = [
+    [A.OVS_FLOW_CMD_NEW, creates.length],
+    [A.OVS_FLOW_CMD_SET, changes.length],
+    [A.OVS_FLOW_CMD_DEL, deletes.length],
+  ] as const;
+  for (const [command, limit] of most) {
+    const sent = history.count(command);
+    must(
+      sent <= limit,
+      () => `${sent} requests with command ${command}, ${limit} lines that ask for them`,
+    );
+  }
+  const byBytes = new Map<string, number>();
+  for (const { command, bytes } of history.requests) {
+    if (command === A.OVS_FLOW_CMD_NEW) byBytes.set(bytes, (byBytes.get(bytes) ?? 0) + 1);
+  }
+  for (const count of byBytes.values()) {
+    if (count === 1) continue;
+    const alike = mostAlike(creates);
+    must(count <= alike, () => `a request was sent ${count} times, ${alike} lines are alike`);
+  }
+}
+
+function mostAlike(lines: readonly Line[]): number {
+  const counts = new Map<string, number>();
+  for (const { meaning } of lines) {
+    const key = `${meaning.match} ${meaning.actions}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return Math.max(0, ...counts.values());
+}
+
+// Whatever changed was asked for, by a line that was not said to be rejected.
+function checkEvents(
+  history: History,
+  lines: readonly Line[],
+  said: readonly Said[] | undefined,
+): void {
+  for (const { match, change, after, byOther } of history.events) {
+    if (byOther) continue;
+    const asked = lines.some(({ verb, meaning }, i) => {
+      const state = said?.[i]?.state;
+      if (state === "rejected" || state === "refused" || meaning.match !== match) return false;
+      if (change === "put") return CREATES.has(verb) && meaning.actions === after?.actions;
+      if (change === "actions") {
+        return (verb === "put" || verb === "modify") && meaning.actions === after?.actions;
+      }
+      return verb === "delete";
+    });
+    must(
+      asked,
+      () =>
+        `${change} of ${match} to ${after?.actions}, which no line asked for that is not rejected`,
+    );
+  }
+}
+
+// What was said was so at some time.
+function checkLine(history: History, line: Line, { state, errno }: Said): void {
+  const { verb, meaning } = line;
+  const states = history.statesOf(meaning.match);
+  const tell = (): string =>
+    `${state} ${errno} is said of "${line.text}", states ${JSON.stringify(states)}`;
+  const isThere = (one: FlowState | undefined): boolean => one !== undefined && isNamed(line, one);
+  const isDone = (one: FlowState | undefined): boolean =>
+    verb === "delete" ? one === undefined : isThere(one) && one?.actions === meaning.actions;
+  if (state === "applied") must(states.some(isDone), tell);
+  else if (state === "present")
+    must(
+      states.some((one) => (verb === "delete" ? isThere(one) : isDone(one))),
+      tell,
+    );
+  else if (state === "absent")
+    must(
+      states.some((one) => (verb === "delete" ? !isThere(one) : !isDone(one))),
+      tell,
+    );
+  if (state === "applied") must(errno === 0, tell);
+  if (state === "rejected") must(errno !== 0, tell);
+}
+
+/** A flow has the name that a line gives it. */
+function isNamed({ given, match }: Line, { ufid }: FlowState): boolean {
+  const hash = hashOf(match);
+  if (given !== undefined && given !== hash) return ufid === given;
+  return ufid === undefined || ufid === hash;
+}
+
+function checkAlone(
+  before: FlowState | undefined,
+  after: FlowState | undefined,
+  { verb, text, meaning }: Line,
+  { state, errno }: Said,
+): void {
+  const tell = (): string =>
+    `${state} ${errno} is said of "${text}", the flow was ${JSON.stringify(before)} and is ${JSON.stringify(after)}`;
+  const isDone = verb === "delete" ? after === undefined : after?.actions === meaning.actions;
+  if (state === "applied") must(isDone, tell);
+  else if (state === "present") must(verb === "delete" ? after !== undefined : isDone, tell);
+  else if (state === "absent") must(verb === "delete" ? isDone : !isDone, tell);
+  else if (state === "rejected" || state === "refused") {
+    must(before?.actions === after?.actions && before?.ufid === after?.ufid, tell);
+  }
+}

@@ -1,0 +1,149 @@
+import {
+  EAGAIN,
+  EEXIST,
+  EINTR,
+  EMSGSIZE,
+  ENOBUFS,
+  ENODEV,
+  ENOENT,
+  ENOMEM,
+} from "../../src/sys/errno.ts";
+import type { Faults } from "../../src/testing/index.ts";
+import type { Random } from "../../src/testing/random.ts";
+import { errorMessage, type Request } from "../../src/testing/wire.ts";
+import { NLM_F_ACK, NLMSG_ERROR } from "../../src/uapi/netlink.ts";
+import { Crash } from "./violation.ts";
+import type { World } from "./world.ts";
+
+/** What can go wrong in a step, by name. */
+export const FAULTS = [
+  "interrupted",
+  "no memory to send",
+  "too long",
+  "partial sends",
+  "partial reads",
+  "no memory for a reply",
+  "small buffers",
+  "tail ignored",
+  "lost final ack",
+  "doubled replies",
+  "foreign replies",
+  "reordered replies",
+  "cut replies",
+  "second writer",
+  "datapath deleted",
+  "module reloaded",
+  "crash",
+  "clock",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** In struct nlmsghdr. */
+const ERRNO_AT = 16;
+const SMALL_BUFFER = 6000;
+
+/** What goes wrong in a step. @param world in which another program acts, too */
+export function makeFaults(kinds: readonly Fault[], random: Random, world: World): Faults {
+  const rate = random.of([0.5, 2, 8, 25]);
+  const rare = rate / 8;
+  const strikes = (kind: Fault, percent = rate): boolean =>
+    kinds.includes(kind) && random.chance(percent);
+  const replies = new Replies(kinds, random, rate);
+  let gone = false;
+  return {
+    call: (call) => {
+      const sends = call !== "recvmmsg" && call !== "poll";
+      if (sends) replies.newCall();
+      if (strikes("interrupted")) return { errno: EINTR };
+      if (sends && strikes("no memory to send"))
+        return { errno: random.of([EAGAIN, ENOBUFS, ENOMEM]) };
+      if (sends && strikes("too long", rare)) return { errno: EMSGSIZE };
+      if (call === "sendmmsg" && strikes("partial sends")) return { atMost: 1 + random.below(3) };
+      if (call === "recvmmsg" && strikes("partial reads")) return { atMost: 1 + random.below(3) };
+      return undefined;
+    },
+    reach: (length) => (strikes("tail ignored", rare) ? random.below(length) : length),
+    before: (request) => {
+      replies.onRequest(request);
+      if (kinds.includes("small buffers")) world.kernel.limitReceiveBuffers(SMALL_BUFFER);
+      if (strikes("second writer", rare)) world.actAsOther(random);
+      if (gone) return;
+      if (strikes("crash", rare / 4)) throw new Crash("the process ends");
+      if (strikes("datapath deleted", rare / 4)) world.loseDatapath();
+      else if (strikes("module reloaded", rare / 4)) world.kernel.reloadModule();
+      else return;
+      gone = true;
+    },
+    noMemory: () => strikes("no memory for a reply"),
+    deliver: (reply, request) => replies.deliver(reply, request),
+    betweenPieces: () => {
+      if (strikes("second writer", rate)) world.actAsOther(random);
+      if (strikes("second writer", rate)) world.rehash(random);
+    },
+  };
+}
+
+/** What becomes of replies. */
+class Replies {
+  readonly #kinds: readonly Fault[];
+  readonly #random: Random;
+  readonly #rate: number;
+  #first = -1;
+  #kept: Uint8Array | undefined;
+
+  constructor(kinds: readonly Fault[], random: Random, rate: number) {
+    this.#kinds = kinds;
+    this.#random = random;
+    this.#rate = rate;
+  }
+
+  deliver(reply: Uint8Array, request: Request): readonly Uint8Array[] {
+    const random = this.#random;
+    const kept = this.#kept;
+    this.#kept = undefined;
+    const delivered = kept === undefined ? [] : [kept];
+    const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
+    const isError = view.getUint16(4, true) === NLMSG_ERROR;
+    const isAcked = (request.flags & NLM_F_ACK) !== 0;
+    if (
+      isAcked &&
+      isError &&
+      view.getInt32(ERRNO_AT, true) === 0 &&
+      this.#strikes("lost final ack")
+    ) {
+      return delivered;
+    }
+    if (isError && !isAcked && this.#strikes("reordered replies")) {
+      this.#kept = reply;
+      return delivered;
+    }
+    if (this.#strikes("cut replies")) {
+      return [reply.slice(0, 1 + random.below(reply.length - 1)), ...delivered];
+    }
+    if (this.#strikes("doubled replies")) return [reply, reply, ...delivered];
+    if (this.#strikes("foreign replies")) return [this.#foreign(request), reply, ...delivered];
+    return [reply, ...delivered];
+  }
+
+  /** Something is sent: what is answered to earlier requests is stale from here on. */
+  newCall(): void {
+    this.#first = -1;
+  }
+
+  /** Is told each request. */
+  onRequest({ sequence }: Request): void {
+    if (this.#first < 0) this.#first = sequence;
+  }
+
+  // A reply to a request of long ago, or to the one before those that are answered now: any error.
+  #foreign(request: Request): Uint8Array {
+    const random = this.#random;
+    const far = random.of([5000, 100_000, 1 << 30, 1 + random.below(3), 1 + random.below(3)]);
+    const sequence = (Math.max(0, this.#first) - far) >>> 0;
+    return errorMessage({ ...request, sequence }, random.of([0, EEXIST, ENOENT, ENODEV]));
+  }
+
+  #strikes(kind: Fault): boolean {
+    return this.#kinds.includes(kind) && this.#random.chance(this.#rate);
+  }
+}

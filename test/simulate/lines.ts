@@ -1,0 +1,63 @@
+import { FlowLineEncoder } from "../../src/flow/line.ts";
+import { decodeFlow, newFlowParts } from "../../src/flow/parts.ts";
+import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
+import { PinnedMemory } from "../../src/sys/memory.ts";
+import { matchOf, newFlow } from "../../src/testing/flow-match.ts";
+import { UML_FEATURES } from "../../src/testing/family.ts";
+import type { Random } from "../../src/testing/random.ts";
+import * as Truth from "../load/truth.ts";
+
+// Random lines of flows, and what each of them means to the kernel.
+
+/** What a line matches and does, in the kernel's words. */
+export type Meaning = {
+  readonly match: string;
+  readonly actions: string;
+};
+
+/** A line of a load. */
+export type Line = Truth.Line & { readonly text: string; readonly meaning: Meaning };
+
+const MEMORY = new PinnedMemory(64 << 10);
+const MEANINGS = new Map<string, Meaning>();
+
+/** What a flow, without a verb and a UFID, means. */
+export function meaningOf(flow: string): Meaning {
+  const known = MEANINGS.get(flow);
+  if (known !== undefined) return known;
+  const writer = new AttributeWriter(MEMORY);
+  const bytes = new TextEncoder().encode(flow);
+  new FlowLineEncoder({ ufid: true }).encode(bytes, 0, bytes.length, 1, writer);
+  const { u8, view } = writer.memory;
+  const parts = newFlowParts();
+  decodeFlow({ bytes: u8, view, start: 0, end: writer.position }, parts);
+  const part = ({ start, end }: { start: number; end: number }): Uint8Array => u8.slice(start, end);
+  const made = newFlow(part(parts.key), part(parts.mask), undefined, UML_FEATURES);
+  if (made === undefined) throw new Error(`no kernel takes ${flow}`);
+  const meaning = {
+    match: matchOf(made),
+    actions: part(parts.actions).toHex(),
+  };
+  if (MEANINGS.size > 20_000) MEANINGS.clear();
+  MEANINGS.set(flow, meaning);
+  return meaning;
+}
+
+/** Flows that nest and collide, as many as it takes to meet one another. */
+export function randomMatches(random: Random): Truth.Match[] {
+  const own = new Truth.Random(random.next());
+  return Array.from({ length: 3 + random.below(20) }, () => Truth.randomMatch(own));
+}
+
+/** Lines about some of the matches. */
+export function randomLines(random: Random, matches: readonly Truth.Match[], most: number): Line[] {
+  const own = new Truth.Random(random.next());
+  return Array.from({ length: 1 + random.below(most) }, () =>
+    lineOf(Truth.randomLine(own, matches)),
+  );
+}
+
+function lineOf(line: Truth.Line): Line {
+  const text = Truth.textOf(line);
+  return { ...line, text, meaning: meaningOf(`${Truth.keyText(line.match)} ${line.actions}`) };
+}

@@ -1,0 +1,215 @@
+import { lineToFlowJson } from "../../src/flow/json.ts";
+import { FlowTemplate, type TemplateFill } from "../../src/flow/template.ts";
+import { FlowSetCompiler } from "../../src/format/flow-set/compile.ts";
+import { FlowSetWriter } from "../../src/format/flow-set/writer.ts";
+import { bytesSource } from "../../src/format/source.ts";
+import type { DatapathLoadOptions } from "../../src/datapath-load.ts";
+import type { Batching } from "../../src/load/send/batching.ts";
+import type { Random } from "../../src/testing/random.ts";
+import { dotted, maskOf } from "../load/truth.ts";
+import { checkAccount, type Said } from "./account.ts";
+import { type Line, randomLines } from "./lines.ts";
+import { kept, type Operation, type Step } from "./operation.ts";
+import { must } from "./violation.ts";
+import type { World } from "./world.ts";
+
+// Whole loads, from every source, with faults and without, and once more.
+
+const WAYS = ["lines", "text", "json", "set", "template"] as const;
+type Way = (typeof WAYS)[number];
+
+const LINES_MOST = 40;
+
+/** How a step loads. */
+type Manner = { readonly way: Way; readonly waits: boolean; readonly options: DatapathLoadOptions };
+
+export const LOAD: Operation = {
+  name: "load",
+  weight: 60,
+  run: async (world, step, random) => {
+    const all = randomLines(random, world.matches, random.of([6, LINES_MOST]));
+    const way = random.of(WAYS);
+    const lines = kept(way === "template" ? alike(all) : all, step);
+    const ufid = random.chance(70);
+    const tolerates = random.chance(15);
+    const isPaced = random.chance(6);
+    const manner: Manner = {
+      way,
+      // It rests by the clock of the simulation.
+      waits: !isPaced && random.chance(30),
+      options: {
+        ufid,
+        mode: way === "template" ? (lines[0]?.verb ?? "put") : "put",
+        workers: 0,
+        batching: randomBatching(random),
+        ...(isPaced ? { maxRate: random.of([40, 1000]) } : {}),
+        ...(tolerates
+          ? {
+              tolerate: random.of<("EEXIST" | "ENOENT")[]>([
+                ["EEXIST"],
+                ["ENOENT"],
+                ["EEXIST", "ENOENT"],
+              ]),
+            }
+          : {}),
+      },
+    };
+    if (lines.length === 0) return;
+    const model = world.model();
+    world.begin();
+    const said = await loadIt(world, step, random, manner, lines);
+    checkAccount(world, lines, said);
+    if (step.faults.length === 0 && !tolerates) checkModel(world, lines, said, model, ufid);
+    if (world.state === undefined || said === undefined) world.restart();
+    if (step.faults.length > 0) await again(world, step, random, manner, lines);
+  },
+};
+
+/** Loads lines. @returns what was said of each; undefined where the program ended */
+async function loadIt(
+  world: World,
+  step: Step,
+  random: Random,
+  { way, waits, options }: Manner,
+  lines: readonly Line[],
+): Promise<Said[] | undefined> {
+  let said: Said[] | undefined;
+  const source = sourceOf(way, lines);
+  const failed = await world.with(step.faults, random, async () => {
+    const { dp } = world;
+    const told: (Said & { line: number })[] = [];
+    const all = {
+      ...options,
+      onException: (exception: Said & { line: number }) => told.push(exception),
+    };
+    const result = waits ? await dp.load(source, all) : dp.loadSync(source, all);
+    said = lines.map((_, i) => ({ state: i < result.length ? "applied" : "refused", errno: 0 }));
+    for (const { line, state, errno } of told) said[line - 1] = { state, errno };
+    for (let i = 0; i < result.length; i++) {
+      must(
+        said[i]?.state === result.stateOf(i),
+        () => `line ${i} is ${result.stateOf(i)}, and told to be ${said?.[i]?.state}`,
+      );
+    }
+    const { applied, rejected, refused, unknown, reconciled } = result.report;
+    const counted = applied + rejected + refused + unknown + reconciled.present + reconciled.absent;
+    must(
+      counted === result.length && (counted === lines.length || result.report.ended !== "complete"),
+      () => `${lines.length} lines, ${counted} accounted for: ${JSON.stringify(result.report)}`,
+    );
+  });
+  must(failed === undefined || step.faults.length > 0, () => `a load fails: ${failed?.stack}`);
+  return said;
+}
+
+// A load that was disturbed is done once more: what it says then is what the model says, and where it only puts flows
+// that are not in one another's way, a third one changes nothing.
+async function again(
+  world: World,
+  step: Step,
+  random: Random,
+  manner: Manner,
+  lines: readonly Line[],
+): Promise<void> {
+  const { tolerate: _, ...options } = manner.options;
+  const calm = { ...step, faults: [] };
+  const model = world.model();
+  world.begin();
+  const said = await loadIt(world, calm, random, { ...manner, options }, lines);
+  checkAccount(world, lines, said);
+  checkModel(world, lines, said, model, manner.options.ufid !== false);
+  const matches = new Set(lines.map(({ meaning }) => meaning.match));
+  const isSettled = lines.every(({ verb }, i) => verb === "put" && said?.[i]?.state === "applied");
+  if (!isSettled || matches.size < lines.length) return;
+  const history = world.begin();
+  await loadIt(world, calm, random, { ...manner, options }, lines);
+  must(
+    history.events.length === 0,
+    () => `a load that was done changes ${history.events.length} flows`,
+  );
+}
+
+/** Without faults a load does what the model says, line by line, and so are the flows then. */
+function checkModel(
+  world: World,
+  lines: readonly Line[],
+  said: readonly Said[] | undefined,
+  model: ReturnType<World["model"]>,
+  ufid: boolean,
+): void {
+  for (const [i, line] of lines.entries()) {
+    const isDone = model.apply(line, ufid);
+    const own = said?.[i];
+    must(
+      own?.state === (isDone ? "applied" : "rejected"),
+      () =>
+        `line ${i}, "${line.text}", is ${own?.state} ${own?.errno}, and in the model ${isDone ? "applied" : "rejected"}`,
+    );
+  }
+  const [is, meant] = [world.model().lines(), model.lines()];
+  must(
+    Bun.deepEquals(is, meant),
+    () => `flows are\n${is.join("\n")}\nand are to be\n${meant.join("\n")}`,
+  );
+}
+
+function randomBatching(random: Random): Partial<Batching> {
+  const transport = random.of(["sendmmsg", "sendmmsg", "send", "writev"] as const);
+  return {
+    transport,
+    ack: random.chance(15) ? "each" : "errors",
+    messagesPerDatagram: random.of([1, 2, 3, 16]),
+    datagramsPerCall: random.of([1, 2, 4, 8]),
+    replyCostBytes: random.of([1024, 1024, 1 << 20]),
+  };
+}
+
+/** The lines that one template can have: of one verb and one mask, without UFIDs. */
+function alike(lines: readonly Line[]): Line[] {
+  const [first] = lines;
+  return lines
+    .filter(
+      ({ verb, match }) =>
+        verb === first?.verb &&
+        match.srcBits === first.match.srcBits &&
+        match.dstBits === first.match.dstBits,
+    )
+    .map((line) => ({ ...line, given: undefined }));
+}
+
+function sourceOf(way: Way, lines: readonly Line[]): readonly string[] | Uint8Array | TemplateFill {
+  const text = lines.map((line) => line.text);
+  if (way === "lines") return text;
+  if (way === "text") return bytesOf(text);
+  if (way === "set") return compiled(bytesOf(text));
+  if (way === "template") return filled(lines);
+  return bytesOf(text.map((line) => JSON.stringify(lineToFlowJson(line))));
+}
+
+function bytesOf(lines: readonly string[]): Uint8Array {
+  return new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
+}
+
+function compiled(text: Uint8Array): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const writer = new FlowSetWriter((bytes) => parts.push(bytes.slice()));
+  const compiler = new FlowSetCompiler(bytesSource("set", text), "text", writer, ({ reason }) => {
+    throw new Error(reason);
+  });
+  do {
+    while (compiler.step());
+  } while (compiler.fill() === true);
+  compiler.finish();
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+function filled(lines: readonly Line[]): TemplateFill {
+  const { srcBits, dstBits } = lines[0]?.match ?? { srcBits: 0, dstBits: 0 };
+  const hole = (name: string, bits: number): string =>
+    bits === 0 ? "" : `${name}={${name}}/${dotted(maskOf(bits))},`;
+  const text = `in_port(1),eth(),eth_type(0x0800),ipv4(${hole("src", srcBits)}${hole("dst", dstBits)}frag=no) {out}`;
+  const template = FlowTemplate.compile<string>(text);
+  const valueOf = ({ match, actions }: Line, name: string): string =>
+    name === "out" ? actions : dotted(name === "src" ? match.src : match.dst);
+  return template.fill(lines.map((line) => template.holes.map((name) => valueOf(line, name))));
+}

@@ -1,0 +1,47 @@
+/**
+ * `npm run simulate -- --seeds N [--from SEED] [--minutes M]`: runs seeds, one after the other, and ends with one line.
+ * One that is wrong is made small and told; it is run again by `--from SEED --seeds 1`.
+ */
+import { parseArgs } from "node:util";
+import { type Plan, planOf, runPlan } from "./run-seed.ts";
+import { shrink } from "./shrink.ts";
+
+const VIOLATIONS_MOST = 10;
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1000" },
+    from: { type: "string", default: "1" },
+    minutes: { type: "string" },
+    first: { type: "boolean", default: false },
+  },
+});
+const from = Number(values.from);
+const most = Number(values.seeds);
+const end =
+  values.minutes === undefined
+    ? Number.POSITIVE_INFINITY
+    : Date.now() + Number(values.minutes) * 60_000;
+
+function told({ seed, steps }: Plan): string {
+  const each = steps.map(
+    ({ operation, faults, kept }) =>
+      `  ${operation}, ${faults.length === 0 ? "nothing wrong" : faults.join(", ")}${kept === undefined ? "" : `, lines ${kept.join(" ")}`}`,
+  );
+  return `seed ${seed}:\n${each.join("\n")}`;
+}
+
+let violations = 0;
+let seed = from;
+for (; seed < from + most && Date.now() < end && violations < VIOLATIONS_MOST; seed++) {
+  const plan = planOf(seed);
+  const { found } = await runPlan(plan);
+  if (found === undefined) continue;
+  violations++;
+  const [small, wrong] = await shrink(plan, found);
+  console.log(
+    `${told(small)}\n  step ${wrong.step + 1}: ${wrong.error.stack ?? wrong.error.message}`,
+  );
+  if (values.first) break;
+}
+console.log(`${seed - from} seeds, ${violations} violations, first seed ${from}`);
+process.exit(violations > 0 ? 1 : 0);

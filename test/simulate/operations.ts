@@ -1,0 +1,16 @@
+import { LOAD } from "./load-operation.ts";
+import type { Operation } from "./operation.ts";
+import { BATCH, DUMP, FLUSH, ONE, RENUMBER, UPCALLS } from "./small-operations.ts";
+import { THREADS } from "./thread-operation.ts";
+
+/** All that a simulation does. */
+export const OPERATIONS: readonly Operation[] = [
+  LOAD,
+  BATCH,
+  ONE,
+  DUMP,
+  UPCALLS,
+  RENUMBER,
+  THREADS,
+  FLUSH,
+];

@@ -1,0 +1,54 @@
+import { Random } from "../../src/testing/random.ts";
+import { FAULTS, type Fault } from "./faults.ts";
+import type { Step } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
+import { World } from "./world.ts";
+
+// One seed: what is done in it, and whether something that must hold does not.
+
+/** What a seed does. */
+export type Plan = { readonly seed: number; readonly steps: readonly Step[] };
+
+/** What is wrong, and in which step. */
+export type Found = { readonly step: number; readonly error: Error };
+
+const STEPS_MOST = 5;
+
+/** The plan of a seed. */
+export function planOf(seed: number): Plan {
+  const random = new Random(seed * 2 + 1);
+  const total = OPERATIONS.reduce((sum, { weight }) => sum + weight, 0);
+  const steps = Array.from({ length: 1 + random.below(STEPS_MOST) }, (): Step => {
+    let at = random.below(total);
+    const operation = OPERATIONS.find(({ weight }) => (at -= weight) < 0);
+    return { operation: operation?.name ?? "", seed: random.next(), faults: randomFaults(random) };
+  });
+  return { seed, steps };
+}
+
+function randomFaults(random: Random): Fault[] {
+  if (random.chance(40)) return [];
+  const few = random.chance(60);
+  return FAULTS.filter(() => random.chance(few ? 8 : 25));
+}
+
+/** How a plan ended: what is wrong, undefined where all holds, and a sum of all that the kernel was asked. */
+export type End = { readonly found: Found | undefined; readonly digest: number };
+
+/** Carries out a plan. */
+export async function runPlan({ seed, steps }: Plan): Promise<End> {
+  let step = 0;
+  const world = new World(seed);
+  try {
+    for (const one of steps) {
+      const operation = OPERATIONS.find(({ name }) => name === one.operation);
+      await operation?.run(world, one, new Random(one.seed));
+      step++;
+    }
+    world.restart();
+    return { found: undefined, digest: world.digest };
+  } catch (error) {
+    const found = { step, error: error instanceof Error ? error : new Error(String(error)) };
+    return { found, digest: world.digest };
+  }
+}

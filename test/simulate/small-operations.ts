@@ -1,0 +1,231 @@
+import { Flow } from "../../src/flow/flow.ts";
+import { FlowRejectedError } from "../../src/flow/rules/errors.ts";
+import { MillraceError } from "../../src/sys/errors.ts";
+import { ENOENT } from "../../src/sys/errno.ts";
+import { FRAMES, LLC_FRAMES } from "../kernel/frames.ts";
+import { keyText } from "../load/truth.ts";
+import { checkAccount, type Said } from "./account.ts";
+import { statesOf } from "./history.ts";
+import { type Line, meaningOf, randomLines } from "./lines.ts";
+import { kept, type Operation } from "./operation.ts";
+import { Crash, must } from "./violation.ts";
+import type { World } from "./world.ts";
+
+// What a program does with few flows at a time: batches, single calls, dumps, answers to packets, flushes.
+
+/** A batch that is added to and flushed, perhaps several times. */
+export const BATCH: Operation = {
+  name: "batch",
+  weight: 12,
+  run: async (world, step, random) => {
+    const lines = kept(randomLines(random, world.matches, 30), step);
+    const capacity = random.of([2, 5, 64]);
+    const model = world.model();
+    world.begin();
+    const said: Said[] = lines.map(() => ({ state: "applied", errno: 0 }));
+    let flushed = false;
+    const failed = await world.with(step.faults, random, () => {
+      using batch = world.dp.batch(capacity);
+      for (const { text } of lines) batch.add(text);
+      const { applied, exceptions } = batch.flush();
+      for (const { line, state, errno } of exceptions) said[line - 1] = { state, errno };
+      must(
+        applied + exceptions.length === lines.length,
+        () => `${lines.length} flows, ${applied} and ${exceptions.length} told`,
+      );
+      flushed = true;
+    });
+    checkAccount(world, lines, flushed ? said : undefined);
+    if (step.faults.length === 0) {
+      must(failed === undefined, () => `a batch fails: ${failed?.message}`);
+      for (const [i, line] of lines.entries()) {
+        const isDone = model.apply(line, true);
+        must(
+          (said[i]?.state === "applied") === isDone,
+          () => `"${line.text}" is ${said[i]?.state}, in the model ${isDone}`,
+        );
+      }
+    }
+    if (!flushed || world.state === undefined) world.restart();
+  },
+};
+
+/** Calls for one flow each. */
+export const ONE: Operation = {
+  name: "one",
+  weight: 12,
+  run: async (world, step, random) => {
+    for (const line of kept(randomLines(random, world.matches, 8), step)) {
+      const model = world.model();
+      const isDone = model.apply(line, true);
+      world.begin();
+      const said: Said[] = [];
+      const failed = await world.with(step.faults, random, () => {
+        said.push(callFor(world, line));
+      });
+      checkAccount(
+        world,
+        [line],
+        failed === undefined && said[0]?.state !== "unknown" ? said : undefined,
+      );
+      if (step.faults.length === 0) {
+        must(
+          (said[0]?.state === "applied") === isDone,
+          () => `"${line.text}" is ${said[0]?.state} ${failed?.message}, in the model ${isDone}`,
+        );
+        checkRead(world, line);
+      }
+      if (failed !== undefined || world.state === undefined) world.restart();
+    }
+  },
+};
+
+function callFor({ dp }: World, line: Line): Said {
+  const text = line.text.replace(/^(add|modify|delete) /, "");
+  try {
+    if (line.verb === "delete") {
+      return dp.remove(text)
+        ? { state: "applied", errno: 0 }
+        : { state: "rejected", errno: ENOENT };
+    }
+    dp[line.verb](text);
+    return { state: "applied", errno: 0 };
+  } catch (error) {
+    if (error instanceof Crash) throw error;
+    // Of what is not said to be rejected nobody knows.
+    if (error instanceof FlowRejectedError && !/reply was lost/.test(error.message))
+      return { state: "rejected", errno: error.errno };
+    if (error instanceof MillraceError) return { state: "unknown", errno: 0 };
+    throw error;
+  }
+}
+
+/** What is read of a flow is what is there. */
+function checkRead(world: World, { match }: Line): void {
+  const text = keyText(match);
+  const read = world.dp.get(text);
+  const held = world.state && statesOf(world.state.table).get(meaningOf(`${text} 1`).match);
+  if (read === undefined) return;
+  must(held !== undefined, () => `${text} is read, and not there`);
+}
+
+/** A dump: where nothing changed meanwhile it is what is there; where something did, it says that it may lack some. */
+export const DUMP: Operation = {
+  name: "dump",
+  weight: 8,
+  run: async (world, step, random) => {
+    const history = world.begin();
+    const before = new Set(history.start.keys());
+    const found: string[] = [];
+    let doubted = false;
+    const failed = await world.with(step.faults, random, () => {
+      const options = {
+        onDoubt: () => {
+          doubted = true;
+        },
+      };
+      for (const flow of world.dp.flows(options)) found.push(matchOfFlow(flow));
+    });
+    if (failed !== undefined) {
+      must(step.faults.length > 0, () => `a dump fails: ${failed.message}`);
+      world.restart();
+      return;
+    }
+    const isCalm = history.events.length === 0;
+    must(
+      !isCalm || doubted || found.length === before.size,
+      () => `${before.size} flows, ${found.length} dumped`,
+    );
+    if (!isCalm || doubted) return;
+    for (const match of found) must(before.has(match), () => `${match} is dumped, and not there`);
+    must(
+      new Set(found).size === found.length,
+      () => "a flow is dumped twice, and nothing is said of it",
+    );
+  },
+};
+
+function matchOfFlow(flow: Flow): string {
+  const text = flow.toString().replace(/^ufid:[\w-]+[, ]*/, "");
+  return meaningOf(text).match;
+}
+
+/** Packets come, and their misses are answered: then they have a flow, and no other packets have it. */
+export const UPCALLS: Operation = {
+  name: "upcalls",
+  weight: 5,
+  run: async (world, step, random) => {
+    world.clear();
+    world.begin();
+    const isCalm = step.faults.length === 0;
+    const answered = new Set<number>();
+    const failed = await world.with(step.faults, random, () => {
+      using upcalls = world.dp.upcalls();
+      using batch = world.dp.batch();
+      for (let i = 0; i < 10; i++) {
+        const which = random.below(PACKETS.length);
+        const { name, packet } = PACKETS[which] ?? { name: "", packet: new Uint8Array(0) };
+        world.kernel.receive("sim1", packet);
+        const events = upcalls.read();
+        const isExpected = events.length === (answered.has(which) ? 0 : 1);
+        must(
+          !isCalm || isExpected,
+          () => `${events.length} upcalls of "${name}", after ${answered.size} answers`,
+        );
+        for (const event of events) if (event.kind !== "lost") batch.answer(event, "2");
+        const { exceptions } = batch.flush();
+        must(
+          !isCalm || exceptions.length === 0,
+          () => `an answer is ${exceptions[0]?.state}: ${exceptions[0]?.reason}`,
+        );
+        answered.add(which);
+      }
+    });
+    must(failed === undefined || !isCalm, () => `an upcall loop fails: ${failed?.stack}`);
+    if (world.state === undefined || failed !== undefined) world.restart();
+    world.clear();
+  },
+};
+
+/** What the kernel in memory reads as the real one does. */
+const PACKETS = [...FRAMES, ...LLC_FRAMES.slice(0, 1)].filter(
+  ({ name }, i, all) =>
+    !/MPLS|NSH|SNAP|three tags|cut off|code|long opcode|options/.test(name) &&
+    all.findIndex((one) => one.name === name) === i,
+);
+
+/** Ports get other numbers while flows that name them wait. */
+export const RENUMBER: Operation = {
+  name: "renumber",
+  weight: 2,
+  run: (world, _step, random) => {
+    world.clear();
+    world.begin();
+    const { dp } = world;
+    const number = 3 + random.below(100);
+    using batch = dp.batch();
+    batch.add("in_port(sim1),eth() sim2");
+    dp.deletePort("sim1");
+    dp.addPort("sim1", { type: "internal", number });
+    batch.flush();
+    const [flow] = [...dp.flows()];
+    const text = flow?.toString() ?? "";
+    must(
+      text.includes(`in_port(${number})`),
+      () => `sim1 is port ${number}, and the flow is ${text}`,
+    );
+    dp.deletePort("sim1");
+    dp.addPort("sim1", { type: "internal", number: 1 });
+    world.clear();
+  },
+};
+
+/** All flows go. */
+export const FLUSH: Operation = {
+  name: "flush",
+  weight: 3,
+  run: (world) => {
+    world.clear();
+    must(world.state?.table.flows.length === 0, () => "a flush leaves flows");
+  },
+};

@@ -1,0 +1,131 @@
+import { startLoadSync } from "../../src/load/start-load.ts";
+import { OvsChannel } from "../../src/ovs/channel.ts";
+import { openDatapath } from "../../src/ovs/datapath.ts";
+import { MSG_DONTWAIT } from "../../src/sys/libc.ts";
+import type { CallEnd } from "../../src/sys/hand-over.ts";
+import type { CallMaker } from "../../src/sys/send-thread.ts";
+import { recvmmsg, sendmmsg } from "../../src/sys/socket-calls.ts";
+import type { Random } from "../../src/testing/random.ts";
+import { keyText, textOf } from "../load/truth.ts";
+import { checkAccount, type Said } from "./account.ts";
+import { type Line, meaningOf } from "./lines.ts";
+import { kept, type Operation } from "./operation.ts";
+import { must } from "./violation.ts";
+import type { World } from "./world.ts";
+
+// A load whose batches two sockets send, and a thread that makes its calls whenever the seed says.
+
+const LINES = 1100;
+/** Messages that a thread is worth are 512. */
+const BATCH = { messagesPerDatagram: 16, datagramsPerCall: 34 };
+
+/** When the thread makes its call: at once, in the midst of the other one's, when it is waited for, or never. */
+const MOMENTS = [
+  "at once",
+  "midway",
+  "midway",
+  "midway",
+  "waited for",
+  "waited for",
+  "fails",
+  "half",
+] as const;
+
+/** What stands for a thread. */
+class SimulatedThread implements CallMaker {
+  readonly ready = true;
+  readonly startFailure: string | undefined = undefined;
+  sent = 0;
+  received = 0;
+  readonly #world: World;
+  readonly #random: Random;
+  #call: (() => void) | undefined;
+  #end: CallEnd = "made";
+
+  constructor(world: World, random: Random) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  begin(fd: number, headers: number, count: number, replies: number, slots: number): void {
+    const { calls } = this.#world.kernel;
+    const moment = this.#random.of(MOMENTS);
+    this.#end = "made";
+    this.#call = () => {
+      this.#call = undefined;
+      const most = moment === "half" ? Math.ceil(count / 2) : count;
+      this.sent = sendmmsg(calls, fd, headers, most);
+      this.received = this.sent > 0 ? recvmmsg(calls, fd, replies, slots, MSG_DONTWAIT) : 0;
+    };
+    if (moment === "at once") this.#call();
+    if (moment === "midway") this.#world.interleave(this.#random.below(400), () => this.#call?.());
+    // It may have failed before its call or behind it.
+    if (moment === "fails" && this.#random.chance(30)) {
+      this.#end = "failed";
+      if (this.#random.chance(50)) this.#call();
+      this.#call = undefined;
+    }
+  }
+
+  wait(): CallEnd {
+    this.#call?.();
+    return this.#end;
+  }
+
+  end(whenEnded: () => void = () => {}): void {
+    whenEnded();
+  }
+}
+
+function lines(random: Random): Line[] {
+  const mode = random.of(["put", "put", "add"] as const);
+  const first = random.below(2) * 300;
+  return Array.from({ length: LINES }, (_, i): Line => {
+    // Now and then one comes again.
+    const number = first + (random.chance(0.2) ? random.below(LINES) : i);
+    const match = { src: 0x0b00_0000 + number, srcBits: 32, dst: 0, dstBits: 0 };
+    const actions = String(1 + (number % 2));
+    const line = { verb: mode, match, given: undefined, actions };
+    return { ...line, text: textOf(line), meaning: meaningOf(`${keyText(match)} ${actions}`) };
+  });
+}
+
+/** A load by two sockets. */
+export const THREADS: Operation = {
+  name: "threads",
+  weight: 2,
+  run: async (world, step, random) => {
+    const all = kept(lines(random), step);
+    if (all.length === 0) return;
+    const there = random.chance(30) ? random.below(LINES) : 0;
+    world.dp.loadSync(all.slice(0, there).map(({ text }) => text));
+    world.begin();
+    const said: Said[] = all.map(() => ({ state: "applied", errno: 0 }));
+    let ended = false;
+    await world.with(step.faults, random, () => {
+      using channel = new OvsChannel(undefined, world.kernel);
+      const report = startLoadSync(
+        { datapath: openDatapath(channel, world.dp.name) },
+        { items: all.map(({ text }) => text) },
+        {
+          batching: BATCH,
+          senders: 2,
+          startThread: () => new SimulatedThread(world, random),
+          onException: ({ line, state, errno }) => {
+            said[line - 1] = { state, errno };
+          },
+        },
+      );
+      const { applied, rejected, refused, unknown, reconciled } = report;
+      const counted =
+        applied + rejected + refused + unknown + reconciled.present + reconciled.absent;
+      must(counted === report.lines, () => `${report.lines} lines, ${counted} accounted for`);
+      for (let i = report.lines; i < all.length; i++) said[i] = { state: "refused", errno: 0 };
+      ended = true;
+    });
+    world.interleave(0, undefined);
+    checkAccount(world, all, ended ? said : undefined);
+    if (world.state === undefined || !ended) world.restart();
+    world.clear();
+  },
+};
