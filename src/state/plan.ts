@@ -89,7 +89,9 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
   const deletesFirst: number[] = [];
   const putBack: number[] = [];
   const obstacles = adds.length > 0 && held.size > 0 ? new Obstacles(held) : undefined;
-  for (const index of adds) {
+  // A flow that is put back is a new one then: others may be in its way, too.
+  const news = [...adds];
+  for (const index of news) {
     for (const at of obstacles?.of(wanted.read(index, own)) ?? []) {
       if ((fate[at]! & FIRST) !== 0) continue;
       const isOurs = (fate[at]! & OURS) !== 0;
@@ -99,7 +101,10 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
       else {
         fate[at]! |= FIRST;
         deletesFirst.push(at);
-        if (isWanted) putBack.push(wanted.numberOf(held, at));
+        if (!isWanted) continue;
+        const back = wanted.numberOf(held, at);
+        putBack.push(back);
+        news.push(back);
       }
     }
   }
@@ -110,7 +115,7 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
   const unchangedPutBack = putBack.length - (changes.length - changedLeft.length);
   return {
     deletesFirst,
-    adds: [...adds, ...putBack],
+    adds: news,
     changes: changedLeft,
     deletes,
     conflicts,
