@@ -104,7 +104,7 @@ function statusOf(error: unknown): number {
 }
 
 async function main(words: string[], options: Options): Promise<void> {
-  // Read before anything is measured: a file that is none costs no measurement.
+  // Read before anything is measured: a file of something else costs no measurement.
   if (options.report !== undefined) checkOutputFile(options.report, "--report");
   if (options.svg !== undefined) checkOutputFile(options.svg, "--svg");
   const earlier = options.compare === undefined ? undefined : readResults(options.compare);

@@ -43,7 +43,7 @@ function linesOf(file: string): string[] {
   }
 }
 
-/** The document of a line; undefined where it is none. */
+/** The document in a line; undefined where the line is no document. */
 function parse(line: string): unknown {
   try {
     const value: unknown = JSON.parse(line);

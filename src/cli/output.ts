@@ -104,9 +104,9 @@ export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** How many of a thing there are: `1 line`, `2 lines`. @param one what one of them is called */
-export function counted(value: number, one: string, many: string = `${one}s`): string {
-  return `${count(value)} ${value === 1 ? one : many}`;
+/** How many of a thing there are: `1 line`, `2 lines`. @param singular what one of them is called */
+export function counted(value: number, singular: string, many: string = `${singular}s`): string {
+  return `${count(value)} ${value === 1 ? singular : many}`;
 }
 
 /** Microseconds in the unit that suits them. */

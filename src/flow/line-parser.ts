@@ -157,7 +157,7 @@ export class LineParser {
   }
 
   /**
-   * The line that was parsed last, into `writer` from `mark` on, for who makes a layout of it.
+   * The line that was parsed last, into `writer` from `mark` on, for callers that lay it out.
    * @returns undefined where the writer had no room
    */
   describe(

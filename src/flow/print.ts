@@ -38,6 +38,18 @@ export function printFlow(
     out.text(", ");
   }
   printKey(record, out, style);
+  printBeforeActions(flow, out, style, nowMs);
+  printActions(out, bytes, actions.start, actions.end, style.ports);
+  return true;
+}
+
+/** Prints what stands between the key and the actions. */
+export function printBeforeActions(
+  flow: FlowStatistics,
+  out: TextSink,
+  style: FlowPrintStyle,
+  nowMs: number,
+): void {
   if (style.statistics) {
     out.text(", ");
     printStatistics(flow, out, nowMs);
@@ -45,8 +57,6 @@ export function printFlow(
     if (style.verbose) out.text(", dp:ovs");
   }
   out.text(", actions:");
-  printActions(out, bytes, actions.start, actions.end, style.ports);
-  return true;
 }
 
 /** Prints `packets:N, bytes:N, used:T[, flags:F]`. @param nowMs monotonic milliseconds now */

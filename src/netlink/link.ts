@@ -26,8 +26,8 @@ type LinkInfo = {
   readonly stats: LinkStats | undefined;
 };
 
-/** What an interface has counted; exact up to 2^53. */
-export type LinkStats = {
+/** What went through an interface; exact up to 2^53. */
+export type Traffic = {
   readonly rxPackets: number;
   readonly txPackets: number;
   readonly rxBytes: number;
@@ -36,6 +36,10 @@ export type LinkStats = {
   readonly txErrors: number;
   readonly rxDropped: number;
   readonly txDropped: number;
+};
+
+/** What an interface has counted. */
+export type LinkStats = Traffic & {
   readonly collisions: number;
   readonly rxOverErrors: number;
   readonly rxFrameErrors: number;

@@ -3,7 +3,7 @@ import { MillraceError, SystemCallError } from "../sys/errors.ts";
 import type { WaitOptions } from "../sys/readiness.ts";
 import type { Inbox } from "./inbox.ts";
 
-/** Events read at once, at most, for who takes them one by one. */
+/** The most events that are read at once for callers that take them one by one. */
 const READ_AHEAD = 64;
 
 /** After this many full reads in a row, timers and signal handlers get their turn. */

@@ -88,7 +88,7 @@ export class Upcall implements PacketToExecute {
     return this.#command === OVS_PACKET_CMD_MISS ? "miss" : "action";
   }
 
-  /** Memory in which the key is, from {@link keyStart} to {@link keyEnd}: for who wants no view of its own. */
+  /** Memory in which the key is, from {@link keyStart} to {@link keyEnd}. Callers that need no view of their own read it there. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }

@@ -1,3 +1,4 @@
+import type { Traffic } from "../netlink/link.ts";
 import { type PortNames, portNamesOf } from "../flow/ports.ts";
 import { AttributeReader, counterAt, decodeString } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
@@ -62,16 +63,7 @@ export type PortInfo = {
 };
 
 /** struct ovs_vport_stats. */
-export type PortStats = {
-  readonly rxPackets: number;
-  readonly txPackets: number;
-  readonly rxBytes: number;
-  readonly txBytes: number;
-  readonly rxErrors: number;
-  readonly txErrors: number;
-  readonly rxDropped: number;
-  readonly txDropped: number;
-};
+export type PortStats = Traffic;
 
 const TYPES = new Map<number, string>([
   [OVS_VPORT_TYPE_NETDEV, "netdev"],

@@ -52,10 +52,10 @@ export class Controller implements Family {
       if (family.groups.length === 0) return;
       const groups = writer.nest(N.CTRL_ATTR_MCAST_GROUPS);
       for (const [i, group] of family.groups.entries()) {
-        const one = writer.nest(i + 1);
+        const entry = writer.nest(i + 1);
         writer.u32(N.CTRL_ATTR_MCAST_GRP_ID, this.#families.groupOf(group));
         writer.string(N.CTRL_ATTR_MCAST_GRP_NAME, group);
-        writer.endNest(one);
+        writer.endNest(entry);
       }
       writer.endNest(groups);
     });

@@ -301,7 +301,7 @@ export class MemoryKernel implements NetlinkKernel {
   #reply(socket: SocketEnd, message: Uint8Array, request: Request): void {
     if (this.faults.noMemory?.(request) === true) socket.lose();
     else if (this.faults.deliver === undefined) socket.push(message);
-    else for (const one of this.faults.deliver(message, request)) socket.push(one);
+    else for (const delivered of this.faults.deliver(message, request)) socket.push(delivered);
   }
 
   #listeners(group: number): SocketEnd[] {

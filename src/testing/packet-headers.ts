@@ -132,9 +132,9 @@ function putTransport(
   six: boolean,
 ): number {
   const ports = (type: number, least: number): boolean => {
-    const whole = frame.has(at, least);
-    writer.bytes(type, whole ? frame.part(at, 4) : new Uint8Array(4));
-    return whole;
+    const complete = frame.has(at, least);
+    writer.bytes(type, complete ? frame.part(at, 4) : new Uint8Array(4));
+    return complete;
   };
   if (proto === P.IPPROTO_TCP) {
     const flags = ports(A.OVS_KEY_ATTR_TCP, 20) ? frame.be16(at + 12) & 0x0fff : 0;
@@ -150,9 +150,9 @@ function putTransport(
 }
 
 function putIcmpv6(writer: AttributeWriter, frame: Frame, at: number): void {
-  const whole = frame.has(at, 8);
-  writer.bytes(A.OVS_KEY_ATTR_ICMPV6, whole ? frame.part(at, 2) : new Uint8Array(2));
-  const type = whole ? frame.u8(at) : 0;
+  const complete = frame.has(at, 8);
+  writer.bytes(A.OVS_KEY_ATTR_ICMPV6, complete ? frame.part(at, 2) : new Uint8Array(2));
+  const type = complete ? frame.u8(at) : 0;
   if (type !== P.NDISC_NEIGHBOUR_SOLICITATION && type !== P.NDISC_NEIGHBOUR_ADVERTISEMENT) return;
   const nd = new Uint8Array(28);
   if (frame.u8(at + 1) === 0 && frame.has(at, ND_OPTIONS)) {

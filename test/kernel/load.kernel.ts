@@ -229,12 +229,12 @@ describe("load", () => {
   test("an abort ends it within a slice, with a true account", async () => {
     using dp = new TestDatapath();
     const controller = new AbortController();
+    const startedAt = performance.now();
     setTimeout(() => controller.abort(), 200);
     function* endless(): Generator<string> {
       for (let i = 0; ; i++) yield sampleLine(i % 1_000_000);
     }
     const sender = new Sender({ datapath: dp.handle }, new Account());
-    const startedAt = performance.now();
     const feed = new FlowsFeed("script", endless(), { ufid: true });
     const report = await load(feed, sender, {
       signal: controller.signal,

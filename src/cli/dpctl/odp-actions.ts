@@ -89,7 +89,7 @@ function printAction(
   }
 }
 
-/** Prints an action that holds lists of others. @returns false where it is none */
+/** Prints an action that holds lists of actions. @returns false for any other action */
 function printLists(
   out: TextSink,
   type: number,

@@ -15,7 +15,7 @@ export type Printing = {
   readonly out: TextSink;
   readonly bytes: Uint8Array;
   readonly ports: PortNames | undefined;
-  /** Prints a list of actions inside another one. @returns false where it is none */
+  /** Prints a list of actions inside another one. @returns false where the bytes are no list */
   readonly list: (printing: Printing, start: number, end: number, depth: number) => boolean;
 };
 

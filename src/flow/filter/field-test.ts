@@ -32,29 +32,18 @@ export function isMatched(asked: FlowField): Test {
 
 /** `F = V/M`: it is matched with exactly this value and this mask. */
 export function isEqual(asked: FlowField, field: Field, wanted: FieldValue): Test {
-  const { value, mask, full, word } = wanted;
   // Of ct_state a kernel may look at bits that have no name.
-  if (sameWords(mask, full)) return isWithin(asked, wanted);
-  const levelIn = levelFinder(asked);
-  const all = allWords(field);
-  return (subject) => {
-    const record = subject.match();
-    const level = levelIn(record);
-    if (level < 0) return false;
-    const { ints } = record;
-    const keyAt = keyWord(level, asked) + word;
-    const maskAt = maskWord(level, asked) + word;
-    for (let i = 0; i < mask.length; i++) {
-      const bits = mask[i]!;
-      if ((ints[maskAt + i]! & all[i]!) !== bits) return false;
-      if (((ints[keyAt + i]! ^ value[i]!) & bits) !== 0) return false;
-    }
-    return true;
-  };
+  const isFull = sameWords(wanted.mask, wanted.full);
+  return hasBits(asked, wanted, isFull ? wanted.mask : allWords(field));
 }
 
 /** `F in V/M`: every packet of the flow has it. */
-export function isWithin(asked: FlowField, { value, mask, word }: FieldValue): Test {
+export function isWithin(asked: FlowField, wanted: FieldValue): Test {
+  return hasBits(asked, wanted, wanted.mask);
+}
+
+/** It has this value, and this mask in those bits of its own mask that are `compared`. */
+function hasBits(asked: FlowField, { value, mask, word }: FieldValue, compared: Int32Array): Test {
   const levelIn = levelFinder(asked);
   return (subject) => {
     const record = subject.match();
@@ -65,7 +54,7 @@ export function isWithin(asked: FlowField, { value, mask, word }: FieldValue): T
     const maskAt = maskWord(level, asked) + word;
     for (let i = 0; i < mask.length; i++) {
       const bits = mask[i]!;
-      if ((ints[maskAt + i]! & bits) !== bits) return false;
+      if ((ints[maskAt + i]! & compared[i]!) !== bits) return false;
       if (((ints[keyAt + i]! ^ value[i]!) & bits) !== 0) return false;
     }
     return true;

@@ -4,9 +4,9 @@ import type { Field } from "../text/field.ts";
 
 /** Which values a scalar has, for the schema: whole numbers up to `max`, and strings of a pattern. */
 export type Values = {
-  /** Undefined: a number is none of them. */
+  /** Undefined where no number is a value. */
   readonly max: number | undefined;
-  /** Undefined: a string is none of them. */
+  /** Undefined where no string is a value. */
   readonly pattern: string | undefined;
 };
 

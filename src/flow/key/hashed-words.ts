@@ -8,8 +8,8 @@ export class HashedWords {
   words: Int32Array = new Int32Array(WORDS);
   count = 0;
   /**
-   * Which byte of a record each word of a value begins with, -1 for all other words; for who hashes many keys of
-   * one shape.
+   * Which byte of a record each word of a value begins with, -1 for all other words. Callers that hash many keys
+   * of one pattern use it.
    */
   readonly sources: Int32Array | undefined;
 

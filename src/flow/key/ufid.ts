@@ -93,7 +93,8 @@ export function writeUfid(
 
 /**
  * The words that {@link writeUfid} hashes, copied, and for each the byte of the record with which it begins,
- * or -1 for what is no value: for who hashes many keys of one shape. Zeros follow them, as `hashWords` wants.
+ * or -1 where it is no value. Zeros follow them, as `hashWords` wants. Callers that hash many keys of one pattern
+ * use it.
  */
 export function hashedWords(record: KeyRecord): {
   words: Int32Array;

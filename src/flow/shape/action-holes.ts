@@ -19,8 +19,8 @@ import { findValues, type KeyValue } from "./holes.ts";
 const SET = new TextEncoder().encode("set(");
 
 /**
- * The values in a line's actions that may be others in lines of the same form, in their order: ports and
- * the fields of set(), not those within other actions.
+ * The values in a line's actions that may differ between lines of one pattern, in the order of the line: ports
+ * and the fields of set(), not those within other actions.
  */
 export function actionHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const found: FoundHole[] = [];

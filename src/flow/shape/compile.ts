@@ -41,7 +41,7 @@ const EMPTY = new Int32Array(0);
 const TYPES_MAX = 64;
 const TUNNEL_TYPES = LEVELS * TYPES_MAX;
 
-/** The values of a line that may be others in lines of the same form, in their order. */
+/** The values that may differ between lines of one pattern, in the order of the line. */
 export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const values: KeyValue[] = [];
   cursor.reset(line.bytes, line.start, line.end, 1);

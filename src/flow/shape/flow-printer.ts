@@ -2,7 +2,7 @@ import { printActions } from "../action/print.ts";
 import { printKey } from "../key/print.ts";
 import { KeyRecord } from "../key/record.ts";
 import { type FlowParts, readMatch } from "../parts.ts";
-import { type FlowPrintStyle, printFlow, printStatistics } from "../print.ts";
+import { type FlowPrintStyle, printBeforeActions, printFlow } from "../print.ts";
 import { TextSink } from "../text/sink.ts";
 import { printUfid } from "../text/ufid.ts";
 import { hashOf, isAligned, isSame, Kept, WordView } from "./kept.ts";
@@ -44,13 +44,7 @@ export class FlowPrinter {
       out.truncate(before);
       return false;
     }
-    if (style.statistics) {
-      out.text(", ");
-      printStatistics(flow, out, nowMs);
-      // The datapath is the kernel's: OVS has others.
-      if (style.verbose) out.text(", dp:ovs");
-    }
-    out.text(", actions:");
+    printBeforeActions(flow, out, style, nowMs);
     this.#printActions(flow, words, out);
     return true;
   }

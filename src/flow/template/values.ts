@@ -14,7 +14,7 @@ export type TemplateValue = number | bigint | string | Uint8Array;
 const MAX_64 = 0xffff_ffff_ffff_ffffn;
 
 const cursor = new Cursor();
-/** One value in text, in bytes: the longest there is, an address, and some more to see that it is none. */
+/** One value in text, in bytes: the longest there is, an address, and some more, so that a longer one is seen to be too long. */
 const text = new Uint8Array(128);
 const address = new Uint8Array(4);
 const encoder = new TextEncoder();
@@ -26,7 +26,7 @@ export function isBytes(kind: number): boolean {
 
 /**
  * Reads a value that is a number of at most 32 bits, or an IPv4 address.
- * @returns NaN where it is none; its range is not looked at
+ * @returns NaN where the text is no number; its range is not checked
  */
 export function numberOf(
   value: TemplateValue,
@@ -59,7 +59,7 @@ export function numberOf(
   }
 }
 
-/** Reads a value whose bytes are those of the message into `out`. @returns false where it is none */
+/** Reads a value whose bytes are those of the message into `out`. @returns false for any other text */
 export function bytesOf(value: TemplateValue, kind: number, out: Uint8Array, at: number): boolean {
   if (typeof value === "string") return parseBytes(value, kind, out, at);
   if (kind === HOLE_BE64) return typeof value === "object" ? false : put64(value, out, at);

@@ -1,4 +1,3 @@
-import { TWO_32 } from "../bytes.ts";
 import { COLON, DASH, DOT } from "./ascii.ts";
 
 // The memory that text is printed into.
@@ -131,27 +130,6 @@ export class TextSink {
     }
     this.hex(high);
     this.hexDigits(low, 8);
-  }
-
-  /** 64 bits, decimal. */
-  dec64(low: number, high: number): void {
-    if (high < 0x20_0000) {
-      this.dec(high * TWO_32 + low);
-      return;
-    }
-    // Long division by 10^9, in steps that stay below 2^53.
-    const billion = 1_000_000_000;
-    const quotientHigh = Math.floor(high / billion);
-    let rest = high - quotientHigh * billion;
-    const middle = rest * 65_536 + Math.floor(low / 65_536);
-    const quotientMiddle = Math.floor(middle / billion);
-    rest = middle - quotientMiddle * billion;
-    const bottom = rest * 65_536 + (low % 65_536);
-    const quotientLow = Math.floor(bottom / billion);
-    rest = bottom - quotientLow * billion;
-    this.dec(quotientHigh * TWO_32 + quotientMiddle * 65_536 + quotientLow);
-    for (let unit = billion / 10; unit >= 1; unit /= 10)
-      this.byte(0x30 + (Math.floor(rest / unit) % 10));
   }
 
   /** Bytes as pairs of hexadecimal digits, nothing between them. */

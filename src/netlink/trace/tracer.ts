@@ -63,7 +63,7 @@ export class Tracer implements CallObserver {
   };
 
   readonly onError = (fd: number, call: string, errno: number): void => {
-    // A socket that has nothing to read is none of the news.
+    // A socket that has nothing to read is no news.
     if (call === "recvmmsg" && errno === EAGAIN) return;
     this.#write(`netlink ${fd} ! ${call}: ${errnoName(errno)}\n`);
   };
