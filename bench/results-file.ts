@@ -37,9 +37,8 @@ function linesOf(file: string): string[] {
   try {
     return readFileSync(file, "utf8").split("\n");
   } catch (cause) {
-    throw new ResultsError(`it cannot be read: ${systemErrorText(cause) ?? String(cause)}`, {
-      cause,
-    });
+    const why = systemErrorText(cause) ?? String(cause);
+    throw new ResultsError(`cannot read the results: ${why}`, { cause });
   }
 }
 

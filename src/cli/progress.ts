@@ -1,5 +1,5 @@
 import type { LoadProgress } from "../load/load.ts";
-import { count } from "./output.ts";
+import { count, counted } from "./output.ts";
 import { canDraw } from "./terminal.ts";
 
 /** The longest and the shortest bar, and the room that the text beside it wants. */
@@ -57,7 +57,7 @@ export function progressLine(
   const known = elapsedMs >= RATE_MS_MIN;
   const rate = known ? `, ${count(Math.round((flows * 1000) / elapsedMs))}/s` : "";
   const failed = failures === 0 ? "" : `, ${count(failures)} failed`;
-  const text = `${count(flows)} flows${rate}${failed}`;
+  const text = `${counted(flows, "flow")}${rate}${failed}`;
   // A stream has no end that is known: so long it has been.
   if (bytesTotal === undefined || bytesTotal === 0) return `${text} | ${timeText(elapsedMs)}`;
   const part = Math.min(1, bytesRead / bytesTotal);

@@ -15,7 +15,8 @@ import { NetworkNamespace } from "../sys/netns.ts";
 import { excerpt } from "./excerpt.ts";
 import { UsageError } from "./exit.ts";
 import { namespaceOf } from "./namespace-option.ts";
-import { complain, counted, writeError } from "./output.ts";
+import { askForFlows, complain, counted, writeError } from "./output.ts";
+import { isTyped } from "./terminal.ts";
 
 // A set of flows as an argument: a datapath, `dp:NAME`, or a file of flows.
 
@@ -60,15 +61,20 @@ type FileOptions = {
   readonly signal?: AbortSignal;
 };
 
-/**
- * Reads a file of flows, all of it.
- * @throws UnreadableInputError, also where a line of it is no flow: what a set lacks is not to be deleted
- */
-export async function readFile(file: string, options: FileOptions): Promise<FlowTable> {
-  return readSource(file === "-" ? standardInput() : pathSource(file), options);
+/** Opens a file of flows: one that is missing is found before anything else is looked at. */
+export function openFile(file: string): ByteSource {
+  return file === "-" ? standardInput() : pathSource(file);
 }
 
-/** As {@link readFile}, of a source that is open. */
+/** A person who is to type the flows is told so. */
+export function askWhereTyped(file: string): void {
+  if (isTyped(file)) askForFlows();
+}
+
+/**
+ * Reads a file of flows that is open, all of it.
+ * @throws UnreadableInputError, also where a line of it is no flow: what a set lacks is not to be deleted
+ */
 export async function readSource(
   source: ByteSource,
   { owner = "", ports, signal }: FileOptions,

@@ -35,7 +35,7 @@ function putRead(table: FlowTable, flow: FlowParts): void {
 }
 
 /** How a file is read into a table. */
-type ReadTableOptions = {
+export type ReadTableOptions = {
   /** Whose flows they are: it goes into the UFIDs of those that were given none. Nobody's by default. */
   readonly owner?: string;
   /** The ports that flows may name; none by default. */

@@ -12,6 +12,7 @@ import type { Plan } from "./plan.ts";
 export type SyncOptions = {
   /** Whose the flows are that are put. Nobody's by default. */
   readonly owner?: string;
+  /** Ends the sync as a load: nothing is thrown, `ended` is `interrupted`, and what was sent is counted. */
   readonly signal?: AbortSignal;
   /** Called when flows were settled, with how many of all that the plan sends. */
   readonly onProgress?: (settled: number, all: number) => void;

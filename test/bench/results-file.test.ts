@@ -37,7 +37,7 @@ describe("a file of results", () => {
     const file = join(folder, "alone");
     appendLine(file, run("packed-a", 0, 1));
     expect(() => readResults(file)).toThrow("holds no results");
-    expect(() => readResults(join(folder, "missing"))).toThrow("cannot be read");
+    expect(() => readResults(join(folder, "missing"))).toThrow("cannot read the results: ");
   });
 });
 

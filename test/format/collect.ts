@@ -60,17 +60,19 @@ export async function collect(
   return into;
 }
 
-/** Compiles lines. */
+/** Compiles lines, whatever a kernel says of them unless `judges` is set. */
 export async function compile(
   text: string,
   format: LineFormat = "text",
   owner = "",
+  judges = false,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; refusals: FlowRefusal[] }> {
   const records: Uint8Array[] = [];
   const refusals: FlowRefusal[] = [];
   const writer = new FlowSetWriter((record) => void records.push(record.slice()), owner);
   const source = bytesSource("lines", utf8(text));
-  const compiler = new FlowSetCompiler(source, format, writer, (one) => void refusals.push(one));
+  const refuse = (one: FlowRefusal): void => void refusals.push(one);
+  const compiler = new FlowSetCompiler(source, format, writer, refuse, { judges });
   for (;;) if (!compiler.step() && !(await compiler.fill())) break;
   compiler.finish();
   return { bytes: new Uint8Array(Buffer.concat(records)), refusals };

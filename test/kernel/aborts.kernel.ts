@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Datapath, validate } from "../../src/index.ts";
+import { Datapath, readFlows, validate } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { loadReportSchema } from "../../src/load/report-schema.ts";
 import { schemaCheck } from "../json-schema.ts";
@@ -51,6 +51,12 @@ describe("what changes or judges flows", () => {
       removed: 0,
       ended: "interrupted",
     });
+    for (const wanted of [[sampleLine(1)], await readFlows([sampleLine(1)])]) {
+      expect(await dp.sync(wanted, { signal, maxChange: 100 })).toMatchObject({
+        sent: 0,
+        ended: "interrupted",
+      });
+    }
     expect(made.flows).toBe(1);
   });
 
@@ -83,7 +89,13 @@ describe("what changes or judges flows", () => {
   });
 });
 
-describe("what waits", () => {
+describe("what waits or reads", () => {
+  test("has no part of a set of flows to give", async () => {
+    const stop = new AbortController();
+    expect(await thrown(readFlows(endless(stop), { signal: stop.signal }))).toBe(REASON);
+    expect(await thrown(readFlows([], { signal: AbortSignal.abort(REASON) }))).toBe(REASON);
+  });
+
   test("throws the reason, at once or meanwhile, and keeps what has come", async () => {
     using made = new TestDatapath("ab4");
     using dp = Datapath.open(made.name);

@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 import type { Datapath } from "../../src/datapath.ts";
 import { FlowTemplate, type TemplateFill } from "../../src/flow/template.ts";
 import { lineToFlowJson } from "../../src/flow/json.ts";
+import type { FlowRefusal } from "../../src/format/refusals.ts";
 import { FlowSetCompiler } from "../../src/format/flow-set/compile.ts";
 import { FlowSetWriter } from "../../src/format/flow-set/writer.ts";
 import { bytesSource } from "../../src/format/source.ts";
@@ -54,13 +55,15 @@ function bytesOf(lines: readonly string[]): Uint8Array {
   return new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
 }
 
-/** A flow set of lines of text. */
+/** A flow set of lines of text; the kernel judges them. */
 function compiled(text: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [];
   const writer = new FlowSetWriter((bytes) => parts.push(bytes.slice()));
-  const compiler = new FlowSetCompiler(bytesSource("set", text), "text", writer, ({ reason }) => {
+  const refuse = ({ reason }: FlowRefusal): void => {
     throw new Error(reason);
-  });
+  };
+  const source = bytesSource("set", text);
+  const compiler = new FlowSetCompiler(source, "text", writer, refuse, { judges: false });
   do {
     while (compiler.step());
   } while (compiler.fill() === true);

@@ -23,6 +23,7 @@ type Options = {
   format: "auto" | Exclude<FlowFormat, "msgpack">;
   owner?: string;
   order?: "file" | "fast";
+  judge: boolean;
   keepGoing?: true;
   json?: true;
 };
@@ -32,10 +33,11 @@ const SHOWN_MAX = 10;
 const REPORTED_MAX = 100;
 
 const HELP_AFTER = `
-The flows are parsed and encoded once; 'millrace load OUT' sends them as they are, at the rate of
-the kernel. Names of ports stay names, and a load chooses the verb of lines that name none, whether
-flows have a UFID, and for which owner, as it does for text: for the owner that is named here no
-UFID has to be made then. OUT has checksums: a load touches nothing where it is damaged.
+The flows are judged as 'millrace load --dry-run' does, and parsed and encoded once; 'millrace load
+OUT' sends them as they are, at the rate of the kernel. Names of ports stay names, and a load
+chooses the verb of lines that name none, whether flows have a UFID, and for which owner, as it does
+for text: for the owner that is named here no UFID has to be made then. OUT has checksums: a load
+touches nothing where it is damaged.
 
 The kernel walks every mask that is there for each flow that it takes. So flows whose mask many
 share come first (--order fast), where no packet is of both: the same becomes of each flow.
@@ -61,6 +63,7 @@ export function compileCommand(): Command {
         "of the flows: that of FILE, or the one that loads fastest, which is the default but for standard output",
       ).choices(["file", "fast"]),
     )
+    .option("--no-judge", "leave the kernel's own rules to the load; only the language counts")
     .option("--keep-going", "leave out lines that are refused; without it there is no OUT then")
     .option("--json", "one JSON document, on standard error where OUT is standard output")
     .addHelpText("after", HELP_AFTER)
@@ -88,7 +91,7 @@ async function run(file: string, options: Options): Promise<void> {
   const { order = options.output === "-" ? "file" : "fast" } = options;
   const held = order === "fast" ? new HeldRecords(out.write) : undefined;
   let writer = new FlowSetWriter(held?.write ?? out.write, options.owner);
-  const compiler = new FlowSetCompiler(source, chosen, writer, refuse);
+  const compiler = new FlowSetCompiler(source, chosen, writer, refuse, { judges: options.judge });
   await compileAll(compiler, signals.signal);
   const interrupted = signals.signal.aborted;
   const written = !interrupted && (refused === 0 || options.keepGoing === true);

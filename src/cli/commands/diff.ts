@@ -8,7 +8,15 @@ import { Exit, UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { outputEnded, printJsonLine, printLines } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { datapathIn, readFile, readNamed, SET_HELP, type SetArgument } from "../set-argument.ts";
+import {
+  askWhereTyped,
+  datapathIn,
+  openFile,
+  readNamed,
+  readSource,
+  SET_HELP,
+  type SetArgument,
+} from "../set-argument.ts";
 
 // `millrace diff`: how two sets of flows differ.
 
@@ -79,14 +87,17 @@ async function readBoth(
 ): Promise<[SetArgument, SetArgument]> {
   const stats = !ignore.has("stats");
   const [named, compared] = [datapathIn(a), datapathIn(b)];
+  // A file that is missing is found before a datapath is dumped.
+  const left = named === undefined ? openFile(a) : undefined;
+  const right = compared === undefined ? openFile(b) : undefined;
   const first = named === undefined ? undefined : readNamed(named, stats);
   const second = compared === undefined ? undefined : readNamed(compared, stats);
   const ports = (first ?? second)?.ports ?? new InventedPorts();
-  const read = async (file: string): Promise<SetArgument> => ({
-    table: await readFile(file, { owner, ports, signal }),
-    ports,
-  });
-  return [first ?? (await read(a)), second ?? (await read(b))];
+  const read = async (file: string, source = openFile(file)): Promise<SetArgument> => {
+    askWhereTyped(file);
+    return { table: await readSource(source, { owner, ports, signal }), ports };
+  };
+  return [first ?? (await read(a, left)), second ?? (await read(b, right))];
 }
 
 function jsonOf(difference: FlowDifference): object {

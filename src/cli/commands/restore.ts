@@ -1,18 +1,19 @@
 import { Command } from "commander";
 import { detect } from "../../format/detect.ts";
-import { bytesSource, type ByteSource, pathSource, standardInput } from "../../format/source.ts";
+import { bytesSource, type ByteSource } from "../../format/source.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { portNames } from "../../ovs/vport.ts";
 import { refuseOwned } from "../../ovs/vswitchd.ts";
 import { prepareDatapath, readSnapshotFacts, settleSockets } from "../../state/restore.ts";
 import { synchronize } from "../../state/synchronize.ts";
+import { MillraceError } from "../../sys/errors.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { complain } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { readSource } from "../set-argument.ts";
+import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
 
 // `millrace restore`: puts the flows of a snapshot back.
@@ -61,10 +62,12 @@ export function restoreCommand(): Command {
 
 async function run(file: string, options: Options): Promise<void> {
   using signals = new EndingSignals();
-  const source = await rereadable(file === "-" ? standardInput() : pathSource(file));
-  const { format, source: opened } = await detect(source());
-  const facts = format === "msgpack" ? await readSnapshotFacts(opened) : undefined;
-  opened.close();
+  const opened = openFile(file);
+  askWhereTyped(file);
+  const source = await rereadable(opened, signals.signal);
+  const { format, source: first } = await detect(source());
+  const facts = format === "msgpack" ? await readSnapshotFacts(first) : undefined;
+  first.close();
   using channel = new OvsChannel();
   const datapath = prepareDatapath(channel, options.dp, facts, options.create === true);
   const warning = refuseOwned(datapath, ". --force restores all the same", options.force === true);
@@ -89,7 +92,7 @@ async function run(file: string, options: Options): Promise<void> {
 }
 
 // It is read twice: for what it says of its datapath, and for its flows.
-async function rereadable(source: ByteSource): Promise<() => ByteSource> {
+async function rereadable(source: ByteSource, signal: AbortSignal): Promise<() => ByteSource> {
   const { reopen } = source;
   if (reopen !== undefined) {
     return () => {
@@ -100,10 +103,19 @@ async function rereadable(source: ByteSource): Promise<() => ByteSource> {
   }
   const pieces: Uint8Array[] = [];
   const buffer = new Uint8Array(1 << 20);
-  for (let count = await source.read(buffer, 0); count > 0; count = await source.read(buffer, 0)) {
-    pieces.push(buffer.slice(0, count));
+  // A pipe, or a terminal, may be waited for longer than anybody wants to.
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const end = new MillraceError("INTERRUPTED", "interrupted while its input was read");
+  signal.addEventListener("abort", () => reject(end), { once: true });
+  try {
+    for (;;) {
+      const count = await Promise.race([source.read(buffer, 0), aborted]);
+      if (count === 0) break;
+      pieces.push(buffer.slice(0, count));
+    }
+  } finally {
+    source.close();
   }
-  source.close();
   const all = Buffer.concat(pieces);
   return () => bytesSource(source.name, all);
 }

@@ -11,7 +11,7 @@ import { checkOwner, openTarget } from "../load-target.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { counted, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { readFile } from "../set-argument.ts";
+import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
 
 // `millrace sync`: brings a datapath to the flows of a file.
@@ -76,14 +76,16 @@ export function syncCommand(): Command {
 
 async function run(file: string, options: Options): Promise<void> {
   using signals = new EndingSignals();
+  const source = openFile(file);
+  const before = options.previous === undefined ? undefined : openFile(options.previous);
   using place = openTarget(options.dp);
   if (options.dryRun === undefined) checkOwner(place.target, options.force === true);
   const ports = portNames(place.target.datapath);
   const { owner = "" } = options;
   const read = { owner, ports, signal: signals.signal };
-  const wanted = await readFile(file, read);
-  const previous =
-    options.previous === undefined ? undefined : await readFile(options.previous, read);
+  askWhereTyped(file);
+  const wanted = await readSource(source, read);
+  const previous = before === undefined ? undefined : await readSource(before, read);
   const onPlan = (plan: Plan, held: FlowTable): void => {
     if (options.dryRun && !options.json) printPlan(plan, wanted, held, ports);
   };

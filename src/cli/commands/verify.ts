@@ -9,7 +9,7 @@ import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { count, counted, printJson, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { readFile } from "../set-argument.ts";
+import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 
 // `millrace verify`: whether a datapath holds the flows of a file.
 
@@ -43,10 +43,12 @@ export function verifyCommand(): Command {
 
 async function run(file: string, { dp, owner = "", exact, json }: Options): Promise<void> {
   using signals = new EndingSignals();
+  const source = openFile(file);
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, dp);
   const ports = portNames(datapath);
-  const wanted = await readFile(file, { owner, ports, signal: signals.signal });
+  askWhereTyped(file);
+  const wanted = await readSource(source, { owner, ports, signal: signals.signal });
   const found = verifyFlows(datapath, wanted, { owner });
   const isAsWanted =
     found.missing + found.different === 0 && (exact === undefined || found.extra === 0);

@@ -1,5 +1,6 @@
-import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
+import { quote } from "../../flow/rules/quote.ts";
+import { FlowJudge } from "../../flow/shape/flow-judge.ts";
 import type { LineNotes } from "../feed.ts";
 import { type FlowRefusal, refusalOfSyntax } from "../refusals.ts";
 import { FlowSetLines } from "./lines.ts";
@@ -10,6 +11,12 @@ import { LineReader, TOO_LONG_LINE } from "../text-lines.ts";
 
 /** Formats of lines that are compiled. */
 export type LineFormat = "text" | "jsonl";
+
+/** How lines are compiled. */
+type CompileOptions = {
+  /** Refuse what no kernel takes, as a dry run does; otherwise that is left to the load. On by default. */
+  readonly judges?: boolean;
+};
 
 /** Lines compiled between two visits to the caller. */
 const LINES_PER_STEP = 8192;
@@ -28,14 +35,16 @@ export class FlowSetCompiler {
     format: LineFormat,
     out: FlowSetWriter,
     refuse: (refusal: FlowRefusal) => void,
+    { judges = true }: CompileOptions = {},
   ) {
     this.#input = new LineReader(source);
     this.#out = out;
     this.#refuse = refuse;
+    const judge = judges ? new FlowJudge() : undefined;
     this.#lines =
       format === "jsonl"
-        ? new FlowSetLines(out, (encoder) => new FlowJsonLineEncoder(encoder))
-        : new FlowSetLines(out);
+        ? new FlowSetLines(out, judge, (encoder) => new FlowJsonLineEncoder(encoder))
+        : new FlowSetLines(out, judge);
   }
 
   /** Lines taken so far. */
@@ -78,22 +87,20 @@ export class FlowSetCompiler {
   #compile(): void {
     const { buffer, start, end, line, overlong } = this.#input;
     if (overlong) {
-      this.#fail("LINE_TOO_LONG", TOO_LONG_LINE);
+      this.#refuse({ line, column: 1, code: "LINE_TOO_LONG", reason: TOO_LONG_LINE, text: "" });
       return;
     }
     try {
       const done = this.#lines.add(buffer, start, end, line);
       const { flow } = this.#lines;
-      if (typeof done === "object") this.#fail(done.code, done.reason);
-      else if (done === "blank") this.#headers += flow.isHeader ? 1 : 0;
+      if (typeof done === "object") {
+        const { code, reason, broken } = done;
+        this.#refuse({ line, code, reason, ...quote(buffer.subarray(start, end), broken) });
+      } else if (done === "blank") this.#headers += flow.isHeader ? 1 : 0;
       else if (flow.completed) this.#completed++;
     } catch (error) {
       if (!(error instanceof FlowSyntaxError)) throw error;
       this.#refuse(refusalOfSyntax(line, error));
     }
-  }
-
-  #fail(code: MillraceErrorCode, reason: string): void {
-    this.#refuse({ line: this.#input.line, column: 1, code, reason, text: "" });
   }
 }

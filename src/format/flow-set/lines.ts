@@ -2,6 +2,8 @@ import { NO_KEY, TOO_LONG_MESSAGE } from "../refusals.ts";
 import type { MillraceErrorCode } from "../../sys/error-codes.ts";
 import { FlowLineEncoder } from "../../flow/line.ts";
 import type { PortNames } from "../../flow/ports.ts";
+import type { Refusal } from "../../flow/rules/refusal.ts";
+import type { FlowJudge } from "../../flow/shape/flow-judge.ts";
 import { KEY_AT, UFID_AT } from "./messages.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
 import type { LineEncoder } from "../text-feed.ts";
@@ -15,7 +17,9 @@ const NUMBERS_TWICE = 0x2000_0000;
 
 /** What became of a line: why it was refused, or that it holds no flow. */
 type FlowSetLine =
-  "added" | "blank" | { readonly code: MillraceErrorCode; readonly reason: string };
+  | "added"
+  | "blank"
+  | { readonly code: MillraceErrorCode; readonly reason: string; readonly broken?: Refusal };
 
 /** Adds flows to a flow set, a line each. */
 export class FlowSetLines {
@@ -23,10 +27,19 @@ export class FlowSetLines {
   readonly #names = new StandInNames();
   readonly #flow: FlowLineEncoder;
   readonly #encoder: LineEncoder;
+  readonly #judge: FlowJudge | undefined;
 
-  /** @param wrap what reads the lines, where it is not text: it hands them on to the encoder given */
-  constructor(out: FlowSetWriter, wrap?: (encoder: FlowLineEncoder) => LineEncoder) {
+  /**
+   * @param judge refuses what no kernel takes; without one that is left to the load
+   * @param wrap what reads the lines, where it is not text: it hands them on to the encoder given
+   */
+  constructor(
+    out: FlowSetWriter,
+    judge: FlowJudge | undefined,
+    wrap?: (encoder: FlowLineEncoder) => LineEncoder,
+  ) {
     this.#out = out;
+    this.#judge = judge;
     this.#flow = new FlowLineEncoder({ ufid: true, owner: out.owner, ports: this.#names });
     this.#encoder = wrap === undefined ? this.#flow : wrap(this.#flow);
   }
@@ -56,6 +69,8 @@ export class FlowSetLines {
     if (verb === "delete" && !this.#out.hasKey()) {
       return { code: "NO_KEY", reason: NO_KEY };
     }
+    const broken = this.#judge?.brokenRule(this.#out.flowWith(ports));
+    if (broken !== undefined) return { code: "FLOW_REFUSED", reason: broken.reason, broken };
     if (this.#out.commit({ verb, line, ownUfid, ports })) return "added";
     return { code: "EMSGSIZE", reason: TOO_LONG_MESSAGE };
   }

@@ -1,8 +1,9 @@
-import { FLOW_BYTES_MAX } from "../../flow/parts.ts";
 import { Packr } from "#msgpackr";
 import type { LineVerb } from "../../flow/line.ts";
+import { decodeFlow, FLOW_BYTES_MAX, type FlowParts, newFlowParts } from "../../flow/parts.ts";
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { Batch } from "../../netlink/batch.ts";
+import { ATTRIBUTES_AT } from "../../ovs/flow-request.ts";
 import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { assert } from "../../sys/errors.ts";
 import * as L from "./layout.ts";
@@ -42,6 +43,7 @@ export class FlowSetWriter {
   readonly #batch = new Batch(L.CHUNK_FLOWS, L.CHUNK_BYTES + FLOW_BYTES_MAX);
   readonly #requests = new FlowRequests(0, 0, this.#batch);
   #record = new Uint8Array(L.RECORD_PREFIX + L.CHUNK_BYTES + FLOW_BYTES_MAX);
+  readonly #view = newFlowParts();
   #names: string[] = [];
   #ports: number[] = [];
   #counters: number[] = [];
@@ -89,6 +91,18 @@ export class FlowSetWriter {
   /** Whether the message that was begun last has a UFID of 16 bytes. */
   hasWholeUfid(): boolean {
     return hasWholeUfid(this.#batch.memory.i32, this.#batch.bytes >> 2);
+  }
+
+  /**
+   * The flow that was begun last, as a kernel would read it where its ports are.
+   * @returns parts that are valid until the flow ends
+   */
+  flowWith(ports: readonly PortUse[]): FlowParts {
+    const { memory, bytes, writer } = this.#batch;
+    for (const { word } of ports) memory.i32[(bytes >> 2) + word] = 0;
+    const start = bytes + ATTRIBUTES_AT * 4;
+    decodeFlow({ bytes: memory.u8, view: memory.view, start, end: writer.position }, this.#view);
+    return this.#view;
   }
 
   /** Ends the flow. @returns false where it is longer than a netlink message can be: it is left out */
