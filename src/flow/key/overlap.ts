@@ -1,6 +1,6 @@
 import { levelOfWord, lowestSlot, SLOT_UNKNOWN } from "./levels.ts";
 import { type KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
-import { SLOT_ETHERNET } from "./slots.ts";
+import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "./slots.ts";
 
 /**
  * Whether a packet with the masked key of `flow`, zero in all that it does not match, is one of `held`:
@@ -24,4 +24,45 @@ export function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
     }
   }
   return true;
+}
+
+/** Whether two flows match the same bits, and what they want for an EtherType is the same. */
+export function haveSameMask(a: KeyRecord, b: KeyRecord): boolean {
+  for (let at = 0; at < a.present.length; at++) {
+    if (a.present[at] !== b.present[at]) return false;
+    const level = levelOfWord(at);
+    for (let left = a.present[at]!; left !== 0; left &= left - 1) {
+      const slot = lowestSlot(at, left);
+      const end = endWord(level, slot);
+      for (let i = firstWord(level, slot); i < end; i++) if (a.ints[i] !== b.ints[i]) return false;
+    }
+  }
+  return true;
+}
+
+/** A number of 32 bits that is the same where {@link haveSameMask}. */
+export function maskHash(record: KeyRecord): number {
+  let hash = 0;
+  for (let at = 0; at < record.present.length; at++) {
+    const level = levelOfWord(at);
+    for (let left = record.present[at]!; left !== 0; left &= left - 1) {
+      const slot = lowestSlot(at, left);
+      const end = endWord(level, slot);
+      hash = Math.imul(hash ^ slot, 0x9e3779b1);
+      for (let i = firstWord(level, slot); i < end; i++) {
+        hash = Math.imul(hash ^ record.ints[i]!, 0x85ebca6b);
+        hash ^= hash >>> 15;
+      }
+    }
+  }
+  return hash;
+}
+
+// The words in which flows of one mask are the same: the mask's, of an EtherType the key's before it, too.
+function firstWord(level: number, slot: number): number {
+  return (slot === SLOT_ETHERTYPE ? keyOffset(level, slot) : maskOffset(level, slot)) >> 2;
+}
+
+function endWord(level: number, slot: number): number {
+  return (maskOffset(level, slot) >> 2) + WORDS_OF_SLOT[slot]!;
 }
