@@ -42,6 +42,16 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
       same(5),
       environment,
     ),
+    ...(["dump line", "dump line of -m"] as const).map((style) =>
+      atMost(
+        `print a ${style}, natively, against parsing a line of the same flows`,
+        ratio(
+          find("micro", `micro-print-${style}`)?.each,
+          find("micro", "micro-parse and encode-sample lines, UFID")?.each,
+        ),
+        1.7,
+      ),
+    ),
     memory("memory of a load from text in the lab, MB", find("growth", "load-text")),
     memory("memory of the long dry run, natively, MB", find("native", "dry-run")),
     growth(limitOf(figures), find("growth", "packed")),

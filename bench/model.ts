@@ -33,7 +33,7 @@ export type VariantId =
   | "load-text-of-dpctl"
   | "load-text-of-pyroute"
   | "dump"
-  | "dump-start"
+  | `dump-${string}`
   | "nl-transact"
   | "libmnl"
   | "ovs-operate"
@@ -43,7 +43,7 @@ export type VariantId =
   | "dpctl-start"
   | "dpctl-delete"
   | "dpctl-dump"
-  | "dpctl-dump-start"
+  | `dpctl-dump-${string}`
   | "verbs"
   | `verb-${string}`
   | "warm-up"
@@ -83,6 +83,8 @@ export type Variant = {
   readonly reports: boolean;
   /** `empty` unless it says otherwise. */
   readonly before?: Before;
+  /** The flows that are to be there, where they are others than the plan's. */
+  readonly flowsFile?: string;
   readonly packing?: Packing;
   /** Number of masks, of the part `masks`. */
   readonly masks?: number;

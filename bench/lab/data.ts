@@ -43,6 +43,7 @@ function moved(plan: Plan, from: string, to: string): Plan {
     ...variant,
     command: variant.command.map(path),
     ...(variant.warmUp === undefined ? {} : { warmUp: variant.warmUp.map(path) }),
+    ...(variant.flowsFile === undefined ? {} : { flowsFile: path(variant.flowsFile) }),
   });
   return {
     ...plan,

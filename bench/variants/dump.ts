@@ -1,61 +1,84 @@
+import { join } from "node:path";
 import type { Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
-import { DATAPATH, MILLRACE } from "./programs.ts";
+import { BUN, DATAPATH, MILLRACE, SWEEP_ROUNDS } from "./programs.ts";
 
-/** A dump as text, in a process of its own, of all flows and of none. */
-export function dump({ flows }: Size, _files: Files, peers: Peers): Variant[] {
+/** What a dump is asked for, beside `-m`, and what it is called. */
+const FORMATS = [
+  ["text", "dump", ""],
+  ["json", "dump --json", "--json"],
+  ["set", "dump to a flow set", "--format msgpack"],
+] as const;
+
+/** Masks, and so forms of flows, of dumps of a tenth of the flows. */
+const FORMS = [1, 16, 64] as const;
+
+/** Dumps in processes of their own: of all flows and of none, in each format, by size and by number of forms. */
+export function dump(size: Size, files: Files, peers: Peers): Variant[] {
+  const { flows } = size;
   const full = `${flows} flows printed`;
   const empty = "its start (nothing to print)";
-  const own = `'${MILLRACE}' dump --dp "$0" -m`;
+  const own = (options: string): string => `'${MILLRACE}' dump --dp "$0" ${options}`;
   const theirs = `ovs-dpctl dump-flows -m "$0"`;
   const dpctl = "ovs-dpctl dump-flows -m";
   const found = [
-    printed({
-      id: "dump",
-      name: `millrace dump -m, ${full}`,
-      program: "millrace",
-      script: own,
-      flows: flows,
-    }),
-    printed({
-      id: "dpctl-dump",
-      name: `${dpctl}, ${full}`,
-      program: "ovs-dpctl",
-      script: theirs,
-      flows: flows,
-    }),
-    printed({
-      id: "dump-start",
-      name: `millrace dump -m, ${empty}`,
-      program: "millrace",
-      script: own,
-      flows: 0,
-    }),
-    printed({
-      id: "dpctl-dump-start",
-      name: `${dpctl}, ${empty}`,
-      program: "ovs-dpctl",
-      script: theirs,
-      flows: 0,
-    }),
+    printed("dump", `millrace dump -m, ${full}`, own("-m"), flows),
+    printed("dpctl-dump", `${dpctl}, ${full}`, theirs, flows),
+    printed("dump-start", `millrace dump -m, ${empty}`, own("-m"), 0),
+    printed("dpctl-dump-start", `${dpctl}, ${empty}`, theirs, 0),
+    ...FORMATS.map(([id, name, options]) => ({
+      ...printed(`dump-${id}`, `millrace ${name}, ${full}`, own(options), flows),
+      rounds: Math.min(size.rounds, SWEEP_ROUNDS),
+    })),
+    terse(size),
+    ...byForms(size, files, [
+      ["dump", "millrace dump -m", own("-m")],
+      ["dpctl-dump", dpctl, theirs],
+    ]),
   ];
   return found.filter(({ program }) => peers.dpctl || program === "millrace");
 }
 
-/** A program that prints a datapath of so many flows. */
-type Printing = Pick<Variant, "id" | "name" | "program"> & {
-  readonly script: string;
-  readonly flows: number;
-};
+/** A tenth of the flows, of more and more masks. */
+function byForms(
+  { flows, rounds }: Size,
+  files: Files,
+  programs: readonly (readonly ["dump" | "dpctl-dump", string, string])[],
+): Variant[] {
+  const some = Math.ceil(flows / 10);
+  return FORMS.flatMap((forms) =>
+    programs.map(([id, name, script]) => ({
+      ...printed(
+        `${id}-${forms}-forms`,
+        `${name}, ${some} flows of ${forms === 1 ? "a form" : `${forms} forms`}`,
+        script,
+        some,
+      ),
+      flowsFile: files.masked(some, forms),
+      masks: forms,
+      rounds: Math.min(rounds, SWEEP_ROUNDS),
+    })),
+  );
+}
 
-function printed({ id, name, program, script, flows }: Printing): Variant {
+function terse({ flows, rounds }: Size): Variant {
+  return {
+    ...printed("dump-terse", `millrace, counters by UFID, ${flows} flows`, "", flows),
+    command: [BUN, join(import.meta.dir, "../lab/terse.ts"), DATAPATH],
+    reports: true,
+    rounds: Math.min(rounds, SWEEP_ROUNDS),
+  };
+}
+
+/** A program that prints a datapath of so many flows. */
+function printed(id: Variant["id"], name: string, script: string, flows: number): Variant {
   return {
     part: "dump",
     id,
     name,
-    program,
+    program: id.startsWith("dpctl") ? "ovs-dpctl" : "millrace",
     command: ["sh", "-c", `exec ${script} > /dev/null`, DATAPATH],
     flows,
     leaves: flows,

@@ -1,6 +1,6 @@
 import { KeyRecord } from "../flow/key/record.ts";
 import { printKey } from "../flow/key/print.ts";
-import { MaskClasses } from "../flow/mask-classes.ts";
+import { MaskClasses } from "../flow/mask-class.ts";
 import { readMatch } from "../flow/parts.ts";
 import { TextSink } from "../flow/text/sink.ts";
 import type { DatapathHandle } from "../ovs/datapath.ts";
@@ -26,7 +26,7 @@ const PUT_MICROSECONDS = 2.5;
 
 /** Counts the flows of a datapath by their masks. */
 export function summarizeMasks(datapath: DatapathHandle, check?: DumpCheck): MaskSummary {
-  const classes = new MaskClasses({ keepFlows: false });
+  const classes = new MaskClasses({ byType: false });
   const likes: string[] = [];
   const record = new KeyRecord();
   const out = new TextSink(1024);
@@ -35,13 +35,12 @@ export function summarizeMasks(datapath: DatapathHandle, check?: DumpCheck): Mas
   for (const flow of dumpFlows(datapath, { omit, check })) {
     flows++;
     if (!readMatch(flow, record)) continue;
-    const group = classes.add(record, false);
-    if (group < likes.length) continue;
+    if (classes.add(record).number < likes.length) continue;
     out.clear();
     printKey(record, out, { verbose: false, ports: undefined });
     likes.push(out.toString());
   }
-  const masks = likes.map((like, index) => ({ flows: classes.flows(index), like }));
+  const masks = likes.map((like, index) => ({ flows: classes.all[index]?.count ?? 0, like }));
   return { flows, masks: masks.sort((a, b) => b.flows - a.flows) };
 }
 

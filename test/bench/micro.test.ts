@@ -25,6 +25,12 @@ test("lines that share a shape do the work of lines on their own", () => {
   );
 });
 
+test("flows that share a form are printed as flows on their own are", () => {
+  const proofs = new Map(microCases(COUNT).map(({ name, run }) => [name, run()]));
+  for (const style of ["dump line", "dump line of -m"])
+    expect(proofs.get(style)).toBe(proofs.get(`${style}, each on its own`) ?? 0);
+});
+
 test("a case is measured in nanoseconds for one", async () => {
   const [first] = microCases(COUNT);
   if (first === undefined) throw new Error("no case");

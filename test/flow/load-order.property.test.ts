@@ -76,6 +76,17 @@ test("flows that are in nobody's way do not wait, and a wide one does", () => {
   expect(takenOf(flows)).toHaveLength(4);
 });
 
+test("a flow that came after the masks were learnt waits, too", () => {
+  const narrow: Match = { key: [1, 1, 0], mask: [3, 1, 0] };
+  const wide = (dst: number): Match => ({ key: [0, dst, 0], mask: [0, 3, 0] });
+  const order = new LoadOrder<Dumped>((flow) => flow);
+  for (const one of [narrow, wide(2)]) order.learn(dumped(one));
+  expect(order.admit(dumped(wide(2)))).toBe(true);
+  expect(order.admit(dumped(wide(1)))).toBe(false);
+  expect(order.admit(dumped(narrow))).toBe(true);
+  expect([...order.rest()].map((one) => one.match)).toEqual([wide(1)]);
+});
+
 test("where each of two masks has a flow in the way of the other one's, single flows tell", () => {
   const bySource = (src: number, tos: number): Match => ({ key: [src, 0, tos], mask: [3, 0, 3] });
   const byTarget = (dst: number, tos: number): Match => ({ key: [0, dst, tos], mask: [0, 3, 3] });

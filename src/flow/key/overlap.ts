@@ -1,4 +1,4 @@
-import { LEVELS, levelOfWord, lowestSlot, SLOT_UNKNOWN } from "./levels.ts";
+import { levelOfWord, lowestSlot, SLOT_UNKNOWN } from "./levels.ts";
 import { type KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
 import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "./slots.ts";
 
@@ -8,20 +8,6 @@ import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "./slots.ts";
  * `ovs_flow_cmd_new`).
  */
 export function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
-  return agree(flow, held, false);
-}
-
-/**
- * Whether a flow with the mask of `like`, and any key but another EtherType, might overlap `held`: not so
- * where `held` wants something else than zero of what that mask leaves out.
- */
-export function mayOverlapOne(like: KeyRecord, held: KeyRecord): boolean {
-  for (let level = 0; level < LEVELS; level++) if (haveOtherTypes(like, held, level)) return false;
-  return agree(like, held, true);
-}
-
-/** Whether all that `held` wants is so in `flow`; with `anyKey`, whatever stands in the bits that it matches. */
-function agree(flow: KeyRecord, held: KeyRecord, anyKey: boolean): boolean {
   if (flow.has(0, SLOT_ETHERNET) !== held.has(0, SLOT_ETHERNET)) return false;
   for (let at = 0; at < held.present.length; at++) {
     const level = levelOfWord(at);
@@ -33,8 +19,7 @@ function agree(flow: KeyRecord, held: KeyRecord, anyKey: boolean): boolean {
       for (let i = 0; i < WORDS_OF_SLOT[slot]!; i++) {
         // Of a flow without a UFID a kernel dumps the key as it was sent, with what is not matched.
         const differ = (flow.ints[key + i]! & flow.ints[mask + i]!) ^ held.ints[key + i]!;
-        const free = anyKey ? flow.ints[mask + i]! : 0;
-        if ((differ & held.ints[mask + i]! & ~free) !== 0) return false;
+        if ((differ & held.ints[mask + i]!) !== 0) return false;
       }
     }
   }
@@ -71,14 +56,6 @@ export function maskHash(record: KeyRecord): number {
     }
   }
   return hash;
-}
-
-// Different where both match it and want another one: then no packet is one of both.
-function haveOtherTypes(a: KeyRecord, b: KeyRecord, level: number): boolean {
-  const key = keyOffset(level, SLOT_ETHERTYPE) >> 2;
-  const mask = maskOffset(level, SLOT_ETHERTYPE) >> 2;
-  const both = a.ints[mask]! & b.ints[mask]!;
-  return ((a.ints[key]! ^ b.ints[key]!) & both) !== 0;
 }
 
 // The words in which flows of one mask are the same: the mask's, of an EtherType the key's before it, too.

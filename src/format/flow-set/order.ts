@@ -1,5 +1,6 @@
 import { KeyRecord } from "../../flow/key/record.ts";
-import { MaskClasses } from "../../flow/mask-classes.ts";
+import type { MaskClass } from "../../flow/mask-class.ts";
+import { MaskGroups } from "../../flow/mask-groups.ts";
 import { decodeFlow, newFlowParts, readMatch } from "../../flow/parts.ts";
 import { align } from "../../netlink/align.ts";
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
@@ -152,14 +153,14 @@ function examine(places: Places): { found: FlowSetOrder; groups?: readonly Group
   });
   if (haveOneMask(places))
     return stay("", { masks: Math.min(places.at.length, 1), walkedInFileOrder: 1, walked: 1 });
-  const classes = new MaskClasses({ keepFlows: true });
+  const classes = new MaskGroups();
   const flows = places.at.length;
   const classOf = new Int32Array(flows);
   if (!classify(places, classes, classOf)) return stay("a flow cannot be read");
-  const masks = classes.size;
+  const masks = classes.masks.length;
   const walkedInFileOrder = walkedOf(classOf, masks);
   const seen = { masks, walkedInFileOrder, walked: walkedInFileOrder };
-  const best = leastWalked(classes, flows);
+  const best = leastWalked(classes.masks, flows);
   if (walkedInFileOrder - best < WORTHWHILE_MASKS) return stay("", seen);
   if (masks > MASKS_MAX) return stay(`a kernel may not have room for ${masks} masks`, seen);
   if (!places.at.every((at, flow) => isPut(chunkAt(places, flow).words, at)))
@@ -196,7 +197,7 @@ function haveOneMask(places: Places): boolean {
   return true;
 }
 
-function classify(places: Places, classes: MaskClasses, classOf: Int32Array): boolean {
+function classify(places: Places, classes: MaskGroups, classOf: Int32Array): boolean {
   const parts = newFlowParts();
   const record = new KeyRecord();
   const views = places.chunks.map(({ bytes }) => new DataView(bytes.buffer));
@@ -228,18 +229,18 @@ function walkedOf(classOf: Int32Array, masks: number): number {
   return classOf.length === 0 ? 0 : walked / classOf.length;
 }
 
-function leastWalked(classes: MaskClasses, flows: number): number {
-  const counts = Array.from({ length: classes.size }, (_, index) => classes.flows(index));
+function leastWalked(masks: readonly MaskClass[], flows: number): number {
+  const counts = masks.map(({ count }) => count);
   let walked = 0;
   counts.sort((a, b) => b - a).forEach((count, i) => (walked += count * (i + 1)));
   return flows === 0 ? 0 : walked / flows;
 }
 
 // Groups with many flows a mask first. Of those with as many the one whose first flow comes first.
-function groupsOf(classes: MaskClasses, classOf: Int32Array): Group[] {
+function groupsOf(classes: MaskGroups, classOf: Int32Array): Group[] {
   const groupOf = classes.groups();
   const groups: Group[] = [];
-  for (let index = 0; index < classes.size; index++)
+  for (let index = 0; index < groupOf.length; index++)
     (groups[groupOf[index]!] ??= { flows: [], masks: 0 }).masks++;
   for (let flow = 0; flow < classOf.length; flow++)
     groups[groupOf[classOf[flow]!]!]!.flows.push(flow);
