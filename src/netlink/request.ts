@@ -50,15 +50,16 @@ export class Requester implements Disposable {
   readonly socket: NetlinkSocket;
   readonly #request = new Batch(1, REQUEST_BYTES);
   readonly #receiver = new Receiver();
-  #dumping = false;
+  /** Something was sent, and not answered to its end. */
+  #open = false;
 
   constructor(socket: NetlinkSocket) {
     this.socket = socket;
   }
 
-  /** A dump was left before its end: the socket holds replies that nobody waits for. */
+  /** A dump or a request was left before its end: the socket may hold replies that nobody waits for. */
   get busy(): boolean {
-    return this.#dumping;
+    return this.#open;
   }
 
   /**
@@ -69,10 +70,12 @@ export class Requester implements Disposable {
   transact(request: Request, onReply?: OnReply): void {
     this.#receiver.expectLong(true);
     const sequence = this.#send(request, NLM_F_ACK);
+    this.#open = true;
     for (;;) {
       const message = this.#receiver.next(this.socket, REPLY_TIMEOUT_MS);
       if (message.sequence !== sequence) continue;
       if (message.type === NLMSG_ERROR) {
+        this.#open = false;
         this.#throwError(message, request.doing);
         return;
       }
@@ -94,7 +97,7 @@ export class Requester implements Disposable {
       if (sequence < 0) {
         this.#receiver.expectLong(false);
         sequence = this.#send(request, NLM_F_DUMP);
-        this.#dumping = true;
+        this.#open = true;
       }
       for (;;) {
         const message = this.#receiver.next(this.socket, REPLY_TIMEOUT_MS);
@@ -102,7 +105,7 @@ export class Requester implements Disposable {
         // `nl_dump_check_consistent` marks the first message after the change.
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
         if (message.type !== NLMSG_DONE && message.type !== NLMSG_ERROR) return message;
-        this.#dumping = false;
+        this.#open = false;
         if (message.payload + 4 <= message.end && memory.i32[message.payload >> 2] !== 0) {
           this.#throwError(message, request.doing);
         }

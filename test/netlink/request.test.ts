@@ -46,6 +46,27 @@ describe("a request", () => {
     expect(seen).toEqual([2]);
   });
 
+  test("that is not answered to its end leaves a socket that nobody is given", () => {
+    let length = 8;
+    using pool = new SocketPool(() => {
+      const kernel = new ScriptedKernel();
+      kernel.answer = ({ sequence }) => [errorReply(sequence, ENODEV)];
+      // While it is cut another one waits behind it.
+      kernel.deliver = (reply) => [reply.slice(0, length), reply.slice(0, length)];
+      return new NetlinkSocket(NETLINK_GENERIC, { calls: kernel });
+    });
+    const first = pool.take(NETLINK_GENERIC);
+    expect(() => first.transact(REQUEST)).toThrow("malformed");
+    pool.give(first);
+    length = 100;
+    const second = pool.take(NETLINK_GENERIC);
+    expect([second === first, first.socket.closed]).toEqual([false, true]);
+    // One that the kernel refuses is answered.
+    expect(() => second.transact(REQUEST)).toThrow("no such device");
+    pool.give(second);
+    expect(pool.take(NETLINK_GENERIC)).toBe(second);
+  });
+
   test("is sent, and its reply read, where signals come between", () => {
     const kernel = new ScriptedKernel();
     kernel.answer = ({ sequence }) => [errorReply(sequence, 0)];

@@ -28,6 +28,7 @@ export function checkAccount(
   if (said === undefined) return;
   must(said.length === lines.length, () => `${lines.length} lines, ${said.length} said to be done`);
   const now = world.state === undefined ? undefined : statesOf(world.state.table);
+  if (now !== undefined) checkLast(history, now, lines, said);
   for (const [i, line] of lines.entries()) {
     const own = said[i];
     if (own === undefined) continue;
@@ -131,6 +132,34 @@ function isNamed({ given, match }: Line, { ufid }: FlowState): boolean {
   const hash = hashOf(match);
   if (given !== undefined && given !== hash) return ufid === given;
   return ufid === undefined || ufid === hash;
+}
+
+// The last line about a flow that is known to be carried out decides how it is, where those behind it are known not to be.
+function checkLast(
+  history: History,
+  now: ReadonlyMap<string, FlowState>,
+  lines: readonly Line[],
+  said: readonly Said[],
+): void {
+  const touched = new Set(
+    history.events.filter(({ byOther }) => byOther).map(({ match }) => match),
+  );
+  const decided = new Set<string>();
+  for (let i = lines.length - 1; i >= 0; i--) {
+    const [line, own] = [lines[i], said[i]];
+    if (line === undefined || own === undefined) continue;
+    const { match, actions } = line.meaning;
+    if (touched.has(match) || decided.has(match)) continue;
+    if (own.state === "rejected" || own.state === "refused") continue;
+    decided.add(match);
+    if (own.state !== "applied") continue;
+    const is = now.get(match);
+    must(
+      line.verb === "delete" ? is === undefined : is?.actions === actions,
+      () =>
+        `line ${i}, "${line.text}", is the last one of its flow that is applied, and the flow is ${JSON.stringify(is)}`,
+    );
+  }
 }
 
 function checkAlone(

@@ -38,6 +38,25 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** Those that change nothing of what becomes of a load. */
+const HARMLESS: ReadonlySet<Fault> = new Set<Fault>([
+  "interrupted",
+  "partial sends",
+  "partial reads",
+  "doubled replies",
+  "foreign replies",
+  "reordered replies",
+  "clock",
+]);
+
+/** A load with these faults ends as one without any. */
+export function areHarmless(faults: readonly Fault[]): boolean {
+  return faults.every((fault) => HARMLESS.has(fault));
+}
+
+/** A send without memory is tried more often than that. */
+const SENDS_REFUSED_MOST = 3;
+
 /** In struct nlmsghdr. */
 const ERRNO_AT = 16;
 const SMALL_BUFFER = 6000;
@@ -50,13 +69,17 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
     kinds.includes(kind) && random.chance(percent);
   const replies = new Replies(kinds, random, rate);
   let gone = false;
+  let refused = 0;
   return {
     call: (call) => {
       const sends = call !== "recvmmsg" && call !== "poll";
       if (sends) replies.newCall();
       if (strikes("interrupted")) return { errno: EINTR };
-      if (sends && strikes("no memory to send"))
+      if (sends && refused < SENDS_REFUSED_MOST && strikes("no memory to send")) {
+        refused++;
         return { errno: random.of([EAGAIN, ENOBUFS, ENOMEM]) };
+      }
+      if (sends) refused = 0;
       if (sends && strikes("too long", rare)) return { errno: EMSGSIZE };
       if (call === "sendmmsg" && strikes("partial sends")) return { atMost: 1 + random.below(3) };
       if (call === "recvmmsg" && strikes("partial reads")) return { atMost: 1 + random.below(3) };

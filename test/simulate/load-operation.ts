@@ -9,6 +9,8 @@ import type { Random } from "../../src/testing/random.ts";
 import { dotted, maskOf } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
 import { type Line, randomLines } from "./lines.ts";
+import { EAGAIN, ENOBUFS, ENOMEM } from "../../src/sys/errno.ts";
+import { areHarmless } from "./faults.ts";
 import { kept, type Operation, type Step } from "./operation.ts";
 import { must } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -19,6 +21,9 @@ const WAYS = ["lines", "text", "json", "set", "template"] as const;
 type Way = (typeof WAYS)[number];
 
 const LINES_MOST = 40;
+
+/** A send that fails with these is tried again. */
+const NO_MEMORY: ReadonlySet<number> = new Set([EAGAIN, ENOBUFS, ENOMEM]);
 
 /** How a step loads. */
 type Manner = { readonly way: Way; readonly waits: boolean; readonly options: DatapathLoadOptions };
@@ -59,7 +64,12 @@ export const LOAD: Operation = {
     world.begin();
     const said = await loadIt(world, step, random, manner, lines);
     checkAccount(world, lines, said);
-    if (step.faults.length === 0 && !tolerates) checkModel(world, lines, said, model, ufid);
+    const isUndisturbed =
+      step.faults.length === 0 || (areHarmless(step.faults) && said !== undefined);
+    if (isUndisturbed && !tolerates) checkModel(world, lines, said, model, ufid);
+    for (const [i, { errno }] of (said ?? []).entries()) {
+      must(!NO_MEMORY.has(errno), () => `line ${i} was not sent: errno ${errno}`);
+    }
     if (world.state === undefined || said === undefined) world.restart();
     if (step.faults.length > 0) await again(world, step, random, manner, lines);
   },

@@ -3,10 +3,13 @@
  * One that is wrong is made small and told; it is run again by `--from SEED --seeds 1`.
  */
 import { parseArgs } from "node:util";
+import { beginRecycling, recycle } from "./recycled-memory.ts";
 import { type Plan, planOf, runPlan } from "./run-seed.ts";
 import { shrink } from "./shrink.ts";
 
 const VIOLATIONS_MOST = 10;
+/** Seeds after which every module is loaded, and has made what it keeps. */
+const WARM = 300;
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
@@ -35,6 +38,8 @@ let seed = from;
 for (; seed < from + most && Date.now() < end && violations < VIOLATIONS_MOST; seed++) {
   const plan = planOf(seed);
   const { found } = await runPlan(plan);
+  if (seed === from + WARM) beginRecycling();
+  recycle();
   if (found === undefined) continue;
   violations++;
   const [small, wrong] = await shrink(plan, found);

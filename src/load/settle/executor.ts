@@ -83,6 +83,7 @@ export class Executor {
     // What is known of the messages of another batch says nothing of those in the same places of this one.
     this.#createdLater.clear();
     this.held.others.clear();
+    if (sent) this.#findCreatedLater(batch);
   }
 
   /** Asks the kernel no more: what was not sent stays so, and what is in doubt stays unknown. */
@@ -189,11 +190,15 @@ export class Executor {
     followUps.flush(batch);
   }
 
-  // Where the segment deletes, a put may have met a flow that is gone since, and a later one with its key,
-  // whatever UFID it has, have created a flow: the first one was refused, and is not to change what the later
-  // one made. A flow of its own was not in its way: that would have been in the way of the later one, too.
+  // A put may have met a flow that is gone since, or one that has its UFID, or not have been reached at all, and a
+  // later one with its key, whatever UFID it has, have created a flow: the first one is not to change what the
+  // later one made. A flow of its own was not in its way: that would have been in the way of the later one, too.
   #findCreatedLater(batch: Batch): void {
-    if (onlyCreates(batch, this.#start, this.#end)) return;
+    const { states, errnos } = batch;
+    const isDoubtful =
+      errnos.subarray(this.#start, this.#end).includes(EEXIST) ||
+      states.subarray(this.#start, this.#end).includes(MessageState.lost);
+    if (!isDoubtful) return;
     this.#named.clear();
     for (let i = this.#end - 1; i >= this.#start; i--) {
       if (commandOf(batch, i) !== OVS_FLOW_CMD_NEW) continue;
@@ -254,7 +259,9 @@ export class Executor {
       const held = this.held.states[index];
       if (batch.states[index] === MessageState.lost) {
         this.readBack[index] = readBackOf(held);
-        if (verb === "put" && held === Held.match) this.#act(batch, index, "modify");
+        const isOvertaken = this.#createdLater.has(index);
+        if (verb === "put" && held === Held.match && !isOvertaken)
+          this.#act(batch, index, "modify");
         continue;
       }
       const isThere = held === Held.match || held === Held.same;
