@@ -36,6 +36,7 @@ type Options = {
   flows: number;
   textFlows: number;
   rounds: number;
+  rate: number;
   kernel: LabKernel;
   quick?: true;
   peers?: true;
@@ -65,6 +66,7 @@ const program = new Command("millrace bench")
   .option("--flows <N>", "flows of the comparison with the limit", count, 1_000_000)
   .option("--text-flows <N>", "lines of the text file", count, 1_000_000)
   .option("--rounds <N>", "rounds; medians are printed", count, 3)
+  .option("--rate <R>", "flows a second, of the part latency", count, 20_000)
   .addOption(new Option("--kernel <KERNEL>", "the lab").choices(LAB_KERNELS).default("auto"))
   .option("--quick", "little of everything, one round: shows that all of it works, proves nothing")
   .option(

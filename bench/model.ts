@@ -1,7 +1,7 @@
 import type { BatchLatency } from "../src/load/report.ts";
 
 /** The parts of the suite that are measured in a kernel with the datapath. */
-export const LAB_PARTS = ["sweep", "peers", "growth", "masks", "verbs", "dump"] as const;
+export const LAB_PARTS = ["sweep", "peers", "growth", "masks", "verbs", "dump", "latency"] as const;
 export type LabPart = (typeof LAB_PARTS)[number];
 
 /** Every part; the last ones run on the host itself and want no datapath. */
@@ -42,6 +42,8 @@ export type VariantId =
   | "dpctl-add"
   | "dpctl-start"
   | "dpctl-delete"
+  | "latency"
+  | `latency-${string}`
   | "dpctl-dump"
   | `dpctl-dump-${string}`
   | "verbs"

@@ -7,6 +7,7 @@ import type { Size } from "./size.ts";
 import { dump } from "./variants/dump.ts";
 import type { Files } from "./variants/files.ts";
 import { growth } from "./variants/growth.ts";
+import { latency } from "./variants/latency.ts";
 import { masks } from "./variants/masks.ts";
 import { peersPart } from "./variants/peers.ts";
 import { BEST, DATAPATH, MILLRACE, ours } from "./variants/programs.ts";
@@ -17,7 +18,7 @@ import { maskedLine, otherActions, writePacked } from "./work.ts";
 /** What each part runs. */
 const PART_VARIANTS: Readonly<
   Record<LabPart, (size: Size, files: Files, peers: Peers) => Variant[]>
-> = { sweep, peers: peersPart, growth, masks, verbs, dump };
+> = { sweep, peers: peersPart, growth, masks, verbs, dump, latency };
 
 /** Makes the files in `folder` that the wanted parts read, and says what is to be run. */
 export function makePlan(

@@ -16,9 +16,22 @@ export type Size = {
   readonly seed: number;
   readonly sweepSizes: readonly number[];
   readonly masks: readonly number[];
+  /** Flows a second, of the part `latency`. */
+  readonly rate: number;
+  readonly latencyFlows: number;
+  /** Flows of a batch there. */
+  readonly latencySizes: readonly number[];
 };
 
-export function fullSize(options: { flows: number; textFlows: number; rounds: number }): Size {
+/** What the command line says of it. */
+type SizeOptions = {
+  readonly flows: number;
+  readonly textFlows: number;
+  readonly rounds: number;
+  readonly rate: number;
+};
+
+export function fullSize(options: SizeOptions): Size {
   const { flows } = options;
   return {
     ...options,
@@ -29,18 +42,22 @@ export function fullSize(options: { flows: number; textFlows: number; rounds: nu
     seed: 0,
     sweepSizes: [1, 4, 16, 64, 256, 1024, 4096],
     masks: [1, 2, 4, 8, 16, 32, 64, 128, MASKS_MAX],
+    latencyFlows: Math.min(flows, 16_000),
+    latencySizes: [1, 4, 16, 64, 256, 1024, 4096],
   };
 }
 
 /** Little of everything: a check that all of it works. */
-export function quickSize(options: { flows: number; rounds: number }): Size {
+export function quickSize(options: Omit<SizeOptions, "textFlows">): Size {
   const flows = Math.min(options.flows, 20_000);
   return {
-    ...fullSize({ flows, textFlows: flows, rounds: options.rounds }),
+    ...fullSize({ ...options, flows, textFlows: flows }),
     dpctlFlows: Math.min(flows, 2000),
     pyrouteFlows: Math.min(flows, 200),
     sweepFlows: Math.min(flows, 8000),
     sweepSizes: [1, 16, 1024],
     masks: [1, 16, MASKS_MAX],
+    latencyFlows: Math.min(flows, 2000),
+    latencySizes: [1, 64, 1024],
   };
 }

@@ -3,6 +3,7 @@
  *
  *   limit flow DATAPATH FILE PER_DATAGRAM BYTES_PER_DATAGRAM DATAGRAMS_PER_CALL each|errors [sendmsg]
  *   limit route - FILE ...
+ *   limit latency DATAPATH FILE RATE FLOWS SIZE...
  *
  * FILE holds messages back to back: OVS_FLOW_CMD_NEW, or RTM_NEWROUTE. They are read a piece at a time
  * into memory that is used again, and stamped (family, datapath, sequence, flags), while the clock
@@ -11,6 +12,8 @@
  *
  * The file is sent three times: to warm memory up, to be counted, and once more for the latency of each
  * batch, since reading the clock may cost as much as a system call. Prints one line of JSON.
+ *
+ * `latency` is bench/lab/latency.ts: flows of the first piece, by size of batch, in an open and in a closed loop.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -217,7 +220,7 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static double at(double part) {
+static double at_part(double part) {
   if (!batches) return 0;
   long index = part * batches;
   return latencies[index < batches ? index : batches - 1] / 1e3;
@@ -230,7 +233,7 @@ struct tail {
 
 static struct tail tail(double part, long least) {
   struct tail said = {"null"};
-  if (batches >= least) snprintf(said.text, sizeof said.text, "%.1f", at(part));
+  if (batches >= least) snprintf(said.text, sizeof said.text, "%.1f", at_part(part));
   return said;
 }
 
@@ -239,12 +242,67 @@ static void reset(FILE *file) {
   else flush();
 }
 
+/* Sends flows in batches; a flow is as old as it says in bench/lab/latency.ts. Returns seconds. */
+static double loop(char *const *at, long total, long size, double interval) {
+  char *base = data;
+  flush();
+  batches = 0;
+  uint64_t started = now_ns();
+  for (long sent = 0; sent < total; sent += size) {
+    long end = sent + size < total ? sent + size : total;
+    data = at[sent];
+    long count = stamp(at[end] - at[sent], 0);
+    while (interval && now_ns() < started + (end - 1) * interval);
+    uint64_t before = now_ns();
+    send_piece(count, 0);
+    uint64_t now = now_ns();
+    for (long flow = sent; flow < end; flow++)
+      latencies[batches++] = now - (interval ? started + (uint64_t)(flow * interval) : before);
+  }
+  data = base;
+  qsort(latencies, batches, sizeof *latencies, compare);
+  return (now_ns() - started) / 1e9;
+}
+
+static int latency(FILE *file, double rate, long total, char **sizes, int count) {
+  static char *at[PIECE + 1];
+  if (total > PIECE) total = PIECE;
+  size_t length = fread(data, 1, PIECE_BYTES, file);
+  long found = 0;
+  for (at[0] = data; found < total; found++) {
+    if (at[found] + 16 > data + length) break;
+    char *next = at[found] + ((struct nlmsghdr *)at[found])->nlmsg_len;
+    if (next > data + length) break;
+    at[found + 1] = next;
+  }
+  latencies = malloc(PIECE * sizeof *latencies);
+  per_datagram = per_call = 64, bytes_max = 1 << 20;
+  loop(at, found, 64, 0);
+  printf("{\"seconds\":0,\"steps\":[");
+  for (int i = 0; i < count * 2; i++) {
+    long size = atol(sizes[i / 2]);
+    const char *kind = i % 2 ? "closed" : "open";
+    double seconds = loop(at, found, size, i % 2 ? 0 : 1e9 / rate);
+    printf("%s{\"id\":\"latency-c-%s-%ld\",\"name\":\"C, %s loop, batches of %ld\",\"flows\":%ld,"
+           "\"seconds\":%.6f,\"batchLatencyMicroseconds\":{\"p50\":%.1f,\"p90\":%.1f,"
+           "\"p99\":%s,\"p999\":%s,\"max\":%.1f}}",
+           i ? "," : "", kind, size, kind, size, found, seconds, at_part(0.5), at_part(0.9),
+           tail(0.99, 100).text, tail(0.999, 1000).text, latencies[batches - 1] / 1e3);
+  }
+  printf("]}\n");
+  flush();
+  return errors ? 1 : 0;
+}
+
 int main(int argc, char **argv) {
-  if (argc < 8) return fprintf(stderr, "usage: see limit.c\n"), 2;
+  int measures_latency = argc > 6 && !strcmp(argv[1], "latency");
+  if (argc < 8 && !measures_latency) return fprintf(stderr, "usage: see limit.c\n"), 2;
   route = !strcmp(argv[1], "route");
   datapath = route ? 0 : if_nametoindex(argv[2]);
-  per_datagram = atoi(argv[4]), bytes_max = atoi(argv[5]), per_call = atoi(argv[6]);
-  each = !strcmp(argv[7], "each");
+  if (!measures_latency) {
+    per_datagram = atoi(argv[4]), bytes_max = atoi(argv[5]), per_call = atoi(argv[6]);
+    each = !strcmp(argv[7], "each");
+  }
   iovecs = argc > 8 && !strcmp(argv[8], "sendmsg");
   FILE *file = fopen(argv[3], "r");
   if ((!route && !datapath) || !file || per_call > CALLS_MAX) FAIL(argv[3]);
@@ -257,6 +315,7 @@ int main(int argc, char **argv) {
     iov[i] = (struct iovec){replies[i], REPLY_BYTES};
     slots[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
   }
+  if (measures_latency) return latency(file, atof(argv[4]), atol(argv[5]), argv + 6, argc - 6);
   install(file, 0, 0, 0);
   long total = flows;
   reset(file);
@@ -276,8 +335,8 @@ int main(int argc, char **argv) {
   if (batches)
     printf(",\"batchLatencyMicroseconds\":{\"p50\":%.1f,\"p90\":%.1f,\"p99\":%s,\"p999\":%s,"
            "\"max\":%.1f}",
-           at(0.5), at(0.9), tail(0.99, 100).text, tail(0.999, 1000).text,
-           latencies[batches - 1] / 1e3);
+           at_part(0.5), at_part(0.9), tail(0.99, 100).text,
+           tail(0.999, 1000).text, latencies[batches - 1] / 1e3);
   printf("}\n");
   return failed ? 1 : 0;
 }

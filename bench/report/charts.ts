@@ -44,8 +44,50 @@ export function chartsOf(figures: Figures): Chart[] {
   if (figuresOf("growth").some(({ tenths }) => tenths !== undefined))
     charts.push(growth(figuresOf("growth")));
   if (figuresOf("masks").length > 0) charts.push(masks(figuresOf("masks")));
+  if (figuresOf("latency").length > 0) charts.push(flowLatency(figuresOf("latency")));
   return charts;
 }
+
+/** Ids of figures of the part `latency`: the loop, and the size of a batch. */
+const LATENCY_ID = /^latency-(c-)?(open|closed)-(\d+)$/;
+
+function flowLatency(figures: readonly Figure[]): Chart {
+  const measured = figures.flatMap((figure) => {
+    const [, isC, loop = "", size = ""] = LATENCY_ID.exec(figure.id) ?? [];
+    const program = isC === undefined ? ("millrace" as const) : ("C" as const);
+    return loop === "" ? [] : [{ figure, program, loop, size: Number(size) }];
+  });
+  const sizes = [...new Set(measured.map(({ size }) => size))].toSorted((a, b) => a - b);
+  const series = (["millrace", "C"] as const).flatMap((program) =>
+    (["open", "closed"] as const).flatMap((loop) =>
+      (["p50", "p99"] as const).map((percentile): Series => {
+        const valueAt = (size: number): number | null =>
+          measured.find(
+            (found) => found.program === program && found.loop === loop && found.size === size,
+          )?.figure.latency?.[percentile] ?? null;
+        return {
+          label: `${program}, ${loop} loop, ${percentile}`,
+          colours: PROGRAM_COLOURS[program],
+          dash: LATENCY_DASHES[loop][percentile],
+          values: sizes.map(valueAt),
+        };
+      }),
+    ),
+  );
+  return {
+    id: "flow-latency",
+    title: "What a flow waits for its ack",
+    note: "Open loop: from when the flow was to be sent, at a fixed rate, whether or not the sender kept up. Closed loop: from the send of its batch, when the one before had been answered.",
+    x: { label: "flows a batch", values: sizes, log: true },
+    y: { label: "µs a flow waits", log: true },
+    series: series.filter(({ values }) => values.some((value) => value !== null)),
+  };
+}
+
+const LATENCY_DASHES = {
+  open: { p50: [], p99: [12, 4] },
+  closed: { p50: [3, 4], p99: [1, 4] },
+} as const;
 
 function sizesOf(figures: readonly Figure[]): number[] {
   const sizes = new Set(figures.map(({ packing }) => packing?.perDatagram ?? 0));

@@ -14,7 +14,10 @@ import { results, run } from "./support.ts";
 const folder = mkdtempSync(join(tmpdir(), "millrace-test-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const size = { ...fullSize({ flows: 200, textFlows: 200, rounds: 1 }), dpctlFlows: 100 };
+const size = {
+  ...fullSize({ flows: 200, textFlows: 200, rounds: 1, rate: 20_000 }),
+  dpctlFlows: 100,
+};
 
 test("OVS's library is to leave the flows of its neighbours, and reads them as text", () => {
   const peers = { ...NO_PEERS, dpif: "/dpif", dpctl: true };

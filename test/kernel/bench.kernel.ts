@@ -21,11 +21,16 @@ const FLOWS = 500;
 const LIMIT = buildLimit(folder);
 if ("missing" in LIMIT) console.error(`the C program is left out: ${LIMIT.missing}`);
 
+const SIZE = {
+  ...quickSize({ flows: FLOWS, rounds: 1, rate: 20_000 }),
+  sweepSizes: [16],
+  masks: [3],
+};
+
 /** Every part of the suite with few flows, each program once: a process takes seconds here. */
 function smallPlan(): Plan {
-  const size = { ...quickSize({ flows: FLOWS, rounds: 1 }), sweepSizes: [16], masks: [3] };
   const program = "value" in LIMIT ? LIMIT.value : undefined;
-  const plan = makePlan(folder, LAB_PARTS, size, { ...NO_PEERS, dpctl: HAS_DPCTL, limit: program });
+  const plan = makePlan(folder, LAB_PARTS, SIZE, { ...NO_PEERS, dpctl: HAS_DPCTL, limit: program });
   // Of the sweep a variant a transport.
   const all = plan.variants.filter(
     ({ part, packing: shape }) => part !== "sweep" || shape?.ack === "errors",
@@ -70,9 +75,12 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   const own = new Set(runs.map(({ part, name }) => `${part}: ${name}`));
   const ofOvs = "peers: C in the shape of nl_transact_multiple";
   expect(own.has(ofOvs)).toBe("value" in LIMIT);
-  // One variant gives a run a verb; each of the others gives one.
-  const verbs = plan.variants.filter(({ id }) => id === "verbs").length;
-  expect(own.size).toBe(plan.variants.length - verbs + 5 * verbs);
+  // Some variants give a run a verb, or a size of batch and a loop; each of the others gives one.
+  const runsOf = ({ id }: Variant): number => {
+    if (id === "verbs") return 5;
+    return id === "latency" || id === "latency-c" ? 2 * SIZE.latencySizes.length : 1;
+  };
+  expect(own.size).toBe(plan.variants.reduce((sum, variant) => sum + runsOf(variant), 0));
   for (const run of runs) expect(run.wholeSeconds).toBeGreaterThan(0);
   // The runs of one process have one figure between them.
   const processes = new Set(runs.map((run) => run.wholeSeconds ?? 0));
