@@ -1,3 +1,4 @@
+import { ACTIONS } from "../flow/action/table.ts";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { monotonicMs } from "../sys/clock.ts";
@@ -9,7 +10,14 @@ import type { Family } from "./family.ts";
 import { dumpExactKey, readExactKey } from "./flow-match.ts";
 import { headOf, ovsAttributes } from "./ovs-message.ts";
 import { FRAME_LEAST, putHeaders } from "./packet-headers.ts";
-import { attributesOf, genericMessage, type Request, u32Of, written } from "./wire.ts";
+import {
+  type Attributes,
+  attributesOf,
+  genericMessage,
+  type Request,
+  u32Of,
+  written,
+} from "./wire.ts";
 
 /** Passes of a packet through the table (OVS_RECURSION_LIMIT, and what is deferred). */
 const PASSES_MAX = 10;
@@ -129,11 +137,7 @@ export class PacketFamily implements Family {
         this.#execute(dp, { ...packet }, payload);
         return true;
       case A.OVS_ACTION_ATTR_SAMPLE:
-        // All or none: what is between is a matter of luck, which a test has no use for.
-        if (u32Of(inside, A.OVS_SAMPLE_ATTR_PROBABILITY) === PROBABILITY_MAX) {
-          const list = inside.get(A.OVS_SAMPLE_ATTR_ACTIONS);
-          if (list !== undefined) this.#execute(dp, { ...packet }, list);
-        }
+        this.#sample(dp, packet, inside);
         return true;
       case A.OVS_ACTION_ATTR_METER:
         count(dp, packet, numberOf(payload));
@@ -141,8 +145,16 @@ export class PacketFamily implements Family {
       case A.OVS_ACTION_ATTR_DROP:
         return false;
       default:
-        throw new NotSupportedError(`action ${type} on packets in a kernel in memory`, undefined);
+        throw notModelled(ACTIONS.find((action) => action.type === type)?.name ?? String(type));
     }
+  }
+
+  // All or none: what is between is a matter of luck, which a test has no use for.
+  #sample(dp: DatapathState, packet: Packet, inside: Attributes): void {
+    const probability = u32Of(inside, A.OVS_SAMPLE_ATTR_PROBABILITY) ?? 0;
+    if (probability !== 0 && probability !== PROBABILITY_MAX) throw notModelled("sample");
+    const list = inside.get(A.OVS_SAMPLE_ATTR_ACTIONS);
+    if (probability > 0 && list !== undefined) this.#execute(dp, { ...packet }, list);
   }
 
   #toUserspace(dp: DatapathState, packet: Packet, payload: Uint8Array): void {
@@ -195,6 +207,10 @@ export class PacketFamily implements Family {
     });
     if (portId === 0 || !this.#kernel.upcall(portId, message)) dp.lost++;
   }
+}
+
+function notModelled(action: string): NotSupportedError {
+  return new NotSupportedError(`the action ${action} on packets, in a kernel in memory`, undefined);
 }
 
 function numberOf(payload: Uint8Array): number {

@@ -30,9 +30,12 @@ export type Attributes = ReadonlyMap<number, Uint8Array>;
 const MESSAGE_MAX = 256 << 10;
 const WRITER = new AttributeWriter(new PinnedMemory(MESSAGE_MAX));
 
-/** Bytes that are written as attributes. */
+const PART_WRITER = new AttributeWriter(new PinnedMemory(MESSAGE_MAX));
+
+/** Bytes that are written as attributes. `write` must not ask for others meanwhile. */
 export function written(write: (writer: AttributeWriter) => void): Uint8Array {
-  const writer = new AttributeWriter(new PinnedMemory(MESSAGE_MAX));
+  const writer = PART_WRITER;
+  writer.reset(0, MESSAGE_MAX);
   write(writer);
   return writer.memory.u8.slice(0, writer.position);
 }

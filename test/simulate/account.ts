@@ -29,16 +29,21 @@ export function checkAccount(
   must(said.length === lines.length, () => `${lines.length} lines, ${said.length} said to be done`);
   const now = world.state === undefined ? undefined : statesOf(world.state.table);
   if (now !== undefined) checkLast(history, now, lines, said);
+  const counts = new Map<string, number>();
+  for (const { meaning } of lines) counts.set(meaning.match, (counts.get(meaning.match) ?? 0) + 1);
+  const touched = touchedByOthers(history);
   for (const [i, line] of lines.entries()) {
     const own = said[i];
     if (own === undefined) continue;
     checkLine(history, line, own);
     const { match } = line.meaning;
-    const isAlone = lines.every((other, j) => j === i || other.meaning.match !== match);
-    const isTouched = history.events.some((event) => event.byOther && event.match === match);
-    if (!isAlone || isTouched || now === undefined) continue;
+    if ((counts.get(match) ?? 0) > 1 || touched.has(match) || now === undefined) continue;
     checkAlone(history.start.get(match), now.get(match), line, own);
   }
+}
+
+function touchedByOthers({ events }: History): ReadonlySet<string> {
+  return new Set(events.filter(({ byOther }) => byOther).map(({ match }) => match));
 }
 
 // Nothing is sent twice: there is a request of each kind for each line, at most.
@@ -84,11 +89,18 @@ function checkEvents(
   lines: readonly Line[],
   said: readonly Said[] | undefined,
 ): void {
+  const asking = new Map<string, Line[]>();
+  for (const [i, line] of lines.entries()) {
+    const state = said?.[i]?.state;
+    if (state === "rejected" || state === "refused") continue;
+    const { match } = line.meaning;
+    const others = asking.get(match);
+    if (others === undefined) asking.set(match, [line]);
+    else others.push(line);
+  }
   for (const { match, change, after, byOther } of history.events) {
     if (byOther) continue;
-    const asked = lines.some(({ verb, meaning }, i) => {
-      const state = said?.[i]?.state;
-      if (state === "rejected" || state === "refused" || meaning.match !== match) return false;
+    const asked = asking.get(match)?.some(({ verb, meaning }) => {
       if (change === "put") return CREATES.has(verb) && meaning.actions === after?.actions;
       if (change === "actions") {
         return (verb === "put" || verb === "modify") && meaning.actions === after?.actions;
@@ -96,7 +108,7 @@ function checkEvents(
       return verb === "delete";
     });
     must(
-      asked,
+      asked === true,
       () =>
         `${change} of ${match} to ${after?.actions}, which no line asked for that is not rejected`,
     );
@@ -141,9 +153,7 @@ function checkLast(
   lines: readonly Line[],
   said: readonly Said[],
 ): void {
-  const touched = new Set(
-    history.events.filter(({ byOther }) => byOther).map(({ match }) => match),
-  );
+  const touched = touchedByOthers(history);
   const decided = new Set<string>();
   for (let i = lines.length - 1; i >= 0; i--) {
     const [line, own] = [lines[i], said[i]];

@@ -50,6 +50,7 @@ export class History {
   readonly start: ReadonlyMap<string, FlowState>;
   readonly events: FlowEvent[] = [];
   readonly requests: FlowRequest[] = [];
+  readonly #states = new Map<string, (FlowState | undefined)[]>();
   /** Another program acts now. */
   byOther = false;
   /** A flush was asked for. */
@@ -64,6 +65,9 @@ export class History {
     const isGone = change === "removed" || change === "flushed";
     const after = isGone ? undefined : stateOf(flow);
     this.events.push({ match, change, after, byOther: this.byOther });
+    const states = this.#states.get(match);
+    if (states === undefined) this.#states.set(match, [after]);
+    else states.push(after);
   }
 
   onFlowRequest({ bytes }: Request, errno: number): void {
@@ -81,8 +85,7 @@ export class History {
 
   /** Every state that a flow had since then, its first one too; undefined where it was not there. */
   statesOf(match: string): (FlowState | undefined)[] {
-    const own = this.events.filter((event) => event.match === match);
-    return [this.start.get(match), ...own.map(({ after }) => after)];
+    return [this.start.get(match), ...(this.#states.get(match) ?? [])];
   }
 
   /** Requests with a command. */

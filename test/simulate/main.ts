@@ -9,7 +9,7 @@ import { shrink } from "./shrink.ts";
 
 const VIOLATIONS_MOST = 10;
 /** Seeds after which every module is loaded, and has made what it keeps. */
-const WARM = 300;
+const WARM = 40;
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
@@ -40,6 +40,7 @@ for (; seed < from + most && Date.now() < end && violations < VIOLATIONS_MOST; s
   const { found } = await runPlan(plan);
   if (seed === from + WARM) beginRecycling();
   recycle();
+  if (seed - from < WARM) Bun.gc(true);
   if (found === undefined) continue;
   violations++;
   const [small, wrong] = await shrink(plan, found);
