@@ -74,6 +74,7 @@ const INTERRUPTED: SyncResult = {
   conflicts: [],
   planned: 0,
   differing: null,
+  rolledBack: null,
 };
 
 // A set without some of its flows is another set, and syncing it would delete those.

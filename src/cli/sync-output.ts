@@ -29,6 +29,11 @@ function printCounts(result: SyncResult, goal: string): void {
   ];
   writeOut(`${goal}: ${parts.join(", ")}; ${counted(result.sent, "request")} sent\n`);
   for (const { code, reason, text } of result.errors) writeOut(`  (${code}) ${reason}: ${text}\n`);
+  if (result.rolledBack !== null) {
+    const { sent, failed } = result.rolledBack;
+    const left = failed === 0 ? "" : `; ${count(failed)} failed`;
+    writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
+  }
   if (result.differing === 0) writeOut("verified: the datapath holds the wanted flows\n");
   else if (result.differing !== null) {
     writeOut(`read again: ${counted(result.differing, "flow")} not as wanted\n`);

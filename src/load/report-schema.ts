@@ -70,12 +70,23 @@ const REPORT: Members<Omit<LoadReport, "endCause">> = {
   },
 };
 
+const COUNTS = (names: readonly string[]): Schema => ({
+  ...objectOf(Object.fromEntries(names.map((name) => [name, COUNT]))),
+  type: ["object", "null"],
+});
+
+/** What `--verify` and `--on-error rollback` add to a report. */
+const ASKED_FOR = {
+  verification: COUNTS(["wanted", "held", "equal", "missing", "different", "extra", "foreign"]),
+  rolledBack: COUNTS(["sent", "failed"]),
+};
+
 /** The JSON Schema (draft 2020-12) of a load's report as JSON, which is that of a dry run, too. */
 export function loadReportSchema(): Schema {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "The report of a load of flows",
-    ...objectOf(REPORT, optional(REPORT, ["endErrno"])),
+    ...objectOf({ ...REPORT, ...ASKED_FOR }, optional(REPORT, ["endErrno"])),
   };
 }
 

@@ -12,6 +12,8 @@ import type { Plan } from "./plan.ts";
 export type SyncOptions = {
   /** Whose the flows are that are put. Nobody's by default. */
   readonly owner?: string;
+  /** Flows that are put are named as they are: they were in a kernel before. */
+  readonly keepNames?: boolean;
   /** Ends the sync as a load: nothing is thrown, `ended` is `interrupted`, and what was sent is counted. */
   readonly signal?: AbortSignal;
   /** Called when flows were settled, with how many of all that the plan sends. */
@@ -57,7 +59,10 @@ export async function carryOut(
 ): Promise<SyncReport> {
   const run = new SyncRun(target, options, countOf(plan));
   const deleted = await run.load(flowsAt(held, plan.deletesFirst), DELETE);
-  const added = await run.load(inLoadOrder(wanted, plan.adds), { mode: "put" });
+  const added = await run.load(inLoadOrder(wanted, plan.adds), {
+    mode: "put",
+    keepNames: options.keepNames === true,
+  });
   const changed = await run.load(changedFlows(plan, wanted, held), CHANGE);
   const deletedLast = run.isSound ? await run.load(flowsAt(held, plan.deletes), DELETE) : 0;
   return {

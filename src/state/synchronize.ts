@@ -2,9 +2,10 @@ import { Flow } from "../flow/flow.ts";
 import { newFlowParts } from "../flow/parts.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
 import { MillraceError } from "../sys/errors.ts";
-import type { FlowTable } from "./flow-table.ts";
+import { FlowTable } from "./flow-table.ts";
 import { type Conflict, type Plan, planSync, type PlanOptions } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
+import { takeBack } from "./rollback.ts";
 import { carryOut, countOf, type SyncOptions, type SyncReport } from "./sync.ts";
 
 /** How a datapath is brought to a wanted set of flows. */
@@ -18,6 +19,8 @@ export type SynchronizeOptions = PlanOptions &
     readonly allowEmpty?: boolean;
     /** Reads the datapath once more at the end, and compares. */
     readonly verify?: boolean;
+    /** Where a flow fails, or the sync ends before its time, what it did is taken back. */
+    readonly rollback?: boolean;
     /** Is shown the plan before anything is sent. */
     readonly onPlan?: (plan: Plan, held: FlowTable) => void;
   };
@@ -40,6 +43,8 @@ export type SyncResult = SyncReport & {
   readonly planned: number;
   /** With `verify`: flows that are not as wanted; null where it was not looked. */
   readonly differing: number | null;
+  /** With `rollback`, after a failure: requests that took back what was done, and how many of them failed. */
+  readonly rolledBack: { readonly sent: number; readonly failed: number } | null;
 };
 
 const MAX_CHANGE = 50;
@@ -69,12 +74,38 @@ export async function synchronize(
     .slice(0, CONFLICTS_MAX)
     .map((conflict) => inWords(conflict, wanted, held));
   if (conflicts.length > 0 || options.dryRun === true) {
-    return { ...nothingSent(plan), conflicts, planned, differing: null };
+    return { ...nothingSent(plan), conflicts, planned, differing: null, rolledBack: null };
   }
   refuseMuch(plan, options.maxChange ?? MAX_CHANGE, target.datapath.name);
   const report = await carryOut(plan, wanted, held, target, options);
+  const isDone = report.ended === "complete" && report.failed + report.unknown === 0;
+  const rolledBack =
+    isDone || options.rollback !== true ? null : await undo(target, plan, wanted, held);
   const differing = options.verify === true ? differingOf(wanted, target, options) : null;
-  return { ...report, conflicts, planned, differing };
+  return { ...report, conflicts, planned, differing, rolledBack };
+}
+
+// What a plan touches, whatever of it was done.
+async function undo(
+  target: LoadTarget,
+  plan: Plan,
+  wanted: FlowTable,
+  held: FlowTable,
+): Promise<SyncResult["rolledBack"]> {
+  const touched = new FlowTable();
+  const view = newFlowParts();
+  const add = (table: FlowTable, numbers: readonly number[]): void => {
+    for (const number of numbers) touched.put(table.read(number, view));
+  };
+  add(held, plan.deletesFirst);
+  add(wanted, plan.adds);
+  add(
+    wanted,
+    plan.changes.map((change) => change.wanted),
+  );
+  add(held, plan.deletes);
+  const { sent, failed, unknown } = await takeBack(target, held, touched);
+  return { sent, failed: failed + unknown };
 }
 
 /** @throws MillraceError `TOO_MUCH_CHANGE` */

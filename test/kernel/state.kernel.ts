@@ -295,3 +295,63 @@ test("what only looks sends no request that changes anything, as an interface th
   // The tap hears what changes something: a load, and ovs-dpctl, which sets a datapath that it only shows.
   expect(heard("load", fileOf("more.txt", sample(1, 77)), ...of).length).toBeGreaterThan(0);
 });
+
+testUnless(NO_DPCTL)(
+  "a load takes back exactly what it did, where a flow fails; changed actions are put back",
+  () => {
+    using dp = new TestDatapath("st9");
+    const mine = Array.from({ length: 100 }, (_, i) => sampleLine(i));
+    millrace(["load", fileOf("mine.txt", mine.join("\n")), "--dp", dp.name]);
+    // By its key, with bits that are not matched: it has to have that name again.
+    const keyed = "in_port(2),eth(),eth_type(0x0800),ipv4(src=10.1.2.3/255.0.0.0,frag=no)";
+    witness("ovs-dpctl", "add-flow", dp.name, keyed, "2");
+    const before = dpctl(dp.name);
+    const lines = [
+      ...mine.slice(0, 50).map((line) => line.replace(/2$/, "1")),
+      ...Array.from({ length: 50 }, (_, i) => sampleLine(1000 + i)),
+      `delete ${mine[70]?.split(" ")[0]}`,
+      // Covered by a flow that is there.
+      "in_port(2),eth(),eth_type(0x0800),ipv4(src=10.9.0.0/16,frag=no) 1",
+      sampleLine(5000),
+    ];
+    const file = fileOf("half.txt", lines.join("\n"));
+    const load = ["load", file, "--dp", dp.name, "--batch-flows", "10", "--json"];
+    const { exitCode, stdout } = millrace([...load, "--on-error", "rollback"]);
+    const report = JSON.parse(stdout);
+    expect([exitCode, report.ended, report.rolledBack.failed]).toEqual([1, "stopped", 0]);
+    expect(report.rolledBack.sent).toBeGreaterThanOrEqual(101);
+    expect(dpctl(dp.name)).toEqual(before);
+    // Without it what was done stays.
+    expect(millrace([...load, "--on-error", "stop"]).exitCode).toBe(1);
+    expect(dpctl(dp.name)).not.toEqual(before);
+  },
+);
+
+test("load --verify tells what the datapath has, and lacks, by a dump", () => {
+  using dp = new TestDatapath("st10");
+  const file = fileOf("verified.txt", sample(200));
+  const load = ["load", file, "--dp", dp.name, "--verify"];
+  const first = millrace(load);
+  expect([first.exitCode, first.stdout]).toEqual([
+    0,
+    expect.stringContaining("verified by a dump: 200 of 200 flows there, with their actions"),
+  ]);
+  // A line that puts the same flow once more is what counts.
+  const twice = fileOf("twice.txt", `${sample(200)}${sampleLine(3).replace(/2$/, "1")}\n`);
+  expect(millrace(["load", twice, "--dp", dp.name, "--verify"]).exitCode).toBe(0);
+  const { exitCode, stdout } = millrace([
+    ...load,
+    "--mode",
+    "add",
+    "--tolerate",
+    "EEXIST",
+    "--json",
+  ]);
+  expect([exitCode, JSON.parse(stdout).verification]).toMatchObject([
+    1,
+    { equal: 199, different: 1 },
+  ]);
+  expect(millrace(load, "").exitCode).toBe(0);
+  const piped = millrace(["load", "-", "--dp", dp.name, "--verify"], sample(1));
+  expect([piped.exitCode, piped.stderr]).toEqual([2, expect.stringContaining("give a file")]);
+});

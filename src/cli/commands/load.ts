@@ -1,17 +1,19 @@
 import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
-import { pathSource, standardInput } from "../../format/source.ts";
+import { type ByteSource, pathSource, standardInput } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import type { WorkerCount } from "../../load/file-feed.ts";
 import type { FlowException } from "../../load/outcome.ts";
 import { type LoadReport, verdictOf } from "../../load/report.ts";
 import { type Batching, completeBatching, DEFAULT_BATCHING } from "../../load/send/batching.ts";
+import type { LoadTarget } from "../../load/send/connection.ts";
 import { startLoad } from "../../load/start-load.ts";
 import type { AckMode, Transport } from "../../netlink/transactor.ts";
 import type { FlowVerb } from "../../ovs/flow-request.ts";
 import { errnoNumber } from "../../sys/errno.ts";
 import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
+import type { AfterLoad } from "../after-load.ts";
 import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { EXIT_OF, UsageError } from "../exit.ts";
@@ -37,7 +39,8 @@ type Options = {
   dp?: string;
   format: FlowFormat | "auto";
   mode: FlowVerb;
-  onError: "continue" | "stop";
+  onError: "continue" | "stop" | "rollback";
+  verify?: true;
   tolerate: ReadonlySet<number>;
   ack: AckMode;
   transport: Transport;
@@ -91,8 +94,11 @@ export function loadCommand(): Command {
         .default("put"),
     )
     .addOption(
-      new Option("--on-error <WHAT>", "after a flow fails, go on, or stop behind its batch")
-        .choices(["continue", "stop"])
+      new Option(
+        "--on-error <WHAT>",
+        "after a flow fails, go on, or stop behind its batch; rollback: and take back what was done",
+      )
+        .choices(["continue", "stop", "rollback"])
         .default("continue"),
     )
     .addOption(
@@ -115,6 +121,7 @@ export function loadCommand(): Command {
     .option(...OWNER_OPTION)
     .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
     .option("--force", "load also where ovs-vswitchd runs the datapath")
+    .option("--verify", "dump the datapath at the end, and compare it with FILE")
     .option("--dry-run", "parse, validate and encode; send nothing")
     .option("--any-port", "with --dry-run: take any name for one of a port")
     .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
@@ -166,6 +173,7 @@ async function run(file: string, options: Options): Promise<void> {
   using place = kernel?.openTarget(options.dp ?? "");
   const target = options.dryRun || place === undefined ? "dry" : place.target;
   if (target !== "dry") kernel?.checkOwner(target, options.force === true);
+  const after = target === "dry" ? undefined : await afterLoad(target, source, options);
   if (typed) askForFlows();
   const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format } = options;
   const report = await startLoad(
@@ -177,7 +185,7 @@ async function run(file: string, options: Options): Promise<void> {
       owner,
       workers,
       tolerate: [...tolerate],
-      onError,
+      onError: onError === "rollback" ? "stop" : onError,
       batching: batchingOf(options),
       signal: signals.signal,
       onProgress: bar.update,
@@ -188,13 +196,33 @@ async function run(file: string, options: Options): Promise<void> {
     },
   );
   bar[Symbol.dispose]();
+  const more = await after?.end(report);
   // A thrown value is none for JSON, and the reason says what it was.
-  if (options.json) printJson({ ...report, endCause: undefined });
-  else printReport(report, file, options);
+  if (options.json) printJson({ ...report, endCause: undefined, ...more });
+  else {
+    printReport(report, file, options);
+    after?.print();
+  }
   for (const note of report.withoutThreads) complain(note);
   // What says why stands beside the report, in whatever form that is.
   if (report.endReason !== "") complain(report.endReason);
   process.exitCode = EXIT_OF[verdictOf(report)];
+  if (process.exitCode === EXIT_OF.applied && after?.isAsWanted === false) {
+    process.exitCode = EXIT_OF.partly;
+  }
+}
+
+// What it takes to look at the datapath once more is loaded only where that is asked for.
+async function afterLoad(
+  target: LoadTarget,
+  source: ByteSource,
+  { onError, verify, mode, ufid, owner = "", format }: Options,
+): Promise<AfterLoad | undefined> {
+  const rollback = onError === "rollback";
+  if (!rollback && verify === undefined) return undefined;
+  const { AfterLoad } = await import("../after-load.ts");
+  const told = { mode, ufid, owner };
+  return new AfterLoad(target, source, { rollback, verify: verify === true, told, format });
 }
 
 /** @throws UsageError where options contradict one another, or the goal is missing */
@@ -202,6 +230,13 @@ function refuseConflicts(options: Options): void {
   const { dp, dryRun, workers, transport } = options;
   if (dp === undefined && dryRun === undefined) {
     throw new UsageError("--dp NAME is missing (or --dry-run, to send nothing)");
+  }
+  if (dryRun && (options.verify || options.onError === "rollback")) {
+    const option = options.verify ? "--verify" : "--on-error rollback";
+    throw new UsageError(`${option} wants a datapath, and --dry-run sends nothing`);
+  }
+  if (options.verify && (options.mode === "delete" || options.mode === "modify")) {
+    throw new UsageError("--verify compares flows that are put or added");
   }
   if (options.anyPort && !dryRun) {
     throw new UsageError("--any-port is for --dry-run: a datapath has names of its own");

@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { portNames } from "../../ovs/vport.ts";
 import type { FlowTable } from "../../state/flow-table.ts";
 import type { Plan } from "../../state/plan.ts";
@@ -26,6 +26,7 @@ type Options = {
   maxChange: number;
   dryRun?: true;
   verify?: true;
+  onError: "stop" | "rollback";
   force?: true;
   json?: true;
 };
@@ -60,6 +61,14 @@ export function syncCommand(): Command {
         50,
       )
       .option("--dry-run", "print what would be sent, as a diff, and send nothing")
+      .addOption(
+        new Option(
+          "--on-error <WHAT>",
+          "stop deletes nothing more; rollback takes back what was done",
+        )
+          .choices(["stop", "rollback"])
+          .default("stop"),
+      )
       .option("--verify", "read the datapath again at the end, and compare")
       .option("--force", "sync also where ovs-vswitchd runs the datapath")
       .option("--json", "one JSON document")
@@ -97,6 +106,7 @@ async function run(file: string, options: Options): Promise<void> {
     maxChange: options.maxChange,
     dryRun: options.dryRun === true,
     verify: options.verify === true,
+    rollback: options.onError === "rollback",
     signal: signals.signal,
     onPlan,
     ...(previous === undefined ? {} : { previous }),

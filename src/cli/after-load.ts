@@ -1,0 +1,112 @@
+import type { PortNames } from "../flow/ports.ts";
+import type { ByteSource } from "../format/source.ts";
+import type { FlowFormat } from "../format/detect.ts";
+import type { LoadReport } from "../load/report.ts";
+import { verdictOf } from "../load/report.ts";
+import type { LoadTarget } from "../load/send/connection.ts";
+import { type StartOptions, startLoad } from "../load/start-load.ts";
+import { portNames } from "../ovs/vport.ts";
+import { FlowTable } from "../state/flow-table.ts";
+import { readDatapath } from "../state/read-table.ts";
+import { takeBack } from "../state/rollback.ts";
+import { type Verification, verifyFlows } from "../state/verify.ts";
+import { UsageError } from "./exit.ts";
+import { count, counted, writeOut } from "./output.ts";
+
+// What a load does when it has ended: it takes itself back after a failure, or compares the datapath with its file.
+
+/** What is asked of it. */
+type AfterLoadOptions = {
+  readonly rollback: boolean;
+  readonly verify: boolean;
+  /** How the file was loaded: it is read once more in the same way. */
+  readonly told: Pick<StartOptions, "mode" | "owner" | "ufid">;
+  readonly format: FlowFormat | "auto";
+};
+
+/** What it found and did; null where it was not asked, or had no cause. */
+type AfterLoadReport = {
+  readonly verification: Verification | null;
+  readonly rolledBack: { readonly sent: number; readonly failed: number } | null;
+};
+
+/** Made before a load, and asked after it. */
+export class AfterLoad {
+  readonly #target: LoadTarget;
+  readonly #source: ByteSource;
+  readonly #options: AfterLoadOptions;
+  readonly #before: FlowTable | undefined;
+  #report: AfterLoadReport = { verification: null, rolledBack: null };
+
+  /** @throws UsageError where the input cannot be read once more; MillraceError `UNSOUND_DUMP` */
+  constructor(target: LoadTarget, source: ByteSource, options: AfterLoadOptions) {
+    if (source.reopen === undefined) {
+      const option = options.rollback ? "--on-error rollback" : "--verify";
+      throw new UsageError(`${option} reads its input twice: give a file, not ${source.name}`);
+    }
+    this.#target = target;
+    this.#source = source;
+    this.#options = options;
+    this.#before = options.rollback ? readDatapath(target.datapath) : undefined;
+  }
+
+  /** Whether the datapath was found to hold the flows of the file; undefined where nobody looked. */
+  get isAsWanted(): boolean | undefined {
+    const found = this.#report.verification;
+    return found === null ? undefined : found.missing + found.different === 0;
+  }
+
+  /** Looks at what the load did. @returns what was found, and done */
+  async end(report: LoadReport): Promise<AfterLoadReport> {
+    this.#report = await this.#end(report);
+    return this.#report;
+  }
+
+  async #end(report: LoadReport): Promise<AfterLoadReport> {
+    const { verify, told } = this.#options;
+    if (this.#before !== undefined && verdictOf(report) !== "applied") {
+      const touched = await this.#flows(report.lines);
+      const { sent, failed, unknown } = await takeBack(this.#target, this.#before, touched);
+      return { verification: null, rolledBack: { sent, failed: failed + unknown } };
+    }
+    if (!verify) return { verification: null, rolledBack: null };
+    const wanted = await this.#flows(report.lines);
+    const { owner = "" } = told;
+    const verification = verifyFlows(this.#target.datapath, wanted, { owner });
+    return { verification, rolledBack: null };
+  }
+
+  /** The flows of the input up to a line: those that a load of it may have touched. */
+  async #flows(lines: number): Promise<FlowTable> {
+    const source = this.#source.reopen?.();
+    if (source === undefined)
+      throw new UsageError(`${this.#source.name} changed while it was read`);
+    const ports: PortNames = portNames(this.#target.datapath);
+    const { told, format } = this.#options;
+    const table = new FlowTable();
+    const onFlow: StartOptions["onFlow"] = (flow, _, line) => {
+      if (line <= lines) table.put(flow);
+    };
+    await startLoad("dry", { source, format }, { ...told, ports, onFlow });
+    return table;
+  }
+
+  /** Prints what was found, and done. */
+  print(): void {
+    const { verification, rolledBack } = this.#report;
+    if (verification !== null) {
+      const { wanted, equal, missing, different } = verification;
+      const parts = [
+        `${count(equal)} of ${counted(wanted, "flow")} there, with their actions`,
+        ...(missing > 0 ? [`${count(missing)} missing`] : []),
+        ...(different > 0 ? [`${count(different)} with other actions`] : []),
+      ];
+      writeOut(`verified by a dump: ${parts.join(", ")}\n`);
+    }
+    if (rolledBack !== null) {
+      const { sent, failed } = rolledBack;
+      const left = failed === 0 ? "" : `; ${count(failed)} failed`;
+      writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
+    }
+  }
+}
