@@ -40,10 +40,12 @@ export class DocumentRun implements Disposable {
    * @returns what it printed
    */
   run(block: Block): string {
-    const name = `block-${block.line}.${block.language}`;
+    const isTest = block.text.includes('from "bun:test"');
+    const name = `block-${block.line}${isTest ? ".test" : ""}.${block.language}`;
     const path = join(this.#folder, name);
     writeFileSync(path, block.text);
-    const command = block.language === "ts" ? `bun ${path}` : `/bin/sh -e ${path}`;
+    const command =
+      block.language === "ts" ? `bun ${isTest ? "test " : ""}${path}` : `/bin/sh -e ${path}`;
     const { exitCode, stdout } = Bun.spawnSync(
       [...this.#around, "/bin/sh", "-c", `exec ${command} 2>&1`],
       {
