@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { temporaryFolder } from "../../src/lab/trust.ts";
+import { FETCH_TIMEOUT_MS } from "../lab/harness.ts";
 import { limit } from "../runner/limit.ts";
 import { ROOT } from "../source.ts";
 import { type Block, blocksOf, isProgram } from "./blocks.ts";
@@ -54,7 +55,8 @@ export class DocumentRun implements Disposable {
         env: this.#environment,
         stdin: "ignore",
         stderr: "inherit",
-        timeout: limit(60),
+        // What boots a lab may have to fetch it first.
+        timeout: block.place === "machine" ? FETCH_TIMEOUT_MS : limit(60),
         killSignal: "SIGKILL",
       },
     );

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Flow, validate } from "../../src/index.ts";
-import { NO_UML } from "../lab/harness.ts";
+import { FETCH_TIMEOUT_MS, NO_UML } from "../lab/harness.ts";
 import { limit } from "../runner/limit.ts";
 import { describeUnless } from "../runner/skip.ts";
 import { ROOT, textOf } from "../source.ts";
 import { BLOCKS, DOCUMENTS, isProgram } from "./blocks.ts";
 import { DocumentRun, programsOf } from "./document-run.ts";
 
-setDefaultTimeout(limit(120));
+setDefaultTimeout(FETCH_TIMEOUT_MS + limit(20));
 
 /** The blocks that say that they are not run: a new one has to be named here, too. */
 const NOT_RUN = [
