@@ -55,6 +55,12 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
     memory("memory of a load from text in the lab, MB", find("growth", "load-text")),
     memory("memory of the long dry run, natively, MB", find("native", "dry-run")),
     growth(limitOf(figures), find("growth", "packed")),
+    atLeast(
+      "many flows behind 1,000 others' masks in the file, compiled, against the best order by hand",
+      ratio(find("masks", "order-first-1000")?.each, find("masks", "order-compiled-1000")?.each),
+      same(0.9),
+      environment,
+    ),
     atMost(
       "start of millrace --version, against bun -e 0",
       starts(results.runs, "start-version"),

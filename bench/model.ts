@@ -28,6 +28,7 @@ export type VariantId =
   | "packed"
   | "template"
   | "load-compiled"
+  | `order-${string}`
   | "load-text"
   | "load-text-watched"
   | "load-text-of-dpctl"

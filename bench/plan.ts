@@ -13,7 +13,7 @@ import { peersPart } from "./variants/peers.ts";
 import { BEST, DATAPATH, MILLRACE, ours } from "./variants/programs.ts";
 import { sweep } from "./variants/sweep.ts";
 import { verbs } from "./variants/verbs.ts";
-import { maskedLine, otherActions, writePacked } from "./work.ts";
+import { maskedLine, orderedLine, otherActions, writePacked } from "./work.ts";
 
 /** What each part runs. */
 const PART_VARIANTS: Readonly<
@@ -42,6 +42,14 @@ export function makePlan(
   };
 }
 
+function compile(text: string, path: string): void {
+  const { exitCode, stderr } = Bun.spawnSync([MILLRACE, "compile", text, "-o", path], {
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  if (exitCode !== 0) throw new Error(`millrace compile: ${stderr.toString()}`);
+}
+
 /** Files of the sample from flow `seed` on, each made once, when it is asked for. */
 function filesIn(folder: string, seed: number): Files {
   const made = new Map<string, string>();
@@ -54,12 +62,7 @@ function filesIn(folder: string, seed: number): Files {
   const files: Files = {
     packed: (flows) =>
       once(`${flows}.packed`, (path) => writePacked(path, { flows, first: seed, ufid: true })),
-    compiled: (lines) =>
-      once(`${lines}.mrs`, (path) => {
-        const command = [MILLRACE, "compile", files.text(lines), "-o", path];
-        const { exitCode, stderr } = Bun.spawnSync(command, { stderr: "pipe" });
-        if (exitCode !== 0) throw new Error(`millrace compile: ${stderr.toString()}`);
-      }),
+    compiled: (lines) => once(`${lines}.mrs`, (path) => compile(files.text(lines), path)),
     keys: (lines) =>
       once(`${lines}.keys`, (path) => {
         writeFileSync(path, readFileSync(files.text(lines), "utf8").replaceAll(/ 2$/gm, ""));
@@ -69,6 +72,20 @@ function filesIn(folder: string, seed: number): Files {
       once(`${flows}-${count}.packed`, (path) => {
         const line = (index: number): string => maskedLine(index, count);
         writePacked(path, { flows, first: seed, ufid: true, line });
+      }),
+    ordered: (flows, count, order) =>
+      once(`${order}-${flows}-${count}.packed`, (path) => {
+        const line = (index: number): string => orderedLine(index, { flows, masks: count, order });
+        writePacked(path, { flows: flows + count, first: 0, ufid: true, line });
+      }),
+    orderedSet: (flows, count) =>
+      once(`${flows}-${count}.mrs`, (path) => {
+        const order = { flows, masks: count, order: "last" } as const;
+        const lines = Array.from({ length: flows + count }, (_, index) =>
+          orderedLine(index, order),
+        );
+        writeFileSync(`${path}.txt`, `${lines.join("\n")}\n`);
+        compile(`${path}.txt`, path);
       }),
     verbs: (flows) => {
       for (const verb of ["add", "modify", "delete"] as const) {

@@ -16,6 +16,9 @@ export type Size = {
   readonly seed: number;
   readonly sweepSizes: readonly number[];
   readonly masks: readonly number[];
+  /** Masks beside that of most flows, of both orders of them. */
+  readonly otherMasks: readonly number[];
+  readonly orderFlows: number;
   /** Flows a second, of the part `latency`. */
   readonly rate: number;
   readonly latencyFlows: number;
@@ -42,6 +45,8 @@ export function fullSize(options: SizeOptions): Size {
     seed: 0,
     sweepSizes: [1, 4, 16, 64, 256, 1024, 4096],
     masks: [1, 2, 4, 8, 16, 32, 64, 128, MASKS_MAX],
+    otherMasks: [64, 1000, 3900],
+    orderFlows: Math.min(flows, 20_000),
     latencyFlows: Math.min(flows, 16_000),
     latencySizes: [1, 4, 16, 64, 256, 1024, 4096],
   };
@@ -57,6 +62,8 @@ export function quickSize(options: Omit<SizeOptions, "textFlows">): Size {
     sweepFlows: Math.min(flows, 8000),
     sweepSizes: [1, 16, 1024],
     masks: [1, 16, MASKS_MAX],
+    otherMasks: [64, 1000],
+    orderFlows: Math.min(flows, 2000),
     latencyFlows: Math.min(flows, 2000),
     latencySizes: [1, 64, 1024],
   };

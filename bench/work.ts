@@ -22,6 +22,23 @@ export function maskedLine(index: number, masks: number): string {
   );
 }
 
+/**
+ * Flows of one mask, those of the sample, and one flow each of `masks` others, which overlap none.
+ * @param order whether the flows of the one mask come first or last
+ */
+export function orderedLine(
+  index: number,
+  { flows, masks, order }: { flows: number; masks: number; order: "first" | "last" },
+): string {
+  const alone = order === "first" ? index - flows : index;
+  if (alone < 0 || alone >= masks) return sampleLine(order === "first" ? index : index - masks);
+  const mask = alone + 1;
+  return (
+    `in_port(1),eth(),eth_type(0x0800),ipv4(src=11.0.${alone >> 8}.${alone & 255},` +
+    `dst=0.0.0.0/0.0.${mask >> 8}.${mask & 255},proto=17,frag=no),udp() 2`
+  );
+}
+
 /** The flow of the sample with another port to go to. */
 export function otherActions(index: number): string {
   return sampleLine(index).replace(/ 2$/, " 1");

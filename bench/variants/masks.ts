@@ -2,13 +2,13 @@ import type { Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
-import { BEST, limit, ours, SWEEP_ROUNDS } from "./programs.ts";
+import { BEST, DATAPATH, limit, MILLRACE, ours, SWEEP_ROUNDS } from "./programs.ts";
 
-/** As many flows, with more and more masks among them. */
+/** As many flows, with more and more masks among them; and flows of one mask before, and behind, those of others. */
 export function masks(size: Size, files: Files, peers: Peers): Variant[] {
   const flows = size.sweepFlows;
   const rounds = Math.min(size.rounds, SWEEP_ROUNDS);
-  return size.masks.flatMap((count) => {
+  const mixed = size.masks.flatMap((count) => {
     const file = files.masked(flows, count);
     const packed = { part: "masks", file, flows, packing: BEST } as const;
     const found = [
@@ -20,4 +20,34 @@ export function masks(size: Size, files: Files, peers: Peers): Variant[] {
     const work = `${count} masks, ${flows}`;
     return found.map((variant) => ({ ...variant, masks: count, work, rounds }));
   });
+  return [...mixed, ...size.otherMasks.flatMap((count) => orders(size, files, count))];
+}
+
+/** The same flows with those of the one mask first, last, and last in the file but compiled. */
+function orders({ orderFlows, rounds: most }: Size, files: Files, count: number): Variant[] {
+  const flows = orderFlows + count;
+  const found = (["first", "last"] as const).map((order) => {
+    const file = files.ordered(orderFlows, count, order);
+    const name = `millrace, ${count} other masks, the many flows ${order}`;
+    return ours(`order-${order}-${count}`, name, { part: "masks", file, flows, packing: BEST });
+  });
+  const compiled = files.orderedSet(orderFlows, count);
+  const work = `${count} other masks, ${flows}`;
+  // Behind thousands of masks one round takes a minute.
+  const rest = { work, rounds: count > 1000 ? 1 : Math.min(most, SWEEP_ROUNDS) };
+  return [
+    ...found.map((variant) => ({ ...variant, ...rest })),
+    {
+      part: "masks",
+      id: `order-compiled-${count}`,
+      name: `millrace, ${count} other masks, the many flows last, compiled`,
+      program: "millrace",
+      command: [MILLRACE, "load", compiled, "--dp", DATAPATH, "--json"],
+      warmUp: [MILLRACE, "load", compiled, "--dp", DATAPATH, "--json"],
+      flows,
+      leaves: flows,
+      reports: true,
+      ...rest,
+    },
+  ];
 }

@@ -25,6 +25,8 @@ const SIZE = {
   ...quickSize({ flows: FLOWS, rounds: 1, rate: 20_000 }),
   sweepSizes: [16],
   masks: [3],
+  otherMasks: [20],
+  orderFlows: 100,
 };
 
 /** Every part of the suite with few flows, each program once: a process takes seconds here. */
