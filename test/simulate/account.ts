@@ -175,15 +175,18 @@ function checkLast(
 function checkAlone(
   before: FlowState | undefined,
   after: FlowState | undefined,
-  { verb, text, meaning }: Line,
+  line: Line,
   { state, errno }: Said,
 ): void {
+  const { verb, text, meaning } = line;
   const tell = (): string =>
     `${state} ${errno} is said of "${text}", the flow was ${JSON.stringify(before)} and is ${JSON.stringify(after)}`;
-  const isDone = verb === "delete" ? after === undefined : after?.actions === meaning.actions;
-  if (state === "applied") must(isDone, tell);
-  else if (state === "present") must(verb === "delete" ? after !== undefined : isDone, tell);
-  else if (state === "absent") must(verb === "delete" ? isDone : !isDone, tell);
+  // One that is named otherwise is not the line's.
+  const isThere = after !== undefined && isNamed(line, after);
+  const isAsAsked = isThere && (verb === "delete" || after.actions === meaning.actions);
+  if (state === "applied") must(verb === "delete" ? after === undefined : isAsAsked, tell);
+  else if (state === "present") must(isAsAsked, tell);
+  else if (state === "absent") must(!isAsAsked, tell);
   else if (state === "rejected" || state === "refused") {
     must(before?.actions === after?.actions && before?.ufid === after?.ufid, tell);
   }
