@@ -8,7 +8,7 @@ import * as OVS from "../../src/uapi/openvswitch.ts";
 import { limit } from "../runner/limit.ts";
 import { testUnless } from "../runner/skip.ts";
 import { corpusLines, underPort } from "./language/lines.ts";
-import { millrace, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
+import { MILLRACE, millrace, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
 import { sample } from "./loading.ts";
 import { NetlinkTap } from "./netlink-tap.ts";
 
@@ -354,4 +354,37 @@ test("load --verify tells what the datapath has, and lacks, by a dump", () => {
   expect(millrace(load, "").exitCode).toBe(0);
   const piped = millrace(["load", "-", "--dp", dp.name, "--verify"], sample(1));
   expect([piped.exitCode, piped.stderr]).toEqual([2, expect.stringContaining("give a file")]);
+});
+
+test("sync --watch goes on where its file changes, and where somebody else changes a flow", async () => {
+  using dp = new TestDatapath("st11");
+  const file = fileOf("watched.txt", sample(50));
+  const args = ["sync", file, "--dp", dp.name, "--watch", "--max-change", "100"];
+  const child = Bun.spawn([MILLRACE, ...args], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  const until = async (isSo: () => boolean): Promise<void> => {
+    for (const end = performance.now() + limit(30); !isSo() && performance.now() < end;) {
+      await Bun.sleep(50);
+    }
+    expect(isSo()).toBe(true);
+  };
+  await until(() => dp.flows === 50);
+  writeFileSync(file, sample(80));
+  await until(() => dp.flows === 80);
+  // A file that is not one for a moment does not end it, and changes nothing.
+  writeFileSync(file, "in_port(1),eth() x\n");
+  await Bun.sleep(1000);
+  expect(dp.flows).toBe(80);
+  writeFileSync(file, sample(60));
+  await until(() => dp.flows === 60);
+  using by = Datapath.open(dp.name);
+  by.remove(sampleLine(7));
+  by.modify(sampleLine(8).replace(/2$/, "1"));
+  await until(() => by.get(sampleLine(7)) !== undefined);
+  expect(by.get(sampleLine(8))?.toString()).toEndWith("actions:2");
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
 });

@@ -1,18 +1,23 @@
 import { Command, Option } from "commander";
+import type { ByteSource } from "../../format/source.ts";
+import type { LoadTarget } from "../../load/send/connection.ts";
+import type { DatapathHandle } from "../../ovs/datapath.ts";
 import { portNames } from "../../ovs/vport.ts";
 import type { FlowTable } from "../../state/flow-table.ts";
 import type { Plan } from "../../state/plan.ts";
 import { synchronize } from "../../state/synchronize.ts";
+import { MillraceError } from "../../sys/errors.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { printPlan } from "../diff-output.ts";
-import { UsageError } from "../exit.ts";
+import { Exit, exitStatusOf, UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { checkOwner, openTarget } from "../load-target.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { counted, writeOut } from "../output.ts";
+import { complain, counted, writeError, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
+import type { SyncWatch } from "../sync-watch.ts";
 
 // `millrace sync`: brings a datapath to the flows of a file.
 
@@ -27,6 +32,8 @@ type Options = {
   dryRun?: true;
   verify?: true;
   onError: "stop" | "rollback";
+  watch?: true;
+  verifyEvery: number;
   force?: true;
   json?: true;
 };
@@ -70,6 +77,13 @@ export function syncCommand(): Command {
           .default("stop"),
       )
       .option("--verify", "read the datapath again at the end, and compare")
+      .option("--watch", "go on: sync again where FILE changes, or the kernel's flows do")
+      .option(
+        "--verify-every <SECONDS>",
+        "with --watch: look, though nothing was heard",
+        seconds,
+        60,
+      )
       .option("--force", "sync also where ovs-vswitchd runs the datapath")
       .option("--json", "one JSON document")
       .addHelpText("after", HELP_AFTER)
@@ -84,37 +98,99 @@ export function syncCommand(): Command {
 }
 
 async function run(file: string, options: Options): Promise<void> {
+  if (options.watch && (file === "-" || options.dryRun)) {
+    throw new UsageError("--watch wants a file that can change, and a sync that sends");
+  }
   using signals = new EndingSignals();
   const source = openFile(file);
   const before = options.previous === undefined ? undefined : openFile(options.previous);
   using place = openTarget(options.dp);
   if (options.dryRun === undefined) checkOwner(place.target, options.force === true);
-  const ports = portNames(place.target.datapath);
   const { owner = "" } = options;
-  const read = { owner, ports, signal: signals.signal };
+  const { signal } = signals;
+  const ports = portNames(place.target.datapath);
   askWhereTyped(file);
-  const wanted = await readSource(source, read);
-  const previous = before === undefined ? undefined : await readSource(before, read);
+  const previous =
+    before === undefined ? undefined : await readSource(before, { owner, ports, signal });
+  const once = (from: ByteSource): Promise<number> =>
+    syncOnce(place.target, from, { options, previous, signal });
+  using watching = options.watch
+    ? await startWatch(place.target.datapath, file, options, signal)
+    : undefined;
+  process.exitCode = await once(source);
+  if (watching !== undefined) await goOn(watching, () => once(openFile(file)));
+}
+
+/** What a sync is told beside its file. */
+type Told = {
+  readonly options: Options;
+  readonly previous: FlowTable | undefined;
+  readonly signal: AbortSignal;
+};
+
+/** @returns the exit status that the sync stands for */
+async function syncOnce(
+  target: LoadTarget,
+  source: ByteSource,
+  { options, previous, signal }: Told,
+): Promise<number> {
+  const ports = portNames(target.datapath);
+  const { owner = "", dryRun, json } = options;
+  const wanted = await readSource(source, { owner, ports, signal });
   const onPlan = (plan: Plan, held: FlowTable): void => {
-    if (options.dryRun && !options.json) printPlan(plan, wanted, held, ports);
+    if (dryRun && !json) printPlan(plan, wanted, held, ports);
   };
-  const result = await synchronize(place.target, wanted, {
+  const result = await synchronize(target, wanted, {
     owner,
     all: options.all === true,
     allowGap: options.allowGap === true,
     allowEmpty: options.allowEmpty === true,
     maxChange: options.maxChange,
-    dryRun: options.dryRun === true,
+    dryRun: dryRun === true,
     verify: options.verify === true,
     rollback: options.onError === "rollback",
-    signal: signals.signal,
+    signal,
     onPlan,
     ...(previous === undefined ? {} : { previous }),
   });
-  if (options.dryRun && !options.json && result.conflicts.length === 0) {
+  if (dryRun && !json && result.conflicts.length === 0) {
     writeOut(`${counted(result.planned, "request")} planned, nothing sent\n`);
-  } else printSync(result, { from: file, to: options.dp, json: options.json === true });
-  process.exitCode = statusOfSync(result);
+  } else printSync(result, { from: source.name, to: options.dp, json: json === true });
+  return statusOfSync(result);
+}
+
+async function startWatch(
+  datapath: DatapathHandle,
+  file: string,
+  { verifyEvery }: Options,
+  signal: AbortSignal,
+): Promise<SyncWatch> {
+  const { SyncWatch } = await import("../sync-watch.ts");
+  return new SyncWatch({ datapath, file, verifyEvery, signal });
+}
+
+/** Syncs again and again, until a signal comes: that is its ordinary end. */
+async function goOn(watching: SyncWatch, sync: () => Promise<number>): Promise<void> {
+  writeError("watching\n");
+  for await (const cause of watching.causes()) {
+    writeError(`${new Date().toISOString()} ${cause}\n`);
+    try {
+      await sync();
+    } catch (error) {
+      // A file that is half written, or wrong, is one that will change again.
+      if (!(error instanceof MillraceError) || exitStatusOf(error) > Exit.usage) throw error;
+      complain(error.message);
+    }
+  }
+  process.exitCode = Exit.ok;
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value < 1) {
+    throw new UsageError(`--verify-every: found "${text}", expected seconds, 1 at least`);
+  }
+  return value;
 }
 
 function percent(text: string): number {
