@@ -252,7 +252,7 @@ export class Datapath implements Disposable {
 
   /**
    * Brings the datapath to a wanted set of flows, by sending the difference alone. Only flows of the owner are
-   * deleted or changed, unless the options say otherwise; see docs/recipes/keep-a-set.md.
+   * deleted or changed, unless the options say otherwise; see docs/sync.md.
    * @returns what was done, or why nothing was
    * @throws UnreadableInputError; MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`, `OWNED`
    */
