@@ -17,6 +17,8 @@ export type Figure = {
   readonly callsPerFlow: number | undefined;
   readonly bytesPerFlow: number | undefined;
   readonly latency: Latency | undefined;
+  readonly lost: number | undefined;
+  readonly missed: number | undefined;
   /** Microseconds a flow in each tenth. */
   readonly tenths: readonly number[] | undefined;
   readonly peakBytes: number | undefined;
@@ -97,6 +99,8 @@ function figureOf(first: Run, runs: readonly Run[]): Figure {
     callsPerFlow: calls === undefined ? undefined : calls / flows,
     bytesPerFlow: bytes === undefined ? undefined : bytes / flows,
     latency,
+    lost: middle((run) => run.lost),
+    missed: middle((run) => run.missed),
     tenths,
     peakBytes: middle((run) => run.peakResidentBytes),
     pausesMs: first.collectorPausesMs,

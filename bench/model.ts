@@ -1,7 +1,16 @@
 import type { BatchLatency } from "../src/load/report.ts";
 
 /** The parts of the suite that are measured in a kernel with the datapath. */
-export const LAB_PARTS = ["sweep", "peers", "growth", "masks", "verbs", "dump", "latency"] as const;
+export const LAB_PARTS = [
+  "sweep",
+  "peers",
+  "growth",
+  "masks",
+  "verbs",
+  "dump",
+  "latency",
+  "churn",
+] as const;
 export type LabPart = (typeof LAB_PARTS)[number];
 
 /** Every part; the last ones run on the host itself and want no datapath. */
@@ -43,6 +52,8 @@ export type VariantId =
   | "dpctl-add"
   | "dpctl-start"
   | "dpctl-delete"
+  | "churn"
+  | `churn-${string}`
   | "latency"
   | `latency-${string}`
   | "dpctl-dump"
@@ -122,6 +133,9 @@ export type ProgramReport = {
   readonly bytes?: number;
   /** Microseconds, from a batch's send to its last reply. */
   readonly batchLatencyMicroseconds?: Latency;
+  /** Packets that did not arrive, and packets that found no flow. */
+  readonly lost?: number;
+  readonly missed?: number;
   /** Seconds that each tenth of the flows took. */
   readonly tenths?: readonly number[];
   /** VmHWM. */

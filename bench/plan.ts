@@ -4,6 +4,7 @@ import { sampleLine, writeSample } from "../src/format/sample.ts";
 import type { LabPart, Plan, Variant } from "./model.ts";
 import type { Peers } from "./peers.ts";
 import type { Size } from "./size.ts";
+import { churn } from "./variants/churn.ts";
 import { dump } from "./variants/dump.ts";
 import type { Files } from "./variants/files.ts";
 import { growth } from "./variants/growth.ts";
@@ -18,7 +19,7 @@ import { maskedLine, orderedLine, otherActions, writePacked } from "./work.ts";
 /** What each part runs. */
 const PART_VARIANTS: Readonly<
   Record<LabPart, (size: Size, files: Files, peers: Peers) => Variant[]>
-> = { sweep, peers: peersPart, growth, masks, verbs, dump, latency };
+> = { sweep, peers: peersPart, growth, masks, verbs, dump, latency, churn };
 
 /** Makes the files in `folder` that the wanted parts read, and says what is to be run. */
 export function makePlan(

@@ -35,6 +35,10 @@ export function printResults(
       ...found.map(row),
     ]);
   }
+  for (const { name, lost, missed } of figures.all) {
+    if (lost !== undefined) writeOut(`\n${name}: ${count(lost)} lost`);
+    if (missed !== undefined) writeOut(`\n${name}: ${count(missed)} packets found no flow`);
+  }
   const memory = memoryRows(figures);
   if (memory.length > 0) {
     writeOut("\nmemory, and pauses of the garbage collector\n");

@@ -19,6 +19,10 @@ export type Size = {
   /** Masks beside that of most flows, of both orders of them. */
   readonly otherMasks: readonly number[];
   readonly orderFlows: number;
+  /** Flows of the table of the part `churn`, operations a second, and for how long. */
+  readonly churnFlows: number;
+  readonly churnRate: number;
+  readonly churnSeconds: number;
   /** Flows a second, of the part `latency`. */
   readonly rate: number;
   readonly latencyFlows: number;
@@ -47,6 +51,9 @@ export function fullSize(options: SizeOptions): Size {
     masks: [1, 2, 4, 8, 16, 32, 64, 128, MASKS_MAX],
     otherMasks: [64, 1000, 3900],
     orderFlows: Math.min(flows, 20_000),
+    churnFlows: Math.min(flows, 20_000),
+    churnRate: Math.min(options.rate, 5000),
+    churnSeconds: 5,
     latencyFlows: Math.min(flows, 16_000),
     latencySizes: [1, 4, 16, 64, 256, 1024, 4096],
   };
@@ -64,6 +71,8 @@ export function quickSize(options: Omit<SizeOptions, "textFlows">): Size {
     masks: [1, 16, MASKS_MAX],
     otherMasks: [64, 1000],
     orderFlows: Math.min(flows, 2000),
+    churnFlows: Math.min(flows, 2000),
+    churnSeconds: 1,
     latencyFlows: Math.min(flows, 2000),
     latencySizes: [1, 64, 1024],
   };
