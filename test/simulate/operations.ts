@@ -1,6 +1,7 @@
 import { LOAD } from "./load-operation.ts";
 import type { Operation } from "./operation.ts";
 import { BATCH, DUMP, FLUSH, ONE, RENUMBER, UPCALLS } from "./small-operations.ts";
+import { SYNC } from "./sync-operation.ts";
 import { THREADS } from "./thread-operation.ts";
 
 /** All that a simulation does. */
@@ -11,6 +12,7 @@ export const OPERATIONS: readonly Operation[] = [
   DUMP,
   UPCALLS,
   RENUMBER,
+  SYNC,
   THREADS,
   FLUSH,
 ];

@@ -50,5 +50,7 @@ export async function runPlan({ seed, steps }: Plan): Promise<End> {
   } catch (error) {
     const found = { step, error: error instanceof Error ? error : new Error(String(error)) };
     return { found, digest: world.digest };
+  } finally {
+    world.dp.close();
   }
 }
