@@ -27,13 +27,13 @@ type InboxHandler = {
 };
 
 /**
- * What the kernel sends unasked, from one socket or several: multicast and upcalls. Nothing is read
- * ahead: what waits lies in the receive buffers, so memory is bounded by them.
+ * Reads what the kernel sends unasked, multicast and upcalls, from one or more sockets. Nothing is
+ * read ahead: waiting messages stay in the receive buffers, which bound the memory.
  *
- * A socket whose buffer is full loses what comes until its reader has emptied it; the next read then
- * gives ENOBUFS before the messages that survived, which are older (`netlink_overrun` and
- * `netlink_rcv_wake` in af_netlink.c). The loss is told where it was: after them. How many were lost is
- * the socket's own counter, exact.
+ * A socket whose buffer is full loses all messages until its reader has emptied it; the next read
+ * then gives ENOBUFS before the messages that survived, which are older (`netlink_overrun` and
+ * `netlink_rcv_wake` in af_netlink.c). So the loss is reported after them, where it happened. The
+ * number lost is exact: the socket counts it.
  */
 export class Inbox implements Disposable {
   /** Messages lost since it was opened. */

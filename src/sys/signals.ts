@@ -15,9 +15,9 @@ type EndingSignal = (typeof ENDING)[number];
 /**
  * Turns SIGINT, SIGTERM and SIGHUP into an abort while it lives; disposing restores the default
  * action. The reason of the abort is the signal's name. A second signal ends the process at once;
- * the same one once more counts after a second.
+ * the same signal counts again only after a second.
  *
- * Handlers run only when JavaScript yields to its event loop, so synchronous work must do so.
+ * Handlers run only when JavaScript yields to its event loop, so synchronous work must yield.
  */
 export class EndingSignals implements Disposable {
   readonly #controller = new AbortController();
