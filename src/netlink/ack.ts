@@ -11,22 +11,24 @@ import { AttributeReader, decodeString } from "./attribute-reader.ts";
 import type { ExtendedAck } from "./errors.ts";
 import { type MessageReader, NLMSG_HEADER } from "./message.ts";
 
-/*
+/**
  * struct nlmsgerr { int error; struct nlmsghdr msg; }, then the request's payload unless
- * NLM_F_CAPPED, then attributes where NLM_F_ACK_TLVS (netlink_ack in af_netlink.c).
+ * NLM_F_CAPPED is set, then attributes if NLM_F_ACK_TLVS is set (netlink_ack in af_netlink.c).
  */
 const ERRNO_SIZE = 4;
 
 /**
- * The errno in the NLMSG_ERROR that `message` stands at, positive; 0 is an ack.
- * @returns -1 where the message is too short to hold one.
+ * The errno in the NLMSG_ERROR at which `message` stands, positive; 0 is an ack.
+ * @returns -1 if the message is too short to hold one.
  */
 export function ackErrno(memory: PinnedMemory, message: MessageReader): number {
   if (message.payload + ERRNO_SIZE > message.end) return -1;
   return Math.abs(memory.i32[message.payload >> 2] ?? 0);
 }
 
-/** Decodes what the kernel said beside the errno; undefined where it said nothing. Allocates. */
+/**
+ * Decodes what the kernel reported besides the errno; undefined if it reported nothing. Allocates.
+ */
 export function decodeExtendedAck(
   memory: PinnedMemory,
   message: MessageReader,

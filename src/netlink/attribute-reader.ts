@@ -1,15 +1,17 @@
 import { NLA_HEADER } from "./attribute-writer.ts";
 import { align } from "./align.ts";
 
-/** The bits of `nla_type` that are the type; the others are NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
+/**
+ * The bits of `nla_type` that hold the type; the others are NLA_F_NESTED and NLA_F_NET_BYTEORDER.
+ */
 export const NLA_TYPE_MASK = 0x3fff;
 
 /**
- * Walks the attributes in a range of bytes without allocating: {@link next} moves to the next one and
- * {@link type}, {@link start} and {@link length} tell where it is. The bytes stay the caller's.
+ * Walks the attributes in a range of bytes without allocating: {@link next} moves to the next one
+ * and {@link type}, {@link start} and {@link length} tell where it is. The caller owns the bytes.
  *
- * Input is not trusted: an attribute that claims more than is there ends the walk and sets
- * {@link malformed}; so do left-over bytes too few for a header that are not padding.
+ * Input is not trusted: an attribute that claims more than is there ends the walk and sets {@link
+ * malformed}; so do left-over bytes too few for a header that are not padding.
  */
 export class AttributeReader {
   /** Type of the current attribute, without its flag bits. */
@@ -25,7 +27,7 @@ export class AttributeReader {
   #position = 0;
   #end = 0;
 
-  /** Starts at `start`, to end before `end`. */
+  /** Restarts the walk at `start`; it ends before `end`. */
   reset(bytes: Uint8Array, start: number, end: number): this {
     this.#bytes = bytes;
     this.#position = start;
@@ -34,7 +36,7 @@ export class AttributeReader {
     return this;
   }
 
-  /** Moves to the next attribute. @returns false at the end, or where the bytes are malformed. */
+  /** Moves to the next attribute. @returns false at the end, or if the bytes are malformed. */
   next(): boolean {
     const at = this.#position;
     const left = this.#end - at;
@@ -60,15 +62,15 @@ export class AttributeReader {
 
 const EMPTY = new Uint8Array(0);
 
-/** A string attribute's text, without the zero that ends it. Allocates. */
+/** The text of a string attribute, without its closing zero. Allocates. */
 export function decodeString(bytes: Uint8Array, start: number, end: number): string {
   let to = end;
   while (to > start && bytes[to - 1] === 0) to--;
-  // A name may begin with what elsewhere is a mark of the byte order.
+  // A name may begin with the bytes of a byte order mark: they are part of it.
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(start, to));
 }
 
-/** A 64-bit counter as a number, exact up to 2^53. No BigInt: it would be allocated. */
+/** A 64-bit counter as a number, exact up to 2^53. Not a BigInt, which would be allocated. */
 export function counterAt(view: DataView, offset: number): number {
   return view.getUint32(offset + 4, true) * 2 ** 32 + view.getUint32(offset, true);
 }

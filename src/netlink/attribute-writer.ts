@@ -14,9 +14,9 @@ const TEXT = new TextEncoder();
  * Writes netlink attributes in place, at {@link position}, into memory that the caller owns.
  *
  * Errors are sticky: a write that would pass {@link limit}, or a nest that grows past 65,535 bytes,
- * sets {@link failed} and nothing more is written, so an encoder stays a flat list of calls and looks
- * once, at its end. Padding is zeroed: the same input always gives the same bytes.
- * Nothing here allocates, but for {@link string}.
+ * sets {@link failed} and nothing more is written, so an encoder stays a flat list of calls and
+ * looks once, at its end. Padding is zeroed: the same input always gives the same bytes. Only
+ * {@link string} allocates.
  */
 export class AttributeWriter {
   readonly memory: PinnedMemory;
@@ -39,7 +39,7 @@ export class AttributeWriter {
     this.#u32 = memory.u32;
   }
 
-  /** Starts anew at `position` (a multiple of four), to write no further than `limit`. */
+  /** Restarts at `position` (a multiple of four) and writes no further than `limit`. */
   reset(position: number, limit: number): void {
     assert((position & 3) === 0 && position <= limit && limit <= this.memory.size, "writer bounds");
     this.position = position;
@@ -47,7 +47,7 @@ export class AttributeWriter {
     this.failed = false;
   }
 
-  /** Forgets everything written since `position` was read, a failure included. */
+  /** Forgets everything written since `position` was read, including a failure. */
   rollback(position: number): void {
     assert((position & 3) === 0 && position <= this.position, "rollback goes back only");
     this.position = position;
@@ -65,7 +65,7 @@ export class AttributeWriter {
       this.failed = true;
       return -1;
     }
-    // The last word first: of an empty attribute it is the header itself.
+    // The last word is zeroed first: in an empty attribute it is the header itself.
     this.#u32[(end - 4) >> 2] = 0;
     this.#u32[start >> 2] = ((type << 16) | (length + NLA_HEADER)) >>> 0;
     this.position = end;
@@ -125,12 +125,14 @@ export class AttributeWriter {
     const at = this.reserve(type, end - start);
     if (at < 0) return;
     const out = this.#u8;
-    // A view is made only for a part: it costs more than a short copy.
+    // A view is made only for a part of `source`: making one costs more than a short copy.
     if (start === 0 && end === source.length) out.set(source, at);
     else for (let i = start, o = at; i < end; i++, o++) out[o] = source[i] ?? 0;
   }
 
-  /** A string with its closing zero (NLA_NUL_STRING). Allocates: not for the path of a flow. */
+  /**
+   * A string with its closing zero (NLA_NUL_STRING). Allocates: do not use it while encoding flows.
+   */
   string(type: number, value: string): void {
     const encoded = TEXT.encode(value);
     const at = this.reserve(type, encoded.length + 1);
@@ -150,7 +152,7 @@ export class AttributeWriter {
     return start;
   }
 
-  /** Closes the nest at `mark`: its length is what was written since. */
+  /** Closes the nest at `mark`; its length covers everything written since. */
   endNest(mark: number): void {
     if (this.failed) return;
     const length = this.position - mark;

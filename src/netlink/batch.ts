@@ -3,21 +3,23 @@ import { PinnedMemory } from "../sys/memory.ts";
 import { AttributeWriter } from "./attribute-writer.ts";
 import { NLMSG_HEADER, putHeader, setLength } from "./message.ts";
 
-/** What became of one message of a batch: a byte each in {@link Batch.states}. */
+/** The outcome of one message of a batch: one byte in {@link Batch.states}. */
 export const MessageState = {
   /** Not sent yet. */
   pending: 0,
   /** The kernel reached it and reported no error. */
   accepted: 1,
-  /** The kernel refused it: its errno is in {@link Batch.errnos}. */
+  /** The kernel refused it; its errno is in {@link Batch.errnos}. */
   rejected: 2,
-  /** It was sent, and its reply was lost: it may or may not have been carried out. */
+  /** It was sent, but its reply was lost: it may or may not have been carried out. */
   lost: 3,
-  /** It never reached the kernel: the errno of the send is in {@link Batch.errnos}. */
+  /** It never reached the kernel; the errno of the send is in {@link Batch.errnos}. */
   unsent: 4,
 } as const;
 
-/** What two threads share of a batch: the arena and where the messages in it are and came from. */
+/**
+ * The parts of a batch that two threads share: the arena, the places of its messages, their tags.
+ */
 export type SharedBatchMemory = {
   readonly arena: SharedArrayBuffer;
   readonly starts: SharedArrayBuffer;
@@ -41,25 +43,25 @@ export function shareBatchMemory(capacity: number, bytes: number): SharedBatchMe
  *         0           starts[1]                       ^ starts[n]      ^ writer.position
  * ```
  *
- * Every message is a multiple of four bytes long, so the messages from `starts[i]` to `starts[j]`
- * are one datagram as they lie. A writer begins a message, appends to {@link writer}, and commits it
- * or rolls it back. The arena is allocated once and used again after {@link clear}: it is small enough
- * to stay in the cache. Nothing here allocates per message.
+ * Every message is a multiple of four bytes long, so the bytes from `starts[i]` to `starts[j]` can
+ * be sent as one datagram. A writer begins a message, appends to {@link writer}, and commits it or
+ * rolls it back. The arena is allocated once and reused after {@link clear}; it is small enough to
+ * stay in the cache. Nothing here allocates per message.
  */
 export class Batch {
   readonly memory: PinnedMemory;
   readonly writer: AttributeWriter;
-  /** The most messages it holds. */
+  /** The maximum number of messages. */
   readonly capacity: number;
   /** `starts[i]` is where message i begins; `starts[count]` where the last one ends. */
   readonly starts: Uint32Array;
-  /** A {@link MessageState} a message. */
+  /** One {@link MessageState} per message. */
   readonly states: Uint8Array;
-  /** An errno a message, positive; 0 where there was none. */
+  /** One errno per message, positive; 0 if there was none. */
   readonly errnos: Int32Array;
-  /** A number of the caller's a message: the line it came from. */
+  /** One number per message, chosen by the caller: the line the message came from. */
   readonly tags: Float64Array;
-  /** It counts as full at so many messages; the capacity by default. */
+  /** The number of messages at which the batch counts as full; the capacity by default. */
   limit: number;
   /** Messages committed. */
   count = 0;
@@ -71,9 +73,9 @@ export class Batch {
   #copiesEnd = 0;
 
   /**
-   * @param capacity the most messages it holds
-   * @param arena its length in bytes; or memory that two threads share, of whom one fills the batch and
-   *   the other one sends it; or memory of the caller's, who puts messages there: see {@link restart}
+   * @param capacity the maximum number of messages
+   * @param arena its length in bytes; or memory shared by two threads, one of which fills the batch
+   * and the other sends it; or memory of the caller, who puts messages there: see {@link restart}
    */
   constructor(capacity: number, arena: number | SharedBatchMemory | PinnedMemory) {
     assert(capacity > 0 && capacity <= 1 << 20, `batch capacity ${capacity}`);
@@ -100,7 +102,7 @@ export class Batch {
     return this.count >= this.limit;
   }
 
-  /** Begins a message; there must be room for one more (not {@link full}). */
+  /** Begins a message. The batch must not be {@link full}. */
   begin(type: number, flags: number): void {
     assert(this.count < this.capacity, "the batch is full");
     this.#copied = undefined;
@@ -109,8 +111,8 @@ export class Batch {
   }
 
   /**
-   * Ends the message begun last and keeps it.
-   * @returns false where it did not fit the arena: nothing is kept, and the batch must be sent first.
+   * Ends the current message and keeps it.
+   * @returns false if it did not fit the arena: it is dropped, and the batch must be sent first
    */
   commit(tag: number): boolean {
     if (this.writer.failed) return false;
@@ -125,9 +127,9 @@ export class Batch {
   }
 
   /**
-   * Keeps messages that the caller has put at {@link bytes} ready-made, back to back.
+   * Keeps complete messages that the caller has placed at {@link bytes}, back to back.
    * @returns how many there were.
-   * @throws AssertionError where they are not whole messages, or more than fit
+   * @throws AssertionError if they are not complete messages, or do not fit
    */
   commitReady(bytes: number, firstTag: number): number {
     const first = this.count;
@@ -152,11 +154,12 @@ export class Batch {
   }
 
   /**
-   * Lays copies of a whole message behind the messages it holds, for the caller to change and to
-   * {@link commitCopies}. Those that were laid there before, and sent, are used again: the constant
-   * bytes of a batch of copies are written once. What a caller changes it must change in each of them.
-   * @param message its object says whether it is the same as before
-   * @returns how many of `count` there is room for
+   * Places copies of a complete message behind the committed messages; the caller changes them and
+   * calls {@link commitCopies}. Copies left there by an earlier, sent batch are reused, so the
+   * constant bytes are written only once. A caller that changes a word must change it in every
+   * copy.
+   * @param message compared by identity: the same array means the same message as before
+   * @returns how many of the `count` copies fit
    */
   layCopies(message: Int32Array, count: number): number {
     const { i32 } = this.memory;
@@ -178,7 +181,7 @@ export class Batch {
     return laid;
   }
 
-  /** Keeps the first `count` of the copies of `bytes` each that were laid last. */
+  /** Keeps the first `count` of the copies placed last, each `bytes` long. */
   commitCopies(count: number, bytes: number, firstTag: number): void {
     const { tags, starts } = this;
     const first = this.count;
@@ -193,7 +196,7 @@ export class Batch {
     this.count = first + count;
   }
 
-  /** Takes over the first `count` messages, which another thread has committed in shared memory. */
+  /** Takes over the first `count` messages, which another thread committed in shared memory. */
   adopt(count: number): void {
     assert(count >= 0 && count <= this.capacity, "a batch holds what it was filled with");
     this.states.fill(MessageState.pending, 0, count);
@@ -201,14 +204,14 @@ export class Batch {
     this.failures = 0;
   }
 
-  /** Empties the batch, for messages that lie from byte `at` of the arena on; a multiple of four. */
+  /** Empties the batch; its next message begins at byte `at` of the arena, a multiple of four. */
   restart(at: number): void {
     this.clear();
     this.#copied = undefined;
     this.starts[0] = at;
   }
 
-  /** Empties the batch; the arena is used again. */
+  /** Empties the batch; the arena is reused. */
   clear(): void {
     this.count = 0;
     this.failures = 0;

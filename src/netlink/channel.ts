@@ -18,15 +18,15 @@ export type GenericRequest = {
   readonly family: string;
   readonly version: number;
   readonly command: number;
-  /** Flags beside NLM_F_REQUEST. */
+  /** Flags in addition to NLM_F_REQUEST. */
   readonly flags?: number;
-  /** What is asked for, for errors. */
+  /** What is being done, as error messages say it. */
   readonly doing: string;
   /** Writes what follows the generic header. */
   readonly write: (writer: AttributeWriter) => void;
 };
 
-/** A message as it lies in the receive buffer, valid until the next. */
+/** A message in the receive buffer, valid until the next one. */
 export type Reply = { readonly memory: PinnedMemory; readonly message: MessageReader };
 
 /**
@@ -34,7 +34,7 @@ export type Reply = { readonly memory: PinnedMemory; readonly message: MessageRe
  * that this kernel gave the generic netlink families.
  */
 export class NetlinkChannel implements Disposable {
-  /** What answers in the place of the machine's kernel. */
+  /** Answers in place of the machine's kernel. */
   readonly kernel: NetlinkKernel | undefined;
   readonly #namespace: NetworkNamespace | undefined;
   readonly #pool: SocketPool;
@@ -42,8 +42,8 @@ export class NetlinkChannel implements Disposable {
   #closed = false;
 
   /**
-   * @param namespace where its sockets are opened; the caller closes it, after the channel
-   * @param kernel what answers in the place of the machine's kernel
+   * @param namespace where its sockets are opened; the caller closes it after the channel
+   * @param kernel answers in place of the machine's kernel
    */
   constructor(namespace?: NetworkNamespace, kernel?: NetlinkKernel) {
     this.kernel = kernel;
@@ -51,7 +51,7 @@ export class NetlinkChannel implements Disposable {
     this.#pool = new SocketPool((protocol) => this.openSocket(protocol));
   }
 
-  /** @throws MillraceError `NO_MODULE` where the kernel has no family of that name */
+  /** @throws MillraceError `NO_MODULE` if the kernel has no family of that name */
   family(name: string): GenericFamily {
     const found = this.#families.get(name) ?? this.#lookUp(name);
     if (found === undefined) throw this.noFamily(name);
@@ -59,17 +59,17 @@ export class NetlinkChannel implements Disposable {
   }
 
   /**
-   * Whether a family is gone, or has another number than `id` since its module was loaded anew: a request to
-   * a number that is no family's is ENOENT (`genl_rcv_msg` in genetlink.c), as one for a thing that is not
-   * there. Asks the kernel.
+   * Whether a family is gone, or no longer has the number `id` because its module was reloaded. A
+   * request to a number that belongs to no family fails with ENOENT (`genl_rcv_msg` in
+   * genetlink.c), just like a request for an object that does not exist. Asks the kernel.
    */
   familyMoved(name: string, id: number): boolean {
     return this.#lookUp(name)?.id !== id;
   }
 
   /**
-   * A socket of the caller's own, for loads and listeners; the caller closes it.
-   * @throws MillraceError `CLOSED` where the channel is
+   * Opens a socket that the caller owns and closes, for loads and listeners.
+   * @throws MillraceError `CLOSED` if the channel is closed
    */
   openSocket(protocol: number = NETLINK_GENERIC, options?: SocketOptions): NetlinkSocket {
     if (this.#closed) throw new MillraceError("CLOSED", "it is closed: no socket can be opened");
@@ -77,7 +77,7 @@ export class NetlinkChannel implements Disposable {
     return this.inside(() => new NetlinkSocket(protocol, own));
   }
 
-  /** Runs something short in the namespace of the channel; see {@link NetworkNamespace.run}. */
+  /** Runs a short function in the channel's namespace; see {@link NetworkNamespace.run}. */
   inside<T>(run: () => T): T {
     return this.#namespace === undefined ? run() : this.#namespace.run(run);
   }
@@ -94,7 +94,10 @@ export class NetlinkChannel implements Disposable {
     }
   }
 
-  /** Dumps: one object, set anew for each message. Ending the loop early closes the socket. */
+  /**
+   * Dumps. The cursor gives the same object for each message. Leaving the loop early closes the
+   * socket.
+   */
   dumpWith(protocol: number, request: Request): Cursor<Reply> {
     return this.#dump(
       protocol,
@@ -109,7 +112,7 @@ export class NetlinkChannel implements Disposable {
     try {
       this.transactWith(NETLINK_GENERIC, asked, onReply);
     } catch (error) {
-      // The kernel did nothing with it.
+      // The kernel did not act on the request.
       if (!this.#isOfNoFamily(error, request.family, asked.type)) throw error;
       this.transactWith(NETLINK_GENERIC, this.#requestOf(request), onReply);
     }
@@ -133,12 +136,12 @@ export class NetlinkChannel implements Disposable {
     this.#pool[Symbol.dispose]();
   }
 
-  /** What is thrown where the kernel lacks a family: says how to get it. */
+  /** The error for a family that the kernel lacks; it says how to get it. */
   protected noFamily(name: string): MillraceError {
     return new MillraceError("NO_MODULE", `this kernel has no netlink family ${name}`);
   }
 
-  /** @param mayAskAgain whether another request may do what this one did not, which failed at once */
+  /** @param mayAskAgain whether another request may succeed where this one failed at once */
   #dump(
     protocol: number,
     ask: () => Request,
@@ -207,14 +210,14 @@ export class NetlinkChannel implements Disposable {
 /** Before a dump has begun. */
 const NO_REQUEST: Request = { type: 0, doing: "dumping", write: () => {} };
 
-// Says what is missing and what mends it, where the errno alone would not.
+// Replaces an errno by an error that says what is missing and how to fix it, where one is known.
 function explain(error: unknown, doing: string): unknown {
   if (!(error instanceof NetlinkError)) return error;
   if (error.errno === EPERM || error.errno === EACCES) return noPermission(doing, error);
   return error;
 }
 
-/** The kernel wants CAP_NET_ADMIN for what was tried. */
+/** The kernel requires CAP_NET_ADMIN for the request. */
 export function noPermission(doing: string, cause?: unknown): MillraceError {
   return new MillraceError(
     "NO_PERMISSION",

@@ -1,6 +1,6 @@
 /**
- * Gives values one by one, as a generator does, and allocates nothing for them where they are one object that
- * is set anew each time. Works when it is asked, not before; a loop that is left early ends it.
+ * Gives values one by one, as a generator does, but allocates nothing if each value is the same
+ * object, refilled. It works only when asked; leaving a loop early ends it.
  */
 export class Cursor<T> implements IterableIterator<T, void> {
   readonly #take: () => T | undefined;
@@ -9,8 +9,8 @@ export class Cursor<T> implements IterableIterator<T, void> {
   #ended = false;
 
   /**
-   * @param take the next value; undefined at the end
-   * @param close is called once: at the end, after an error, or where a loop is left
+   * @param take returns the next value; undefined at the end
+   * @param close is called once: at the end, after an error, or when a loop is left
    */
   constructor(take: () => T | undefined, close: () => void = () => {}) {
     this.#take = take;

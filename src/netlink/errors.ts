@@ -1,7 +1,10 @@
 import { errnoName, errnoText } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 
-/** What the kernel said beside an errno (NETLINK_EXT_ACK); Open vSwitch says little, other families more. */
+/**
+ * What the kernel reported besides an errno (NETLINK_EXT_ACK). Open vSwitch reports little, other
+ * families more.
+ */
 export type ExtendedAck = {
   /** NLMSGERR_ATTR_MSG. */
   readonly message?: string;
@@ -18,7 +21,7 @@ export class NetlinkError extends MillraceError {
   readonly errno: number;
   readonly extendedAck: ExtendedAck | undefined;
 
-  /** @param doing what was asked for, in the words of the user: "creating the datapath lab0" */
+  /** @param doing what was being done, in the user's words: "creating the datapath lab0" */
   constructor(doing: string, errno: number, extendedAck?: ExtendedAck) {
     const said = extendedAck?.message;
     super(errnoName(errno), `${doing}: ${errnoText(errno)}${said ? ` (${said})` : ""}`);

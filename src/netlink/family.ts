@@ -22,7 +22,7 @@ export type GenericFamily = {
   /** Message type of its requests. */
   readonly id: number;
   readonly version: number;
-  /** Highest attribute type it knows at the top level; 0 where it does not say. */
+  /** Highest attribute type it knows at the top level; 0 if it does not say. */
   readonly attributeMax: number;
   /** Numbers of its multicast groups, by name. */
   readonly groups: ReadonlyMap<string, number>;
@@ -32,8 +32,8 @@ export type GenericFamily = {
 const CTRL_VERSION = 2;
 
 /**
- * Asks the controller for a family; the kernel loads its module where it may.
- * @returns undefined where the kernel has no such family
+ * Asks the controller for a family; the kernel loads its module if it may.
+ * @returns undefined if the kernel has no such family
  */
 export function findFamily(requester: Requester, name: string): GenericFamily | undefined {
   let found: GenericFamily | undefined;

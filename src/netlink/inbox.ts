@@ -7,30 +7,33 @@ import { MessageReader } from "./message.ts";
 import type { NetlinkSocket } from "./socket.ts";
 import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
-/** How an inbox reads: memory that is never written to is never touched, so long slots cost nothing. */
+/**
+ * The memory an inbox reads into. Pages that are never written are never allocated, so long slots
+ * cost nothing.
+ */
 type InboxSize = {
-  /** Datagrams a system call. */
+  /** Datagrams per system call. */
   readonly slots: number;
-  /** The longest datagram; what is longer counts as lost. */
+  /** The longest datagram in bytes; a longer one counts as lost. */
   readonly slotBytes: number;
 };
 
-/** What an inbox does with what comes. */
+/** Receives what an inbox reads. */
 type InboxHandler = {
-  /** A message; its bytes are valid until the handler returns. */
+  /** Called for each message; its bytes are valid until the handler returns. */
   readonly onMessage: (memory: PinnedMemory, message: MessageReader) => void;
-  /** Messages were lost here: after all that were given before, before all that follow. */
+  /** Called where messages were lost: after those given before, before those that follow. */
   readonly onLost: (count: number) => void;
 };
 
 /**
- * What the kernel sends unasked, from one socket or several: multicast and upcalls. Nothing is read
- * ahead: what waits lies in the receive buffers, so memory is bounded by them.
+ * Reads what the kernel sends unasked, multicast and upcalls, from one or more sockets. Nothing is
+ * read ahead: waiting messages stay in the receive buffers, which bound the memory.
  *
- * A socket whose buffer is full loses what comes until its reader has emptied it; the next read then
- * gives ENOBUFS before the messages that survived, which are older (`netlink_overrun` and
- * `netlink_rcv_wake` in af_netlink.c). The loss is told where it was: after them. How many were lost is
- * the socket's own counter, exact.
+ * A socket whose buffer is full loses all messages until its reader has emptied it; the next read
+ * then gives ENOBUFS before the messages that survived, which are older (`netlink_overrun` and
+ * `netlink_rcv_wake` in af_netlink.c). So the loss is reported after them, where it happened. The
+ * number lost is exact: the socket counts it.
  */
 export class Inbox implements Disposable {
   /** Messages lost since it was opened. */
@@ -58,14 +61,14 @@ export class Inbox implements Disposable {
     return this.#closed;
   }
 
-  /** Reads from `socket` too, and closes it at the end. */
+  /** Also reads from `socket`, and owns it: it is closed with the inbox. */
   add(socket: NetlinkSocket): void {
     assert(!this.#closed, "the inbox is closed");
     this.#sources.push({ socket, drops: socket.drops(), overrun: false });
     this.#readiness.add(socket.fd);
   }
 
-  /** Closes `socket`, which was added, and reads from it no more. */
+  /** Stops reading from `socket`, which was added before, and closes it. */
   remove(socket: NetlinkSocket): void {
     const index = this.#sources.findIndex((source) => source.socket === socket);
     if (index >= 0) this.#sources.splice(index, 1);
@@ -74,8 +77,9 @@ export class Inbox implements Disposable {
   }
 
   /**
-   * Reads what is there, about `limit` messages: whole system calls. Sockets take turns.
-   * @returns messages and losses given to the handler; 0 where nothing is there
+   * Reads what is there, about `limit` messages: the results of complete system calls. Sockets take
+   * turns.
+   * @returns messages and losses given to the handler; 0 if nothing is there
    */
   read(limit: number, handler: InboxHandler): number {
     assert(!this.#closed, "the inbox is closed");
@@ -118,7 +122,7 @@ export class Inbox implements Disposable {
     if (received === -ENOBUFS) {
       const told = source.overrun ? this.#tellLoss(source, handler) : 0;
       source.overrun = true;
-      // What survived is read at once: the kernel takes nothing more before that.
+      // The surviving messages are read at once: the kernel queues nothing more before that.
       return told + this.#readSource(source, slots, handler);
     }
     if (received < 0 && received !== -EAGAIN) {
@@ -165,8 +169,8 @@ export class Inbox implements Disposable {
 
 type Source = {
   readonly socket: NetlinkSocket;
-  /** The socket's counter when a loss was told last. */
+  /** The socket's counter when a loss was last reported. */
   drops: number;
-  /** Messages were lost, and what survived is not read yet. */
+  /** Messages were lost, and the surviving ones have not been read yet. */
   overrun: boolean;
 };

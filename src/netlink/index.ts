@@ -1,5 +1,6 @@
 /**
- * The netlink engine alone (`millrace/netlink`): for any protocol, with nothing of Open vSwitch in it.
+ * The netlink engine alone (`millrace/netlink`): for any protocol, with nothing specific to Open
+ * vSwitch.
  */
 export { AttributeReader, decodeString, NLA_TYPE_MASK } from "./attribute-reader.ts";
 export { AttributeWriter, NLA_HEADER, NLA_PAYLOAD_MAX } from "./attribute-writer.ts";

@@ -22,11 +22,11 @@ const IFINFOMSG_BYTES = 16;
 type LinkInfo = {
   readonly index: number;
   readonly up: boolean;
-  /** struct rtnl_link_stats64; undefined where the kernel sent none. */
+  /** struct rtnl_link_stats64; undefined if the kernel sent none. */
   readonly stats: LinkStats | undefined;
 };
 
-/** What went through an interface; exact up to 2^53. */
+/** Packets and bytes through an interface; exact up to 2^53. */
 export type Traffic = {
   readonly rxPackets: number;
   readonly txPackets: number;
@@ -38,7 +38,7 @@ export type Traffic = {
   readonly txDropped: number;
 };
 
-/** What an interface has counted. */
+/** The counters of an interface. */
 export type LinkStats = Traffic & {
   readonly collisions: number;
   readonly rxOverErrors: number;
@@ -51,7 +51,7 @@ export type LinkStats = Traffic & {
 export class Links implements Disposable {
   readonly #requester = new Requester(new NetlinkSocket(NETLINK_ROUTE));
 
-  /** @returns undefined where there is no such interface */
+  /** @returns undefined if there is no such interface */
   find(name: string): LinkInfo | undefined {
     let found: LinkInfo | undefined;
     try {
@@ -67,7 +67,7 @@ export class Links implements Disposable {
         },
       );
     } catch (error) {
-      // EINVAL and ERANGE: a name that no interface can have.
+      // EINVAL and ERANGE: no interface can have such a name.
       if (error instanceof NetlinkError && (error.errno === ENODEV || error.errno === EINVAL)) {
         return undefined;
       }
@@ -111,7 +111,7 @@ function decodeLink(view: DataView, bytes: Uint8Array, start: number, end: numbe
   let stats: LinkStats | undefined;
   const reader = new AttributeReader().reset(bytes, start + IFINFOMSG_BYTES, end);
   while (reader.next()) {
-    // The structure has grown with time: what is read here has been there from the start.
+    // The structure has grown over time; the fields read here have been there from the start.
     if (reader.type === IFLA_STATS64 && reader.length >= 23 * 8) {
       stats = decodeStats(view, reader.start);
     }

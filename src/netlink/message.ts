@@ -14,9 +14,9 @@ export const NLMSG_HEADER = 16;
 export const GENL_HEADER = 4;
 
 /**
- * Writes a netlink header at the writer's position. Length and sequence number follow later: the
- * one when the message is whole, the other when it is sent.
- * @returns the offset of the message, or -1 when it does not fit.
+ * Writes a netlink header at the writer's position. The length is set when the message is complete,
+ * the sequence number when it is sent.
+ * @returns the offset of the message, or -1 if it does not fit.
  */
 export function putHeader(writer: AttributeWriter, type: number, flags: number): number {
   const start = writer.position;
@@ -39,7 +39,9 @@ export function putGenericHeader(writer: AttributeWriter, command: number, versi
   putWord(writer, command | (version << 8));
 }
 
-/** Writes 32 bits in host order that are no attribute: a user header such as `struct ovs_header`. */
+/**
+ * Writes 32 bits in host order outside any attribute: a user header such as `struct ovs_header`.
+ */
 export function putWord(writer: AttributeWriter, value: number): void {
   const start = writer.position;
   if (writer.failed || start + 4 > writer.limit) {
@@ -67,8 +69,8 @@ export function setSequence(memory: PinnedMemory, start: number, sequence: numbe
 }
 
 /**
- * Walks the messages in one received datagram without allocating. Input is not trusted: a length
- * that cannot be ends the walk and sets {@link malformed}.
+ * Walks the messages in one received datagram without allocating. Input is not trusted: an
+ * impossible length ends the walk and sets {@link malformed}.
  */
 export class MessageReader {
   type = 0;
@@ -90,7 +92,7 @@ export class MessageReader {
     this.#memory = memory;
   }
 
-  /** Starts at `start` (a multiple of four), to end before `start + length`. */
+  /** Restarts the walk at `start` (a multiple of four); it ends before `start + length`. */
   reset(start: number, length: number): this {
     this.#position = start;
     this.#limit = start + length;
@@ -98,7 +100,7 @@ export class MessageReader {
     return this;
   }
 
-  /** Moves to the next message. @returns false at the end, or where the bytes are malformed. */
+  /** Moves to the next message. @returns false at the end, or if the bytes are malformed. */
   next(): boolean {
     const start = this.#position;
     const left = this.#limit - start;
@@ -108,7 +110,7 @@ export class MessageReader {
     }
     const { u32 } = this.#memory;
     const at = start >> 2;
-    // Bounds are checked above: a whole header follows `start`.
+    // Bounds are checked above: a complete header follows `start`.
     const length = u32[at]!;
     if (length < NLMSG_HEADER || length > left) {
       this.malformed = true;

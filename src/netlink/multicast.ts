@@ -4,24 +4,28 @@ import type { MessageReader } from "./message.ts";
 import type { NetlinkSocket } from "./socket.ts";
 import { EventStream } from "./stream.ts";
 
-/** Messages of this kind are short; a flow of the greatest length fits all the same. */
+/** Multicast messages are short, but the longest possible flow fits as well. */
 const INBOX_SIZE = { slots: 32, slotBytes: 256 << 10 };
 
-/** In the stream where messages were lost: what is known of the kernel's state is stale from here on. */
+/**
+ * Stands in the stream where messages were lost: what the listener knew of the kernel's state is
+ * stale from here on.
+ */
 export type Overrun = { readonly kind: "overrun"; readonly lost: number };
 
 /**
- * Listens to multicast groups, over a socket of its own, which it closes.
+ * Listens to multicast groups over a socket that it owns and closes.
  *
- * @typeParam T what `decode` makes of a message
+ * @typeParam T what `decode` returns for a message
  */
 export class MulticastListener<T> extends EventStream<T | Overrun> {
   readonly #decode: (memory: PinnedMemory, message: MessageReader) => T | undefined;
 
   /**
-   * @param groups numbers of groups; see `GenericFamily.groups`
-   * @param decode looks at a message, whose bytes are valid until it returns; undefined: not wanted
-   * @throws SystemCallError, with EPERM where a group wants a right
+   * @param groups group numbers; see `GenericFamily.groups`
+   * @param decode looks at a message, whose bytes are valid until it returns; returns undefined for
+   * an unwanted one
+   * @throws SystemCallError, with EPERM if a group requires a privilege
    */
   constructor(
     socket: NetlinkSocket,
@@ -41,7 +45,7 @@ export class MulticastListener<T> extends EventStream<T | Overrun> {
 
   protected override readInto(into: (T | Overrun)[], limit: number): number {
     const before = into.length;
-    // Messages that nobody wants are no events, but they are no silence either.
+    // Unwanted messages are no events, but they count as read: the socket was not empty.
     let read = 0;
     do {
       read = this.inbox.read(limit, {

@@ -2,22 +2,28 @@ import { MillraceError } from "../sys/errors.ts";
 import { Requester } from "./request.ts";
 import { NetlinkSocket } from "./socket.ts";
 
-/** Idle sockets that a pool keeps a protocol; more are closed when they come back. */
+/**
+ * The maximum number of idle sockets kept per protocol; more are closed when they are given back.
+ */
 const IDLE_MAX = 8;
 
 /**
- * Sockets for transactions and dumps, one pool a network namespace: a socket belongs to the namespace
- * it was opened in. Whoever takes one has it alone until it is given back. Multicast listeners have
- * sockets of their own and never come here: a stray notification must not stand among replies.
+ * Sockets for transactions and dumps, one pool per network namespace: a socket belongs to the
+ * namespace in which it was opened. A caller that takes one has exclusive use until it gives it
+ * back. Multicast listeners have their own sockets and never use the pool: a stray notification
+ * must not appear among replies.
  */
 export class SocketPool implements Disposable {
   readonly #idle = new Map<number, Requester[]>();
   readonly #open: (protocol: number) => NetlinkSocket;
-  /** Who has one; weakly, so that a socket whose user is gone is closed in time. */
+  /** Requesters in use, held weakly, so that a socket whose user is gone is closed eventually. */
   readonly #taken = new Set<WeakRef<Requester>>();
   #closed = false;
 
-  /** @param open opens a socket in the namespace of the pool; the one of the calling thread by default */
+  /**
+   * @param open opens a socket in the pool's namespace; in the calling thread's namespace by
+   * default
+   */
   constructor(
     open: (protocol: number) => NetlinkSocket = (protocol) => new NetlinkSocket(protocol),
   ) {
@@ -33,7 +39,7 @@ export class SocketPool implements Disposable {
     return requester;
   }
 
-  /** Gives a requester back. One that is still in the middle of a dump is closed instead. */
+  /** Gives a requester back. It is closed instead if it is still in the middle of a dump. */
   give(requester: Requester): void {
     for (const ref of this.#taken) {
       const held = ref.deref();
@@ -49,7 +55,7 @@ export class SocketPool implements Disposable {
     this.#idle.set(protocol, idle);
   }
 
-  /** Takes a requester for as long as `use` runs. */
+  /** Takes a requester while `use` runs. */
   with<T>(protocol: number, use: (requester: Requester) => T): T {
     const requester = this.take(protocol);
     try {
@@ -63,7 +69,7 @@ export class SocketPool implements Disposable {
     this.#closed = true;
     for (const idle of this.#idle.values()) for (const requester of idle) requester.close();
     this.#idle.clear();
-    // A dump that was left after one message is never given back.
+    // The requester of a dump that was left early was never given back.
     for (const ref of this.#taken) ref.deref()?.close();
     this.#taken.clear();
   }

@@ -7,15 +7,15 @@ import type { NetlinkSocket } from "./socket.ts";
 import { MSG_DONTWAIT, MSG_TRUNC } from "../sys/libc.ts";
 
 /**
- * A dump's chunk is as long as the largest buffer that the socket was ever read with, up to 32 KiB
+ * A dump's chunk is as long as the largest buffer with which the socket was ever read, up to 32 KiB
  * (netlink_dump in af_netlink.c), and each read makes the kernel fill the next one.
  */
 const SLOT_BYTES = 32 << 10;
 const SLOTS = 8;
 
 /**
- * Reads messages of any length, several datagrams a system call. The bytes are valid until the
- * next read; whoever wants to keep them copies them.
+ * Reads messages of any length, several datagrams per system call. The bytes are valid until the
+ * next read; a caller that keeps them copies them.
  */
 export class Receiver {
   readonly memory: PinnedMemory = new PinnedMemory(SLOTS * SLOT_BYTES);
@@ -34,15 +34,15 @@ export class Receiver {
   }
 
   /**
-   * Expects messages of any length, one a read, until the next call: a reply about one flow may be
-   * 200 KiB long, where those of a dump come in chunks of 32 KiB.
+   * Until the next call, expects messages of any length, one per read: a reply about one flow may
+   * be 200 KiB long, whereas a dump comes in chunks of 32 KiB.
    */
   expectLong(long: boolean): void {
     this.clear();
     this.#vector = long ? this.#single : this.#slotted;
   }
 
-  /** Forgets what was read and not looked at. */
+  /** Forgets messages that were read but not yet given out. */
   clear(): void {
     this.#slots = 0;
     this.#slot = 0;
@@ -50,10 +50,10 @@ export class Receiver {
   }
 
   /**
-   * The next message, read from `socket` where none is left. The reader is the same object each time.
-   * @param timeoutMs how long the kernel may let wait; no clock is read while messages are there
-   * @throws MillraceError `ETIMEDOUT` after that time, `TRUNCATED` for a message cut short,
-   *   SystemCallError, with ENOBUFS where messages were lost
+   * The next message, read from `socket` if none is left. The reader is the same object each time.
+   * @param timeoutMs the longest wait for the kernel; no clock is read while messages are there
+   * @throws MillraceError `ETIMEDOUT` after that time, `TRUNCATED` for a message cut short;
+   * SystemCallError, with ENOBUFS if messages were lost
    */
   next(socket: NetlinkSocket, timeoutMs: number): MessageReader {
     const reader = this.#reader;

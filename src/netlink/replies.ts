@@ -8,19 +8,22 @@ import { type Batch, MessageState } from "./batch.ts";
 import { MessageReader, setLength } from "./message.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
-/** A capped error is 36 bytes, its extended ack rarely 200; a longer one is cut, its errno is not. */
+/**
+ * A capped error is 36 bytes, its extended ack rarely 200; a longer one is cut behind its errno.
+ */
 const ACK_SLOT_BYTES = 256;
 
-/** Replies that are read at once. */
+/** The maximum number of replies read by one system call. */
 export const REPLY_SLOTS = 1024;
 
-/** What becomes of replies that carry data: those to a GET. */
+/** Receives replies that carry data: those to a GET. */
 export type DataReplies = {
-  /** The longest reply that is kept whole; a multiple of four. */
+  /** The longest reply in bytes that is not cut; a multiple of four. */
   readonly bytesMax: number;
   /**
-   * Looks at the data that answer the message `index` of the batch; the bytes are valid until it returns.
-   * @param cut it was longer than `bytesMax`: what follows is missing
+   * Called with the data that answer message `index` of the batch; the bytes are valid until it
+   * returns.
+   * @param cut whether it was longer than `bytesMax`: the rest is missing
    */
   readonly onData: (
     index: number,
@@ -33,20 +36,20 @@ export type DataReplies = {
 /** What reading has cost. */
 export type ReadCounters = {
   systemCalls: number;
-  /** Times the receive buffer overflowed, or the kernel had no memory for a reply (ENOBUFS). */
+  /** How often the receive buffer overflowed, or the kernel had no memory for a reply (ENOBUFS). */
   overruns: number;
 };
 
-/** Datagrams that were sent, whose replies are read together. */
+/** Datagrams that were sent and whose replies are read together. */
 type Window = {
   readonly batch: Batch;
-  /** The message that the first one begins with. */
+  /** The first message of the first datagram. */
   readonly start: number;
-  /** Message i has the number sequence + i. */
+  /** Message i has the sequence number `sequence + i`. */
   readonly sequence: number;
   /** The message after the last one of each datagram. */
   readonly ends: Uint32Array;
-  /** The datagrams, by their places in `ends`. */
+  /** The range of the datagrams in `ends`. */
   readonly first: number;
   readonly end: number;
 };
@@ -54,9 +57,9 @@ type Window = {
 /**
  * Reads the replies to what was sent, and settles the state of each message from them.
  *
- * Every reply is queued when a send returns, in the order of the messages; an accepted one has none unless
- * it asked for an ack. A reply that is not of the window is passed over, and so is a second one to a message:
- * a stray or a double one changes nothing.
+ * Every reply is queued when a send returns, in the order of the messages; an accepted one has none
+ * unless it asked for an ack. A reply from outside the window is skipped, and so is a second reply
+ * to a message: stray and duplicate replies change nothing.
  */
 export class Replies {
   readonly #counters: ReadCounters;
@@ -66,14 +69,14 @@ export class Replies {
   readonly #vector = new MessageVector(REPLY_SLOTS);
   readonly #memory: PinnedMemory;
   readonly #reader: MessageReader;
-  /** A reply is missing somewhere among those that came. */
+  /** Whether a reply is missing somewhere among those received. */
   #gap = false;
-  /** The messages before it are settled. */
+  /** Messages before this one are settled. */
   #proven = 0;
-  /** The first datagram that is not settled. */
+  /** The first datagram that is not yet settled. */
   #datagram = 0;
 
-  /** @param data for requests whose replies carry data; without it such replies are passed over */
+  /** @param data for requests whose replies carry data; without it such replies are skipped */
   constructor(socket: NetlinkSocket, counters: ReadCounters, data?: DataReplies) {
     this.#socket = socket;
     this.#counters = counters;
@@ -86,14 +89,15 @@ export class Replies {
     }
   }
 
-  /** Address of the {@link REPLY_SLOTS} `struct mmsghdr` that replies are read into. */
+  /** Address of the {@link REPLY_SLOTS} `struct mmsghdr` into which replies are read. */
   get address(): number {
     return this.#vector.addressOf(0);
   }
 
   /**
-   * Reads the replies to a window, and settles its messages: states, errnos; failures are added.
-   * @param received what a first recvmmsg into {@link address} returned; 0 where there was none
+   * Reads the replies to a window and settles its messages: sets states and errnos, adds to
+   * failures.
+   * @param received what a first recvmmsg into {@link address} returned; 0 if there was none
    */
   settle(window: Window, received = 0): void {
     const { batch, start, ends } = window;
@@ -107,8 +111,9 @@ export class Replies {
     while (this.#proven < end) {
       if (slots === 0) slots = this.#receive();
       if (slots === -ENOBUFS) {
-        // A buffer that overflows drops all replies from one on, until it is read (netlink_overrun), but the
-        // kernel may also have had no memory for a single one (netlink_ack), or both: any may be missing.
+        // An overflowing buffer drops every reply until it is read (netlink_overrun); the kernel
+        // may also have had no memory for a single reply (netlink_ack). So any reply may be
+        // missing.
         this.#counters.overruns++;
         this.#gap = true;
       } else if (slots <= 0) break;
@@ -126,19 +131,19 @@ export class Replies {
   #readSlot(window: Window, slot: number): void {
     const start = slot * this.#slotBytes;
     const length = this.#vector.lengthOf(slot);
-    // A reply longer than its slot is cut: an error behind its errno, which is all that is wanted of it.
+    // A reply longer than its slot is cut. An error is cut behind its errno, the only part needed.
     const cut = (this.#vector.flagsOf(slot) & MSG_TRUNC) !== 0;
     if (cut) setLength(this.#memory, start, start + length);
     const reader = this.#reader.reset(start, length);
     while (reader.next()) this.#take(window, reader, cut);
-    // Whose reply it was cannot be known.
+    // It is unknown which message it answered.
     if (reader.malformed) this.#gap = true;
   }
 
   #take(window: Window, reader: MessageReader, cut: boolean): void {
     const { batch, ends } = window;
     const index = (reader.sequence - window.sequence) >>> 0;
-    // Of another window.
+    // It belongs to another window.
     if (index < window.start || index >= (ends[window.end - 1] ?? 0)) return;
     if (index < this.#proven) this.#takeLate(batch, index, reader);
     else if (reader.type === NLMSG_ERROR) {
@@ -155,8 +160,8 @@ export class Replies {
     }
   }
 
-  // All before the last reply that came are settled. A kernel answers in its order; an error that comes late all the
-  // same, and is no double, is one.
+  // Takes a reply to a message that is already settled. The kernel answers in order, so this should
+  // not happen; but a late error that is no duplicate is a real error.
   #takeLate(batch: Batch, index: number, reader: MessageReader): void {
     if (reader.type !== NLMSG_ERROR || batch.states[index] === MessageState.rejected) return;
     const errno = ackErrno(this.#memory, reader);
@@ -180,7 +185,7 @@ export class Replies {
   }
 }
 
-// What is not proven counts as accepted until then.
+// Unproven messages counted as accepted until now.
 function lose(batch: Batch, from: number, to: number): void {
   batch.states.fill(MessageState.lost, from, to);
   batch.failures += to - from;

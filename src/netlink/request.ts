@@ -19,45 +19,48 @@ import { setSequence } from "./message.ts";
 import { Receiver } from "./receiver.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
-/** A request can hold one attribute list of the greatest length, and its key and mask. */
+/** Room for one attribute list of the maximum length, besides key and mask. */
 const REQUEST_BYTES = 256 << 10;
 
-/** A kernel that has not answered by then never will: replies are queued before a send returns. */
+/**
+ * The longest wait. A kernel that has not answered by then never will: replies are queued before a
+ * send returns.
+ */
 const REPLY_TIMEOUT_MS = 10_000;
 
-/** What NLM_F_DUMP_INTR says. */
+/** The meaning of NLM_F_DUMP_INTR. */
 const CHANGED = "what was dumped changed meanwhile, and may lack something: try again";
 
-/** One request: what kind, what is in it, and what is done in words. */
+/** One request: its type, its content, and what it does in words. */
 export type Request = {
   readonly type: number;
-  /** Flags beside NLM_F_REQUEST. */
+  /** Flags in addition to NLM_F_REQUEST. */
   readonly flags?: number;
-  /** What is asked for, for errors: "creating the datapath lab0". */
+  /** What is being done, as error messages say it: "creating the datapath lab0". */
   readonly doing: string;
   /** Writes what follows the netlink header. */
   readonly write: (writer: AttributeWriter) => void;
 };
 
-/** Looks at one reply; its bytes are valid until the next one. */
+/** Called with one reply; its bytes are valid until the next one. */
 export type OnReply = (memory: PinnedMemory, message: MessageReader) => void;
 
 /**
- * Single requests and dumps over one socket, for everything that is not a load: a request at a time,
- * errors thrown as they come. One user at a time.
+ * Single requests and dumps over one socket, for everything but loads: one request at a time, each
+ * error thrown. Only one caller may use it at a time.
  */
 export class Requester implements Disposable {
   readonly socket: NetlinkSocket;
   readonly #request = new Batch(1, REQUEST_BYTES);
   readonly #receiver = new Receiver();
-  /** Something was sent, and not answered to its end. */
+  /** A request was sent, and its answer is not complete. */
   #open = false;
 
   constructor(socket: NetlinkSocket) {
     this.socket = socket;
   }
 
-  /** A dump or a request was left before its end: the socket may hold replies that nobody waits for. */
+  /** Whether a dump or a request was left before its end: the socket may still hold its replies. */
   get busy(): boolean {
     return this.#open;
   }
@@ -65,7 +68,7 @@ export class Requester implements Disposable {
   /**
    * Sends one request and waits for its ack.
    * @param onReply called for each message before the ack
-   * @throws NetlinkError what the kernel refused; SystemCallError
+   * @throws NetlinkError if the kernel refuses; SystemCallError
    */
   transact(request: Request, onReply?: OnReply): void {
     this.#receiver.expectLong(true);
@@ -86,8 +89,9 @@ export class Requester implements Disposable {
   /**
    * Sends a dump request and gives its messages one by one. The object given is the same each time
    * and its bytes are valid until the next one. A dump left early makes the requester {@link busy}.
-   * @throws NetlinkError, also where the kernel's NLMSG_DONE carries an errno; MillraceError
-   *   `UNSOUND_DUMP`, after the last message, where the kernel says that what it dumped changed meanwhile
+   * @throws NetlinkError, also if the kernel's NLMSG_DONE carries an errno; MillraceError
+   * `UNSOUND_DUMP`, after the last message, if the kernel reports that the objects changed during
+   * the dump
    */
   dump(request: Request): Cursor<MessageReader> {
     const { memory } = this.#receiver;
@@ -115,7 +119,7 @@ export class Requester implements Disposable {
     });
   }
 
-  /** The memory in which the messages of {@link dump} and {@link transact} lie. */
+  /** The memory that holds the messages of {@link dump} and {@link transact}. */
   get replies(): PinnedMemory {
     return this.#receiver.memory;
   }

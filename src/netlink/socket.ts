@@ -10,7 +10,7 @@ import {
 } from "../uapi/netlink.ts";
 import { CALLS } from "./trace.ts";
 
-// A netlink socket: opening it, its options, its system calls.
+// A netlink socket: how it is opened, its options, its system calls.
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -28,39 +28,41 @@ const SOCKADDR_NL_SIZE = 12;
 const POLLIN = 1;
 
 /**
- * What a socket asks for. The kernel doubles it (`sk_rcvbuf`), and an ack costs 768 to 896 bytes of
- * that: 4 MiB hold more than 9,000 replies.
+ * The receive buffer that a socket asks for. The kernel doubles it (`sk_rcvbuf`), and an ack costs
+ * 768 to 896 bytes of the result: 4 MiB hold more than 9,000 replies.
  */
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 const SEND_BUFFER_BYTES = 2 << 20;
 
-/** The kernel refuses a datagram longer than the send buffer less this (netlink_sendmsg). */
+/** The kernel refuses a datagram longer than the send buffer minus this (netlink_sendmsg). */
 const SEND_OVERHEAD = 32;
 
-/** What a socket may be asked for beside its protocol; both are doubled by the kernel. */
+/** Options of a socket. The kernel doubles both buffer sizes. */
 export type SocketOptions = {
   readonly receiveBufferBytes?: number;
   readonly sendBufferBytes?: number;
-  /** The system calls that it makes: the kernel's by default, traced where that is asked for, or a test's. */
+  /** The system calls that it makes: the kernel's by default, traced if requested; or a test's. */
   readonly calls?: SocketCalls;
 };
 
-/** Closes sockets that nobody can close any more, such as that of a dump that was left in its middle. */
+/**
+ * Closes sockets that became unreachable without being closed, such as that of an abandoned dump.
+ */
 const ABANDONED = new FinalizationRegistry<Opened>(({ calls, fd }) => calls.close(fd));
 
 type Opened = { readonly calls: SocketCalls; readonly fd: number };
 
 /**
  * A netlink socket connected to the kernel: bound, its port id read back, buffers as large as the
- * rights allow, acks capped and extended. Synchronous; one user at a time.
+ * privileges allow, acks capped and extended. Synchronous; only one caller may use it at a time.
  */
 export class NetlinkSocket implements Disposable {
   readonly protocol: number;
   /** The port id that the kernel chose: the address of replies and upcalls. */
   readonly portId: number;
-  /** `sk_rcvbuf` in bytes: what all waiting replies together may cost. */
+  /** `sk_rcvbuf` in bytes: the most that all waiting replies together may cost. */
   readonly receiveBufferBytes: number;
-  /** The longest datagram that can be sent. */
+  /** The longest datagram that can be sent, in bytes. */
   readonly datagramBytesMax: number;
 
   readonly #calls: SocketCalls;
@@ -69,7 +71,7 @@ export class NetlinkSocket implements Disposable {
   #sequence: number;
   #closed = false;
 
-  /** @throws SystemCallError, or MillraceError `NO_PROTOCOL` where the kernel lacks the protocol */
+  /** @throws SystemCallError, or MillraceError `NO_PROTOCOL` if the kernel lacks the protocol */
   constructor(protocol: number, options: SocketOptions = {}) {
     this.protocol = protocol;
     const { calls = CALLS } = options;
@@ -94,11 +96,12 @@ export class NetlinkSocket implements Disposable {
       throw error;
     }
     ABANDONED.register(this, { calls, fd }, this);
-    // A start of its own keeps a stray reply to an earlier socket with this port id apart.
+    // A start that differs per socket: a stray reply to an earlier socket with this port id is
+    // recognized.
     this.#sequence = (Date.now() ^ (this.portId << 8)) >>> 0;
   }
 
-  /** The file descriptor, for poll and for counting. */
+  /** The file descriptor, for poll and for statistics. */
   get fd(): number {
     if (this.#closed) throw new MillraceError("CLOSED", "the socket is closed");
     return this.#fd;
@@ -108,7 +111,7 @@ export class NetlinkSocket implements Disposable {
     return this.#closed;
   }
 
-  /** Takes `count` sequence numbers. @returns the first; they go up by one, modulo 2^32. */
+  /** Reserves `count` sequence numbers. @returns the first; they go up by one, modulo 2^32. */
   takeSequences(count: number): number {
     const first = this.#sequence;
     this.#sequence = (first + count) >>> 0;
@@ -135,7 +138,9 @@ export class NetlinkSocket implements Disposable {
     return recvmmsg(this.#calls, this.fd, headers, count, flags);
   }
 
-  /** Waits until something can be read. @returns 1, 0 when the time is up first, or the errno negated. */
+  /**
+   * Waits until something can be read. @returns 1, 0 if the time is up first, or the errno negated.
+   */
   poll(timeoutMs: number): number {
     const { u32, u16, address } = this.#scratch;
     u32[0] = this.fd;
@@ -144,7 +149,7 @@ export class NetlinkSocket implements Disposable {
     return this.#calls.poll(address, 1, timeoutMs);
   }
 
-  /** Waits that long, whatever there is to be read. */
+  /** Waits that long, regardless of what can be read. */
   pause(milliseconds: number): void {
     this.#calls.poll(this.#scratch.address, 0, milliseconds);
   }
@@ -163,14 +168,14 @@ export class NetlinkSocket implements Disposable {
     if (done < 0) throw new SystemCallError("setsockopt", -done, "leaving a multicast group");
   }
 
-  /** Bytes of the receive buffer that waiting messages cost now (`sk_rmem_alloc`), or -1. */
+  /** Bytes of the receive buffer taken by waiting messages (`sk_rmem_alloc`), or -1. */
   receiveBufferUsed(): number {
     return this.#memoryInfo(SK_MEMINFO_RMEM_ALLOC);
   }
 
   /**
-   * Messages that the kernel had for this socket and dropped, since it was opened, modulo 2^32: exact,
-   * `netlink_overrun` in af_netlink.c counts each. -1 where the kernel does not tell.
+   * Messages for this socket that the kernel dropped since it was opened, modulo 2^32. Exact:
+   * `netlink_overrun` in af_netlink.c counts each. -1 if the kernel does not tell.
    */
   drops(): number {
     return this.#memoryInfo(SK_MEMINFO_DROPS);
@@ -201,13 +206,14 @@ export class NetlinkSocket implements Disposable {
   #option(name: number): void {
     this.#scratch.u32[0] = 1;
     const done = this.#set(SOL_NETLINK, name);
-    // Kernels before 4.3 and 4.12 lack them: acks are longer there and say less.
+    // Kernels before 4.3 and 4.12 lack these options: their acks are longer and say less.
     if (done < 0 && done !== -ENOPROTOOPT) {
       throw new SystemCallError("setsockopt", -done, "setting up a netlink socket");
     }
   }
 
-  // The forced option passes the sysctl limit, and wants CAP_NET_ADMIN in the first user namespace.
+  // The forced option ignores the sysctl limit, but requires CAP_NET_ADMIN in the initial user
+  // namespace.
   #buffer(forced: number, plain: number, bytes: number): void {
     this.#scratch.u32[0] = bytes;
     let done = this.#set(SOL_SOCKET, forced);

@@ -3,15 +3,15 @@ import { MillraceError, SystemCallError } from "../sys/errors.ts";
 import type { WaitOptions } from "../sys/readiness.ts";
 import type { Inbox } from "./inbox.ts";
 
-/** The most events that are read at once for callers that take them one by one. */
+/** The most events read at once for callers that take them one by one. */
 const READ_AHEAD = 64;
 
-/** After this many full reads in a row, timers and signal handlers get their turn. */
+/** After this many full reads in a row, timers and signal handlers may run. */
 const READS_A_TURN = 16;
 
 /**
- * Events of an inbox one by one: the base of everything that is iterated. Iterating closes it at the
- * end, also after `break`; {@link next} takes one event and leaves it open.
+ * The events of an inbox, one by one: the base class of every stream. An iteration closes the
+ * stream when it ends, also by `break`; {@link next} takes one event and leaves it open.
  */
 export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
   protected readonly inbox: Inbox;
@@ -23,20 +23,23 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
     this.inbox = inbox;
   }
 
-  /** Appends about `limit` events that are there to `into`. @returns how many */
+  /** Appends the waiting events, about `limit`, to `into`. @returns how many */
   protected abstract readInto(into: T[], limit: number): number;
 
-  /** Events lost since it was opened: the kernel had no room for them. Each loss is an event too. */
+  /**
+   * Events lost since it was opened, because the kernel had no room for them. Each loss is also an
+   * event.
+   */
   get lost(): number {
     return this.inbox.lost;
   }
 
-  /** Whether it was closed, by its user or by the end of an iteration. */
+  /** Whether it was closed, by its owner or by the end of an iteration. */
   get closed(): boolean {
     return this.inbox.closed;
   }
 
-  /** What is there now, about `limit` events; does not wait. */
+  /** The waiting events, about `limit`; does not wait for more. */
   read(limit: number = READ_AHEAD): T[] {
     const events = this.#queue.splice(0, this.#taken + limit).slice(this.#taken);
     this.#taken = 0;
@@ -46,7 +49,7 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
 
   /**
    * Waits until there is something to read.
-   * @returns false when the time is up or it was closed
+   * @returns false if the time is up or it was closed
    * @throws the reason of the signal
    */
   async wait(options?: WaitOptions): Promise<boolean> {
@@ -61,8 +64,8 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
 
   /**
    * Takes the next event.
-   * @throws SystemCallError ETIMEDOUT when the time is up; the reason of the signal; MillraceError
-   *   `CLOSED` where it is closed
+   * @throws SystemCallError ETIMEDOUT if the time is up; the reason of the signal; MillraceError
+   * `CLOSED` if it is closed
    */
   async next(options: WaitOptions = {}): Promise<T> {
     const event = await this.#take(options);
@@ -91,7 +94,10 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
     return this.events();
   }
 
-  /** Closes its sockets. Who waits is told; events that were not taken are gone. Again: nothing. */
+  /**
+   * Closes its sockets and ends a wait; events that were not taken are dropped. Closing twice is
+   * harmless.
+   */
   close(): void {
     this.inbox.close();
     this.#queue.length = 0;
@@ -102,7 +108,7 @@ export abstract class EventStream<T> implements AsyncIterable<T>, Disposable {
     this.close();
   }
 
-  // undefined: closed meanwhile.
+  // @returns undefined if it was closed meanwhile
   async #take(options: WaitOptions): Promise<T | undefined> {
     const deadline = performance.now() + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
     for (;;) {

@@ -1,9 +1,9 @@
 import { KERNEL, type SocketCalls } from "../sys/socket-calls.ts";
 import type { PartSender } from "../sys/send-thread.ts";
 
-/*
- * `MILLRACE_TRACE=netlink`: every message that is sent or received is printed to standard error. Whether it is to
- * be is decided here, once; a socket that is not traced makes the kernel's calls themselves.
+/**
+ * `MILLRACE_TRACE=netlink` prints every message sent or received to standard error. This module
+ * decides once whether to trace; an untraced socket makes the kernel's calls directly.
  */
 
 const TRACER = process.env["MILLRACE_TRACE"] === "netlink" ? makeTracer() : undefined;
@@ -16,7 +16,7 @@ function makeTracer() {
 /** The system calls that sockets make. */
 export const CALLS: SocketCalls = TRACER?.observe(KERNEL) ?? KERNEL;
 
-/** The thread, traced where that is asked for: it makes its calls out of a socket's sight. */
+/** The thread, traced if requested: its calls do not pass through a socket. */
 export function tracedThread(thread: PartSender): PartSender {
   return TRACER?.observeThread(thread) ?? thread;
 }

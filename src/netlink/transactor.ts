@@ -11,12 +11,15 @@ import { type DataReplies, type ReadCounters, Replies, REPLY_SLOTS } from "./rep
 import { measureReplyCost, REPLY_COST_BYTES } from "./reply-cost.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
-/** `errors`: an ack on the last message of each datagram, and errors. `each`: an ack a message. */
+/**
+ * `errors`: an ack for the last message of each datagram, and errors. `each`: an ack for every
+ * message.
+ */
 export type AckMode = "errors" | "each";
 
 /**
- * `send`: a system call a datagram, one contiguous buffer. `writev`: a system call a datagram, an
- * iovec a message. `sendmmsg`: one system call for all datagrams.
+ * `send`: one system call per datagram, one contiguous buffer. `writev`: one system call per
+ * datagram, one iovec per message. `sendmmsg`: one system call for all datagrams.
  */
 export type Transport = "send" | "writev" | "sendmmsg";
 
@@ -24,21 +27,21 @@ export type Transport = "send" | "writev" | "sendmmsg";
 export type Packing = {
   readonly ack: AckMode;
   readonly transport: Transport;
-  /** The most messages a datagram; under `writev` at most max_iovs. */
+  /** The most messages per datagram; under `writev` at most max_iovs. */
   readonly messagesPerDatagram: number;
-  /** The most bytes a datagram, unless one message is longer. */
+  /** The most bytes per datagram, unless a single message is longer. */
   readonly bytesPerDatagram: number;
-  /** What one waiting reply costs of `sk_rcvbuf`; measured where it matters and is not given. */
+  /** What one waiting reply costs in `sk_rcvbuf`; measured if it matters and is not given. */
   readonly replyCostBytes?: number;
 };
 
 /** What a transactor has done since it was made. */
 export type TransactorCounters = ReadCounters & { datagrams: number; bytes: number };
 
-/** Datagrams of one window: the most that sendmmsg takes. */
+/** The most datagrams in one window: the most that sendmmsg takes. */
 const DATAGRAMS_MAX = 1024;
 
-/** The kernel had no memory for a datagram: tried this often, then given up. */
+/** How often a datagram is tried when the kernel has no memory for it. */
 const SEND_ATTEMPTS = 8;
 
 /**
@@ -67,7 +70,7 @@ export class Transactor {
   /** The part of a batch that a thread sends now. */
   readonly #begun = { first: 0, end: 0, datagrams: 0, sequence: 0 };
 
-  /** @param data for requests whose replies carry data; without it such replies are passed over */
+  /** @param data for requests whose replies carry data; without it such replies are skipped */
   constructor(socket: NetlinkSocket, packing: Packing, data?: DataReplies) {
     assert(
       Number.isInteger(packing.messagesPerDatagram) && packing.messagesPerDatagram > 0,
@@ -94,7 +97,7 @@ export class Transactor {
 
   /** As {@link execute}, for the messages from `first` to before `end`; failures are added. */
   executePart(batch: Batch, first: number, end: number): void {
-    // Message i has the number sequence + i.
+    // Message i has the sequence number `sequence + i`.
     const sequence = this.socket.takeSequences(end - first) - first;
     let next = first;
     while (next < end) {
@@ -106,8 +109,9 @@ export class Transactor {
   }
 
   /**
-   * Begins to send the messages from `first` to before `end`, at most {@link windowMessages}, by
-   * `thread`; they must be left alone until {@link endPart}. Under `sendmmsg` only.
+   * Lets `thread` begin to send the messages from `first` to before `end`, at most {@link
+   * windowMessages}. The caller must not touch them until {@link endPart}. Only with the transport
+   * `sendmmsg`.
    */
   beginPart(batch: Batch, first: number, end: number, thread: PartSender): void {
     assert(this.packing.transport === "sendmmsg", "a thread sends by sendmmsg");
@@ -127,9 +131,10 @@ export class Transactor {
   }
 
   /**
-   * Waits for what {@link beginPart} began, and fills states, errnos and failures of its messages.
-   * @returns how the thread's call ended. Where it was not made, the messages are lost, or were never sent;
-   *   the thread may still read their memory where it is `late`
+   * Waits for the part that {@link beginPart} began, and fills states, errnos and failures of its
+   * messages.
+   * @returns how the thread's call ended. If it was not made, the messages are lost or were never
+   * sent; if it is `late`, the thread may still read their memory
    */
   endPart(batch: Batch, thread: PartSender): CallEnd {
     const { first, end, datagrams, sequence } = this.#begun;
@@ -149,14 +154,14 @@ export class Transactor {
       this.#settle(batch, first, 0, sent, sequence, thread.received);
       start = this.#ends[sent - 1] ?? cut;
     }
-    // What the thread's one call left behind goes the common way.
+    // Datagrams that the thread's single call did not send are sent by this thread.
     this.#sendWindow(batch, start, sent, datagrams, sequence);
     this.executePart(batch, cut, end);
     return called;
   }
 
-  // Cuts as many messages from `first` on as one read may answer into datagrams, and stamps them.
-  // Returns the number of datagrams; their ends are in #ends.
+  // Cuts the messages from `first` on, as many as one read can answer, into datagrams and stamps
+  // them. Returns the number of datagrams; their ends are in #ends.
   #cutWindow(batch: Batch, first: number, end: number, sequence: number): number {
     const limit = Math.min(end, first + this.windowMessages);
     let datagrams = 0;
@@ -189,7 +194,7 @@ export class Transactor {
       } else if (isTransient(-sent) && ++attempts < SEND_ATTEMPTS) {
         this.socket.pause(attempts);
       } else {
-        // The datagram never left: the ones after it may.
+        // This datagram was not sent; later ones may be.
         const end = this.#ends[done++] ?? batch.count;
         batch.states.fill(MessageState.unsent, start, end);
         batch.errnos.fill(-sent, start, end);
@@ -200,7 +205,7 @@ export class Transactor {
     }
   }
 
-  // Reads the replies to datagrams `done` to `to`. What a first read returned is in `received`.
+  // Reads the replies to datagrams `done` to `to`; `received` is what a first read returned.
   #settle(
     batch: Batch,
     start: number,
@@ -215,7 +220,7 @@ export class Transactor {
     this.#replies.settle({ batch, start, sequence, ends, first: done, end: to }, received);
   }
 
-  // Where a datagram that begins with message `first` ends.
+  // The end of a datagram that begins with message `first`.
   #datagramEnd(batch: Batch, first: number, limit: number): number {
     const { starts } = batch;
     const most = Math.min(limit, first + this.#perDatagram);
@@ -240,8 +245,8 @@ export class Transactor {
     }
   }
 
-  // Sends datagrams `done` to `datagrams`, the first of which begins with message `start`.
-  // Returns how many left, or the errno of the first one, negated.
+  // Sends datagrams `done` to `datagrams`, the first of which begins with message `start`. Returns
+  // how many were sent, or the errno of the first one, negated.
   #send(batch: Batch, start: number, done: number, datagrams: number): number {
     const { starts, memory } = batch;
     if (this.packing.transport === "sendmmsg") {
@@ -278,8 +283,8 @@ export class Transactor {
   }
 }
 
-// As many replies as fit the receive buffer, by the assumed cost of one or, where that would make the
-// datagrams smaller than wanted, by its measured cost.
+// The number of replies that fit the receive buffer, by the assumed cost of one; by the measured
+// cost if the assumed one would make datagrams smaller than wanted.
 function windowMessages(socket: NetlinkSocket, packing: Packing): number {
   const fit = (cost: number): number => Math.max(1, Math.floor(socket.receiveBufferBytes / cost));
   if (packing.replyCostBytes !== undefined) return fit(packing.replyCostBytes);

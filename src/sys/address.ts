@@ -1,12 +1,12 @@
 import { type Pointer, toArrayBuffer } from "bun:ffi";
 import { assert } from "./errors.ts";
 
-/*
- * Addresses as bun:ffi takes them, and what lies at one. It stands apart from memory.ts, whose types are public: a
- * project without Bun's own types knows no `Pointer`.
+/**
+ * Addresses as bun:ffi takes them, and the bytes at an address. Not part of memory.ts, whose types
+ * are public: a project without Bun's types has no `Pointer`.
  */
 
-/** A copy of `length` bytes at an address that a system call was given: their owner holds them alive. */
+/** A copy of `length` bytes at an address passed to a system call; their owner keeps them alive. */
 export function copyAt(address: number, length: number): Uint8Array {
   assert(isPointer(address), "not an address");
   return length === 0

@@ -2,7 +2,7 @@ import { SystemCallError } from "./errors.ts";
 import { clockGettime } from "./libc.ts";
 import { PinnedMemory } from "./memory.ts";
 
-/** The clock of the kernel's stamps (`ktime_get_ts64`). */
+/** The clock of the kernel's timestamps (`ktime_get_ts64`). */
 const CLOCK_MONOTONIC = 1;
 
 /** A struct timespec: seconds and nanoseconds, 64 bits each. */
@@ -11,8 +11,9 @@ const TIMESPEC_SIZE = 16;
 let time: PinnedMemory | undefined;
 
 /**
- * Milliseconds on CLOCK_MONOTONIC, to compare with times that the kernel stamped. Neither
- * `process.hrtime` nor `performance.now` is that clock in Bun: both count from the start of the process.
+ * Milliseconds on CLOCK_MONOTONIC, comparable with the kernel's timestamps. Neither
+ * `process.hrtime` nor `performance.now` is that clock in Bun: both count from the start of the
+ * process.
  */
 export function monotonicMs(): number {
   time ??= new PinnedMemory(TIMESPEC_SIZE);

@@ -1,6 +1,6 @@
 /** The errno numbers of Linux (asm-generic/errno-base.h, asm-generic/errno.h), the same on x64 and arm64. */
 
-/** The name of an errno, or `errno` and its number where it has none. */
+/** The name of an errno, or `errno` and its number if it has none. */
 export type ErrnoCode = `E${string}` | `errno ${number}`;
 
 type Entry = readonly [name: `E${string}`, text: string];
@@ -149,7 +149,7 @@ export function errnoText(errno: number): string {
   return TABLE.get(errno)?.[1] ?? `unknown error ${errno}`;
 }
 
-/** The number of an errno's name, or undefined where there is no such name. */
+/** The number of an errno by its name; undefined if there is no such name. */
 export function errnoNumber(name: string): number | undefined {
   for (const [errno, [known]] of TABLE) if (known === name) return errno;
   return undefined;

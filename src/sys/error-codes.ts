@@ -11,18 +11,18 @@ import {
   type ErrnoCode,
 } from "./errno.ts";
 
-/** What an error code of millrace's own stands for. */
+/** The meaning of one of millrace's error codes. */
 export type ErrorCode = {
-  /** The exit status of a command that ends with it; 1 for what is said of single flows. */
+  /** The exit status of a command that ends with it; 1 for codes of single flows. */
   readonly exit: 1 | 2 | 3 | 4 | 5;
-  /** The errno nearest to it, for those who speak errno. */
+  /** The nearest errno, for callers that expect one. */
   readonly errno: number;
   readonly meaning: string;
-  /** What mends it; empty where nothing is to be mended, or the message says it. */
+  /** How to fix it; empty if there is nothing to fix, or the message says it. */
   readonly remedy: string;
 };
 
-/** A code of millrace's own. */
+/** An error code that millrace defines. */
 export type OwnErrorCode =
   | "USAGE"
   | "UNREADABLE_INPUT"
@@ -336,7 +336,7 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
 /** The code of an error: one of {@link ERROR_CODES}, or the name of an errno. */
 export type MillraceErrorCode = OwnErrorCode | ErrnoCode;
 
-/** What a code of millrace's own stands for; undefined for the name of an errno. */
+/** The meaning of one of millrace's codes; undefined for the name of an errno. */
 export function ownErrorCode(code: MillraceErrorCode): ErrorCode | undefined {
   const table: Readonly<Partial<Record<MillraceErrorCode, ErrorCode>>> = ERROR_CODES;
   return Object.hasOwn(table, code) ? table[code] : undefined;

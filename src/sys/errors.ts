@@ -15,7 +15,7 @@ export class MillraceError extends Error {
   }
 }
 
-/** What is violated when an assertion fails: a defect in millrace, or in the caller's use of it. */
+/** An assertion failed: a defect in millrace, or in the caller's use of it. */
 export class AssertionError extends MillraceError {
   override readonly name: string = "AssertionError";
 
@@ -24,7 +24,10 @@ export class AssertionError extends MillraceError {
   }
 }
 
-/** Throws {@link AssertionError} where `condition` does not hold. For doors, not for hot loops. */
+/**
+ * Throws {@link AssertionError} if `condition` is false. For public entry points, not for hot
+ * loops.
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
@@ -36,7 +39,7 @@ export class SystemCallError extends MillraceError {
   readonly call: string;
   readonly errno: number;
 
-  /** @param doing what was being done, in the words of the user: "opening a netlink socket" */
+  /** @param doing what was being done, in the user's words: "opening a netlink socket" */
   constructor(call: string, errno: number, doing: string, options?: ErrorOptions) {
     super(errnoName(errno), `${doing}: ${call}: ${errnoText(errno)}`, options);
     this.call = call;
@@ -44,7 +47,7 @@ export class SystemCallError extends MillraceError {
   }
 }
 
-/** Which kernel has what this one lacks, as the end of a sentence; empty where none is known. */
+/** The end of a sentence that says which kernel has the feature; empty if none is known. */
 export function needsLinux(since: string | undefined): string {
   return since === undefined ? "" : ` (needs Linux ${since})`;
 }
@@ -55,12 +58,12 @@ export class NotSupportedError extends MillraceError {
   /** What is missing, in words. */
   readonly feature: string;
   /**
-   * The first mainline kernel that has it; undefined where none is known that does. Distributions
-   * backport, so nothing is decided by it: the error is thrown because this kernel was asked and said no.
+   * The first mainline kernel that has it; undefined if none is known. Distributions backport, so
+   * it decides nothing: the error is thrown because this kernel was asked and refused.
    */
   readonly since: string | undefined;
 
-  /** @param options `where`: what the message begins with, such as the line of an input */
+  /** @param options `where`: the beginning of the message, such as the line of an input */
   constructor(
     feature: string,
     since: string | undefined,

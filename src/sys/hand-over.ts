@@ -1,28 +1,31 @@
 /**
- * How one thread hands calls to another one, over a word that both share. Each side is a list of steps,
- * every one of which is atomic: a test puts those of both sides in every order.
+ * How one thread hands calls to another over a word that both share. Each side is a list of atomic
+ * steps, so that a test can interleave both sides in every order.
  */
 
 /** Whose turn it is: the value of the word. */
 export const Turn = {
   /** The thread has not started yet. */
   starting: 0,
-  /** The thread has nothing to do; what it did last is there to be read. */
+  /** The thread has nothing to do; the results of its last call can be read. */
   idle: 1,
   /** The thread is to make a call, or is making it. */
   ordered: 2,
   /** The thread is to end. */
   ended: 3,
-  /** The thread could not make its call, and makes no other one. */
+  /** The thread could not make its call, and makes no further one. */
   failed: 4,
 } as const;
 
-/** What a side does next. The value that it goes on with is in the comment. */
+/** What a side does next. Each comment names the value with which the side continues. */
 export type Step =
   /** The word. */
   | { readonly do: "load" }
   | { readonly do: "store"; readonly value: number }
-  /** The word before; it is changed where it was `expected`, or in any case where nothing is. */
+  /**
+   * The old value of the word. The word is changed if it was `expected`, or always if nothing is
+   * expected.
+   */
   | { readonly do: "exchange"; readonly expected?: number; readonly value: number }
   | { readonly do: "notify" }
   /** Sleeps while the word is `value`, and may wake up early: {@link IN_TIME} or {@link TIME_UP}. */
@@ -30,20 +33,20 @@ export type Step =
   /** Makes the call: {@link MADE} or {@link NOT_MADE}. */
   | { readonly do: "call" };
 
-/** A side of a hand-over, and what it comes to. */
+/** One side of a hand-over, and its result. */
 export type Steps<R> = Generator<Step, R, number>;
 
-/** What a sleep goes on with. */
+/** The result of a sleep. */
 export const TIME_UP = 0;
 export const IN_TIME = 1;
 
-/** What a call goes on with. */
+/** The result of a call. */
 export const NOT_MADE = 0;
 export const MADE = 1;
 
 /**
- * How a call ended: it was made; the thread failed, and it is not known how far it came; or the thread
- * does not answer, and may still be making it.
+ * How a call ended: it was made; the thread failed at an unknown point; or the thread does not
+ * answer and may still be making the call.
  */
 export type CallEnd = "made" | "failed" | "late";
 
@@ -54,8 +57,8 @@ export function* order(): Steps<void> {
 }
 
 /**
- * Waits for the end of a call. The word alone says what happened: the notify for the call before may come
- * as late as this.
+ * Waits for the end of a call. Only the word says what happened: a late notification may belong to
+ * the previous call.
  */
 export function* awaitCall(): Steps<CallEnd> {
   let late = false;
@@ -74,7 +77,7 @@ export function* end(): Steps<boolean> {
   return before === Turn.ordered;
 }
 
-/** The thread: makes calls, until one fails, and ends when it is told to. */
+/** The thread: makes calls until one fails or it is told to end. */
 export function* serve(): Steps<void> {
   yield { do: "exchange", expected: Turn.starting, value: Turn.idle };
   for (;;) {
@@ -89,9 +92,9 @@ export function* serve(): Steps<void> {
 }
 
 /**
- * Takes the steps of one side on the word `words[0]`.
- * @param timeoutMs how long its sleeps may take together
- * @param call makes the call; what it throws is a call that was not made
+ * Executes the steps of one side on the word `words[0]`.
+ * @param timeoutMs how long its sleeps may take in total
+ * @param call makes the call; if it throws, the call counts as not made
  */
 export function take<R>(
   steps: Steps<R>,
@@ -105,7 +108,7 @@ export function take<R>(
   return next.value;
 }
 
-// The clock is read by who sleeps alone.
+// Only a sleep reads the clock.
 type Clock = { deadline: number; readonly timeoutMs: number };
 
 function takeStep(step: Step, words: Int32Array, clock: Clock, call: () => void): number {

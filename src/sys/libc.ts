@@ -62,7 +62,8 @@ function open() {
       cause ??= error;
     }
   }
-  // bun:ffi says why: no such file, or no room for compiled code where address space is limited.
+  // bun:ffi gives the reason: no such file, or no room for compiled code if the address space is
+  // limited.
   const why = cause instanceof Error ? cause.message : String(cause);
   const message = `millrace needs the C library of a Linux system (libc.so.6), and cannot call it: ${why}`;
   throw new MillraceError("NO_LIBC", message, { cause });
@@ -70,7 +71,7 @@ function open() {
 
 let opened: Libc | undefined;
 
-// Lazy: importing millrace does nothing.
+// Opened on first use: importing millrace has no effect.
 function libc(): Libc {
   opened ??= open();
   return opened;
@@ -169,7 +170,9 @@ export function recvmmsg(fd: number, headers: number, count: number, flags: numb
   return result(libc().symbols.recvmmsg(fd, pointer(headers), count, flags, null));
 }
 
-/** poll(2). An interrupted poll returns 0, as one whose time is up: the caller has a deadline of its own. */
+/**
+ * poll(2). An interrupted poll returns 0, as after a timeout: the caller keeps its own deadline.
+ */
 export function poll(fds: number, count: number, timeoutMs: number): number {
   assert(isInt32(count) && count >= 0 && isInt32(timeoutMs), "poll arguments");
   const ready = result(libc().symbols.poll(pointer(fds), count, timeoutMs));
@@ -235,12 +238,15 @@ const SC_UIO_MAXIOV = 60;
 /** POSIX promises this many iovecs (_XOPEN_IOV_MAX). */
 const IOV_MAX_PROMISED = 16;
 
-/** How many iovecs one writev takes (`max_iovs`): sysconf's word, never under 16. */
+/** How many iovecs one writev takes (`max_iovs`), according to sysconf; at least 16. */
 export function iovMax(): number {
   return Math.max(IOV_MAX_PROMISED, libc().symbols.sysconf(SC_UIO_MAXIOV));
 }
 
-/** isatty(3): whether a descriptor is a terminal. `node:tty` tells it, too, but brings all of Node's streams. */
+/**
+ * isatty(3): whether a descriptor is a terminal. `node:tty` can tell as well, but loads all of
+ * Node's streams.
+ */
 export function isatty(fd: number): boolean {
   assert(isInt32(fd), "file descriptor");
   return libc().symbols.isatty(fd) === 1;

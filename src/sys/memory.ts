@@ -2,12 +2,12 @@ import { ptr } from "bun:ffi";
 import { assert } from "./errors.ts";
 
 /**
- * Memory that a system call may see: one explicit `ArrayBuffer`, zeroed, that never moves, with the
- * views that hot code wants. Small typed arrays made by length live in the garbage-collected heap
- * and do move, so every embedded pointer (iovec, msghdr) points into one of these and nowhere else.
+ * Memory that a system call may access: one explicit `ArrayBuffer`, zeroed, that never moves, with
+ * the views that hot code needs. Small typed arrays made by length live in the garbage-collected
+ * heap and do move, so every embedded pointer (iovec, msghdr) points into a PinnedMemory.
  *
- * The object owns the bytes: whoever hands {@link PinnedMemory.address} to the kernel keeps the
- * object alive for as long as the kernel may look.
+ * The object owns the bytes: a caller that passes {@link PinnedMemory.address} to the kernel keeps
+ * the object alive as long as the kernel may access them.
  */
 export class PinnedMemory {
   /** Size in bytes, a multiple of 8. */
@@ -21,8 +21,8 @@ export class PinnedMemory {
   readonly address: number;
 
   /**
-   * @param size bytes wanted; rounded up to a multiple of 8, at least 4096 (below that Bun may move it).
-   *   Or memory that threads share, whose address is the same in each of them.
+   * @param size bytes wanted; rounded up to a multiple of 8, at least 4096 (below that Bun may move
+   * it). Or memory shared between threads; its address is the same in each thread.
    */
   constructor(size: number | SharedArrayBuffer) {
     const buffer = typeof size === "number" ? new ArrayBuffer(roundUp(size)) : size;

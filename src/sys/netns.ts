@@ -3,22 +3,25 @@ import { EIO, errnoNumber } from "./errno.ts";
 import { assert, MillraceError, SystemCallError } from "./errors.ts";
 import * as libc from "./libc.ts";
 
-// Network namespaces: held open, and entered for as long as a socket is opened.
+// Network namespaces, which are held open, and entered while a socket is opened.
 
 const CLONE_NEWNET = 0x4000_0000;
 
-/** Where iproute2 keeps the namespaces that have names (`ip netns add`). */
+/** Where iproute2 keeps named namespaces (`ip netns add`). */
 const NAMED = "/var/run/netns";
 
-/** A network namespace: a name of `ip netns`, the path of a namespace file, or a process in it. */
+/**
+ * Names a network namespace: a name known to `ip netns`, the path of a namespace file, or the id of
+ * a process in it.
+ */
 export type NamespaceReference = string | number;
 
 /**
- * A network namespace, held open: it lives as long as this object does. A socket belongs to the
- * namespace in which its thread was when it opened it, so {@link run} is all that is needed.
+ * A network namespace, held open: it lives as long as this object. A socket belongs to the
+ * namespace that its thread was in when it opened the socket, so {@link run} suffices.
  */
 export class NetworkNamespace implements Disposable {
-  /** What it was opened by, for people. */
+  /** The name or path by which it was opened, for messages. */
   readonly label: string;
   readonly #fd: number;
   #closed = false;
@@ -29,7 +32,7 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * @param reference a name, a path (with a slash in it), or the id of a process
+   * @param reference a name, a path (contains a slash), or the id of a process
    * @throws MillraceError `NO_NAMESPACE`, `NO_PERMISSION`
    */
   static open(reference: NamespaceReference): NetworkNamespace {
@@ -43,7 +46,8 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * A new namespace, with nothing but a loopback interface that is down; it is gone when it is closed.
+   * A new namespace that holds only a loopback interface, which is down; closing it deletes the
+   * namespace.
    * @throws SystemCallError EPERM without CAP_SYS_ADMIN
    */
   static create(): NetworkNamespace {
@@ -57,13 +61,13 @@ export class NetworkNamespace implements Disposable {
     }
   }
 
-  /** The descriptor, for requests that name a namespace by one. */
+  /** The descriptor, for requests that name a namespace by its descriptor. */
   get fd(): number {
     assert(!this.#closed, "the namespace is closed");
     return this.#fd;
   }
 
-  /** Whether both are the same namespace of the kernel. */
+  /** Whether both refer to the same namespace. */
   is(other: NetworkNamespace): boolean {
     const [mine, its] = [
       statSync(`/proc/self/fd/${this.fd}`),
@@ -73,8 +77,8 @@ export class NetworkNamespace implements Disposable {
   }
 
   /**
-   * Runs `inside` with the calling thread in the namespace, and brings the thread back. Synchronous:
-   * a promise would go on in the namespace where it began, and everything else with it.
+   * Runs `inside` with the calling thread in the namespace, then moves the thread back. `inside`
+   * must be synchronous: after an `await`, the thread is back in its own namespace.
    * @throws MillraceError `NO_PERMISSION`
    */
   run<T>(inside: () => T): T {
@@ -87,12 +91,12 @@ export class NetworkNamespace implements Disposable {
     }
   }
 
-  /** Brings the calling thread into the namespace, to stay. @throws SystemCallError */
+  /** Moves the calling thread into the namespace for good. @throws SystemCallError */
   enter(): void {
     enter(this.fd, this.label);
   }
 
-  /** Closes its descriptor: the namespace goes on as long as something else holds it. */
+  /** Closes its descriptor; the namespace lives on while something else holds it. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -2,16 +2,16 @@ import type { SocketCalls } from "./socket-calls.ts";
 import { copyAt } from "./address.ts";
 import { copyDatagrams, copyIovecs } from "./vectors.ts";
 
-/** What is told of the calls of sockets. Datagrams are copies. */
+/** Observes the system calls of sockets. Datagrams are copies. */
 export type CallObserver = {
   readonly onSocket: (fd: number, protocol: number) => void;
   readonly onSent: (fd: number, datagram: Uint8Array) => void;
   readonly onReceived: (fd: number, datagram: Uint8Array) => void;
-  /** A call that moved nothing, by its name. */
+  /** Called for a call that moved nothing, with its name. */
   readonly onError: (fd: number, call: string, errno: number) => void;
 };
 
-/** The same calls, each told to the observer when it has been made. */
+/** The same calls, each reported to the observer after it was made. */
 export function observedCalls(calls: SocketCalls, observer: CallObserver): SocketCalls {
   const told = (
     fd: number,

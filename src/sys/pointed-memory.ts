@@ -2,9 +2,10 @@ import { read, toArrayBuffer } from "bun:ffi";
 import { assert } from "./errors.ts";
 import { isPointer } from "./address.ts";
 
-/*
- * What lies at the addresses that a system call is given, to be read and written as the kernel does: for calls that are
- * answered in this process. The memory is its owner's, who keeps it alive until the call returns.
+/**
+ * Reads and writes the memory at the addresses passed to a system call, as the kernel does, for
+ * calls that are answered in this process. The owner of the memory keeps it alive until the call
+ * returns.
  */
 
 const IOVEC_SIZE = 16;
@@ -15,7 +16,7 @@ const MSGHDR_FLAGS = 48;
 const MMSGHDR_LENGTH = 56;
 const MSG_TRUNC = 0x20;
 
-/** The bytes at an address, no copy. */
+/** The bytes at an address, not copied. */
 export function bytesAt(address: number, length: number): Uint8Array {
   if (length === 0) return new Uint8Array(0);
   assert(isPointer(address), "not an address");
@@ -31,18 +32,18 @@ function pointerAt(address: number, offset: number): number {
   return u32At(address, offset) + u32At(address, offset + 4) * 2 ** 32;
 }
 
-/** Sets the number of 32 bits at an address. */
+/** Sets the 32-bit number at an address. */
 export function putU32(address: number, value: number): void {
   const bytes = bytesAt(address, 4);
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(0, value, true);
 }
 
-/** The number of 32 bits at an address. */
+/** The 32-bit number at an address. */
 export function getU32(address: number): number {
   return u32At(address, 0);
 }
 
-/** A copy of what `count` struct iovec name, one behind the other. */
+/** A copy of the bytes that `count` struct iovec describe, concatenated. */
 export function gather(iovecs: number, count: number): Uint8Array {
   const lengths = Array.from({ length: count }, (_, i) => u32At(iovecs, i * IOVEC_SIZE + 8));
   const all = new Uint8Array(lengths.reduce((sum, length) => sum + length, 0));
@@ -54,23 +55,26 @@ export function gather(iovecs: number, count: number): Uint8Array {
   return all;
 }
 
-/** A copy of the datagram that struct mmsghdr `index` of an array names. */
+/** A copy of the datagram that struct mmsghdr `index` of an array describes. */
 export function datagramOf(headers: number, index: number): Uint8Array {
   const at = headers + index * MMSGHDR_SIZE;
   return gather(pointerAt(at, MSGHDR_IOV), u32At(at, MSGHDR_IOVLEN));
 }
 
-/** Says that so many bytes of the datagram of struct mmsghdr `index` were sent. */
+/** Records how many bytes of the datagram of struct mmsghdr `index` were sent. */
 export function setSent(headers: number, index: number, length: number): void {
   putU32(headers + index * MMSGHDR_SIZE + MMSGHDR_LENGTH, length);
 }
 
-/** Bytes that the first iovec of struct mmsghdr `index` has room for. */
+/** The room in the first iovec of struct mmsghdr `index`, in bytes. */
 export function roomOf(headers: number, index: number): number {
   return u32At(pointerAt(headers + index * MMSGHDR_SIZE, MSGHDR_IOV), 8);
 }
 
-/** Puts a datagram where struct mmsghdr `index` wants it; what is longer than its room is cut (MSG_TRUNC). */
+/**
+ * Copies a datagram to where struct mmsghdr `index` points; a datagram too long for it is cut
+ * (MSG_TRUNC).
+ */
 export function deliverTo(headers: number, index: number, datagram: Uint8Array): void {
   const at = headers + index * MMSGHDR_SIZE;
   const iovec = pointerAt(at, MSGHDR_IOV);

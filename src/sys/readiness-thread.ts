@@ -1,6 +1,6 @@
 /**
- * The thread of {@link file://./readiness.ts}: it sleeps in epoll_wait and says which descriptors are
- * ready, by their tokens; or, and then it ends, the errno that keeps it from that. It owns nothing and
+ * The thread of {@link file://./readiness.ts}: it sleeps in epoll_wait and posts the tokens of the
+ * descriptors that are ready. If epoll_wait fails, it posts the errno and ends. It owns nothing and
  * ends with the process.
  */
 import { epollWait } from "./libc.ts";
@@ -8,7 +8,7 @@ import { PinnedMemory } from "./memory.ts";
 
 declare const self: Worker;
 
-/** struct epoll_event is packed on x64 alone: { u32 events; u64 data }. */
+/** struct epoll_event is packed only on x64: { u32 events; u64 data }. */
 const EVENT_BYTES = process.arch === "x64" ? 12 : 16;
 const EVENT_DATA = process.arch === "x64" ? 4 : 8;
 const EVENTS = 64;

@@ -3,7 +3,7 @@ import { epollControl, epollCreate, poll } from "./libc.ts";
 import { PinnedMemory } from "./memory.ts";
 import { threadFault, threadScript } from "./thread-code.ts";
 
-// Waits for descriptors with epoll, in a thread of its own.
+// Waits for descriptors with epoll, in a separate thread.
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
@@ -14,37 +14,40 @@ const EPOLLONESHOT = 0x4000_0000;
 const POLLIN = 1;
 const POLLFD_SIZE = 8;
 
-/** struct epoll_event is packed on x64 alone: { u32 events; u64 data }. */
+/** struct epoll_event is packed only on x64: { u32 events; u64 data }. */
 const EVENT_DATA = process.arch === "x64" ? 4 : 8;
 
 /** How long a wait may take. */
 export type WaitOptions = {
   /** Milliseconds; no limit by default. */
   readonly timeoutMs?: number | undefined;
-  /** Ends the wait: its reason is thrown, at once where it was aborted before. What has come stays to be read. */
+  /**
+   * Ends the wait by throwing its reason, at once if it is already aborted. Received data stays
+   * readable.
+   */
   readonly signal?: AbortSignal | undefined;
 };
 
 const WATCHING = "watching sockets";
 
-/** Who waits, and is told once. */
+/** A pending wait, notified once. */
 type Waiter = { readonly onReady: () => void; readonly onFailure: (error: MillraceError) => void };
 
 /**
- * Watches descriptors without blocking the event loop and without reading from them: Bun watches files
- * and sockets of its own, and a netlink socket is neither. One thread sleeps in epoll_wait for all of
- * them; each wait arms its descriptors once (EPOLLONESHOT). A wake-up takes 13 µs where a timer of 1 ms
- * takes 1,100, and nothing runs while nothing happens.
+ * Watches descriptors without blocking the event loop and without reading from them. Bun watches
+ * only files and sockets that it opened, and a netlink socket is neither. One thread sleeps in
+ * epoll_wait for all of them; each wait arms its descriptors once (EPOLLONESHOT). A wake-up takes
+ * 13 µs where a timer of 1 ms takes 1,100, and nothing runs while nothing happens.
  *
- * Thread and epoll descriptor are made at the first wait, live as long as the process, and keep it
- * alive only while somebody waits.
+ * Thread and epoll descriptor are made at the first wait and live as long as the process; they keep
+ * it alive only during a wait.
  */
 class Watch {
   readonly #epoll: number;
   readonly #event = new PinnedMemory(16);
   readonly #thread: Worker;
   readonly #waiters = new Map<number, Waiter>();
-  /** Why nothing will ever be ready again. */
+  /** Set once watching has failed for good. */
   #failure: MillraceError | undefined;
   #lastToken = 0;
 
@@ -94,12 +97,13 @@ class Watch {
     this.#waiters.set(token, waiter);
   }
 
-  // What comes late finds nobody. The kernel's side stays armed until it fires or is armed again.
+  // Forgets a waiter; a late event for its token is ignored. The descriptor stays armed in the
+  // kernel until it fires or is armed again.
   unregister(token: number): void {
     if (this.#waiters.delete(token) && this.#waiters.size === 0) this.#thread.unref();
   }
 
-  // Who waits without a time limit would wait for ever.
+  // Tells every waiter: one without a time limit would wait forever.
   #fail(error: MillraceError): void {
     this.#failure = error;
     for (const { onFailure } of this.#waiters.values()) onFailure(error);
@@ -118,11 +122,11 @@ class Watch {
 let watch: Watch | undefined;
 
 /**
- * Waits for any of a few descriptors. They stay their owner's: {@link remove} one, or dispose of this,
- * before it is closed.
+ * Waits for any of a few descriptors, which it does not own: {@link remove} one, or dispose of this
+ * object, before closing it.
  */
 export class Readiness implements Disposable {
-  /** Descriptors, and whether the watch knows them. */
+  /** Descriptors, and whether each is registered with the watch. */
   readonly #fds = new Map<number, boolean>();
   #token = 0;
   #end: ((ready: boolean) => void) | undefined;
@@ -130,7 +134,7 @@ export class Readiness implements Disposable {
 
   add(fd: number): void {
     this.#fds.set(fd, false);
-    // Whoever waits already waits for this one too.
+    // A pending wait now includes this descriptor.
     this.#end?.(true);
   }
 
@@ -141,8 +145,8 @@ export class Readiness implements Disposable {
 
   /**
    * Waits until something can be read; it may wake up early. One wait at a time.
-   * @returns false when the time is up, or when this is closed meanwhile
-   * @throws the reason of the signal; SystemCallError where nothing can be watched any more
+   * @returns false if the time is up, or if this is closed meanwhile
+   * @throws the reason of the signal; SystemCallError if nothing can be watched any more
    */
   async wait(options: WaitOptions = {}): Promise<boolean> {
     const { timeoutMs, signal } = options;

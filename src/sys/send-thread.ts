@@ -2,9 +2,9 @@ import { assert, MillraceError } from "./errors.ts";
 import { awaitCall, type CallEnd, end, order, take, Turn } from "./hand-over.ts";
 import { threadFault, threadScript } from "./thread-code.ts";
 
-/*
- * The words that both threads share. The first one says whose turn it is: a call's arguments are there
- * when it is ordered, its results when it is made.
+/**
+ * Indices of the words that both threads share. Word 0 says whose turn it is. The arguments of a
+ * call are valid once it is ordered, its results once it is made.
  */
 export const SEND_FD = 1;
 export const SEND_HEADERS = 2;
@@ -15,35 +15,35 @@ export const SEND_SENT = 8;
 export const SEND_RECEIVED = 9;
 const WORDS = 10;
 
-/** Longest wait for a call: netlink carries out what one sendmmsg holds within seconds. */
+/** Longest wait for a call: netlink carries out the requests of one sendmmsg within seconds. */
 const WAIT_MS = 120_000;
 
-/** What a thread is made of, where it is not as always: for tests. */
+/** Options of a thread, for tests. */
 type SendThreadOptions = {
   /** The longest wait for a call. */
   readonly waitMs?: number;
   readonly script?: URL;
 };
 
-/** What makes calls for somebody: a thread, or in a test what takes its place. */
+/** Makes calls on behalf of another thread; a test replaces it. */
 export type CallMaker = Pick<
   SendThread,
   "ready" | "startFailure" | "sent" | "received" | "begin" | "wait" | "end"
 >;
 
-/** Threads that make a call nobody waits for any more, and who owns the memory of it. */
+/** Threads that still make a call nobody waits for, each with the owners of its memory. */
 const RUNNING = new Map<SendThread, readonly object[]>();
 
 /**
  * A thread that makes two system calls for this one, sendmmsg(2) and the recvmmsg(2) that reads the
- * replies, while this one makes its own. It gets a descriptor and addresses: the memory stays this
- * thread's, which leaves it alone from {@link begin} until {@link wait} says that the call was made.
+ * replies, while this one makes its own. It gets a descriptor and addresses; this thread owns the
+ * memory, and does not touch it from {@link begin} until {@link wait} says that the call was made.
  */
 export class SendThread implements Disposable {
   readonly #words = new Int32Array(new SharedArrayBuffer(WORDS * 4));
   readonly #worker: Worker | undefined;
   readonly #waitMs: number;
-  /** Who owns the memory of the call. */
+  /** The owners of the call's memory. */
   #owners: readonly object[] = [];
   #whenEnded: (() => void) | undefined;
   #startFailure: string | undefined;
@@ -59,22 +59,24 @@ export class SendThread implements Disposable {
     }
   }
 
-  /** It has started, which takes some milliseconds, and may be given a call. */
+  /** Whether it has started, which takes some milliseconds, and can take a call. */
   get ready(): boolean {
     return Atomics.load(this.#words, 0) === Turn.idle;
   }
 
-  /** Why it did not start, and never will; undefined while it may. */
+  /** Why it failed to start; undefined while it may still start. */
   get startFailure(): string | undefined {
     return this.#startFailure;
   }
 
-  /** Of the last call: datagrams sent, or the errno negated. */
+  /** Datagrams sent by the last call, or the errno negated. */
   get sent(): number {
     return this.#words[SEND_SENT] ?? 0;
   }
 
-  /** Of the last call: messages received, or the errno negated; nothing is read where nothing was sent. */
+  /**
+   * Messages received by the last call, or the errno negated; nothing is read if nothing was sent.
+   */
   get received(): number {
     return this.#words[SEND_RECEIVED] ?? 0;
   }
@@ -82,7 +84,7 @@ export class SendThread implements Disposable {
   /**
    * Orders sendmmsg(fd, headers, count), then recvmmsg(fd, replies, slots) without waiting.
    * @param headers @param replies addresses of `struct mmsghdr` arrays
-   * @param owners of the memory of all this: they are kept until the call has ended
+   * @param owners the owners of that memory, which are kept alive until the call has ended
    */
   begin(
     fd: number,
@@ -111,9 +113,9 @@ export class SendThread implements Disposable {
   }
 
   /**
-   * Ends the thread, after its call. Once.
-   * @param whenEnded is called as soon as it makes no call any more, now or later: the descriptor that it
-   *   was given may be closed then. Never where the process ends before that
+   * Ends the thread, after its call. May be called once.
+   * @param whenEnded is called, now or later, as soon as the thread makes no more calls: then its
+   * descriptor may be closed. Not called if the process ends first
    */
   end(whenEnded: () => void = () => {}): void {
     this.#whenEnded = whenEnded;
@@ -132,8 +134,8 @@ export class SendThread implements Disposable {
     worker.addEventListener("error", ({ message }: ErrorEvent) => {
       if (Atomics.load(this.#words, 0) === Turn.starting) this.#startFailure = threadFault(message);
     });
-    // Its last word. The end of a Worker says nothing: a terminated one counts as ended while it is
-    // still in a system call.
+    // The thread's last message. The end of a Worker proves nothing: a terminated one counts as
+    // ended even while it is in a system call.
     worker.addEventListener("message", () => this.#free());
     worker.postMessage(this.#words.buffer, []);
     return worker;
@@ -141,7 +143,7 @@ export class SendThread implements Disposable {
 
   #free(): void {
     const whenEnded = this.#whenEnded;
-    // Once: the last word of a thread that made no call may come all the same.
+    // Only once: the last message of a thread that made no call may still arrive.
     if (whenEnded === undefined) return;
     this.#whenEnded = undefined;
     this.#worker?.terminate();

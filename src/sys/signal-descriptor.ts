@@ -2,14 +2,14 @@ import { SystemCallError } from "./errors.ts";
 import { close, eventfd, read, write } from "./libc.ts";
 import { PinnedMemory } from "./memory.ts";
 
-// A descriptor that is readable when its owner says so.
+// A descriptor whose owner decides when it is readable.
 
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 
 const WORD = new PinnedMemory(8);
 
-/** A descriptor that can be read or not, as its owner says: poll and epoll watch it like any other one. */
+/** A descriptor that its owner makes readable or not; poll and epoll watch it like any other. */
 export class SignalDescriptor {
   readonly fd: number;
   #raised = false;
@@ -20,7 +20,7 @@ export class SignalDescriptor {
     if (this.fd < 0) throw new SystemCallError("eventfd", -this.fd, "opening a socket in memory");
   }
 
-  /** Says whether it can be read. */
+  /** Makes it readable, or not. */
   set(raised: boolean): void {
     if (raised === this.#raised) return;
     this.#raised = raised;

@@ -4,8 +4,8 @@ const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 /**
- * The same signal once more, so soon, is the same wish: coreutils' timeout sends it to the program and then
- * to the whole group.
+ * The same signal again within this time counts as one: coreutils' timeout sends it to the program
+ * and then to the whole group.
  */
 const ECHO_MS = 1000;
 
@@ -13,11 +13,11 @@ const ECHO_MS = 1000;
 type EndingSignal = (typeof ENDING)[number];
 
 /**
- * Turns SIGINT, SIGTERM and SIGHUP into an abort while it lives; the default action is back after
- * `using` ends. The reason of the abort is the signal's name. A second signal ends the process at once;
- * the same one once more counts after a second.
+ * Turns SIGINT, SIGTERM and SIGHUP into an abort while it lives; disposing restores the default
+ * action. The reason of the abort is the signal's name. A second signal ends the process at once;
+ * the same signal counts again only after a second.
  *
- * Handlers run only when JavaScript yields to its event loop, so synchronous work must do so.
+ * Handlers run only when JavaScript yields to its event loop, so synchronous work must yield.
  */
 export class EndingSignals implements Disposable {
   readonly #controller = new AbortController();

@@ -1,7 +1,10 @@
 import { EINTR } from "./errno.ts";
 import * as libc from "./libc.ts";
 
-/** The system calls that a netlink socket makes: the kernel's, or a test's, which scripts what they return. */
+/**
+ * The system calls that a netlink socket makes: the kernel's, or a test's, which script what they
+ * return.
+ */
 export type SocketCalls = Pick<
   typeof libc,
   | "socket"
@@ -17,12 +20,12 @@ export type SocketCalls = Pick<
   | "poll"
 >;
 
-/** The kernel's. */
+/** The calls of the machine's kernel. */
 export const KERNEL: SocketCalls = libc;
 
-/*
- * The calls that move messages, made again where a signal came before they had moved any (EINTR). Each
- * returns what the last one did.
+/**
+ * The calls below move messages, and are repeated if a signal came before any was moved (EINTR).
+ * Each returns the result of the last attempt.
  */
 
 /** send(2) without flags. */

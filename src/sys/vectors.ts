@@ -22,7 +22,7 @@ function pointerAt(view: DataView, offset: number): number {
   return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * WORD;
 }
 
-/** Copies of what `count` struct iovec name, one behind the other. */
+/** A copy of the bytes that `count` struct iovec describe, concatenated. */
 export function copyIovecs(iovecs: number, count: number): Uint8Array {
   const view = new DataView(copyAt(iovecs, count * IOVEC_SIZE).buffer);
   const parts = Array.from({ length: count }, (_, i) =>
@@ -56,7 +56,7 @@ export class IovecArray {
     return this.#memory.address;
   }
 
-  /** Lets the iovec at `index` name `length` bytes at `address`, which stay their owner's. */
+  /** Points the iovec at `index` to `length` bytes at `address`; it does not own them. */
   set(index: number, address: number, length: number): void {
     assert(index >= 0 && index < this.capacity, "iovec index");
     const offset = index * IOVEC_SIZE;
@@ -95,7 +95,7 @@ export class MessageVector {
     return this.#memory.address + index * MMSGHDR_SIZE;
   }
 
-  /** Lets message `index` be the `length` bytes at `address`, which stay their owner's. */
+  /** Points message `index` to the `length` bytes at `address`; it does not own them. */
   set(index: number, address: number, length: number): void {
     assert(index >= 0 && index < this.capacity, "message index");
     const offset = this.#iovecs + index * IOVEC_SIZE;

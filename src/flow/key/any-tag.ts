@@ -3,21 +3,22 @@ import { type KeyRecord, keyOffset, maskOffset } from "./record.ts";
 import { LEVELS, slotBit } from "./levels.ts";
 import { SLOT_ENCAP, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_VLAN } from "./slots.ts";
 
-// A VLAN tag that is matched whatever its own type is.
+// VLAN tags that are matched regardless of their own type.
 
 const TAG: number = slotBit(SLOT_ETHERTYPE) | slotBit(SLOT_VLAN) | slotBit(SLOT_ENCAP);
 const CFI = 0x1000;
 
 /**
- * Whether at a level stands a tag whose own type is not matched: `eth_type(0/0xffff),vlan(…),encap(…)`. So a
- * kernel dumps it where a mask came without ENCAP (`validate_vlan_mask_from_nlattrs`), as ovs-vswitchd sends
- * it for a tag that it does not look into. The kernel then matches all the rest of the tag, and takes the mask
- * for one of what is behind the tag; a tag in this one has to be such a tag, too.
+ * Whether a level has a tag whose own type is not matched: `eth_type(0/0xffff),vlan(…),encap(…)`. A
+ * kernel dumps a tag so if its mask came without ENCAP (`validate_vlan_mask_from_nlattrs`), as
+ * ovs-vswitchd sends it for a tag that it does not look into. The kernel then matches the rest of
+ * the tag exactly, and applies the mask to what follows the tag; a tag inside this one must be of
+ * the same kind.
  */
 export function isAnyTag(record: KeyRecord, level: number): boolean {
   if (level + 1 >= LEVELS || (record.headers(level) & TAG) !== TAG) return false;
   for (let inner = level + 1; inner < LEVELS; inner++) {
-    // One mask has each attribute once, and a port in it would be that of the packet.
+    // A mask has each attribute once, and a port in it would be the packet's port.
     if (record.has(inner, SLOT_IN_PORT)) return false;
     if ((record.headers(level) & record.headers(inner) & ~TAG) !== 0) return false;
     if ((record.metadata(level) & record.metadata(inner)) !== 0) return false;

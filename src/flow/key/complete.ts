@@ -15,10 +15,11 @@ import {
 } from "./tunnel-fields.ts";
 
 /**
- * Adds to the key of a dump what the dump leaves out and a kernel wants back: `ovs-dpctl dump-flows` prints
- * nothing of what is wholly wildcarded, neither headers nor the `ttl` and `dst` of a tunnel, and for what an
- * offloading device holds it never has `tcp_flags()`. In a line of a dump what is missing means just that.
- * @param record as its text says it, not in normal form
+ * Adds to the key of a dump what the dump leaves out but a kernel requires. `ovs-dpctl dump-flows`
+ * does not print what is fully wildcarded, neither headers nor the `ttl` and `dst` of a tunnel, and
+ * never prints `tcp_flags()` for flows held by an offloading device. So in a line of a dump, a
+ * missing part is a wildcarded one.
+ * @param record as parsed, not in normal form
  * @returns whether anything was missing
  */
 export function completeKey(record: KeyRecord): boolean {
@@ -45,7 +46,7 @@ export function completeKey(record: KeyRecord): boolean {
   return addMissing(record, icmpv6, icmpv6Slots(type)) || added;
 }
 
-/** Adds those of the slots that are at no level, wildcarded. */
+/** Adds, wildcarded, those of the slots that are present at no level. */
 function addMissing(record: KeyRecord, level: number, slots: number): boolean {
   let added = false;
   for (let left = slots; left !== 0; left &= left - 1) {

@@ -15,12 +15,13 @@ import {
 } from "./slots.ts";
 import { fieldNamed } from "./table.ts";
 
-/*
- * Values that decide which attributes a kernel wants beside them: the Ethernet type, the protocol, which
- * fragment it is, the type of ICMPv6. `match_validate()` looks at them as they are sent, whatever their masks
- * are, so that a value under its mask could ask for other headers than the value that the text has. Such a
- * value is settled before a key is masked: its bits outside the mask are those of the masked value where the
- * key has all that both ask for, and else those by which it asks for what the text's own value does.
+/**
+ * Deciding values determine which other attributes a kernel requires: the Ethernet type, the
+ * protocol, the kind of fragment, the type of ICMPv6. `match_validate()` looks at these values as
+ * sent, regardless of their masks, so a masked value could require other headers than the value in
+ * the text. Such a value is settled before the key is masked. Its bits outside the mask are zero if
+ * the key has all headers that the masked value and the text's value require; otherwise they are
+ * chosen so that it requires what the text's value requires.
  */
 
 /** Where proto is in the payload of each network header; frag is three bytes on. */
@@ -42,7 +43,7 @@ export function settleDecisive(record: KeyRecord): void {
   const level = innermostType(record);
   if (level < 0) return;
   const at = keyOffset(level, SLOT_ETHERTYPE);
-  // A mask that is not zero is made whole.
+  // A nonzero mask becomes an exact one.
   if (record.isWild(level, SLOT_ETHERTYPE)) {
     settleType(record, level);
     return;
@@ -52,12 +53,14 @@ export function settleDecisive(record: KeyRecord): void {
   if (proto >= 0) settleProto(record, network, proto);
 }
 
-/** Where proto is in the payload of a network header; -1 where it has none. */
+/** Where proto is in the payload of a network header; -1 if the header has none. */
 export function protoAt(network: number): number {
   return network === SLOT_IPV4 ? IPV4_PROTO : network === SLOT_IPV6 ? IPV6_PROTO : -1;
 }
 
-/** A deciding value has bits outside its mask: what is sent of it hangs on other values. */
+/**
+ * Whether a deciding value has bits outside its mask, so that the bits sent depend on other values.
+ */
 function isUnsettled(record: KeyRecord, level: number): boolean {
   return (
     isFree(record, level, SLOT_IPV4, IPV4_PROTO) ||
@@ -74,7 +77,7 @@ function isFree({ bytes }: KeyRecord, level: number, slot: number, offset: numbe
   );
 }
 
-/** Puts back what masking took from the values that {@link settleDecisive} settled. */
+/** Restores the bits that masking removed from the values settled by {@link settleDecisive}. */
 export function putSettled(record: KeyRecord): void {
   for (let i = 0; i < settled; i++) record.bytes[SETTLED_AT[i]!] = SETTLED[i]!;
 }
@@ -82,7 +85,7 @@ export function putSettled(record: KeyRecord): void {
 /** A byte of a tag at each level, the protocol, the fragment and the type of ICMPv6. */
 const SETTLED_MAX = LEVELS + 3;
 
-/** Where the settled values are that have bits outside their masks, and what they are. */
+/** The offsets of the settled values that have bits outside their masks, and the values. */
 const SETTLED_AT = new Int32Array(SETTLED_MAX);
 const SETTLED = new Uint8Array(SETTLED_MAX);
 let settled = 0;
@@ -95,9 +98,9 @@ function settle(record: KeyRecord, at: number, value: number, mask: number): voi
 }
 
 /**
- * Of a tag that is there, and of which nothing is matched, a kernel matches all, or the bits of another tag:
- * `encode_vlan_from_nlattrs()` takes the key for a mask that is missing. That was not asked for: it is sent
- * without its cfi, and so refused.
+ * For a tag that is present but not matched, a kernel would match all bits, or those of another
+ * tag: `encode_vlan_from_nlattrs()` uses the key as the missing mask. To avoid matching what was
+ * not asked for, the tag is sent without its cfi, and is therefore refused.
  */
 function settleTag(record: KeyRecord, level: number): void {
   const at = keyOffset(level, SLOT_VLAN);
@@ -105,7 +108,9 @@ function settleTag(record: KeyRecord, level: number): void {
     settle(record, at + 1, 1, 0);
 }
 
-/** A type that is not matched is none, unless the key lacks what is wanted for it: then it is sent. */
+/**
+ * An unmatched type is dropped, unless the key lacks the headers that it requires: then it is sent.
+ */
 function settleType(record: KeyRecord, level: number): void {
   const { bytes } = record;
   const at = keyOffset(level, SLOT_ETHERTYPE);
@@ -132,7 +137,7 @@ function settleProto(record: KeyRecord, network: number, offset: number): void {
     const isWhole = frag <= OVS_FRAG_TYPE_LATER && hasAll(record, required | masked);
     let least = proto & mask;
     if (!isWhole) {
-      // Of all that ask for the same the first, whichever of them the text has.
+      // Of all values that require the same headers, the first is used, regardless of the text.
       const isLike = (value: number): boolean =>
         (value & mask) === (proto & mask) && requiredHeaders(network, value, frag) === required;
       while (!isLike(least)) least++;
@@ -158,26 +163,26 @@ function settleIcmpv6(record: KeyRecord): void {
   settle(record, at, least, mask);
 }
 
-/** The headers that a protocol asks for in a fragment of a kind. */
+/** The headers that a protocol requires in a given kind of fragment. */
 function requiredHeaders(network: number, proto: number, frag: number): number {
   return frag === OVS_FRAG_TYPE_LATER ? 0 : transportSlots(network, proto);
 }
 
-/** Whether the key has all of the headers, at whatever level. */
+/** Whether the key has all of the headers, at any level. */
 function hasAll(record: KeyRecord, slots: number): boolean {
   let present = 0;
   for (let level = 0; level < LEVELS; level++) present |= record.headers(level);
   return (slots & ~present) === 0;
 }
 
-/** The level of the Ethernet type inside all tags; -1 where there is none. */
+/** The level of the Ethernet type inside all tags; -1 if there is none. */
 export function innermostType(record: KeyRecord): number {
   for (let level = LEVELS - 1; level >= 0; level--)
     if (record.has(level, SLOT_ETHERTYPE) && !isNoType(record, level)) return level;
   return -1;
 }
 
-/** `eth_type(0/0)` says nothing. */
+/** Whether the type is `eth_type(0/0)`, which means nothing. */
 function isNoType(record: KeyRecord, level: number): boolean {
   return (
     record.isWild(level, SLOT_ETHERTYPE) &&
@@ -185,7 +190,7 @@ function isNoType(record: KeyRecord, level: number): boolean {
   );
 }
 
-/** A type that is not matched says nothing where another one is inside. */
+/** Removes unmatched types that have another type inside: they mean nothing. */
 function forgetTypes(record: KeyRecord): void {
   for (let level = innermostType(record) - 1; level >= 0; level--) {
     if (record.isWild(level, SLOT_ETHERTYPE)) {
@@ -195,7 +200,7 @@ function forgetTypes(record: KeyRecord): void {
   }
 }
 
-/** The level of an attribute, which stands once in a key; -1 where it is absent. */
+/** The level of an attribute that occurs at most once in a key; -1 if it is absent. */
 export function levelOf(record: KeyRecord, slot: number): number {
   for (let level = 0; level < LEVELS; level++) if (record.has(level, slot)) return level;
   return -1;

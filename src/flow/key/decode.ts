@@ -18,22 +18,22 @@ import {
 import { SIZE_OF_SLOT, SLOT_OF_TYPE, TYPE_OF_SLOT, TYPES } from "./table.ts";
 import { decodeNsh, decodeTunnel, type KeyAttribute } from "./nest-decode.ts";
 
-/** What stands for the offset of a mask where there is none: every attribute of the key is exact. */
+/** The mask offset that means there is no mask: every attribute of the key is exact. */
 export const NO_MASK = -1;
 
-/** Attributes that mean something in a mask alone. */
+/** Attributes that have a meaning in a mask without a key. */
 const MASK_ONLY_SLOTS: readonly number[] = [SLOT_ETHERTYPE, SLOT_IN_PORT];
 
-/** In the first byte of a tag: it is there. */
+/** The bit in the first byte of a tag that says the tag is present. */
 const VLAN_CFI = 0x10;
 
-/** One reader for the key's and one for the mask's attributes of each level. */
+/** Two readers per level, one for the key's attributes and one for the mask's. */
 const READERS: readonly AttributeReader[] = Array.from(
   { length: LEVELS * 2 },
   () => new AttributeReader(),
 );
 
-/** One for each level, and for the nest that is too deep. */
+/** One per level, and one for a nest that is too deep. */
 const ATTRIBUTES: readonly KeyAttribute[] = Array.from({ length: LEVELS + 1 }, () => ({
   bytes: new Uint8Array(0),
   at: 0,
@@ -45,15 +45,15 @@ const ATTRIBUTES: readonly KeyAttribute[] = Array.from({ length: LEVELS + 1 }, (
   maskEnd: 0,
 }));
 
-/** Where the payload of each type is in the mask of each level, and how long; -1 where it is not. */
+/** Offset and length of each type's payload in the mask of each level; -1 if absent. */
 const MASK_START: Int32Array = new Int32Array(TYPES * LEVELS);
 const MASK_LENGTH: Int32Array = new Int32Array(TYPES * LEVELS);
 
 /**
- * Reads a key and its mask, the payloads of OVS_FLOW_ATTR_KEY and OVS_FLOW_ATTR_MASK, into `record`,
- * which it clears first. What it has no name for is kept byte for byte.
- * @param maskStart {@link NO_MASK} where there is no mask
- * @returns false where the bytes are not a key: no list of attributes, one twice, nests too deep
+ * Reads a key and its mask, the payloads of OVS_FLOW_ATTR_KEY and OVS_FLOW_ATTR_MASK, into
+ * `record`, which it clears first. Attributes without a name are kept byte for byte.
+ * @param maskStart {@link NO_MASK} if there is no mask
+ * @returns false if the bytes are not a key: not a list of attributes, a duplicate, nested too deep
  */
 export function decodeKey(
   bytes: Uint8Array,
@@ -72,8 +72,8 @@ export function decodeKey(
 }
 
 /**
- * Reads a level, `start` to `end`, whose attribute knows bytes and mask.
- * @param isOuterMask the mask is that of the level around this one: metadata in it is that level's
+ * Reads a level, `start` to `end`; its attribute object holds bytes and mask.
+ * @param isOuterMask the mask belongs to the enclosing level, and so does metadata in it
  */
 function decodeLevel(
   record: KeyRecord,
@@ -101,7 +101,7 @@ function decodeLevel(
       anyTag = !exact && maskLength === 0 && !hasMask(level, SLOT_VLAN) && isTagged(record, level);
       const inner = ATTRIBUTES[level + 1]!;
       inner.bytes = bytes;
-      // A mask without the nest is one of what is behind the tag.
+      // A mask without the nest applies to what follows the tag.
       inner.maskStart = exact || anyTag ? maskStart : Math.max(maskAt, 0);
       inner.maskEnd = exact || anyTag ? maskEnd : inner.maskStart + maskLength;
       if (!decodeLevel(record, level + 1, at, at + length, anyTag)) return false;
@@ -127,12 +127,12 @@ function hasMask(level: number, slot: number): boolean {
   return MASK_START[level * TYPES + TYPE_OF_SLOT[slot]!]! >= 0;
 }
 
-/** The key has a tag. */
+/** Whether the key has a tag. */
 function isTagged(record: KeyRecord, level: number): boolean {
   return (record.bytes[keyOffset(level, SLOT_VLAN)]! & VLAN_CFI) !== 0;
 }
 
-/** All of a tag is matched, but its type; see {@link isAnyTag}. */
+/** Matches all of a tag but its type; see {@link isAnyTag}. */
 function matchTag({ bytes }: KeyRecord, level: number): void {
   writeContainer(bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
   writeContainer(bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, 0xffff);
@@ -197,9 +197,9 @@ function decodeUnknown(
 }
 
 /**
- * Masks without a key. Three mean something: a type without a key is that of an 802.2 frame, or any;
- * a port without a key is none, unless the kernel's dump says by the mask that any will do. A tunnel's
- * is in every dump of the kernel and says nothing.
+ * Reads masks without a key. A type without a key is that of an 802.2 frame, or any type. A port
+ * without a key is no port, unless the kernel's dump says by the mask that any port will do. A
+ * tunnel's mask is in every dump of the kernel and means nothing.
  */
 function decodeMaskOnly(
   bytes: Uint8Array,

@@ -31,15 +31,15 @@ const NSH_BASE_SIZE = 8;
 const NSH_MD1_SIZE = 16;
 const NSH_M_TYPE1 = 1;
 
-/** The flags of TCP that there are. */
+/** All TCP flags. */
 const TCP_FLAGS_ALL = 0x0fff;
 
-/** Writes the attributes of the key, in normal form, into a nest that is open already. */
+/** Writes the key's attributes, in normal form, into an open nest. */
 export function writeKey(record: KeyRecord, writer: AttributeWriter): void {
   writeLevel(record, 0, false, writer);
 }
 
-/** Writes the attributes of the mask, in normal form: none that is all zero. */
+/** Writes the mask's attributes, in normal form, leaving out those that are all zero. */
 export function writeMask(record: KeyRecord, writer: AttributeWriter): void {
   writeLevel(record, 0, true, writer);
 }
@@ -62,7 +62,7 @@ function writeLevel(
   }
 }
 
-/** 1 for what is not just copied, and for what no kernel has. */
+/** 1 for attributes that are not simply copied, or that no kernel has. */
 const HAS_RULE: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) =>
   key?.where === "kernel" ? 0 : 1,
 );
@@ -91,7 +91,7 @@ function writeByRule(
     if (anyTag && isMask) writeLevel(record, level + 1, true, writer);
     else writeEncap(record, level, isMask, writer);
   } else if (anyTag && (slot === SLOT_ETHERTYPE || (isMask && slot === SLOT_VLAN))) {
-    // Any type of a tag will do: the kernel wants one, and no mask.
+    // Any tag type will do: the kernel requires a type in the key and none in the mask.
     if (!isMask) writer.be16(OVS_KEY_ATTR_ETHERTYPE, ETH_P_8021Q);
   } else if (slot === SLOT_UNKNOWN) {
     writeUnknown(record, level, isMask, writer);
@@ -109,15 +109,16 @@ function writeEncap(
   const start = writer.position;
   const mark = writer.nest(OVS_KEY_ATTR_ENCAP);
   if (level + 1 < LEVELS) writeLevel(record, level + 1, isMask, writer);
-  // A mask of nothing counts as none, and a tag is matched only by a mask with an ENCAP.
+  // An empty mask counts as none, and a tag is matched only by a mask with an ENCAP.
   const isEmpty = writer.position - start === NLA_HEADER;
   if (isMask && isEmpty && !record.isWild(level, SLOT_VLAN)) writer.be16(OVS_KEY_ATTR_ETHERTYPE, 0);
   writer.endNest(mark);
 }
 
 /**
- * Writes one attribute: its key half, or its mask half. What has no attribute in the kernel is left
- * out: what only OVS's userspace datapath knows, and in a key the type of an 802.2 frame and no port at all.
+ * Writes one attribute: its key half or its mask half. Leaves out what the kernel has no attribute
+ * for: keys that only OVS's userspace datapath knows and, in the key half, the type of an 802.2
+ * frame and the absence of a port.
  */
 export function writeAttribute(
   record: KeyRecord,
@@ -146,13 +147,16 @@ export function writeAttribute(
   }
   if (KEY_BY_SLOT[slot]?.where === "userspace") return;
   const at = copyHalf(record, slot, from, size, writer);
-  // All that a packet can have is what OVS writes for all bits.
+  // OVS writes all bits that a packet can have for an exact match.
   if (isMask && at >= 0 && slot === SLOT_TCP_FLAGS) {
     if (be16At(writer.memory.u8, at) === TCP_FLAGS_ALL) writer.memory.u8[at] = 0xff;
   }
 }
 
-/** Writes `size` bytes of a record as an attribute. @returns where its payload is; -1 where there is no room */
+/**
+ * Writes `size` bytes of a record as an attribute. @returns the offset of its payload; -1 if there
+ * is no room
+ */
 function copyHalf(
   record: KeyRecord,
   slot: number,
@@ -169,7 +173,7 @@ function copyHalf(
   return at;
 }
 
-/** A nest of the base header and, for metadata of type 1, the context. */
+/** Writes a nest of the base header and, for metadata of type 1, the context. */
 function writeNsh(
   record: KeyRecord,
   level: number,

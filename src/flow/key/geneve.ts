@@ -16,7 +16,7 @@ const DATA_MAX = 124;
 
 const CLASS: Field = be16("class", 0, { radix: "hex" });
 const TYPE: Field = u8("type", 2, { radix: "hex" });
-/** In the header the length counts words; in text, bytes. */
+/** The length is in words in the header, in bytes in text. */
 const LENGTH: Field = u8("len", 3, { bits: 5 });
 const FIELDS: FieldSet = new FieldSet([CLASS, TYPE, u8("len", 0)]);
 
@@ -24,8 +24,8 @@ const EXPECTED_LENGTH = "a length in bytes, a multiple of 4 up to 124";
 const EXPECTED_DATA = "data of at most len bytes";
 
 /**
- * Reads `{class=…,type=…,len=…,0xDATA/0xMASK}…`, options one after another, into `bytes`.
- * @returns their length, which is that of the mask too
+ * Reads `{class=…,type=…,len=…,0xDATA/0xMASK}…`, one option after another, into `bytes`.
+ * @returns their length, the same for value and mask
  */
 export function parseGeneve(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): number {
   let at = 0;
@@ -38,7 +38,7 @@ export function parseGeneve(cursor: Cursor, bytes: Uint8Array, key: number, mask
   return at;
 }
 
-/** One option. @returns the bytes of its data */
+/** Reads one option. @returns the bytes of its data */
 function parseOption(
   cursor: Cursor,
   bytes: Uint8Array,
@@ -90,7 +90,9 @@ function parseData(
   else bytes.fill(0xff, mask, mask + size);
 }
 
-/** Leaves the reserved bits of options out of their mask: text has no word for them, and no option uses them. */
+/**
+ * Clears the reserved bits in the options' mask: text cannot express them, and no option uses them.
+ */
 export function unmaskReservedBits(
   bytes: Uint8Array,
   key: number,
@@ -103,7 +105,7 @@ export function unmaskReservedBits(
   }
 }
 
-/** Whether every part of every option is there with all of its bits, or zero. */
+/** Whether every part of every option is matched exactly, or is zero. */
 export function isGeneveExact(
   bytes: Uint8Array,
   key: number,
@@ -148,7 +150,10 @@ export function printGeneve(
   }
 }
 
-/** The length is printed even where it is wildcarded: it says how far the option goes. */
+/**
+ * Prints the header of an option. The length is printed even if it is wildcarded, since it delimits
+ * the option.
+ */
 function printHeader(
   out: TextSink,
   bytes: Uint8Array,
@@ -172,7 +177,7 @@ function printHeader(
   out.hex(bits);
 }
 
-/** Bytes as one hexadecimal number, leading zeros left out. */
+/** Prints bytes as one hexadecimal number, without leading zeros. */
 function printHex(out: TextSink, bytes: Uint8Array, at: number, size: number): void {
   let from = at;
   while (from < at + size && bytes[from] === 0) from++;

@@ -1,6 +1,6 @@
-/*
- * MurmurHash3_x86_128 over whole words of 32 bits. It is fixed: what it gives is a flow's name in a kernel, and
- * has to be the same for every millrace.
+/**
+ * MurmurHash3_x86_128 over 32-bit words. It must never change: its result names a flow in a kernel,
+ * and every version of millrace must compute the same.
  */
 
 const C1 = 0x239b961b;
@@ -8,17 +8,17 @@ const C2 = 0xab0e9789 | 0;
 const C3 = 0x38b34ae5;
 const C4 = 0xa1e38b93 | 0;
 
-/** What hashing some words has come to: four words of state, and how many words that were. */
+/** The state of a hash: four words, and the number of words hashed so far. */
 export type HashState = Int32Array;
 
 /** Words of the state. */
 const STATE_WORDS = 5;
 const COUNT_AT = 4;
 
-/** The state from which a hash begins that has no seed. */
+/** The initial state of a hash without a seed. */
 const BEGIN: HashState = new Int32Array(STATE_WORDS);
 
-/** The state of a hash whose seed is the hash of some words. */
+/** The initial state of a hash seeded with the hash of some words. */
 export function seedOf(words: Int32Array): HashState {
   const padded = new Int32Array((words.length + 3) & ~3);
   padded.set(words);
@@ -27,7 +27,10 @@ export function seedOf(words: Int32Array): HashState {
   return seed;
 }
 
-/** The state behind the first `count` words, a multiple of four: for many hashes that begin alike. */
+/**
+ * The state after the first `count` words, a multiple of four: for many hashes with a common
+ * beginning.
+ */
 export function hashBegun(words: Int32Array, count: number, seed: HashState): HashState {
   const state = new Int32Array(STATE_WORDS);
   hashWords(words, count, state, 0, seed, true);
@@ -36,10 +39,10 @@ export function hashBegun(words: Int32Array, count: number, seed: HashState): Ha
 }
 
 /**
- * Hashes words, `count` of them. Up to a multiple of four, zeros must follow them: the count, mixed in at the
- * end, tells these from words. The result is four words at the byte offset `at` of `out`.
- * @param begun a seed, or what {@link hashBegun} gave for the words that come first
- * @param open the result is the state so far
+ * Hashes `count` words. Zeros must follow them up to a multiple of four; the count, mixed in at the
+ * end, distinguishes them from words. The result is four words at the byte offset `at` of `out`.
+ * @param begun a seed, or the state that {@link hashBegun} returned for preceding words
+ * @param open whether to write the state so far instead of the finished hash
  */
 export function hashWords(
   words: Int32Array,

@@ -1,15 +1,18 @@
 import type { KeyRecord } from "./record.ts";
 
-/** Words for the largest key whose attributes all have names. */
+/** Enough words for the largest key without unnamed attributes. */
 const WORDS = 2048;
 
-/** Attributes in the form in which a UFID is made of them; see {@link writeUfid}. Reused for one key after another. */
+/**
+ * Collects attributes in the form that a UFID hashes; see {@link writeUfid}. Reused for one key
+ * after another.
+ */
 export class HashedWords {
   words: Int32Array = new Int32Array(WORDS);
   count = 0;
   /**
-   * Which byte of a record each word of a value begins with, -1 for all other words. Callers that hash many keys
-   * of one pattern use it.
+   * For each word of a value, the offset in the record of its first byte; -1 for all other words.
+   * For callers that hash many keys of one pattern.
    */
   readonly sources: Int32Array | undefined;
 
@@ -23,24 +26,24 @@ export class HashedWords {
     return this;
   }
 
-  /** An attribute without value and mask. */
+  /** Adds an attribute without value and mask. */
   bare(type: number): void {
     this.words[this.count++] = type;
   }
 
-  /** An attribute that holds nothing: it is there, or it is not. */
+  /** Adds an attribute without a payload, whose presence is matched. */
   flag(type: number, isThere: boolean): void {
     this.words[this.count++] = type;
     this.words[this.count++] = isThere ? 1 : 0;
   }
 
-  /** Begins a list of attributes in one. @returns where, for {@link endNest} */
+  /** Begins a nested list of attributes. @returns its place, for {@link endNest} */
   nest(type: number): number {
     this.words[this.count] = type;
     return this.count++;
   }
 
-  /** Ends such a list. @param isKept false: it is left out where it is empty */
+  /** Ends a nested list. @param isKept whether it is kept if it is empty */
   endNest(start: number, isKept: boolean): void {
     const size = (this.count - start - 1) * 4;
     if (size === 0 && !isKept) this.count = start;
@@ -48,8 +51,8 @@ export class HashedWords {
   }
 
   /**
-   * An attribute whose value and mask are whole words of a record, at these indexes.
-   * @returns false where none of its bits is matched: it is left out
+   * Adds an attribute whose value and mask are whole words of a record, at these indexes.
+   * @returns false if none of its bits is matched: then it is left out
    */
   attribute(ints: Int32Array, type: number, size: number, key: number, mask: number): boolean {
     const { words, sources } = this;
@@ -59,7 +62,7 @@ export class HashedWords {
     for (let i = 0; i < count; i++) {
       const bits = ints[mask + i]!;
       matched |= bits;
-      // A value that decides what else is there may have bits outside its mask.
+      // A deciding value may have bits outside its mask.
       words[at + i] = ints[key + i]! & bits;
       words[at + count + i] = bits;
     }
@@ -70,7 +73,7 @@ export class HashedWords {
     return true;
   }
 
-  /** An attribute whose value and mask are some bytes of a record, at these offsets. */
+  /** Adds an attribute whose value and mask are bytes of a record, at these offsets. */
   member({ bytes }: KeyRecord, type: number, size: number, key: number, mask: number): void {
     const { words, sources } = this;
     const count = (size + 3) >> 2;
@@ -90,7 +93,7 @@ export class HashedWords {
     this.count = at + count;
   }
 
-  /** An attribute that KEYS does not have. */
+  /** Adds an attribute that KEYS does not have. */
   unknown(type: number, key: Uint8Array, mask: Uint8Array): void {
     const { length } = key;
     const count = (length + 3) >> 2;
@@ -108,7 +111,7 @@ export class HashedWords {
     this.count = from + 2 * count;
   }
 
-  /** Puts zeros behind the words, up to a multiple of four. */
+  /** Appends zeros to the words, up to a multiple of four. */
   end(): void {
     const { words, count } = this;
     words[count] = 0;
@@ -116,7 +119,7 @@ export class HashedWords {
     words[count + 2] = 0;
   }
 
-  // Leaves what attributes with names can need.
+  // Makes room for `count` words, and keeps enough for all named attributes.
   #makeRoom(count: number): void {
     const needed = this.count + count + WORDS;
     if (needed <= this.words.length) return;

@@ -4,14 +4,14 @@ import { be16, be32, flagBits, frag, hex, ipv4, ipv6, mac, u8 } from "../text/fi
 import { MPLS_ENTRIES_MAX } from "./levels.ts";
 import { type KeyRow, ofEtherType, ofProtocol } from "./spec.ts";
 
-// The keys of headers: what of a packet itself is matched.
+// The keys that match the headers of a packet.
 
 const TCP_FLAG_NAMES = ["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", undefined];
 const L4_PORTS = [be16("src", 0), be16("dst", 2)];
 
 const SRC_DST = ["src", "dst"];
 
-/** Of a header that the kernel wants wherever packets have it, and matches nowhere else. */
+/** A header that the kernel requires whenever packets have it, and matches only then. */
 const HEADER = { required: true, guarded: true } as const;
 
 const ND_TYPES = [P.NDISC_NEIGHBOUR_SOLICITATION, P.NDISC_NEIGHBOUR_ADVERTISEMENT];
@@ -165,7 +165,7 @@ export const HEADER_KEYS: readonly KeyRow[] = [
     fields: [
       ipv4("sip", 0),
       ipv4("tip", 4),
-      // A kernel keeps the low byte of the opcode, and refuses what has more.
+      // A kernel keeps only the low byte of the opcode, and refuses larger ones.
       be16("op", 8, { limit: 0xff }),
       mac("sha", 10),
       mac("tha", 16),

@@ -1,14 +1,14 @@
 import { assert } from "../../sys/errors.ts";
 
-/*
- * Where a KeyRecord has room for keys: it has levels, each level has a slot for each key, and each slot a bit,
- * in one word those of the metadata, in the other those of the headers.
+/**
+ * The layout of a KeyRecord. It has levels, and each level has a slot for each key. Each slot has a
+ * bit: those of metadata are in one word, those of headers in another.
  */
 
 /** Levels of a key: the outermost, inside encap(), and inside the encap() in that. */
 export const LEVELS = 3;
 
-/** Words of one level, a bit for each slot. What follows counts on there being two. */
+/** Words of one level, a bit for each slot. The code below relies on there being two. */
 export const SLOT_WORDS = 2;
 export const METADATA_WORD = 0;
 export const HEADER_WORD = 1;
@@ -29,7 +29,7 @@ export function slotAt(word: number, index: number): number {
   return slot;
 }
 
-/** Where the word of a slot is in an array with `SLOT_WORDS` words a level. */
+/** The index of a slot's word in an array with `SLOT_WORDS` words per level. */
 export function wordAt(level: number, slot: number): number {
   return level * SLOT_WORDS + (slot >>> 5);
 }
@@ -44,7 +44,7 @@ export function levelOfWord(at: number): number {
   return at >> 1;
 }
 
-/** The slot of the lowest bit of word `at`, of such an array or of one level; -1 where it has none. */
+/** The slot of the lowest set bit of word `at` in such an array; -1 if no bit is set. */
 export function lowestSlot(at: number, bits: number): number {
   return ((at & 1) << 5) | (31 - Math.clz32(bits & -bits));
 }

@@ -4,13 +4,13 @@ import { be16, flagBits, ipv4, ipv6, label128, port, u16, u32, u8 } from "../tex
 import { type KeyRow, ofEtherType } from "./spec.ts";
 import { TUNNEL_SIZE } from "./tunnel-fields.ts";
 
-// The keys of metadata: what the kernel knows besides the packet.
+// The keys that match metadata: what the kernel knows besides the packet.
 
 const CT_STATE_NAMES = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
 const HEX32 = u32("", 0, { radix: "hex" });
 const layer = "metadata";
 
-/** The keys of what the kernel knows besides the packet, in the order in which it dumps them. */
+/** The keys of metadata, in the order in which the kernel dumps them. */
 export const METADATA_KEYS: readonly KeyRow[] = [
   {
     name: "recirc_id",

@@ -15,7 +15,7 @@ import { SLOT_NSH, SLOT_TUNNEL } from "./slots.ts";
 import { OVS_VXLAN_EXT_GBP } from "./tunnel-encode.ts";
 import * as T from "./tunnel-fields.ts";
 
-// Reads the nested attributes of a key, tunnel and NSH, into a record.
+// Reads the nested attributes of a key, TUNNEL and NSH, into a record.
 
 const READER: AttributeReader = new AttributeReader();
 const INNER: AttributeReader = new AttributeReader();
@@ -24,19 +24,21 @@ const INNER: AttributeReader = new AttributeReader();
 const FIELD_OF_TYPE: Int8Array = new Int8Array(32).fill(-1);
 for (const [index, type] of T.TUNNEL_FIELD_TYPES.entries()) FIELD_OF_TYPE[type] = index;
 
-/** The flag of each attribute type that is one, or 0. */
+/** The flag of each attribute type that is a flag, or 0. */
 const FLAG_OF_TYPE: Uint8Array = new Uint8Array(32);
 for (const [flag, type] of T.TUNNEL_FLAG_TYPES) FLAG_OF_TYPE[type] = flag;
 
-/** An attribute of a key, and its mask. One for each level, made once and filled anew. */
+/** An attribute of a key, and its mask. Each level has one object, which is reused. */
 export type KeyAttribute = {
   bytes: Uint8Array;
   /** Its payload: `length` bytes at `at`. */
   at: number;
   length: number;
-  /** There is no mask: every bit is matched. */
+  /** Whether there is no mask, so that every bit is matched. */
   exact: boolean;
-  /** The payload of its mask; `maskAt` is below 0 where the mask has none: no bit is matched. */
+  /**
+   * The payload of its mask; `maskAt` is negative if the mask lacks it, so that no bit is matched.
+   */
   maskAt: number;
   maskLength: number;
   /** The mask of the whole level. */
@@ -44,7 +46,9 @@ export type KeyAttribute = {
   maskEnd: number;
 };
 
-/** Reads a nest TUNNEL and its mask into the slot. @returns false where the bytes are no such nest */
+/**
+ * Reads a TUNNEL nest and its mask into the slot. @returns false if the bytes are not such a nest
+ */
 export function decodeTunnel(
   { bytes, at, length, exact, maskAt, maskLength }: KeyAttribute,
   record: KeyRecord,
@@ -59,7 +63,7 @@ export function decodeTunnel(
   } else if (maskAt >= 0) {
     const masked = decodeHalf(bytes, maskAt, maskLength, out, mask, key);
     if (masked < 0) return false;
-    // A mask of the tunnel id without a key says that there is none.
+    // A mask of the tunnel id without a key means that there is no tunnel id.
     const withoutId = (masked & T.TUNNEL_HAS_ID) !== 0 && (present & T.TUNNEL_HAS_ID) === 0;
     if (withoutId) {
       out[mask + T.TUNNEL_FLAGS] = out[mask + T.TUNNEL_FLAGS]! | T.TUNNEL_F_KEY;
@@ -67,7 +71,7 @@ export function decodeTunnel(
     }
     present |= masked & ~(T.TUNNEL_HAS_OPTIONS | (withoutId ? T.TUNNEL_HAS_ID : 0));
   }
-  // The kernel leaves out a destination that is wildcarded, but wants one back.
+  // The kernel does not dump a wildcarded destination, but requires one.
   if ((present & (T.TUNNEL_HAS_DST | T.TUNNEL_HAS_DST6)) === 0) {
     present |= (present & T.TUNNEL_HAS_SRC6) !== 0 ? T.TUNNEL_HAS_DST6 : T.TUNNEL_HAS_DST;
   }
@@ -77,7 +81,7 @@ export function decodeTunnel(
 
 /**
  * Reads one nest of a tunnel's attributes into the half at `base`.
- * @returns the presence bits, or -1 where the bytes are no such nest
+ * @returns the presence bits, or -1 if the bytes are not such a nest
  */
 function decodeHalf(
   bytes: Uint8Array,
@@ -112,9 +116,9 @@ function decodeHalf(
 }
 
 /**
- * Reads the attribute of options where a reader stands into the half at `base`.
- * @param key the key half, where this is the mask's; else -1
- * @returns the presence bit, 0 for what is skipped, -1 for bytes that are no options
+ * Reads the reader's current attribute, which holds options, into the half at `base`.
+ * @param key the key half if this is the mask's, otherwise -1
+ * @returns the presence bit, 0 for a skipped attribute, -1 for malformed options
  */
 function decodeOptions(
   bytes: Uint8Array,
@@ -125,9 +129,9 @@ function decodeOptions(
 ): number {
   switch (type) {
     case OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS: {
-      // Of whole words, as the kernel wants them (`genev_tun_opt_from_nlattr`).
+      // The kernel requires whole words (`genev_tun_opt_from_nlattr`).
       if (size > TUNNEL_OPTIONS_MAX || (size & 3) !== 0) return -1;
-      // The key says how long options are, for the mask too.
+      // The key gives the length of the options, for the mask too.
       const length = key < 0 ? size : readContainer(out, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
       if (key < 0) writeContainer(out, base + T.TUNNEL_OPTIONS_LENGTH, 2, false, size);
       copyBytes(bytes, start, out, base + T.TUNNEL_OPTIONS, Math.min(size, length));
@@ -150,7 +154,7 @@ function decodeOptions(
   }
 }
 
-/** Without a mask the kernel looks at every field of a tunnel, at those that are zero too. */
+/** Without a mask, the kernel matches every field of a tunnel, including those that are zero. */
 function fillExact(out: Uint8Array, key: number, mask: number, present: number): number {
   const source = (present & T.TUNNEL_HAS_DST6) === 0 ? T.TUNNEL_HAS_SRC : T.TUNNEL_HAS_SRC6;
   const all = present | source | T.TUNNEL_HAS_TOS | T.TUNNEL_HAS_TP_SRC | T.TUNNEL_HAS_TP_DST;
@@ -166,7 +170,7 @@ function fillExact(out: Uint8Array, key: number, mask: number, present: number):
   return all | T.TUNNEL_HAS_FLAGS | T.TUNNEL_PLAIN_FLAGS;
 }
 
-/** Reads a nest NSH and its mask into the slot. @returns false where the bytes are no such nest */
+/** Reads an NSH nest and its mask into the slot. @returns false if the bytes are not such a nest */
 export function decodeNsh(
   { bytes, at, length, exact, maskAt, maskLength }: KeyAttribute,
   record: KeyRecord,

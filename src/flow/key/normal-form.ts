@@ -22,32 +22,36 @@ import {
 import { KEY_BY_SLOT } from "./table.ts";
 import { normalizeTunnel } from "./tunnel-normal-form.ts";
 
-/** In a dump: no port was asked for (`__ovs_nla_put_key` sets the upper half of every mask). */
+/**
+ * The mask of in_port in the dump of a flow that does not match a port (`__ovs_nla_put_key` sets
+ * the upper half of every mask).
+ */
 export const IN_PORT_WILD = 0xffff_0000;
 const VLAN_TCI_BYTES = 2;
 
-/** An Ethernet type that asks for no further header, for an L3 packet of any type. */
+/** An Ethernet type that requires no further header, for an L3 packet of any type. */
 const ETHERTYPE_ANY_L3 = 0xffff;
 
 /**
- * Makes of a key as text says it the key as the kernel keeps it (`ovs_nla_get_match` and
+ * Turns a key as parsed into the key as the kernel keeps it (`ovs_nla_get_match` and
  * `ovs_flow_mask_key`), so that a flow and its dump are the same bytes:
- * - the key is key & mask, but for what {@link settleDecisive} says;
- * - a mask of in_port or eth_type that is not zero is exact;
- * - what is wholly wildcarded and not needed is absent (see {@link removeRedundantHeaders});
- * - bits that the kernel does not keep are not in the mask.
+ * - the key is key & mask, except for values settled by {@link settleDecisive};
+ * - a nonzero mask of in_port or eth_type is exact;
+ * - attributes that are fully wildcarded and not required are absent (see {@link
+ *   removeRedundantHeaders});
+ * - the mask lacks the bits that the kernel does not keep.
  *
- * Idempotent: a normal form is its own.
+ * Idempotent.
  */
 export function normalize(record: KeyRecord): void {
   for (let level = 0; level < LEVELS; level++) {
     if (record.has(level, SLOT_PACKET_TYPE)) normalizePacketType(record, level);
-    // Before it is asked what is wildcarded: that may be all there is of a mask.
+    // Must come before the test for wildcards: these bits may be the whole mask.
     dropBits(record, level);
   }
   settleDecisive(record);
   removeRedundantHeaders(record);
-  // Inside first: what is around a tag depends on whether anything is left in it.
+  // Innermost level first: what surrounds a tag depends on whether anything is left inside it.
   for (let level = LEVELS - 1; level >= 0; level--) {
     if (record.count[level] === 0) continue;
     if (record.has(level, SLOT_VLAN)) normalizeVlan(record, level);
@@ -93,13 +97,16 @@ function normalizeAttribute(record: KeyRecord, level: number, slot: number): voi
   maskKey(record, level, slot);
 }
 
-/** 1 for the keys that match nothing where none of their bits is matched, and that no key needs. */
+/**
+ * 1 for keys that can be dropped if none of their bits is matched: their presence is neither
+ * matched nor required.
+ */
 const ABSENT_AS_WILD: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) => {
   if (key === undefined || key.presence || key.required) return 0;
   return key.layer === "metadata" || key.asksFor !== undefined ? 1 : 0;
 });
 
-/** Bits of a mask that the kernel does not keep. */
+/** Clears the bits of a mask that the kernel does not keep. */
 function dropBits(record: KeyRecord, level: number): void {
   const { bytes } = record;
   const flags = maskOffset(level, SLOT_TCP_FLAGS);
@@ -108,7 +115,7 @@ function dropBits(record: KeyRecord, level: number): void {
   const label = maskOffset(level, SLOT_IPV6) + 32;
   bytes[label] = 0;
   bytes[label + 1] = bytes[label + 1]! & 0x0f;
-  // It keeps the low byte of the opcode alone.
+  // The kernel keeps only the low byte of the opcode.
   bytes[maskOffset(level, SLOT_ARP) + 8] = 0;
 }
 
@@ -126,7 +133,7 @@ function normalizeEtherType(record: KeyRecord, level: number): void {
   if (bits !== 0) {
     writeContainer(bytes, mask, 2, true, 0xffff);
   } else if (!isZero(bytes, keyOffset(level, SLOT_ETHERTYPE), 2)) {
-    // What is wanted for it is not there: the kernel is to say so.
+    // The headers that it requires are missing: the kernel will report that.
   } else if (level > 0 || record.has(level, SLOT_ETHERNET)) {
     record.remove(level, SLOT_ETHERTYPE);
   } else {
@@ -135,8 +142,8 @@ function normalizeEtherType(record: KeyRecord, level: number): void {
 }
 
 /**
- * A tag of zero with nothing inside, behind the type of a tag, is how the kernel takes a truncated tag: it
- * keeps no tag of it, and the type of an 802.2 frame. Behind another type it is not a tag, and is refused.
+ * After the type of a tag, a zero tag with nothing inside means a truncated tag: the kernel keeps
+ * no tag, and the type of an 802.2 frame. After another type it is not a tag, and is refused.
  */
 function normalizeVlan(record: KeyRecord, level: number): void {
   if (!isVlan(readContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true))) return;
@@ -152,7 +159,10 @@ function normalizeVlan(record: KeyRecord, level: number): void {
   writeContainer(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
 }
 
-/** The kernel has no packet type: Ethernet is its default, and of an L3 packet the Ethernet type. */
+/**
+ * The kernel has no packet type: Ethernet is the default, and an L3 packet is described by its
+ * Ethernet type.
+ */
 function normalizePacketType(record: KeyRecord, level: number): void {
   const key = keyOffset(level, SLOT_PACKET_TYPE);
   const space = readContainer(record.bytes, key, 2, true);
@@ -160,7 +170,7 @@ function normalizePacketType(record: KeyRecord, level: number): void {
   if (space === 0 && id === 0) {
     const isEthernet = !record.isWild(level, SLOT_PACKET_TYPE);
     record.remove(level, SLOT_PACKET_TYPE);
-    // OVS's userspace datapath says it so, and leaves out an eth() that is wildcarded.
+    // OVS's userspace datapath writes it this way, and leaves out a wildcarded eth().
     if (isEthernet && level === 0) record.add(0, SLOT_ETHERNET);
   } else if (space === 1 && !record.has(level, SLOT_ETHERNET)) {
     record.remove(level, SLOT_PACKET_TYPE);
@@ -170,7 +180,7 @@ function normalizePacketType(record: KeyRecord, level: number): void {
   }
 }
 
-/** Attributes without a name: masked, in the order of their types. */
+/** Masks the attributes without a name, and sorts them by type. */
 function normalizeUnknown(record: KeyRecord, level: number): void {
   for (const unknown of record.unknown) {
     if (unknown.level !== level) continue;

@@ -3,8 +3,8 @@ import { type KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.t
 import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "./slots.ts";
 
 /**
- * Whether a packet with the masked key of `flow`, zero in all that it does not match, is one of `held`:
- * where it is, the kernel takes no `flow` while `held` is there (`ovs_flow_tbl_lookup` in
+ * Whether `held` matches a packet with the masked key of `flow`, zero in all unmatched bits. If so,
+ * the kernel does not take `flow` while `held` is there (`ovs_flow_tbl_lookup` in
  * `ovs_flow_cmd_new`).
  */
 export function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
@@ -17,7 +17,7 @@ export function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
       const key = keyOffset(level, slot) >> 2;
       const mask = maskOffset(level, slot) >> 2;
       for (let i = 0; i < WORDS_OF_SLOT[slot]!; i++) {
-        // Of a flow without a UFID a kernel dumps the key as it was sent, with what is not matched.
+        // For a flow without a UFID, a kernel dumps the key as sent, including unmatched bits.
         const differ = (flow.ints[key + i]! & flow.ints[mask + i]!) ^ held.ints[key + i]!;
         if ((differ & held.ints[mask + i]!) !== 0) return false;
       }
@@ -26,7 +26,7 @@ export function overlaps(flow: KeyRecord, held: KeyRecord): boolean {
   return true;
 }
 
-/** Whether two flows match the same bits, and what they want for an EtherType is the same. */
+/** Whether two flows match the same bits, and require the same for their Ethernet types. */
 export function haveSameMask(a: KeyRecord, b: KeyRecord): boolean {
   for (let at = 0; at < a.present.length; at++) {
     if (a.present[at] !== b.present[at]) return false;
@@ -40,7 +40,7 @@ export function haveSameMask(a: KeyRecord, b: KeyRecord): boolean {
   return true;
 }
 
-/** A number of 32 bits that is the same where {@link haveSameMask}. */
+/** A 32-bit hash, equal for flows that {@link haveSameMask}. */
 export function maskHash(record: KeyRecord): number {
   let hash = 0;
   for (let at = 0; at < record.present.length; at++) {
@@ -58,7 +58,8 @@ export function maskHash(record: KeyRecord): number {
   return hash;
 }
 
-// The words in which flows of one mask are the same: the mask's, of an EtherType the key's before it, too.
+// The first word that flows of one mask have in common: the mask's first word; for an Ethernet
+// type, the key's, which precedes it.
 function firstWord(level: number, slot: number): number {
   return (slot === SLOT_ETHERTYPE ? keyOffset(level, slot) : maskOffset(level, slot)) >> 2;
 }

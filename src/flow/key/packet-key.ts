@@ -32,26 +32,29 @@ import {
   TUNNEL_PRESENT,
 } from "./tunnel-fields.ts";
 
-// The key of a packet as an upcall tells it.
+// The key of a packet in an upcall.
 
 const EXACT_TYPE = 0xffff;
 
-/** In struct ovs_key_ipv6: the addresses, the label behind them, and proto, tclass, hlimit and frag. */
+/**
+ * Offsets in struct ovs_key_ipv6: the addresses, then the label, then proto, tclass, hlimit and
+ * frag.
+ */
 const IPV6_ADDRESSES = 32;
 const IPV6_LABEL = 32;
 const IPV6_REST = 36;
 
 /**
- * Reads the key of a packet, the payload of OVS_PACKET_ATTR_KEY, into `record`, which it clears first: a
- * key and a mask that match just such packets. That is more than every attribute exact
- * (`__ovs_nla_put_key`): the kernel leaves out the type of an 802.2 frame and the port of a packet that
- * came from none, which as a mask would mean any; and it puts in what a packet has no value for,
- * whatever lay in memory there. That a packet came through no tunnel its port says, nothing else; that a
- * tunnel had no options cannot be said.
+ * Reads the key of a packet, the payload of OVS_PACKET_ATTR_KEY, into `record`, which it clears
+ * first: a key and a mask that match exactly such packets. An exact mask for every attribute is not
+ * enough (`__ovs_nla_put_key`). The kernel leaves out the type of an 802.2 frame and the port of a
+ * packet that came from none, which as a mask would mean any; and it includes attributes for which
+ * the packet has no value, with uninitialized bytes. Only the port says that a packet came through
+ * no tunnel; that a tunnel had no options cannot be expressed.
  *
- * No flow can match a packet that ends within its MPLS stack or its VLAN tag: the kernel refuses what
- * this makes of it.
- * @returns false where the bytes are not a key
+ * No flow can match a packet that ends within its MPLS stack or its VLAN tag: the kernel refuses
+ * the resulting key.
+ * @returns false if the bytes are not a key
  */
 export function decodePacketKey(
   bytes: Uint8Array,
@@ -88,8 +91,8 @@ function innermostLevel(record: KeyRecord): number {
 }
 
 /**
- * Not any id, but none: that is said by the flag `key`, where not every flag is matched. The one left out
- * is Geneve's, which has an id always.
+ * Matches the absence of a tunnel id, rather than any id. The flag `key` expresses it, if not every
+ * flag is matched; the flag left out is Geneve's, and Geneve always has an id.
  */
 function matchMissingId(record: KeyRecord): void {
   const { bytes } = record;
@@ -109,7 +112,10 @@ function forgetReservedBits({ bytes }: KeyRecord): void {
   unmaskReservedBits(bytes, key + TUNNEL_OPTIONS, mask, length);
 }
 
-/** The kernel looks for it where the code is 0 (`parse_icmpv6`), and puts it into the key where it is not. */
+/**
+ * Unmatches nd() if the packet has none: the kernel looks for it only if the code is 0
+ * (`parse_icmpv6`), but puts it into the key if it is not.
+ */
 function forgetMissingNd(record: KeyRecord, level: number): void {
   const at = keyOffset(level, SLOT_ICMPV6);
   const [type, code] = [record.bytes[at]!, record.bytes[at + 1]!];
@@ -122,8 +128,8 @@ function forgetMissingNd(record: KeyRecord, level: number): void {
 }
 
 /**
- * Of a header that is cut off all is 0 but the label and the extension headers, which were not set
- * (`key_extract_l3l4`). A whole one is never all 0: 0 is an extension header, no protocol.
+ * In a truncated header everything is 0 but the label and the extension headers, which are not set
+ * (`key_extract_l3l4`). A complete header is never all 0: 0 is an extension header, not a protocol.
  */
 function forgetTruncatedIpv6(record: KeyRecord, level: number): void {
   const { bytes } = record;
@@ -135,7 +141,10 @@ function forgetTruncatedIpv6(record: KeyRecord, level: number): void {
   if (record.has(level, SLOT_IPV6_EXTHDRS)) forget(record, level, SLOT_IPV6_EXTHDRS);
 }
 
-/** A stack of no label is none that a flow can have: it stays as it came, not a wildcard for any stack. */
+/**
+ * No flow can have a stack without labels: it is kept as it came, rather than as a wildcard for any
+ * stack.
+ */
 function keepTruncatedMpls(record: KeyRecord, level: number): void {
   if (record.mplsEntries[level] !== 0) return;
   const none = new Uint8Array(0);
@@ -144,7 +153,7 @@ function keepTruncatedMpls(record: KeyRecord, level: number): void {
   record.add(level, SLOT_UNKNOWN);
 }
 
-/** Makes an attribute match nothing. It stays: the kernel wants some of them. */
+/** Wildcards an attribute but keeps it, since the kernel may require it. */
 function forget(record: KeyRecord, level: number, slot: number): void {
   const from = keyOffset(level, slot);
   record.bytes.fill(0, from, from + WORDS_OF_SLOT[slot]! * 8);

@@ -18,7 +18,7 @@ import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 const KEY_WORDS: WordTable = new WordTable(KEYS.map((key) => key.name));
 
-/** The slot of the key whose name `cursor.word()` has just found, or -1. */
+/** The slot of the key whose name `cursor.word()` just found, or -1. */
 export function slotOfWord(cursor: Cursor): number {
   return KEYS[KEY_WORDS.find(cursor)]?.slot ?? -1;
 }
@@ -30,14 +30,14 @@ export const FIELDS_OF_SLOT: readonly (FieldSet | undefined)[] = KEY_BY_SLOT.map
 
 const CFI: Field = fieldNamed("vlan", "cfi");
 
-/** The longest payload of an attribute that KEYS does not have: what fits `nla_len`. */
+/** The longest payload of an attribute that KEYS does not have: the most that `nla_len` allows. */
 const UNKNOWN_MAX = 0xffff - 4;
 
 /**
- * Reads a whole key into `record`, which it clears first: attributes one after another, with commas
- * between them or nothing, up to white space outside parentheses or the end of the line.
- * What it read is what the text says; `normalize` makes it what the kernel keeps of that.
- * @throws FlowSyntaxError; the record then holds what was read before
+ * Reads a whole key into `record`, which it clears first: attributes with or without commas between
+ * them, up to white space outside parentheses or the end of the line. The record then holds what
+ * the text says; `normalize` turns it into what the kernel keeps.
+ * @throws FlowSyntaxError; the record then holds the attributes read so far
  */
 export function parseKey(cursor: Cursor, record: KeyRecord, ports?: PortNames): void {
   record.clear();
@@ -48,8 +48,8 @@ export function parseKey(cursor: Cursor, record: KeyRecord, ports?: PortNames): 
 }
 
 /**
- * As {@link parseKey}, but white space separates attributes as well, and the key ends with the line:
- * a key that is an argument of its own.
+ * As {@link parseKey}, but white space also separates attributes, and the key ends with the line:
+ * for a key that is a separate argument.
  */
 export function parseWholeKey(cursor: Cursor, record: KeyRecord, ports?: PortNames): void {
   record.clear();
@@ -61,7 +61,7 @@ export function parseWholeKey(cursor: Cursor, record: KeyRecord, ports?: PortNam
 }
 
 /**
- * Reads one attribute `name(…)` into `record`, in which it must not be yet.
+ * Reads one attribute `name(…)` into `record`, which must not have it yet.
  * @param level 0, or the depth of encap() around it
  * @returns its slot
  */
@@ -102,14 +102,14 @@ function parsePayload(
   const mask = maskOffset(level, spec.slot);
   switch (spec.form) {
     case "struct": {
-      // The tag is there, and looked at, unless cfi says otherwise.
+      // The tag is present, and its presence matched, unless cfi says otherwise.
       if (spec.slot === SLOT_VLAN) {
         setField(CFI, record.bytes, key, 1);
         setField(CFI, record.bytes, mask, 1);
       }
       if (cursor.peek() === CLOSE) return;
       const seen = FIELDS_OF_SLOT[spec.slot]!.parse(cursor, record.bytes, key, mask, ports);
-      // The number of a packet type says nothing outside its name space.
+      // The number of a packet type has no meaning without its name space.
       if (spec.slot === SLOT_PACKET_TYPE && seen !== 3) cursor.fail("both ns and id", start);
       return;
     }
@@ -146,7 +146,7 @@ function parseEncap(
   }
 }
 
-/** `mpls(label=…,tc=…,ttl=…,bos=…,label=…)`: a field that comes again begins the next entry. */
+/** `mpls(label=…,tc=…,ttl=…,bos=…,label=…)`: a repeated field begins the next entry. */
 function parseMpls(cursor: Cursor, record: KeyRecord, level: number, spec: KeySpec): void {
   const key = keyOffset(level, spec.slot);
   const mask = maskOffset(level, spec.slot);
@@ -170,7 +170,7 @@ function parseMpls(cursor: Cursor, record: KeyRecord, level: number, spec: KeySp
   record.mplsEntries[level] = entry + 1;
 }
 
-/** `keyN(hex/hex)`: an attribute that has no name, byte for byte. */
+/** Reads `keyN(hex/hex)`: an attribute without a name, byte for byte. */
 function parseUnknown(cursor: Cursor, record: KeyRecord, level: number, start: number): number {
   const type = unknownType(cursor);
   if (type < 0 || cursor.peek() !== OPEN) {
@@ -183,7 +183,7 @@ function parseUnknown(cursor: Cursor, record: KeyRecord, level: number, start: n
   const key = parseBytes(cursor);
   const mask = cursor.take(SLASH) ? parseBytes(cursor) : new Uint8Array(key.length).fill(0xff);
   if (mask.length !== key.length) cursor.fail("a mask as long as the key");
-  // Only of a length that is not its own is an attribute with a name read so.
+  // An attribute with a name is read this way only if its length is unusual.
   const known = KEY_BY_SLOT[SLOT_OF_TYPE[type] ?? -1];
   if (known !== undefined && isWellSized(known.slot, key.length)) {
     cursor.fail("the key's name, because it has one", start, known.name);
@@ -194,7 +194,7 @@ function parseUnknown(cursor: Cursor, record: KeyRecord, level: number, start: n
   return SLOT_UNKNOWN;
 }
 
-/** The number in `keyN`, or -1 where the word is no such thing. */
+/** The number in `keyN`, or -1 if the word has another form. */
 function unknownType(cursor: Cursor): number {
   const match = /^key(0|[1-9][0-9]{0,4})$/.exec(cursor.wordText());
   const type = Number(match?.[1] ?? -1);

@@ -15,13 +15,13 @@ import { printTunnel } from "./tunnel-print.ts";
 import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 /**
- * Prints a key as ovs-dpctl does, in the order in which its attributes came. Without `verbose`, what
- * is wholly wildcarded is left out, unless the text would not load again without it.
+ * Prints a key as ovs-dpctl does, in the order in which its attributes came. Without `verbose`,
+ * fully wildcarded attributes are left out, unless the text would not load again without them.
  */
 export function printKey(record: KeyRecord, out: TextSink, style: PrintStyle): void {
   const start = out.length;
   printLevel(record, 0, out, style);
-  // A key of which nothing is matched has a text, too.
+  // A key that matches nothing still needs a text.
   if (out.length === start) out.text("in_port(0/0)");
 }
 
@@ -46,13 +46,16 @@ function printLevel(record: KeyRecord, level: number, out: TextSink, style: Prin
 }
 
 function isLeftOut(record: KeyRecord, level: number, spec: KeySpec): boolean {
-  // Without an Ethernet header the type is all there is, even of any type.
+  // Without an Ethernet header only the type says so, even if any type is matched.
   if (spec.slot === SLOT_ETHERTYPE && level === 0 && !record.has(0, SLOT_ETHERNET)) return false;
   if (spec.slot === SLOT_IN_PORT && isAnyPort(record, level)) return true;
   return !spec.keep && record.isWild(level, spec.slot);
 }
 
-/** As the kernel dumps it; ovs-dpctl would read `in_port(0/0xffff0000)` as port 0. */
+/**
+ * Whether in_port is the kernel's dump of any port; ovs-dpctl would read `in_port(0/0xffff0000)` as
+ * port 0.
+ */
 function isAnyPort(record: KeyRecord, level: number): boolean {
   const key = record.words[keyOffset(level, SLOT_IN_PORT) >> 2];
   return key === 0 && record.words[maskOffset(level, SLOT_IN_PORT) >> 2] === IN_PORT_WILD;
@@ -92,7 +95,7 @@ export function printKeyAttribute(
   out.byte(CLOSE);
 }
 
-// What is printed of these rests on more than the bytes of one field.
+// A style without onValue: these texts depend on more than the bytes of one field.
 function unheard(style: PrintStyle): PrintStyle {
   return style.onValue === undefined ? style : { ...style, onValue: undefined };
 }
@@ -107,7 +110,7 @@ function printSingle(
 ): void {
   const field = spec.fields[0]!;
   if (spec.slot === SLOT_ETHERTYPE && isZero(record.bytes, key, 2)) {
-    // No Ethernet type at all: 802.2, or any. OVS prints it so.
+    // No Ethernet type: 802.2, or any. OVS prints it this way.
     out.text("0/");
     printNumber(out, getField(field, record.bytes, mask), "hex4");
     return;
@@ -115,7 +118,7 @@ function printSingle(
   printField(out, field, record.bytes, key, mask, style);
 }
 
-/** The CFI bit says that there is a tag: only its absence is printed. */
+/** Prints a tag. The CFI bit says that it is present: only the bit's absence is printed. */
 function printVlan(
   spec: KeySpec,
   record: KeyRecord,
@@ -139,7 +142,7 @@ function printVlan(
   }
 }
 
-/** As OVS: where one bit of the stack is wildcarded, every field gets its mask. */
+/** Prints a stack as OVS does: if any bit of it is wildcarded, every field gets its mask. */
 function printMpls(
   record: KeyRecord,
   level: number,

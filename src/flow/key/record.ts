@@ -14,37 +14,40 @@ import { SLOT_ENCAP, SLOT_MPLS, SLOT_TUNNEL } from "./slots.ts";
 import { KEY_BY_SLOT, SIZE_OF_SLOT } from "./table.ts";
 
 /**
- * A key and its mask, flattened: each attribute of KEYS has a slot with a key half and a mask half, in
- * the kernel's byte layout, at each of three levels (outermost, in encap(), in the encap() in that).
- * Everything between text, netlink, JSON and hash goes through one of these, and it is reused:
- * {@link clear} touches only what was set, and nothing here allocates.
+ * A key and its mask, flattened: each attribute of KEYS has a slot with a key half and a mask half,
+ * in the kernel's byte layout, at each of three levels (outermost, in encap(), in the encap() in
+ * that). Every conversion between text, netlink, JSON and hash goes through a KeyRecord, which is
+ * reused: {@link clear} touches only what was set, and nothing here allocates.
  *
- * An attribute is either present, with both halves, or absent. What netlink says of a key and its mask
- * apart is expressed so: a key without a mask has a zero mask; `eth_type(0/0xffff)` is an 802.2 frame
- * (no key, but a mask), `in_port(4294967295)` no port.
+ * An attribute is either present, with both halves, or absent. Where netlink has only one half, the
+ * record says it this way: a key without a mask has a zero mask; `eth_type(0/0xffff)` is an 802.2
+ * frame (no key, but a mask), `in_port(4294967295)` is no port.
  *
- * The buffers belong to the record. Unset bytes and padding are zero, always.
+ * The record owns its buffers. Unset bytes and padding are always zero.
  */
 export class KeyRecord {
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
-  /** The same bytes, signed: hot loops are quicker with numbers of 32 bits that have no float in them. */
+  /** The same bytes as signed words: hot loops are faster with signed 32-bit integers. */
   readonly ints: Int32Array;
-  /** A bit for each slot that is present: SLOT_WORDS words a level, see {@link wordAt}. */
+  /** A bit for each present slot: SLOT_WORDS words per level, see {@link wordAt}. */
   readonly present: Int32Array = new Int32Array(LEVELS * SLOT_WORDS);
-  /** The slots in the order in which they were set, SLOTS places a level; print keeps to it. */
+  /**
+   * The slots in the order in which they were set, SLOTS places per level; printing keeps this
+   * order.
+   */
   readonly order: Uint8Array = new Uint8Array(LEVELS * SLOTS);
   readonly count: Int32Array = new Int32Array(LEVELS);
   /** Entries of the MPLS stack, by level. */
   readonly mplsEntries: Int32Array = new Int32Array(LEVELS);
   /**
-   * Of a normal form: types and protocols have a say in which attributes it has, since some of them
-   * match nothing. Keys with others in their place have another form.
+   * Whether the normal form depends on values of types and protocols, because some of its
+   * attributes match nothing. A key with other values may have another form.
    */
   headersByType = false;
   /** Attributes that KEYS does not have, in the order in which they came. */
   readonly unknown: UnknownKey[] = [];
-  /** Of a key from text: the words that only OVS's userspace datapath knows. */
+  /** In a key from text, the words that only OVS's userspace datapath knows. */
   readonly userspace: UserspaceWord[] = [];
 
   constructor() {
@@ -90,8 +93,8 @@ export class KeyRecord {
   }
 
   /**
-   * Makes an attribute present; its bytes are zero until they are set.
-   * @returns false where it is present already
+   * Makes an attribute present, with zero bytes.
+   * @returns false if it is already present
    */
   add(level: number, slot: number): boolean {
     const word = wordAt(level, slot);
@@ -119,7 +122,7 @@ export class KeyRecord {
     if (slot === SLOT_MPLS) this.mplsEntries[level] = 0;
   }
 
-  /** No bit of the attribute is matched. ENCAP and UNKNOWN have no mask of their own. */
+  /** Whether no bit of the attribute is matched. ENCAP and UNKNOWN have no mask of their own. */
   isWild(level: number, slot: number): boolean {
     const from = maskOffset(level, slot) >> 2;
     const words = WORDS_OF_SLOT[slot]!;
@@ -127,7 +130,7 @@ export class KeyRecord {
     return true;
   }
 
-  /** Sets the mask of an attribute to the one that text without a mask means. */
+  /** Sets the mask of an attribute to the one implied by text without a mask. */
   setExact(level: number, slot: number): void {
     const from = maskOffset(level, slot);
     const full = FULL_MASKS[slot];
@@ -145,7 +148,7 @@ export type UnknownKey = {
   readonly mask: Uint8Array;
 };
 
-/** A word that no kernel knows, and where it stands in its text. */
+/** A word that no kernel knows, and its place in the text. */
 type UserspaceWord = {
   readonly name: string;
   readonly kind: UserspaceKind;
@@ -178,7 +181,7 @@ function placeSlots(): number {
   return at;
 }
 
-/** Whether an attribute's payload has the length that the kernel wants; a nest says so itself. */
+/** Whether an attribute's payload has the length that the kernel requires; nests may have any. */
 export function isWellSized(slot: number, length: number): boolean {
   const size = SIZE_OF_SLOT[slot]!;
   if (IS_NESTED[slot] === 1) return true;
@@ -189,7 +192,10 @@ export function isWellSized(slot: number, length: number): boolean {
 
 const IS_NESTED: Uint8Array = Uint8Array.from(KEY_BY_SLOT, (key) => (key?.nested === true ? 1 : 0));
 
-/** The mask of an exact match, by slot. MPLS depends on the entries; a tunnel's is made where it is read. */
+/**
+ * The mask of an exact match, by slot. That of MPLS depends on the entries; the parser makes a
+ * tunnel's.
+ */
 const FULL_MASKS: readonly (Uint8Array | undefined)[] = KEY_BY_SLOT.map((spec, slot) => {
   if (spec === undefined || slot === SLOT_MPLS || slot === SLOT_ENCAP || slot === SLOT_TUNNEL)
     return undefined;

@@ -15,9 +15,10 @@ import {
 import { SLOT_ETHERTYPE, SLOT_ICMPV6, SLOT_IPV6_EXTHDRS } from "./slots.ts";
 
 /**
- * Removes the wildcarded headers that a key does not ask for, as `ipv6()` beside `eth_type(0x0800)`.
- * They match nothing, a kernel never dumps them, and they do harm: `ovs_key_from_nlattrs` keeps
- * headers of one layer in one place, so that the zeros of the one overwrite the values of the other.
+ * Removes wildcarded headers that the key does not require, such as `ipv6()` beside
+ * `eth_type(0x0800)`. They match nothing, a kernel never dumps them, and they do harm:
+ * `ovs_key_from_nlattrs` stores all headers of a layer in the same place, so the zeros of one
+ * overwrite the values of another.
  */
 export function removeRedundantHeaders(record: KeyRecord): void {
   let needed = -1;
@@ -34,7 +35,7 @@ export function removeRedundantHeaders(record: KeyRecord): void {
 }
 
 /**
- * Every packet has what the header asks for. A packet that is not IPv6 has zero for extension headers
+ * Whether every packet matches the header. A packet that is not IPv6 has zero extension headers
  * (`struct sw_flow_key`).
  */
 function matchesNothing(record: KeyRecord, level: number, slot: number): boolean {
@@ -42,7 +43,7 @@ function matchesNothing(record: KeyRecord, level: number, slot: number): boolean
   return masked(record, level, slot, 0) === 0 && masked(record, level, slot, 1) === 0;
 }
 
-/** The headers that the kernel asks for, and those that it keeps beside them. */
+/** The headers that the kernel requires, and those that it keeps besides. */
 function neededHeaders(record: KeyRecord): number {
   const type = etherTypeOf(record);
   const network = possibleNetworkSlots(type);
@@ -50,7 +51,7 @@ function neededHeaders(record: KeyRecord): number {
   const at = protoAt(slot);
   const level = at < 0 ? -1 : levelOf(record, slot);
   if (level < 0) return network;
-  // These are settled: what they ask for is what a kernel sees in them, whatever their masks are.
+  // These values are settled: the kernel sees them as they are, regardless of their masks.
   const { bytes } = record;
   const proto = keyOffset(level, slot) + at;
   if (bytes[proto + 3] === OVS_FRAG_TYPE_LATER) return network;
@@ -64,19 +65,19 @@ function slotsInIcmpv6(record: KeyRecord): number {
   return level < 0 ? 0 : icmpv6Slots(record.bytes[keyOffset(level, SLOT_ICMPV6)]!);
 }
 
-/** The key asks for IPv6. */
+/** Whether the key matches IPv6. */
 export function matchesIpv6(record: KeyRecord): boolean {
   return etherTypeOf(record) === ETH_P_IPV6;
 }
 
-/** The innermost type; 0 where any will do. */
+/** The innermost type; 0 if any will do. */
 function etherTypeOf(record: KeyRecord): number {
   const level = innermostType(record);
   if (level < 0 || record.isWild(level, SLOT_ETHERTYPE)) return 0;
   return be16At(record.bytes, keyOffset(level, SLOT_ETHERTYPE));
 }
 
-/** A byte of an attribute, as far as it is matched. */
+/** A byte of an attribute, masked. */
 function masked(record: KeyRecord, level: number, slot: number, offset: number): number {
   const { bytes } = record;
   return bytes[keyOffset(level, slot) + offset]! & bytes[maskOffset(level, slot) + offset]!;

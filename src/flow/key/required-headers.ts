@@ -3,57 +3,64 @@ import { SLOT_IPV4, SLOT_IPV6, SLOT_VLAN } from "./slots.ts";
 import type { Condition, KeyLayer, KeySpec } from "./spec.ts";
 import { KEY_BY_SLOT, kernelKeys, slotWords } from "./table.ts";
 
-// Which headers a key has to have for what it says of the packet: `match_validate()` in
+// Which headers a key must have, given its types and protocols: `match_validate()` in
 // net/openvswitch/flow_netlink.c. Each answer is a bit for each slot of the headers.
 
-/** The headers of the network and of the transport; those of the link are looked at apart. */
+/**
+ * The headers of the network and transport layers; those of the link layer are handled separately.
+ */
 export const NETWORK_SLOTS: number = slotsOfLayer("network");
 export const TRANSPORT_SLOTS: number = slotsOfLayer("transport");
 
-/** The Ethernet types that ask for headers, and for each the header that a key needs, and all that packets have. */
+/**
+ * The Ethernet types that require headers; for each, the required header and all headers such
+ * packets may have.
+ */
 const NETWORK_TYPES: Int32Array = networkTypes();
 const REQUIRED: Int32Array = NETWORK_TYPES.map((type) =>
   slotsOfType(type, ({ required }) => required),
 );
 const POSSIBLE: Int32Array = NETWORK_TYPES.map((type) => slotsOfType(type, () => true));
 
-/** By protocol, over IPv4 and over IPv6. */
+/** Required headers by protocol, over IPv4 and over IPv6. */
 const OVER_IPV4: Int32Array = slotsOfValues(({ asksFor }) => isOver(asksFor, SLOT_IPV4));
 const OVER_IPV6: Int32Array = slotsOfValues(({ asksFor }) => isOver(asksFor, SLOT_IPV6));
 
-/** By type of ICMPv6. */
+/** Required headers by type of ICMPv6. */
 const OF_ICMPV6: Int32Array = slotsOfValues(({ asksFor }) => asksFor?.key === "icmpv6");
 
 const TAG_TYPES: readonly number[] = KEY_BY_SLOT[SLOT_VLAN]?.asksFor?.values ?? [];
 
-/** The header that an Ethernet type asks for. */
+/** The header that an Ethernet type requires. */
 export function networkSlots(etherType: number): number {
   return slotsOf(etherType, REQUIRED);
 }
 
-/** As {@link networkSlots}, with those that such packets may have besides. */
+/** As {@link networkSlots}, and the headers that such packets may have besides. */
 export function possibleNetworkSlots(etherType: number): number {
   return slotsOf(etherType, POSSIBLE);
 }
 
-// A few types, and the likely ones come first: nothing is faster.
+// A linear search: there are few types, and the likely ones come first.
 function slotsOf(etherType: number, slots: Int32Array): number {
   for (let i = 0; i < slots.length; i++) if (NETWORK_TYPES[i] === etherType) return slots[i]!;
   return 0;
 }
 
-/** The headers that a protocol asks for, over the network header `network`: of IPv4 or of IPv6. */
+/** The headers that a protocol requires over the network header `network`, IPv4 or IPv6. */
 export function transportSlots(network: number, proto: number): number {
   if (network === SLOT_IPV4) return OVER_IPV4[proto]!;
   return network === SLOT_IPV6 ? OVER_IPV6[proto]! : 0;
 }
 
-/** The headers that a type of ICMPv6 asks for. */
+/** The headers that a type of ICMPv6 requires. */
 export function icmpv6Slots(type: number): number {
   return OF_ICMPV6[type]!;
 }
 
-/** Whether an Ethernet type is that of a tag (`eth_type_vlan()`), and asks for vlan() and encap(). */
+/**
+ * Whether an Ethernet type is that of a tag (`eth_type_vlan()`), and requires vlan() and encap().
+ */
 export function isVlan(etherType: number): boolean {
   return TAG_TYPES.includes(etherType);
 }

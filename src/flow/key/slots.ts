@@ -1,8 +1,8 @@
 import { keyNamed } from "./table.ts";
 
-/*
- * The slots of keys that have a rule of their own somewhere. A key without one needs no name here: all that is
- * done with it follows from its row in KEYS.
+/**
+ * The slots of keys with special rules in the code. Other keys need no name here: their handling
+ * follows from their rows in KEYS.
  */
 export const SLOT_TUNNEL: number = keyNamed("tunnel").slot;
 export const SLOT_IN_PORT: number = keyNamed("in_port").slot;
@@ -25,5 +25,5 @@ export const SLOT_TCP_FLAGS: number = keyNamed("tcp_flags").slot;
 export const SLOT_ICMPV6: number = keyNamed("icmpv6").slot;
 export const SLOT_ND: number = keyNamed("nd").slot;
 
-/** A key without a port (`ODPP_NONE` of OVS): only the mask is sent. */
+/** The port number that means no port (`ODPP_NONE` of OVS): only the mask is sent. */
 export const NO_PORT = 0xffff_ffff;

@@ -7,67 +7,75 @@ import type { Field } from "../text/field.ts";
  */
 type KeyForm = "single" | "struct" | "mpls" | "tunnel" | "encap";
 
-/** Which header of a packet a key is of; `metadata` is what the kernel knows besides the packet. */
+/**
+ * The layer of the header that a key matches; `metadata` is what the kernel knows besides the
+ * packet.
+ */
 export type KeyLayer = "metadata" | "link" | "network" | "transport";
 
-/** What a packet must be to have what a key matches: another key has one of some values. */
+/** What a packet must be to have what a key matches: another key has one of these values. */
 export type Condition =
   | { readonly key: "eth_type"; readonly values: readonly number[] }
   | {
       readonly key: "proto";
       readonly values: readonly number[];
-      /** The network headers whose protocol it is. */
+      /** The network headers that carry the protocol. */
       readonly over: readonly string[];
     }
   /** The type of an ICMPv6 packet. */
   | { readonly key: "icmpv6"; readonly values: readonly number[] };
 
-/** What a row of the table says of a key. What may be left out has a default. */
+/** A row of the table of keys. Optional members have defaults. */
 export type KeyRow = {
   /** The word before the parenthesis. */
   readonly name: string;
   /** OVS_KEY_ATTR_*. */
   readonly type: number;
-  /** Bytes of the payload in a record; of the attribute too, but for nests and MPLS. */
+  /** Bytes of the payload in a record; also of the attribute, except for nests and MPLS. */
   readonly size: number;
   readonly layer: KeyLayer;
   readonly fields?: readonly Field[];
-  /** `single` or `struct` by default, as the fields are. */
+  /** `single` or `struct` by default, depending on the fields. */
   readonly form?: KeyForm;
-  /** Its attribute holds attributes, which say themselves how long they are. */
+  /** Whether its attribute holds attributes, each with its own length. */
   readonly nested?: boolean;
   /** What it matches, for the reference. */
   readonly about: string;
-  /** A line with it, for the reference. */
+  /** An example line, for the reference. */
   readonly example: string;
-  /** The first Linux that has it; 3.3, as old as Open vSwitch in Linux, by default. */
+  /** The first Linux that has it; by default 3.3, the first with Open vSwitch. */
   readonly since?: string;
   /** `kernel`, or `userspace` for what only OVS's userspace datapath knows. */
   readonly where?: "kernel" | "userspace";
-  /** What a kernel must be built with to have it. */
+  /** The kernel configuration that it requires. */
   readonly feature?: FeatureFlag;
-  /** A key that every kernel takes that has this one. Only of a key that some kernels lack. */
+  /** A key that every kernel with this attribute accepts. Only for keys that some kernels lack. */
   readonly probe?: string;
-  /** What packets must be for it to mean something. */
+  /** What packets must be for the key to have a meaning. */
   readonly asksFor?: Condition;
-  /** The kernel wants it in every key that matches such packets, even if nothing of it is matched. */
+  /**
+   * Whether the kernel requires it in every key that matches such packets, even if none of its bits
+   * is matched.
+   */
   readonly required?: boolean;
-  /** The kernel takes a mask of it only where that value is matched exactly. */
+  /** Whether the kernel takes a mask of it only if that value is matched exactly. */
   readonly guarded?: boolean;
-  /** The kernel matches all of its bits, or none. */
+  /** Whether the kernel matches either all of its bits or none. */
   readonly allOrNothing?: boolean;
-  /** That it is there is matched too, even where none of its bits is. */
+  /** Whether its presence is matched, even if none of its bits is. */
   readonly presence?: boolean;
-  /** The kernel can write it: `set(KEY)`. */
+  /** Whether the kernel can write it: `set(KEY)`. */
   readonly settable?: boolean;
   /**
-   * Its values may be put into a message that another line became. Else its parts have rules of their own,
-   * or are none of a kernel's.
+   * Whether its values may be patched into the message of another line. If not, its parts have
+   * special rules, or no kernel has it.
    */
   readonly patchable?: boolean;
-  /** The fields whose values no rule of the kernel looks at, whatever their masks are: addresses and ports. */
+  /**
+   * The fields that no rule of the kernel looks at, regardless of their masks: addresses and ports.
+   */
   readonly unruled?: readonly string[];
-  /** ovs-dpctl has a name for it. */
+  /** Whether ovs-dpctl has a name for it. */
   readonly shown?: boolean;
 };
 
@@ -76,18 +84,21 @@ export type KeySpec = Required<Omit<KeyRow, "asksFor" | "feature" | "probe">> & 
   readonly asksFor: Condition | undefined;
   readonly feature: FeatureFlag | undefined;
   readonly probe: string | undefined;
-  /** Its place in a record. */
+  /** Its slot in a record. */
   readonly slot: number;
-  /** Printed even where it is wholly wildcarded: without it the text would not load again, or OVS does. */
+  /**
+   * Whether it is printed even if fully wildcarded, because OVS does so or the text would not load
+   * again without it.
+   */
   readonly keep: boolean;
 };
 
-/** The packets with one of some Ethernet types. */
+/** The condition for packets with one of these Ethernet types. */
 export function ofEtherType(...values: readonly number[]): Condition {
   return { key: "eth_type", values };
 }
 
-/** The packets of an IP protocol. */
+/** The condition for packets of an IP protocol. */
 export function ofProtocol(value: number, over: readonly string[] = ["ipv4", "ipv6"]): Condition {
   return { key: "proto", values: [value], over };
 }

@@ -8,16 +8,16 @@ import type { KeyRow, KeySpec } from "./spec.ts";
 export type { KeySpec } from "./spec.ts";
 
 /**
- * Every attribute of a key, by slot: in the order in which the kernel dumps them (`__ovs_nla_put_key` in
- * net/openvswitch/flow_netlink.c), in which they are written, too. Parse, print, encode, decode, JSON, the
- * rules and the reference follow from it.
+ * Every attribute of a key, in the order in which the kernel dumps them (`__ovs_nla_put_key` in
+ * net/openvswitch/flow_netlink.c). They are written in the same order. Parse, print, encode,
+ * decode, JSON, the rules and the reference follow from it.
  */
 export const KEYS: readonly KeySpec[] = [
   ...METADATA_KEYS.map((row, index) => specOf(row, slotAt(METADATA_WORD, index))),
   ...HEADER_KEYS.map((row, index) => specOf(row, slotAt(HEADER_WORD, index))),
 ];
 
-// All rows have the same members in the same order: code that reads many of them stays fast.
+// Gives all rows the same members in the same order, which keeps code fast that reads many of them.
 function specOf(row: KeyRow, slot: number): KeySpec {
   const { fields = [], required = false, presence = false, shown = true } = row;
   return {
@@ -39,7 +39,7 @@ function specOf(row: KeyRow, slot: number): KeySpec {
     patchable: row.patchable ?? true,
     unruled: row.unruled ?? [],
     shown,
-    // What OVS has no name for it prints, wildcarded or not.
+    // OVS prints attributes that it has no name for, wildcarded or not.
     keep: required || presence || !shown,
     feature: row.feature,
     probe: row.probe,
@@ -55,7 +55,7 @@ export const KEY_BY_SLOT: readonly (KeySpec | undefined)[] = Array.from(
   (_, slot) => KEYS.find((key) => key.slot === slot),
 );
 
-/** Types of attributes below this have a place in tables by type. */
+/** The size of tables by attribute type. */
 export const TYPES = 64;
 
 /** The slot of each attribute type that KEYS has; -1 for the others. */
@@ -76,7 +76,7 @@ export const TYPE_OF_SLOT: Int32Array = Int32Array.from(KEY_BY_SLOT, (key) => ke
 /** Bytes of each slot's payload. */
 export const SIZE_OF_SLOT: Int32Array = Int32Array.from(KEY_BY_SLOT, (key) => key?.size ?? 0);
 
-/** The newest attribute of a kernel: each came with a greater type than those before it. */
+/** The newest attribute of a kernel: each new attribute got a greater type than all before it. */
 export const NEWEST_KEY: number = Math.max(...kernelKeys().map(({ type }) => type));
 
 /** The keys that a kernel has. */
@@ -98,7 +98,7 @@ export function fieldNamed(key: string, name: string): Field {
   return found;
 }
 
-/** The bits of the keys for which something holds, in SLOT_WORDS words. */
+/** The bits of the keys for which `holds` is true, in SLOT_WORDS words. */
 export function slotWords(holds: (key: KeySpec) => boolean): Int32Array {
   const words = new Int32Array(SLOT_WORDS);
   for (const key of KEYS.filter(holds)) words[key.slot >>> 5]! |= slotBit(key.slot);

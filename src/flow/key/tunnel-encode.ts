@@ -27,7 +27,7 @@ const NO_ID: Uint8Array = new Uint8Array(8);
 /** Fields of TUNNEL_FIELDS before and after the flags, in the order in which the kernel dumps them. */
 const TTL_INDEX = 6;
 
-/** Writes the nest TUNNEL: its key half, or its mask half. */
+/** Writes the TUNNEL nest: its key half or its mask half. */
 export function writeTunnel(record: KeyRecord, isMask: boolean, writer: AttributeWriter): void {
   const bytes = record.bytes;
   const key = keyOffset(0, SLOT_TUNNEL);
@@ -51,7 +51,10 @@ export function writeTunnel(record: KeyRecord, isMask: boolean, writer: Attribut
   writer.endNest(mark);
 }
 
-/** Zero is not sent, as the kernel does not dump it, but for the tunnel id and the time to live. */
+/**
+ * Writes a field. Zero is not sent, just as the kernel does not dump it, except for the tunnel id
+ * and the time to live.
+ */
 function writeField(
   writer: AttributeWriter,
   bytes: Uint8Array,

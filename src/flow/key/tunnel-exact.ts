@@ -6,7 +6,7 @@ import { keyOffset, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 
-// Whether a tunnel's parts are matched whole.
+// Whether all parts of a tunnel are matched exactly.
 
 const PARTS: readonly (readonly [number, readonly Field[]])[] = [
   [T.TUNNEL_HAS_FLAGS, [T.TUNNEL_FLAGS_FIELD]],
@@ -14,8 +14,8 @@ const PARTS: readonly (readonly [number, readonly Field[]])[] = [
 ];
 
 /**
- * Whether every part of the tunnel is there with all of its bits, or not at all: as set() writes it,
- * which has no masks.
+ * Whether every part of the tunnel is either matched exactly or absent, as set() requires, which
+ * has no masks.
  */
 export function isTunnelExact(record: KeyRecord): boolean {
   const { bytes } = record;

@@ -17,14 +17,14 @@ import type { Field } from "../text/field.ts";
 import { be16, be32, be64, flagBits, ipv4, ipv6, u32, u8 } from "../text/field.ts";
 
 /**
- * Where the parts of a tunnel are in the slot TUNNEL. The kernel's own form is a nest of attributes;
- * in a record each part has a place, and the u32 at {@link TUNNEL_PRESENT} (key half) a bit for each
- * that was there.
+ * Where the parts of a tunnel are in the slot TUNNEL. The kernel's form is a nest of attributes. In
+ * a record each part has a fixed place, and the u32 at {@link TUNNEL_PRESENT} (key half) has a bit
+ * for each present part.
  */
 export const TUNNEL_PRESENT = 0;
 /** Bytes of Geneve options, a u16 in the key half. */
 export const TUNNEL_OPTIONS_LENGTH = 4;
-/** Where the fields begin: what is before is of the record's own. */
+/** Where the fields begin; the bytes before are the record's own. */
 export const TUNNEL_FIELDS_START = 8;
 export const TUNNEL_FLAGS = 62;
 export const TUNNEL_GBP = 64;
@@ -47,10 +47,13 @@ export const TUNNEL_HAS_VXLAN = 1024;
 export const TUNNEL_HAS_ERSPAN = 2048;
 export const TUNNEL_HAS_GTPU = 4096;
 export const TUNNEL_HAS_FLAGS = 8192;
-/** Of a key that is not in normal form: flags() has no mask, so that no `key` does not mean `-key`. */
+/**
+ * In a key that is not in normal form: flags() has no mask, so the absence of `key` does not mean
+ * `-key`.
+ */
 export const TUNNEL_PLAIN_FLAGS = 16384;
 
-/** Any options: one kind at most. */
+/** All kinds of options; a tunnel has at most one. */
 export const TUNNEL_HAS_OPTIONS: number =
   TUNNEL_HAS_GENEVE | TUNNEL_HAS_VXLAN | TUNNEL_HAS_ERSPAN | TUNNEL_HAS_GTPU;
 
@@ -58,14 +61,14 @@ export const TUNNEL_HAS_OPTIONS: number =
 export const TUNNEL_F_OAM = 1;
 export const TUNNEL_F_DF = 2;
 export const TUNNEL_F_CSUM = 4;
-/** There is a tunnel id: it follows from tun_id. */
+/** There is a tunnel id; the flag follows from tun_id. */
 export const TUNNEL_F_KEY = 8;
 /** The attribute IPV4_INFO_BRIDGE, which OVS neither reads nor prints. */
 export const TUNNEL_F_BRIDGE = 16;
-/** What flags() without a mask looks at (`FLOW_TNL_F_MASK` of OVS). */
+/** The bits that flags() without a mask matches (`FLOW_TNL_F_MASK` of OVS). */
 export const TUNNEL_F_FULL = 15;
 
-/** The fields `name=value`: the one at index i has the presence bit `1 << i`. */
+/** The fields `name=value`: field i has the presence bit `1 << i`. */
 export const TUNNEL_FIELDS: readonly Field[] = [
   be64("tun_id", 8),
   ipv4("src", 16),
@@ -78,7 +81,7 @@ export const TUNNEL_FIELDS: readonly Field[] = [
   be16("tp_dst", 58),
 ];
 
-/** The attribute in the nest TUNNEL for each of TUNNEL_FIELDS. */
+/** The attribute type in the TUNNEL nest of each of TUNNEL_FIELDS. */
 export const TUNNEL_FIELD_TYPES: readonly number[] = [
   OVS_TUNNEL_KEY_ATTR_ID,
   OVS_TUNNEL_KEY_ATTR_IPV4_SRC,
@@ -91,7 +94,7 @@ export const TUNNEL_FIELD_TYPES: readonly number[] = [
   OVS_TUNNEL_KEY_ATTR_TP_DST,
 ];
 
-/** The attribute of each flag that has one. */
+/** The attribute type of each flag that has one. */
 export const TUNNEL_FLAG_TYPES: readonly (readonly [flag: number, type: number])[] = [
   [TUNNEL_F_DF, OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT],
   [TUNNEL_F_CSUM, OVS_TUNNEL_KEY_ATTR_CSUM],
@@ -114,16 +117,16 @@ export const VXLAN_GBP_FIELDS: readonly Field[] = [
   u32("flags", TUNNEL_GBP, { shift: 16, bits: 8, radix: "hex" }),
 ];
 
-/** `gtpu(…)`, of OVS's userspace datapath alone. */
+/** `gtpu(…)`, which only OVS's userspace datapath has. */
 export const GTPU_FIELDS: readonly Field[] = [
   u8("flags", TUNNEL_GTPU, { radix: "hex" }),
   u8("msgtype", TUNNEL_GTPU + 1),
 ];
 
 /**
- * `struct erspan_metadata` of linux/erspan.h: a version, then an index (1) or a header (2). OVS has words for
- * the first of {@link ERSPAN_FIELDS_1} and the first two of {@link ERSPAN_FIELDS_2}: of the others text that
- * does not name them means zero, matched.
+ * `struct erspan_metadata` of linux/erspan.h: a version, then an index (1) or a header (2). OVS has
+ * words for the first of {@link ERSPAN_FIELDS_1} and the first two of {@link ERSPAN_FIELDS_2}. Text
+ * that does not name the other fields matches them as zero.
  */
 export const ERSPAN_SIZE = 12;
 export const ERSPAN_VERSION: Field = u32("ver", TUNNEL_OPTIONS);
@@ -134,7 +137,7 @@ export const ERSPAN_FIELDS_1: readonly Field[] = [
 export const ERSPAN_FIELDS_2: readonly Field[] = [
   u8("dir", TUNNEL_OPTIONS + 11, { shift: 3, bits: 1 }),
   u8("hwid", TUNNEL_OPTIONS + 11, { shift: 4, bits: 4, radix: "hex" }),
-  // It has six bits on the wire: OVS reads and prints the lower four.
+  // hwid has six bits on the wire, but OVS reads and prints only the lower four.
   u8("hwid_upper", TUNNEL_OPTIONS + 10, { bits: 2 }),
   be32("timestamp", TUNNEL_OPTIONS + 4, { radix: "hex" }),
   be16("sgt", TUNNEL_OPTIONS + 8, { radix: "hex" }),
@@ -149,7 +152,7 @@ export function erspanFields(version: number): readonly Field[] {
   return version === 2 ? ERSPAN_FIELDS_2 : ERSPAN_FIELDS_1;
 }
 
-/** Those of them that OVS has words for. */
+/** The fields of a version that OVS has words for. */
 export function erspanNamed(version: number): readonly Field[] {
   return version === 2 ? ERSPAN_NAMED_2 : ERSPAN_NAMED_1;
 }

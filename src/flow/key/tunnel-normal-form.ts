@@ -6,10 +6,10 @@ import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 
 /**
- * The tunnel as the kernel keeps it (`ip_tun_from_nlattr`): values masked, wildcarded fields absent.
- * The flag `key` follows from the tunnel id. Time to live and destination stay even where they are
- * wildcarded, since the kernel asks for them, and for a destination that is not zero: where nothing
- * of it is left after masking, it is all the bits outside the mask.
+ * Turns the tunnel into what the kernel keeps (`ip_tun_from_nlattr`): values are masked, wildcarded
+ * fields absent. The flag `key` follows from the tunnel id. The kernel requires a time to live and
+ * a nonzero destination, so both stay even if wildcarded; a destination that masking made zero
+ * becomes all the bits outside its mask.
  */
 export function normalizeTunnel(record: KeyRecord): void {
   const key = keyOffset(0, SLOT_TUNNEL);
@@ -39,7 +39,7 @@ export function normalizeTunnel(record: KeyRecord): void {
 function normalizeFlags(bytes: Uint8Array, key: number, mask: number, present: number): void {
   const value = bytes[key + T.TUNNEL_FLAGS]!;
   const bits = bytes[mask + T.TUNNEL_FLAGS]!;
-  // Only `-key` says something of its own: that there is no tunnel id.
+  // Only `-key` adds information: there is no tunnel id.
   const signed = (present & T.TUNNEL_PLAIN_FLAGS) === 0;
   if (signed && (present & T.TUNNEL_HAS_ID) === 0 && (value & T.TUNNEL_F_KEY) === 0) return;
   bytes[key + T.TUNNEL_FLAGS] = value & ~T.TUNNEL_F_KEY;

@@ -21,7 +21,7 @@ const ERSPAN: FieldSet = new FieldSet([
   ...T.ERSPAN_FIELDS_2,
 ]);
 
-/** What has parentheses of its own inside tunnel(). */
+/** The parts with parentheses inside tunnel(). */
 const PARTS: WordTable = new WordTable(["geneve", "vxlan", "erspan", "gtpu", "flags"]);
 const PART_BITS: readonly number[] = [
   T.TUNNEL_HAS_GENEVE,
@@ -69,7 +69,7 @@ export function parseTunnel(cursor: Cursor, record: KeyRecord): void {
   writeContainer(bytes, key + T.TUNNEL_PRESENT, 4, false, present);
 }
 
-/** {@link T.TUNNEL_PLAIN_FLAGS} where what is next is flags without signs or a mask. */
+/** {@link T.TUNNEL_PLAIN_FLAGS} if flags without signs or a mask are next, otherwise 0. */
 function plainFlags(cursor: Cursor): number {
   const { bytes, end } = cursor;
   for (let at = cursor.position; at < end && bytes[at] !== CLOSE; at++) {
@@ -114,7 +114,7 @@ function parsePart(
 /** `erspan(ver=1,idx=…)` or `erspan(ver=2,dir=…,hwid=…)`: see {@link T.ERSPAN_FIELDS_1}. */
 function parseErspan(cursor: Cursor, bytes: Uint8Array, key: number, mask: number): void {
   const start = cursor.position;
-  // As OVS: what has no name of its own is matched.
+  // Like OVS, matches the fields that have no name.
   bytes.fill(0xff, mask + T.TUNNEL_OPTIONS, mask + T.TUNNEL_OPTIONS + T.ERSPAN_SIZE);
   const seen = ERSPAN.parse(cursor, bytes, key, mask, undefined);
   const version = getField(T.ERSPAN_VERSION, bytes, key);

@@ -10,7 +10,7 @@ import { CLOSE, COMMA, EQUALS } from "../text/ascii.ts";
 
 // Prints the inside of `tunnel(…)`.
 
-/** Without these the kernel refuses a tunnel: they are printed even where they are wildcarded. */
+/** Without these the kernel refuses a tunnel, so they are printed even if wildcarded. */
 const MANDATORY: number = T.TUNNEL_HAS_DST | T.TUNNEL_HAS_DST6 | T.TUNNEL_HAS_TTL;
 
 /** Prints what is inside `tunnel(…)` from the slot TUNNEL at `key` and `mask`. */
@@ -26,7 +26,7 @@ export function printTunnel(
   for (const [index, of] of T.TUNNEL_FIELDS.entries()) {
     const bit = 1 << index;
     if ((present & bit) === 0) continue;
-    // A wildcarded tunnel id still says that there is one.
+    // A wildcarded tunnel id still means that there is one.
     const shown = style.verbose || ((MANDATORY | T.TUNNEL_HAS_ID) & bit) !== 0;
     if (!shown && isWild(of, bytes, mask)) continue;
     if (out.length > start) out.byte(COMMA);
@@ -45,7 +45,7 @@ export function printTunnel(
   if (bits === 0 && !style.verbose) return;
   if (out.length > start) out.byte(COMMA);
   out.text("flags(");
-  // Without signs there would be no telling that there is to be no tunnel id.
+  // Without signs, the text could not say that there must be no tunnel id.
   const plain = (present & T.TUNNEL_PLAIN_FLAGS) !== 0 || (value & T.TUNNEL_F_KEY) !== 0;
   if (bits === T.TUNNEL_F_FULL && !plain) printSignedFlags(out, T.TUNNEL_FLAGS_FIELD, value, bits);
   else printFlagBits(out, T.TUNNEL_FLAGS_FIELD, value, bits);

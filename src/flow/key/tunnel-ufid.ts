@@ -12,7 +12,9 @@ import { SLOT_TUNNEL } from "./slots.ts";
 import { OVS_VXLAN_EXT_GBP } from "./tunnel-encode.ts";
 import * as T from "./tunnel-fields.ts";
 
-/** What of a tunnel becomes an attribute in its nest: a field, a flag, or options, by its type. */
+/**
+ * A part of a tunnel that is an attribute in its nest: a field, a flag or options, with its type.
+ */
 type Member =
   | { readonly kind: "field"; readonly type: number; readonly index: number }
   | { readonly kind: "flag"; readonly type: number; readonly flag: number }
@@ -48,7 +50,7 @@ export function hashTunnel(record: KeyRecord, out: HashedWords): void {
   }
 }
 
-/** A field with a bit that is matched; of the tunnel id it counts whether there is one. */
+/** Adds a field if any of its bits is matched; for the tunnel id, its presence suffices. */
 function hashField(
   record: KeyRecord,
   present: number,
@@ -64,12 +66,15 @@ function hashField(
   if (isId || !isZero(bytes, mask + offset, size)) {
     out.member(record, T.TUNNEL_FIELD_TYPES[index]!, size, key + offset, mask + offset);
   } else if (bit === T.TUNNEL_HAS_ID && (bytes[mask + T.TUNNEL_FLAGS]! & T.TUNNEL_F_KEY) !== 0) {
-    // `-key`: there is none.
+    // `-key`: there is no tunnel id.
     out.bare(OVS_TUNNEL_KEY_ATTR_ID);
   }
 }
 
-/** Options count with their length, whatever is matched of them. A kernel does not dump Geneve's that are none. */
+/**
+ * Adds options with their length, whatever bits of them are matched. A kernel does not dump empty
+ * Geneve options.
+ */
 function hashOptions(
   record: KeyRecord,
   present: number,

@@ -24,42 +24,46 @@ import {
 import { fieldNamed, KEYS, SIZE_OF_SLOT, TYPE_OF_SLOT } from "./table.ts";
 import { hashTunnel } from "./tunnel-ufid.ts";
 
-/*
+/**
  * The UFID of a flow is a fixed 128-bit hash of what the kernel matches. These words are hashed:
  *
  *   for each attribute with a bit that is matched, in ascending type:
  *     type | length << 16, the bytes of the value under its mask, the bytes of the mask
  *
- * Type and length are the kernel's, bytes are filled up with zeros to whole words. The value of a nest (ENCAP,
- * TUNNEL, NSH, and VXLAN_OPTS in a tunnel) is such a list again, without a mask of its own. That there is an
- * Ethernet header, or a tunnel, is matched too: it is there even where none of its bits is, without value and
- * mask. Nothing else goes in: no slot, no order and no layout of a record.
+ * Type and length are the kernel's; bytes are padded with zeros to whole words. The value of a nest
+ * (ENCAP, TUNNEL, NSH, and VXLAN_OPTS in a tunnel) is again such a list, without a mask. The
+ * presence of an Ethernet header or a tunnel is matched as well: if none of its bits is matched,
+ * its type and length are hashed without value and mask. Nothing else is hashed: no slot, order or
+ * layout of a record.
  *
- * So a flow as text and the same flow as the kernel dumps it have the same UFID, and millrace knows its own
- * flows by that.
+ * So a flow in text and the kernel's dump of it have the same UFID, by which millrace recognizes
+ * its own flows.
  */
 
 /** Bytes of a UFID. */
 export const UFID_SIZE = 16;
 
-/** Goes into every hash: another one means that the flows of an older millrace are not its own. */
+/**
+ * Part of every hash. After a change, millrace no longer recognizes the flows of older versions as
+ * its own.
+ */
 const UFID_VERSION = 2;
 
 const ENCODER = new TextEncoder();
 
 /**
- * What a UFID begins with: the version and the owner of the flow, a name, empty by default. Flows of another
- * owner have other UFIDs.
+ * The seed of UFIDs: a hash of the version and the owner's name, empty by default. Flows of
+ * different owners have different UFIDs.
  */
 export type UfidSeed = HashState;
 
-/** The seed where nobody named an owner. */
+/** The seed without an owner. */
 export const NO_OWNER: UfidSeed = makeSeed(new Uint8Array(0));
 
 /** The longest name of an owner, in bytes of UTF-8. */
 const OWNER_BYTES_MAX = 255;
 
-/** The seed of an owner. @throws MillraceError `USAGE` where the name is too long */
+/** The seed of an owner. @throws MillraceError `USAGE` if the name is too long */
 export function ufidSeed(owner = ""): UfidSeed {
   if (owner === "") return NO_OWNER;
   const name = ENCODER.encode(owner);
@@ -92,9 +96,9 @@ export function writeUfid(
 }
 
 /**
- * The words that {@link writeUfid} hashes, copied, and for each the byte of the record with which it begins,
- * or -1 where it is no value. Zeros follow them, as `hashWords` wants. Callers that hash many keys of one pattern
- * use it.
+ * A copy of the words that {@link writeUfid} hashes, and for each word of a value the offset in the
+ * record of its first byte; -1 for all other words. Zeros follow them, as `hashWords` requires. For
+ * callers that hash many keys of one pattern.
  */
 export function hashedWords(record: KeyRecord): {
   words: Int32Array;
@@ -108,13 +112,13 @@ export function hashedWords(record: KeyRecord): {
   return { words, count, sources: TRACED.sources?.slice(0, count) ?? new Int32Array(0) };
 }
 
-/** The slots of the keys, ENCAP left out, in ascending type. */
+/** The slots of all keys but ENCAP, in ascending type. */
 const BY_TYPE: Uint8Array = Uint8Array.from(
   KEYS.filter(({ slot }) => slot !== SLOT_ENCAP).toSorted((a, b) => a.type - b.type),
   ({ slot }) => slot,
 );
 
-/** 1 for keys of which more than their bits counts, or less. */
+/** 1 for keys for which not exactly the matched bits are hashed. */
 const HAS_RULE: Uint8Array = new Uint8Array(SLOTS);
 for (const slot of [
   SLOT_TUNNEL,
@@ -127,10 +131,10 @@ for (const slot of [
   HAS_RULE[slot] = 1;
 }
 
-/** Adds the attributes of a level that are matched. */
+/** Adds the matched attributes of a level. */
 function gatherLevel(record: KeyRecord, level: number, out: HashedWords): void {
   let left = record.count[level]!;
-  // The lowest type of all.
+  // ENCAP has the lowest type.
   if (record.has(level, SLOT_ENCAP)) {
     left--;
     if (level + 1 < LEVELS) {
@@ -186,9 +190,9 @@ function gatherByRule(record: KeyRecord, level: number, slot: number, out: Hashe
 }
 
 /**
- * A kernel matches it, and does not dump it (`ovs_ct_put_key`, `__ovs_nla_put_key`): a tuple whose
- * protocol is zero, and extension headers of what is not IPv6. A hash that is the dump's as well
- * cannot have it.
+ * Whether a kernel matches the attribute but does not dump it (`ovs_ct_put_key`,
+ * `__ovs_nla_put_key`): a tuple whose protocol is zero, or extension headers of packets that are
+ * not IPv6. The hash must be that of the dump, so it leaves them out.
  */
 function isHidden(record: KeyRecord, level: number, slot: number): boolean {
   const at = keyOffset(level, slot);
@@ -200,7 +204,10 @@ function isHidden(record: KeyRecord, level: number, slot: number): boolean {
 const CT_TUPLE4_PROTO: number = fieldNamed("ct_tuple4", "proto").offset;
 const CT_TUPLE6_PROTO: number = fieldNamed("ct_tuple6", "proto").offset;
 
-/** In the kernel it is a nest: the base header, and the context of metadata of type 1. */
+/**
+ * The members of NSH, which is a nest in the kernel: the base header, and the context of metadata
+ * of type 1.
+ */
 const NSH_MEMBERS: readonly (readonly [type: number, offset: number, size: number])[] = [
   [OVS_NSH_KEY_ATTR_BASE, 0, 8],
   [OVS_NSH_KEY_ATTR_MD1, 8, 16],
@@ -217,7 +224,9 @@ function gatherNsh(record: KeyRecord, level: number, out: HashedWords): void {
   out.endNest(nest, false);
 }
 
-/** Adds the attributes without a name whose types are above `above` and below `below`. */
+/**
+ * Adds the attributes without a name whose types lie between `above` and `below`, both excluded.
+ */
 function gatherUnknown(
   record: KeyRecord,
   level: number,

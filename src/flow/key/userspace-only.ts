@@ -6,8 +6,9 @@ import { keyOffset } from "./record.ts";
 import { SLOT_ETHERNET, SLOT_PACKET_TYPE } from "./slots.ts";
 
 /**
- * Refuses what no kernel matches: nd_ext, gtpu, and a packet type that an Ethernet type cannot say.
- * @param record as the cursor's line was read into it
+ * Refuses what no kernel matches: nd_ext, gtpu, and a packet type that an Ethernet type cannot
+ * express.
+ * @param record the key parsed from the cursor's line
  * @throws UserspaceOnlyError
  */
 export function failUserspaceKey(record: KeyRecord, cursor: Cursor): void {
@@ -18,7 +19,10 @@ export function failUserspaceKey(record: KeyRecord, cursor: Cursor): void {
   }
 }
 
-/** Ethernet (0,0), or an Ethernet type (1,type) of a packet without Ethernet header. */
+/**
+ * Whether the packet type is Ethernet (0,0), or the Ethernet type (1,type) of a packet without an
+ * Ethernet header.
+ */
 function isPlainType(record: KeyRecord, level: number): boolean {
   const at = keyOffset(level, SLOT_PACKET_TYPE);
   const space = readContainer(record.bytes, at, 2, true);

@@ -2,7 +2,7 @@ import { COLON, DOT, HEX_VALUE } from "./ascii.ts";
 
 /**
  * Reads a dotted IPv4 address.
- * @returns the offset after it, or -1 where `bytes` at `start` is none
+ * @returns the offset after it, or -1 if there is none at `start`
  */
 export function readAddress4(
   bytes: Uint8Array,
@@ -30,8 +30,8 @@ export function readAddress4(
 
 /**
  * Reads an IPv6 address as inet_pton does: eight groups of up to four hexadecimal digits, one `::`
- * for a run of zeros, the last two groups dotted if one likes.
- * @returns the offset after it, or -1 where `bytes` at `start` is no IPv6 address.
+ * for a run of zeros, the last two groups optionally dotted.
+ * @returns the offset after it, or -1 if there is none at `start`
  */
 export function readAddress6(
   bytes: Uint8Array,
@@ -57,7 +57,7 @@ export function readAddress6(
       from++;
     }
     if (from === digits) {
-      // Only straight after `::` may a group be missing.
+      // A group may be missing only right after `::`.
       if (gap !== written) return -1;
       break;
     }

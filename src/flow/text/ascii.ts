@@ -1,4 +1,4 @@
-// The bytes that mean something in the text of flows. "Open" and "close" alone are parentheses.
+// Bytes with a meaning in the text of flows. "Open" and "close" refer to parentheses.
 
 export const QUOTE = 0x22;
 export const HASH = 0x23;
@@ -18,7 +18,7 @@ export const OPEN_BRACE = 0x7b;
 export const BAR = 0x7c;
 export const CLOSE_BRACE = 0x7d;
 
-/** Value of a hexadecimal digit by its byte; 255 for what is none. */
+/** Value of a hexadecimal digit by its byte; 255 for all other bytes. */
 export const HEX_VALUE: Uint8Array = hexValues();
 
 function hexValues(): Uint8Array {

@@ -6,7 +6,10 @@ import { CLOSE, COLON, COMMA, HEX_VALUE, OPEN } from "./ascii.ts";
 /** Deepest nesting of parentheses (`MAX_ODP_NESTED` in OVS's lib/odp-util.c). */
 const NESTING_MAX = 32;
 
-/** A byte of a word; a separator between attributes (`, \t\r\n`); a blank (one of these but the comma); `(` or `)`. */
+/**
+ * A byte of a word; a separator between attributes (`, \t\r\n`); a blank (a separator other than
+ * the comma); `(` or `)`.
+ */
 const CLASS_WORD = 1;
 const CLASS_SEPARATOR = 2;
 const CLASS_BLANK = 4;
@@ -15,11 +18,11 @@ const TOKEN_ENDS = CLASS_SEPARATOR | CLASS_PARENTHESIS;
 const CLASS: Uint8Array = byteClasses();
 
 /**
- * Reads the bytes of one line. Nothing is allocated, and no string made, but where it fails:
- * then a FlowSyntaxError with the place is thrown.
+ * Reads the bytes of one line. Nothing is allocated and no string is made, except for the
+ * FlowSyntaxError, with its place, that a failure throws.
  *
- * The bytes stay the caller's. Values come back as return values, or in {@link low}, {@link high},
- * {@link wordStart}, {@link wordEnd} and {@link wordHash}, which the next call overwrites.
+ * The caller owns the bytes. Values are returned, or left in {@link low}, {@link high}, {@link
+ * wordStart}, {@link wordEnd} and {@link wordHash}, which the next call overwrites.
  */
 export class Cursor {
   bytes: Uint8Array = EMPTY;
@@ -33,7 +36,7 @@ export class Cursor {
   lineStart = 0;
   /** Open parentheses, counted by {@link enter} and {@link leave}. */
   depth = 0;
-  /** The line is one of a dump, as far as is known. */
+  /** Whether the line seems to come from a dump. */
   isDump = false;
 
   /** The word that {@link word} found. */
@@ -42,11 +45,11 @@ export class Cursor {
   /** A hash of that word, for WordTable. */
   wordHash = 0;
 
-  /** What {@link integer64} read. Both are unsigned 32-bit numbers. */
+  /** The halves read by {@link integer64}, as unsigned 32-bit numbers. */
   low = 0;
   high = 0;
 
-  /** Reads `start` to `end` of `bytes`, which is line number `line`. */
+  /** Sets the cursor to the bytes from `start` to `end`, which are line number `line`. */
   reset(bytes: Uint8Array, start: number, end: number, line: number): this {
     this.bytes = bytes;
     this.position = start;
@@ -93,13 +96,16 @@ export class Cursor {
       this.position++;
   }
 
-  /** Skips blanks and commas: what may stand between two attributes. */
+  /** Skips blanks and commas, which may stand between two attributes. */
   skipSeparators(): void {
     while (this.position < this.end && (CLASS[this.bytes[this.position]!]! & CLASS_SEPARATOR) !== 0)
       this.position++;
   }
 
-  /** After a member of a list in parentheses: skips separators, unless the closing one is next. */
+  /**
+   * Ends a member of a list in parentheses: skips separators, unless the closing parenthesis is
+   * next.
+   */
   endMember(): void {
     if (this.peek() === CLOSE) return;
     const at = this.position;
@@ -107,7 +113,7 @@ export class Cursor {
     if (this.position === at) this.fail('"," or ")"');
   }
 
-  /** Offset after the bytes up to a separator or a parenthesis. */
+  /** Offset of the next separator or parenthesis. */
   tokenEnd(): number {
     const bytes = this.bytes;
     let at = this.position;
@@ -115,24 +121,25 @@ export class Cursor {
     return at;
   }
 
-  /** A blank or the end of the line is next. */
+  /** Whether a blank or the end of the line is next. */
   atBlank(): boolean {
     return this.position >= this.end || (CLASS[this.bytes[this.position]!]! & CLASS_BLANK) !== 0;
   }
 
-  /** One parenthesis deeper. */
+  /** Counts an opening parenthesis. */
   enter(): void {
     if (++this.depth > NESTING_MAX) this.fail("no more than 32 levels of parentheses");
   }
 
-  /** One parenthesis out. */
+  /** Counts a closing parenthesis. */
   leave(): void {
     this.depth--;
   }
 
   /**
-   * Scans a word, `[A-Za-z_][A-Za-z0-9_]*`, into wordStart, wordEnd and wordHash, and moves past it.
-   * @returns its length; 0 where no word is next.
+   * Scans a word, `[A-Za-z_][A-Za-z0-9_]*`, into wordStart, wordEnd and wordHash, and moves past
+   * it.
+   * @returns its length; 0 if no word is next.
    */
   word(): number {
     const bytes = this.bytes;
@@ -165,8 +172,9 @@ export class Cursor {
   }
 
   /**
-   * Reads an unsigned integer as C's `%i` does: `0x` hexadecimal, leading `0` octal, else decimal.
-   * A number above `max` (at most 2^53 - 1) is an error, never truncated; so is a sign.
+   * Reads an unsigned integer as C's `%i` does: hexadecimal after `0x`, octal after a leading `0`,
+   * otherwise decimal. A number above `max` (at most 2^53 - 1) is an error, never truncated; so is
+   * a sign.
    */
   integer(max: number, expected: string): number {
     const bytes = this.bytes;
@@ -249,7 +257,7 @@ export class Cursor {
     this.position = at;
   }
 
-  /** Reads a MAC address, one or two hexadecimal digits a byte, into six bytes of `out`. */
+  /** Reads a MAC address, one or two hexadecimal digits per byte, into six bytes of `out`. */
   mac(out: Uint8Array, at: number): void {
     const bytes = this.bytes;
     const end = this.end;
@@ -289,7 +297,7 @@ export class Cursor {
 
   /**
    * Reads pairs of hexadecimal digits, at most `max` bytes, into `out`.
-   * @returns how many bytes; 0 where none is next.
+   * @returns how many bytes; 0 if none is next.
    */
   hexBytes(out: Uint8Array, at: number, max: number): number {
     const bytes = this.bytes;
@@ -312,8 +320,8 @@ export class Cursor {
   }
 
   /**
-   * Throws the FlowSyntaxError for `at` (the next byte, if not given): `expected` is in words,
-   * `suggestion` the nearest known word.
+   * Throws a FlowSyntaxError at `at`, by default the next byte. `expected` says in words what
+   * should be there, `suggestion` is the nearest known word.
    */
   fail(expected: string, at: number = this.position, suggestion?: string): never {
     throw syntaxErrorAt(this, at, expected, suggestion);
@@ -321,7 +329,7 @@ export class Cursor {
 }
 
 const EMPTY = new Uint8Array(0);
-// A name may begin with what elsewhere is a mark of the byte order.
+// A name may begin with the bytes of a byte order mark: they are part of it.
 const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 const EXPECTED_MAC = "a MAC address such as 00:11:22:33:44:55";
 

@@ -82,7 +82,7 @@ export function parseValue(
   }
 }
 
-/** Reads what follows the slash of a field; an address has a prefix length for a mask as well. */
+/** Reads what follows the slash of a field; an address also takes a prefix length as its mask. */
 function parseMask(cursor: Cursor, field: Field, bytes: Uint8Array, mask: number): void {
   if (field.kind === "ipv4") parseMask4(cursor, bytes, mask + field.offset);
   else if (field.kind === "ipv6") parseMask6(cursor, bytes, mask + field.offset);
@@ -91,7 +91,7 @@ function parseMask(cursor: Cursor, field: Field, bytes: Uint8Array, mask: number
   else setField(field, bytes, mask, cursor.integer(field.max, rangeTo(field.max)));
 }
 
-/** A dotted mask, or the length of a prefix (which OVS does not read). */
+/** Reads a dotted mask, or a prefix length (which OVS does not read). */
 function parseMask4(cursor: Cursor, out: Uint8Array, at: number): void {
   const start = cursor.position;
   let next = start;
@@ -108,7 +108,7 @@ function parseMask4(cursor: Cursor, out: Uint8Array, at: number): void {
   cursor.ipv4(out, at);
 }
 
-/** A mask as an address, or the length of a prefix. */
+/** Reads a mask written as an address, or a prefix length. */
 function parseMask6(cursor: Cursor, out: Uint8Array, at: number): void {
   const start = cursor.position;
   let next = start;
@@ -130,12 +130,12 @@ function writePrefix(out: Uint8Array, at: number, size: number, prefix: number):
 const FRAG_TYPES = ["no", "first", "later"];
 const EXPECTED_FRAG = "no, first or later";
 
-/** Other numbers than those of the three names are read too: a dump may hold them. */
+/** Numbers beyond those with a name are read too, since a dump may hold them. */
 function parseFrag(cursor: Cursor): number {
   const start = cursor.position;
   const length = cursor.word();
   if (length === 0) return cursor.integer(0xff, EXPECTED_FRAG);
-  // Told apart by their first letters: no string is made.
+  // The first letters tell them apart, so no string is made.
   const first = cursor.bytes[start]!;
   const type = first === 0x6e ? 0 : first === 0x66 ? 1 : first === 0x6c ? 2 : 3;
   const name = FRAG_TYPES[type];
@@ -149,7 +149,7 @@ function spells(bytes: Uint8Array, at: number, word: string): boolean {
   return true;
 }
 
-/** 64 bits into network order. */
+/** Reads 64 bits into network order. */
 function parse64(cursor: Cursor, out: Uint8Array, at: number): void {
   cursor.integer64("a number of at most 64 bits");
   for (let i = 0; i < 4; i++) {
@@ -158,7 +158,7 @@ function parse64(cursor: Cursor, out: Uint8Array, at: number): void {
   }
 }
 
-/** A hexadecimal number with or without `0x`, as OVS's `%"SCNx64"` reads it, into zero bytes. */
+/** Reads a hexadecimal number, with or without `0x` as OVS's `%"SCNx64"` does, into zero bytes. */
 function parseHex64(cursor: Cursor, out: Uint8Array, at: number): void {
   const start = cursor.position;
   if (cursor.take(0x30)) {
@@ -168,7 +168,7 @@ function parseHex64(cursor: Cursor, out: Uint8Array, at: number): void {
   for (let next = cursor.peek(); next >= 0 && HEX_VALUE[next]! < 16; next = cursor.peek()) {
     if (digits > 0 || next !== 0x30) digits++;
     if (digits > 16) cursor.fail("a hexadecimal number of at most 64 bits", start);
-    // Eight bytes, moved left by half a byte.
+    // Shifts the eight bytes left by four bits.
     for (let i = 0; i < 8; i++)
       out[at + i] = (out[at + i]! << 4) | (i < 7 ? out[at + i + 1]! >>> 4 : HEX_VALUE[next]!);
     cursor.position++;
@@ -176,7 +176,10 @@ function parseHex64(cursor: Cursor, out: Uint8Array, at: number): void {
   if (cursor.position === start) cursor.fail("a hexadecimal number");
 }
 
-/** Conntrack labels: 128 bits, hexadecimal of any length or a number of 64, least significant byte first. */
+/**
+ * Reads conntrack labels, 128 bits stored least significant byte first: hexadecimal of any length,
+ * or another number of at most 64 bits.
+ */
 export function parseLabel(cursor: Cursor, out: Uint8Array, at: number): void {
   parseBigEndian(cursor, out, at, 16, "a number of at most 128 bits");
   for (let i = 0; i < 8; i++) {
@@ -186,7 +189,9 @@ export function parseLabel(cursor: Cursor, out: Uint8Array, at: number): void {
   }
 }
 
-/** A number as `size` bytes, most significant first; above 64 bits it has to be hexadecimal. */
+/**
+ * Reads a number into `size` bytes, most significant first; above 64 bits it must be hexadecimal.
+ */
 export function parseBigEndian(
   cursor: Cursor,
   out: Uint8Array,
@@ -226,7 +231,7 @@ export function parseBigEndian(
   cursor.position = end;
 }
 
-/** Exactly `size` bytes of two digits each, blanks between them if one likes. */
+/** Reads exactly `size` bytes of two digits each, with optional blanks between them. */
 function parseBytes(cursor: Cursor, out: Uint8Array, at: number, size: number): void {
   for (let i = 0; i < size; i++) {
     const value = parseHexPair(cursor);
@@ -236,7 +241,7 @@ function parseBytes(cursor: Cursor, out: Uint8Array, at: number, size: number): 
   cursor.skipBlanks();
 }
 
-/** The next two hexadecimal digits, after any blanks. @returns their byte, or -1 where none is next */
+/** Reads two hexadecimal digits, after any blanks. @returns their byte, or -1 if none is next */
 export function parseHexPair(cursor: Cursor): number {
   cursor.skipBlanks();
   const first = HEX_VALUE[cursor.peek()] ?? 255;

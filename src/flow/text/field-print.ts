@@ -8,13 +8,13 @@ import { SLASH } from "./ascii.ts";
 
 /** How a flow is printed. */
 export type PrintStyle = {
-  /** As `ovs-dpctl -m`: wildcarded fields and attributes too. */
+  /** Prints wildcarded fields and attributes too, as `ovs-dpctl -m` does. */
   readonly verbose: boolean;
-  /** Port names, printed where they are known. */
+  /** Port names, printed if known. */
   readonly ports?: PortNames | undefined;
   /**
-   * Is told of each value that is printed and rests on its own bytes: its field, the payload that it lies in,
-   * and where its text is.
+   * Called for each printed value whose text depends only on its own bytes, with its field, its
+   * payload, and the range of its text.
    */
   readonly onValue?: ((field: Field, base: number, start: number, end: number) => void) | undefined;
 };
@@ -34,9 +34,9 @@ export function printField(
   }
   const exact = isExact(field, bytes, mask);
   const start = out.length;
-  // A port's name has no mask behind it.
+  // A port's name is printed only without a mask.
   printValue(out, field, bytes, key, exact ? style.ports : undefined);
-  // A part of a port has other rules.
+  // A partly matched port has other rules.
   if (exact || field.kind !== "port") style.onValue?.(field, key, start, out.length);
   if (exact) return;
   out.byte(SLASH);
@@ -95,13 +95,13 @@ export function printValue(
   }
 }
 
-/** No bit of the field is matched. */
+/** Whether no bit of the field is matched. */
 export function isWild(field: Field, bytes: Uint8Array, mask: number): boolean {
   if (holdsNumber(field)) return getField(field, bytes, mask) === 0;
   return isZero(bytes, mask + field.offset, field.size);
 }
 
-/** The mask is the one that is left out. */
+/** Whether the mask is the one that is left out. */
 function isExact(field: Field, bytes: Uint8Array, mask: number): boolean {
   if (holdsNumber(field)) return getField(field, bytes, mask) === field.exact;
   const at = mask + field.offset;
@@ -109,7 +109,7 @@ function isExact(field: Field, bytes: Uint8Array, mask: number): boolean {
   return true;
 }
 
-/** A number in one of the radices of the language. */
+/** Prints a number in one of the radices of the language. */
 export function printNumber(out: TextSink, value: number, radix: Radix): void {
   switch (radix) {
     case "dec":
@@ -131,7 +131,7 @@ export function printNumber(out: TextSink, value: number, radix: Radix): void {
   }
 }
 
-/** 64 bits in network order; OVS prints zero as `0x0` where it is a value. */
+/** Prints 64 bits in network order; like OVS, a value of zero as `0x0`. */
 function print64(out: TextSink, radix: Radix, bytes: Uint8Array, at: number): void {
   if (radix === "0xhex" && isZero(bytes, at, 8)) out.text("0x");
   out.hex64(be32At(bytes, at + 4), be32At(bytes, at));
@@ -144,7 +144,7 @@ function printFrag(out: TextSink, value: number): void {
   else out.dec(value);
 }
 
-/** Conntrack labels as one number, most significant byte first, no leading zeros. */
+/** Prints conntrack labels as one number, most significant byte first, no leading zeros. */
 export function printLabel(out: TextSink, bytes: Uint8Array, at: number): void {
   let from = at + 15;
   while (from >= at && bytes[from] === 0) from--;
@@ -156,7 +156,7 @@ export function printLabel(out: TextSink, bytes: Uint8Array, at: number): void {
   for (let i = from - 1; i >= at; i--) out.hexBytes(bytes, i, i + 1);
 }
 
-/** Bytes as pairs of digits with blanks between them. */
+/** Prints bytes as pairs of digits with blanks between them. */
 export function printBytes(out: TextSink, bytes: Uint8Array, at: number, size: number): void {
   for (let i = 0; i < size; i++) {
     if (i > 0) out.byte(0x20);

@@ -10,8 +10,8 @@ import { WordTable } from "./words.ts";
 import { CLOSE, COMMA, EQUALS } from "./ascii.ts";
 
 /**
- * The fields `name=value` of one attribute, and how their names are looked up. They are matches,
- * values with masks beside them, in a key; plain values, some with an initial one, in an action.
+ * The fields `name=value` of one attribute, looked up by name. In a key they are matches: values
+ * with masks. In an action they are plain values, some with an initial value.
  */
 export class FieldSet {
   readonly fields: readonly Field[];
@@ -27,7 +27,7 @@ export class FieldSet {
     this.#fieldOfWord = Uint8Array.from(words, ({ index }) => index);
   }
 
-  /** The index of the field whose name `cursor.word()` has just found, or -1. */
+  /** The index of the field whose name `cursor.word()` just found, or -1. */
   find(cursor: Cursor): number {
     const word = this.words.find(cursor);
     return word < 0 ? -1 : this.#fieldOfWord[word]!;
@@ -46,8 +46,9 @@ export class FieldSet {
   }
 
   /**
-   * Reads the matches `name=value[/mask],…` into the payloads at `key` and `mask`, up to what is no comma.
-   * @returns a bit for each field that was there
+   * Reads the matches `name=value[/mask],…` into the payloads at `key` and `mask`, as long as
+   * commas follow.
+   * @returns a bit for each field that was read
    */
   parse(
     cursor: Cursor,
@@ -84,8 +85,8 @@ export class FieldSet {
   }
 
   /**
-   * Reads the values `name=value`, in any order, up to the closing parenthesis, which stays next, into
-   * zero bytes at `base`. A name twice, one unknown or one missing is an error.
+   * Reads the values `name=value`, in any order, into zero bytes at `base`, up to the closing
+   * parenthesis, which it does not skip. A repeated, unknown or missing name is an error.
    */
   parseValues(cursor: Cursor, bytes: Uint8Array, base: number, ports: PortNames | undefined): void {
     let seen = 0;
@@ -100,7 +101,7 @@ export class FieldSet {
   /**
    * Reads one `name=value`, or the word of a choice.
    * @param seen a bit for each field read before
-   * @returns the bit of this one
+   * @returns the bit of this field
    */
   parseNext(
     cursor: Cursor,
@@ -124,7 +125,9 @@ export class FieldSet {
     return 1 << index;
   }
 
-  /** Puts the initial values of the fields that are not in `seen`; one without is an error. */
+  /**
+   * Sets the initial values of the fields that are not in `seen`; a field without one is an error.
+   */
   fill(cursor: Cursor, bytes: Uint8Array, base: number, seen: number): void {
     for (let i = 0; i < this.fields.length; i++) {
       if ((seen & (1 << i)) !== 0) continue;
@@ -136,7 +139,7 @@ export class FieldSet {
 
   /**
    * Prints values as {@link parseValues} reads them.
-   * @param start where the list that they are of begins: a comma goes before all that is behind it
+   * @param start where their list begins in `out`: a comma precedes every later value
    */
   printValues(
     out: TextSink,
@@ -158,8 +161,8 @@ export class FieldSet {
   }
 
   /**
-   * Whether printing the values at `base` and reading them back gives the same bytes: false where bits
-   * that no field covers are set. `scratch` has at least `size` zero bytes and is zeroed again.
+   * Whether printing the values at `base` and reading them back gives the same bytes: false if bits
+   * outside all fields are set. `scratch` has at least `size` zero bytes and is zeroed again.
    */
   covers(bytes: Uint8Array, base: number, scratch: Uint8Array, size: number): boolean {
     let same = true;
@@ -183,7 +186,7 @@ export class FieldSet {
   }
 }
 
-/** The words that begin a field: the first of a choice stands for nothing at all. */
+/** The words that begin a field. The first word of a choice is not written. */
 function wordsOf(field: Field): readonly string[] {
   if (field.kind !== "choice") return [field.name, ...field.aliases];
   return field.words.slice(1).filter((word) => word !== undefined);

@@ -6,10 +6,10 @@
  * - `mac`, `ipv4`, `ipv6`: addresses
  * - `frag`: `no`, `first` or `later`, or a number
  * - `flags`: named bits
- * - `port`: a port number, or a name where a datapath is at hand
+ * - `port`: a port number, or a name if the datapath is known
  * - `hex`: bytes with blanks between them
  * - `uuid`: 16 bytes
- * - `choice`: a number that is written as a bare word, or not at all where it is 0
+ * - `choice`: a number that is written as a bare word, or left out if it is 0
  */
 type FieldKind =
   | "number"
@@ -28,47 +28,50 @@ type FieldKind =
 
 /**
  * How a number is printed: `dec`; `hex` as C's `%#x` (zero is `0`); `0xhex` as `0x%x`; `hex4` as
- * `0x%04x`; `bare` as `%x`, the print of OVS for masks of a few bits.
+ * `0x%04x`; `bare` as `%x`, as OVS prints masks of a few bits.
  */
 export type Radix = "dec" | "hex" | "0xhex" | "hex4" | "bare";
 
-/** One field of a key or of an action's struct: where its bits are and how they are written. */
+/** One field of a key or of an action's struct: where its bits are, and how its text looks. */
 export type Field = {
-  /** The word before `=`; empty for an attribute that is one value. */
+  /** The word before `=`; empty for an attribute that is a single value. */
   readonly name: string;
-  /** Other words that are read for it. */
+  /** Other words that are read as its name. */
   readonly aliases: readonly string[];
-  /** What it means, for the reference page; empty where its name says it. */
+  /** What it means, for the reference page; empty if its name says it. */
   readonly about: string;
   readonly kind: FieldKind;
   /** Offset and size of the container in the payload, in bytes. */
   readonly offset: number;
   readonly size: number;
   readonly bigEndian: boolean;
-  /** The bits of the container that are the field: `bits` of them, `shift` from the lowest. */
+  /** The field's bits in the container: `bits` of them, the lowest at `shift`. */
   readonly shift: number;
   readonly bits: number;
-  /** All bits of the field: the largest mask. */
+  /** All bits of the field set: the largest mask. */
   readonly max: number;
-  /** The largest value: {@link max}, but where a kernel takes less than the bits hold. */
+  /** The largest value: {@link max}, unless a kernel takes less than the bits can hold. */
   readonly limit: number;
-  /** The mask that text without a mask means. */
+  /** The mask implied by text without a mask. */
   readonly full: number;
-  /** The mask that is left out when printed: `full`, but for ct_state. */
+  /** The mask that is left out when printed: `full`, except for ct_state. */
   readonly exact: number;
   readonly radix: Radix;
   readonly maskRadix: Radix;
-  /** Flags that the verbose style prints as a number. */
+  /** Whether the verbose style prints these flags as a number. */
   readonly numeric: boolean;
-  /** Names of flags' bits, lowest first, undefined where a bit has none; of a choice's values. */
+  /**
+   * Names of the bits of flags, lowest first, undefined for a bit without one; or names of a
+   * choice's values.
+   */
   readonly words: readonly (string | undefined)[];
-  /** In an action, its value where the text leaves it out; undefined: it must be there. */
+  /** In an action, its value if the text leaves it out; undefined if the text must have it. */
   readonly initial: number | undefined;
-  /** In an action, printed only where it is not {@link initial}. */
+  /** In an action, whether it is printed only if it is not {@link initial}. */
   readonly hidden: boolean;
 };
 
-/** What may be said about a field beyond its place; the rest follows from the kind. */
+/** Optional properties of a field; the rest follows from its kind. */
 type FieldOptions = Partial<
   Pick<
     Field,
@@ -173,7 +176,7 @@ export const port: FieldMaker = maker("port", 4, false, { limit: 0xffff });
 /** 16 bytes, written as OVS writes a UUID. */
 export const uuid: FieldMaker = maker("uuid", 16, false);
 
-/** A u32 that is one of `words`, the first being that of 0: none. */
+/** A u32 written as one of `words`, by value; the first, for 0, is not written. */
 export function choice(
   name: string,
   offset: number,
@@ -184,12 +187,12 @@ export function choice(
   return fieldOf(name, "choice", place, { about, words, limit: words.length - 1, initial: 0 });
 }
 
-/** Bytes that are kept as they are. */
+/** Bytes without further structure. */
 export function hex(name: string, offset: number, size: number): Field {
   return fieldOf(name, "hex", { offset, size, bigEndian: true }, {});
 }
 
-/** Named bits in a number; `full` is which of them a match without a mask looks at. */
+/** Named bits in a number; `full` has the bits that a match without a mask looks at. */
 export function flagBits(
   name: string,
   offset: number,
@@ -201,7 +204,7 @@ export function flagBits(
   return fieldOf(name, "flags", { offset, size, bigEndian }, { radix: "hex", ...options, words });
 }
 
-/** The words for what a number may be, made beforehand: no string is built where it is. */
+/** The words for a number's range, made beforehand: a valid number costs no string. */
 export function rangeTo(max: number): string {
   return RANGES[32 - Math.clz32(max)] ?? "";
 }
@@ -262,7 +265,7 @@ export function getField(field: Field, bytes: Uint8Array, base: number): number 
   return field.bits === 32 ? container : (container >>> field.shift) & field.max;
 }
 
-/** Sets a field of up to 32 bits in the payload at `base`; its container's other bits stay. */
+/** Sets a field of up to 32 bits in the payload at `base`; the container's other bits are kept. */
 export function setField(field: Field, bytes: Uint8Array, base: number, value: number): void {
   const at = base + field.offset;
   if (field.bits === field.size * 8) {
@@ -274,12 +277,15 @@ export function setField(field: Field, bytes: Uint8Array, base: number, value: n
   writeContainer(bytes, at, field.size, field.bigEndian, (rest | (value << field.shift)) >>> 0);
 }
 
-/** The field is a number in its container: {@link getField} and {@link setField} are for these alone. */
+/**
+ * Whether the field is a number in its container; {@link getField} and {@link setField} take only
+ * such fields.
+ */
 export function holdsNumber(field: Field): boolean {
   return field.size <= 4;
 }
 
-/** Sets the mask of a field to the one that text without a mask means. */
+/** Sets the mask of a field to the one implied by text without a mask. */
 export function setFull(field: Field, bytes: Uint8Array, mask: number): void {
   if (holdsNumber(field)) {
     setField(field, bytes, mask, field.full);
@@ -289,13 +295,13 @@ export function setFull(field: Field, bytes: Uint8Array, mask: number): void {
   for (let i = 0; i < field.size; i++) bytes[at + i] = 0xff;
 }
 
-/** All bits of a field are matched, or none, and then it is zero. */
+/** Whether all bits of a field are matched, or none is and the field is zero. */
 export function isFieldExact(field: Field, bytes: Uint8Array, key: number, mask: number): boolean {
   const bits = getField(field, bytes, mask);
   return bits === field.full || (bits === 0 && getField(field, bytes, key) === 0);
 }
 
-/** As {@link isFieldExact}, of bytes. */
+/** As {@link isFieldExact}, for bytes. */
 export function areBytesExact(bytes: Uint8Array, key: number, mask: number, size: number): boolean {
   let ones = true;
   let zeros = true;

@@ -19,8 +19,8 @@ function tableOf(field: Field): WordTable {
 }
 
 /**
- * Reads flags in the three ways of the language: `a|b` (all of them matched), `+a-b` (those named
- * matched) and `value/mask`; up to the closing parenthesis, which is left.
+ * Reads flags in the three forms of the language: `a|b` (all flags are matched), `+a-b` (only the
+ * named ones are matched) and `value/mask`; up to the closing parenthesis, which it does not skip.
  */
 export function parseFlags(
   cursor: Cursor,
@@ -57,7 +57,7 @@ export function parseFlags(
   setField(field, bytes, mask, bits >>> 0);
 }
 
-/** The words for what may stand for a flag, by the bits of the field. */
+/** What is expected in place of a flag, in words. */
 function expectedOf(field: Field): string {
   return EXPECTED[field.bits] ?? "";
 }
@@ -90,7 +90,7 @@ function parseSigned(
   setField(field, bytes, mask, bits >>> 0);
 }
 
-/** One flag: its name, or `[hex]` for a bit that has none. @returns its bit */
+/** Reads one flag: its name, or `[hex]` for a bit without a name. @returns its bit */
 function parseFlag(cursor: Cursor, field: Field): number {
   const start = cursor.position;
   if (cursor.take(OPEN_BRACKET)) {
@@ -125,7 +125,7 @@ export function printFlags(
   printFlagBits(out, field, getField(field, bytes, key), getField(field, bytes, mask));
 }
 
-/** As {@link printFlags}, of a value and a mask. */
+/** As {@link printFlags}, from a value and a mask. */
 export function printFlagBits(out: TextSink, field: Field, value: number, mask: number): void {
   if (mask === field.exact) {
     if (value === 0) out.byte(0x30);
@@ -145,7 +145,7 @@ export function printFlagBits(out: TextSink, field: Field, value: number, mask: 
   printSignedFlags(out, field, value, mask);
 }
 
-/** Prints flags as `+a-b`, also where all of them are matched. */
+/** Prints flags as `+a-b`, even if all of them are matched. */
 export function printSignedFlags(out: TextSink, field: Field, value: number, mask: number): void {
   for (let left = mask; left !== 0; left &= left - 1) {
     const bit = 31 - Math.clz32(left & -left);

@@ -2,22 +2,24 @@ import { numberOfName, type PortNames } from "../ports.ts";
 import { HEX_VALUE, SLASH } from "./ascii.ts";
 import type { Cursor } from "./cursor.ts";
 
-/** The largest number a port attribute can hold; `validateFlow` knows which of them a kernel takes. */
+/**
+ * The largest number a port attribute can hold; `validateFlow` knows which numbers a kernel takes.
+ */
 export const PORT_MAX = 0xffff_ffff;
 
 /** OVS's ODPP_NONE: no port. */
 const PORT_NONE = 0xffff_ffff;
 
 /**
- * Reads a port: its number, or its name where names are known.
- * @param limit the largest number that is one here, beside that for no port
+ * Reads a port: its number, or its name if names are known.
+ * @param limit the largest valid number, apart from the one for no port
  */
 export function parsePort(cursor: Cursor, limit: number, ports: PortNames | undefined): number {
   const start = cursor.position;
   let end = start;
   const token = cursor.tokenEnd();
   while (end < token && cursor.bytes[end] !== SLASH) end++;
-  // A name may begin with digits: 0x1 is a number, 0xeth and 4eth are names where a port has them.
+  // A name may begin with digits: 0x1 is a number, but 0xeth and 4eth may be names of ports.
   if (isNumeral(cursor.bytes, start, end)) {
     const number = cursor.integer(PORT_MAX, "a port number");
     if (number > limit && number !== PORT_NONE)

@@ -1,14 +1,14 @@
 import { COLON, DASH, DOT } from "./ascii.ts";
 
-// The memory that text is printed into.
+// The memory into which text is printed.
 
 const HEX = new TextEncoder().encode("0123456789abcdef");
 
 /**
  * Collects printed text as bytes in one growing buffer. No string is made for a field; the text
- * becomes one at the end, with {@link toString}, or goes out as bytes: `bytes.subarray(0, length)`.
+ * becomes one at the end, with {@link toString}, or is taken as bytes: `bytes.subarray(0, length)`.
  *
- * The buffer is the sink's: {@link bytes} is another one after it grew, and {@link clear} reuses it.
+ * The sink owns the buffer: growing replaces {@link bytes}, and {@link clear} reuses it.
  */
 export class TextSink {
   bytes: Uint8Array;
@@ -19,7 +19,7 @@ export class TextSink {
     this.bytes = new Uint8Array(capacity);
   }
 
-  /** Forgets the text, keeps the buffer. */
+  /** Forgets the text but keeps the buffer. */
   clear(): this {
     this.length = 0;
     return this;
@@ -39,7 +39,7 @@ export class TextSink {
     this.bytes[this.length++] = value;
   }
 
-  /** ASCII text: words of the language. */
+  /** Appends ASCII text: words of the language. */
   text(text: string): void {
     const count = text.length;
     if (this.length + count > this.bytes.length) this.#grow(count);
@@ -49,7 +49,7 @@ export class TextSink {
     this.length = at;
   }
 
-  /** Any text, as UTF-8. Allocates where it is more than ASCII. */
+  /** Appends any text, as UTF-8. Allocates if it is not ASCII. */
   unicode(text: string): void {
     if (isAscii(text)) {
       this.text(text);
@@ -59,7 +59,7 @@ export class TextSink {
     this.copy(encoded, 0, encoded.length);
   }
 
-  /** The bytes `start` to `end` of `source`, as they are. */
+  /** Appends the bytes `start` to `end` of `source`, unchanged. */
   copy(source: Uint8Array, start: number, end: number): void {
     const count = end - start;
     if (this.length + count > this.bytes.length) this.#grow(count);
@@ -82,7 +82,7 @@ export class TextSink {
     const after = this.length + digits;
     let at = after;
     let left = value;
-    // 32-bit division where it can be: half the time of the other.
+    // 32-bit division, used where possible, takes half the time.
     while (left > 0x7fff_ffff) {
       const next = Math.floor(left / 10);
       bytes[--at] = 0x30 + (left - next * 10);
@@ -132,7 +132,7 @@ export class TextSink {
     this.hexDigits(low, 8);
   }
 
-  /** Bytes as pairs of hexadecimal digits, nothing between them. */
+  /** Bytes as pairs of hexadecimal digits, without separators. */
   hexBytes(source: Uint8Array, start: number, end: number): void {
     const count = (end - start) * 2;
     if (this.length + count > this.bytes.length) this.#grow(count);
@@ -146,7 +146,7 @@ export class TextSink {
     this.length = to;
   }
 
-  /** Sixteen bytes as a UUID, four bytes at a time in host order: as OVS keeps its own. */
+  /** Sixteen bytes as a UUID, four bytes at a time in host order, as OVS stores its UUIDs. */
   uuid(source: Uint8Array, at: number): void {
     if (this.length + 36 > this.bytes.length) this.#grow(36);
     const bytes = this.bytes;
@@ -209,7 +209,7 @@ export class TextSink {
       }
       group = next + 1;
     }
-    // As glibc: ::1.2.3.4 and ::ffff:1.2.3.4, but not ::1.
+    // As glibc does: ::1.2.3.4 and ::ffff:1.2.3.4 are dotted, but not ::1.
     const dotted =
       best === 0 &&
       (bestLength === 6 ||
@@ -239,7 +239,7 @@ export class TextSink {
 }
 
 const ENCODER = new TextEncoder();
-// A name may begin with what elsewhere is a mark of the byte order.
+// A name may begin with the bytes of a byte order mark: they are part of it.
 const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function isAscii(text: string): boolean {

@@ -5,7 +5,7 @@ import { MillraceError } from "../../sys/errors.ts";
 const SHOWN_BEFORE = 60;
 const SHOWN_AFTER = 40;
 
-/** What {@link FlowSyntaxError} is made of. */
+/** The facts from which a {@link FlowSyntaxError} is made. */
 type FlowSyntaxErrorFacts = {
   /** `FLOW_SYNTAX` by default. */
   code?: MillraceErrorCode | undefined;
@@ -16,30 +16,30 @@ type FlowSyntaxErrorFacts = {
   found: string;
   expected: string;
   suggestion?: string | undefined;
-  /** The line up to the column, as much as is shown. */
+  /** The shown part of the line before the column. */
   before: string;
-  /** The line from the column on, as much as is shown. */
+  /** The shown part of the line from the column on. */
   after: string;
 };
 
-/** Text that is not in the flow language: where it is, what was found there and what was expected. */
+/** Text is not in the flow language. Says where, what was found there and what was expected. */
 export class FlowSyntaxError extends MillraceError {
   override readonly name: string = "FlowSyntaxError";
   /** 1-based line in the input. */
   readonly line: number;
   /** 1-based column, in bytes. */
   readonly column: number;
-  /** What stands at the column. */
+  /** The text at the column. */
   readonly found: string;
-  /** What should stand there. */
+  /** What was expected there, in words. */
   readonly expected: string;
   /** What was found, what was expected, and what may have been meant: the message without the place. */
   readonly reason: string;
-  /** The nearest word that is known there, for a misspelt one. */
+  /** For a misspelt word, the nearest word known there. */
   readonly suggestion: string | undefined;
   /** The line, shortened around the column. */
   readonly text: string;
-  /** Which character of {@link text} is the one at the column. */
+  /** The index in {@link text} of the character at the column. */
   readonly caretAt: number;
 
   constructor(facts: FlowSyntaxErrorFacts) {
@@ -56,18 +56,18 @@ export class FlowSyntaxError extends MillraceError {
     this.caretAt = facts.before.length;
   }
 
-  /** The text, and under it a caret at the column. */
+  /** The text, and below it a caret at the column. */
   caret(): string {
     return withCaret(this.text, this.caretAt);
   }
 }
 
-/** A text, and under it a caret at its character `at`. */
+/** A text, and below it a caret at its character `at`. */
 export function withCaret(text: string, at: number): string {
   return `${text}\n${" ".repeat(Bun.stringWidth(text.slice(0, at)))}^`;
 }
 
-/** A line, `lineStart` to `end` of `bytes`, and its number in the input; a `Cursor` is one. */
+/** A line, `lineStart` to `end` of `bytes`, and its number in the input; a `Cursor` has these. */
 type LinePlace = {
   readonly bytes: Uint8Array;
   readonly lineStart: number;
@@ -75,12 +75,12 @@ type LinePlace = {
   readonly line: number;
 };
 
-/** Bytes that are one line of their own. */
+/** Bytes that are a single line. */
 export function oneLine(bytes: Uint8Array): LinePlace {
   return { bytes, lineStart: 0, end: bytes.length, line: 1 };
 }
 
-/** What an error says of the byte at `at` of a line. Only here does text become a string. */
+/** The facts of an error at byte `at` of a line. Only here does text become a string. */
 export function syntaxFactsAt(
   { bytes, lineStart, end, line }: LinePlace,
   at: number,
@@ -100,12 +100,12 @@ export function syntaxFactsAt(
   };
 }
 
-/** The error of {@link syntaxFactsAt}. */
+/** The error made of {@link syntaxFactsAt}. */
 export function syntaxErrorAt(...place: Parameters<typeof syntaxFactsAt>): FlowSyntaxError {
   return new FlowSyntaxError(syntaxFactsAt(...place));
 }
 
-/** The word, the number, the address or the one character at `at`, in quotes. */
+/** The word, number, address or single character at `at`, in quotes. */
 function foundAt(bytes: Uint8Array, at: number, end: number): string {
   if (at >= end) return "the end of the line";
   if (BYTE_ORDER_MARK.every((byte, i) => bytes[at + i] === byte))
@@ -118,15 +118,15 @@ function foundAt(bytes: Uint8Array, at: number, end: number): string {
   return `"${readable(bytes, at, characterAt(bytes, at + SHOWN_AFTER, end))}…"`;
 }
 
-/** Nobody sees it. */
+/** It is invisible, so the error names it. */
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
-// Characters that stand for a byte each: those of other alphabets are letters here.
+// Each character stands for one byte; those of other alphabets count as letters.
 const LETTER = "[\\w\\x80-\\uffff]";
 
 /**
- * What people take for one word: an address (of a MAC or IPv6, with colons; of IPv4, with dots), a number with a
- * sign, a fraction or a percent sign, a name with hyphens and dots.
+ * What people read as one word: an address (of a MAC or IPv6, with colons; of IPv4, with dots), a
+ * number with a sign, a fraction or a percent sign, a name with hyphens and dots.
  */
 const TOKEN: RegExp = new RegExp(
   "^(?:" +
@@ -141,7 +141,7 @@ const TOKEN: RegExp = new RegExp(
 
 const LATIN1 = new TextDecoder("latin1");
 
-/** The offset at or after `at` where a character of UTF-8 begins. */
+/** The first offset at or after `at` where a UTF-8 character begins. */
 function characterAt(bytes: Uint8Array, at: number, end: number): number {
   let next = at;
   while (next < end && (bytes[next]! & 0xc0) === 0x80) next++;
@@ -150,7 +150,9 @@ function characterAt(bytes: Uint8Array, at: number, end: number): number {
 
 const DECODER = new TextDecoder();
 
-/** Text for people: one column for each control character, so that a caret stands right. */
+/**
+ * Text for people: each control character takes one column, so that a caret is in the right place.
+ */
 export function readable(bytes: Uint8Array, start: number, end: number): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is replaced
   return DECODER.decode(bytes.subarray(start, end)).replaceAll(/[\u0000-\u001f\u007f]/g, " ");
@@ -158,7 +160,7 @@ export function readable(bytes: Uint8Array, start: number, end: number): string 
 
 const PLAIN_FLOW = "a flow: its key and actions, without a verb";
 
-/** The error for a comment, or a line with a verb of its own: files hold them, a flow is neither. */
+/** The error for a comment or a line with a verb. Files may hold them, but they are not a flow. */
 export function notOneFlow(text: string, expected: string = PLAIN_FLOW): FlowSyntaxError {
   return new FlowSyntaxError({
     line: 1,

@@ -3,7 +3,9 @@ import { TextSink } from "./sink.ts";
 import { HEX_VALUE } from "./ascii.ts";
 import { parseUuid } from "./uuid.ts";
 
-/** Bytes of a UFID that is a UUID. Linux takes fewer too: OVS_FLOW_ATTR_UFID has 1 to 16. */
+/**
+ * Bytes of a UFID that is a UUID. Linux takes shorter ones as well: OVS_FLOW_ATTR_UFID has 1 to 16.
+ */
 const UUID_SIZE = 16;
 
 const WORD = new TextEncoder().encode("ufid:");
@@ -15,9 +17,9 @@ export function takeUfidWord(cursor: Cursor): boolean {
 }
 
 /**
- * Reads what stands behind `ufid:` into 16 bytes of `out`: a UUID, or `0x` and 1 to 15 bytes in pairs of
- * digits, as only other programs than OVS give them.
- * @returns how many bytes it is
+ * Reads what follows `ufid:` into 16 bytes of `out`: a UUID, or `0x` and 1 to 15 bytes in pairs of
+ * digits. OVS gives only UUIDs, other programs may not.
+ * @returns the number of bytes
  * @throws FlowSyntaxError
  */
 export function parseUfid(cursor: Cursor, out: Uint8Array): number {
@@ -35,13 +37,13 @@ export function parseUfid(cursor: Cursor, out: Uint8Array): number {
   return cursor.hexBytes(out, 0, digits >> 1);
 }
 
-/** Prints the UFID of `start` to `end` as {@link parseUfid} reads it, `ufid:` before it. */
+/** Prints the UFID at `start` to `end` as {@link parseUfid} reads it, after `ufid:`. */
 export function printUfid(out: TextSink, bytes: Uint8Array, start: number, end: number): void {
   out.text("ufid:");
   printValue(out, bytes, start, end);
 }
 
-/** The UFID of a flow without `ufid:` before it; undefined for a flow that has none. */
+/** The UFID of a flow, without the prefix `ufid:`; undefined for a flow that has none. */
 export function ufidOf({ bytes, ufid }: WithUfid): string | undefined {
   if (ufid.start < 0) return undefined;
   const out = new TextSink(64);
@@ -49,7 +51,7 @@ export function ufidOf({ bytes, ufid }: WithUfid): string | undefined {
   return out.toString();
 }
 
-/** Of a flow, where its UFID is; `start` is -1 where it has none. */
+/** Where the UFID of a flow is; `start` is -1 if it has none. */
 type WithUfid = {
   readonly bytes: Uint8Array;
   readonly ufid: { readonly start: number; readonly end: number };

@@ -5,9 +5,9 @@ import { DASH, HEX_VALUE } from "./ascii.ts";
 export const UUID_LENGTH = 36;
 
 /**
- * Reads a UUID into 16 bytes of `out`. As OVS does: four 32-bit numbers in host order, so that the
- * bytes of each are back to front.
- * @returns the offset after it, or -1 where `bytes` at `start` is none
+ * Reads a UUID into 16 bytes of `out`. As in OVS, a UUID is four 32-bit numbers in host order, so
+ * the bytes of each are reversed.
+ * @returns the offset after it, or -1 if there is none at `start`
  */
 export function readUuid(
   bytes: Uint8Array,
@@ -42,7 +42,7 @@ export function parseUuid(cursor: Cursor, out: Uint8Array, at: number): void {
 
 const EXPECTED_UUID = "a UUID such as 12345678-1234-1234-1234-123456789abc";
 
-/** Where the i-th byte of the text is. */
+/** The offset in memory of the text's i-th byte. */
 function hostOrder(i: number): number {
   return (i & ~3) + 3 - (i & 3);
 }

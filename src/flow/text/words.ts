@@ -2,7 +2,7 @@ import type { Cursor } from "./cursor.ts";
 
 /**
  * A fixed set of words, looked up by the bytes that a Cursor has just scanned: no string is made.
- * A word's index is its place in the list it was built from.
+ * The index of a word is its place in the list from which the table was built.
  */
 export class WordTable {
   readonly words: readonly string[];
@@ -13,9 +13,9 @@ export class WordTable {
     this.words = words;
   }
 
-  /** The index of the word that `cursor.word()` has just found, or -1. */
+  /** The index of the word that `cursor.word()` just found, or -1. */
   find(cursor: Cursor): number {
-    // Laid out when first asked: most tables are of words that a file does not have.
+    // Built on first use: most tables hold words that a given file does not use.
     const { bytes, hashes, places } = (this.#layout ??= layOut(this.words));
     const mask = places.length - 1;
     const hash = cursor.wordHash;
@@ -37,7 +37,7 @@ export class WordTable {
   }
 }
 
-/** The words of a table as bytes, and where they are found. */
+/** The words of a table as bytes, and a hash index of them. */
 type Layout = {
   readonly bytes: readonly Uint8Array[];
   readonly hashes: Int32Array;
@@ -60,7 +60,7 @@ function layOut(words: readonly string[]): Layout {
   return { bytes, hashes, places };
 }
 
-/** The word nearest to a misspelt one, or undefined where none is near. */
+/** The word nearest to a misspelt one, or undefined if none is near. */
 export function nearestWord(words: Iterable<string>, text: string): string | undefined {
   let best: string | undefined;
   // A third of the letters may differ, but never all of them.
@@ -91,7 +91,9 @@ function sameBytes(word: Uint8Array, bytes: Uint8Array, at: number): boolean {
   return true;
 }
 
-/** Letters to insert, drop, change or swap with the next one (optimal string alignment). */
+/**
+ * The number of letters to insert, drop, change or swap with the next (optimal string alignment).
+ */
 function editDistance(a: string, b: string): number {
   const width = b.length + 1;
   const cells = new Uint8Array((a.length + 1) * width);

@@ -23,10 +23,10 @@ import { AttributeReader, decodeString } from "../attribute-reader.ts";
 import { GENL_HEADER, NLMSG_HEADER } from "../message.ts";
 import { ACK, FAMILIES, type FamilyScheme, type Scheme, UNKNOWN } from "./names.ts";
 
-/** Bytes of a value that are shown. */
+/** The most bytes of a value that are shown. */
 const SHOWN_MAX = 64;
 
-/** A family by the number that this kernel gave it. */
+/** A family, whose number this kernel assigned. */
 type Family = { readonly name: string; readonly scheme: FamilyScheme | undefined };
 
 /** A message in a datagram. */
@@ -40,7 +40,7 @@ type Message = {
   readonly end: number;
 };
 
-/** Tells messages in words. Numbers of families are learnt from what the controller says of them. */
+/** Prints messages in words. It learns the families' numbers from the controller's messages. */
 export class MessageText {
   readonly #families = new Map<number, Family>([
     [GENL_ID_CTRL, { name: "nlctrl", scheme: FAMILIES.get("nlctrl") }],
@@ -105,7 +105,7 @@ export class MessageText {
     return [head, ...attributeLines(bytes, start, end, scheme?.attributes ?? UNKNOWN)];
   }
 
-  /** Notes the number and the name that a message of the controller gives a family. */
+  /** Notes the family number and name in a message of the controller. */
   #learn({ bytes, view, payload, end }: Message): void {
     const reader = new AttributeReader().reset(bytes, payload + GENL_HEADER, end);
     let id = -1;
@@ -120,7 +120,7 @@ export class MessageText {
   }
 }
 
-/** NLMSG_ERROR: an ack, or an errno and what the kernel says beside it. */
+/** NLMSG_ERROR: an ack, or an errno and the extended ack. */
 function ackLines({ bytes, view, flags, sequence, payload, end }: Message): string[] {
   const errno = end - payload >= 4 ? -view.getInt32(payload, true) : 0;
   const word = errno === 0 ? "ack" : `error ${errnoName(errno)} (${errnoText(errno)})`;
@@ -131,7 +131,7 @@ function ackLines({ bytes, view, flags, sequence, payload, end }: Message): stri
   return [head, ...attributeLines(bytes, request + align(echoed), end, ACK)];
 }
 
-/** The lines of a list of attributes, a line each, indented below what holds them. */
+/** One line per attribute of a list, indented below its parent. */
 function attributeLines(
   bytes: Uint8Array,
   from: number,
@@ -155,7 +155,7 @@ function attributeLines(
   return lines.map((line) => `  ${line}`);
 }
 
-/** A string that is closed by a zero as such; other bytes, and short ones, hexadecimal. */
+/** A zero-terminated string as text; other bytes, and short values, in hexadecimal. */
 function valueText(bytes: Uint8Array, start: number, end: number): string {
   const isText =
     end - start > 2 &&
@@ -170,7 +170,7 @@ function hex(bytes: Uint8Array, start: number, end: number): string {
   return end - start > SHOWN_MAX ? `${pairs} … (${end - start} bytes)` : pairs;
 }
 
-/** Flags in words. The upper ones of a request mean one thing to a GET and others to a NEW. */
+/** Flags in words. The upper bits mean one thing in a GET and another in a NEW. */
 function flagWords({ flags }: Message, command: string): string {
   const words: string[] = [];
   let left = flags;

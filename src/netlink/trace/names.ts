@@ -1,15 +1,15 @@
 import * as netlink from "../../uapi/netlink.ts";
 import * as ovs from "../../uapi/openvswitch.ts";
 
-/** What the attributes of a list are called, and which of them hold lists of their own. */
+/** The names of the attributes of a list, and which of them hold lists. */
 export type Scheme = {
-  /** The name of an attribute, as in the kernel's headers but for what all of them begin with. */
+  /** The name of an attribute, as in the kernel's headers without the common prefix. */
   readonly nameOf: (type: number) => string;
-  /** How the inside of an attribute is called; undefined where it is a value. */
+  /** The names inside an attribute; undefined if it holds a value. */
   readonly inside: (type: number) => Scheme | undefined;
 };
 
-/** What the messages of a generic netlink family hold. */
+/** The content of the messages of a generic netlink family. */
 export type FamilyScheme = {
   readonly commandOf: (command: number) => string;
   /** Bytes between the generic header and the attributes. */
@@ -19,7 +19,7 @@ export type FamilyScheme = {
 
 const CONSTANTS: readonly (readonly [string, unknown])[] = Object.entries({ ...netlink, ...ovs });
 
-/** Names by number: what follows `prefix`, a pattern, in the names of constants. */
+/** Names by number: the part of each constant's name that follows `prefix`, a pattern. */
 function names(prefix: string): (value: number) => string {
   const begin = new RegExp(`^${prefix}`);
   const found = new Map(
@@ -30,18 +30,20 @@ function names(prefix: string): (value: number) => string {
   return (value) => found.get(value) ?? String(value);
 }
 
-/** @param nested what is inside attributes, by their names; made when it is asked for, since lists nest */
+/**
+ * @param nested the schemes inside attributes, by attribute name; made on demand, since lists nest
+ */
 function scheme(prefix: string, nested: Readonly<Record<string, () => Scheme>> = {}): Scheme {
   const nameOf = names(prefix);
   return { nameOf, inside: (type) => nested[nameOf(type)]?.() };
 }
 
-/** A list whose members are numbered, all alike. */
+/** A list of numbered members, which all have the same scheme. */
 function numbered(member: Scheme): Scheme {
   return { nameOf: String, inside: () => member };
 }
 
-/** A list of which nothing is known: where it nests, it says so itself. */
+/** A list with unknown attributes: nesting is recognized by NLA_F_NESTED. */
 export const UNKNOWN: Scheme = { nameOf: String, inside: () => undefined };
 
 const TUNNEL = scheme("OVS_TUNNEL_KEY_ATTR_", { VXLAN_OPTS: () => scheme("OVS_VXLAN_EXT_") });
@@ -112,5 +114,5 @@ export const FAMILIES: ReadonlyMap<string, FamilyScheme> = new Map([
   [ovs.OVS_CT_LIMIT_FAMILY, ovsFamily("CT_LIMIT")],
 ]);
 
-/** What an extended ack says. */
+/** The attributes of an extended ack. */
 export const ACK: Scheme = scheme("NLMSGERR_ATTR_");

@@ -7,23 +7,26 @@ import { NETLINK_GENERIC } from "../../uapi/netlink.ts";
 import type { PartSender } from "../../sys/send-thread.ts";
 import { MessageText } from "./message-text.ts";
 
-/** Prints what sockets send and receive, a message a few lines: `netlink 7 > …` is what socket 7 sends. */
+/**
+ * Prints what sockets send and receive, a few lines per message: `netlink 7 > …` is sent by socket
+ * 7.
+ */
 export class Tracer implements CallObserver {
   readonly #text = new MessageText();
   readonly #protocols = new Map<number, number>();
   readonly #write: (lines: string) => void;
 
-  /** @param write takes the lines; to standard error by default */
+  /** @param write takes the lines; standard error by default */
   constructor(write: (lines: string) => void = (lines) => void writeSync(2, lines)) {
     this.#write = write;
   }
 
-  /** The same calls, which are told here. */
+  /** The same calls, reported to this tracer. */
   observe(calls: SocketCalls): SocketCalls {
     return observedCalls(calls, this);
   }
 
-  /** The same thread, whose calls are told here when they have been made. */
+  /** The same thread, whose calls are reported to this tracer after they were made. */
   observeThread(thread: PartSender): PartSender {
     let begun: Parameters<PartSender["begin"]> | undefined;
     return {
@@ -63,7 +66,7 @@ export class Tracer implements CallObserver {
   };
 
   readonly onError = (fd: number, call: string, errno: number): void => {
-    // A socket that has nothing to read is no news.
+    // An empty socket is not worth a line.
     if (call === "recvmmsg" && errno === EAGAIN) return;
     this.#write(`netlink ${fd} ! ${call}: ${errnoName(errno)}\n`);
   };
