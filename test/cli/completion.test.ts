@@ -84,7 +84,7 @@ describeUnless(lacks("bash"))("bash", () => {
         "flows one.txt|",
         "stop|",
         "send|sendmmsg|writev|",
-        "continue|stop|",
+        "continue|rollback|stop|",
         "flows one.txt|",
         "flows one.txt|millrace|",
         "|",

@@ -388,3 +388,28 @@ test("sync --watch goes on where its file changes, and where somebody else chang
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
 });
+
+test("two syncs at once, and a load beside them, end and say what they did; the next sync converges", async () => {
+  using dp = new TestDatapath("st12");
+  const files = [0, 1500].map((first, i) => fileOf(`at-once-${i}.txt`, sample(3000, first)));
+  const [one = "", two = ""] = files;
+  const start = (...args: readonly string[]) =>
+    Bun.spawn([MILLRACE, ...args, "--dp", dp.name, "--json"], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  const children = [
+    start("sync", one, "--max-change", "100"),
+    start("sync", two, "--max-change", "100"),
+    start("load", two),
+  ];
+  for (const child of children) {
+    const report = JSON.parse(await new Response(child.stdout).text());
+    // One may find gone what another has deleted.
+    expect([report.ended, (await child.exited) <= 1]).toEqual(["complete", true]);
+  }
+  const last = sync(one, "--dp", dp.name, "--max-change", "100", "--verify");
+  expect([last.exitCode, last.report.differing, dp.flows]).toEqual([0, 0, 3000]);
+  expect(millrace(["verify", one, "--dp", dp.name, "--exact"]).exitCode).toBe(0);
+});
