@@ -3,12 +3,14 @@ import { afterAll } from "bun:test";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryFolder } from "../../src/lab/trust.ts";
+import { limit } from "../runner/limit.ts";
 
 export const ROOT: string = join(import.meta.dir, "../..");
 export const BUN: string = join(ROOT, "src/cli/bun");
 
 const folder = temporaryFolder("millrace-pack-");
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+// What two installers have installed takes a busy disk its time.
+afterAll(() => rmSync(folder, { recursive: true, force: true }), limit(60));
 
 /** What a program said, and how it ended. */
 export type Said = { readonly status: number; readonly out: string; readonly err: string };
