@@ -141,11 +141,12 @@ class Replies {
       return delivered;
     }
     if (this.#strikes("cut replies")) {
-      return [reply.slice(0, 1 + random.below(reply.length - 1)), ...delivered];
+      return [...delivered, reply.slice(0, 1 + random.below(reply.length - 1))];
     }
-    if (this.#strikes("doubled replies")) return [reply, reply, ...delivered];
-    if (this.#strikes("foreign replies")) return [this.#foreign(request), reply, ...delivered];
-    return [reply, ...delivered];
+    if (this.#strikes("doubled replies")) return [...delivered, reply, reply];
+    if (this.#strikes("foreign replies")) return [...delivered, this.#foreign(request), reply];
+    // Behind the final ack nobody reads on.
+    return isAcked ? [...delivered, reply] : [reply, ...delivered];
   }
 
   /** Something is sent: what is answered to earlier requests is stale from here on. */
