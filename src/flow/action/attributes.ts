@@ -2,7 +2,10 @@ import { align } from "../../netlink/align.ts";
 import { NLA_TYPE_MASK } from "../../netlink/attribute-reader.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 
-/** Length of the attribute at `at`, its header counted; 0 where the bytes up to `end` hold none. */
+/**
+ * Length of the attribute at `at`, including its header; 0 if the bytes up to `end` do not hold
+ * one.
+ */
 export function attributeLength(bytes: Uint8Array, at: number, end: number): number {
   if (end - at < NLA_HEADER) return 0;
   const length = bytes[at]! | (bytes[at + 1]! << 8);
@@ -15,8 +18,8 @@ export function attributeType(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Offset of the attribute after the one of `length` bytes at `at`. A length that no attribute has ends
- * the list: no walk stands still.
+ * Offset of the attribute after the one of `length` bytes at `at`. An invalid length ends the list,
+ * so every walk ends.
  */
 export function nextAttribute(at: number, length: number, end: number): number {
   return length < NLA_HEADER ? end : Math.min(at + align(length), end);
@@ -33,7 +36,9 @@ export function findAttribute(bytes: Uint8Array, start: number, end: number, typ
   return -1;
 }
 
-/** Offset of the last one of a type, or -1: it counts where the kernel parses into a table. */
+/**
+ * Offset of the last attribute of a type, or -1: the last counts if the kernel parses into a table.
+ */
 export function lastAttribute(bytes: Uint8Array, start: number, end: number, type: number): number {
   let found = -1;
   for (let at = start; at < end;) {

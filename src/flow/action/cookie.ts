@@ -24,7 +24,10 @@ export const COOKIE_SIZE = 48;
 
 const OFPP_NONE = 0xffff;
 
-/** What every cookie has, in the struct's own words: ovs-vswitchd fills it in, and ovs-dpctl does not show it. */
+/**
+ * The fields of every cookie, named as in the struct. ovs-vswitchd fills them in; ovs-dpctl does
+ * not show them.
+ */
 const ORIGIN = [
   u32("ofp_in_port", 4, {
     about: "OpenFlow port that the packets came in by",
@@ -34,7 +37,7 @@ const ORIGIN = [
   uuid("ofproto_uuid", 8, { about: "bridge that they are of", initial: 0, hidden: true }),
 ];
 
-/** The top bit of a VLAN tag that OVS sets where vid or pcp is not 0. */
+/** The offset of the VLAN tag, whose CFI bit OVS sets if vid or pcp is not 0. */
 const SFLOW_TCI = 24;
 const VLAN_CFI = 0x10;
 
@@ -51,14 +54,14 @@ export const SLOW_PATH_REASONS: readonly string[] = [
   "match",
 ];
 
-/** One kind of cookie: the word for it, and what its union holds. */
+/** One kind of cookie: its name, and the fields of its union. */
 export type CookieForm = {
   readonly name: string;
   /** `enum user_action_cookie_type`. */
   readonly type: number;
   readonly about: string;
   readonly fields: FieldSet;
-  /** Flags stand before the fields: of slow_path. */
+  /** Whether reasons precede the fields, as in slow_path. */
   readonly reasons: boolean;
 };
 
@@ -66,7 +69,7 @@ function outputPort(offset: number): Field {
   return port("output_port", offset, { about: "output port", limit: PORT_MAX });
 }
 
-/** Every kind of cookie that text has words for. */
+/** Every kind of cookie that has a text. */
 export const COOKIES: readonly CookieForm[] = [
   {
     name: "sFlow",
@@ -127,7 +130,7 @@ export const COOKIES: readonly CookieForm[] = [
   },
 ];
 
-/** Reads what stands in the parentheses of a cookie into 48 zero bytes at `base`. */
+/** Reads the inside of a cookie's parentheses into 48 zero bytes at `base`. */
 export function parseCookie(
   cursor: Cursor,
   form: CookieForm,
@@ -141,7 +144,9 @@ export function parseCookie(
   setCfi(form, bytes, base);
 }
 
-/** The form of the cookie at `base`, or undefined where the 48 bytes are none that {@link parseCookie} makes. */
+/**
+ * The form of the cookie at `base`; undefined if {@link parseCookie} does not make these 48 bytes.
+ */
 export function cookieFormOf(bytes: Uint8Array, base: number): CookieForm | undefined {
   const type = u16At(bytes, base);
   const form = COOKIES[type - 1];
@@ -155,13 +160,13 @@ export function cookieFormOf(bytes: Uint8Array, base: number): CookieForm | unde
     }
     setField(REASON, SCRATCH, 0, reasons);
   } else if (type === 1) {
-    // The third bit of the tag follows from the others.
+    // The CFI bit of the tag follows from the others.
     SCRATCH[SFLOW_TCI] = hasTag(bytes, base) ? VLAN_CFI : 0;
   }
   return form.fields.covers(bytes, base, SCRATCH, COOKIE_SIZE) ? form : undefined;
 }
 
-/** Prints what stands in the parentheses of a cookie. */
+/** Prints the inside of a cookie's parentheses. */
 export function printCookie(
   out: TextSink,
   form: CookieForm,
@@ -183,7 +188,7 @@ function hasTag(bytes: Uint8Array, base: number): boolean {
   return (bytes[base + SFLOW_TCI]! & ~VLAN_CFI) !== 0 || bytes[base + SFLOW_TCI + 1] !== 0;
 }
 
-/** Names of reasons, or numbers, between commas or bars, and the fields. */
+/** Reads reasons, by name or number, separated by commas or bars, and the fields. */
 function parseReasons(cursor: Cursor, fields: FieldSet, bytes: Uint8Array, base: number): void {
   const allowed = (1 << SLOW_PATH_REASONS.length) - 1;
   let reasons = 0;

@@ -2,11 +2,12 @@ import { WordTable } from "../text/words.ts";
 import type { CookieForm } from "./cookie.ts";
 
 /**
- * How a member of a nested action is written, and what its attribute holds:
+ * How a member of a nested action is written, and the content of its attribute:
  * - `flag`: the bare word; no payload
  * - `u16`, `u32`: `=N`; `port`: `=N` or a port's name; `percent`: `=P%`, a share of 2^32 - 1
  * - `actions`: a list of actions in parentheses
- * - `hex`: `=0x…`, bytes; `userdata`: bytes in parentheses, padded to 8; `exact`: the same, unpadded
+ * - `hex`: `=0x…`, bytes; `userdata`: bytes in parentheses, padded to 8; `exact`: the same,
+ *   unpadded
  * - `none`: the bare word; the attribute is left out
  * - `cookie`: one form of OVS's user_action_cookie, in parentheses
  * - `name`: a word, closed by a zero byte; `mark`, `labels`: `=V/M`, value and mask
@@ -36,18 +37,18 @@ export type Member = {
   /** Its attribute in the nest. */
   readonly attribute: number;
   readonly about: string;
-  /** A kernel, or OVS, does not take the action without it. */
+  /** Whether a kernel, or OVS, refuses the action without it. */
   readonly required: boolean;
-  /** Most bytes of the payload; of a name, most letters. */
+  /** The maximum payload in bytes; for a name, the maximum number of letters. */
   readonly max: number;
-  /** Numbers are printed hexadecimal. */
+  /** Whether numbers are printed in hexadecimal. */
   readonly hex: boolean;
-  /** A value of 0 is the same as none, and is not printed. */
+  /** Whether a value of 0 is the same as none, and is not printed. */
   readonly zeroIsNone: boolean;
   readonly cookie: CookieForm | undefined;
 };
 
-/** A member; what is not given is the plain case. */
+/** Makes a member, with defaults for the options that are not given. */
 export function member(
   name: string,
   kind: MemberKind,
@@ -74,13 +75,13 @@ export class Members {
   readonly words: WordTable;
   /** The attributes in the order in which a kernel dumps them. */
   readonly order: readonly number[];
-  /** The parentheses may be left out where nothing is in them. */
+  /** Whether empty parentheses may be left out. */
   readonly bare: boolean;
-  /** The nest must carry NLA_F_NESTED. */
+  /** Whether the nest must carry NLA_F_NESTED. */
   readonly flagged: boolean;
-  /** Attributes of which only one may be there. */
+  /** Attributes that exclude one another. */
   readonly exclusive: readonly number[];
-  /** An attribute of zeros that is written where no member gives it. */
+  /** An attribute of zeros that is written if no member gives it. */
   readonly fill: { readonly attribute: number; readonly size: number } | undefined;
   readonly names: string;
 
@@ -104,7 +105,7 @@ export class Members {
     this.names = members.map(({ name }) => name).join(", ");
   }
 
-  /** Whether one of the members in `seen`, a bit for each, is about the attribute. */
+  /** Whether one of the members in `seen`, which has a bit for each, writes the attribute. */
   hasAny(seen: number, attribute: number): boolean {
     return this.members.some(
       (known, index) => known.attribute === attribute && (seen & (1 << index)) !== 0,

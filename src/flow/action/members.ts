@@ -6,7 +6,7 @@ import { member, Members } from "./member.ts";
 
 const USERDATA = uapi.OVS_USERSPACE_ATTR_USERDATA;
 
-/** userspace(): without user data in the text, OVS sends a cookie of 48 zero bytes. */
+/** userspace(): if the text has no user data, OVS sends a cookie of 48 zero bytes. */
 export const USERSPACE: Members = new Members(
   [
     member("pid", "u32", uapi.OVS_USERSPACE_ATTR_PID, "port id of the socket, not 0", {
@@ -40,7 +40,7 @@ export const SAMPLE: Members = new Members([
   }),
 ]);
 
-/** ct(). Names are as long as the kernel takes (`NF_CT_HELPER_NAME_LEN`, `CTNL_TIMEOUT_NAME_MAX`). */
+/** ct(). Limits of names are the kernel's (`NF_CT_HELPER_NAME_LEN`, `CTNL_TIMEOUT_NAME_MAX`). */
 export const CT: Members = new Members(
   [
     member("commit", "flag", uapi.OVS_CT_ATTR_COMMIT, "the connection is kept"),
@@ -99,7 +99,7 @@ export const DEC_TTL: Members = new Members([
   }),
 ]);
 
-/** psample(): of all nests the one that a kernel parses strictly. */
+/** psample(), the only nest that a kernel parses strictly. */
 export const PSAMPLE: Members = new Members(
   [
     member("group", "u32", uapi.OVS_PSAMPLE_ATTR_GROUP, "psample group", { required: true }),

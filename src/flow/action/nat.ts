@@ -41,10 +41,10 @@ const HASH = 1 << 3;
 const RANDOM = 1 << 4;
 const SRC_OR_DST = 3;
 
-/** The two ends of a range, as they are read. */
+/** The two addresses of the range being read. */
 const ADDRESSES = new Uint8Array(32);
 
-/** Reads what may follow `nat`: parentheses or nothing. Writes the attributes in the kernel's order. */
+/** Reads the optional parentheses after `nat`. Writes the attributes in the kernel's order. */
 export function parseNat(cursor: Cursor, writer: AttributeWriter, type: number): void {
   const mark = writer.nest(type);
   if (cursor.take(OPEN)) {
@@ -78,7 +78,7 @@ function parseWords(cursor: Cursor, writer: AttributeWriter): void {
     if ((seen & (1 << word)) !== 0) writer.flag(FLAG_ATTRIBUTES[word]!);
 }
 
-/** `A[-B][:p[-q]]`; an IPv6 address stands in brackets where a port follows. */
+/** Reads `A[-B][:p[-q]]`; an IPv6 address is in brackets if a port follows. */
 function parseRange(cursor: Cursor, writer: AttributeWriter): void {
   const start = cursor.position;
   if (cursor.peek() !== COLON || cursor.bytes[start + 1] === COLON) {
@@ -133,7 +133,7 @@ function compareAddresses(size: number): number {
   return 0;
 }
 
-/** Prints the nested nat() of `start` to `end`. @returns false where no text gives these bytes. */
+/** Prints the nested nat() of `start` to `end`. @returns false if no text gives these bytes. */
 export function printNat(out: TextSink, bytes: Uint8Array, start: number, end: number): boolean {
   out.text("nat");
   if (start === end) return true;
@@ -143,7 +143,7 @@ export function printNat(out: TextSink, bytes: Uint8Array, start: number, end: n
   let addressSize = 0;
   for (let length = attributeLength(bytes, at, end); length > 0;) {
     const type = attributeType(bytes, at);
-    // Text has one order only.
+    // Text gives attributes in one order only.
     if (type <= last || type > OVS_NAT_ATTR_PROTO_RANDOM) return false;
     if (length - 4 !== payloadOf(type, length - 4)) return false;
     if (type === OVS_NAT_ATTR_IP_MIN) addressSize = length - 4;
@@ -172,7 +172,7 @@ function payloadOf(type: number, length: number): number {
   return type === OVS_NAT_ATTR_PROTO_MIN || type === OVS_NAT_ATTR_PROTO_MAX ? 2 : 0;
 }
 
-/** The attributes found are a combination that {@link parseNat} makes. */
+/** Whether the attributes found are a combination that {@link parseNat} makes. */
 function isReadable(bytes: Uint8Array, addressSize: number): boolean {
   if (FOUND[OVS_NAT_ATTR_SRC]! < 0 === FOUND[OVS_NAT_ATTR_DST]! < 0) return false;
   if (FOUND[OVS_NAT_ATTR_PROTO_HASH]! >= 0 && FOUND[OVS_NAT_ATTR_PROTO_RANDOM]! >= 0) return false;
@@ -226,5 +226,5 @@ function printAddress(
   if (bracket) out.byte(CLOSE_BRACKET);
 }
 
-/** Offset of the payload of each attribute of the nat() that is printed, or -1. */
+/** Offset of the payload of each attribute of the nat() being printed, or -1. */
 const FOUND = new Int32Array(OVS_NAT_ATTR_PROTO_RANDOM + 1);

@@ -19,10 +19,12 @@ import {
 import { CLOSE, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 
-/** Reads a list of actions up to the closing parenthesis, which stays next. */
+/** Reads a list of actions up to the closing parenthesis, which it does not skip. */
 type ListParser = (cursor: Cursor, writer: AttributeWriter, ports: PortNames | undefined) => void;
 
-/** Reads what may follow the name of a nested action into the nest `type`, members in any order. */
+/**
+ * Reads the optional members after the name of a nested action, in any order, into the nest `type`.
+ */
 export function parseNest(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -53,7 +55,7 @@ export function parseNest(
   if (!writer.failed) sortNest(writer, mark, set.order);
 }
 
-/** Closes a nest; one that no attribute can hold is an error at `start`. */
+/** Closes a nest; one too long for an attribute is an error at `start`. */
 export function closeNest(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -65,7 +67,7 @@ export function closeNest(
   writer.endNest(mark);
 }
 
-/** @returns a bit for each member that was there. */
+/** @returns a bit for each member read */
 function parseMembers(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -123,7 +125,7 @@ function parseMember(
   }
 }
 
-/** What stands in parentheses after a member's name. */
+/** Reads the parentheses after a member's name. */
 function parseGroup(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -143,7 +145,7 @@ function parseGroup(
     parseBytes(cursor, writer, member.attribute, member.kind === "userdata");
   } else {
     const at = writer.reserve(member.attribute, COOKIE_SIZE);
-    // Where there is no room the text is still read, into bytes that nobody looks at.
+    // If there is no room, the text is still read, into bytes that are never used.
     const bytes = at < 0 ? UNWRITTEN : writer.memory.u8;
     bytes.fill(0, Math.max(at, 0), Math.max(at, 0) + COOKIE_SIZE);
     parseCookie(cursor, member.cookie, bytes, Math.max(at, 0), ports);
@@ -184,7 +186,10 @@ function parseMemberValue(
   }
 }
 
-/** A mark or labels with their mask. A mask of zero sets nothing, and OVS leaves the attribute out. */
+/**
+ * Reads a mark or labels with a mask. A mask of zero sets nothing, and OVS leaves the attribute
+ * out.
+ */
 function parseMasked(cursor: Cursor, writer: AttributeWriter, member: Member): void {
   const size = member.kind === "mark" ? 4 : 16;
   if (member.kind === "mark") {
@@ -200,7 +205,10 @@ function parseMasked(cursor: Cursor, writer: AttributeWriter, member: Member): v
   if (!isNoMask(MASKED, 0, size)) writer.bytes(member.attribute, MASKED, 0, 2 * size);
 }
 
-/** Puts the attributes of the nest at `mark` into a kernel's order, so that equal ones are byte-equal. */
+/**
+ * Sorts the attributes of the nest at `mark` into the kernel's order, so that equal actions have
+ * equal bytes.
+ */
 function sortNest(writer: AttributeWriter, mark: number, order: readonly number[]): void {
   const bytes = writer.memory.u8;
   const start = mark + NLA_HEADER;

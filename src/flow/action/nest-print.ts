@@ -10,18 +10,19 @@ import { printPercent } from "./percent.ts";
 import { isName, isNoMask, printLabels } from "./value.ts";
 import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
-/** What is printed, and into what: the same for all lists and nests of one flow. */
+/** The source and the sink of printing, the same for all lists and nests of one flow. */
 export type Printing = {
   readonly out: TextSink;
   readonly bytes: Uint8Array;
   readonly ports: PortNames | undefined;
-  /** Prints a list of actions inside another one. @returns false where the bytes are no list */
+  /** Prints a list of actions inside an action. @returns false if the bytes are not a list */
   readonly list: (printing: Printing, start: number, end: number, depth: number) => boolean;
 };
 
 /**
  * Prints the members of a nest, in parentheses, in the order of the table.
- * @returns false where the bytes are not what {@link parseNest} makes; then `out` holds a part of it.
+ * @returns false if {@link parseNest} does not make these bytes; then `out` holds a part of the
+ * text.
  */
 export function printNest(
   printing: Printing,
@@ -49,7 +50,10 @@ export function printNest(
   return true;
 }
 
-/** Every attribute is a known one, once, with a payload of its size; every required one is there. */
+/**
+ * Whether every attribute is known, occurs once and has the right size, and every required one is
+ * present.
+ */
 function isReadable(bytes: Uint8Array, start: number, end: number, set: Members): boolean {
   let seen = 0;
   let at = start;
@@ -70,7 +74,7 @@ function isReadable(bytes: Uint8Array, start: number, end: number, set: Members)
   return set.members.every((member) => !member.required || (seen & (1 << member.attribute)) !== 0);
 }
 
-/** Whether the attribute at `at` is one that the member's text gives. */
+/** Whether the member's text gives the attribute at `at`. */
 function isForm(bytes: Uint8Array, at: number, length: number, member: Member): boolean {
   const payload = at + NLA_HEADER;
   const size = length - NLA_HEADER;
@@ -100,7 +104,7 @@ function isForm(bytes: Uint8Array, at: number, length: number, member: Member): 
     case "labels":
       return size === 32 && !isNoMask(bytes, payload, 16);
     default:
-      // A list or nat() is looked at when it is printed.
+      // A list or nat() is checked when it is printed.
       return true;
   }
 }

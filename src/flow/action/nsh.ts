@@ -17,7 +17,7 @@ import { isZero } from "../bytes.ts";
 import { parseHexBytes } from "./value.ts";
 import { CLOSE, OPEN } from "../text/ascii.ts";
 
-/** `struct ovs_nsh_key_base` and, behind it, `struct ovs_nsh_key_md1`. */
+/** `struct ovs_nsh_key_base`, followed by `struct ovs_nsh_key_md1`. */
 const BASE_SIZE = 8;
 const MD1_SIZE = 16;
 
@@ -43,7 +43,9 @@ const BASE = [
   be32("si", 4, { about: "service index", bits: 8, initial: 255 }),
 ];
 
-/** The fields of push_nsh; metadata of type 2, `md2=0x…`, is no field: its length varies. */
+/**
+ * The fields of push_nsh. Metadata of type 2, `md2=0x…`, is not a field, since its length varies.
+ */
 export const NSH_FIELDS: FieldSet = new FieldSet([
   ...BASE,
   ...[1, 2, 3, 4].map((n) =>
@@ -98,7 +100,7 @@ export function parsePushNsh(cursor: Cursor, writer: AttributeWriter): void {
   cursor.expect(CLOSE, '")"');
 }
 
-/** Prints the nest of push_nsh. @returns false where no text gives these bytes. */
+/** Prints the nest of push_nsh. @returns false if no text gives these bytes. */
 export function printPushNsh(
   out: TextSink,
   bytes: Uint8Array,

@@ -7,12 +7,13 @@ import {
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
 import { ACTION_OF_TYPE } from "./table.ts";
 
-/*
- * Some kernels align a 64-bit tunnel id where they dump set(tunnel(…)): an empty attribute, PAD, comes before it or
- * not, as the place in the dump has it (`nla_put_64bit` in lib/nlattr.c). It says nothing.
+/**
+ * Some kernels align the 64-bit tunnel id in a dump of set(tunnel(…)): an empty attribute, PAD,
+ * precedes it if its place in the dump requires it (`nla_put_64bit` in lib/nlattr.c). PAD has no
+ * meaning.
  */
 
-/** Whether a list of actions has something in it that padding may be in. */
+/** Whether a list of actions has an action that may contain padding. */
 function mayBePadded(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   for (let length = attributeLength(bytes, at, end); length > 0;) {
@@ -25,7 +26,7 @@ function mayBePadded(bytes: Uint8Array, start: number, end: number): boolean {
   return false;
 }
 
-/** A list of actions without padding. @returns the same bytes where they have none */
+/** Removes the padding from a list of actions. @returns the same bytes if there is none */
 export function withoutPadding(bytes: Uint8Array): Uint8Array {
   if (!mayBePadded(bytes, 0, bytes.length)) return bytes;
   const out = new Uint8Array(bytes.length);
@@ -68,7 +69,7 @@ function copyPlain(bytes: Uint8Array, at: number, end: number, out: Uint8Array, 
   return to + end - at;
 }
 
-/** A nest whose list is copied by `copy`. */
+/** Copies a nest by copying its list with `copy`. */
 function nest(copy: Copy): Copy {
   return (bytes, at, end, out, to) => {
     out.set(bytes.subarray(at, at + NLA_HEADER), to);

@@ -27,10 +27,10 @@ const EXPECTED_NUMBER = "a number of 32 bits";
 
 /**
  * Reads a list of actions, up to the end of the cursor, and writes their attributes at the writer's
- * position: into an OVS_FLOW_ATTR_ACTIONS nest that the caller has opened. `drop` alone is the empty
- * list, which drops on every kernel.
+ * position: into an OVS_FLOW_ATTR_ACTIONS nest that the caller has opened. `drop` alone is the
+ * empty list, which drops on every kernel.
  *
- * Where the writer has no room it is left failed, and what was written is the caller's to roll back.
+ * A writer without room is left failed, and the caller rolls back what was written.
  * @throws FlowSyntaxError; UserspaceOnlyError for an action that no kernel knows.
  */
 export function parseActions(cursor: Cursor, writer: AttributeWriter, ports?: PortNames): void {
@@ -41,7 +41,7 @@ export function parseActions(cursor: Cursor, writer: AttributeWriter, ports?: Po
     cursor.fail("fewer actions: an attribute holds 65,531 bytes", at);
 }
 
-/** Reads the actions up to the closing parenthesis, which stays next. */
+/** Reads the actions up to the closing parenthesis, which it does not skip. */
 function parseNested(cursor: Cursor, writer: AttributeWriter, ports: PortNames | undefined): void {
   parseList(cursor, writer, ports, true);
 }
@@ -58,7 +58,7 @@ function parseList(
     if (atEnd(cursor, nested)) return;
     const at = cursor.position;
     cursor.skipSeparators();
-    // OVS needs nothing between two actions of a nested list; a parenthesis parts them well enough.
+    // In a nested list, OVS accepts a closing parenthesis as the separator of two actions.
     if (cursor.position === at && !(nested && cursor.bytes[at - 1] === CLOSE))
       cursor.fail(EXPECTED_SEPARATOR);
   }
@@ -112,7 +112,7 @@ function failUnknown(cursor: Cursor, word: string, start: number, named: boolean
   cursor.fail(expected, start, ACTION_WORDS.nearest(word));
 }
 
-/** A port that is no plain word: a number, or a name such as `br-int` or `eth0.100`. */
+/** Reads a port that is not a plain word: a number, or a name such as `br-int` or `eth0.100`. */
 function parseOutput(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -126,7 +126,7 @@ function parseOutput(
   writer.u32(OVS_ACTION_ATTR_OUTPUT, parsePort(cursor, PORT_MAX, ports));
 }
 
-/** What follows the word of an action. */
+/** Reads what follows the word of an action. */
 function parseKnown(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -175,7 +175,7 @@ function parseKnown(
   }
 }
 
-/** `output(N)`: the long form of a bare port. */
+/** Reads `output(N)`, the long form of a bare port. */
 function parseOutputWord(
   cursor: Cursor,
   writer: AttributeWriter,
@@ -194,14 +194,14 @@ function parseStruct(
   ports: PortNames | undefined,
 ): void {
   const at = writer.reserve(spec.type, spec.payload);
-  // Where there is no room the text is still read, into bytes that nobody looks at.
+  // If there is no room, the text is still read, into bytes that are never used.
   const bytes = at < 0 ? UNWRITTEN : writer.memory.u8;
   const base = at < 0 ? 0 : at;
   bytes.fill(0, base, base + spec.payload);
   fields.parseValues(cursor, bytes, base, ports);
 }
 
-/** `l4(B)` or `sym_l4(B)`: `struct ovs_action_hash`. */
+/** Reads `l4(B)` or `sym_l4(B)`: `struct ovs_action_hash`. */
 function parseHash(cursor: Cursor, writer: AttributeWriter, type: number): void {
   const start = cursor.position;
   cursor.word();
@@ -213,7 +213,10 @@ function parseHash(cursor: Cursor, writer: AttributeWriter, type: number): void 
   writer.u64(type, word === "l4" ? OVS_HASH_ALG_L4 : OVS_HASH_ALG_SYM_L4, basis);
 }
 
-/** After `drop`: alone in its list it is the empty list, else the action DROP with a reason. */
+/**
+ * Reads what follows `drop`. Alone in its list it means the empty list, otherwise the action DROP
+ * with a reason.
+ */
 function parseDrop(cursor: Cursor, writer: AttributeWriter, first: boolean, nested: boolean): void {
   let reason = 0;
   if (cursor.take(OPEN)) {
@@ -228,7 +231,7 @@ function parseDrop(cursor: Cursor, writer: AttributeWriter, first: boolean, nest
   writer.u32(OVS_ACTION_ATTR_DROP, reason);
 }
 
-/** `action26(01 02)`: an attribute as it is, for actions that this version does not know. */
+/** Reads `action26(01 02)`: a raw attribute, for actions that this version does not know. */
 function parseRaw(cursor: Cursor, writer: AttributeWriter, word: string, start: number): void {
   const type = Number(word.slice("action".length));
   if (type > NLA_TYPE_MASK) cursor.fail(`an action number up to ${NLA_TYPE_MASK}`, start);

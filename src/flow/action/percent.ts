@@ -5,13 +5,18 @@ import { DOT } from "../text/ascii.ts";
 /** A probability of 1 (`OVS_SAMPLE_ATTR_PROBABILITY`). */
 const CERTAIN = 0xffff_ffff;
 
-/** Decimals that tell all 2^32 probabilities apart: half of 100 / 2^32 is more than 0.5e-8. */
+/**
+ * The decimals needed to distinguish all 2^32 probabilities: half of 100 / 2^32 is more than
+ * 0.5e-8.
+ */
 const DECIMALS_MAX = 8;
 
-/** Most digits that stay exact as one number. */
+/** The most digits that a number holds exactly. */
 const DIGITS_MAX = 15;
 
-/** Reads a percentage as OVS does: floor(UINT32_MAX * (P / 100) + 0.5). The `%` stays next. */
+/**
+ * Reads a percentage as OVS does: floor(UINT32_MAX * (P / 100) + 0.5). It does not skip the `%`.
+ */
 export function parsePercent(cursor: Cursor): number {
   const start = cursor.position;
   let digits = 0;
@@ -40,7 +45,10 @@ export function parsePercent(cursor: Cursor): number {
   return probabilityOf(percentage);
 }
 
-/** Prints a percentage with one decimal, as OVS does, or with as many as it needs to come back. */
+/**
+ * Prints a percentage with one decimal, as OVS does, or with as many as needed to read back
+ * exactly.
+ */
 export function printPercent(out: TextSink, probability: number): void {
   out.text(percentText(probability));
 }

@@ -15,14 +15,17 @@ import { printSet } from "./set-print.ts";
 import { ACTION_OF_TYPE, type ActionSpec, isActionWord } from "./table.ts";
 import { CLOSE, COMMA, OPEN } from "../text/ascii.ts";
 
-/** Deepest nest of lists printed as such: more than the 16 of a kernel, and what a Cursor reads back. */
+/**
+ * The deepest list that is printed as a list: deeper than a kernel's 16 levels, but not too deep
+ * for a Cursor.
+ */
 const DEPTH_MAX = 28;
 
 /**
  * Prints the actions of `start` to `end`, the payload of OVS_FLOW_ATTR_ACTIONS, as `ovs-dpctl
- * dump-flows` does; an empty list is `drop`. Where OVS's text does not give the same bytes back
- * (a percentage, a reason to drop, a cookie with a bridge in it), it is the nearest text that does;
- * what no text of its own gives is `actionN(bytes)`. {@link parseActions} reads all of it.
+ * dump-flows` does; an empty list is `drop`. If OVS's text would not read back to the same bytes (a
+ * percentage, a reason to drop, a cookie with a bridge), the nearest text that does is printed; an
+ * action without such a text is printed as `actionN(bytes)`. {@link parseActions} reads all of it.
  */
 export function printActions(
   out: TextSink,
@@ -32,7 +35,7 @@ export function printActions(
   ports?: PortNames,
 ): void {
   if (printList({ out, bytes, ports, list: printList }, start, end, 0)) return;
-  // What is left over is no attribute, as from a broken dump. OVS prints it so.
+  // Left-over bytes, as in a broken dump, are printed as OVS does.
   let at = start;
   for (let length = attributeLength(bytes, at, end); length > 0;) {
     at = nextAttribute(at, length, end);
@@ -44,7 +47,7 @@ export function printActions(
   out.byte(CLOSE);
 }
 
-/** Prints a list. @returns false where bytes are left over; the attributes before are printed. */
+/** Prints a list. @returns false if bytes are left over; the attributes before them are printed. */
 function printList(printing: Printing, start: number, end: number, depth: number): boolean {
   const { out, bytes } = printing;
   if (start >= end) {
@@ -66,7 +69,7 @@ function printList(printing: Printing, start: number, end: number, depth: number
   return at === end;
 }
 
-/** @returns false where the action's own text does not give its bytes back. */
+/** @returns false if the action's text does not read back to its bytes. */
 function printAction(
   printing: Printing,
   at: number,
@@ -137,7 +140,7 @@ function printKnown(
   }
 }
 
-/** A port; by its name inside `output()` where that is a word of the language. */
+/** Prints a port; as `output(NAME)` if its name is a word of the language. */
 function printOutput(out: TextSink, port: number, ports: PortNames | undefined): void {
   const name = ports?.nameOf(port);
   if (name === undefined || !isActionWord(name)) {
@@ -149,7 +152,7 @@ function printOutput(out: TextSink, port: number, ports: PortNames | undefined):
   out.byte(CLOSE);
 }
 
-/** A reason of 0 is not printed where `drop` cannot be taken for the empty list. */
+/** Prints DROP. A reason of 0 is left out if `drop` cannot be mistaken for the empty list. */
 function printDrop(out: TextSink, reason: number, alone: boolean): boolean {
   if (reason === 0 && !alone) return true;
   out.byte(OPEN);
@@ -166,7 +169,7 @@ function printHash(out: TextSink, algorithm: number, basis: number): boolean {
   return true;
 }
 
-/** `action26(01 02)`, as OVS prints an action that it does not know. */
+/** Prints `action26(01 02)`, as OVS prints an action that it does not know. */
 function printRaw(out: TextSink, bytes: Uint8Array, at: number, length: number): void {
   out.text("action");
   out.dec(attributeType(bytes, at));

@@ -1,14 +1,15 @@
 import { TextSink } from "../text/sink.ts";
 import { printActions } from "./print.ts";
 
-// Whether two lists of actions do the same.
+// Compares lists of actions by their effect.
 
 const ONE = new TextSink();
 const OTHER = new TextSink();
 
 /**
- * Whether two lists of actions are one to a kernel: the same bytes, or at least the same text. A kernel
- * may say a thing another way than it was told (zone 0 of ct() is dumped, and was not sent).
+ * Whether two lists of actions are the same to a kernel: the same bytes, or at least the same text.
+ * A kernel may dump an action differently from how it was sent (zone 0 of ct() is dumped, but was
+ * not sent).
  */
 export function sameActions(
   a: Uint8Array,

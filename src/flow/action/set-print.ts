@@ -29,13 +29,13 @@ import { u32At } from "../bytes.ts";
 import { isExact, writeSet } from "./set.ts";
 import { CLOSE } from "../text/ascii.ts";
 
-/** Longest payload that is looked at: a tunnel's with all of its options is shorter. */
+/** The longest payload that is handled; a tunnel with all of its options is shorter. */
 const PAYLOAD_MAX = 512;
 
 /**
- * Prints SET or SET_MASKED, `start` to `end`, as `set(KEY)`. SET_MASKED with all bits prints as SET
- * does, as with OVS: to the kernel they are one.
- * @returns false where the text does not give these bytes back
+ * Prints SET or SET_MASKED, `start` to `end`, as `set(KEY)`. Like OVS, prints SET_MASKED with all
+ * bits as SET: to the kernel they are the same.
+ * @returns false if the text does not read back to these bytes
  */
 export function printSet(
   out: TextSink,
@@ -56,9 +56,9 @@ export function printSet(
   if (!(masked ? decodeMasked(bytes, start, length) : decodeWhole(bytes, start, end))) return false;
   const slot = RECORD.order[0]!;
   if (RECORD.count[0] !== 1 || slot === SLOT_UNKNOWN) return false;
-  // Text refuses what no kernel sets.
+  // The parser refuses keys that no kernel sets.
   if (KEY_BY_SLOT[slot]?.where === "userspace") return false;
-  // Text knows ports of 16 bits; no kernel writes one.
+  // Text has 16-bit ports; no kernel writes a longer one.
   if (slot === SLOT_IN_PORT && u32At(RECORD.bytes, keyOffset(0, slot)) > 0xffff) return false;
   if (!comesBack(bytes, start, end, slot, masked)) return false;
   out.text("set(");
@@ -68,8 +68,8 @@ export function printSet(
 }
 
 /**
- * A tunnel without the empty attributes by which a kernel aligns the id (`nla_put_be64`), where its
- * machine needs that; undefined where there are none.
+ * A tunnel without the empty attributes with which some kernels align the id (`nla_put_be64`);
+ * undefined if there are none.
  */
 function withoutPadding(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
   const packed = bytes.slice(start, end);
@@ -91,12 +91,12 @@ function withoutPadding(bytes: Uint8Array, start: number, end: number): Uint8Arr
   return packed.subarray(0, size);
 }
 
-/** SET: the attribute as a key, every bit of it matched. */
+/** Decodes the attribute of SET as a key with every bit matched. */
 function decodeWhole(bytes: Uint8Array, start: number, end: number): boolean {
   const type = attributeType(bytes, start);
   if (type === OVS_KEY_ATTR_ENCAP && end - start > NLA_HEADER) return false;
   if (type !== OVS_KEY_ATTR_TUNNEL) return decodeKey(bytes, start, end, NO_MASK, 0, RECORD);
-  // Of a tunnel only what is there is written: its mask is the same attributes, all ones.
+  // Only the present parts of a tunnel are written: its mask has the same attributes, all ones.
   const size = end - start;
   for (let i = 0; i < size; i++) {
     WORK[i] = bytes[start + i]!;
@@ -122,7 +122,10 @@ function fillOnes(start: number, end: number): void {
   }
 }
 
-/** SET_MASKED: value and mask stand behind each other, of NSH in each of its parts. */
+/**
+ * Decodes the attribute of SET_MASKED: the value followed by the mask; for NSH, in each of its
+ * parts.
+ */
 function decodeMasked(bytes: Uint8Array, start: number, length: number): boolean {
   WRITER.reset(0, WORK_HALF);
   const type = attributeType(bytes, start);
@@ -135,7 +138,7 @@ function decodeMasked(bytes: Uint8Array, start: number, length: number): boolean
   return !WRITER.failed && decodeKey(WRITER.memory.u8, 0, size, size, twice, RECORD);
 }
 
-/** Writes the values (half 0) or the masks (half 1) of an attribute as one of their own. */
+/** Writes the values (half 0) or the masks (half 1) of an attribute as a separate attribute. */
 function copyHalf(
   bytes: Uint8Array,
   start: number,
@@ -163,7 +166,7 @@ function copyHalf(
   return true;
 }
 
-/** Whether the record, written again, is the action that was read. */
+/** Whether writing the record gives the action that was read. */
 function comesBack(
   bytes: Uint8Array,
   start: number,
@@ -173,7 +176,7 @@ function comesBack(
 ): boolean {
   // These are never masked.
   if (masked && (slot === SLOT_TUNNEL || slot === SLOT_ENCAP)) return false;
-  // All bits of it, and yet SET_MASKED: nothing is lost with the mask.
+  // SET_MASKED with all bits: dropping the mask loses nothing.
   if (masked && isExact(RECORD, slot)) return true;
   WRITER.reset(0, WRITER.memory.size);
   writeSet(RECORD, slot, WRITER);

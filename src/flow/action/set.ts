@@ -21,8 +21,8 @@ import { SLASH } from "../text/ascii.ts";
 const NSH_BASE_SIZE = 8;
 
 /**
- * Reads the key in the parentheses of set() and writes the action: SET where the text gives all bits
- * of it, else SET_MASKED, with value & mask and then the mask.
+ * Reads the key in the parentheses of set() and writes the action: SET if the text gives all bits,
+ * otherwise SET_MASKED, with value & mask and then the mask.
  */
 export function parseSet(
   cursor: Cursor,
@@ -41,7 +41,10 @@ export function parseSet(
   writeSet(RECORD, slot, writer);
 }
 
-/** The first mask of a key that was just read from `start` on; flags with signs have one without saying so. */
+/**
+ * The offset of the first mask in the key just read, which begins at `start`; signed flags imply a
+ * mask.
+ */
 function maskAt(cursor: Cursor, start: number): number {
   const slash = cursor.bytes.indexOf(SLASH, start);
   return slash >= 0 && slash < cursor.position ? slash : start;
@@ -71,7 +74,7 @@ export function writeSet(record: KeyRecord, slot: number, writer: AttributeWrite
   writer.endNest(mark);
 }
 
-/** Whether every bit of the attribute is written. A tunnel always is whole. */
+/** Whether every bit of the attribute is written, as is always the case for a tunnel. */
 export function isExact(record: KeyRecord, slot: number): boolean {
   if (slot === SLOT_TUNNEL || slot === SLOT_ENCAP) return true;
   if (slot === SLOT_UNKNOWN) return record.unknown[0]?.mask.every((byte) => byte === 0xff) ?? true;
@@ -90,11 +93,11 @@ type Pair = {
   readonly key: number;
   readonly mask: number;
   readonly size: number;
-  /** The mask is written, too. */
+  /** Whether the mask is written as well. */
   readonly masked: boolean;
 };
 
-/** One attribute: the value, or value & mask and the mask. */
+/** Writes one attribute: the value, or value & mask followed by the mask. */
 function writePair(
   type: number,
   { bytes, key, mask, size, masked }: Pair,
@@ -109,7 +112,7 @@ function writePair(
   }
 }
 
-/** The parts of NSH are attributes of their own, and each has its mask behind it. */
+/** Writes NSH. Its parts are separate attributes, each a value followed by its mask. */
 function writeMaskedNsh(record: KeyRecord, writer: AttributeWriter): void {
   const key = keyOffset(0, SLOT_NSH);
   const mask = maskOffset(0, SLOT_NSH);
@@ -123,6 +126,6 @@ function writeMaskedNsh(record: KeyRecord, writer: AttributeWriter): void {
   writer.endNest(nsh);
 }
 
-/** The key that is being read, and the mask that means all of it. */
+/** The key being read, and its exact mask. */
 const RECORD = new KeyRecord();
 const EXACT = new KeyRecord();

@@ -2,7 +2,7 @@ import type { FieldSet } from "../text/field-set.ts";
 import type { Members } from "./member.ts";
 
 /**
- * How an action is written, and what its attribute holds:
+ * How an action is written, and the content of its attribute:
  * - `output`: a port alone; `flag`: the bare word, no payload; `number`: `(N)`, 32 bits
  * - `struct`: named fields of a struct; `nest`: members in attributes; `actions`: a list
  * - `hash`, `nsh`, `set`, `drop`: forms of their own
@@ -20,11 +20,16 @@ export type ActionSpec = {
   /** `OVS_ACTION_ATTR_*`. */
   readonly type: number;
   readonly form: ActionForm;
-  /** Bytes of the payload that a kernel wants (`action_lens` in flow_netlink.c); -1: it varies. */
+  /**
+   * Bytes of the payload that a kernel requires (`action_lens` in flow_netlink.c); -1 if it varies.
+   */
   readonly payload: number;
   /** The first Linux that has it. */
   readonly since: string;
-  /** Actions that every kernel takes that has this one, for an IPv4 packet; undefined where there are none. */
+  /**
+   * Actions that every kernel with this action accepts, for an IPv4 packet; undefined if there are
+   * none.
+   */
   readonly probe: string | undefined;
   readonly about: string;
   readonly syntax: string;

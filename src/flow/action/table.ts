@@ -358,10 +358,13 @@ export const ACTIONS: readonly ActionSpec[] = [
   },
 ];
 
-/** The newest action of a kernel: each came with a greater type than those before it. */
+/** The newest action of a kernel: each new action got a greater type than all before it. */
 export const NEWEST_ACTION: number = Math.max(...ACTIONS.map(({ type }) => type));
 
-/** The actions that only OVS's userspace datapath (dpif-netdev) knows. They never go to a kernel. */
+/**
+ * The actions that only OVS's userspace datapath (dpif-netdev) knows. They are never sent to a
+ * kernel.
+ */
 export const USERSPACE_ACTIONS: readonly string[] = ["tnl_push", "tnl_pop", "lb_output"];
 
 /** The row of an action's number, or undefined. */
@@ -370,12 +373,12 @@ export const ACTION_OF_TYPE: readonly (ActionSpec | undefined)[] = byType();
 /** The words that begin an action. */
 export const ACTION_WORDS: WordTable = new WordTable(wordList());
 
-/** The row of the word with that index in {@link ACTION_WORDS}. */
+/** The row of each word, by its index in {@link ACTION_WORDS}. */
 export const ACTION_OF_WORD: readonly ActionSpec[] = ACTION_WORDS.words.map(
   (word) => ACTIONS.find((action) => action.name === word) ?? fail(word),
 );
 
-/** Whether a word stands for something else in a list of actions than the port of that name. */
+/** Whether a word in a list of actions means something other than the port of that name. */
 export function isActionWord(name: string): boolean {
   return (
     ACTION_WORDS.words.includes(name) ||

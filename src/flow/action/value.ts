@@ -7,10 +7,13 @@ import type { TextSink } from "../text/sink.ts";
 import { isZero } from "../bytes.ts";
 import { CLOSE, COMMA, HASH, HEX_VALUE, OPEN, SLASH } from "../text/ascii.ts";
 
-/** Least bytes of user data that OVS sends: kernels before 3.10 wanted exactly these. */
+/**
+ * The minimum of user data that OVS sends, in bytes; kernels before 3.10 required exactly this
+ * many.
+ */
 const USERDATA_MIN = 8;
 
-/** Skips `0x`, if it is next. */
+/** Skips `0x` if it is next. */
 function takePrefix(cursor: Cursor): boolean {
   const at = cursor.position;
   if (cursor.take(0x30) && (cursor.take(0x78) || cursor.take(0x58))) return true;
@@ -18,7 +21,7 @@ function takePrefix(cursor: Cursor): boolean {
   return false;
 }
 
-/** A hexadecimal number of 32 bits, with or without `0x`, as OVS's `%"SCNx32"` reads it. */
+/** Reads a 32-bit hexadecimal number, with or without `0x`, as OVS's `%"SCNx32"` does. */
 export function parseHex32(cursor: Cursor): number {
   takePrefix(cursor);
   const start = cursor.position;
@@ -39,7 +42,7 @@ export function parseLabels(cursor: Cursor, bytes: Uint8Array, at: number): void
   else bytes.fill(0xff, at + 16, at + 32);
 }
 
-/** Prints labels as {@link parseLabels} reads them, the mask only where it is not all ones. */
+/** Prints labels as {@link parseLabels} reads them, the mask only if it is not all ones. */
 export function printLabels(out: TextSink, bytes: Uint8Array, at: number): void {
   printLabel(out, bytes, at);
   for (let i = 16; i < 32; i++) {
@@ -52,9 +55,10 @@ export function printLabels(out: TextSink, bytes: Uint8Array, at: number): void 
 }
 
 /**
- * Reads `0x` and digits, 1 to `max` bytes, into an attribute, with zeros behind them up to a multiple of
- * `roundTo`. ovs-dpctl prints bytes without leading zeros: in a dump, and where there is half a byte, the zeros
- * go before them. The kernel's own ovs-dpctl.py writes no `0x`: then the digits come in pairs.
+ * Reads `0x` and digits, 1 to `max` bytes, into an attribute, and appends zeros up to a multiple of
+ * `roundTo`. ovs-dpctl prints bytes without leading zeros, so in a dump, or if the number of digits
+ * is odd, the zeros go in front. The kernel's ovs-dpctl.py writes no `0x`: then the digits come in
+ * pairs.
  */
 export function parseHexBytes(
   cursor: Cursor,
@@ -88,8 +92,8 @@ export function parseHexBytes(
 }
 
 /**
- * Reads pairs of digits, blanks between them, up to the closing parenthesis, which stays next, into
- * an attribute: of at least eight bytes, or of exactly those that are there.
+ * Reads pairs of digits, blanks between them, up to the closing parenthesis, which it does not
+ * skip, into an attribute: of at least eight bytes, or of exactly the bytes read.
  */
 export function parseBytes(
   cursor: Cursor,
@@ -154,7 +158,7 @@ export function isName(bytes: Uint8Array, at: number, length: number, max: numbe
   return true;
 }
 
-/** The mask of a mark or of labels is zero: nothing is set. */
+/** Whether the mask of a mark or of labels is zero, so that nothing is set. */
 export function isNoMask(bytes: Uint8Array, at: number, size: number): boolean {
   return isZero(bytes, at + size, size);
 }

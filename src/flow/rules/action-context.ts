@@ -2,19 +2,20 @@ import { type MatchFacts, newFacts } from "./facts.ts";
 import { ALL_FEATURES, type KernelFeatures } from "./features.ts";
 
 /**
- * What the rules of actions look at: the flow, the list, and the action in it. There is one for each depth of
- * lists, made once and filled anew: a good flow allocates nothing.
+ * The input of the rules for actions: the flow, the list, and the action in it. There is one
+ * context per depth of lists, made once and reused: a valid flow allocates nothing.
  */
 export type ActionContext = {
-  /** What the key promises; the same in all lists of a flow. */
+  /** What the key guarantees; the same in all lists of a flow. */
   facts: MatchFacts;
   features: KernelFeatures;
   bytes: Uint8Array;
-  /** How many actions are around the list: 0 for the actions of the flow itself. */
+  /** How many actions enclose the list: 0 for the actions of the flow itself. */
   readonly depth: number;
   /**
-   * What the kernel keeps in mind from action to action, in one list. A nested list begins with what holds
-   * where it stands, and changes nothing outside: `__ovs_nla_copy_actions()` passes it by value.
+   * State that the kernel carries from action to action within a list. A nested list starts with
+   * the current state and does not change it outside: `__ovs_nla_copy_actions()` passes it by
+   * value.
    */
   ethernet: boolean;
   etherType: number;
@@ -25,7 +26,7 @@ export type ActionContext = {
   end: number;
 };
 
-/** A context for lists of a depth, for no flow yet. */
+/** A context for lists of a given depth, not yet filled. */
 export function newActionContext(depth: number): ActionContext {
   return {
     facts: newFacts(),

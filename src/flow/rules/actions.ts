@@ -29,18 +29,18 @@ import { checkSet } from "./set.ts";
 /** Deepest nest of lists (`OVS_COPY_ACTIONS_MAX_DEPTH`). */
 const ACTIONS_DEPTH_MAX = 16;
 
-/** Least bytes that trunc() leaves (`ETH_HLEN`). */
+/** The minimum length that trunc() leaves, in bytes (`ETH_HLEN`). */
 const ETH_HLEN = 14;
 
-/** One for each depth, made once. */
+/** One context per depth, made once. */
 const CONTEXTS: readonly ActionContext[] = Array.from({ length: ACTIONS_DEPTH_MAX + 2 }, (_, i) =>
   newActionContext(i),
 );
 
 /**
- * Whether the kernel takes the actions of `start` to `end`, the payload of OVS_FLOW_ATTR_ACTIONS, for
- * packets of which `facts` holds: `__ovs_nla_copy_actions()` in net/openvswitch/flow_netlink.c.
- * @returns undefined where it does.
+ * Whether the kernel takes the actions of `start` to `end`, the payload of OVS_FLOW_ATTR_ACTIONS,
+ * for packets with these `facts`: `__ovs_nla_copy_actions()` in net/openvswitch/flow_netlink.c.
+ * @returns undefined if it does.
  */
 export function validateActions(
   facts: MatchFacts,
@@ -83,14 +83,14 @@ function checkList(context: ActionContext, start: number, end: number): Refusal 
 
 /** Checks the list of `start` to `end`, inside the action of a context. */
 function checkNested(outer: ActionContext, start: number, end: number): Refusal | undefined {
-  // nla_len() of a nest that is too short to hold anything.
+  // The nest is too short to hold an attribute.
   if (end > start && end - start < NLA_HEADER)
     return refuse("action.bytes", "a list of actions that holds no whole action");
   const inner = CONTEXTS[outer.depth + 1]!;
   inner.facts = outer.facts;
   inner.features = outer.features;
   inner.bytes = outer.bytes;
-  // The kernel asks the flow's own key, not what the list before has made of it.
+  // The kernel looks at the flow's key here, not at the effect of preceding actions.
   inner.ethernet = outer.facts.ethernet;
   inner.etherType = outer.etherType;
   inner.vlanTci = outer.vlanTci;
@@ -98,7 +98,7 @@ function checkNested(outer: ActionContext, start: number, end: number): Refusal 
   return checkList(inner, start, end);
 }
 
-/** Checks the action of a context. @param last whether it is the last one of its list */
+/** Checks the action of a context. @param last whether it is the last of its list */
 function checkAction(context: ActionContext, type: number, last: boolean): Refusal | undefined {
   const { bytes, start, end, features } = context;
   const spec = ACTION_OF_TYPE[type];
@@ -137,7 +137,7 @@ function checkAction(context: ActionContext, type: number, last: boolean): Refus
   }
 }
 
-/** Checks the actions that hold lists in attributes; there is nothing to refuse in others. */
+/** Checks the lists in an action's attributes; other actions have nothing to check here. */
 function checkNestedLists(context: ActionContext, type: number): Refusal | undefined {
   switch (type) {
     case uapi.OVS_ACTION_ATTR_SAMPLE:
@@ -155,7 +155,7 @@ function checkNestedLists(context: ActionContext, type: number): Refusal | undef
   }
 }
 
-/** Checks the list in the attribute of a type. @param name what it is called in text */
+/** Checks the list in the attribute of a type. @param name its name in text */
 function checkNamed(context: ActionContext, type: number, name: string): Refusal | undefined {
   const { bytes, start, end } = context;
   const found = lastAttribute(bytes, start, end, type);

@@ -8,7 +8,7 @@ import { ETH_P_IP, ETH_P_IPV6 } from "../../uapi/packet.ts";
 import type { MissingFeature } from "./missing-feature.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
-/** Bytes of a helper's and of a timeout policy's name, the closing zero counted. */
+/** The maximum bytes of the names of helpers and timeout policies, including the closing zero. */
 const HELPER_MAX = 16;
 const TIMEOUT_MAX = 32;
 
@@ -48,12 +48,12 @@ export function checkCt(context: ActionContext): Refusal | undefined {
   return undefined;
 }
 
-/** Bytes in the attribute at `at`, which is a whole one. */
+/** Payload bytes of the attribute at `at`, which must be complete. */
 function sizeAt({ bytes, end }: ActionContext, at: number): number {
   return attributeLength(bytes, at, end) - NLA_HEADER;
 }
 
-/** One attribute of ct(), at `at`: its length, and whether this kernel has it. */
+/** Checks one attribute of ct(), at `at`: its length, and whether this kernel has it. */
 function checkMember(context: ActionContext, at: number, type: number): Refusal | undefined {
   const { features } = context;
   const size = sizeAt(context, at);
@@ -91,7 +91,7 @@ function refuseMissing(member: string, missing: MissingFeature): Refusal {
   return refuse(RULE, text, missing);
 }
 
-/** A value of `half` bytes, and its mask. */
+/** Checks a value of `half` bytes, and its mask. */
 function checkMasked(
   context: ActionContext,
   at: number,
@@ -104,7 +104,7 @@ function checkMasked(
   return refuse(RULE, `ct: the mask of ${name} cannot be 0`);
 }
 
-/** A name that a zero ends, of at most `max` bytes with it. */
+/** Checks a zero-terminated name of at most `max` bytes including the zero. */
 function checkName(
   context: ActionContext,
   at: number,
@@ -132,7 +132,10 @@ function checkHelper(context: ActionContext, at: number): Refusal | undefined {
   );
 }
 
-/** `parse_nat()`: addresses of the flow's own kind, options only with src or dst, these only once. */
+/**
+ * `parse_nat()`: addresses must be of the flow's kind, options need src or dst, which may occur
+ * once.
+ */
 function checkNat(context: ActionContext, nat: number, commit: boolean): Refusal | undefined {
   const { bytes, facts } = context;
   const ipv6 = facts.etherType === ETH_P_IPV6;

@@ -2,7 +2,7 @@ import { errnoName } from "../../sys/errno.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** A flow that was never sent: `validateFlow` says that the kernel will not take it. */
+/** A flow was not sent, because `validateFlow` says that the kernel would not take it. */
 export class FlowRefusedError extends MillraceError {
   override readonly name: string = "FlowRefusedError";
   /** The rule that it breaks. */
@@ -19,13 +19,13 @@ export class FlowRefusedError extends MillraceError {
 
 /**
  * A flow that the kernel rejected. `code` is the name of its errno, such as `EINVAL`; Open vSwitch
- * says no more than that, so the reason is our own reading of the kernel's source.
+ * says no more, so the reason comes from millrace's knowledge of the kernel's rules.
  */
 export class FlowRejectedError extends MillraceError {
   override readonly name: string = "FlowRejectedError";
-  /** Positive; 0 where the reply was lost and the flow was not found. */
+  /** Positive; 0 if the reply was lost and the flow was not found. */
   readonly errno: number;
-  /** Why, in words: which rule of the kernel. */
+  /** The kernel's rule, in words. */
   readonly reason: string;
   /** The flow. */
   readonly text: string;

@@ -1,20 +1,20 @@
 import { ETH_P_MPLS_MC, ETH_P_MPLS_UC } from "../../uapi/packet.ts";
 
-/** The bit of a VLAN tag that says it is there (`VLAN_CFI_MASK`). */
+/** The bit of a VLAN tag that says the tag is present (`VLAN_CFI_MASK`). */
 export const VLAN_CFI_MASK = 0x1000;
 
 /** Ports are below this (`DP_MAX_PORTS` in net/openvswitch/datapath.h). */
 export const DP_MAX_PORTS = 0xffff;
 
 /**
- * What the actions may rely on: the masked key, as `ovs_nla_copy_actions()` gets it. What is
- * wildcarded is 0 here, whatever the key says. One is made and reused.
+ * What the actions may rely on: the masked key, as passed to `ovs_nla_copy_actions()`. Wildcarded
+ * values are 0 here, whatever the key holds. One object is reused.
  */
 export type MatchFacts = {
-  /** The packet has an Ethernet header (`MAC_PROTO_ETHERNET`). */
+  /** Whether the packet has an Ethernet header (`MAC_PROTO_ETHERNET`). */
   ethernet: boolean;
   etherType: number;
-  /** The outermost tag, 0 where there is none. */
+  /** The outermost tag, 0 if there is none. */
   vlanTci: number;
   ipProto: number;
   ipFrag: number;
@@ -23,7 +23,7 @@ export type MatchFacts = {
   mplsLabels: number;
 };
 
-/** Facts of a packet of which nothing is known. */
+/** The facts of a packet about which nothing is known. */
 export function newFacts(): MatchFacts {
   return {
     ethernet: true,
@@ -41,7 +41,7 @@ export function isMpls(etherType: number): boolean {
   return etherType === ETH_P_MPLS_UC || etherType === ETH_P_MPLS_MC;
 }
 
-/** An Ethernet type for people. */
+/** An Ethernet type as text, for messages. */
 export function etherTypeText(etherType: number): string {
   return `0x${etherType.toString(16).padStart(4, "0")}`;
 }

@@ -17,7 +17,9 @@ import { etherTypeText, isMpls, VLAN_CFI_MASK } from "./facts.ts";
 import { checkPushNsh } from "./nests.ts";
 import { type Refusal, refuse } from "./refusal.ts";
 
-/** The actions that put headers on and take them off, and change what holds for those after them. */
+/**
+ * Checks the actions that push and pop headers, and updates the state for the actions after them.
+ */
 export function checkHeaders(context: ActionContext, type: number): Refusal | undefined {
   const { bytes, start } = context;
   switch (type) {
@@ -60,7 +62,7 @@ export function checkHeaders(context: ActionContext, type: number): Refusal | un
     case uapi.OVS_ACTION_ATTR_POP_NSH:
       return popNsh(context);
     default:
-      // RECIRC, CT_CLEAR and METER: any number will do.
+      // RECIRC, CT_CLEAR and METER accept any number.
       return undefined;
   }
 }
@@ -87,7 +89,7 @@ function pushVlan(context: ActionContext): Refusal | undefined {
   return undefined;
 }
 
-/** A label is pushed only before headers whose order is known. */
+/** Checks the push of a label, which is allowed only before headers whose order is known. */
 function pushMpls(context: ActionContext, etherType: number, name: string): Refusal | undefined {
   if (!isMpls(etherType)) return refuseMplsType(name, etherType);
   if ((context.vlanTci & VLAN_CFI_MASK) !== 0)
@@ -120,7 +122,7 @@ function addMpls(context: ActionContext): Refusal | undefined {
   if ((flags & uapi.OVS_MPLS_L3_TUNNEL_FLAG_MASK) !== 0)
     return pushMpls(context, etherType, "add_mpls");
   if (!isMpls(etherType)) return refuseMplsType("add_mpls", etherType);
-  // Before the whole packet: what was Ethernet is the label's payload now.
+  // Before the whole packet: the Ethernet frame becomes the label's payload.
   context.mplsLabels = context.ethernet ? 1 : context.mplsLabels + 1;
   context.ethernet = false;
   context.etherType = etherType;
@@ -134,7 +136,7 @@ function popMpls(context: ActionContext, etherType: number): Refusal | undefined
     return refuse("action.pop_mpls", "pop_mpls needs eth_type 0x8847 or 0x8848, matched exactly");
   if (etherType === ETH_P_TEB && context.ethernet)
     return refuse("action.pop_mpls", "pop_mpls(eth_type=0x6558) needs a packet without Ethernet");
-  // The kernel's count is unsigned: below 0 it is not 0.
+  // The kernel's counter is unsigned: below 0 it wraps around.
   context.mplsLabels--;
   context.etherType = !isMpls(etherType) || context.mplsLabels === 0 ? 0 : etherType;
   return undefined;

@@ -19,13 +19,16 @@ import { etherTypeText, isMpls, type MatchFacts, VLAN_CFI_MASK } from "./facts.t
 import { ETH_P_802_2, ETH_P_802_3_MIN } from "../../uapi/packet.ts";
 import { atKey, type Refusal, refuse } from "./refusal.ts";
 
-// The headers of a key, and of its mask, as the kernel takes them apart.
+// Takes the headers of a key, and of its mask, apart as the kernel does.
 
 const TAG_BITS: number = slotBit(S.SLOT_ENCAP) | slotBit(S.SLOT_VLAN) | slotBit(S.SLOT_ETHERTYPE);
 
-/** What is left of a key when its tags are taken off, as the kernel sees it. One is made and reused. */
+/** The rest of a key after its tags are taken off, as the kernel sees it. One object is reused. */
 export type Headers = {
-  /** A bit for each slot that the key, or the mask, still has, in two words; a mask of zero is none. */
+  /**
+   * A bit for each slot that the key or the mask still has, in two words; a zero mask does not
+   * count.
+   */
   readonly keys: Int32Array;
   readonly masks: Int32Array;
   /** The level of each slot. */
@@ -38,7 +41,7 @@ export type Headers = {
   ipFragMask: number;
 };
 
-/** The one that {@link takeTags} and {@link readHeaders} fill. */
+/** The object that {@link takeTags} and {@link readHeaders} fill. */
 export const HEADERS: Headers = {
   keys: new Int32Array(SLOT_WORDS),
   masks: new Int32Array(SLOT_WORDS),
@@ -51,22 +54,22 @@ export const HEADERS: Headers = {
   ipFragMask: 0,
 };
 
-/** The attribute is in the key. */
+/** Whether the attribute is in the key. */
 export function hasKey({ keys }: Headers, slot: number): boolean {
   return ((keys[slot >>> 5]! >>> slot) & 1) === 1;
 }
 
-/** The attribute is in the mask, with a bit that is not 0. */
+/** Whether the attribute is in the mask, with a bit set. */
 export function hasMask({ masks }: Headers, slot: number): boolean {
   return ((masks[slot >>> 5]! >>> slot) & 1) === 1;
 }
 
-/** A byte of an attribute's key. */
+/** A byte of an attribute in the key. */
 export function keyByte(record: KeyRecord, headers: Headers, slot: number, offset: number): number {
   return record.bytes[keyOffset(headers.level[slot]!, slot) + offset]!;
 }
 
-/** A byte of an attribute's mask. */
+/** A byte of an attribute in the mask. */
 export function maskByte(
   record: KeyRecord,
   headers: Headers,
@@ -76,7 +79,7 @@ export function maskByte(
   return record.bytes[maskOffset(headers.level[slot]!, slot) + offset]!;
 }
 
-/** Takes the tags off: `parse_vlan_from_nlattrs()`, for the key and then for the mask. */
+/** Takes the tags off, as `parse_vlan_from_nlattrs()` does for the key and then for the mask. */
 export function takeTags(record: KeyRecord, headers: Headers): Refusal | undefined {
   headers.level.fill(0);
   for (let word = 0; word < SLOT_WORDS; word++) {
@@ -105,7 +108,7 @@ export function takeTags(record: KeyRecord, headers: Headers): Refusal | undefin
   return undefined;
 }
 
-/** Adds what is inside a tag. @returns a slot that is there already, or -1 */
+/** Adds the attributes inside a tag. @returns a slot that is already present, or -1 */
 function addLevel(record: KeyRecord, headers: Headers, level: number): number {
   for (let word = 0; word < SLOT_WORDS; word++) {
     const keys = keysOf(record, level, word);
@@ -120,7 +123,9 @@ function addLevel(record: KeyRecord, headers: Headers, level: number): number {
   return -1;
 }
 
-/** `validate_vlan_from_nlattrs()`: an Ethernet packet whose type is that of a tag. */
+/**
+ * Whether a level has a tag (`validate_vlan_from_nlattrs()`): an Ethernet packet with a tag's type.
+ */
 function isTagged(record: KeyRecord, headers: Headers, level: number): boolean {
   if (!hasKey(headers, S.SLOT_ETHERNET) || !hasKey(headers, S.SLOT_ETHERTYPE)) return false;
   return isVlan(be16At(record.bytes, keyOffset(level, S.SLOT_ETHERTYPE)));
@@ -175,7 +180,7 @@ function keysOf(record: KeyRecord, level: number, word: number): number {
   return type === 0 ? keys & ~slotBit(S.SLOT_ETHERTYPE) : keys;
 }
 
-/** The attributes of one word of a level that count in the mask: a zero mask is none. */
+/** The attributes of one word of a level that count in the mask: a zero mask does not. */
 function masksOf(record: KeyRecord, level: number, word: number): number {
   let masks = 0;
   for (let left = record.present[level * SLOT_WORDS + word]!; left !== 0; left &= left - 1) {
@@ -189,13 +194,13 @@ function masksOf(record: KeyRecord, level: number, word: number): number {
   return masks;
 }
 
-/** An empty encap() is no mask either. */
+/** Whether a level has a mask; an empty encap() does not count. */
 function hasMasks(record: KeyRecord, level: number): boolean {
   if (level >= LEVELS) return false;
   return masksOf(record, level, METADATA_WORD) !== 0 || masksOf(record, level, HEADER_WORD) !== 0;
 }
 
-/** The type of the packet inside the tags, and the fields of IP that the other rules look at. */
+/** Reads the type of the packet inside the tags, and the IP fields that other rules use. */
 export function readHeaders(record: KeyRecord, headers: Headers): Refusal | undefined {
   const isTag = hasKey(headers, S.SLOT_VLAN) || hasMask(headers, S.SLOT_VLAN);
   if (isTag || hasKey(headers, S.SLOT_ENCAP)) {
@@ -224,10 +229,15 @@ export function readHeaders(record: KeyRecord, headers: Headers): Refusal | unde
   return undefined;
 }
 
-/** A header with a protocol, or what the kernel keeps in its place; -1: it has no such field. */
+/**
+ * A header with a protocol, or with the value that the kernel stores in its place; -1 for a missing
+ * field.
+ */
 type IpHeader = { readonly slot: number; readonly proto: number; readonly frag: number };
 
-/** IPv4, IPv6 and ARP share the kernel's fields, and the later one wins (`ovs_key_from_nlattrs()`). */
+/**
+ * IPv4, IPv6 and ARP share fields in the kernel, and the last one wins (`ovs_key_from_nlattrs()`).
+ */
 const IP_HEADERS: readonly IpHeader[] = [
   { slot: S.SLOT_IPV4, proto: at("ipv4", "proto"), frag: at("ipv4", "frag") },
   { slot: S.SLOT_IPV6, proto: at("ipv6", "proto"), frag: at("ipv6", "frag") },
@@ -250,7 +260,7 @@ function readIp(record: KeyRecord, headers: Headers, { slot, proto, frag }: IpHe
   }
 }
 
-/** What the actions may rely on. */
+/** Sets the facts on which actions may rely. */
 export function readFacts(record: KeyRecord, headers: Headers, facts: MatchFacts): void {
   facts.ethernet = hasKey(headers, S.SLOT_ETHERNET);
   facts.etherType = headers.etherTypeExact ? headers.etherType : 0;
@@ -264,12 +274,12 @@ export function readFacts(record: KeyRecord, headers: Headers, facts: MatchFacts
   facts.mplsLabels = labels ? record.mplsEntries[headers.level[S.SLOT_MPLS]!]! : 0;
 }
 
-/** The refusal of the key of a slot, or of one of its fields. */
+/** A refusal that points at the key of a slot, or at one of its fields. */
 export function atSlot(refusal: Refusal, slot: number, level: number, field?: string): Refusal {
   return atKey(refusal, KEY_BY_SLOT[slot]?.name ?? "", level, field);
 }
 
-/** The word for a slot, with its parentheses. */
+/** The name of a slot's key, with parentheses. */
 export function keyName(slot: number): string {
   return `${KEY_BY_SLOT[slot]?.name ?? "key"}()`;
 }

@@ -46,17 +46,18 @@ const NSH_M_TYPE1 = 1;
 const NSH_CONTEXT = 8;
 const NSH_CONTEXT_SIZE = 16;
 
-/** Attributes whose mask the kernel takes only where the key's type or protocol asks for them. */
+/** Attributes whose mask the kernel takes only if the key's type or protocol requires them. */
 const GUARDED: readonly KeySpec[] = KEYS.filter(({ guarded }) => guarded);
 
-/** A bit for each slot of a key that not every kernel has, by word. */
+/** A bit for each key that some kernels lack, by word. */
 const NOT_EVERYWHERE: Int32Array = slotWords(
   ({ where, probe, feature }) => where === "userspace" || (probe ?? feature) !== undefined,
 );
 
 /**
- * Whether the kernel takes a key and its mask: `ovs_nla_get_match()` in net/openvswitch/flow_netlink.c.
- * The record is in normal form, as it is sent. `facts` gets what the actions may rely on.
+ * Whether the kernel takes a key and its mask: `ovs_nla_get_match()` in
+ * net/openvswitch/flow_netlink.c. The record is in normal form, as it is sent. `facts` is set to
+ * what the actions may rely on.
  */
 export function validateKey(
   record: KeyRecord,
@@ -74,7 +75,7 @@ export function validateKey(
   );
 }
 
-/** Attributes that no kernel, or not this one, knows. */
+/** Refuses attributes that no kernel, or not this one, knows. */
 function checkKnown(record: KeyRecord, features: KernelFeatures): Refusal | undefined {
   for (let word = 0; word < record.present.length; word++) {
     const level = levelOfWord(word);
@@ -112,7 +113,7 @@ function refuseUnknown(record: KeyRecord, level: number, features: KernelFeature
 
 /** `metadata_from_nlattrs()`. */
 function checkMetadata(record: KeyRecord): Refusal | undefined {
-  // Metadata stands inside encap() too where somebody puts it there: the kernel does not mind.
+  // The kernel also accepts metadata inside encap().
   for (let level = 0; level < LEVELS; level++) {
     if (record.metadata(level) === 0) continue;
     const refusal = checkPort(record, level) ?? checkCtState(record, level);
@@ -139,7 +140,7 @@ function checkCtState(record: KeyRecord, level: number): Refusal | undefined {
   return atSlot(refuse("key.ct_state", text), S.SLOT_CT_STATE, level);
 }
 
-/** Values that the kernel looks at one by one: `ovs_key_from_nlattrs()`. */
+/** Checks single values, as `ovs_key_from_nlattrs()` does. */
 function checkValues(record: KeyRecord, headers: Headers): Refusal | undefined {
   return (
     checkFrag(headers, S.SLOT_IPV4, record, IPV4_FRAG) ??
@@ -198,7 +199,7 @@ function checkNsh(record: KeyRecord, headers: Headers): Refusal | undefined {
   return atSlot(refuse("key.nsh", text), slot, level);
 }
 
-/** `match_validate()`: what must be there, and what may be matched. */
+/** Checks which headers must be present, and which may be matched: `match_validate()`. */
 function checkMatch(record: KeyRecord, headers: Headers, facts: F.MatchFacts): Refusal | undefined {
   const network = networkSlots(headers.etherType);
   const transport = transportOf(headers);
@@ -215,7 +216,7 @@ function checkMatch(record: KeyRecord, headers: Headers, facts: F.MatchFacts): R
   return undefined;
 }
 
-/** The headers of the transport that the protocol asks for. */
+/** The transport headers that the protocol requires. */
 function transportOf(headers: Headers): number {
   const network = lowestSlot(HEADER_WORD, networkSlots(headers.etherType));
   if (network !== S.SLOT_IPV4 && network !== S.SLOT_IPV6) return 0;
@@ -223,13 +224,13 @@ function transportOf(headers: Headers): number {
   return transportSlots(network, headers.ipProto);
 }
 
-/** The headers that the type of ICMPv6 asks for: of neighbour discovery. */
+/** The headers of neighbour discovery that the type of ICMPv6 requires. */
 function slotsInIcmpv6(record: KeyRecord, headers: Headers, transport: number): number {
   if ((transport & slotBit(S.SLOT_ICMPV6)) === 0 || !hasKey(headers, S.SLOT_ICMPV6)) return 0;
   return icmpv6Slots(keyByte(record, headers, S.SLOT_ICMPV6, 0));
 }
 
-/** Whether a mask of a key is taken: what it asks for is matched exactly. */
+/** Whether the kernel takes a mask of a key: the values that it depends on are matched exactly. */
 function mayMatch(key: KeySpec, record: KeyRecord, headers: Headers, required: number): boolean {
   const isRequired = (required & slotBit(key.slot)) !== 0;
   switch (key.asksFor?.key) {
@@ -247,7 +248,7 @@ function isNd(required: number): boolean {
   return (required & slotBit(S.SLOT_ND)) !== 0;
 }
 
-/** The refusal for a header that is missing, at what asks for it. */
+/** The refusal for a missing header; it points at the key that requires it. */
 function refuseMissing(headers: Headers, slot: number): Refusal {
   const rule = "key.missing";
   const level = (asking: number): number => headers.level[asking]!;

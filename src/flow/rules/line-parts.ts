@@ -1,6 +1,6 @@
 import { KEYS } from "../key/table.ts";
 
-/** Where the parts of a line are, from their first character to behind their last. */
+/** The ranges of a line's parts; each end is exclusive. */
 export type LineParts = {
   readonly key: readonly [number, number];
   readonly actions: readonly [number, number];
@@ -11,8 +11,8 @@ const PREFIX = /^\s*(?:[a-z]+\s+)?(?:ufid:[\w-]+[,\s]*)?/;
 const WORD = /[,\s]*(\w+)\(/y;
 
 /**
- * Finds the key and the actions in the text of a flow, a line of the input or of a dump, which was read
- * before: what is wrong with its grammar is not looked for.
+ * Finds the key and the actions in the text of a flow, a line of the input or of a dump. The line
+ * was parsed before, so its grammar is not checked.
  */
 export function partsOfLine(text: string): LineParts {
   const start = PREFIX.exec(text)?.[0].length ?? 0;
@@ -30,7 +30,7 @@ export function partsOfLine(text: string): LineParts {
   return { key: [start, at], actions: [begin, begin + length] };
 }
 
-/** Behind the parenthesis that closes the one before `from`. */
+/** The offset after the parenthesis that closes the one before `from`. */
 function closing(text: string, from: number): number {
   let depth = 1;
   let at = from;

@@ -3,20 +3,20 @@ import { FEATURE, FEATURE_FLAGS } from "../feature.ts";
 import { kernelKeys, type KeySpec } from "../key/table.ts";
 import type { KernelFeatures } from "./features.ts";
 
-/** Something that other kernels have: what it is called, and the first mainline Linux with it. */
+/** A feature that other kernels have: its name, and the first mainline Linux with it. */
 export type MissingFeature = { readonly feature: string; readonly since: string };
 
-/** An action that came with a later kernel. */
+/** The missing feature for an action of later kernels. */
 export function missingAction({ name, since }: ActionSpec): MissingFeature {
   return { feature: `action ${name}`, since };
 }
 
-/** A key that came with a later kernel. */
+/** The missing feature for a key of later kernels. */
 export function missingKey({ name, since }: KeySpec): MissingFeature {
   return { feature: `key ${name}()`, since };
 }
 
-/** What a kernel lacks of all that the flow language can say. */
+/** All features of the flow language that a kernel lacks. */
 export function missingFeatures(features: KernelFeatures): readonly MissingFeature[] {
   const found = [
     ...ACTIONS.filter(({ type }) => type > features.actionMax).map(missingAction),
@@ -26,7 +26,7 @@ export function missingFeatures(features: KernelFeatures): readonly MissingFeatu
   ];
   for (const flag of FEATURE_FLAGS) {
     const { feature, since } = FEATURE[flag];
-    // An action may need an option besides.
+    // A kernel option may lack the same feature that a missing action lacks.
     const isFound = found.some((known) => known.feature === feature);
     if (!features[flag] && !isFound) found.push({ feature, since });
   }

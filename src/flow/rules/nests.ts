@@ -15,7 +15,7 @@ import { NLA_F_NESTED } from "../../uapi/netlink.ts";
 
 /**
  * `validate_userspace()`: the last PID counts, and must not be 0. The kernel parses it liberally:
- * unknown attributes and left-over bytes are no error there.
+ * unknown attributes and left-over bytes are no error.
  */
 export function checkUserspace({ bytes, start, end }: ActionContext): Refusal | undefined {
   let pid = 0;
@@ -35,7 +35,7 @@ export function checkUserspace({ bytes, start, end }: ActionContext): Refusal | 
   return refuse("action.userspace", "userspace(pid=N): the port id must be there, and not be 0");
 }
 
-/** `validate_and_copy_sample()`, the list apart. */
+/** `validate_and_copy_sample()`, without the list. */
 export function checkSample(context: ActionContext): Refusal | undefined {
   const { bytes, start, end } = context;
   const max = uapi.OVS_SAMPLE_ATTR_ACTIONS;
@@ -49,7 +49,7 @@ export function checkSample(context: ActionContext): Refusal | undefined {
   return undefined;
 }
 
-/** `validate_and_copy_dec_ttl()`, the list apart. Unknown attributes are ignored there. */
+/** `validate_and_copy_dec_ttl()`, without the list. It ignores unknown attributes. */
 export function checkDecTtl(context: ActionContext): Refusal | undefined {
   const seen = attributesOf(context, uapi.OVS_DEC_TTL_ATTR_ACTION, true);
   if (seen < 0) return refuse("action.dec_ttl", "dec_ttl: an attribute twice, or left-over bytes");
@@ -57,7 +57,7 @@ export function checkDecTtl(context: ActionContext): Refusal | undefined {
   return refuse("action.dec_ttl", "dec_ttl() needs le_1()");
 }
 
-/** `validate_and_copy_check_pkt_len()`, the lists apart. */
+/** `validate_and_copy_check_pkt_len()`, without the lists. */
 export function checkCheckPktLen({ bytes, start, end }: ActionContext): Refusal | undefined {
   const rule = "action.check_pkt_len";
   let at = start;
@@ -83,13 +83,13 @@ export function checkCheckPktLen({ bytes, start, end }: ActionContext): Refusal 
   return undefined;
 }
 
-/** `validate_psample()`: the one nest that the kernel parses strictly, flag and all. */
+/** `validate_psample()`: the only nest that the kernel parses strictly, including NLA_F_NESTED. */
 export function checkPsample(context: ActionContext): Refusal | undefined {
   const { bytes, start, end, features } = context;
   const rule = "action.psample";
   if (!features.psample)
     return refuse(rule, "this kernel was built without psample", FEATURE.psample);
-  // The type's upper byte stands right before the payload.
+  // The upper byte of the type is right before the payload.
   if ((bytes[start - 1]! & (NLA_F_NESTED >> 8)) === 0)
     return refuse(rule, "psample: the attribute must carry NLA_F_NESTED");
   let group = false;
@@ -146,8 +146,8 @@ export function checkPushNsh({ bytes, start, end }: ActionContext): Refusal | un
 }
 
 /**
- * A bit for each attribute that an action holds; -1 where one is there twice, is none, or (unless
- * `liberal`) is above `max`, and where bytes are left over.
+ * A bit for each attribute that an action holds; -1 if one occurs twice, is malformed or (unless
+ * `liberal`) has a type above `max`, or if bytes are left over.
  */
 function attributesOf({ bytes, start, end }: ActionContext, max: number, liberal: boolean): number {
   let seen = 0;

@@ -2,22 +2,22 @@ import { placesOf } from "../json/leaves.ts";
 import { type LineParts, partsOfLine } from "./line-parts.ts";
 import type { ActionPath, RefusedPart } from "./refusal.ts";
 
-// Finds where in a line stands what breaks a rule.
+// Finds the place in a line that breaks a rule.
 
 const LATIN1 = new TextDecoder("latin1");
 
-/** Where a piece of text is, from its first character to behind its last. */
+/** The range of a piece of text; the end is exclusive. */
 type TextRange = readonly [start: number, end: number];
 
 type KeyPart = Extract<RefusedPart, { part: "key" }>;
 
 /**
- * Where in a line of the input, or of a dump, stands the part of a flow that breaks a rule.
- * @returns the offset of its first byte in `line`; of the key where that does not have the field, of the
- *   action around it where the line goes no deeper; undefined where the line has none of them
+ * Finds the part of a flow that breaks a rule, in a line of the input or of a dump.
+ * @returns the offset of its first byte in `line`; of the key if the key does not have the field,
+ * of the enclosing action if the line goes no deeper; undefined if the line has none of them
  */
 export function placeOf(part: RefusedPart, line: Uint8Array): number | undefined {
-  // A character a byte: offsets are offsets of bytes.
+  // One character per byte, so that offsets are byte offsets.
   const text = LATIN1.decode(line);
   if (/^\s*\{/.test(text)) return placeInJson(part, placesOf(line));
   const parts: LineParts = partsOfLine(text);
@@ -36,12 +36,12 @@ function keyIn(text: string, key: TextRange, { name, level, field }: KeyPart): n
   return wordIn(text, inside, field) ?? at;
 }
 
-/** The first byte of the action that a path leads to, as far as it leads in this text. */
+/** The first byte of the action at a path, followed as far as the text goes. */
 function actionIn(text: string, list: TextRange, path: ActionPath): number | undefined {
   let range: TextRange | undefined = list;
   let at: number | undefined;
   for (const [i, step] of path.entries()) {
-    // What an action holds, and then the list that has a name there.
+    // First the inside of an action, then its list of that name.
     if (typeof path[i - 1] === "number") range = insideOf(text, range);
     if (range === undefined) return at;
     range = typeof step === "number" ? actionsOf(text, range)[step] : insideOf(text, range, step);
@@ -51,7 +51,7 @@ function actionIn(text: string, list: TextRange, path: ActionPath): number | und
   return at;
 }
 
-/** Where the actions of a list are: between commas and blanks outside parentheses. */
+/** The ranges of a list's actions, which are separated by commas and blanks outside parentheses. */
 function actionsOf(text: string, [start, end]: TextRange): TextRange[] {
   const found: TextRange[] = [];
   let depth = 0;
@@ -62,7 +62,7 @@ function actionsOf(text: string, [start, end]: TextRange): TextRange[] {
     if (!parts && from < 0) from = at;
     if (character === "(") depth++;
     if (character === ")") depth--;
-    // In a list in another action a parenthesis alone parts two.
+    // In a nested list, a closing parenthesis alone separates two actions.
     const closed = character === ")" && depth === 0;
     if (from < 0 || !(parts || closed)) continue;
     found.push([from, closed ? at + 1 : at]);
@@ -71,7 +71,7 @@ function actionsOf(text: string, [start, end]: TextRange): TextRange[] {
   return found;
 }
 
-/** Where the word `name(` or `name=` is in a range, outside parentheses. */
+/** The offset of the word `name(` or `name=` in a range, outside parentheses. */
 function wordIn(text: string, [start, end]: TextRange, name: string): number | undefined {
   let depth = 0;
   for (let at = start; at < end; at++) {
@@ -84,7 +84,7 @@ function wordIn(text: string, [start, end]: TextRange, name: string): number | u
   return undefined;
 }
 
-/** What is in the first parentheses of a range, or in those behind `name`. */
+/** The inside of the first parentheses of a range, or of those after `name`. */
 function insideOf(text: string, range: TextRange, name?: string): TextRange | undefined {
   const from = name === undefined ? range[0] : wordIn(text, range, name);
   const open = from === undefined ? -1 : text.indexOf("(", from);
@@ -108,7 +108,7 @@ function actionInJson(places: ReadonlyMap<string, number>, steps: ActionPath): n
   let path = ".actions";
   let at: number | undefined;
   for (const [i, step] of steps.entries()) {
-    // An action is an object with one member, named as it is.
+    // An action is an object whose single member has the action's name.
     if (i > 0 && typeof steps[i - 1] === "number") {
       const inside = [...places.keys()].find((member) => member.startsWith(`${path}.`));
       path =

@@ -2,18 +2,18 @@ import { readable } from "../text/syntax-error.ts";
 import { placeOf } from "./place.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** A line of the input, and where in it a rule is broken. */
+/** A line of the input, and the place in it that breaks a rule. */
 export type QuotedLine = {
-  /** 1-based, in bytes; 1 as well where no place is known. */
+  /** 1-based, in bytes; also 1 if no place is known. */
   readonly column: number;
   readonly text: string;
-  /** Which character of the text is meant; absent where none is known. */
+  /** The index of the character that breaks the rule; absent if unknown. */
   readonly caret?: number;
 };
 
 const CARRIAGE_RETURN = 13;
 
-/** A line as it stands in the input, and where in it stands what breaks a rule. */
+/** Quotes a line of the input, with the place that breaks a rule. */
 export function quote(line: Uint8Array, broken: Refusal | undefined): QuotedLine {
   const end = line.at(-1) === CARRIAGE_RETURN ? line.length - 1 : line.length;
   const text = readable(line, 0, end);

@@ -16,7 +16,10 @@ const RULE = "action.set";
 const MPLS_ENTRY_SIZE = 4;
 const IPV6_LABEL_UNUSED = 0xfff0_0000;
 
-/** `validate_set()`: one key that can be written, and the packet must be known to have it. */
+/**
+ * `validate_set()`: it holds one key, which must be writable, and the packet must be known to have
+ * it.
+ */
 export function checkSet(context: ActionContext, action: number): Refusal | undefined {
   const { bytes, start, end, facts } = context;
   const length = attributeLength(bytes, start, end);
@@ -34,7 +37,7 @@ export function checkSet(context: ActionContext, action: number): Refusal | unde
   if (wanted === -1) return refuse(RULE, `set(${name}): the kernel cannot write it`);
   if (wanted !== -2 && half !== wanted)
     return refuse(RULE, `set(${name}): its length is ${half}, the kernel wants ${wanted}`);
-  // Of a nest the halves are not value and mask.
+  // In a nest, the halves are not value and mask.
   const pairs = masked && wanted !== -2 ? half : 0;
   for (let i = 0; i < pairs; i++) {
     if ((bytes[key + i]! & ~bytes[key + half + i]!) !== 0)
@@ -57,7 +60,10 @@ export function checkSet(context: ActionContext, action: number): Refusal | unde
   return checkLabel(bytes, key, masked);
 }
 
-/** The packet is known to have the header: what it asks for is matched exactly, and not changed since. */
+/**
+ * Checks that the packet is known to have the header: the values that it depends on are matched
+ * exactly, and not changed since.
+ */
 function checkHeader(spec: KeySpec, etherType: number, ipProto: number): Refusal | undefined {
   const { asksFor, slot } = spec;
   const network = networkSlots(etherType);
@@ -79,12 +85,12 @@ function checkLabel(bytes: Uint8Array, key: number, masked: boolean): Refusal | 
   return refuse(RULE, "set(ipv6(label=…)): a label has 20 bits");
 }
 
-/** Bytes of each key that can be written, by type; -1: it cannot be; -2: it varies. */
+/** Bytes of each writable key, by type; -1 for keys that are not writable, -2 if it varies. */
 const LENGTHS: Int32Array = Int32Array.from(SLOT_OF_TYPE, (slot) => {
   const spec = KEY_BY_SLOT[slot];
   if (!spec?.settable) return -1;
   if (spec.form === "tunnel") return -2;
-  // One entry of the stack.
+  // set() writes one entry of the stack.
   return spec.form === "mpls" ? MPLS_ENTRY_SIZE : spec.size;
 });
 
@@ -93,7 +99,7 @@ function nameOf(type: number): string {
   return `${KEY_BY_SLOT[slot]?.name ?? `key${type}`}(…)`;
 }
 
-/** A header of IP, and where it has the fields that cannot be written. */
+/** An IP header, and the offsets of its fields that cannot be written. */
 type FixedFields = { readonly name: string; readonly proto: number; readonly frag: number };
 
 const FIXED: ReadonlyMap<number, FixedFields> = new Map(
@@ -103,7 +109,10 @@ const FIXED: ReadonlyMap<number, FixedFields> = new Map(
   ]),
 );
 
-/** proto and frag cannot be written: with a mask they are out of it, without one they are repeated. */
+/**
+ * Checks proto and frag, which cannot be written: a mask must exclude them; without a mask they
+ * must repeat the key's values.
+ */
 function checkFixed(
   { facts, bytes, start, end }: ActionContext,
   fixed: FixedFields,

@@ -13,27 +13,30 @@ import { type Refusal, refuse } from "./refusal.ts";
 
 const RULE = "tunnel";
 
-/** The attributes of options, of which there is one at most; they say themselves how long they are. */
+/** The attributes that hold options. A tunnel has at most one; their length varies. */
 const OPTIONS: readonly number[] = [
   uapi.OVS_TUNNEL_KEY_ATTR_GENEVE_OPTS,
   uapi.OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS,
   uapi.OVS_TUNNEL_KEY_ATTR_ERSPAN_OPTS,
 ];
 
-/** Types of a tunnel's attributes are below this. */
+/** The size of tables by the type of a tunnel's attribute. */
 const TYPES = 32;
 
-/** Bytes of each attribute of a tunnel (`ovs_tunnel_key_lens`); -1: it varies; -2: none such. */
+/**
+ * Bytes of each attribute of a tunnel (`ovs_tunnel_key_lens`); -1 if it varies, -2 for unknown
+ * types.
+ */
 const LENGTHS: Int32Array = lengths();
 
-/** What `ip_tun_from_nlattr()` looks at, from a record or from netlink. One is made and reused. */
+/** What `ip_tun_from_nlattr()` looks at, from a record or from netlink. One object is reused. */
 type TunnelFacts = {
   ipv4: boolean;
   ipv6: boolean;
   destination: boolean;
   ttl: boolean;
   bridge: boolean;
-  /** Anything that does not go with IPV4_INFO_BRIDGE. */
+  /** Whether the tunnel has a part that excludes IPV4_INFO_BRIDGE. */
   beyondBridge: boolean;
 };
 
@@ -46,7 +49,7 @@ const FACTS: TunnelFacts = {
   beyondBridge: false,
 };
 
-/** The tunnel() of a key, in normal form. */
+/** Checks the tunnel() of a key, in normal form. */
 export function checkTunnel(record: KeyRecord): Refusal | undefined {
   const base = keyOffset(0, SLOT_TUNNEL);
   const bytes = record.bytes;
@@ -73,7 +76,7 @@ export function checkTunnel(record: KeyRecord): Refusal | undefined {
   return checkFacts();
 }
 
-/** Whether one of TUNNEL_FIELDS is sent: what is zero is not. */
+/** Whether one of TUNNEL_FIELDS is sent: zero is not. */
 function isSent(bytes: Uint8Array, base: number, present: number, index: number): boolean {
   const field = T.TUNNEL_FIELDS[index]!;
   if (((present >>> index) & 1) === 0) return false;
@@ -93,7 +96,7 @@ function checkFacts(): Refusal | undefined {
   return undefined;
 }
 
-/** The payload of set(tunnel(…)): `validate_and_copy_set_tun()`. */
+/** Checks the payload of set(tunnel(…)): `validate_and_copy_set_tun()`. */
 export function checkSetTunnel(bytes: Uint8Array, start: number, end: number): Refusal | undefined {
   FACTS.ipv4 = false;
   FACTS.ipv6 = false;
@@ -119,7 +122,7 @@ export function checkSetTunnel(bytes: Uint8Array, start: number, end: number): R
   return checkFacts();
 }
 
-/** Takes one attribute into FACTS. The last of a kind counts. */
+/** Records one attribute in FACTS. The last of a type counts. */
 function note(bytes: Uint8Array, at: number, end: number, type: number): Refusal | undefined {
   const zero = isZero(bytes, at, end - at);
   switch (type) {
@@ -154,7 +157,7 @@ function note(bytes: Uint8Array, at: number, end: number, type: number): Refusal
       if (end - at <= TUNNEL_OPTIONS_MAX) return undefined;
       return refuse(RULE, `set(tunnel(…)): options have at most ${TUNNEL_OPTIONS_MAX} bytes`);
     default:
-      // A flag that is there, or a number that is not 0.
+      // A present flag, or a number other than 0.
       if (LENGTHS[type] === 0) FACTS.beyondBridge = true;
   }
   if (!zero) FACTS.beyondBridge = true;

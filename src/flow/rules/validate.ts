@@ -11,15 +11,15 @@ import type { Refusal } from "./refusal.ts";
 const FACTS = newFacts();
 
 /**
- * Whether a kernel takes a flow, and if not, which rule it breaks, in words. It says what the kernel's
- * own code says (net/openvswitch/flow_netlink.c, conntrack.c), read again here, because the kernel
- * answers EINVAL and no more.
+ * Whether a kernel takes a flow, and if not, which rule it breaks, in words. It repeats the checks
+ * of the kernel (net/openvswitch/flow_netlink.c, conntrack.c), because the kernel answers only
+ * EINVAL.
  *
- * What only the running kernel can know is not judged: whether a datapath, a meter, a port or a
- * timeout policy is there, and conntrack helpers unless {@link KernelFeatures.ctHelpers} names them.
+ * It does not judge what only the running kernel can know: whether a datapath, a meter, a port or a
+ * timeout policy exists, and conntrack helpers unless {@link KernelFeatures.ctHelpers} names them.
  *
  * @param record the key, in normal form, as it is sent
- * @returns undefined for a flow that the kernel takes; nothing is allocated then
+ * @returns undefined for a flow that the kernel takes, without allocating
  */
 export function validateFlow(
   record: KeyRecord,
@@ -32,8 +32,8 @@ export function validateFlow(
 const RECORD = new KeyRecord();
 
 /**
- * The rule of the kernel that a request breaks, read from its bytes; undefined where none is known.
- * @param features of the kernel that it is for; a kernel that can do everything where nobody asked
+ * The kernel's rule that a request breaks, determined from its bytes; undefined if none is known.
+ * @param features the features of the kernel; all features by default
  */
 export function brokenRule(sent: FlowParts, features?: KernelFeatures): Refusal | undefined {
   if (sent.key.start < 0 || !readMatch(sent, RECORD)) return undefined;
