@@ -112,7 +112,7 @@ export function writeRead(
 }
 
 /** The UFID that a flow has; none where its key names it. */
-export function keptUfid({ bytes, ufid }: FlowParts): Uint8Array | "none" {
+function keptUfid({ bytes, ufid }: FlowParts): Uint8Array | "none" {
   return ufid.start < 0 ? "none" : bytes.subarray(ufid.start, ufid.end);
 }
 

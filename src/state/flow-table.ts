@@ -2,17 +2,15 @@ import { normalize } from "../flow/key/normal-form.ts";
 import { KeyRecord } from "../flow/key/record.ts";
 import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
 import { decodeFlow, type FlowParts, newFlowParts, readMatch } from "../flow/parts.ts";
-import { keptUfid, writeRead } from "../flow/write.ts";
+import { writeRead } from "../flow/write.ts";
 import { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { assert } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
+import { OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.ts";
 
 /** Flows lie in pieces of memory, one behind the other; each is twice as large as the one before, up to the last size. */
 const FIRST_PIECE_BYTES = 256 << 10;
 const PIECE_BYTES_MAX = 4 << 20;
-
-/** The longest flow: key, mask and actions of 64 KiB each. */
-const FLOW_BYTES_MAX = 200 << 10;
 
 /** Flows that the table has room for at first. */
 const FIRST_FLOWS = 1024;
@@ -38,8 +36,8 @@ export class FlowTable {
   readonly #hasStatistics: boolean;
   readonly #record = new KeyRecord();
   readonly #pieces: PinnedMemory[] = [];
-  #piece: PinnedMemory;
-  #position = 0;
+  /** Writes into the last piece. */
+  #writer: AttributeWriter;
   /** Of each flow: the hash of its match, its piece, and where its attributes begin and end in that. */
   #hashes = new Int32Array(FIRST_FLOWS * HASH_WORDS);
   #places = new Int32Array(FIRST_FLOWS * 3);
@@ -51,7 +49,7 @@ export class FlowTable {
   constructor({ statistics = false }: FlowTableOptions = {}) {
     this.#hasStatistics = statistics;
     this.#counters = new Float64Array(statistics ? FIRST_FLOWS * COUNTERS : 0);
-    this.#piece = this.#addPiece(FIRST_PIECE_BYTES);
+    this.#writer = this.#addPiece(FIRST_PIECE_BYTES);
   }
 
   /** How many flows there are. */
@@ -124,6 +122,19 @@ export class FlowTable {
     return into;
   }
 
+  /** Whether the UFID of a flow is the hash of its match, for nobody: the hash that the table has anyway. */
+  isNobodys(index: number, { bytes, ufid }: FlowParts): boolean {
+    if (ufid.end - ufid.start !== UFID_SIZE) return false;
+    const at = index * HASH_WORDS;
+    for (let i = 0; i < UFID_SIZE; i++) {
+      // A UFID lies in memory as the hash does.
+      if (bytes[ufid.start + i] !== ((this.#hashes[at + (i >> 2)]! >>> ((i & 3) * 8)) & 0xff)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** Every flow, by number; the view is the same object each time. */
   *flows(): Generator<FlowParts, void> {
     const view = newFlowParts();
@@ -175,23 +186,17 @@ export class FlowTable {
   }
 
   #write(flow: FlowParts, index: number): void {
-    const writer = (WRITER ??= new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX)));
-    writer.reset(0, FLOW_BYTES_MAX);
-    writeRead(writer, flow, this.#record, {
-      ufid: keptUfid(flow),
-      withActions: true,
-      keepKey: true,
-    });
-    assert(!writer.failed, "a flow of a kernel is not longer than a netlink message");
-    const bytes = writer.position;
-    if (this.#position + bytes > this.#piece.size) {
-      this.#piece = this.#addPiece(Math.min(this.#piece.size * 2, PIECE_BYTES_MAX));
+    let start = this.#writer.position;
+    if (!this.#writeInto(this.#writer, flow)) {
+      const { size } = this.#writer.memory;
+      this.#writer = this.#addPiece(Math.min(size * 2, PIECE_BYTES_MAX));
+      start = 0;
+      const fits = this.#writeInto(this.#writer, flow);
+      assert(fits, "a flow of a kernel is not longer than a netlink message");
     }
-    this.#piece.u8.set(writer.memory.u8.subarray(0, bytes), this.#position);
     this.#places[index * 3] = this.#pieces.length - 1;
-    this.#places[index * 3 + 1] = this.#position;
-    this.#places[index * 3 + 2] = this.#position + bytes;
-    this.#position += bytes;
+    this.#places[index * 3 + 1] = start;
+    this.#places[index * 3 + 2] = this.#writer.position;
     if (!this.#hasStatistics) return;
     const at = index * COUNTERS;
     this.#counters[at] = flow.packets;
@@ -200,15 +205,27 @@ export class FlowTable {
     this.#counters[at + 3] = flow.tcpFlags;
   }
 
-  #addPiece(size: number): PinnedMemory {
+  /** Appends the flow whose match was read. @returns false where there is no room: nothing was written */
+  #writeInto(writer: AttributeWriter, flow: FlowParts): boolean {
+    const { bytes, ufid } = flow;
+    const { position } = writer;
+    // Its own bytes, and no view of them: that is an object a flow.
+    if (ufid.start >= 0) writer.bytes(OVS_FLOW_ATTR_UFID, bytes, ufid.start, ufid.end);
+    writeRead(writer, flow, this.#record, {
+      ufid: "none",
+      withActions: true,
+      keepKey: ufid.start < 0,
+    });
+    const fits = !writer.failed;
+    if (!fits) writer.rollback(position);
+    return fits;
+  }
+
+  #addPiece(size: number): AttributeWriter {
     const piece = new PinnedMemory(size);
     this.#pieces.push(piece);
-    this.#position = 0;
-    return piece;
+    return new AttributeWriter(piece);
   }
 }
 
 const HASH = new Int32Array(HASH_WORDS);
-
-/** Where a flow is written before its piece is chosen. */
-let WRITER: AttributeWriter | undefined;

@@ -1,4 +1,4 @@
-import { type UfidSeed, ufidSeed } from "../flow/key/ufid.ts";
+import { NO_OWNER, type UfidSeed, ufidSeed } from "../flow/key/ufid.ts";
 import { type FlowParts, isOwned, newFlowParts } from "../flow/parts.ts";
 import { doTheSame } from "./diff.ts";
 import type { FlowTable } from "./flow-table.ts";
@@ -143,7 +143,10 @@ class Owners {
   }
 
   has(held: FlowTable, index: number, flow: FlowParts): boolean {
-    if (this.#all || isOwned(flow, this.#seed)) return true;
+    if (this.#all) return true;
+    const isOwners =
+      this.#seed === NO_OWNER ? held.isNobodys(index, flow) : isOwned(flow, this.#seed);
+    if (isOwners) return true;
     return this.#previous !== undefined && this.#previous.numberOf(held, index) >= 0;
   }
 }
