@@ -35,10 +35,7 @@ export function printResults(
       ...found.map(row),
     ]);
   }
-  for (const { name, lost, missed } of figures.all) {
-    if (lost !== undefined) writeOut(`\n${name}: ${count(lost)} lost`);
-    if (missed !== undefined) writeOut(`\n${name}: ${count(missed)} packets found no flow`);
-  }
+  printPackets(figures);
   const memory = memoryRows(figures);
   if (memory.length > 0) {
     writeOut("\nmemory, and pauses of the garbage collector\n");
@@ -57,6 +54,14 @@ export function printResults(
   writeOut("\n");
   for (const { name, why } of figures.failures) writeOut(`does not count: ${name}: ${why}\n`);
   for (const line of environment.skipped) writeOut(`left out: ${line}\n`);
+}
+
+function printPackets({ all }: Figures): void {
+  const lines = all.flatMap(({ name, lost, missed }) => [
+    ...(lost === undefined ? [] : [`${name}: ${count(lost)} lost\n`]),
+    ...(missed === undefined ? [] : [`${name}: ${count(missed)} packets found no flow\n`]),
+  ]);
+  if (lines.length > 0) writeOut(`\n${lines.join("")}`);
 }
 
 /** Whether a figure is only there to be subtracted. */

@@ -2,6 +2,7 @@ import { overlaps } from "./key/overlap.ts";
 import { KeyRecord } from "./key/record.ts";
 import { type MaskClass, MaskClasses, mayRefuse } from "./mask-class.ts";
 import { type FlowParts, readMatch } from "./parts.ts";
+import { MaskReader } from "./shape/mask-reader.ts";
 
 /** Flows of one mask that wait for others. They never overlap each other. */
 type Waiting<Flow> = {
@@ -24,7 +25,7 @@ export class LoadOrder<Flow extends FlowParts> {
   /** Of the classes that were looked at, those that might have to come first. */
   readonly #earlier = new Map<MaskClass, readonly MaskClass[]>();
   readonly #waiting = new Map<MaskClass, Waiting<Flow>>();
-  readonly #record = new KeyRecord();
+  readonly #reader = new MaskReader(this.#classes);
   #version = 0;
 
   /** @param keep a copy of a flow that has to wait */
@@ -34,7 +35,7 @@ export class LoadOrder<Flow extends FlowParts> {
 
   /** Shows a flow, for its mask and for what flows of that have in common. */
   learn(flow: FlowParts): void {
-    if (readMatch(flow, this.#record)) this.#classes.add(this.#record);
+    this.#reader.add(flow);
   }
 
   /**
@@ -42,13 +43,12 @@ export class LoadOrder<Flow extends FlowParts> {
    * @returns whether it may be loaded now; otherwise it comes from {@link rest}
    */
   admit(flow: Flow): boolean {
-    const record = this.#record;
+    const own = this.#reader.add(flow);
     // What cannot be read cannot be compared: whoever gets it will say so.
-    if (!readMatch(flow, record)) return true;
-    const own = this.#classes.add(record);
+    if (own === undefined) return true;
     let waiting: Waiting<Flow> | undefined;
     for (const earlier of this.#earlierThan(own)) {
-      if (!mayRefuse(own, earlier, record.ints)) continue;
+      if (!mayRefuse(own, earlier, this.#classes.values)) continue;
       waiting ??= this.#waitingOf(own);
       waiting.before.add(earlier);
     }

@@ -42,12 +42,18 @@ export class MaskClass {
     return true;
   }
 
-  /** Takes a flow of this mask. @returns whether that changes which bits all have, or any */
-  add(ints: Int32Array): boolean {
-    const { words, masks, all, any } = this;
+  /** Reads the masked key of a flow of this mask from its record, a value for each of {@link words}. */
+  read(ints: Int32Array, into: Int32Array): void {
+    const { words, masks } = this;
+    for (let i = 0; i < words.length; i++) into[i] = ints[words[i]!]! & masks[i]!;
+  }
+
+  /** Takes a flow of this mask by its masked key. @returns whether that changes which bits all have, or any */
+  add(values: Int32Array): boolean {
+    const { all, any } = this;
     let changed = 0;
-    for (let i = 0; i < words.length; i++) {
-      const value = ints[words[i]!]! & masks[i]!;
+    for (let i = 0; i < all.length; i++) {
+      const value = values[i]!;
       changed |= (all[i]! & ~value) | (value & ~any[i]!);
       all[i] = all[i]! & value;
       any[i] = any[i]! | value;
@@ -72,6 +78,8 @@ const WORDS_MAX = 1024;
 /** Finds flows' masks among those that came before. */
 export class MaskClasses {
   readonly all: MaskClass[] = [];
+  /** The masked key of the flow that came last, a value for each word of its mask. */
+  readonly values: Int32Array = new Int32Array(WORDS_MAX);
   /** Goes up where a class is made, or what its flows have in common changes. */
   version = 0;
   readonly #byHash = new Map<number, MaskClass[]>();
@@ -94,9 +102,15 @@ export class MaskClasses {
   add(match: KeyRecord, anyPort = false): MaskClass {
     this.#read(match, anyPort);
     const found = this.#find();
-    if (found.add(match.ints)) this.version++;
+    found.read(match.ints, this.values);
+    this.addTo(found);
     this.#last = found;
     return found;
+  }
+
+  /** Takes another flow of a class, whose masked key was put into {@link values}. */
+  addTo(own: MaskClass): void {
+    if (own.add(this.values)) this.version++;
   }
 
   #read(match: KeyRecord, anyPort: boolean): void {
@@ -162,9 +176,9 @@ export function areApart(a: MaskClass, b: MaskClass): boolean {
 /**
  * Whether a kernel might refuse a flow of `later` while a flow of `own` is there: not so where that one wants something
  * else than zero of what the mask of `later` leaves out (`ovs_flow_tbl_lookup` in `ovs_flow_cmd_new`).
- * @param ints the flow's key record; absent where all flows of `own` are asked for
+ * @param values the flow's masked key, a value for each word of its mask; absent where all flows of `own` are asked for
  */
-export function mayRefuse(own: MaskClass, later: MaskClass, ints?: Int32Array): boolean {
+export function mayRefuse(own: MaskClass, later: MaskClass, values?: Int32Array): boolean {
   if (own.hasEthernet !== later.hasEthernet) return false;
   for (let i = 0, j = 0; i < own.words.length; i++) {
     const word = own.words[i]!;
@@ -172,8 +186,8 @@ export function mayRefuse(own: MaskClass, later: MaskClass, ints?: Int32Array): 
     const isThere = later.words[j] === word;
     const mask = own.masks[i]!;
     const free = isThere ? mask & later.masks[j]! : 0;
-    const all = ints === undefined ? own.all[i]! : ints[word]! & mask;
-    const any = ints === undefined ? own.any[i]! : all;
+    const all = values === undefined ? own.all[i]! : values[i]!;
+    const any = values === undefined ? own.any[i]! : all;
     if ((all & mask & ~free) !== 0) return false;
     if (isThere && (((all & ~later.any[j]!) | (later.all[j]! & ~any)) & free) !== 0) return false;
   }

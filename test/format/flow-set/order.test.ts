@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import * as fc from "fast-check";
 import { FlowSetCompiler } from "../../../src/format/flow-set/compile.ts";
 import { FlowSetFeed } from "../../../src/format/flow-set/feed.ts";
@@ -8,7 +8,10 @@ import { sampleLine } from "../../../src/format/sample.ts";
 import { bytesSource } from "../../../src/format/source.ts";
 import { TextFeed } from "../../../src/format/text-feed.ts";
 import { PROPERTY } from "../../flow/harness.ts";
+import { limit } from "../../runner/limit.ts";
 import { collect, PORTS, utf8 } from "../collect.ts";
+
+setDefaultTimeout(limit(30));
 
 /** What is matched of a packet, field by field; zero where the mask is. */
 type Match = { readonly key: readonly number[]; readonly mask: readonly number[] };
