@@ -186,7 +186,7 @@ export class PacketFamily implements Family {
     const plain = written((writer) => {
       writer.u32(A.OVS_KEY_ATTR_RECIRC_ID, packet.recircId);
       if (packet.inPort !== undefined) writer.u32(A.OVS_KEY_ATTR_IN_PORT, packet.inPort);
-      putHeaders(writer, packet.frame);
+      putHeaders(writer, packet.frame, true);
     });
     const key = dumpExactKey(plain, this.#kernel.features);
     const { frame, truncate } = packet;

@@ -23,8 +23,10 @@ export const FRAME_LEAST = 14;
 class Frame {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  readonly isTold: boolean;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, isTold: boolean) {
+    this.isTold = isTold;
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
@@ -48,9 +50,16 @@ class Frame {
   }
 }
 
-/** Writes the attributes of the headers of a frame, from its Ethernet addresses on. @returns TCP's flags */
-export function putHeaders(writer: AttributeWriter, bytes: Uint8Array): number {
-  const frame = new Frame(bytes);
+/** What lies where the kernel writes nothing. */
+const LEFT_OVER = 0xa5;
+
+/**
+ * Writes the attributes of the headers of a frame, from its Ethernet addresses on.
+ * @param isTold as an upcall tells them: with what lay in memory where the frame has no neighbour's address
+ * @returns TCP's flags
+ */
+export function putHeaders(writer: AttributeWriter, bytes: Uint8Array, isTold = false): number {
+  const frame = new Frame(bytes, isTold);
   writer.bytes(A.OVS_KEY_ATTR_ETHERNET, new Uint8Array([...frame.part(6, 6), ...frame.part(0, 6)]));
   return putTagged(writer, frame, ADDRESSES, TAGS_MAX);
 }
@@ -155,6 +164,7 @@ function putIcmpv6(writer: AttributeWriter, frame: Frame, at: number): void {
   const type = complete ? frame.u8(at) : 0;
   if (type !== P.NDISC_NEIGHBOUR_SOLICITATION && type !== P.NDISC_NEIGHBOUR_ADVERTISEMENT) return;
   const nd = new Uint8Array(28);
+  if (frame.isTold && frame.u8(at + 1) !== 0) nd.fill(LEFT_OVER);
   if (frame.u8(at + 1) === 0 && frame.has(at, ND_OPTIONS)) {
     nd.set(frame.part(at + ND_TARGET, 16));
     for (let option = at + ND_OPTIONS; frame.has(option, 8);) {

@@ -3,6 +3,7 @@ import type { Operation } from "./operation.ts";
 import { BATCH, DUMP, FLUSH, ONE, RENUMBER, UPCALLS } from "./small-operations.ts";
 import { SYNC } from "./sync-operation.ts";
 import { THREADS } from "./thread-operation.ts";
+import { WHERE } from "./where-operation.ts";
 
 /** All that a simulation does. */
 export const OPERATIONS: readonly Operation[] = [
@@ -13,6 +14,7 @@ export const OPERATIONS: readonly Operation[] = [
   UPCALLS,
   RENUMBER,
   SYNC,
+  WHERE,
   THREADS,
   FLUSH,
 ];

@@ -1,4 +1,5 @@
 import { Datapath } from "../../src/datapath.ts";
+import { ENOENT } from "../../src/sys/errno.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
 import type { DatapathState } from "../../src/testing/datapath-state.ts";
 import { readExactKey } from "../../src/testing/flow-match.ts";
@@ -27,6 +28,8 @@ export class World {
   history: History;
   /** Of all that the kernel was asked, but for numbers of messages. */
   digest = 0;
+  /** Requests to numbers that were a family's before the module was loaded anew, since {@link begin}. */
+  staleRequests = 0;
   /** What `performance.now` says. */
   clock = 1000;
   #until = 0;
@@ -46,6 +49,7 @@ export class World {
         this.digest ^ (type + flags * 65_536),
       );
       this.#goOn();
+      if (errno === ENOENT && this.kernel.families.byId(type) === undefined) this.staleRequests++;
       if (request.type === this.kernel.families.idOf(OVS_FLOW_FAMILY)) {
         this.history.onFlowRequest(request, errno);
       }
@@ -107,6 +111,7 @@ export class World {
 
   /** A new history from now on. */
   begin(): History {
+    this.staleRequests = 0;
     this.history = new History(this.state?.table);
     return this.history;
   }
