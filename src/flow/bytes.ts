@@ -1,8 +1,8 @@
-/** The largest numbers of 16 and of 32 bits. */
+/** The largest 16-bit and 32-bit numbers. */
 export const U16_MAX = 0xffff;
 export const U32_MAX = 0xffff_ffff;
 
-/** What a number of 64 bits is parted by: a product of it is exact, and no shift. */
+/** Splits a 64-bit number into halves: multiplying by it is exact, unlike a shift. */
 export const TWO_32 = 0x1_0000_0000;
 
 /** 16 bits in host order. */
@@ -25,19 +25,19 @@ export function be32At(bytes: Uint8Array, at: number): number {
   return ((be16At(bytes, at) << 16) | be16At(bytes, at + 2)) >>> 0;
 }
 
-/** `size` bytes at `at` are all zero. */
+/** Whether the `size` bytes at `at` are all zero. */
 export function isZero(bytes: Uint8Array, at: number, size: number): boolean {
   for (let i = 0; i < size; i++) if (bytes[at + i] !== 0) return false;
   return true;
 }
 
-/** Every bit of `size` bytes at `at` is set. */
+/** Whether every bit of the `size` bytes at `at` is set. */
 export function areOnes(bytes: Uint8Array, at: number, size: number): boolean {
   for (let i = 0; i < size; i++) if (bytes[at + i] !== 0xff) return false;
   return true;
 }
 
-/** Copies few bytes: a loop is faster than a view and its `set`. */
+/** Copies a few bytes: a loop is faster than a view and its `set`. */
 export function copyBytes(
   from: Uint8Array,
   at: number,

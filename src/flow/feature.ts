@@ -1,4 +1,7 @@
-/** What a kernel may be built without, or be too old for, beside whole keys and actions. */
+/**
+ * Features that a kernel may lack because of its configuration or age, besides whole keys and
+ * actions.
+ */
 export const FEATURE_FLAGS = [
   "ct",
   "ctZones",
@@ -15,13 +18,13 @@ export type FeatureFlag = (typeof FEATURE_FLAGS)[number];
 /** One row of FEATURE. */
 type Feature = {
   readonly feature: string;
-  /** The first Linux with it, and the option that it must be built with. */
+  /** The first Linux with it, and the build option that it requires. */
   readonly since: string;
-  /** Actions that every kernel takes that has it, for an IPv4 packet. */
+  /** Actions that every kernel with the feature accepts, for an IPv4 packet. */
   readonly probe: string;
 };
 
-/** What each flag stands for. */
+/** The feature behind each flag. */
 export const FEATURE: Readonly<Record<FeatureFlag, Feature>> = {
   ct: built("connection tracking", "4.3", "NF_CONNTRACK", "ct"),
   ctZones: built("conntrack zones", "4.3", "NF_CONNTRACK_ZONES", "ct(zone=1)"),
@@ -35,7 +38,8 @@ export const FEATURE: Readonly<Record<FeatureFlag, Feature>> = {
   ),
   nat: built("NAT", "4.6", "NF_NAT", "ct(nat)"),
   hashSymL4: { feature: "hash(sym_l4())", since: "6.6", probe: "hash(sym_l4(0))" },
-  // A kernel without the module refuses the action: whether it knows it, nobody can tell.
+  // A kernel without the module refuses the action, so an old kernel and a missing module look the
+  // same.
   psample: built("action psample", "6.11", "PSAMPLE", "psample(group=1)"),
 };
 
@@ -43,7 +47,7 @@ function built(feature: string, since: string, option: string, probe: string): F
   return { feature, since: `${since} with ${option}`, probe };
 }
 
-/** An answer for each feature. */
+/** Asks `has` for each feature. */
 export function askEach(has: (flag: FeatureFlag) => boolean): Record<FeatureFlag, boolean> {
   return {
     ct: has("ct"),

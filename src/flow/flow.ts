@@ -22,32 +22,32 @@ import { TextSink } from "./text/sink.ts";
 import { notOneFlow } from "./text/syntax-error.ts";
 import { printUfid, ufidOf } from "./text/ufid.ts";
 
-/** Where flows are parsed, one after the other; a flow has its bytes copied. */
+/** The buffer for parsing, reused: each flow copies its bytes. */
 let parseWriter: AttributeWriter | undefined;
 
 /** How {@link Flow.parse} reads. */
 export type FlowParseOptions = {
-  /** What names of ports stand for. */
+  /** The ports that names refer to. */
   readonly ports?: PortNames;
-  /** Whose flow it is: it goes into its UFID. Nobody's by default. */
+  /** The flow's owner, who is part of its UFID; none by default. */
   readonly owner?: string;
 };
 
 /** How {@link Flow.toString} prints. */
 export type FlowTextOptions = {
-  /** Wildcarded fields and the UFID too, as `ovs-dpctl dump-flows -m`. */
+  /** Also prints wildcarded fields and the UFID, as `ovs-dpctl dump-flows -m` does. */
   readonly verbose?: boolean;
   /** Packets, bytes and last use. */
   readonly statistics?: boolean;
   /** Port names instead of numbers. */
   readonly ports?: PortNames;
-  /** Milliseconds on CLOCK_MONOTONIC, for `used:`; left out: now. */
+  /** Milliseconds on CLOCK_MONOTONIC, for `used:`; now by default. */
   readonly nowMs?: number;
 };
 
 /**
- * One flow: a value that owns its bytes, from text or from the kernel. Made one by one, for programs that
- * look at flows; a load of many does not make any.
+ * One flow: a value that owns its bytes, from text or from the kernel. For programs that look at
+ * single flows; a load makes none.
  */
 export class Flow {
   /** Packets and bytes that it has handled, and when the last one came, as `monotonicMs` counts (0: never). */
@@ -67,8 +67,8 @@ export class Flow {
   }
 
   /**
-   * Reads a flow as a line of ovs-dpctl's add-flows or dump-flows, without a verb; without a `ufid:` it
-   * gets the hash of its key and mask.
+   * Reads a flow as a line of ovs-dpctl's add-flows or dump-flows, without a verb. If it has no
+   * `ufid:`, its UFID is the hash of its key and mask.
    * @throws FlowSyntaxError
    */
   static parse(text: string, options: FlowParseOptions = {}): Flow {
@@ -92,38 +92,38 @@ export class Flow {
     return new Flow(parts);
   }
 
-  /** A flow from what a dump shows of it; copies its bytes. */
+  /** A flow from the parts that a dump gives; copies its bytes. */
   static fromParts(parts: FlowParts): Flow {
     return new Flow(copyFlow(parts));
   }
 
-  /** The UFID: a UUID, or `0x…` where it has fewer bytes; undefined for a flow that its key identifies. */
+  /** The UFID: a UUID, or `0x…` if it is shorter; undefined for a flow identified by its key. */
   get ufid(): string | undefined {
     return ufidOf(this.#parts);
   }
 
-  /** Whether its UFID is the hash of what it matches, for an owner: nobody by default. */
+  /** Whether its UFID is the hash of its match for an owner; no owner by default. */
   isOwnedBy(owner = ""): boolean {
     return isOwned(this.#parts, ufidSeed(owner));
   }
 
-  /** What names it: its UFID, or its key where it has none. */
+  /** Its identity: the UFID, or the key if it has none. */
   get identity(): FlowIdentity {
     return identityOf(this.#parts);
   }
 
-  /** Where its attributes' payloads are. The bytes are the flow's: do not write into them. */
+  /** The ranges of its attributes' payloads. The flow owns the bytes: do not write to them. */
   get parts(): FlowParts {
     return this.#parts;
   }
 
-  /** The flow as `dump --json` has it: its key and actions, with its counters where it has any. */
+  /** The flow as `dump --json` has it: its key and actions, and its counters if it has any. */
   toJSON(): FlowJson {
     const { printedLineToJson }: typeof import("./json.ts") = require("./json.ts");
     return printedLineToJson(this.toString({ statistics: this.packets > 0 }));
   }
 
-  /** The flow as a line that {@link parse} and `ovs-dpctl add-flows` read; a UFID that was given stays. */
+  /** The flow as a line that {@link parse} and `ovs-dpctl add-flows` read; keeps a given UFID. */
   toString(options: FlowTextOptions = {}): string {
     const out = new TextSink(512);
     const { bytes, ufid } = this.#parts;
@@ -141,7 +141,7 @@ export class Flow {
   }
 }
 
-// What `console.log` shows of one.
+// What `console.log` shows.
 Object.defineProperty(Flow.prototype, Symbol.for("nodejs.util.inspect.custom"), {
   value(this: Flow): string {
     return `Flow ${this.toString({ statistics: this.packets > 0 })}`;

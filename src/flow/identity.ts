@@ -9,20 +9,20 @@ import { Cursor } from "./text/cursor.ts";
 import { notOneFlow } from "./text/syntax-error.ts";
 import { parseUfid, takeUfidWord } from "./text/ufid.ts";
 
-/** What the names in a flow's text mean, and whose flow it is. */
+/** The ports that names in a flow's text refer to, and the flow's owner. */
 type NameOptions = { readonly ports?: PortNames; readonly owner?: string };
 
-/** A key of the greatest length. */
+/** Enough for the longest key. */
 const KEY_BYTES_MAX = 80 << 10;
 
 /**
- * What may name the flow in `text` (`ufid:UFID`, a key, or a whole line): its UFID, then its key, since
- * the kernel finds a flow only by that with which it was put.
+ * The possible identities of the flow in `text` (`ufid:UFID`, a key, or a whole line): its UFID,
+ * then its key. The kernel finds a flow only by the identity with which it was put.
  * @throws FlowSyntaxError
  */
 export function identitiesOf(text: string, options: NameOptions = {}): readonly FlowIdentity[] {
   const line = new TextEncoder().encode(text.trim());
-  // A delete without a name would be a flush.
+  // A delete without an identity would be a flush.
   if (line.length === 0 || text.trimStart().startsWith("#"))
     throw notOneFlow(text, "a flow: ufid:UUID, or its key");
   const cursor = new Cursor().reset(line, 0, line.length, 1);
@@ -34,7 +34,7 @@ export function identitiesOf(text: string, options: NameOptions = {}): readonly 
   return [{ ufid: payload(line, true, options) }, { key: payload(line, false, options) }];
 }
 
-// A delete carries nothing but what names its flow.
+// The attributes of a delete, which carries only the flow's identity.
 function payload(line: Uint8Array, ufid: boolean, options: NameOptions): Uint8Array {
   const writer = new AttributeWriter(new PinnedMemory(KEY_BYTES_MAX));
   const encoder = new FlowLineEncoder({ ...options, ufid, mode: "delete" });

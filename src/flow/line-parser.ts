@@ -15,17 +15,17 @@ import { WordTable } from "./text/words.ts";
 import { COLON, COMMA, HASH } from "./text/ascii.ts";
 import { type SentUfid, writeMatch } from "./write.ts";
 
-/** What is done with a flow: what its line says, else what the whole load does. */
+/** What to do with a flow: the verb of its line, or else of the load. */
 export type LineVerb = "put" | "add" | "modify" | "delete";
 
 /** How lines become requests. */
 export type LineParserOptions = {
-  /** A flow whose line has no `ufid:` gets the hash of its key and mask. */
+  /** Whether a flow whose line has no `ufid:` gets the hash of its key and mask. */
   readonly ufid: boolean;
-  /** The verb of a line that names none; `put` by default. */
+  /** The verb of a line without one; `put` by default. */
   readonly mode?: LineVerb;
   readonly ports?: PortNames;
-  /** Whose flows they are: it goes into their UFIDs. Nobody's by default. */
+  /** The flows' owner, who is part of their UFIDs; none by default. */
   readonly owner?: string;
 };
 
@@ -47,32 +47,35 @@ const DUMP_EXTRA: Uint8Array = new TextEncoder().encode(", dp-extra-info:");
 
 const EXPECTED_STATISTICS = "actions:, or a flow's statistics";
 
-/** What the dump of a datapath in user space says before each of its threads' flows. */
+/** The line before each thread's flows in the dump of a userspace datapath. */
 const DUMP_HEADER: Uint8Array = new TextEncoder().encode("flow-dump from ");
 
-/** The most names of strange members that are kept. */
+/** The most names of unknown members that are kept. */
 const MEMBERS_MAX = 16;
 const MEMBER_LENGTH_MAX = 40;
 
 const EXPECTED_NAME = "a key that names a flow: nothing of this one is matched";
 
-/** The most values of a dump's statistics that are noted. */
+/** The most values of a dump's statistics whose places are kept. */
 const STATISTICS_MAX = 16;
 
 /**
- * Reads whole lines, each on its own, and remembers where the parts of the last one are. Allocates
- * nothing for a line that is right.
+ * Reads whole lines, each independently, and remembers the places of the last line's parts.
+ * Allocates nothing for a valid line.
  */
 export class LineParser {
-  /** What the last line asks for. */
+  /** The verb of the last line. */
   verb: LineVerb = "put";
-  /** The last line had actions; without them a modify keeps the flow's own. */
+  /** Whether the last line had actions; without them a modify keeps the flow's. */
   hasActions = false;
-  /** The last line was one of a dump that left out what a kernel wants; see {@link completeKey}. */
+  /**
+   * Whether the last line was from a dump that left out what a kernel requires; see {@link
+   * completeKey}.
+   */
   completed = false;
-  /** The last line was none of a flow: `flow-dump from pmd on cpu core: 3`. */
+  /** Whether the last line was the header of a dump: `flow-dump from pmd on cpu core: 3`. */
   isHeader = false;
-  /** What dumps of other datapaths say of flows besides, as far as it was met: `dpe_packets`. */
+  /** Names of additional members in dumps of other datapaths, such as `dpe_packets`. */
   readonly members: Set<string> = new Set();
   readonly cursor: Cursor = new Cursor();
 
@@ -83,7 +86,7 @@ export class LineParser {
   readonly #ports: WatchedPorts | undefined;
   readonly #lineUfid: Uint8Array = new Uint8Array(UFID_SIZE);
   #lineUfidSize = UFID_SIZE;
-  // Where the parts of the last line are.
+  // The places of the last line's parts.
   #ufidStart = -1;
   #ufidEnd = 0;
   #keyStart = 0;
@@ -99,15 +102,15 @@ export class LineParser {
     this.#ports = options.ports === undefined ? undefined : new WatchedPorts(options.ports);
   }
 
-  /** The last line had a `ufid:`. */
+  /** Whether the last line had a `ufid:`. */
   get ownUfid(): boolean {
     return this.#ufidStart >= 0;
   }
 
   /**
-   * Reads the line that the cursor has been set to and appends its attributes to the writer.
+   * Reads the cursor's line and appends its attributes to the writer.
    * @returns false for a blank line or a comment: nothing was written
-   * @throws FlowSyntaxError; what was written before stays
+   * @throws FlowSyntaxError without removing what was already written
    */
   parse(writer: AttributeWriter): boolean {
     const { cursor } = this;
@@ -125,7 +128,7 @@ export class LineParser {
     this.#actionsEnd = cursor.end;
     const isDelete = this.verb === "delete";
     const keyBytes = writeMatch(writer, this.#record, this.#sentUfid());
-    // As a request it would be a flush.
+    // As a delete it would be a flush.
     const isNameless = !this.ownUfid && !this.#ufid && !writer.failed && keyBytes === 0;
     if (isDelete && isNameless) cursor.fail(EXPECTED_NAME, this.#keyStart);
     if (isDelete) return true;
@@ -139,7 +142,7 @@ export class LineParser {
     return true;
   }
 
-  /** Reads what is before the key. @returns false where the line is blank, or a comment */
+  /** Reads what precedes the key. @returns false if the line is blank, or a comment */
   parsePrefix(): boolean {
     const { cursor } = this;
     cursor.skipBlanks();
@@ -151,14 +154,15 @@ export class LineParser {
     return true;
   }
 
-  /** The last line names a port, whose number may be another the next time. */
+  /** Whether the last line names a port, whose number may differ the next time. */
   get namesPort(): boolean {
     return this.#ports?.used === true;
   }
 
   /**
-   * The line that was parsed last, into `writer` from `mark` on, for callers that lay it out.
-   * @returns undefined where the writer had no room
+   * Describes the line parsed last, which was written to `writer` from `mark` on, for callers that
+   * lay it out.
+   * @returns undefined if the writer had no room
    */
   describe(
     bytes: Uint8Array,
@@ -194,7 +198,7 @@ export class LineParser {
     return size === UFID_SIZE ? this.#lineUfid : this.#lineUfid.subarray(0, size);
   }
 
-  /** A verb is a word before a blank; a key's word has a parenthesis. */
+  /** Reads a verb: a word before a blank. The name of a key is followed by a parenthesis. */
   #readVerb(cursor: Cursor): LineVerb {
     const start = cursor.position;
     const first = cursor.peek();
@@ -221,7 +225,7 @@ export class LineParser {
     return true;
   }
 
-  /** Moves to the first byte of the actions, and the cursor's end to their last. */
+  /** Moves the cursor to the first byte of the actions, and its end to their end. */
   #seekActions(cursor: Cursor): boolean {
     const { bytes } = cursor;
     for (let at = cursor.position; at < cursor.end; at++) {
@@ -237,8 +241,8 @@ export class LineParser {
   }
 
   /**
-   * `packets:0, bytes:0, used:never, …, actions:` of a dump. Others stand among them in dumps of datapaths
-   * that are not the kernel's: they are passed over, unless they are misspelt, or no `actions:` follow.
+   * Skips `packets:0, bytes:0, used:never, …, actions:` of a dump. Dumps of other datapaths have
+   * more members: they are skipped too, unless they are misspelt or no `actions:` follows.
    */
   #skipStatistics(cursor: Cursor): void {
     let strangeAt = -1;
@@ -283,7 +287,7 @@ export class LineParser {
   }
 }
 
-/** Names of ports, and whether one was asked for. */
+/** Names of ports, which notes whether one was looked up. */
 class WatchedPorts implements PortNames {
   used = false;
   readonly #names: PortNames;

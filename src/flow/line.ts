@@ -10,24 +10,27 @@ export type { LineVerb } from "./line-parser.ts";
 
 /** How lines become requests. */
 export type FlowLineOptions = LineParserOptions & {
-  /** Lines of one shape share the work (the default); the bytes are the same either way. */
+  /** Whether lines of one shape share work, true by default; the bytes are the same either way. */
   readonly shapes?: boolean;
 };
 
 /**
- * Turns lines of text into the attributes of flow requests. It is reused for all lines of a load, by
- * one caller at a time, and allocates nothing for a line that is right.
+ * Turns lines of text into the attributes of flow requests. It is reused for all lines of a load,
+ * by one caller at a time, and allocates nothing for a valid line.
  */
 export class FlowLineEncoder {
-  /** What the last line asks for. */
+  /** The verb of the last line. */
   verb: LineVerb = "put";
-  /** The last line had actions; without them a modify keeps the flow's own. */
+  /** Whether the last line had actions; without them a modify keeps the flow's. */
   hasActions = false;
-  /** The last line had a `ufid:`; without it a flow's UFID is a hash. */
+  /** Whether the last line had a `ufid:`; without it a flow's UFID is a hash. */
   ownUfid = false;
-  /** The last line was one of a dump that left out what a kernel wants; it was added, wildcarded. */
+  /**
+   * Whether the last line was from a dump that left out what a kernel requires; it was added,
+   * wildcarded.
+   */
   completed = false;
-  /** The last line was a header of a dump, and no flow. */
+  /** Whether the last line was a header of a dump rather than a flow. */
   isHeader = false;
 
   readonly #parser: LineParser;
@@ -39,13 +42,13 @@ export class FlowLineEncoder {
   }
 
   /**
-   * Reads line number `line`, the bytes `start` to `end`, and appends UFID, KEY, MASK and ACTIONS to
-   * the writer, in this order. It is one of the two forms:
+   * Reads line number `line`, the bytes `start` to `end`, and appends UFID, KEY, MASK and ACTIONS
+   * to the writer, in this order. A line has one of two forms:
    * - `[add|modify|delete] [ufid:UUID] KEY [ACTIONS]`, the verb or any prefix of it
    * - `[ufid:UUID, ]KEY[, packets:N][, bytes:N][, used:T][, flags:F]…, actions:ACTIONS`, of a dump
    *
-   * A delete has no ACTIONS, and a modify without them keeps those that are there.
-   * A writer without room is left failed.
+   * A delete has no ACTIONS; a modify without them keeps the flow's. A writer without room is left
+   * failed.
    * @returns false for a blank line or a comment: nothing was written
    * @throws FlowSyntaxError with the writer rolled back
    */
@@ -75,7 +78,7 @@ export class FlowLineEncoder {
       return encoded;
     } catch (error) {
       if (!writer.failed || writer.position > mark) writer.rollback(mark);
-      // A comment that follows the key at once is found late: lines are not searched for it.
+      // A comment directly after the key is found late, since lines are not searched for comments.
       let comment = start;
       while (comment < cursor.position && bytes[comment] !== HASH) comment++;
       if (comment >= end || bytes[comment] !== HASH) throw error;
@@ -83,12 +86,12 @@ export class FlowLineEncoder {
     }
   }
 
-  /** Members of dumps that no kernel's have, as far as lines had them: they were passed over. */
+  /** Names of skipped members, which are in no kernel's dumps. */
   get members(): ReadonlySet<string> {
     return this.#parser.members;
   }
 
-  /** Takes over what a line asks for that was encoded by a shape kept elsewhere. */
+  /** Takes over the facts of a line that was encoded by a shape kept elsewhere. */
   recall({ verb, hasActions, ownUfid, completed }: LineFacts): void {
     this.completed = completed;
     this.verb = verb;
@@ -97,12 +100,12 @@ export class FlowLineEncoder {
   }
 
   /**
-   * Makes a shape for lines in another notation from a flow in text. Nothing is appended to the writer,
-   * whose room is used.
+   * Makes a shape for lines in another notation from a flow in text. Uses the writer's room, but
+   * appends nothing.
    * @param text the flow
    * @param notation the same flow in the other notation
-   * @param place moves the holes of the text to where their values are in the notation, in its order
-   * @returns undefined where there is none
+   * @param place moves the holes of the text to their values in the notation, in its order
+   * @returns undefined if there is no shape
    */
   shapeFor(
     text: Uint8Array,
@@ -124,7 +127,10 @@ export class FlowLineEncoder {
     return new Shape(notation, holes, layOut(line, placed));
   }
 
-  /** Makes the shape of the line that was just written at `mark`, unless it is one of a kind. */
+  /**
+   * Makes a shape from the line just written at `mark`, unless the line is unlikely to have others
+   * like it.
+   */
   #learn(
     bytes: Uint8Array,
     start: number,
@@ -143,7 +149,7 @@ export class FlowLineEncoder {
   }
 }
 
-/** What a shape's lines ask for. */
+/** The facts of a line other than its bytes. */
 export type LineFacts = {
   readonly verb: LineVerb;
   readonly hasActions: boolean;

@@ -4,36 +4,36 @@ import { type MaskClass, MaskClasses, mayRefuse } from "./mask-class.ts";
 import { type FlowParts, readMatch } from "./parts.ts";
 import { MaskReader } from "./shape/mask-reader.ts";
 
-/** Flows of one mask that wait for others. They never overlap each other. */
+/** Waiting flows of one mask. They never overlap each other. */
 type Waiting<Flow> = {
   readonly flows: Flow[];
-  /** Masks that come first: their flows might be refused while one of those is there. */
+  /** Masks that must come first, since their flows might be refused while one of these is there. */
   readonly before: Set<MaskClass>;
 };
 
 /**
- * Puts the flows of a dump into an order in which a kernel takes them again. It takes no flow that
- * overlaps a wider one that is there, and takes a wide one after it; its dump is in the order of a hash
- * table. Most flows are in nobody's way and need not wait. Those that might be wait until all are seen:
- * only they are kept.
+ * Puts the flows of a dump into an order in which a kernel accepts them. A kernel refuses a flow
+ * that overlaps a wider one already there, but takes the wide one last; its dump is in the order of
+ * a hash table. Most flows block no other flow and need not wait. Those that might are kept until
+ * all were seen.
  *
- * Every flow has to be shown to {@link learn} before the first one comes to {@link admit}.
+ * Pass every flow to {@link learn} before passing the first to {@link admit}.
  */
 export class LoadOrder<Flow extends FlowParts> {
   readonly #keep: (flow: Flow) => Flow;
   readonly #classes = new MaskClasses({ byType: true });
-  /** Of the classes that were looked at, those that might have to come first. */
+  /** For each class examined, the classes that might have to come first. */
   readonly #earlier = new Map<MaskClass, readonly MaskClass[]>();
   readonly #waiting = new Map<MaskClass, Waiting<Flow>>();
   readonly #reader = new MaskReader(this.#classes);
   #version = 0;
 
-  /** @param keep a copy of a flow that has to wait */
+  /** @param keep copies a flow that has to wait */
   constructor(keep: (flow: Flow) => Flow) {
     this.#keep = keep;
   }
 
-  /** Shows a flow, for its mask and for what flows of that have in common. */
+  /** Records the mask of a flow, and what flows of that mask have in common. */
   learn(flow: FlowParts): void {
     this.#reader.add(flow);
   }
@@ -44,7 +44,7 @@ export class LoadOrder<Flow extends FlowParts> {
    */
   admit(flow: Flow): boolean {
     const own = this.#reader.add(flow);
-    // What cannot be read cannot be compared: whoever gets it will say so.
+    // An unreadable flow cannot be compared; the code that loads it reports it.
     if (own === undefined) return true;
     let waiting: Waiting<Flow> | undefined;
     for (const earlier of this.#earlierThan(own)) {
@@ -56,13 +56,13 @@ export class LoadOrder<Flow extends FlowParts> {
     return waiting === undefined;
   }
 
-  /** The flows that had to wait, in their order. */
+  /** The flows that had to wait, in a loadable order. */
   *rest(): Generator<Flow, void> {
     let left = [...this.#waiting];
     while (left.length > 0) {
       const masks = new Set(left.map(([mask]) => mask));
       const free = left.filter(([, { before }]) => masks.isDisjointFrom(before));
-      // Where each mask has a flow in the way of another one's, single flows have to tell.
+      // If every mask blocks another, single flows must be compared.
       if (free.length === 0) {
         yield* oneByOne(left);
         return;
@@ -72,8 +72,8 @@ export class LoadOrder<Flow extends FlowParts> {
     }
   }
 
-  // The classes of which a flow might have to come before one of `own`. Flows that have come since they were learnt may
-  // have changed that.
+  // The classes with flows that might have to come before one of `own`; recomputed after later
+  // flows changed what classes have in common.
   #earlierThan(own: MaskClass): readonly MaskClass[] {
     if (this.#version !== this.#classes.version) {
       this.#version = this.#classes.version;
@@ -95,22 +95,22 @@ export class LoadOrder<Flow extends FlowParts> {
   }
 }
 
-/** Flows that wait, by their masks. */
+/** Waiting flows, by mask. */
 type Left<Flow> = readonly (readonly [MaskClass, Waiting<Flow>])[];
 
-/** A flow, and the search for those that have to come before it. */
+/** A flow, and the search for flows that must come before it. */
 type Step<Flow> = { readonly flow: Flow; readonly earlier: Iterator<Member<Flow>> };
 
-/** A flow, and the masks of which flows might have to come before it. */
+/** A flow, and the masks whose flows might have to come before it. */
 type Member<Flow> = { readonly flow: Flow; readonly before: ReadonlySet<MaskClass> };
 
 /**
- * Flows in an order in which none comes after one that it overlaps, by looking at pairs. Flows that were
- * ever in one kernel together have such an order: the one in which they came.
+ * Yields flows so that none comes after a flow that would block it, by comparing pairs. Flows that
+ * were together in a kernel have such an order: the one in which they were put.
  */
 function* oneByOne<Flow extends FlowParts>(left: Left<Flow>): Generator<Flow, void> {
   const seen = new Set<Flow>();
-  // A stack of its own: a chain of overlaps can be as long as a dump.
+  // An explicit stack, since a chain of overlaps can be as long as a dump.
   const path: Step<Flow>[] = [];
   const enter = (member: Member<Flow>): void => {
     if (seen.has(member.flow)) return;
@@ -133,7 +133,7 @@ function* oneByOne<Flow extends FlowParts>(left: Left<Flow>): Generator<Flow, vo
   }
 }
 
-// Those that would be refused while the flow is there.
+// The flows that would be refused while the flow is there.
 function* earlierThan<Flow extends FlowParts>(
   { flow, before }: Member<Flow>,
   left: Left<Flow>,

@@ -2,22 +2,26 @@ import { LEVELS, levelOfWord, lowestSlot, SLOT_UNKNOWN } from "./key/levels.ts";
 import { type KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "./key/record.ts";
 import { SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_IN_PORT } from "./key/slots.ts";
 
-/*
- * Flows by what they mask. Flows of one mask never overlap. Of flows of two masks much is known without looking at each of
- * them: a bit that all flows of one have set, and all of the other one clear, keeps all of them apart.
+/**
+ * Classes of flows by mask. Flows of one mask never overlap. For two masks, single flows often need
+ * no comparison: a bit that all flows of one class have set and all of the other have clear keeps
+ * the classes apart.
  */
 
-/** What is the same in all flows of one mask, and how many there are. */
+/** What all flows of one mask have in common, and their number. */
 export class MaskClass {
-  /** Counted from 0. */
+  /** The number of the class, from 0. */
   readonly number: number;
-  /** Words of a key record in which the mask has bits, going up, and those bits. */
+  /** Words of a key record in which the mask has bits, ascending, and those bits. */
   readonly words: Int32Array;
   readonly masks: Int32Array;
-  /** Bits that all masked keys have set, and that any has; a word for each of {@link words}. */
+  /**
+   * Bits that all masked keys have set, and bits that any has set; one word for each of {@link
+   * words}.
+   */
   readonly all: Int32Array;
   readonly any: Int32Array;
-  /** The EtherTypes of the levels, where classes are apart by them. */
+  /** The EtherTypes of the levels, if classes differ by them. */
   readonly types: Int32Array;
   readonly hasEthernet: boolean;
   count = 0;
@@ -75,12 +79,12 @@ type MaskWords = {
 /** More words than a key record has. */
 const WORDS_MAX = 1024;
 
-/** Finds flows' masks among those that came before. */
+/** Finds the class of a flow's mask. */
 export class MaskClasses {
   readonly all: MaskClass[] = [];
-  /** The masked key of the flow that came last, a value for each word of its mask. */
+  /** The masked key of the last flow, a value for each word of its mask. */
   readonly values: Int32Array = new Int32Array(WORDS_MAX);
-  /** Goes up where a class is made, or what its flows have in common changes. */
+  /** Increases when a class is made, or when what its flows have in common changes. */
   version = 0;
   readonly #byHash = new Map<number, MaskClass[]>();
   readonly #byType: boolean;
@@ -93,12 +97,15 @@ export class MaskClasses {
   };
   #last: MaskClass | undefined;
 
-  /** @param options whether flows that want different EtherTypes are of different classes: to a kernel they are not */
+  /**
+   * @param options `byType`: whether flows with different EtherTypes belong to different classes; a
+   * kernel does not distinguish them
+   */
   constructor(options: { readonly byType: boolean }) {
     this.#byType = options.byType;
   }
 
-  /** Takes the match of a flow. @param anyPort its port is not known yet, and may be any */
+  /** Adds the match of a flow. @param anyPort whether its port is not known yet and may be any */
   add(match: KeyRecord, anyPort = false): MaskClass {
     this.#read(match, anyPort);
     const found = this.#find();
@@ -138,7 +145,7 @@ export class MaskClasses {
     }
   }
 
-  // The class of the mask that has just been read.
+  // The class of the mask just read.
   #find(): MaskClass {
     const mask = this.#mask;
     if (this.#last?.isOf(mask) === true) return this.#last;
@@ -158,7 +165,10 @@ export class MaskClasses {
   }
 }
 
-/** Whether no packet can be one of flows of both: there is a bit that all flows of one have set, and all of the other clear. */
+/**
+ * Whether no packet can match flows of both classes: there is a bit that all flows of one have set
+ * and all of the other have clear.
+ */
 export function areApart(a: MaskClass, b: MaskClass): boolean {
   for (let i = 0, j = 0; i < a.words.length && j < b.words.length;) {
     const order = a.words[i]! - b.words[j]!;
@@ -174,9 +184,10 @@ export function areApart(a: MaskClass, b: MaskClass): boolean {
 }
 
 /**
- * Whether a kernel might refuse a flow of `later` while a flow of `own` is there: not so where that one wants something
- * else than zero of what the mask of `later` leaves out (`ovs_flow_tbl_lookup` in `ovs_flow_cmd_new`).
- * @param values the flow's masked key, a value for each word of its mask; absent where all flows of `own` are asked for
+ * Whether a kernel might refuse a flow of `later` while a flow of `own` is there. It does not if
+ * that flow matches a nonzero bit that the mask of `later` leaves out (`ovs_flow_tbl_lookup` in
+ * `ovs_flow_cmd_new`).
+ * @param values the flow's masked key, a value for each word of its mask; absent to ask about all flows of `own`
  */
 export function mayRefuse(own: MaskClass, later: MaskClass, values?: Int32Array): boolean {
   if (own.hasEthernet !== later.hasEthernet) return false;

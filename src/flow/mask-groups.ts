@@ -1,18 +1,18 @@
 import { areApart, type MaskClass, MaskClasses } from "./mask-class.ts";
 import type { KeyRecord } from "./key/record.ts";
 
-/*
- * Which masks are in nobody's way. Flows of two masks may change places where no packet is of both: there is a bit that
- * both match, and want other values of.
+/**
+ * Finds masks whose flows can be loaded in any order. Flows of two masks may change places if no
+ * packet matches both: they require different values of a bit that both match.
  */
 
-/** Comparisons of single flows, in all: behind them flows count as overlapping. */
+/** The total number of comparisons of single flows; after that, flows count as overlapping. */
 const COMPARISONS_MAX = 20_000_000;
 
-/** How many flows tell which word of a mask differs most from flow to flow. */
+/** The sample size for finding the word of a mask that differs most between flows. */
 const SAMPLE_FLOWS = 1024;
 
-/** The flows of a mask, each one's masked key in as many words as the mask has. */
+/** The flows of a mask: each one's masked key, only the words in which the mask has bits. */
 class MaskFlows {
   readonly mask: MaskClass;
   values: Int32Array = new Int32Array(64);
@@ -22,7 +22,7 @@ class MaskFlows {
     this.mask = mask;
   }
 
-  /** Takes the flow that its class has just counted. */
+  /** Adds the flow that its class just counted. */
   add(ints: Int32Array): void {
     const { words, masks, count } = this.mask;
     const first = (count - 1) * words.length;
@@ -62,7 +62,7 @@ class FlowIndex {
     return this.#first.get(value) ?? -1;
   }
 
-  /** Another one with the same value; -1 for none. */
+  /** Another flow with the same value; -1 for none. */
   next(flow: number): number {
     return this.#next[flow]!;
   }
@@ -81,7 +81,7 @@ function mostVaried(columns: number, values: Int32Array, flows: number): number 
   return best;
 }
 
-/** Collects flows, and finds out which of their masks may change places. */
+/** Collects flows and finds out which of their masks may change places. */
 export class MaskGroups {
   readonly #classes = new MaskClasses({ byType: false });
   readonly #flows: MaskFlows[] = [];
@@ -93,8 +93,8 @@ export class MaskGroups {
   }
 
   /**
-   * Takes the match of a flow.
-   * @param anyPort its port is not known yet, and may be any
+   * Adds the match of a flow.
+   * @param anyPort whether its port is not known yet and may be any
    * @returns the number of its mask, from 0
    */
   add(match: KeyRecord, anyPort: boolean): number {
@@ -104,7 +104,7 @@ export class MaskGroups {
   }
 
   /**
-   * Puts masks whose flows might overlap into one group, and those of no other into one of their own.
+   * Puts masks whose flows might overlap into one group; other masks get a group each.
    * @returns the group of each mask, from 0
    */
   groups(): Int32Array {
@@ -131,7 +131,7 @@ export class MaskGroups {
     });
   }
 
-  // Whether no packet is one of a flow of both.
+  // Whether no packet matches flows of both masks.
   #areApart(a: MaskFlows, b: MaskFlows): boolean {
     if (areApart(a.mask, b.mask)) return true;
     const [many, few] = a.mask.count >= b.mask.count ? [a, b] : [b, a];
@@ -152,7 +152,7 @@ export class MaskGroups {
     return true;
   }
 
-  // The same of two flows; false also where there were too many comparisons.
+  // Whether no packet matches both flows; also false after too many comparisons.
   #isApart(own: MaskFlows, flow: number, met: MaskFlows, held: number): boolean {
     if (++this.#comparisons > COMPARISONS_MAX) return false;
     const { words, masks } = own.mask;

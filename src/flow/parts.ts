@@ -16,10 +16,10 @@ import { NO_OWNER, UFID_SIZE, type UfidSeed, writeUfid } from "./key/ufid.ts";
 /** Room for the longest flow: key, mask and actions of 64 KiB each, and headers. */
 export const FLOW_BYTES_MAX: number = 200 << 10;
 
-/** Where the payload of an attribute is; `start` is -1 where there is none. */
+/** The range of an attribute's payload; `start` is -1 if there is none. */
 export type ByteRange = { start: number; end: number };
 
-/** What a flow has seen. */
+/** The statistics of a flow. */
 export type FlowStatistics = {
   packets: number;
   byteCount: number;
@@ -30,19 +30,19 @@ export type FlowStatistics = {
 };
 
 /**
- * A flow as bytes: where its attributes' payloads lie. Shows what is in a receive buffer, a batch or bytes of
- * its own; whoever fills it anew says how long it is valid.
+ * A flow as bytes, with the ranges of its attributes' payloads. It refers to a receive buffer, a
+ * batch or its own bytes; the code that fills it says how long it is valid.
  */
 export type FlowParts = FlowStatistics & {
   bytes: Uint8Array;
   readonly ufid: ByteRange;
   readonly key: ByteRange;
   readonly mask: ByteRange;
-  /** Absent also where a dump's chunk had no room for them: `getFlow` has them. */
+  /** Also absent if a dump's chunk had no room for them: `getFlow` has them. */
   readonly actions: ByteRange;
 };
 
-/** Parts of nothing, for {@link decodeFlow} to fill. */
+/** Empty parts, for {@link decodeFlow} to fill. */
 export function newFlowParts(): FlowParts {
   return {
     bytes: new Uint8Array(0),
@@ -57,7 +57,7 @@ export function newFlowParts(): FlowParts {
   };
 }
 
-/** A list of attributes: `bytes[start..end)`; the view shows the same memory. */
+/** A list of attributes: `bytes[start..end)`; `view` has the same memory. */
 type AttributeList = {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -113,7 +113,7 @@ function setRange(range: ByteRange, start: number, length: number): void {
   range.end = start + length;
 }
 
-/** A flow with bytes of its own, and no more of them than it needs. */
+/** A copy of a flow that owns its bytes, and only those that it needs. */
 export function copyFlow(flow: FlowParts): FlowParts {
   const there = [flow.ufid, flow.key, flow.mask, flow.actions].filter(({ start }) => start >= 0);
   const first = Math.min(...there.map(({ start }) => start));
@@ -130,13 +130,13 @@ export function copyFlow(flow: FlowParts): FlowParts {
   };
 }
 
-/** Names one flow: by UFID, or by key where it was put without one. The bytes are the caller's. */
+/** Identifies one flow: by UFID, or by key if it was put without one. The caller owns the bytes. */
 export type FlowIdentity =
   | { readonly ufid: Uint8Array }
   /** The payload of OVS_FLOW_ATTR_KEY, masked. */
   | { readonly key: Uint8Array };
 
-/** What names a flow: its UFID, or its key where it has none. Copies the bytes. */
+/** The identity of a flow: its UFID, or its key if it has none. Copies the bytes. */
 export function identityOf({
   bytes,
   ufid,
@@ -152,7 +152,7 @@ type Match = Pick<FlowParts, "bytes" | "key" | "mask">;
 
 /**
  * Reads the key and the mask of a flow into `record`.
- * @returns false where they are not well formed
+ * @returns false if they are malformed
  */
 export function readMatch({ bytes, key, mask }: Match, record: KeyRecord): boolean {
   const maskStart = mask.start < 0 ? NO_MASK : mask.start;
@@ -162,9 +162,9 @@ export function readMatch({ bytes, key, mask }: Match, record: KeyRecord): boole
 const RECORD = new KeyRecord();
 
 /**
- * Writes the hash of what a flow matches, 16 bytes at `at`: that is a UFID, whatever UFID it was put with.
- * @param seed of the owner that it has
- * @returns false where it cannot be read
+ * Writes the hash of a flow's match, 16 bytes at `at`, regardless of the UFID that it was put with.
+ * @param seed the seed of its owner
+ * @returns false if the flow cannot be read
  */
 export function hashMatch(
   flow: Match,
@@ -181,7 +181,7 @@ export function hashMatch(
 const HASH = new Int32Array(UFID_SIZE / 4);
 const HASH_BYTES = new Uint8Array(HASH.buffer);
 
-/** Whether an owner put a flow: its UFID is the hash of what it matches, with the seed of that owner. */
+/** Whether an owner put a flow: its UFID is the hash of its match with the owner's seed. */
 export function isOwned(flow: FlowParts, seed: UfidSeed = NO_OWNER): boolean {
   const { bytes, ufid } = flow;
   if (ufid.end - ufid.start !== UFID_SIZE || !hashMatch(flow, HASH, 0, seed)) return false;
@@ -190,8 +190,8 @@ export function isOwned(flow: FlowParts, seed: UfidSeed = NO_OWNER): boolean {
 }
 
 /**
- * Whether a flow has a UFID that is to stay: somebody gave it, or it is that of another owner. One that is the
- * hash for the owner, or for none, is made anew.
+ * Whether a flow has a UFID to keep: one given by its author, or the hash for another owner. The
+ * hash for this owner, or for no owner, is computed again.
  */
 export function hasGivenUfid(flow: FlowParts, seed: UfidSeed = NO_OWNER): boolean {
   if (flow.ufid.start < 0 || isOwned(flow)) return false;

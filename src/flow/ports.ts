@@ -1,19 +1,19 @@
 import type { TextSink } from "./text/sink.ts";
 
 /**
- * The names of a datapath's ports, where a datapath is at hand: `in_port(eth0)` instead of `in_port(1)`.
- * Without it only numbers are read and printed.
+ * The names of a datapath's ports, which allow `in_port(eth0)` instead of `in_port(1)`. Without
+ * them only numbers are read and printed.
  */
 export type PortNames = {
-  /** The port number of a name, or undefined where there is no such port. */
+  /** The port number of a name, or undefined if there is no such port. */
   numberOf(name: string): number | undefined;
-  /** The name of a port number, or undefined where there is no such port. */
+  /** The name of a port number, or undefined if there is no such port. */
   nameOf(number: number): string | undefined;
 };
 
 /**
- * Prints a port, in a key or an action: its name where that is one in text, else its number. Linux lets a
- * port be called `7`, `a)b` or `a#b`.
+ * Prints a port, in a key or an action: its name if that is valid in text, otherwise its number.
+ * Linux lets a port be called `7`, `a)b` or `a#b`.
  */
 export function printPort(out: TextSink, number: number, ports: PortNames | undefined): void {
   const name = ports?.nameOf(number);
@@ -22,10 +22,9 @@ export function printPort(out: TextSink, number: number, ports: PortNames | unde
 }
 
 /**
- * Whether a port's name is one wherever text or JSON has a port: all are, but for those that are a number
- * there, that have something in them that ends a name, a flow or a line, or that did not come whole out
- * of the kernel's bytes. Readers look up no others, so that text means one port to who wrote it and who
- * reads it.
+ * Whether a port's name is valid wherever text or JSON has a port. Not valid are names that look
+ * like numbers, that contain a character which ends a name, a flow or a line, or that are not valid
+ * UTF-8. Readers look up only valid names, so that text means the same port to writer and reader.
  */
 export function isTextName(name: string): boolean {
   return TEXT_NAME.test(name);
@@ -35,15 +34,15 @@ const TEXT_NAME =
   // oxlint-disable-next-line no-control-regex -- these are what a name must not have
   /^(?![0-9]+$|0[xX][0-9a-fA-F]+$)[^\u0000-\u0020\u007f-\u009f,()#/:\ufffd]+$/;
 
-/** The number of the port that a name in text means; undefined where there is none. */
+/** The port number for a name in text; undefined if there is no such port. */
 export function numberOfName(name: string, ports: PortNames | undefined): number | undefined {
   return ports !== undefined && isTextName(name) ? ports.numberOf(name) : undefined;
 }
 
-/** Takes any name for one of a port: where flows are judged, and there is no datapath to ask. */
+/** Accepts any name of a port: for judging flows without a datapath. */
 export const ANY_PORTS: PortNames = { numberOf: () => 1, nameOf: () => undefined };
 
-/** A port by name and number. */
+/** A port's name and number. */
 export type NumberedPort = { readonly name: string; readonly number: number };
 
 /** The names of some ports. */
@@ -57,8 +56,8 @@ export function portNamesOf(ports: readonly NumberedPort[]): PortNames {
 const LAST_PORT = 65_534;
 
 /**
- * Names of ports where there is no datapath to ask, and flows of several files are compared: a name that is met gets
- * a number of its own, from the last one down.
+ * Port names for comparing flows of several files without a datapath: each new name gets its own
+ * number, from the last one down.
  */
 export class InventedPorts implements PortNames {
   readonly #numbers = new Map<string, number>();

@@ -9,7 +9,7 @@ import { DOT } from "./text/ascii.ts";
 
 /** How a line of a dump is printed. */
 export type FlowPrintStyle = PrintStyle & {
-  /** Packets, bytes, use and TCP flags. */
+  /** Whether to print packets, bytes, use and TCP flags. */
   readonly statistics: boolean;
 };
 
@@ -18,10 +18,10 @@ const TCP_FLAG_LETTERS = "FSRP.UEC";
 /**
  * Prints a flow as a line of `ovs-dpctl dump-flows` (with `verbose`, of `-m`), without a newline.
  * {@link FlowLineEncoder} reads it back to the same flow.
- * @param record decoded into: the key and mask of the flow afterwards
+ * @param record receives the key and mask of the flow
  * @param nowMs monotonic milliseconds now, for `used:`
- * @returns false where key and mask are not well formed, or the actions are missing (a dump leaves out
- * those that do not fit its chunk: get the flow by itself): nothing was printed
+ * @returns false, with nothing printed, if key and mask are malformed or the actions are missing (a
+ * dump leaves out actions that do not fit its chunk: get the flow by itself)
  */
 export function printFlow(
   flow: FlowParts,
@@ -43,7 +43,7 @@ export function printFlow(
   return true;
 }
 
-/** Prints what stands between the key and the actions. */
+/** Prints the part between the key and the actions. */
 export function printBeforeActions(
   flow: FlowStatistics,
   out: TextSink,
@@ -53,7 +53,7 @@ export function printBeforeActions(
   if (style.statistics) {
     out.text(", ");
     printStatistics(flow, out, nowMs);
-    // The datapath is the kernel's: OVS has others.
+    // The kernel's datapath: OVS has others.
     if (style.verbose) out.text(", dp:ovs");
   }
   out.text(", actions:");
@@ -90,7 +90,7 @@ function printUsed(out: TextSink, usedMs: number, nowMs: number): void {
   out.byte(0x73);
 }
 
-/** One letter for each flag, as `packet_format_tcp_flags` of OVS. */
+/** Prints one letter per flag, as `packet_format_tcp_flags` of OVS. */
 function printTcpFlags(out: TextSink, flags: number): void {
   for (let bit = 0; bit < TCP_FLAG_LETTERS.length; bit++) {
     if (((flags >>> bit) & 1) === 1) out.byte(TCP_FLAG_LETTERS.charCodeAt(bit));

@@ -111,7 +111,7 @@ function overview(rows: readonly (readonly [string, string, string])[]): string 
   return ["| name | what it is | Linux |", "|---|---|---|", ...lines].join("\n");
 }
 
-/** A row of the table that is not the second of one name. */
+/** Whether a row is the first of its name in the table. */
 function isFirst(action: ActionSpec, index: number): boolean {
   return ACTIONS.findIndex(({ name }) => name === action.name) === index;
 }
@@ -267,7 +267,7 @@ function memberTable(members: Members): string {
   return ["| member | what it is | needed |", "|---|---|---|", ...lines].join("\n");
 }
 
-/** The forms of OVS's cookie, which are structs of their own. */
+/** The forms of OVS's cookie. */
 function cookies(): string {
   const lines = COOKIES.map((cookie) => {
     const fields = cookie.fields.fields
@@ -303,7 +303,7 @@ function code(language: "grammar" | "example", lines: readonly string[]): string
   return [`\`\`\`${language}`, ...lines, "```"].join("\n");
 }
 
-/** Text in a table: a bar would end its cell. */
+/** Escapes text for a table: a bar would end its cell. */
 function cell(text: string): string {
   return text.replaceAll("|", "\\|");
 }

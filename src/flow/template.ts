@@ -21,24 +21,26 @@ export type HoleNames<Text extends string> = string extends Text
 
 /** How a template becomes requests. */
 export type TemplateOptions = {
-  /** Flows get a UFID, the hash of their key and mask; true by default. */
+  /** Whether flows get a UFID, the hash of their key and mask; true by default. */
   readonly ufid?: boolean;
-  /** The verb, where the text names none; `put` by default. */
+  /** The verb if the text has none; `put` by default. */
   readonly mode?: LineVerb;
   /** For names of ports, in the text and as values: `datapath.ports()`. */
   readonly ports?: readonly NumberedPort[];
 };
 
 /**
- * A flow with holes: `in_port(1),eth(),eth_type(0x0800),ipv4(src={src}),… {out}`. It is laid out once,
- * and for each flow only the holes are patched: the fastest way to make flows.
+ * A flow with holes: `in_port(1),eth(),eth_type(0x0800),ipv4(src={src}),… {out}`. It is laid out
+ * once, then only the holes are patched for each flow: the fastest way to make flows.
  *
- * A hole stands for a value that a key matches, or for an output port; which values it takes follows
- * from where it stands. A mask behind it is laid over the value. A name may stand in several places.
+ * A hole stands for a value that a key matches, or for an output port; its place determines which
+ * values it takes. A mask after it is applied to the value. A name may occur several times.
  */
 export class FlowTemplate<Name extends string = string> {
   readonly text: string;
-  /** The names of the holes, in the order in which they come first: the order of a tuple. */
+  /**
+   * The names of the holes, in the order of their first occurrence, which is the order of a tuple.
+   */
   readonly holes: readonly string[];
   readonly #options: TemplateOptions;
   readonly #compiled: CompiledTemplate;
@@ -59,12 +61,13 @@ export class FlowTemplate<Name extends string = string> {
   }
 
   /**
-   * Flows of this template, for `Datapath.load`. The rows are read when they are loaded: a typed array
-   * must stay as it is until then.
-   * @throws MillraceError `TEMPLATE_COLUMNS` where columns are missing, unknown or of unlike lengths
+   * Flows of this template, for `Datapath.load`. The rows are read during the load: a typed array
+   * must not change until then.
+   * @throws MillraceError `TEMPLATE_COLUMNS` if columns are missing, unknown or of different
+   * lengths
    */
   fill(rows: TemplateRows<Name>): TemplateFill {
-    // What is wrong with the columns is said here, where they come from.
+    // Checked here so that the error appears where the columns come from.
     checkRows(rows, this.#compiled, this.holes);
     return new TemplateFill((options) => this.#read(rows, options));
   }
@@ -81,13 +84,13 @@ export class FlowTemplate<Name extends string = string> {
   }
 }
 
-/** What a load says of the flows that it makes of a template. */
+/** The options of a load for flows made from a template. */
 type FillOptions = Pick<TemplateOptions, "ufid" | "mode"> & {
-  /** Whose flows they are: it goes into their UFIDs. Nobody's by default. */
+  /** The flows' owner, who is part of their UFIDs; none by default. */
   readonly owner?: string;
 };
 
-/** A template and the rows for it: flows that can be loaded, more than once where the rows can be read so. */
+/** A template and its rows: flows to load, more than once if the rows can be read again. */
 export class TemplateFill {
   readonly #read: (options: FillOptions) => TemplateReader;
 
@@ -95,20 +98,20 @@ export class TemplateFill {
     this.#read = read;
   }
 
-  /** Reads the rows from the first one on. @param options in place of the template's own */
+  /** Reads the rows from the beginning. @param options override the template's */
   reader(options: FillOptions = {}): TemplateReader {
     return this.#read(options);
   }
 }
 
-/** Why a row is no flow. */
+/** Why a row is not a flow. */
 type RowRefusal = {
   readonly column: number;
   readonly reason: string;
   readonly text: string;
 };
 
-/** Puts one row after another into messages. Allocates nothing for a row of typed columns. */
+/** Turns rows into messages, one after another. Allocates nothing for a row of typed columns. */
 export class TemplateReader {
   readonly verb: LineVerb;
   /** 1-based number of the current row. */
@@ -117,11 +120,11 @@ export class TemplateReader {
   readonly #template: CompiledTemplate;
   readonly #source: RowSource;
   readonly #stage: Stage;
-  /** Where the current row is in the stage, and rows in it. */
+  /** The index of the current row in the stage, and the number of rows there. */
   #at = -1;
   #count = 0;
   #put = -1;
-  /** Made when a row first wants it. */
+  /** Made when a row first needs it. */
   #rowText: RowText | undefined;
 
   constructor(
@@ -137,7 +140,7 @@ export class TemplateReader {
     this.#stage = new Stage(template, options.ports && portNamesOf(options.ports));
   }
 
-  /** Moves to the next row that is at hand. @returns false where {@link fill} has to get more */
+  /** Moves to the next staged row. @returns false if {@link fill} has to get more */
   next(): boolean {
     if (this.#at + 1 >= this.#count) return false;
     this.#at++;
@@ -145,7 +148,7 @@ export class TemplateReader {
     return true;
   }
 
-  /** Gets more rows. @returns false at the end, a promise where they have to be waited for */
+  /** Gets more rows. @returns false at the end, a promise if they are not there yet */
   fill(): boolean | Promise<boolean> {
     const taken = this.#source.take(this.#stage);
     return typeof taken === "number"
@@ -154,9 +157,10 @@ export class TemplateReader {
   }
 
   /**
-   * Appends UFID, KEY, MASK and ACTIONS of the current row to the writer; where that has no room it is
+   * Appends UFID, KEY, MASK and ACTIONS of the current row to the writer. A writer without room is
    * left failed, and the row can be encoded again.
-   * @returns false where a value does not fit its hole: nothing was written, {@link refusal} says why
+   * @returns false, with nothing written, if a value does not fit its hole; {@link refusal} says
+   * why
    */
   encode(writer: AttributeWriter): boolean {
     this.#put = this.#stage.put(this.#at, writer);
@@ -166,16 +170,19 @@ export class TemplateReader {
     return true;
   }
 
-  /** The row that was encoded last has the form of the template's layout: others may be copies of it. */
+  /**
+   * Whether the row encoded last has the form of the template's layout, so that other rows can be
+   * copies of it.
+   */
   get isLaidOut(): boolean {
     return this.#put === -1;
   }
 
   /**
-   * Puts rows behind the current one into copies of a message that {@link encode} made and that was
-   * framed since; the last of them becomes the current row.
-   * @param base where its UFID, or its key, is in the message
-   * @returns how many: none where the message is not one to be copied, or no row is at hand that fits
+   * Puts the rows after the current one into copies of a message that {@link encode} made and that
+   * was framed since; the last of them becomes the current row.
+   * @param base the offset of its UFID, or its key, in the message
+   * @returns how many: 0 if the message cannot be copied, or if no staged row fits
    */
   encodeCopies(batch: Batch, message: Int32Array, base: number): number {
     const next = this.#at + 1;

@@ -11,12 +11,15 @@ import { KeyRecord } from "./key/record.ts";
 import { NO_OWNER, UFID_SIZE, type UfidSeed, writeUfid } from "./key/ufid.ts";
 import { type FlowParts, hasGivenUfid, readMatch } from "./parts.ts";
 
-/** The UFID that a flow is sent with: the hash of its match for an owner, one of 1 to 16 bytes, or none. */
+/**
+ * The UFID with which a flow is sent: the hash of its match for an owner, given bytes (1 to 16), or
+ * none.
+ */
 export type SentUfid = UfidSeed | Uint8Array | "none";
 
 /**
- * Appends what names a flow and what it matches: UFID, KEY and MASK, in this order. A writer without room is
- * left failed.
+ * Appends the identity and match of a flow: UFID, KEY and MASK, in this order. A writer without
+ * room is left failed.
  * @param record in normal form
  * @returns bytes of the key's payload
  */
@@ -53,21 +56,22 @@ function writeUfidAttribute(
 const RECORD = new KeyRecord();
 
 /**
- * What names a flow that was read when it is sent: the hash of its match for an owner, where it was given no UFID;
- * no UFID; or, `kept`, what the kernel names it by: its UFID whatever it is, or its key as the kernel has it, bits
- * that are not matched included (`ovs_flow_cmp_unmasked_key` in net/openvswitch/flow_table.c).
+ * The identity under which a flow that was read is sent: the hash of its match for an owner, unless
+ * it has a given UFID; no UFID; or, with `kept`, its identity in the kernel: its UFID, or its key
+ * as the kernel has it, including unmatched bits (`ovs_flow_cmp_unmasked_key` in
+ * net/openvswitch/flow_table.c).
  */
 export type WrittenName = UfidSeed | "none" | "kept";
 
-/** What became of a flow that was to be written; see {@link writeFlow}. */
+/** The result of {@link writeFlow}. */
 type Written = "written" | "malformed" | "nameless";
 
 /**
- * Appends a flow that was read, from a kernel say, as a request has it: its match in normal form, its actions
- * byte for byte. No text is made of it.
+ * Appends a flow that was read, for example from a kernel, as the attributes of a request: its
+ * match in normal form, its actions byte for byte. No text is made.
  * @param withActions false for a delete
- * @returns `malformed` where its key or mask cannot be read: nothing was written; `nameless` where neither a
- *   UFID nor a key names it, which as a delete would be a flush
+ * @returns `malformed` if its key or mask cannot be read: nothing was written; `nameless` if
+ * neither a UFID nor a key identifies it: as a delete it would be a flush
  */
 export function writeFlow(
   writer: AttributeWriter,
@@ -81,15 +85,18 @@ export function writeFlow(
   return writeRead(writer, flow, RECORD, { ufid, withActions, keepKey: name === "kept" });
 }
 
-/** How a flow is written whose match was read. */
+/** How a flow is written. */
 type WriteOptions = {
   readonly ufid: SentUfid;
   readonly withActions: boolean;
-  /** Without a UFID its key is written as it was read. */
+  /** Whether its key is written as it was read if it has no UFID. */
   readonly keepKey: boolean;
 };
 
-/** As {@link writeFlow}, of a flow whose match is at hand. @param record its match in normal form */
+/**
+ * As {@link writeFlow}, for a flow whose match is already decoded. @param record its match in
+ * normal form
+ */
 export function writeRead(
   writer: AttributeWriter,
   flow: FlowParts,
@@ -111,7 +118,7 @@ export function writeRead(
   return keyBytes === 0 && ufid === "none" ? "nameless" : "written";
 }
 
-/** The UFID that a flow has; none where its key names it. */
+/** The UFID of a flow; none if its key identifies it. */
 function keptUfid({ bytes, ufid }: FlowParts): Uint8Array | "none" {
   return ufid.start < 0 ? "none" : bytes.subarray(ufid.start, ufid.end);
 }

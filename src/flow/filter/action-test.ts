@@ -5,29 +5,29 @@ import { ACTION_OF_TYPE, ACTIONS, type ActionSpec } from "../action/table.ts";
 import { u32At } from "../bytes.ts";
 import type { Test } from "./subject.ts";
 
-/** Lists within lists that are looked into: more than a kernel takes. */
+/** The depth to which nested lists are searched, more than a kernel takes. */
 const DEPTH_MAX = 32;
 
-/** What is looked for in a list of actions. */
+/** What to look for in a list of actions. */
 type Wanted = {
-  /** Whether it is the attribute of `type`, with the payload that begins at `at`. */
+  /** Whether an attribute of this type, with its payload at `at`, is the one looked for. */
   readonly isIt: (type: number, bytes: Uint8Array, at: number) => boolean;
-  /** Whether it is a list without an action. */
+  /** Whether an empty list is looked for. */
   readonly isEmpty: boolean;
 };
 
 /** The names of actions, in the order of their table. */
 export const ACTION_NAMES: readonly string[] = [...new Set(ACTIONS.map(({ name }) => name))];
 
-/** `actions has NAME`: an action of that name is among a flow's, or within one of them. */
+/** `actions has NAME`: a flow has an action of that name, possibly nested in another. */
 export function hasAction(name: string): Test {
-  // set() is two actions to a kernel.
+  // A name may stand for two types: set() is SET and SET_MASKED.
   const types = new Set(ACTIONS.filter((action) => action.name === name).map(({ type }) => type));
   const isEmpty = types.has(OVS_ACTION_ATTR_DROP);
   return has({ isIt: (type) => types.has(type), isEmpty });
 }
 
-/** `output = PORT`: a flow's actions send to that port, or those within one of them do. */
+/** `output = PORT`: one of a flow's actions, possibly nested, sends to that port. */
 export function hasOutput(port: number): Test {
   return has({
     isIt: (type, bytes, at) => type === OVS_ACTION_ATTR_OUTPUT && u32At(bytes, at) === port,
@@ -35,7 +35,10 @@ export function hasOutput(port: number): Test {
   });
 }
 
-/** What an action is, or has within it, by its type: nothing, a list, or a bit for each attribute that is one. */
+/**
+ * What an action contains, by its type: no list, a list as its payload, or a bit for each attribute
+ * that is a list.
+ */
 const NO_LISTS = 0;
 const IS_LIST = -1;
 const LISTS: readonly number[] = Array.from(ACTION_OF_TYPE, (spec) => listsOf(spec?.form));
@@ -71,7 +74,7 @@ function isInList(
   return false;
 }
 
-// In the lists that an action has within it.
+// Searches the lists inside an action.
 function isInAction(
   wanted: Wanted,
   bytes: Uint8Array,

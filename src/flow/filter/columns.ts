@@ -10,16 +10,19 @@ import { levelFinder } from "./field-test.ts";
 import { fieldCalled, type FlowField, nearestField } from "./names.ts";
 import type { Subject } from "./subject.ts";
 
-/** Something of flows that they are grouped by. */
+/** A property by which flows are grouped. */
 export type FlowColumn = {
   readonly name: string;
-  /** What it is asked about. */
+  /** The part of a flow that it needs. */
   readonly part: "match" | "actions";
-  /** Prints its value as a flow has it. @returns false where the flow does not match it: nothing was printed */
+  /**
+   * Prints its value as in a flow's text. @returns false if the flow does not match it: nothing was
+   * printed
+   */
   readonly print: (subject: Subject, out: TextSink) => boolean;
 };
 
-/** Reads `FIELD,FIELD,…`; `actions` is one, too. @throws FlowSyntaxError */
+/** Reads `FIELD,FIELD,…`; a FIELD may be `actions`. @throws FlowSyntaxError */
 export function parseColumns(text: string, ports: PortNames | undefined): FlowColumn[] {
   const bytes = new TextEncoder().encode(text);
   const cursor = new Cursor().reset(bytes, 0, bytes.length, 1);

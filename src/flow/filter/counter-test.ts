@@ -6,14 +6,14 @@ import { parseUfid, takeUfidWord } from "../text/ufid.ts";
 import { type Comparison, holds, parseComparison } from "./operator.ts";
 import type { Test } from "./subject.ts";
 
-// What is asked of a flow's counters, of what names it, and whose it is.
+// Tests of a flow's counters, its UFID and its owner.
 
-/** Behind `packets`: `> N`. */
+/** Reads what follows `packets`: `> N`. */
 export function parsePackets(cursor: Cursor): Test {
   return parseCounter(cursor, ({ packets }) => packets);
 }
 
-/** Behind `bytes`: `> N`. */
+/** Reads what follows `bytes`: `> N`. */
 export function parseBytes(cursor: Cursor): Test {
   return parseCounter(cursor, ({ byteCount }) => byteCount);
 }
@@ -25,8 +25,8 @@ function parseCounter(cursor: Cursor, counter: (statistics: FlowStatistics) => n
 }
 
 /**
- * Behind `used`: `> SECONDS`, how long ago the last packet was, as a dump prints it; or `= never`. No number of seconds
- * is that of a flow without a packet.
+ * Reads what follows `used`: `> SECONDS`, the time since the last packet, as a dump prints it; or
+ * `= never`. A flow without a packet passes no test of seconds.
  */
 export function parseUsed(cursor: Cursor): Test {
   const operatorAt = cursor.position;
@@ -45,7 +45,7 @@ export function parseUsed(cursor: Cursor): Test {
 
 const EXPECTED_USED = "seconds, such as 0.5, or never";
 
-/** Seconds with up to three decimals, and an `s` as a dump has it. */
+/** Reads seconds with up to three decimals, and an optional `s` as in a dump. */
 function parseMilliseconds(cursor: Cursor): number {
   const seconds = cursor.integer(2 ** 40, EXPECTED_USED);
   let milliseconds = seconds * 1000;
@@ -65,7 +65,10 @@ function parseMilliseconds(cursor: Cursor): number {
 
 const SECONDS = 0x73;
 
-/** Behind `ufid`: nothing, of a flow that has one; or `= UFID`, as a flow has it behind `ufid:`. */
+/**
+ * Reads what follows `ufid`: nothing, which tests whether a flow has one; or `= UFID`, written as
+ * after `ufid:`.
+ */
 export function parseUfidTest(cursor: Cursor): Test {
   const at = cursor.position;
   const comparison = parseComparison(cursor);
@@ -81,7 +84,9 @@ export function parseUfidTest(cursor: Cursor): Test {
   };
 }
 
-/** Behind `owner`: `= NAME`, of a flow that this owner put; `""` is nobody. */
+/**
+ * Reads what follows `owner`: `= NAME`, true for flows that this owner put; `""` means no owner.
+ */
 export function parseOwner(cursor: Cursor): Test {
   const at = cursor.position;
   const comparison = parseComparison(cursor);

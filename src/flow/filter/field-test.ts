@@ -8,12 +8,12 @@ import { type Comparison, holds } from "./operator.ts";
 import type { Test } from "./subject.ts";
 import { hasPart, mayHavePart } from "./tunnel-parts.ts";
 
-/*
- * What is asked of the fields of a flow's key. A flow that does not have the field passes none of these, but
- * `meets`. The loops are over the words of one field, which lie within its payload: hence the `!`.
+/**
+ * Tests of the fields of a flow's key. A flow without the field passes none of them but `meets`.
+ * The loops run over the words of one field, which lie within its payload: hence the `!`.
  */
 
-/** `F` alone: some bit of the field is matched; of a header, that the flow has it. */
+/** `F` alone: some bit of the field is matched; for a header, the flow has it. */
 export function isMatched(asked: FlowField): Test {
   const levelIn = levelFinder(asked);
   const { field } = asked;
@@ -32,17 +32,17 @@ export function isMatched(asked: FlowField): Test {
 
 /** `F = V/M`: it is matched with exactly this value and this mask. */
 export function isEqual(asked: FlowField, field: Field, wanted: FieldValue): Test {
-  // Of ct_state a kernel may look at bits that have no name.
+  // A kernel may match bits of ct_state that have no name.
   const isFull = sameWords(wanted.mask, wanted.full);
   return hasBits(asked, wanted, isFull ? wanted.mask : allWords(field));
 }
 
-/** `F in V/M`: every packet of the flow has it. */
+/** `F in V/M`: every packet of the flow has this value. */
 export function isWithin(asked: FlowField, wanted: FieldValue): Test {
   return hasBits(asked, wanted, wanted.mask);
 }
 
-/** It has this value, and this mask in those bits of its own mask that are `compared`. */
+/** Whether the field has this value, and this mask in the `compared` bits. */
 function hasBits(asked: FlowField, { value, mask, word }: FieldValue, compared: Int32Array): Test {
   const levelIn = levelFinder(asked);
   return (subject) => {
@@ -61,7 +61,7 @@ function hasBits(asked: FlowField, { value, mask, word }: FieldValue, compared: 
   };
 }
 
-/** `F meets V/M`: some packet of the flow may have it. */
+/** `F meets V/M`: some packet of the flow may have this value. */
 export function mayMeet(asked: FlowField, { value, mask, word }: FieldValue): Test {
   const levelIn = levelFinder(asked);
   const mayHaveIt = absentFinder(asked);
@@ -80,7 +80,7 @@ export function mayMeet(asked: FlowField, { value, mask, word }: FieldValue): Te
   };
 }
 
-/** `F < V` and so on: it is matched whole, and its value is so. */
+/** `F < V` and so on: the field is matched exactly, and its value compares so. */
 export function isCompared(
   asked: FlowField,
   field: Field,
@@ -103,7 +103,7 @@ export function isCompared(
   };
 }
 
-/** Below zero where the value of a payload is less than the one wanted, above where it is more. */
+/** Negative if the value in a payload is less than the wanted one, positive if it is greater. */
 function differenceTo(
   field: Field,
   wanted: Uint8Array,
@@ -113,7 +113,7 @@ function differenceTo(
     return (bytes, base) => getField(field, bytes, base) - number;
   }
   const { offset, size } = field;
-  // Labels have their least significant byte first, all else its most significant one.
+  // Labels have their least significant byte first, all other fields their most significant.
   const [first, step] = field.kind === "number128" ? [offset + size - 1, -1] : [offset, 1];
   return (bytes, base) => {
     for (let i = 0, at = first; i < size; i++, at += step) {
@@ -124,7 +124,7 @@ function differenceTo(
   };
 }
 
-/** At which level a key has the field; -1 where it has none. */
+/** Makes a function that returns the level at which a key has the field; -1 if it does not. */
 export function levelFinder({
   key,
   level: wanted,
@@ -141,7 +141,7 @@ export function levelFinder({
   };
 }
 
-/** Whether packets of a key that does not have the field may have it. */
+/** Makes a function that tells whether packets of a key without the field may have it. */
 function absentFinder({ key, level, part }: FlowField): (record: KeyRecord) => boolean {
   const { slot } = key;
   if (part !== undefined) return (record) => !record.has(0, slot) || mayHavePart(record, part);

@@ -6,26 +6,26 @@ import { type Field, holdsNumber, setField, setFull } from "../text/field.ts";
 import { CLOSE } from "../text/ascii.ts";
 
 /**
- * A value and a mask of a field, as words of its container: the first word is the one at
- * {@link FieldValue.word} of the payload. All have as many words.
+ * A value and a mask of a field, as words of its container. The first is word {@link
+ * FieldValue.word} of the payload. All arrays have the same length.
  */
 export type FieldValue = {
   readonly word: number;
   readonly value: Int32Array;
   readonly mask: Int32Array;
-  /** The bits that a match of the whole field looks at. */
+  /** The mask of an exact match. */
   readonly full: Int32Array;
-  /** The value and its container, from the beginning of a payload. */
+  /** A payload that holds the value. */
   readonly payload: Uint8Array;
 };
 
-/** Reads `VALUE[/MASK]` as a flow has it. @throws FlowSyntaxError */
+/** Reads `VALUE[/MASK]` as in a flow's text. @throws FlowSyntaxError */
 export function parseFieldValue(
   cursor: Cursor,
   field: Field,
   ports: PortNames | undefined,
 ): FieldValue {
-  // Nothing is a list of no flags where a flow is written.
+  // In a flow's text, an empty value would be an empty list of flags.
   if (cursor.position === cursor.end || cursor.peek() === CLOSE) cursor.fail("a value");
   const size = align(field.offset + field.size);
   const bytes = new Uint8Array(size * 2);
@@ -39,14 +39,14 @@ export function parseFieldValue(
   };
 }
 
-/** The bits that text without a mask matches. */
+/** The mask implied by text without a mask. */
 function fullWords(field: Field): Int32Array {
   const bytes = new Uint8Array(align(field.offset + field.size));
   setFull(field, bytes, 0);
   return wordsOf(bytes, 0, field);
 }
 
-/** All bits of a field. */
+/** The mask with all bits of a field. */
 export function allWords(field: Field): Int32Array {
   const bytes = new Uint8Array(align(field.offset + field.size));
   if (holdsNumber(field)) setField(field, bytes, 0, field.max);
@@ -60,7 +60,7 @@ function wordsOf(bytes: Uint8Array, base: number, field: Field): Int32Array {
   return new Int32Array(bytes.slice(from, end).buffer);
 }
 
-/** Whether two lists of words are the same. */
+/** Whether two arrays of words are equal. */
 export function sameWords(a: Int32Array, b: Int32Array): boolean {
   return a.every((word, i) => word === b[i]);
 }

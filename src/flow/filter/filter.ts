@@ -6,7 +6,7 @@ import { Cursor } from "../text/cursor.ts";
 import { type FilterNeeds, FilterParser } from "./parse.ts";
 import { Subject, type Test } from "./subject.ts";
 
-/** Flows of a dump between two looks at the clock: a few milliseconds. */
+/** How many flows of a dump pass between two readings of the clock: a few milliseconds. */
 const CLOCK_EVERY = 1024;
 
 /**
@@ -14,9 +14,9 @@ const CLOCK_EVERY = 1024;
  * language.
  */
 export class FlowFilter {
-  /** As it was read. */
+  /** The text it was parsed from. */
   readonly text: string;
-  /** What of a flow it asks about. */
+  /** The parts of a flow that it needs. */
   readonly needs: Readonly<FilterNeeds>;
   readonly #test: Test;
   readonly #subject = new Subject();
@@ -29,7 +29,7 @@ export class FlowFilter {
 
   /**
    * Reads a filter.
-   * @param options `ports`: names of ports, which mean what they mean now; without them only numbers are read
+   * @param options `ports`: names of ports, resolved now; without them only numbers are read
    * @throws FlowSyntaxError
    */
   static parse(
@@ -41,22 +41,25 @@ export class FlowFilter {
     return new FlowFilter(text, parser.parse(), parser.needs);
   }
 
-  /** Whether the flow is one of those that the filter means. */
+  /** Whether the flow passes the filter. */
   matches(flow: Flow): boolean {
     return this.passes(flow.parts);
   }
 
   /**
-   * As {@link matches}, for a flow as it lies in a buffer. Allocates nothing.
-   * @param nowMs milliseconds on CLOCK_MONOTONIC, for `used`; left out: now
-   * @throws MillraceError `MALFORMED` where its key cannot be read
+   * As {@link matches}, for a flow in a buffer. Allocates nothing.
+   * @param nowMs milliseconds on CLOCK_MONOTONIC, for `used`; now by default
+   * @throws MillraceError `MALFORMED` if its key cannot be read
    */
   passes(parts: FlowParts, nowMs?: number): boolean {
     const now = nowMs ?? (this.needs.clock ? monotonicMs() : 0);
     return this.#test(this.#subject.set(parts, now));
   }
 
-  /** As {@link passes}, for the flows of a dump: it reads the clock now and then, a system call in some kernels. */
+  /**
+   * As {@link passes}, for the flows of a dump: it reads the clock only now and then, since that is
+   * a system call in some kernels.
+   */
   ofDump(): (parts: FlowParts) => boolean {
     let nowMs = 0;
     let flows = 0;

@@ -5,22 +5,23 @@ import { type KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
 import { SLOT_ETHERTYPE } from "../key/slots.ts";
 import { keyNamed, type KeySpec } from "../key/table.ts";
 
-/** Whether packets of a flow may have something. */
+/** Whether packets of a flow may have a given header. */
 type MayHave = (record: KeyRecord) => boolean;
 
-/** Where frag is in a network header, from proto. */
+/** Offset of frag in a network header, relative to proto. */
 const FRAG_AFTER_PROTO = 3;
 
 /** Fragments that have a transport header. */
 const NOT_LATER: readonly number[] = Array.from({ length: OVS_FRAG_TYPE_LATER }, (_, frag) => frag);
 
 /**
- * Makes the question whether packets of a flow may have what a key matches, where the flow does not have that key.
- * A flow that does not match a type, or a protocol, takes packets of every one.
+ * Makes a function that tells whether packets of a flow without the key may have what the key
+ * matches. A flow that does not match a type or protocol takes packets of all of them.
  */
 export function mayHave(key: KeySpec): MayHave {
   const { asksFor } = key;
-  // A flow without eth() or a tag is one of packets without it (`ovs_nla_get_match`: "Always match on tci").
+  // A flow without eth() or a tag matches only packets without it (`ovs_nla_get_match`: "Always
+  // match on tci").
   if (key.layer === "link") return () => key.slot === SLOT_ETHERTYPE;
   if (asksFor === undefined) return () => true;
   if (asksFor.key === "eth_type") return (record) => isOfType(record, asksFor.values);
@@ -49,7 +50,10 @@ function isOfType(record: KeyRecord, types: readonly number[]): boolean {
   return types.includes(be16At(record.bytes, keyOffset(level, SLOT_ETHERTYPE)));
 }
 
-/** The packets may be of one of the protocols, over a network header. */
+/**
+ * Makes a function that tells whether the packets may have one of the protocols, over a network
+ * header.
+ */
 function ofProtocol({ slot, asksFor }: KeySpec, protocols: readonly number[]): MayHave {
   const types = asksFor?.key === "eth_type" ? asksFor.values : [];
   const at = protoAt(slot);
@@ -62,7 +66,7 @@ function ofProtocol({ slot, asksFor }: KeySpec, protocols: readonly number[]): M
   };
 }
 
-/** Whether a byte of a header may be one of some values. */
+/** Whether a byte of a header may have one of some values. */
 function mayBe(
   { bytes }: KeyRecord,
   level: number,

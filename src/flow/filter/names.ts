@@ -3,40 +3,40 @@ import type { Field } from "../text/field.ts";
 import { nearestWord } from "../text/words.ts";
 import { TUNNEL_PARTS, type TunnelPart } from "./tunnel-parts.ts";
 
-/** What a name stands for in the keys of flows. */
+/** The meaning of a name: a key, and possibly a field of it. */
 type Named = {
   readonly key: KeySpec;
-  /** Undefined for a key by itself: a header, that a flow has or has not. */
+  /** Undefined for a key by itself: a header that a flow has or lacks. */
   readonly field: Field | undefined;
   readonly part: TunnelPart | undefined;
 };
 
-/** A field, and where it is looked for. */
+/** A field, and the level at which it is looked for. */
 export type FlowField = Named & {
-  /** As it was written. */
+  /** The name as written. */
   readonly name: string;
-  /** How many tags it is behind; {@link ANY_LEVEL} for the first place where the flow has it. */
+  /** The number of tags before it; {@link ANY_LEVEL} for the first level where the flow has it. */
   readonly level: number;
 };
 
 export const ANY_LEVEL = -1;
 
-/** What stands before the name of a field behind a tag; twice behind two. */
+/** The prefix of a field's name after a tag; repeated after two tags. */
 const PREFIX = "encap.";
 
-/** Tags that a key has at most. */
+/** The most tags that a key has. */
 const TAGS_MAX = 2;
 
 let names: ReadonlyMap<string, Named> | undefined;
 
 /**
- * The names of fields: `KEY.FIELD`, or `KEY` where that is one value; `KEY` of the others stands for the
- * header. Made when first asked for.
+ * The names of fields: `KEY.FIELD`, or `KEY` for a key that is a single value; for other keys,
+ * `KEY` stands for the header. Made on first use.
  */
 function namesOfFields(): ReadonlyMap<string, Named> {
   if (names !== undefined) return names;
   const found = new Map<string, Named>();
-  // No kernel has a flow with the others.
+  // No kernel has flows with the other keys.
   for (const key of KEYS.filter(({ where }) => where === "kernel")) {
     const single = key.form === "single" ? key.fields[0] : undefined;
     found.set(key.name, { key, field: single, part: undefined });
@@ -56,7 +56,7 @@ function namesOfFields(): ReadonlyMap<string, Named> {
   return found;
 }
 
-/** The field of a name, or undefined where there is none. */
+/** The field of a name, or undefined if there is none. */
 export function fieldCalled(name: string): FlowField | undefined {
   let rest = name;
   let level = ANY_LEVEL;
@@ -65,7 +65,7 @@ export function fieldCalled(name: string): FlowField | undefined {
     level = Math.max(level, 0) + 1;
   }
   const named = namesOfFields().get(rest);
-  // A tunnel is of the packet, not of what is behind a tag.
+  // A tunnel belongs to the packet, not to what follows a tag.
   if (named === undefined || (named.key.form === "tunnel" && level > 0)) return undefined;
   return { ...named, name, level };
 }
@@ -75,12 +75,12 @@ export function fieldNames(): readonly string[] {
   return [...namesOfFields().keys()];
 }
 
-/** The names of a key's fields that have values; all names where it has none. */
+/** The names of a key's fields that have values; all names if it has none. */
 export function fieldsOf(key: string): readonly string[] {
   return fieldNames().filter((name) => name.startsWith(`${key}.`));
 }
 
-/** The name nearest to a misspelt one. @param moreNames words that may stand there, too */
+/** The name nearest to a misspelt one. @param moreNames other words that are valid there */
 export function nearestField(text: string, moreNames: readonly string[] = []): string | undefined {
   return nearestWord([...fieldNames(), ...moreNames], text);
 }

@@ -1,17 +1,17 @@
 import { EQUALS } from "../text/ascii.ts";
 import type { Cursor } from "../text/cursor.ts";
 
-/** What compares two values. */
+/** Compares two values. */
 export type Comparison = "=" | "!=" | "<" | "<=" | ">" | ">=";
 
-/** What stands between a field and a value. */
+/** The operator between a field and a value. */
 export type Operator = Comparison | "in" | "meets";
 
-/** A longer mark comes before the one that it begins with. */
+/** A longer mark precedes its own prefix. */
 const MARKS: readonly Comparison[] = ["!=", "<=", ">=", "<", ">", "="];
 const MARK_BYTES: readonly Uint8Array[] = MARKS.map((mark) => new TextEncoder().encode(mark));
 
-/** Reads an operator, blanks before and behind it. @returns undefined where none is next */
+/** Reads an operator and the blanks around it. @returns undefined if none is next */
 export function parseOperator(cursor: Cursor): Operator | undefined {
   const mark = parseComparison(cursor);
   if (mark !== undefined) return mark;
@@ -26,12 +26,12 @@ export function parseOperator(cursor: Cursor): Operator | undefined {
   return word;
 }
 
-/** As {@link parseOperator}, of those that are marks. */
+/** As {@link parseOperator}, only for comparisons. */
 export function parseComparison(cursor: Cursor): Comparison | undefined {
   cursor.skipBlanks();
   const start = cursor.position;
   const mark = MARKS.find((_, i) => cursor.takeWord(MARK_BYTES[i] ?? NOTHING));
-  // As other languages write it.
+  // `==`, as in other languages.
   if (mark === "=" && cursor.peek() === EQUALS) cursor.fail("a single =", start);
   if (mark !== undefined) cursor.skipBlanks();
   return mark;
@@ -39,7 +39,7 @@ export function parseComparison(cursor: Cursor): Comparison | undefined {
 
 const NOTHING = new Uint8Array(0);
 
-/** Whether a difference is the one that a comparison wants. */
+/** Whether a comparison is true for a difference of two values. */
 export function holds(difference: number, comparison: Comparison): boolean {
   switch (comparison) {
     case "=":

@@ -12,21 +12,21 @@ import { fieldCalled, fieldsOf, type FlowField, nearestField } from "./names.ts"
 import { type Operator, parseComparison, parseOperator } from "./operator.ts";
 import type { Test } from "./subject.ts";
 
-/** What a filter has to be shown of a flow, beside its counters and what names it. */
+/** What a filter needs to look at. */
 export type FilterNeeds = {
-  /** Its key and mask. */
+  /** The flow's key and mask. */
   match: boolean;
   actions: boolean;
-  /** Its counters, or when it was used: they change while it stays the same flow. */
+  /** The flow's counters or its last use, which change without changing the flow. */
   counters: boolean;
-  /** What time it is. */
+  /** The current time. */
   clock: boolean;
 };
 
-/** Fields whose values have no order that means something. */
+/** Kinds of fields whose values have no meaningful order. */
 const UNORDERED: ReadonlySet<Field["kind"]> = new Set(["flags", "frag", "hex"]);
 
-/** What all fields can be asked. */
+/** The operators that all fields have. */
 const OF_ALL: ReadonlySet<Operator> = new Set(["=", "!=", "in", "meets"]);
 
 const EXPECTED_TEST = "a condition such as tcp.dst = 443";
@@ -84,7 +84,7 @@ export class FilterParser {
     return isNot ? (subject) => !test(subject) : test;
   }
 
-  /** Leaves the cursor at what follows, behind blanks. */
+  /** Reads one condition and the blanks after it. */
   #parseOne(): Test {
     const cursor = this.#cursor;
     cursor.skipBlanks();
@@ -187,7 +187,7 @@ export class FilterParser {
     return hasOutput(parsePort(cursor, PORT_MAX, this.#ports));
   }
 
-  // What names something: words with points between them.
+  // Reads a name: words with dots between them.
   #name(): string {
     const cursor = this.#cursor;
     const start = cursor.position;
@@ -195,7 +195,7 @@ export class FilterParser {
     return cursor.slice(start, cursor.position);
   }
 
-  // Takes a word, where it is next behind blanks and is not the beginning of another one.
+  // Skips blanks and `word` if it is next and not the beginning of a longer word.
   #takeWord(word: string): boolean {
     const cursor = this.#cursor;
     cursor.skipBlanks();
@@ -206,7 +206,7 @@ export class FilterParser {
     return isIt;
   }
 
-  // A blank, a parenthesis or nothing stands behind a condition.
+  // Checks that a condition is followed by a blank, a parenthesis or the end.
   #endTest(): void {
     const cursor = this.#cursor;
     const end = cursor.position;
@@ -218,10 +218,10 @@ export class FilterParser {
   }
 }
 
-/** What may have been skipped behind a value, or a name. */
+/** The bytes that may have been skipped after a value or a name. */
 const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
-/** Names that are no fields of the key. */
+/** Names that are not fields of the key. */
 const OTHER_NAMES: readonly string[] = [
   "packets",
   "bytes",

@@ -3,10 +3,10 @@ import type { KeyRecord } from "../key/record.ts";
 import { type FlowParts, newFlowParts } from "../parts.ts";
 import { MatchReader } from "../shape/match-reader.ts";
 
-/** Says whether something holds of a flow. */
+/** A condition that a flow meets or not. */
 export type Test = (subject: Subject) => boolean;
 
-/** The flow that a filter looks at. Its key is read when a test first asks for it. */
+/** The flow that a filter looks at. Its key is decoded when a test first needs it. */
 export class Subject {
   parts: FlowParts = newFlowParts();
   /** Milliseconds on CLOCK_MONOTONIC. */
@@ -14,7 +14,7 @@ export class Subject {
   readonly #reader = new MatchReader();
   #record: KeyRecord | undefined;
 
-  /** Looks at another flow, whose bytes are valid as long as tests are asked. */
+  /** Looks at another flow, whose bytes must stay valid while tests run. */
   set(parts: FlowParts, nowMs: number): this {
     this.parts = parts;
     this.nowMs = nowMs;

@@ -3,17 +3,17 @@ import { type KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
 import { SLOT_TUNNEL } from "../key/slots.ts";
 import * as T from "../key/tunnel-fields.ts";
 
-/** A part of tunnel() that a name stands for. */
+/** A part of tunnel() with a name in filters. */
 export type TunnelPart = {
   /** What follows `tunnel.` */
   readonly name: string;
-  /** Undefined for options, which are there or not. */
+  /** Undefined for options, which are only present or absent. */
   readonly field: Field | undefined;
   /** Its bit of TUNNEL_PRESENT. */
   readonly bit: number;
-  /** Bits of parts that no tunnel has beside it. */
+  /** The bits of parts that exclude it. */
   readonly others: number;
-  /** Of ERSPAN the version that has it; 0 for all else. */
+  /** The version of ERSPAN that has it; 0 for other parts. */
   readonly version: number;
 };
 
@@ -46,7 +46,7 @@ function options(name: string, field: Field | undefined, bit: number, version = 
   return { name, field, bit, others: T.TUNNEL_HAS_OPTIONS & ~bit, version };
 }
 
-/** Whether the tunnel of a key has a part. The key has a tunnel. */
+/** Whether the tunnel of a key has a part. The key must have a tunnel. */
 export function hasPart({ bytes, ints }: KeyRecord, { bit, version }: TunnelPart): boolean {
   const key = keyOffset(0, SLOT_TUNNEL);
   const present = ints[(key + T.TUNNEL_PRESENT) >> 2] ?? 0;
@@ -57,7 +57,7 @@ export function hasPart({ bytes, ints }: KeyRecord, { bit, version }: TunnelPart
 export function mayHavePart({ bytes, ints }: KeyRecord, part: TunnelPart): boolean {
   const key = keyOffset(0, SLOT_TUNNEL);
   const present = ints[(key + T.TUNNEL_PRESENT) >> 2] ?? 0;
-  // Of the other version.
+  // The options have another version.
   if ((present & part.bit) !== 0) return false;
   return (present & part.others) === 0 && !(part.bit === T.TUNNEL_HAS_ID && hasNoId(bytes));
 }
@@ -66,7 +66,7 @@ function isVersion(bytes: Uint8Array, key: number, version: number): boolean {
   return getField(T.ERSPAN_VERSION, bytes, key) === version;
 }
 
-/** `flags(-key)`: its packets have no tunnel id. */
+/** Whether `flags(-key)` says that the packets have no tunnel id. */
 function hasNoId(bytes: Uint8Array): boolean {
   const flags = keyOffset(0, SLOT_TUNNEL) + T.TUNNEL_FLAGS;
   const mask = maskOffset(0, SLOT_TUNNEL) + T.TUNNEL_FLAGS;

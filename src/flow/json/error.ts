@@ -6,13 +6,13 @@ import { FlowSyntaxError, oneLine, syntaxFactsAt } from "../text/syntax-error.ts
 const SHOWN_BEFORE = 60;
 const SHOWN_AFTER = 40;
 
-/** What {@link FlowJsonError} is made of. */
+/** The facts from which a {@link FlowJsonError} is made. */
 type FlowJsonErrorFacts = {
   /** The flow, not trusted. */
   readonly json?: unknown;
-  /** The line that the flow came from, where it came from one. */
+  /** The line that the flow came from, if any. */
   readonly raw?: Uint8Array | undefined;
-  /** The place in it, such as `.key.ipv4.ttl`; `.` is the whole. */
+  /** The place in it, such as `.key.ipv4.ttl`; `.` is the whole flow. */
   readonly path: string;
   /** 1-based line of the input, or number of the flow. */
   readonly line: number;
@@ -21,7 +21,7 @@ type FlowJsonErrorFacts = {
   readonly suggestion?: string | undefined;
 };
 
-/** JSON that is no flow: where in it, what was found there and what was expected. */
+/** JSON is not a flow. Says where, what was found there and what was expected. */
 export class FlowJsonError extends FlowSyntaxError {
   override readonly name: string = "FlowJsonError";
   override readonly code: MillraceErrorCode = "FLOW_JSON";
@@ -37,10 +37,10 @@ export class FlowJsonError extends FlowSyntaxError {
   }
 }
 
-/** What is shown around a place, and its column. */
+/** The text shown around a place, and its column. */
 type Shown = { readonly column: number; readonly before: string; readonly after: string };
 
-/** A value in the line that it came from, or its parent where there is no such value. */
+/** Shows a value in the line that it came from, or its parent if there is no such value. */
 function shownIn(raw: Uint8Array, path: string, found: string): Shown {
   const places = placesOf(raw);
   let known = path === "." ? "" : path;
@@ -48,14 +48,14 @@ function shownIn(raw: Uint8Array, path: string, found: string): Shown {
     known = known.slice(0, Math.max(0, known.lastIndexOf("."), known.lastIndexOf("[")));
   }
   const value = places.get(known) ?? 0;
-  // Where it is the name that is wrong, it stands before its value.
+  // A wrong name is before its value.
   const isName = found === JSON.stringify(path.replace(/^.*\./, ""));
   const name = isName ? Buffer.from(raw).lastIndexOf(found, value) : -1;
   const { column, before, after } = syntaxFactsAt(oneLine(raw), name < 0 ? value : name, "");
   return { column, before, after };
 }
 
-/** A value in JSON that came from no line: it is written as one. */
+/** Shows a value in JSON that did not come from a line: the JSON is written as a line. */
 function shownOf(json: unknown, path: string): Shown {
   const text = jsonText(json);
   const at = Math.min(text.length, offsetOf(json, path));
@@ -67,7 +67,7 @@ function shownOf(json: unknown, path: string): Shown {
   };
 }
 
-/** JSON as text; nothing for what is none, or is nested too deep to be written. */
+/** JSON as text; empty for a value that is not JSON, or is nested too deep to be written. */
 export function jsonText(json: unknown): string {
   try {
     return JSON.stringify(json) ?? "";
@@ -76,7 +76,10 @@ export function jsonText(json: unknown): string {
   }
 }
 
-/** Where in the text of JSON the value at a path is, or its parent where there is no such value. */
+/**
+ * The offset in the text of JSON of the value at a path, or of its parent if there is no such
+ * value.
+ */
 function offsetOf(json: unknown, path: string): number {
   let offset = 0;
   let value = json;
@@ -92,7 +95,7 @@ function offsetOf(json: unknown, path: string): number {
         value = inner;
         break;
       }
-      // What JSON does not have is left out of an object.
+      // Values that JSON cannot express are left out of an object.
       const size = jsonText(inner).length;
       if (size > 0) offset += label + size + 1;
     }

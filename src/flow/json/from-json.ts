@@ -7,7 +7,7 @@ import { FlowJsonError } from "./error.ts";
 import { ACTION_TYPES, KEY_TYPES, RAW_TYPE, type JsonType } from "./json-type.ts";
 import { UFID, isCount, VERBS, RAW_ACTION } from "./values.ts";
 
-/** Most levels of a flow: more than text nests. */
+/** The most levels of a flow, more than text can nest. */
 const DEPTH_MAX = 80;
 const MEMBERS: readonly string[] = [
   "verb",
@@ -22,15 +22,15 @@ const MEMBERS: readonly string[] = [
 const ENCODER = new TextEncoder();
 
 /**
- * Turns flows in JSON into the attributes of requests: each becomes a line of text, so that both have
- * one grammar and one set of checks, and an error in the line is told as a path in the JSON.
+ * Turns flows in JSON into the attributes of requests: each becomes a line of text, so that both
+ * share one grammar and one set of checks. An error in the line is reported as a path in the JSON.
  */
 export class FlowJsonEncoder {
   readonly #encoder: FlowLineEncoder;
-  /** The text that the last flow was made to. */
+  /** The text made from the last flow. */
   readonly text: LineText = new LineText();
 
-  /** @param encoder what reads the line; its verb, record and `hasActions` are those of the flow */
+  /** @param encoder reads the line; its verb, record and `hasActions` are then those of the flow */
   constructor(encoder: FlowLineEncoder) {
     this.#encoder = encoder;
   }
@@ -39,7 +39,7 @@ export class FlowJsonEncoder {
    * Appends the attributes of one flow, as `FlowLineEncoder.encode` does.
    * @param json a {@link FlowJson}, not trusted
    * @param line its number in the input, for errors
-   * @param raw the line as it stands there, where it came from one
+   * @param raw the line in the input, if it came from one
    * @throws FlowJsonError with the writer rolled back
    */
   encode(json: unknown, line: number, writer: AttributeWriter, raw?: Uint8Array): void {
@@ -89,7 +89,7 @@ function writeFlow(json: unknown, text: LineText): void {
   writeActions(actions, ".actions", text, 0);
 }
 
-/** They are not read back, but what stands there is what a dump says. */
+/** Statistics are not loaded, but they must look as in a dump. */
 function checkStatistics(json: { readonly [name: string]: unknown }, text: LineText): void {
   for (const name of ["packets", "bytes"]) {
     const count = json[name];
@@ -127,7 +127,7 @@ function writeActions(
   depth: number,
 ): void {
   if (depth > DEPTH_MAX) text.fail(path, "a list", "fewer lists in lists");
-  // The empty list is a word of its own.
+  // The empty list is written as `drop`.
   if (actions.length === 0) text.put(path, "drop");
   for (const [index, action] of actions.entries()) {
     const at = `${path}[${index}]`;
@@ -150,13 +150,14 @@ function writeAction(
   const raw = RAW_ACTION.test(name);
   const type = ACTION_TYPES.get(name) ?? (raw ? RAW_TYPE : undefined);
   if (type === undefined) {
-    // The grammar refuses by name what only user space has. Any other word would be a port's name there.
+    // The grammar refuses by name what only user space has, but would take any other word as a
+    // port's name.
     if (!USERSPACE_ACTIONS.includes(name))
       text.failName(path, name, "an action that is known", ACTION_TYPES.keys());
     text.put(path, name);
     return;
   }
-  // A port that is called as an action is said to be one.
+  // A port with the name of an action needs output().
   if (name === "output" && !(typeof value === "string" && isActionWord(value))) {
     writeInside(value, type, path, text, depth);
     return;
@@ -189,7 +190,7 @@ function writeMember(
   if (member.group) text.put(path, ")");
 }
 
-/** What stands after `=` or in parentheses. */
+/** Writes what follows `=` or is in parentheses. */
 function writeInside(
   value: unknown,
   type: JsonType,
@@ -226,7 +227,7 @@ function writeInside(
   }
 }
 
-/** Objects one behind another: `label=1,…,label=2,…`, or `{class=…}{class=…}`. */
+/** Writes objects one after another: `label=1,…,label=2,…`, or `{class=…}{class=…}`. */
 function writeList(
   value: unknown,
   type: Extract<JsonType, { members: unknown }>,
@@ -245,7 +246,7 @@ function writeList(
   }
 }
 
-/** In text a name that comes again begins the next entry, so that each entry has to have them all. */
+/** Checks that each entry has all members: in text, a repeated name begins the next entry. */
 function withAllMembers(
   entry: { readonly [name: string]: unknown },
   type: Extract<JsonType, { members: unknown }>,

@@ -17,11 +17,11 @@ import {
 } from "./values.ts";
 
 /**
- * How a part of the language looks in JSON. Text and JSON are one tree, so that they map one to one:
- * - `scalar`: a number, or a string of what text has there; with `bare`, or true for none
- * - `percent`: a number; text has a `%` after it
+ * How a part of the language looks in JSON. Text and JSON have the same tree and map one to one:
+ * - `scalar`: a number, or a string with the text; with `bare`, also true for no value
+ * - `percent`: a number; text adds a `%`
  * - `flag`: true; text has the bare word
- * - `object`: members by name; with `bare`, true stands for it without parentheses
+ * - `object`: members by name; with `bare`, true means no parentheses
  * - `choice`: one of its members
  * - `keys`, `actions`: a key, a list of actions
  * - `stack`: a list of objects, whose members follow one another in text; `options`: in braces
@@ -30,9 +30,9 @@ export type JsonType =
   | {
       readonly kind: "scalar";
       readonly about: string;
-      /** What the string may be made of, for the reader. */
+      /** The characters that its string may have, for the reader. */
       readonly inside: RegExp;
-      /** What it may say, for the schema. */
+      /** Its valid values, for the schema. */
       readonly values: Values;
       readonly bare: boolean;
     }
@@ -48,7 +48,7 @@ export type JsonType =
 /** A member of a type: `name=value`, `name(value)` or, for a flag, `name`. */
 type TypeMember = {
   readonly type: JsonType;
-  /** The value stands in parentheses, not after `=`. */
+  /** Whether the value is in parentheses rather than after `=`. */
   readonly group: boolean;
 };
 
@@ -61,7 +61,7 @@ function scalar(about: string, values: Values = ANY, bare = false): JsonType {
   return { kind: "scalar", about, inside, values, bare };
 }
 
-/** A string in which blanks and commas have a place. */
+/** A string that may contain blanks and commas. */
 function wide(about: string, inside: RegExp): JsonType {
   return { kind: "scalar", about, inside, values: strings(inside), bare: false };
 }
@@ -87,7 +87,10 @@ function group(name: string, type: JsonType): readonly [string, TypeMember] {
   return [name, { type: type, group: true }];
 }
 
-/** Fields by name; the words of a choice are flags. With `mask`, a mask may follow each value. */
+/**
+ * Makes members from fields; the words of a choice are flags. With `mask`, a mask may follow each
+ * value.
+ */
 function fieldsOf(
   fields: readonly Field[],
   mask = true,
@@ -227,15 +230,15 @@ function actionType(action: ActionSpec): JsonType {
   }
 }
 
-/** The keys, by the word for them. */
+/** The types of keys, by name. */
 export const KEY_TYPES: ReadonlyMap<string, JsonType> = new Map(
   KEYS.map((key) => [key.name, keyType(key)]),
 );
 
-/** The actions, by the word for them; a bare port is `output`. */
+/** The types of actions, by name; a bare port is `output`. */
 export const ACTION_TYPES: ReadonlyMap<string, JsonType> = new Map(
   ACTIONS.map((action) => [action.name, actionType(action)]),
 );
 
-/** The type of a key or an action that the tables do not have: its bytes. */
+/** The type of a key or an action that is not in the tables: its bytes. */
 export const RAW_TYPE: JsonType = wide("bytes, hexadecimal, with blanks between them", BYTES);

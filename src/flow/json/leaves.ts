@@ -9,7 +9,7 @@ import {
   QUOTE,
 } from "../text/ascii.ts";
 
-/** A number or a string of some JSON: where its text is, without the quotes of a string. */
+/** A number or a string in JSON: the range of its text, without the quotes of a string. */
 export type JsonLeaf = {
   readonly start: number;
   readonly end: number;
@@ -18,8 +18,8 @@ export type JsonLeaf = {
 
 /**
  * Finds the numbers and strings of JSON in UTF-8 by their paths, `.key.ipv4.ttl` or `.actions[0]`.
- * @param bytes JSON that has been parsed before: its grammar is not looked at again
- * @returns undefined where a string has escapes or a name comes twice
+ * @param bytes JSON that was parsed before: its grammar is not checked again
+ * @returns undefined if a string has escapes or a name occurs twice
  */
 export function leavesOf(bytes: Uint8Array): Map<string, JsonLeaf> | undefined {
   const scanner = new Scanner(bytes);
@@ -28,8 +28,9 @@ export function leavesOf(bytes: Uint8Array): Map<string, JsonLeaf> | undefined {
 }
 
 /**
- * Finds the first byte of every value of JSON in UTF-8 by its path, the outermost ones first; `` is the whole.
- * What is nested deeper than a flow can be is left out, and what follows bytes that are no JSON.
+ * Finds the first byte of every value of JSON in UTF-8 by its path, the outermost ones first; `` is
+ * the whole. Values nested deeper than a flow can be are left out, and so is everything after bytes
+ * that are not JSON.
  */
 export function placesOf(bytes: Uint8Array): ReadonlyMap<string, number> {
   const scanner = new Scanner(bytes);
@@ -37,7 +38,7 @@ export function placesOf(bytes: Uint8Array): ReadonlyMap<string, number> {
   return scanner.places;
 }
 
-/** More levels than a flow has. */
+/** More levels than any flow has. */
 const DEPTH_MAX = 200;
 
 class Scanner {
@@ -77,7 +78,7 @@ class Scanner {
     this.leaves.set(path, leaf);
   }
 
-  // The members between brackets.
+  // Calls `member` for each member up to the closing bracket.
   #each(close: number, member: () => void): void {
     this.#depth++;
     this.#at++;
@@ -85,7 +86,7 @@ class Scanner {
       const before = this.#at;
       member();
       this.#take(COMMA);
-      // Bytes that are no JSON.
+      // These bytes are not JSON.
       if (this.#at === before) this.#at = this.#bytes.length;
     }
     this.#at++;

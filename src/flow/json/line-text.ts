@@ -1,7 +1,7 @@
 import { nearestWord } from "../text/words.ts";
 import { FlowJsonError, jsonText } from "./error.ts";
 
-/** Text that grows, and the path in the JSON that each part of it came from. */
+/** Growing text, and for each part the path in the JSON that it came from. */
 export class LineText {
   text = "";
   #json: unknown;
@@ -10,7 +10,7 @@ export class LineText {
   readonly #offsets: number[] = [];
   readonly #paths: string[] = [];
 
-  /** @param json what the text is going to be made of; @param raw the line that it came from, if any */
+  /** @param json the source of the text; @param raw the line that it came from, if any */
   clear(json: unknown, line: number, raw?: Uint8Array): this {
     this.text = "";
     this.#json = json;
@@ -27,7 +27,7 @@ export class LineText {
     this.text += text;
   }
 
-  /** The part that holds the character at `offset`: where it came from, where it begins, and what it is. */
+  /** The part with the character at `offset`: its path, its beginning and its text. */
   pieceAt(offset: number): {
     readonly path: string;
     readonly start: number;
@@ -63,7 +63,7 @@ export class LineText {
     });
   }
 
-  /** Fails for a name that is none of `names`. */
+  /** Throws the error for a name that is not one of `names`. */
   failName(path: string, name: string, expected: string, names: Iterable<string>): never {
     this.fail(path, name, expected, nearestWord(names, name));
   }

@@ -15,9 +15,9 @@ export class FlowJsonLineEncoder {
   readonly #shapes: FlowJsonShapes | undefined;
 
   /**
-   * @param encoder what reads the text of the flows; its `verb`, `hasActions` and `ownUfid` are those of
-   *   the last line
-   * @param shapes lines of one form share the work (the default); the bytes are the same either way
+   * @param encoder reads the text of the flows; its `verb`, `hasActions` and `ownUfid` are those of
+   * the last line
+   * @param shapes whether lines of one form share work; the bytes are the same either way
    */
   constructor(encoder: FlowLineEncoder, shapes = true) {
     this.#encoder = encoder;
@@ -25,7 +25,7 @@ export class FlowJsonLineEncoder {
     this.#shapes = shapes ? new FlowJsonShapes() : undefined;
   }
 
-  /** What the last line asks for. */
+  /** The verb of the last line. */
   get verb(): LineVerb {
     return this.#encoder.verb;
   }

@@ -48,7 +48,7 @@ export function flowJsonSchema(): Schema {
   };
 }
 
-/** Matches the names of those that have only a number; `key32` is a name as any other. */
+/** A pattern for the names of numbered keys or actions that have no other name. */
 function unnamed(word: string, named: ReadonlyMap<string, JsonType>): string {
   const numbers = [...named.keys()].filter((name) => new RegExp(`^${word}[0-9]+$`).test(name));
   const others = numbers.map((name) => `(?!${name}$)`).join("");

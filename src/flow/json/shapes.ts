@@ -6,11 +6,14 @@ import { HOLE_SKIP_JSON, type SkippedJson, skippedHole } from "../shape/hole.ts"
 import { type JsonLeaf, leavesOf } from "./leaves.ts";
 import type { LineText } from "./line-text.ts";
 
-// Lines of JSON of one form share the work, as lines of text do.
+// Lines of JSON of one form share work, as lines of text do.
 
 const ENCODER = new TextEncoder();
 
-/** Members that a flow's request has nothing of, and what they may be in another line of the form. */
+/**
+ * Members that leave no trace in a flow's request, and the kind of value that another line of the
+ * form may have.
+ */
 const STATISTICS: readonly (readonly [path: string, kind: SkippedJson])[] = [
   [".packets", "whole"],
   [".bytes", "whole"],
@@ -19,8 +22,9 @@ const STATISTICS: readonly (readonly [path: string, kind: SkippedJson])[] = [
 ];
 
 /**
- * The shapes of the JSON lines that came last. JSON of one form becomes text of one form, so a shape of
- * the text is one of the JSON too, with its holes at the numbers and strings that the text was made of.
+ * The shapes of recent JSON lines. JSON of one form becomes text of one form, so a shape of the
+ * text is also a shape of the JSON, with its holes at the numbers and strings that became the
+ * text's values.
  */
 export class FlowJsonShapes {
   readonly #shapes = new ShapeCache<LineFacts>();
@@ -35,12 +39,12 @@ export class FlowJsonShapes {
     return this.#shapes.encode(bytes, start, end, writer);
   }
 
-  /** Makes a shape of a line that matched none, where that may pay. */
+  /** Makes a shape from a line that matched none, if it may pay. */
   learn(line: Uint8Array, made: LineText, encoder: FlowLineEncoder, writer: AttributeWriter): void {
     if (!this.#shapes.wants()) return;
     const leaves = leavesOf(line);
     const text = ENCODER.encode(made.text);
-    // Offsets in the text are counted in bytes and in characters alike.
+    // The text must be ASCII: offsets are used as those of bytes and of characters.
     if (leaves === undefined || text.length !== made.text.length) return;
     const { verb, hasActions, ownUfid, completed } = encoder;
     const place = (found: readonly FoundHole[]): readonly FoundHole[] | undefined =>
@@ -50,7 +54,9 @@ export class FlowJsonShapes {
   }
 }
 
-/** Moves holes from the text to the JSON that it was made of; undefined where one has no place there. */
+/**
+ * Moves holes from the text to the JSON that it was made from; undefined if one has no place there.
+ */
 function placeHoles(
   found: readonly FoundHole[],
   made: LineText,
@@ -75,7 +81,7 @@ function placeHoles(
   }
   for (const [path, kind] of STATISTICS) {
     const leaf = leaves.get(path);
-    // "never" stays as it is.
+    // "never" becomes no hole.
     if (leaf === undefined || leaf.quoted !== (kind === "string")) continue;
     const quote = leaf.quoted ? 1 : 0;
     const hole = skippedHole(HOLE_SKIP_JSON, leaf.start - quote, leaf.end + quote, kind);
@@ -84,7 +90,7 @@ function placeHoles(
   return placed.toSorted((a, b) => a.hole.textStart - b.hole.textStart);
 }
 
-/** Whether a number or string of the line is this text, to the letter. */
+/** Whether a number or string of the line is exactly this text. */
 function isTextOf(line: Uint8Array, { start, end }: JsonLeaf, text: string): boolean {
   if (end - start !== text.length) return false;
   for (let i = 0; i < text.length; i++) if (line[start + i] !== text.charCodeAt(i)) return false;

@@ -9,13 +9,13 @@ import { ACTION_TYPES, KEY_TYPES, RAW_TYPE, type JsonType } from "./json-type.ts
 import { PORT, VERBS, RAW_ACTION } from "./values.ts";
 import type { ActionJson, FlowJson, JsonScalar, JsonValue, KeyJson } from "./types.ts";
 
-// A flow's printed text as JSON.
+// Converts a flow's printed text to JSON.
 
 /**
- * The flow of a line as a dump prints it, or `Flow.toString` (with or without UFID, statistics and port
- * names), as an object that a load reads back to the same flow.
- * @throws FlowSyntaxError where the line is no flow; AssertionError where it is one in other words than the
- *   printer's
+ * The flow of a line as a dump prints it, or `Flow.toString` (with or without UFID, statistics and
+ * port names), as an object that a load reads back to the same flow.
+ * @throws FlowSyntaxError if the line is not a flow; AssertionError if it is not written as the
+ * printer does
  */
 export function lineToFlowJson(line: string): FlowJson {
   const bytes = new TextEncoder().encode(line);
@@ -25,7 +25,7 @@ export function lineToFlowJson(line: string): FlowJson {
   return printedLineToJson(line);
 }
 
-/** As {@link lineToFlowJson}, of a line that the printer did make. */
+/** As {@link lineToFlowJson}, for a line that the printer made. */
 export function printedLineToJson(line: string): FlowJson {
   const reader = new Reader(line);
   const json: { -readonly [name in keyof FlowJson]: FlowJson[name] } = { key: {} };
@@ -65,7 +65,7 @@ function readStatistic(
   else if (name === "flags") json.flags = value;
 }
 
-/** Reads printed text, which is well formed, into the tree of its JSON. */
+/** Reads printed text, which is well formed, into a tree of JSON. */
 class Reader {
   readonly #text: string;
   #at = 0;
@@ -79,7 +79,7 @@ class Reader {
     return this.#at >= this.#text.length;
   }
 
-  /** Goes back to where the last word began. */
+  /** Goes back to the beginning of the last word. */
   back(): void {
     this.#at = this.#before;
   }
@@ -155,7 +155,7 @@ class Reader {
     return { [word]: this.#member({ type: type ?? RAW_TYPE, group: true }) };
   }
 
-  /** What follows a member's name. */
+  /** Reads what follows a member's name. */
   #member(member: { readonly type: JsonType; readonly group: boolean }): JsonValue {
     const { type } = member;
     if (type.kind === "flag") {
@@ -206,7 +206,7 @@ class Reader {
     }
   }
 
-  /** A field that comes again begins the next object. */
+  /** Reads a stack: a repeated field begins the next object. */
   #stack(type: Extract<JsonType, { members: unknown }>): JsonValue {
     const list: { [name: string]: JsonValue }[] = [];
     let last: { [name: string]: JsonValue } | undefined;
@@ -236,14 +236,14 @@ class Reader {
   }
 }
 
-/** A decimal number as a number, everything else as it stands. */
+/** A decimal number as a number, all other text unchanged. */
 export function scalarOf(text: string): JsonScalar {
   if (/^(0|[1-9][0-9]{0,15})$/.test(text) && Number.isSafeInteger(Number(text)))
     return Number(text);
   return text;
 }
 
-/** What ends a scalar: where blanks or commas belong to it, only the parenthesis. */
+/** The bytes that end a scalar: only the parenthesis if blanks or commas may be part of it. */
 function endsOf(type: JsonType): RegExp {
   if (type.kind === "scalar" && type.inside === PORT) return /[,) ]/;
   const wide = type.kind === "scalar" && (type.inside.test("00 00") || type.inside.test("a,b"));

@@ -1,13 +1,13 @@
 /** A number, or text such as `0x0800`, `10.0.0.0/255.0.0.0` or `+trk-new`; true for a bare word. */
 export type JsonScalar = number | string | boolean;
 
-/** A value in a key or an action. `flowJsonSchema` says which members there are, and of what kind. */
+/** A value in a key or an action. `flowJsonSchema` describes its members. */
 export type JsonValue = JsonScalar | { readonly [name: string]: JsonValue } | readonly JsonValue[];
 
-/** A key: its attributes by name, in the order of text. `encap` holds a key, `mpls` a list. */
+/** A key: its attributes by name, in text order. `encap` holds a key, `mpls` a list. */
 export type KeyJson = { readonly [name: string]: JsonValue };
 
-/** One action: its name and what it takes; `{"output": 2}` is a bare port. */
+/** One action: its name and its arguments; `{"output": 2}` is a bare port. */
 export type ActionJson = { readonly [name: string]: JsonValue };
 
 /**
@@ -15,18 +15,18 @@ export type ActionJson = { readonly [name: string]: JsonValue };
  * one with a number or a string, a bare word is `true`.
  */
 export type FlowJson = {
-  /** What to do with it; without it the load decides. */
+  /** What to do with the flow; the load decides by default. */
   readonly verb?: "add" | "modify" | "delete";
   /** A UUID, or `0x` and fewer than 16 bytes in hexadecimal. */
   readonly ufid?: string;
   readonly key: KeyJson;
-  /** The empty list drops. Without it, a modify keeps the actions that the flow has. */
+  /** The empty list drops. Without this member, a modify keeps the flow's actions. */
   readonly actions?: readonly ActionJson[];
   /** Statistics of a dump. They are not read back. */
   readonly packets?: number;
   readonly bytes?: number;
   /** Seconds since the last packet, or `never`. */
   readonly used?: number | "never";
-  /** TCP flags seen, a letter each. */
+  /** TCP flags seen, one letter each. */
   readonly flags?: string;
 };

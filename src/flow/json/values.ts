@@ -2,25 +2,25 @@ import { U16_MAX, U32_MAX } from "../bytes.ts";
 import type { Member } from "../action/member.ts";
 import type { Field } from "../text/field.ts";
 
-/** Which values a scalar has, for the schema: whole numbers up to `max`, and strings of a pattern. */
+/** The values of a scalar, for the schema: whole numbers up to `max`, and strings of a pattern. */
 export type Values = {
-  /** Undefined where no number is a value. */
+  /** Undefined if no number is valid. */
   readonly max: number | undefined;
-  /** Undefined where no string is a value. */
+  /** Undefined if no string is valid. */
   readonly pattern: string | undefined;
 };
 
 /** The verbs that a flow may have before it. */
 export const VERBS: RegExp = /^(add|modify|delete)$/;
 
-/** An action that has no name of its own. */
+/** An action without a name. */
 export const RAW_ACTION: RegExp = /^action[0-9]+$/;
 
-/** What the string of a port may be made of: its name, or a number. */
+/** The string of a port: its name or a number. */
 // oxlint-disable-next-line no-control-regex -- these end a name
 export const PORT: RegExp = /^[^\u0000-\u0020\u007f-\u009f,()#]+$/;
 
-/** What any other string may be made of: nothing that text takes for its end. */
+/** Any other string: no byte that would end it in text. */
 export const PLAIN: RegExp = /^[^\s,(){}=#]+$/;
 
 const UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
@@ -42,12 +42,12 @@ export const PORTS: Values = { max: U32_MAX, pattern: PORT.source };
 /** A number of 32 bits. */
 export const U32: Values = { max: U32_MAX, pattern: `^${NUMBER}$` };
 
-/** Strings of a pattern; what of them looks like a decimal number may be one. */
+/** Strings of a pattern; those that look like decimal numbers may be numbers. */
 export function strings(pattern: RegExp): Values {
   return { max: MAX, pattern: pattern.source };
 }
 
-/** A field's value and, of a key, a mask behind it if need be. */
+/** A field's value and, in a key, an optional mask after it. */
 export function fieldValues(field: Field, mask: boolean): Values {
   const masked = (value: string, bits = value): string =>
     mask ? `^${value}(?:/${bits})?$` : `^${value}$`;
@@ -102,7 +102,7 @@ function flagsPattern(words: Field["words"]): string {
   return `^(?:${entry}(?:\\|${entry})*(?:/${NUMBER})?|(?:[+-]${word})+)$`;
 }
 
-/** Whether a value is a number that counts things. */
+/** Whether a value is a nonnegative whole number. */
 export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

@@ -19,8 +19,8 @@ import { findValues, type KeyValue } from "./holes.ts";
 const SET = new TextEncoder().encode("set(");
 
 /**
- * The values in a line's actions that may differ between lines of one pattern, in the order of the line: ports
- * and the fields of set(), not those within other actions.
+ * The values in a line's actions that may differ between lines of one pattern, in the order of the
+ * line: ports and the fields of set(), but not inside other actions.
  */
 export function actionHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const found: FoundHole[] = [];
@@ -28,7 +28,8 @@ export function actionHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const texts = actionTexts(line.bytes, line.actionsStart, line.actionsEnd);
   const ports = texts.filter(({ start, end }) => isPlain(line.bytes, start, end, HOLE_LE32));
   const sets = texts.filter((text) => isSet(line.bytes, text));
-  // Each such port is an OUTPUT, each set() a SET, in order; where there are others, this is another notation.
+  // Each such port is an OUTPUT and each set() a SET, in order; if the numbers differ, the line has
+  // another notation.
   if (ports.length === places.outputs.length) {
     for (const [i, text] of ports.entries()) {
       const at = places.outputs[i] ?? 0;
@@ -43,7 +44,7 @@ export function actionHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   return found.toSorted((a, b) => a.hole.textStart - b.hole.textStart);
 }
 
-/** The values of `set(KEY)`, whose attribute's payload is at `at`. */
+/** The values of a `set(KEY)` whose attribute's payload is at `at`. */
 function setHoles(line: EncodedLine, text: ByteRange, at: number, cursor: Cursor): FoundHole[] {
   const values: KeyValue[] = [];
   cursor.reset(line.bytes, text.start + SET.length, text.end, 1);
@@ -61,7 +62,7 @@ function setHoles(line: EncodedLine, text: ByteRange, at: number, cursor: Cursor
   return found;
 }
 
-/** Whether the fields of a key lie in a SET as in a key, one beside the other, whatever their values are. */
+/** Whether the fields of a key have the same fixed layout in SET as in a key. */
 function isPlainSlot(slot: number): boolean {
   const form = KEY_BY_SLOT[slot]?.form;
   return (form === "single" || form === "struct") && slot !== SLOT_VLAN;
@@ -86,7 +87,7 @@ function isSet(bytes: Uint8Array, { start }: ByteRange): boolean {
   return SET.every((byte, i) => bytes[start + i] === byte);
 }
 
-/** Where each action is in the text: what stands between commas outside parentheses. */
+/** The range of each action in the text; actions are separated by commas outside parentheses. */
 function actionTexts(bytes: Uint8Array, from: number, to: number): ByteRange[] {
   const found: ByteRange[] = [];
   let depth = 0;
@@ -102,7 +103,10 @@ function actionTexts(bytes: Uint8Array, from: number, to: number): ByteRange[] {
   return found;
 }
 
-/** Where the port of each OUTPUT and the value of each SET is in the message, those within other actions left out. */
+/**
+ * The offsets in the message of the port of each OUTPUT and the value of each SET, except inside
+ * other actions.
+ */
 function placesOf(message: Uint8Array): { outputs: number[]; sets: number[] } {
   const outputs: number[] = [];
   const sets: number[] = [];

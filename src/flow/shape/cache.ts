@@ -1,27 +1,30 @@
 import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import type { Shape } from "./shape.ts";
 
-/** Shapes that are kept at first, and at most: there are more where those that go were of use. */
+/**
+ * The number of shapes kept at first, and the maximum: the number grows if dropped shapes were
+ * useful.
+ */
 const SHAPES_FIRST = 8;
 const SHAPES_MAX = 64;
 
-/** The most lines that go the slow way before another shape is made. */
+/** The most lines that are encoded the slow way before another shape is made. */
 const PAUSE_MAX = 4096;
 
 type Entry<Facts> = {
   readonly shape: Shape;
   readonly facts: Facts;
-  /** It has encoded a line since it was made. */
+  /** Whether it has encoded a line since it was made. */
   isOfUse: boolean;
-  /** The line that it was used for last, or made of. */
+  /** The line for which it was last used, or from which it was made. */
   usedAt: number;
-  /** What encoded the line after the last one of this: forms often come in turns. */
+  /** The entry that encoded the line after this one's last: forms often alternate. */
   next: Entry<Facts> | undefined;
 };
 
 /**
- * The shapes of the lines that came last. Where lines have nothing in common, making shapes does not
- * pay: the pause between two grows each time one goes that encoded nothing.
+ * The shapes of recent lines. If lines have nothing in common, making shapes does not pay: the
+ * pause before the next one grows whenever a shape is dropped that encoded nothing.
  */
 export class ShapeCache<Facts> {
   readonly #entries: Entry<Facts>[] = [];
@@ -33,7 +36,7 @@ export class ShapeCache<Facts> {
 
   /**
    * Encodes a line by a shape that it matches, at the writer's position.
-   * @returns what was stored with the shape, or undefined where none matches: nothing was written
+   * @returns the facts stored with the shape, or undefined, with nothing written, if none matches
    */
   encode(
     bytes: Uint8Array,
@@ -47,7 +50,7 @@ export class ShapeCache<Facts> {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i]!;
       if (entry === likely || !entry.shape.encode(bytes, start, end, writer)) continue;
-      // Those that are found by looking come to the front.
+      // A shape found by searching moves to the front.
       if (i > 0) {
         entries.copyWithin(1, 0, i);
         entries[0] = entry;
@@ -57,7 +60,7 @@ export class ShapeCache<Facts> {
     return undefined;
   }
 
-  /** Whether a shape is to be made of a line that matched none. */
+  /** Whether to make a shape from a line that matched none. */
   wants(): boolean {
     return this.#missed++ >= this.#pause;
   }
@@ -71,7 +74,7 @@ export class ShapeCache<Facts> {
     this.#follow(entry);
   }
 
-  // Lets the one go that was used longest ago; where that was of use, all may stay.
+  // Drops the least recently used shape; if it was useful, the cache grows instead.
   #makeRoom(): void {
     const entries = this.#entries;
     const oldest = entries.reduce((a, b) => (b.usedAt < a.usedAt ? b : a));

@@ -33,11 +33,11 @@ import type { Hole } from "./hole.ts";
 import type { HashedWord } from "./layout.ts";
 import { Layout } from "./layout.ts";
 
-// Makes the layout of a line: constant bytes, and holes where values are.
+// Makes the layout of a line: constant bytes, and holes for values.
 
 const EMPTY = new Int32Array(0);
 
-/** The payloads of one level: by attribute type, and behind these the tunnel's by its own types. */
+/** Table size of one level's payloads: by attribute type, followed by the tunnel's types. */
 const TYPES_MAX = 64;
 const TUNNEL_TYPES = LEVELS * TYPES_MAX;
 
@@ -50,7 +50,7 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   const payloads = new Int32Array(TUNNEL_TYPES + TYPES_MAX).fill(-1);
   findPayloads(line.message, payloads);
   const found: FoundHole[] = [];
-  // A shorter UFID is no hole: lines of a shape name that one.
+  // A shorter UFID is not a hole: it is part of the shape.
   if (line.ufidStart >= 0 && line.ufidEnd - line.ufidStart === UUID_LENGTH) {
     const text = { start: line.ufidStart, end: line.ufidEnd };
     found.push(keyless(line, text, { kind: H.HOLE_UUID, at: NLA_HEADER, size: UFID_SIZE }));
@@ -69,7 +69,7 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
   return found;
 }
 
-/** The layout of a line, with holes where its own values were. */
+/** The layout of a line, with holes in place of its values. */
 export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
   // A message begins with its UFID.
   const ofHash = line.ufidStart < 0 && line.message[2] === OVS_FLOW_ATTR_UFID;
@@ -93,12 +93,12 @@ export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
   });
 }
 
-/** The bits of the hole are put in; the others of its bytes are constant. */
+/** Clears the bits of a hole; the other bits of its bytes are constant. */
 function clearHole(bytes: Uint8Array, { kind, at, size, max, shift }: Hole): void {
   if (H.isBits(kind)) H.clearBits(bytes, at, size, max << shift);
 }
 
-/** Notes where the payload of each attribute of the key is, by level and type. */
+/** Records the offset of the payload of each attribute of the key, by level and type. */
 function findPayloads(message: Uint8Array, payloads: Int32Array): void {
   const reader = new AttributeReader().reset(message, 0, message.length);
   while (reader.next()) {
@@ -129,7 +129,7 @@ function findLevel(
   }
 }
 
-/** Where the bytes of a value are in the message, or -1. */
+/** The offset of a value's bytes in the message, or -1. */
 function placeOf(value: KeyValue, payloads: Int32Array): number {
   const { field, level, slot } = value;
   if (slot === SLOT_TUNNEL) {
@@ -140,11 +140,11 @@ function placeOf(value: KeyValue, payloads: Int32Array): number {
   return payload < 0 ? -1 : payload + value.offset + field.offset;
 }
 
-/** The hole for a value, or undefined where it is better left text. */
+/** The hole for a value, or undefined if it should stay constant text. */
 function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole | undefined {
   const { field, level, slot } = value;
   const at = placeOf(value, payloads);
-  // A port with a mask has rules of its own.
+  // A port with a mask has special rules.
   if (at < 0 || (field.kind === "port" && value.masked)) return undefined;
   const kind = kindOf(value);
   if (kind < 0 || !isPlain(line.bytes, value.start, value.end, kind)) return undefined;
@@ -153,7 +153,7 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
   const maskAt = maskOffset(level, slot) + value.offset + field.offset;
   const bytes = line.record.bytes.slice(maskAt, maskAt + field.size);
   const mask = bytes.every((byte) => byte === 0xff) ? undefined : bytes;
-  // A part of a tunnel with a mask may be absent for other reasons than being zero.
+  // A masked part of a tunnel may be absent for reasons other than being zero.
   if (slot === SLOT_TUNNEL && mask !== undefined) return undefined;
   return {
     kind,
@@ -169,7 +169,10 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
   };
 }
 
-/** Another value would make another form of the key, or of what is hashed: see `normalize`, `writeUfid`. */
+/**
+ * Whether another value could change the form of the key, or of the hashed words: see `normalize`,
+ * `writeUfid`.
+ */
 function decidesForm({ field, level, slot }: KeyValue, line: EncodedLine): boolean {
   const { record, isDump } = line;
   const byType = slot === SLOT_ETHERTYPE || slot === SLOT_ICMPV6 || field.name === "proto";
@@ -182,7 +185,9 @@ function decidesForm({ field, level, slot }: KeyValue, line: EncodedLine): boole
   return record.bytes[keyOffset(level, slot) + field.offset] === 0;
 }
 
-/** Its word has bits outside the mask, which are sent and not hashed; see `settleDecisive`. */
+/**
+ * Whether its word has bits outside the mask, which are sent but not hashed; see `settleDecisive`.
+ */
 function hasFreeBits({ field, level, slot, offset }: KeyValue, record: KeyRecord): boolean {
   if (slot === SLOT_TUNNEL) return false;
   const key = keyOffset(level, slot) >> 2;
@@ -193,18 +198,20 @@ function hasFreeBits({ field, level, slot, offset }: KeyValue, record: KeyRecord
   return false;
 }
 
-/** A tag that is not matched, which is none behind the type of a tag; see `normalize`. */
+/** Whether a tag is unmatched, which means no tag after the type of a tag; see `normalize`. */
 function hasNoTag(record: KeyRecord, level: number): boolean {
   return record.has(level, SLOT_VLAN) && record.isWild(level, SLOT_VLAN);
 }
 
-/** Whether the key has a tag, and which kind, hangs on more than the bytes; see `normalize`, `isAnyTag`. */
+/**
+ * Whether the field decides if the key has a tag, and of which kind; see `normalize`, `isAnyTag`.
+ */
 function decidesTag({ field, level }: KeyValue, record: KeyRecord): boolean {
   if (record.isWild(level, SLOT_VLAN)) return true;
   return field.name === "cfi" && isZero(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2);
 }
 
-/** Zero leaves an attribute out, or a tuple out of the hash. */
+/** Whether a value of zero omits an attribute, or a tuple from the hash. */
 function isAbsentAsZero(field: Field, slot: number): boolean {
   switch (slot) {
     case SLOT_ETHERTYPE:
@@ -219,7 +226,10 @@ function isAbsentAsZero(field: Field, slot: number): boolean {
   }
 }
 
-/** The hashed words that a hole is in: an attribute's value is hashed as it lies in the message, padding and all. */
+/**
+ * Adds the hashed words that a hole is part of: an attribute's value is hashed as it is in the
+ * message, including padding.
+ */
 function addWords(words: HashedWord[], sources: Int32Array, found: FoundHole): void {
   const { at, size } = found.hole;
   for (let messageWord = at >> 2; messageWord <= (at + size - 1) >> 2; messageWord++) {

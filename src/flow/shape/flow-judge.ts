@@ -7,22 +7,22 @@ import { brokenRule } from "../rules/validate.ts";
 import { hashOf, isAligned, isSame, Kept, WordView } from "./kept.ts";
 import { KeyForm, type KeyHole, payloadsOf } from "./key-form.ts";
 
-/** Keys with values that no rule looks at. */
+/** Keys that have fields which no rule looks at. */
 const UNRULED = KEYS.filter(({ unruled }) => unruled.length > 0);
 
-/** Flows that a kernel takes: keys of a form with this list of actions. */
+/** Flows known to be accepted: keys of a form with this list of actions. */
 type Taken = { readonly form: KeyForm; readonly actions: Uint8Array };
 
 /**
- * Judges flows as `brokenRule` does, for a kernel that can do everything. A verdict that rests on no address and
- * no port is found once for all flows that differ in nothing else.
+ * Judges flows as `brokenRule` does, for a kernel that can do everything. Flows that differ only in
+ * addresses and ports are judged once, if the verdict does not depend on these.
  */
 export class FlowJudge {
   readonly #taken = new Kept<Taken>();
   readonly #words = new WordView();
   readonly #record = new KeyRecord();
 
-  /** The rule that a flow breaks; undefined where a kernel takes it. */
+  /** The rule that a flow breaks; undefined if a kernel takes it. */
   brokenRule(flow: FlowParts): Refusal | undefined {
     const { bytes, key, mask, actions } = flow;
     if (actions.start < 0 || key.start < 0 || !isAligned(key, mask, actions)) {

@@ -12,8 +12,9 @@ import { KeyPattern, recordValues } from "./key-pattern.ts";
 type PrintedActions = { readonly bytes: Uint8Array; readonly text: Uint8Array };
 
 /**
- * Prints flows as `printFlow` does, to the same bytes. Flows whose keys have the same attributes under the same
- * masks share a pattern: its text, and a few places for values. Lists of actions that came before are copied.
+ * Prints flows as `printFlow` does, to the same bytes. Flows whose keys have the same attributes
+ * under the same masks share a pattern: its text, and a few places for values. The text of a known
+ * list of actions is copied.
  */
 export class FlowPrinter {
   readonly #style: FlowPrintStyle;
@@ -23,7 +24,7 @@ export class FlowPrinter {
   readonly #text = new TextSink(512);
   readonly #words = new WordView();
 
-  /** @param style of all flows that it prints; the names of its ports stay as they are */
+  /** @param style the style of all flows that it prints; its port names must not change */
   constructor(style: FlowPrintStyle) {
     this.#style = style;
   }

@@ -6,42 +6,48 @@ import * as H from "./hole.ts";
 import type { Hole } from "./hole.ts";
 import type { KeyValue } from "./holes.ts";
 
-/** A line that was encoded on its own: what a layout is made from. */
+/** A line that was encoded the slow way, from which a layout is made. */
 export type EncodedLine = {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
-  /** Where its `ufid:` names one; -1 where it does not. */
+  /** The range of its UFID in the text; -1 if it has none. */
   readonly ufidStart: number;
   readonly ufidEnd: number;
   readonly keyStart: number;
   /** Start and end of each counter of a dump. */
   readonly statistics: Int32Array;
-  /** Where its actions are; both equal where it has none. */
+  /** The range of its actions; empty if it has none. */
   readonly actionsStart: number;
   readonly actionsEnd: number;
-  /** It is a line of a dump, which is completed by what its types and protocols call for. */
+  /**
+   * Whether it is a line of a dump, to which the headers that its types and protocols require are
+   * added.
+   */
   readonly isDump: boolean;
   /** Key and mask, in normal form. */
   readonly record: KeyRecord;
-  /** What its UFID begins with, where that is a hash. */
+  /** The seed of its UFID, if that is a hash. */
   readonly seed: UfidSeed;
-  /** UFID, KEY, MASK and ACTIONS, all that apply; the KEY of a delete even where it is not appended. */
+  /**
+   * UFID, KEY, MASK and ACTIONS, as far as present; includes the KEY of a delete even if it is not
+   * appended.
+   */
   readonly message: Uint8Array;
-  /** How much of the message the line is. */
+  /** The bytes of the message that the line appends. */
   readonly length: number;
 };
 
-/** A hole, and what it is. */
+/** A hole, and the field that it holds. */
 export type FoundHole = {
   readonly hole: Hole;
   /** The field of the key; undefined outside the key. */
   readonly field: Field | undefined;
-  /** Where its bytes are in the record; -1 outside the key. */
+  /** The offset of its bytes in the record; -1 outside the key. */
   readonly recordAt: number;
 };
 
-/** A hole that is no field of the key: its text is `start` to `end` of the line. */
+/** A hole outside the key: its text is `start` to `end` of the line. */
 export function keyless(
   line: EncodedLine,
   { start, end }: Readonly<ByteRange>,
@@ -62,7 +68,7 @@ export function keyless(
   return { hole, field: undefined, recordAt: -1 };
 }
 
-/** The kind of hole that a value is; -1 where it is better left text. */
+/** The kind of hole for a value; -1 if it should stay constant text. */
 export function kindOf(value: KeyValue): number {
   const { field } = value;
   if (field.kind === "ipv4") return H.HOLE_IPV4;
@@ -80,7 +86,7 @@ export function kindOf(value: KeyValue): number {
 const DECIMAL = /^(0|[1-9][0-9]{0,14})$/;
 const HEXADECIMAL = /^0x[0-9a-fA-F]{1,13}$/;
 
-/** A number that is not octal; addresses are looked at when they are read. */
+/** Whether a number is not octal; addresses are checked when they are read. */
 export function isPlain(bytes: Uint8Array, start: number, end: number, kind: number): boolean {
   if (kind >= H.HOLE_IPV4 && kind !== H.HOLE_BE64) return true;
   const text = String.fromCharCode(...bytes.subarray(start, end));

@@ -12,13 +12,13 @@ export type KeyValue = {
   readonly level: number;
   readonly slot: number;
   readonly field: Field;
-  /** Of an entry of an MPLS stack, where it begins in the payload; else 0. */
+  /** For an entry of an MPLS stack, its offset in the payload; otherwise 0. */
   readonly offset: number;
-  /** Other fields share its bytes. */
+  /** Whether other fields share its bytes. */
   readonly shared: boolean;
   readonly start: number;
   readonly end: number;
-  /** A mask follows it. */
+  /** Whether a mask follows it. */
   readonly masked: boolean;
 };
 
@@ -27,8 +27,8 @@ const MPLS_ENTRY = 4;
 const TUNNEL: FieldSet = new FieldSet(TUNNEL_FIELDS);
 
 /**
- * Lists the values in the text of a key that may differ between lines of one shape. The key has been
- * parsed before, so its grammar is not looked at again; the cursor ends behind it.
+ * Lists the values in the text of a key that may differ between lines of one shape. The key was
+ * parsed before, so its grammar is not checked again; the cursor ends after it.
  */
 export function findValues(cursor: Cursor, level: number, found: KeyValue[]): void {
   for (;;) {
@@ -67,7 +67,7 @@ function findFields(cursor: Cursor, level: number, slot: number, found: KeyValue
       skipNested(cursor);
       cursor.take(CLOSE);
     } else {
-      // A field that comes again begins the next entry of an MPLS stack.
+      // A repeated field begins the next entry of an MPLS stack.
       if (slot === SLOT_MPLS && ((seen >>> index) & 1) === 1) {
         seen = 0;
         entry++;
@@ -101,7 +101,7 @@ function skipTo(cursor: Cursor, stopAtSlash: boolean): void {
   }
 }
 
-/** Up to the parenthesis that closes what was opened. */
+/** Skips to the parenthesis that closes the open one. */
 function skipNested(cursor: Cursor): void {
   let depth = 1;
   for (; cursor.position < cursor.end; cursor.position++) {

@@ -3,15 +3,15 @@ import type { ByteRange } from "../parts.ts";
 /** Patterns that are kept. */
 const KEPT_MAX = 1024;
 
-/** Those of one hash that are kept: more are values, not patterns. */
+/** The most patterns kept per hash: more would be single values rather than patterns. */
 const KEPT_PER_HASH = 4;
 
-/** Words over bytes: those of dumps and batches lie in the same memory. */
+/** A word view of bytes, reused for bytes in the same memory, as those of dumps and batches are. */
 export class WordView {
   #bytes: Uint8Array = new Uint8Array(0);
   #words: Int32Array = new Int32Array(0);
 
-  /** A view of bytes that begin at a word, else of a copy. */
+  /** A view of the bytes if they are word-aligned, otherwise of a copy. */
   of(bytes: Uint8Array): Int32Array {
     if (this.#bytes !== bytes) {
       this.#bytes = bytes;
@@ -22,12 +22,12 @@ export class WordView {
   }
 }
 
-/** Whether a flow has a mask, and its parts begin at words. */
+/** Whether a flow has a mask, and its parts are word-aligned. */
 export function isAligned(key: ByteRange, mask: ByteRange, actions: ByteRange): boolean {
   return ((key.start | mask.start | actions.start) & 3) === 0 && mask.start >= 0;
 }
 
-/** What was seen before, by a hash. */
+/** Known entries, by hash. */
 export class Kept<T> {
   readonly #byHash = new Map<number, T[]>();
   #size = 0;
@@ -36,7 +36,7 @@ export class Kept<T> {
     return this.#byHash.get(hash);
   }
 
-  /** Whether there is room for another one beside those of its hash. */
+  /** Whether there is room for another entry with the hash of `known`. */
   takes(known: readonly T[] | undefined): boolean {
     return this.#size < KEPT_MAX && (known?.length ?? 0) < KEPT_PER_HASH;
   }
@@ -49,7 +49,7 @@ export class Kept<T> {
   }
 }
 
-/** A hash of the words that begin in `start` to `end`. */
+/** A hash of the words from `start` to `end`. */
 export function hashOf(words: Int32Array, start: number, end: number, seed: number): number {
   let hash = seed + end - start;
   for (let at = start >> 2; at < end >> 2; at++) {
@@ -59,7 +59,7 @@ export function hashOf(words: Int32Array, start: number, end: number, seed: numb
   return hash;
 }
 
-/** Whether the bytes `start` to `end` are those that are known. */
+/** Whether the bytes `start` to `end` equal the known ones. */
 export function isSame(bytes: Uint8Array, start: number, end: number, known: Uint8Array): boolean {
   if (end - start !== known.length) return false;
   for (let i = 0; i < known.length; i++) if (bytes[start + i] !== known[i]) return false;

@@ -8,19 +8,21 @@ import { SIZE_OF_SLOT, SLOT_OF_TYPE } from "../key/table.ts";
 import type { ByteRange, FlowParts } from "../parts.ts";
 import type { Field } from "../text/field.ts";
 
-/** A value that may differ: its field, and where the payload that it lies in is, from the beginning of the key. */
+/** A value that may differ: its field, and the offset of its payload in the key. */
 export type KeyHole = { readonly field: Field; readonly at: number };
 
-/** Keys of the same attributes under the same masks: all of their bytes are the same but those of a few values. */
+/**
+ * Keys with the same attributes and the same masks: they differ only in the bytes of a few values.
+ */
 export class KeyForm {
-  /** The bits of each word that are no value, and what they are. */
+  /** The constant bits of each word, as mask and value. */
   readonly #fixedBits: Int32Array;
   readonly #fixed: Int32Array;
   readonly #mask: Int32Array;
   readonly #keyBytes: number;
   readonly #maskBytes: number;
 
-  /** The form of a flow's key, with values in these places. @param words over its bytes */
+  /** The form of a flow's key, with values at these holes. @param words a view of its bytes */
   constructor({ key, mask }: FlowParts, words: Int32Array, holes: readonly KeyHole[]) {
     this.#keyBytes = key.end - key.start;
     this.#maskBytes = mask.end - mask.start;
@@ -36,7 +38,7 @@ export class KeyForm {
     }
   }
 
-  /** Whether a flow's key and mask are of the form. @param words over the bytes of the flow */
+  /** Whether a flow's key and mask have the form. @param words a view of the flow's bytes */
   matches(words: Int32Array, key: ByteRange, mask: ByteRange): boolean {
     if (key.end - key.start !== this.#keyBytes || mask.end - mask.start !== this.#maskBytes) {
       return false;
@@ -55,8 +57,8 @@ export class KeyForm {
 }
 
 /**
- * Where the payloads of plain attributes are in a key, from its beginning, by where they are in the record. An
- * Ethernet type of zero has a text of its own, so it is no value.
+ * The offsets of plain attributes' payloads in a key, by their offsets in the record. An Ethernet
+ * type of zero has a special text, so it is not a value.
  */
 export function payloadsOf(
   { bytes, key }: FlowParts,

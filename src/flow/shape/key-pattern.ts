@@ -7,7 +7,7 @@ import type { Field } from "../text/field.ts";
 import type { TextSink } from "../text/sink.ts";
 import { KeyForm, type KeyHole, payloadsOf } from "./key-form.ts";
 
-/** Kinds whose text rests on nothing but the bytes of the field. */
+/** Kinds of fields whose text depends only on their bytes. */
 const VALUE_KINDS: ReadonlySet<Field["kind"]> = new Set([
   "number",
   "number64",
@@ -19,7 +19,9 @@ const VALUE_KINDS: ReadonlySet<Field["kind"]> = new Set([
   "port",
 ]);
 
-/** A value in the text of a key: its field, where its payload is in the record, and where its text is. */
+/**
+ * A value in the text of a key: its field, its payload in the record, and the range of its text.
+ */
 type PrintedValue = {
   readonly field: Field;
   readonly base: number;
@@ -45,8 +47,8 @@ export function recordValues(
 type NamedHole = KeyHole & { readonly names: boolean };
 
 /**
- * Keys of the same attributes under the same masks: all of their bytes are the same but those of a few values. The
- * text of such a key is pieces that are always the same, with a value after each but the last.
+ * Keys with the same attributes and the same masks: they differ only in the bytes of a few values.
+ * The text of such a key consists of constant pieces, with a value after each but the last.
  */
 export class KeyPattern {
   readonly #form: KeyForm;
@@ -57,7 +59,7 @@ export class KeyPattern {
 
   /**
    * @param words over the bytes of the flow
-   * @param record its key and mask, and `text` that of its key, with its values
+   * @param record its key and mask; `text` is the text of its key, with `values`
    */
   constructor(
     { flow, words, record }: { flow: FlowParts; words: Int32Array; record: KeyRecord },
@@ -71,7 +73,7 @@ export class KeyPattern {
     let from = 0;
     for (const { field, base, start, end } of values) {
       const payload = payloads.get(base);
-      // What is not as it lies in the record has no place of its own.
+      // A value that is not in the key as in the record is no hole.
       if (payload === undefined) continue;
       pieces.push(...text.bytes.subarray(from, start));
       ends.push(pieces.length);
@@ -86,12 +88,12 @@ export class KeyPattern {
     this.#form = new KeyForm(flow, words, holes);
   }
 
-  /** Whether a flow's key and mask are of the pattern. @param words over the bytes of the flow */
+  /** Whether a flow's key and mask have the pattern. @param words a view of the flow's bytes */
   matches(words: Int32Array, key: ByteRange, mask: ByteRange): boolean {
     return this.#form.matches(words, key, mask);
   }
 
-  /** Prints the key that begins at `start`, which {@link matches}. */
+  /** Prints the key at `start`, for which {@link matches} is true. */
   print(bytes: Uint8Array, start: number, out: TextSink, ports: PortNames | undefined): void {
     const text = this.#text;
     const ends = this.#ends;

@@ -7,17 +7,17 @@ import type { UfidSeed } from "../key/ufid.ts";
 import type { Hole } from "./hole.ts";
 import { isBits, VALUE_MAX } from "./hole.ts";
 
-/** A word of the message that goes into the UFID. */
+/** A word of the message that is hashed into the UFID. */
 export type HashedWord = { readonly messageWord: number; readonly hashWord: number };
 
-/** What a layout is made of. */
+/** The parts of a layout. */
 type LayoutParts = {
   readonly holes: readonly Hole[];
   /** UFID, KEY, MASK and ACTIONS of one flow. */
   readonly message: Int32Array;
-  /** Bytes of the message that are appended: fewer than it has, for a delete. */
+  /** Bytes of the message that are appended: fewer than its length for a delete. */
   readonly length: number;
-  /** The words that its UFID is the hash of, and which of them the holes change; none without UFID. */
+  /** The words hashed into its UFID, and which of them the holes change; empty without a UFID. */
   readonly hash: Int32Array;
   readonly hashCount: number;
   readonly seed: UfidSeed;
@@ -27,33 +27,33 @@ type LayoutParts = {
 /** Bits of {@link Layout.special}. */
 const MASKED = 1;
 const NONZERO = 2;
-/** Of a number that may not begin with `0x`. */
+/** For a number that must not begin with `0x`. */
 export const SPECIAL_DECIMAL = 4;
 
 /**
- * The message of one flow, in which only the holes differ from flow to flow: {@link place} copies it,
- * the values are put in, {@link settle} looks after what a hole asks for beyond its bytes, and
+ * The message of one flow, in which only the holes differ from flow to flow. {@link place} copies
+ * it, the caller puts the values in, {@link settle} applies masks and other rules of a hole, and
  * {@link finish} adds the UFID. Nothing is allocated.
  */
 export class Layout {
   readonly message: Int32Array;
   readonly length: number;
   readonly hasUfid: boolean;
-  /** One each for every hole; see {@link Hole}. */
+  /** One element per hole; see {@link Hole}. */
   readonly kind: Uint8Array;
   readonly at: Int32Array;
   readonly size: Uint8Array;
   readonly max: Float64Array;
   readonly shift: Uint8Array;
-  /** Of some bits: those of the value that are matched. */
+  /** For a hole of some bits: the matched bits of the value. */
   readonly bits: Int32Array;
-  /** Not zero where {@link settle} has something to do. */
+  /** Nonzero if {@link settle} has something to do. */
   readonly special: Uint8Array;
 
   readonly #mask: Uint8Array;
   readonly #hash: Int32Array;
   readonly #hashCount: number;
-  /** What hashing the words comes to that come before those of {@link #hash}: no hole changes them. */
+  /** The hash state after the words that precede {@link #hash}, which no hole changes. */
   readonly #hashBegun: HashState;
   readonly #wordFrom: Int32Array;
   readonly #wordTo: Int32Array;
@@ -89,12 +89,17 @@ export class Layout {
     this.#wordTo = Int32Array.from(hashedWords, (word) => word.hashWord - before);
   }
 
-  /** All of the message is appended: another one that differs in its holes alone can be a copy. */
+  /**
+   * Whether all of the message is appended, so that a message that differs only in its holes can be
+   * made by copying.
+   */
   get isWhole(): boolean {
     return align(this.length) === this.message.length * 4;
   }
 
-  /** Copies the message to the writer's position. @returns that position, or -1 where it has no room */
+  /**
+   * Copies the message to the writer's position. @returns that position, or -1 if it has no room
+   */
   place(writer: AttributeWriter): number {
     const base = writer.position;
     const { message } = this;
@@ -104,8 +109,8 @@ export class Layout {
   }
 
   /**
-   * Lays its mask over the bytes of a hole.
-   * @returns false where they are zero and must not be: the copy is then not to be used
+   * Applies the mask of a hole to its bytes.
+   * @returns false if they are zero and must not be: then discard the copy
    */
   settle(hole: number, out: Uint8Array, base: number): boolean {
     const from = base + this.at[hole]!;
@@ -119,13 +124,15 @@ export class Layout {
     return false;
   }
 
-  /** Writes the UFID of the copy at `base`, and moves the writer behind it. */
+  /** Writes the UFID of the copy at `base`, and moves the writer past the copy. */
   finish(writer: AttributeWriter, base: number): void {
     if (this.hasUfid) this.#writeUfid(writer.memory.i32, base);
     writer.position = base + align(this.length);
   }
 
-  /** Writes the UFIDs of `count` copies, the first one at `base`, the next ones each `stride` bytes on. */
+  /**
+   * Writes the UFIDs of `count` copies; the first is at `base`, each next one `stride` bytes later.
+   */
   finishCopies(memory: PinnedMemory, base: number, stride: number, count: number): void {
     if (!this.hasUfid) return;
     for (let i = 0; i < count; i++) this.#writeUfid(memory.i32, base + i * stride);

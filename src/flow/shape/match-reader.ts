@@ -8,8 +8,8 @@ import { KeyForm, type KeyHole, payloadsOf } from "./key-form.ts";
 import { hashOf, isAligned, Kept, WordView } from "./kept.ts";
 
 /**
- * Reads keys and masks of flows as `readMatch` does, to the same records. Flows whose keys have the same attributes
- * under the same masks share the work: of the others only the values are read.
+ * Reads keys and masks of flows as `readMatch` does, to the same records. Flows whose keys have the
+ * same attributes and masks share work: after the first, only the values are read.
  */
 export class MatchReader {
   readonly #record = new KeyRecord();
@@ -17,8 +17,8 @@ export class MatchReader {
   readonly #words = new WordView();
 
   /**
-   * The key and mask of a flow, until the next call: the record is the reader's.
-   * @returns undefined where they are not well formed
+   * The key and mask of a flow, valid until the next call: the reader owns the record.
+   * @returns undefined if they are malformed
    */
   read(flow: FlowParts): KeyRecord | undefined {
     const { bytes, key, mask } = flow;
@@ -49,7 +49,7 @@ export class MatchReader {
 class ReadForm {
   readonly #form: KeyForm;
   readonly #record: KeyRecord;
-  /** Words of the key that are values, from its beginning, and where they go in the record. */
+  /** The words of the key that hold values, and their places in the record. */
   readonly #from: Int32Array;
   readonly #to: Int32Array;
 
@@ -59,7 +59,7 @@ class ReadForm {
     const [from, to]: [number[], number[]] = [[], []];
     for (let level = 0; level < LEVELS; level++) {
       for (const { slot, size, fields } of KEYS) {
-        // A tag says by its bits whether there is one, and so what else there is.
+        // The bits of a tag decide whether there is one, and so what else the key has.
         const base = keyOffset(level, slot);
         const at = slot === SLOT_VLAN ? undefined : payloads.get(base);
         if (at === undefined || !record.has(level, slot) || !isPadded(flow, at, size)) continue;
@@ -80,7 +80,7 @@ class ReadForm {
     return this.#form.matches(words, key, mask);
   }
 
-  /** Reads the key that begins at `start`, which {@link matches}. */
+  /** Reads the key at `start`, for which {@link matches} is true. */
   read(words: Int32Array, start: number): KeyRecord {
     const { ints } = this.#record;
     const first = start >> 2;
@@ -91,7 +91,7 @@ class ReadForm {
   }
 }
 
-/** Whether a payload is followed by zeros up to a word: the record has them, too. */
+/** Whether a payload is padded with zeros to whole words, as in the record. */
 function isPadded({ bytes, key }: FlowParts, at: number, size: number): boolean {
   for (let i = at + size; i < at + align(size); i++) if (bytes[key.start + i] !== 0) return false;
   return true;

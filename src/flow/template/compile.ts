@@ -14,20 +14,20 @@ import type { Field } from "../text/field.ts";
 import { FlowSyntaxError, oneLine, syntaxErrorAt } from "../text/syntax-error.ts";
 import { fillText, type FilledText, findNames, type NamedHole, placeholderOf } from "./text.ts";
 
-// A template is a line with holes: what it is as a message, and where the holes are in that.
+// Compiles a template, a line with holes, into a message and the places of the holes in it.
 
 const OUTPUT_PORT_MAX = 0xffff;
-/** An attribute of type OVS_ACTION_ATTR_OUTPUT with four bytes. */
+/** The header of an attribute of type OVS_ACTION_ATTR_OUTPUT with four bytes. */
 const OUTPUT_HEADER = 8 | (OVS_ACTION_ATTR_OUTPUT << 16);
 
 /** A hole in a compiled template; the hole of its layout has the same index. */
 export type Place = {
   readonly name: string;
-  /** Which of the template's names it is. */
+  /** The index of its name in the template's names. */
   readonly index: number;
-  /** The field of the key that it is; undefined for an output port. */
+  /** Its field in the key; undefined for an output port. */
   readonly field: Field | undefined;
-  /** Where it is in the text, 1-based, in bytes. */
+  /** Its column in the text, 1-based, in bytes. */
   readonly column: number;
 };
 
@@ -36,12 +36,12 @@ export type CompiledTemplate = {
   readonly layout: Layout;
   readonly places: readonly Place[];
   readonly verb: LineVerb;
-  /** The text before, between and behind the holes. */
+  /** The text before, between and after the holes. */
   readonly pieces: readonly string[];
   readonly options: LineParserOptions;
 };
 
-/** The names of a template's holes, in the order in which they come first. */
+/** The names of a template's holes, in the order of their first occurrence. */
 export function namesOf(text: string): string[] {
   const names = findNames(new TextEncoder().encode(text)).map(({ name }) => name);
   return [...new Set(names)];
@@ -65,7 +65,8 @@ export function compileTemplate(text: string, options: LineParserOptions): Compi
       (candidate) => candidate.hole.textStart === start && candidate.field !== undefined,
     );
     if (known !== undefined) return known;
-    // With another port there; what a port may not stand for is refused first.
+    // Parses the text again with another port in the hole; a place where no port may be is refused
+    // first.
     const others = values.map((value, i) => (i === index ? "2" : value));
     const withOther = (): EncodedLine =>
       encode(
@@ -99,7 +100,10 @@ function piecesOf(template: Uint8Array, holes: readonly NamedHole[]): string[] {
 const EXPECTED_VALUE =
   "holes only for values that a key matches or a set() writes, and for output ports";
 
-/** The field of each hole that is a value in the key, or in a set(); whether there really is one, the parser says. */
+/**
+ * The field of each hole that is a value in the key or in a set(); the parser later checks the
+ * place.
+ */
 function fieldsOf(
   template: Uint8Array,
   holes: readonly NamedHole[],
@@ -138,7 +142,7 @@ function encode(
     if (!parser.parse(writer)) parser.cursor.fail("a flow");
   } catch (error) {
     if (!(error instanceof FlowSyntaxError)) throw error;
-    // The place in the template, not in the text with values.
+    // The place in the template rather than in the text with values.
     const at = filled.originOf(error.column - 1);
     const { expected, suggestion } = error;
     throw syntaxErrorAt(oneLine(template), at, expected, suggestion);
@@ -150,8 +154,8 @@ function encode(
 }
 
 /**
- * The hole of an output port, anywhere in the actions: with another number there, one word of the
- * message changes, and that is an OUTPUT.
+ * Finds the hole of an output port, anywhere in the actions: another number there changes one word
+ * of the message, the payload of an OUTPUT.
  */
 function findOutput(
   verb: LineVerb,
@@ -160,7 +164,7 @@ function findOutput(
   withOther: () => EncodedLine,
 ): FoundHole | undefined {
   if (first < line.actionsStart) return undefined;
-  // A delete has no actions: whatever is there, nothing comes of it.
+  // A delete has no actions: the value is ignored.
   const text = { start: first, end: first + 1 };
   if (verb === "delete") return keyless(line, text, { kind: HOLE_SKIP, at: 0, size: 0 });
   if (!isWholeAction(line.bytes, first, line)) return undefined;
@@ -174,7 +178,7 @@ function findOutput(
   return { ...found, hole: { ...found.hole, max: OUTPUT_PORT_MAX } };
 }
 
-/** A number that is an action, not a part of one. */
+/** Whether a number is an action rather than a part of one. */
 function isWholeAction(bytes: Uint8Array, at: number, line: EncodedLine): boolean {
   const before = at === line.actionsStart ? "," : String.fromCharCode(bytes[at - 1] ?? 0);
   const after = at + 1 >= line.actionsEnd ? "," : String.fromCharCode(bytes[at + 1] ?? 0);

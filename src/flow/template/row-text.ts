@@ -4,8 +4,8 @@ import type { CompiledTemplate } from "./compile.ts";
 import type { Stage } from "./stage.ts";
 
 /**
- * Rows that are encoded as the lines that they stand for: where a value is zero the message may have
- * another form than the template's layout.
+ * Encodes rows as the lines that they stand for: if a value is zero, the message may differ in form
+ * from the template's layout.
  */
 export class RowText {
   readonly #pieces: readonly string[];
@@ -17,7 +17,7 @@ export class RowText {
     this.#encoder = new FlowLineEncoder(options);
   }
 
-  /** Appends the flow of a row in `stage`; a writer without room is left failed. */
+  /** Appends the flow of a row of `stage`; a writer without room is left failed. */
   encode(stage: Stage, row: number, writer: AttributeWriter): void {
     let text = this.#pieces[0] ?? "";
     for (let hole = 0; hole + 1 < this.#pieces.length; hole++) {

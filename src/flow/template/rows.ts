@@ -3,35 +3,37 @@ import type { CompiledTemplate } from "./compile.ts";
 import { packedBytes, type Stage, STAGE_ROWS, type TemplateColumn } from "./stage.ts";
 import type { TemplateValue } from "./values.ts";
 
-/** Values of one flow: by name of the hole, or in the order in which the names come first. */
+/** Values of one flow: by name of the hole, or in the order of `FlowTemplate.holes`. */
 export type TemplateRow<Name extends string = string> =
   Readonly<Record<Name, TemplateValue>> | readonly TemplateValue[];
 
 /**
- * A column for each hole, all of the same number of rows: the fastest way. A `Uint8Array` for addresses
- * holds their bytes back to back: 4 a row for IPv4, 6 for MAC, 16 for IPv6.
+ * A column for each hole, all of the same number of rows: the fastest way. A `Uint8Array` for
+ * addresses holds their bytes back to back: 4 per row for IPv4, 6 for MAC, 16 for IPv6.
  */
 export type TemplateColumns<Name extends string = string> = Readonly<Record<Name, TemplateColumn>>;
 
-/** What a template is filled from. */
+/** The values with which a template is filled. */
 export type TemplateRows<Name extends string = string> =
   Iterable<TemplateRow<Name>> | AsyncIterable<TemplateRow<Name>> | TemplateColumns<Name>;
 
-/** Where rows come from, some at a time. */
+/** Gives rows, some at a time. */
 export type RowSource = {
   /**
    * Puts the next rows, at most STAGE_ROWS, into the stage.
-   * @returns how many; 0 at the end, a promise where they have to be waited for
-   * @throws what the rows throw, once those before are taken
+   * @returns how many; 0 at the end, a promise if they are not there yet
+   * @throws the error of the rows, after the rows before it were taken
    */
   take(stage: Stage): number | Promise<number>;
   /** The value of a hole in one of the rows taken last, for messages. */
   valueOf(hole: number, row: number): unknown;
-  /** No more rows are wanted. */
+  /** Says that no more rows are needed. */
   close(): void;
 };
 
-/** @throws MillraceError `TEMPLATE_COLUMNS` where columns are missing, unknown or of unlike lengths */
+/**
+ * @throws MillraceError `TEMPLATE_COLUMNS` if columns are missing, unknown or of different lengths
+ */
 export function checkRows(
   rows: TemplateRows,
   template: CompiledTemplate,
@@ -77,7 +79,7 @@ function columnSource(
       }
       return count;
     },
-    // Addresses back to back fit always: whoever asks wants an element.
+    // Packed addresses always fit, so this is called only for columns of elements.
     valueOf: (hole, row) => columns[template.places[hole]?.name ?? ""]?.[first + row],
     close: () => undefined,
   };
@@ -106,7 +108,7 @@ function checkColumns(
   return Math.max(total, 0);
 }
 
-/** Elements of a column that are one value. */
+/** How many elements of a column make one value. */
 function valuesARow(template: CompiledTemplate, hole: number, column: TemplateColumn): number {
   const { layout, places } = template;
   const kind = layout.kind[hole] ?? 0;
@@ -121,7 +123,7 @@ function iterableSource(rows: Iterable<TemplateRow>, template: CompiledTemplate)
   const iterator = rows[Symbol.iterator]();
   const taken: TemplateRow[] = [];
   let failure: { readonly cause: unknown } | undefined;
-  // An iterator that throws has ended, too: it is not to be left, then.
+  // An iterator that throws has ended: do not call `return` on it.
   let ended = false;
   return {
     take: (stage) => {
@@ -138,7 +140,7 @@ function iterableSource(rows: Iterable<TemplateRow>, template: CompiledTemplate)
         }
       } catch (cause) {
         if (taken.length === 0) throw cause;
-        // The rows before are good: they go out first.
+        // The rows before it are good: they are taken first.
         failure = { cause };
       }
       return taken.length;
@@ -150,7 +152,7 @@ function iterableSource(rows: Iterable<TemplateRow>, template: CompiledTemplate)
   };
 }
 
-/** A row as it comes: who feeds rows one by one wants them to go out. */
+/** Takes each row as it arrives: a caller that feeds rows one by one expects them to be sent. */
 function asyncSource(rows: AsyncIterable<TemplateRow>, template: CompiledTemplate): RowSource {
   const iterator = rows[Symbol.asyncIterator]();
   let taken: TemplateRow | undefined;
@@ -163,7 +165,7 @@ function asyncSource(rows: AsyncIterable<TemplateRow>, template: CompiledTemplat
       return 1;
     },
     valueOf: (hole) => valueOf(template, taken, hole),
-    // Whether that goes well is no matter of the load.
+    // Errors of `return` do not concern the load.
     close: () => void iterator.return?.().catch(() => undefined),
   };
 }

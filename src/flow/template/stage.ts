@@ -15,16 +15,16 @@ import type { Layout } from "../shape/layout.ts";
 import type { CompiledTemplate, Place } from "./compile.ts";
 import { bytesOf, isBytes, numberOf, type TemplateValue } from "./values.ts";
 
-/** Of {@link Stage.put}: the row is a flow, but with a zero that makes another message of it. */
+/** Returned by {@link Stage.put}: the row is a flow, but a zero gives its message another form. */
 export const PUT_AS_TEXT = -2;
 
-/** Rows that are made ready together. */
+/** The number of rows staged together. */
 export const STAGE_ROWS = 1024;
 
 /**
- * Values of one hole, a row each, in an array or a typed array. A `Uint8Array` for addresses holds their
- * bytes back to back, in network order: 6 a row for MAC, 16 for IPv6, 4 for IPv4 (whose numbers come in
- * a `Uint32Array`).
+ * The values of one hole, one per row, in an array or a typed array. A `Uint8Array` for addresses
+ * holds their bytes back to back, in network order: 6 per row for MAC, 16 for IPv6, 4 for IPv4.
+ * IPv4 addresses as numbers come in a `Uint32Array`.
  */
 export type TemplateColumn = readonly TemplateValue[] | TypedColumn;
 
@@ -42,13 +42,13 @@ type TypedColumn =
 
 /**
  * The values of some rows, by hole: numbers, and for MAC and IPv6 addresses and numbers of 64 bits
- * bytes. Allocated once; from here they are put into messages.
+ * bytes. Allocated once.
  */
 export class Stage {
   readonly #layout: Layout;
   readonly #places: readonly Place[];
   readonly #ports: PortNames | undefined;
-  /** Of bytes: zero, or NaN where there are none. */
+  /** For bytes: zero, or NaN if there are none. */
   readonly #numbers: Float64Array;
   readonly #bytes: Uint8Array;
 
@@ -62,7 +62,7 @@ export class Stage {
     this.#bytes = new Uint8Array(anyBytes ? places.length * STAGE_ROWS * VALUE_MAX : 0);
   }
 
-  /** Takes the value of a hole in one row; what it is not good for shows when the row is put. */
+  /** Takes the value of a hole in one row; {@link put} checks it. */
   set(hole: number, row: number, value: TemplateValue | undefined): void {
     const at = hole * STAGE_ROWS + row;
     const kind = this.#layout.kind[hole]!;
@@ -93,8 +93,9 @@ export class Stage {
   }
 
   /**
-   * Appends the flow of a row to the writer; where that has no room it is left failed.
-   * @returns -1; or, with nothing appended, the hole whose value does not fit, or {@link PUT_AS_TEXT}
+   * Appends the flow of a row to the writer; a writer without room is left failed.
+   * @returns -1; or, with nothing appended, the hole whose value does not fit, or {@link
+   * PUT_AS_TEXT}
    */
   put(row: number, writer: AttributeWriter): number {
     const layout = this.#layout;
@@ -115,11 +116,11 @@ export class Stage {
     return -1;
   }
 
-  /** The value of a hole in one row, which fits, as a line has it. */
+  /** The value of a hole in one row, which fits, as text. */
   textOf(hole: number, row: number): string {
     const kind = this.#layout.kind[hole]!;
     const at = hole * STAGE_ROWS + row;
-    // Anything goes there.
+    // Any value is accepted there.
     if (kind === HOLE_SKIP) return "0";
     if (!isBytes(kind)) {
       const number = this.#numbers[at]!;
@@ -132,9 +133,9 @@ export class Stage {
   }
 
   /**
-   * Puts rows from `row` on into copies of the message, the first one at `base`, the next ones each
-   * `stride` bytes on: hole by hole, which is much faster than row by row.
-   * @returns how many of the `count` rows are good before the first one whose value does not fit
+   * Puts rows from `row` on into copies of the message; the first is at `base`, each next one
+   * `stride` bytes later. Works hole by hole, which is much faster than row by row.
+   * @returns how many of the `count` rows precede the first one with a value that does not fit
    */
   putCopies(
     row: number,
@@ -155,7 +156,7 @@ export class Stage {
 
   /**
    * Puts the values of one hole, from `row` on, into `count` copies.
-   * @returns how many are good before the first one that does not fit
+   * @returns how many precede the first one that does not fit
    */
   #putHole(
     hole: number,
@@ -177,7 +178,7 @@ export class Stage {
     const bits = layout.bits[hole]!;
     const shift = layout.shift[hole]!;
     const special = layout.special[hole]!;
-    // What is there now is another row's.
+    // The bits now there belong to another row.
     const cleared = isBits(kind) ? max << shift : 0;
     let copy = base;
     for (let i = 0; i < count; i++) {
@@ -215,7 +216,7 @@ export class Stage {
   }
 }
 
-/** Bytes a row of a column that holds addresses back to back; 0 where an element is a value. */
+/** Bytes per row of a column that holds addresses back to back; 0 if each element is a value. */
 export function packedBytes(
   column: TemplateColumn,
   kind: number,
@@ -237,7 +238,7 @@ function isNumeric(
   );
 }
 
-/** Whether a number is what a hole takes. Not so for NaN; whole, since what is cut off is nothing. */
+/** Whether a hole takes a number: it is whole and in range, which NaN is not. */
 function fits(value: number, max: number): boolean {
   return value >= 0 && value <= max && value >>> 0 === value;
 }

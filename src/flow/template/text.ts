@@ -1,14 +1,14 @@
 import type { Field } from "../text/field.ts";
 
-/** A hole in a template's text: its name, and where it is, in bytes. */
+/** A hole in a template's text: its name and its range in bytes. */
 export type NamedHole = { readonly name: string; readonly start: number; readonly end: number };
 
-// Geneve options have braces too, but not around a word alone.
+// Geneve options also have braces, but never around a single word.
 const HOLE = /\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 /** The holes in a template, in their order. */
 export function findNames(bytes: Uint8Array): NamedHole[] {
-  // A character a byte.
+  // One character per byte.
   const text = Buffer.from(bytes).toString("latin1");
   return Array.from(text.matchAll(HOLE), (match) => ({
     name: match[1] ?? "",
@@ -17,19 +17,19 @@ export function findNames(bytes: Uint8Array): NamedHole[] {
   }));
 }
 
-/** Something that may stand where a field is, and is not zero: zero may make another message. */
+/** A valid value for a field that is not zero: zero may give the message another form. */
 export function placeholderOf(field: Field | undefined): string {
   if (field?.kind === "ipv4") return "10.0.0.1";
   if (field?.kind === "ipv6") return "::1";
   return field?.kind === "mac" ? "0:0:0:0:0:1" : "1";
 }
 
-/** A template's text with values in its holes, and the way back to the template. */
+/** A template's text with values in its holes, and the mapping back to the template. */
 export type FilledText = {
   readonly bytes: Uint8Array;
   /** Where the value of each hole begins. */
   readonly starts: readonly number[];
-  /** The place in the template of a place in these bytes. */
+  /** Maps an offset in these bytes to the template. */
   originOf(at: number): number;
 };
 

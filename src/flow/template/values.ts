@@ -6,27 +6,30 @@ import { FlowSyntaxError } from "../text/syntax-error.ts";
 import type { Place } from "./compile.ts";
 
 /**
- * What is put into a hole: a number (an IPv4 address as well: 0x0a000001 is 10.0.0.1), text as in a
- * line of flows, or the bytes of an address. A bigint where a number has 64 bits.
+ * A value for a hole: a number (also for an IPv4 address: 0x0a000001 is 10.0.0.1), text as in a
+ * line, or the bytes of an address. A bigint for 64-bit numbers.
  */
 export type TemplateValue = number | bigint | string | Uint8Array;
 
 const MAX_64 = 0xffff_ffff_ffff_ffffn;
 
 const cursor = new Cursor();
-/** One value in text, in bytes: the longest there is, an address, and some more, so that a longer one is seen to be too long. */
+/**
+ * The bytes of one value in text: room for the longest, an address, and more, so that a longer one
+ * is recognized as too long.
+ */
 const text = new Uint8Array(128);
 const address = new Uint8Array(4);
 const encoder = new TextEncoder();
 
-/** Whether the values of a hole are bytes, and not numbers of 32 bits. */
+/** Whether the values of a hole are bytes rather than 32-bit numbers. */
 export function isBytes(kind: number): boolean {
   return kind === HOLE_BE64 || kind === HOLE_MAC || kind === HOLE_IPV6;
 }
 
 /**
  * Reads a value that is a number of at most 32 bits, or an IPv4 address.
- * @returns NaN where the text is no number; its range is not checked
+ * @returns NaN if the text is not a number; the range is not checked
  */
 export function numberOf(
   value: TemplateValue,
@@ -59,7 +62,7 @@ export function numberOf(
   }
 }
 
-/** Reads a value whose bytes are those of the message into `out`. @returns false for any other text */
+/** Reads a value that is bytes in the message into `out`. @returns false for any other text */
 export function bytesOf(value: TemplateValue, kind: number, out: Uint8Array, at: number): boolean {
   if (typeof value === "string") return parseBytes(value, kind, out, at);
   if (kind === HOLE_BE64) return typeof value === "object" ? false : put64(value, out, at);
@@ -69,7 +72,7 @@ export function bytesOf(value: TemplateValue, kind: number, out: Uint8Array, at:
   return true;
 }
 
-/** What a place takes, for messages. */
+/** What a hole takes, in words, for messages. */
 export function expectedOf(place: Place, kind: number, max: number): string {
   if (kind === HOLE_MAC) return "a MAC address such as 00:11:22:33:44:55, or its 6 bytes";
   if (kind === HOLE_IPV6) return "an IPv6 address, or its 16 bytes";
