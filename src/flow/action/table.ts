@@ -361,10 +361,7 @@ export const ACTIONS: readonly ActionSpec[] = [
 /** The newest action of a kernel: each new action got a greater type than all before it. */
 export const NEWEST_ACTION: number = Math.max(...ACTIONS.map(({ type }) => type));
 
-/**
- * The actions that only OVS's userspace datapath (dpif-netdev) knows. They are never sent to a
- * kernel.
- */
+/** The actions that only OVS's userspace datapath (dpif-netdev) knows. None is sent to a kernel. */
 export const USERSPACE_ACTIONS: readonly string[] = ["tnl_push", "tnl_pop", "lb_output"];
 
 /** The row of an action's number, or undefined. */
