@@ -62,6 +62,11 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
       environment,
     ),
     atMost(
+      "sync, a hundredth with other actions, against a dump, reading the file and sending, each alone",
+      syncRatio(find),
+      1.5,
+    ),
+    atMost(
       "start of millrace --version, against bun -e 0",
       starts(results.runs, "start-version"),
       3,
@@ -72,6 +77,15 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
       6,
     ),
   ];
+}
+
+/** A sync's time over that of its parts. */
+function syncRatio(find: Find): number | undefined {
+  const [dump, read, send] = (["sync-dump", "sync-read", "sync-send"] as const).map(
+    (id) => find("sync", id)?.each,
+  );
+  if (dump === undefined || read === undefined || send === undefined) return undefined;
+  return ratio(find("sync", "sync-all")?.each, dump + read + send);
 }
 
 type Find = (part: Part, id: VariantId) => Figure | undefined;

@@ -10,6 +10,7 @@ export const LAB_PARTS = [
   "dump",
   "latency",
   "churn",
+  "sync",
 ] as const;
 export type LabPart = (typeof LAB_PARTS)[number];
 
@@ -58,6 +59,8 @@ export type VariantId =
   | `latency-${string}`
   | "dpctl-dump"
   | `dpctl-dump-${string}`
+  | "sync"
+  | `sync-${string}`
   | "verbs"
   | `verb-${string}`
   | "warm-up"

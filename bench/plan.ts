@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sampleLine, writeSample } from "../src/format/sample.ts";
 import type { LabPart, Plan, Variant } from "./model.ts";
@@ -13,13 +13,14 @@ import { masks } from "./variants/masks.ts";
 import { peersPart } from "./variants/peers.ts";
 import { BEST, DATAPATH, MILLRACE, ours } from "./variants/programs.ts";
 import { sweep } from "./variants/sweep.ts";
+import { sync } from "./variants/sync.ts";
 import { verbs } from "./variants/verbs.ts";
 import { maskedLine, orderedLine, otherActions, writePacked } from "./work.ts";
 
 /** What each part runs. */
 const PART_VARIANTS: Readonly<
   Record<LabPart, (size: Size, files: Files, peers: Peers) => Variant[]>
-> = { sweep, peers: peersPart, growth, masks, verbs, dump, latency, churn };
+> = { sweep, peers: peersPart, growth, masks, verbs, dump, latency, churn, sync };
 
 /** Makes the files in `folder` that the wanted parts read, and says what is to be run. */
 export function makePlan(
@@ -88,6 +89,21 @@ function filesIn(folder: string, seed: number): Files {
         writeFileSync(`${path}.txt`, `${lines.join("\n")}\n`);
         compile(`${path}.txt`, path);
       }),
+    sync: (flows) => {
+      const into = once(`sync-${flows}`, (path) => mkdirSync(path));
+      const lines = Array.from({ length: flows }, (_, i) => sampleLine(seed + i));
+      const isChanged = (_: string, i: number): boolean => i % 100 === 0;
+      const next = lines.map((line, i) => (isChanged(line, i) ? otherActions(seed + i) : line));
+      for (const [name, some] of Object.entries({
+        old: lines,
+        new: next,
+        changed: next.filter(isChanged),
+        "changed-back": lines.filter(isChanged),
+      })) {
+        writeFileSync(join(into, `${name}.txt`), `${some.join("\n")}\n`);
+      }
+      return into;
+    },
     verbs: (flows) => {
       for (const verb of ["add", "modify", "delete"] as const) {
         const line = verb === "modify" ? otherActions : sampleLine;

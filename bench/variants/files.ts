@@ -13,4 +13,6 @@ export type Files = {
   /** The same with the many last in the text that is compiled. */
   readonly orderedSet: (flows: number, masks: number) => string;
   readonly verbs: (flows: number) => string;
+  /** Flows in text, the same with other actions of a hundredth, and those alone. */
+  readonly sync: (flows: number) => string;
 };

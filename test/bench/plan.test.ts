@@ -51,6 +51,9 @@ test("every bar finds its variant by its id, whatever its name says, and so does
     ...["print-dump line", "print-dump line of -m", "parse and encode-sample lines, UFID"].map(
       (name) => run(`micro-${name}`, 0, 1, { part: "micro", flows: 1 }),
     ),
+    ...(["all", "dump", "read", "send"] as const).map((step) =>
+      run(`sync-${step}`, 0, 1, { part: "sync", flows: 1 }),
+    ),
     run("ovs-parse", 0, 2, { ...native, program: "libopenvswitch" }),
     run("dry-run", 0, 1, { ...native, peakResidentBytes: 1e6 }),
     run("start-bun", 0, 1, { ...native, program: "bun" }),
