@@ -34,7 +34,8 @@ export function writeMatch(writer: AttributeWriter, record: KeyRecord, ufid: Sen
   return keyBytes;
 }
 
-function writeMaskNest(writer: AttributeWriter, record: KeyRecord): void {
+/** Appends the MASK of a match. @param record in normal form */
+export function writeMaskNest(writer: AttributeWriter, record: KeyRecord): void {
   const mask = writer.nest(OVS_FLOW_ATTR_MASK);
   writeMask(record, writer);
   writer.endNest(mask);
@@ -82,35 +83,14 @@ export function writeFlow(
   if (!readMatch(flow, RECORD)) return "malformed";
   const ufid = name === "kept" ? keptUfid(flow) : sentUfid(flow, name);
   normalize(RECORD);
-  return writeRead(writer, flow, RECORD, { ufid, withActions, keepKey: name === "kept" });
-}
-
-/** How a flow is written. */
-type WriteOptions = {
-  readonly ufid: SentUfid;
-  readonly withActions: boolean;
-  /** Whether its key is written as it was read if it has no UFID. */
-  readonly keepKey: boolean;
-};
-
-/**
- * As {@link writeFlow}, for a flow whose match is already decoded. @param record its match in
- * normal form
- */
-export function writeRead(
-  writer: AttributeWriter,
-  flow: FlowParts,
-  record: KeyRecord,
-  { ufid, withActions, keepKey }: WriteOptions,
-): Written {
   const { bytes, key, actions } = flow;
   let keyBytes: number;
-  if (keepKey && ufid === "none") {
+  if (name === "kept" && ufid === "none") {
     keyBytes = key.end - key.start;
     writer.bytes(OVS_FLOW_ATTR_KEY, bytes, key.start, key.end);
-    writeMaskNest(writer, record);
+    writeMaskNest(writer, RECORD);
   } else {
-    keyBytes = writeMatch(writer, record, ufid);
+    keyBytes = writeMatch(writer, RECORD, ufid);
   }
   if (withActions && actions.start >= 0) {
     writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);

@@ -1,12 +1,11 @@
-import { normalize } from "../flow/key/normal-form.ts";
-import { KeyRecord } from "../flow/key/record.ts";
+import type { KeyRecord } from "../flow/key/record.ts";
 import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
-import { decodeFlow, type FlowParts, newFlowParts, readMatch } from "../flow/parts.ts";
-import { writeRead } from "../flow/write.ts";
+import { decodeFlow, type FlowParts, newFlowParts } from "../flow/parts.ts";
+import { MatchNormalizer } from "../flow/shape/match-normalizer.ts";
 import { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { assert } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
-import { OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.ts";
+import { OVS_FLOW_ATTR_ACTIONS, OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.ts";
 
 /** Flows lie in pieces of memory, one behind the other; each is twice as large as the one before, up to the last size. */
 const FIRST_PIECE_BYTES = 256 << 10;
@@ -34,7 +33,7 @@ export type FlowTableOptions = {
  */
 export class FlowTable {
   readonly #hasStatistics: boolean;
-  readonly #record = new KeyRecord();
+  readonly #match = new MatchNormalizer();
   readonly #pieces: PinnedMemory[] = [];
   /** Writes into the last piece. */
   #writer: AttributeWriter;
@@ -62,11 +61,9 @@ export class FlowTable {
    * @returns its number; -1 where its key or mask cannot be read
    */
   put(flow: FlowParts): number {
-    const record = this.#record;
-    if (!readMatch(flow, record)) return -1;
-    normalize(record);
-    writeUfid(record, HASH, 0);
-    const slot = this.#findSlot(HASH, 0);
+    const { hash } = this.#match;
+    if (!this.#match.read(flow)) return -1;
+    const slot = this.#findSlot(hash, 0);
     const found = this.#slots[slot]! - 1;
     const number = found < 0 ? this.#size : found;
     if (found < 0) this.#add(slot);
@@ -87,10 +84,8 @@ export class FlowTable {
 
   /** The number of the flow that matches what a flow matches; -1 where there is none, or it cannot be read. */
   find(flow: FlowParts): number {
-    const record = this.#record;
-    if (!readMatch(flow, record)) return -1;
-    normalize(record);
-    return this.numberOfMatch(record);
+    if (!this.#match.read(flow)) return -1;
+    return this.#slots[this.#findSlot(this.#match.hash, 0)]! - 1;
   }
 
   /** The numbers of all flows in the order of their hashes, which the flows alone decide. */
@@ -155,11 +150,11 @@ export class FlowTable {
     }
   }
 
-  // Makes a number for the match whose hash is in HASH.
+  // Makes a number for the match that was read.
   #add(slot: number): void {
     const index = this.#size++;
     if (index * HASH_WORDS === this.#hashes.length) this.#grow();
-    this.#hashes.set(HASH, index * HASH_WORDS);
+    this.#hashes.set(this.#match.hash, index * HASH_WORDS);
     this.#slots[slot] = index + 1;
     if (this.#size * 2 > this.#slots.length) this.#rehash();
   }
@@ -207,15 +202,14 @@ export class FlowTable {
 
   /** Appends the flow whose match was read. @returns false where there is no room: nothing was written */
   #writeInto(writer: AttributeWriter, flow: FlowParts): boolean {
-    const { bytes, ufid } = flow;
+    const { bytes, ufid, actions } = flow;
     const { position } = writer;
     // Its own bytes, and no view of them: that is an object a flow.
     if (ufid.start >= 0) writer.bytes(OVS_FLOW_ATTR_UFID, bytes, ufid.start, ufid.end);
-    writeRead(writer, flow, this.#record, {
-      ufid: "none",
-      withActions: true,
-      keepKey: ufid.start < 0,
-    });
+    this.#match.write(writer, ufid.start < 0 ? flow : undefined);
+    if (actions.start >= 0) {
+      writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
+    }
     const fits = !writer.failed;
     if (!fits) writer.rollback(position);
     return fits;
