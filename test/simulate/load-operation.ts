@@ -10,7 +10,7 @@ import { dotted, maskOf } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
 import { type Line, randomLines } from "./lines.ts";
 import { EAGAIN, ENOBUFS, ENOMEM } from "../../src/sys/errno.ts";
-import { areHarmless } from "./faults.ts";
+import { areHarmless, canReadBack } from "./faults.ts";
 import { kept, type Operation, type Step } from "./operation.ts";
 import { must } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -67,7 +67,11 @@ export const LOAD: Operation = {
     const isUndisturbed =
       step.faults.length === 0 || (areHarmless(step.faults) && said !== undefined);
     if (isUndisturbed && !tolerates) checkModel(world, lines, said, model, ufid);
-    for (const [i, { errno }] of (said ?? []).entries()) {
+    for (const [i, { state, errno }] of (said ?? []).entries()) {
+      must(
+        state !== "unknown" || !canReadBack(step.faults),
+        () => `line ${i} is unknown, and could be read back`,
+      );
       must(!NO_MEMORY.has(errno), () => `line ${i} was not sent: errno ${errno}`);
     }
     if (world.state === undefined || said === undefined) world.restart();

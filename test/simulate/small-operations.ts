@@ -115,6 +115,9 @@ export const DUMP: Operation = {
   name: "dump",
   weight: 8,
   run: async (world, step, random) => {
+    // More than a piece of a dump holds.
+    const isLong = random.chance(50);
+    if (isLong) world.dp.loadSync(MANY);
     const history = world.begin();
     const found: string[] = [];
     let doubted = false;
@@ -129,6 +132,7 @@ export const DUMP: Operation = {
     if (failed !== undefined) {
       must(!areHarmless(step.faults), () => `a dump fails: ${failed.stack}`);
       world.restart();
+      if (isLong) world.clear();
       return;
     }
     const all = new Set(found);
@@ -151,8 +155,14 @@ export const DUMP: Operation = {
     }
     leave(world);
     if (random.chance(10)) loseWhileOpen(world);
+    if (isLong) world.clear();
   },
 };
+
+const MANY: readonly string[] = Array.from(
+  { length: 130 },
+  (_, i) => `in_port(1),eth(),eth_type(0x0800),ipv4(src=11.9.0.${i},frag=no) 1`,
+);
 
 /** Dumps that are left after a flow leave nothing behind. */
 function leave({ dp, kernel, state }: World): void {
