@@ -135,6 +135,7 @@ export const DUMP: Operation = {
       if (isLong) world.clear();
       return;
     }
+    must(!doubted || !areHarmless(step.faults), () => "a dump is doubted that nothing disturbs");
     const all = new Set(found);
     must(
       doubted || all.size === found.length,
