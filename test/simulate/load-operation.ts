@@ -9,7 +9,7 @@ import type { Random } from "../../src/testing/random.ts";
 import { dotted, maskOf } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
 import { type Line, randomLines } from "./lines.ts";
-import { EAGAIN, ENOBUFS, ENOMEM } from "../../src/sys/errno.ts";
+import { EAGAIN, ENOBUFS, ENODEV, ENOMEM } from "../../src/sys/errno.ts";
 import { areHarmless, canReadBack } from "./faults.ts";
 import { kept, type Operation, type Step } from "./operation.ts";
 import { must } from "./violation.ts";
@@ -100,6 +100,11 @@ async function loadIt(
     must(
       world.staleRequests === 0 || result.report.ended !== "complete",
       () => "a load is complete whose family has another number since",
+    );
+    must(
+      result.report.ended !== "complete" ||
+        !world.history.requests.some(({ errno }) => errno === ENODEV),
+      () => "a load is complete whose datapath is gone",
     );
     said = lines.map((_, i) => ({ state: i < result.length ? "applied" : "refused", errno: 0 }));
     for (const { line, state, errno } of told) said[line - 1] = { state, errno };

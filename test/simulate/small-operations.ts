@@ -150,6 +150,8 @@ export const DUMP: Operation = {
         () => `${match} is there, and not dumped`,
       );
     }
+    const least = Math.min(history.start.size, world.state?.table.flows.length ?? 0);
+    must(doubted || all.size >= least, () => `${least} flows are there, ${all.size} dumped`);
     for (const match of all) {
       must(
         touched.has(match) || history.start.has(match),
