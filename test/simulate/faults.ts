@@ -49,6 +49,11 @@ const HARMLESS: ReadonlySet<Fault> = new Set<Fault>([
   "clock",
 ]);
 
+/** With these faults replies are lost, and what became of a flow can be read back all the same. */
+export function canReadBack(faults: readonly Fault[]): boolean {
+  return faults.every((fault) => HARMLESS.has(fault) || fault === "small buffers");
+}
+
 /** A load with these faults ends as one without any. */
 export function areHarmless(faults: readonly Fault[]): boolean {
   return faults.every((fault) => HARMLESS.has(fault));

@@ -9,8 +9,8 @@ import type { Random } from "../../src/testing/random.ts";
 import { dotted, maskOf } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
 import { type Line, randomLines } from "./lines.ts";
-import { EAGAIN, ENOBUFS, ENOMEM } from "../../src/sys/errno.ts";
-import { areHarmless } from "./faults.ts";
+import { EAGAIN, ENOBUFS, ENODEV, ENOMEM } from "../../src/sys/errno.ts";
+import { areHarmless, canReadBack } from "./faults.ts";
 import { kept, type Operation, type Step } from "./operation.ts";
 import { must } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -67,7 +67,11 @@ export const LOAD: Operation = {
     const isUndisturbed =
       step.faults.length === 0 || (areHarmless(step.faults) && said !== undefined);
     if (isUndisturbed && !tolerates) checkModel(world, lines, said, model, ufid);
-    for (const [i, { errno }] of (said ?? []).entries()) {
+    for (const [i, { state, errno }] of (said ?? []).entries()) {
+      must(
+        state !== "unknown" || !canReadBack(step.faults),
+        () => `line ${i} is unknown, and could be read back`,
+      );
       must(!NO_MEMORY.has(errno), () => `line ${i} was not sent: errno ${errno}`);
     }
     if (world.state === undefined || said === undefined) world.restart();
@@ -96,6 +100,11 @@ async function loadIt(
     must(
       world.staleRequests === 0 || result.report.ended !== "complete",
       () => "a load is complete whose family has another number since",
+    );
+    must(
+      result.report.ended !== "complete" ||
+        !world.history.requests.some(({ errno }) => errno === ENODEV),
+      () => "a load is complete whose datapath is gone",
     );
     said = lines.map((_, i) => ({ state: i < result.length ? "applied" : "refused", errno: 0 }));
     for (const { line, state, errno } of told) said[line - 1] = { state, errno };

@@ -1,5 +1,5 @@
 import { Random } from "../../src/testing/random.ts";
-import { FAULTS, type Fault } from "./faults.ts";
+import { areHarmless, FAULTS, type Fault } from "./faults.ts";
 import type { Step } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { World } from "./world.ts";
@@ -28,6 +28,7 @@ export function planOf(seed: number): Plan {
 
 function randomFaults(random: Random): Fault[] {
   if (random.chance(40)) return [];
+  if (random.chance(25)) return FAULTS.filter((fault) => areHarmless([fault]) && random.chance(35));
   const few = random.chance(60);
   return FAULTS.filter(() => random.chance(few ? 8 : 25));
 }
