@@ -81,8 +81,7 @@ import { type RemovedFlows, type RemoveOptions, removeWhere } from "./remove-whe
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
 /**
- * A datapath of the kernel: its ports, and its flows. Close it, or let `using` close it: it holds
- * sockets.
+ * A datapath of the kernel: its ports, and its flows. It holds sockets: close it, or use `using`.
  *
  * Most calls are synchronous. Run one load at a time per process: the kernel has one lock for all.
  * The socket and memory of a load, about 1.5 MiB, are kept for the next one.
@@ -184,19 +183,13 @@ export class Datapath implements Disposable {
     return port;
   }
 
-  /**
-   * Moves the interface of an internal port into another namespace; it stays a port of this
-   * datapath.
-   */
+  /** Moves the interface of an internal port into another namespace; it stays a port. */
   movePort(name: string, to: NamespaceReference): void {
     using namespace = NetworkNamespace.open(to);
     movePort(this.#handle, name, namespace);
   }
 
-  /**
-   * Removes a port; an interface that the datapath did not create stays. @throws MillraceError
-   * `NO_PORT`, `LOCAL_PORT`
-   */
+  /** Removes a port; the interface of a netdev port stays. @throws MillraceError `NO_PORT`, `LOCAL_PORT` */
   deletePort(name: string): void {
     deletePort(this.#handle, name);
   }
@@ -212,9 +205,7 @@ export class Datapath implements Disposable {
     return loadInto(this.#target, source, options);
   }
 
-  /**
-   * As {@link load}, but without yielding: no other code, signal handler or abort runs meanwhile.
-   */
+  /** As {@link load}, without yielding: no other code, signal handler or abort runs meanwhile. */
   loadSync(source: SyncFlowSource, options: DatapathLoadOptions = {}): LoadResult {
     this.#checkOwner(options);
     return loadIntoSync(this.#target, source, options);
@@ -248,8 +239,7 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * Deletes the flows that pass a filter, each by its identity. An empty filter is not valid: use
-   * {@link flush} to delete all.
+   * Deletes the flows that pass a filter, each by its identity. It must not be empty.
    * @returns how many, and the outcome of the others; a failed flow does not throw
    * @throws FlowSyntaxError; MillraceError `NO_PERMISSION`
    */
@@ -261,8 +251,8 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * Brings the datapath to a wanted set of flows, by sending the difference alone. Only flows of the owner are
-   * deleted or changed, unless the options say otherwise; see docs/sync.md.
+   * Brings the datapath to a wanted set of flows by sending only the difference. Only the owner's
+   * flows are deleted or changed, unless the options say otherwise; see docs/sync.md.
    * @returns what was done, or why nothing was
    * @throws UnreadableInputError; MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`,
    * `OWNED`
@@ -291,8 +281,7 @@ export class Datapath implements Disposable {
    * Every flow, one by one, with counters, in an order in which they can be loaded again: of
    * overlapping flows, the narrow one comes first. The loop may be left early.
    * @param options `terse`: only counters, by UFID, in a fraction of the time
-   * @throws MillraceError `UNSOUND_DUMP` after the last flow, see `onDoubt`; FlowSyntaxError in
-   * `where`
+   * @throws MillraceError `UNSOUND_DUMP` after the last flow, see `onDoubt`; FlowSyntaxError
    */
   flows(options?: FlowsOptions): Generator<Flow, void>;
   flows(options: FlowsOptions & { readonly terse: true }): Generator<FlowCounters, void>;
@@ -335,8 +324,7 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * Collects flows in order to send many at once. Close it. Names of ports are resolved when flows
-   * are sent.
+   * Collects flows to send many at once. Close it. Port names are resolved when flows are sent.
    * @param capacity the most flows at once; 1,024 by default
    */
   batch(capacity?: number): FlowInstaller {
@@ -353,9 +341,7 @@ export class Datapath implements Disposable {
     return meterFeatures(this.#handle);
   }
 
-  /**
-   * Creates or changes a meter, for `meter(ID)` actions. @throws NetlinkError, NotSupportedError
-   */
+  /** Sets a meter, for `meter(ID)` actions. @throws NetlinkError, NotSupportedError */
   setMeter(id: number, options: MeterOptions): void {
     setMeter(this.#handle, id, options);
   }
@@ -375,17 +361,12 @@ export class Datapath implements Disposable {
     return getCtLimits(this.#handle.channel, zones);
   }
 
-  /**
-   * Sets limits, and keeps those of other zones. @throws MillraceError `USAGE`; NotSupportedError
-   */
+  /** Sets limits, keeps those of other zones. @throws MillraceError `USAGE`; NotSupportedError */
   setCtLimits(limits: readonly CtLimit[]): void {
     setCtLimits(this.#handle.channel, limits);
   }
 
-  /**
-   * Deletes limits of zones, so that the default applies there again. @throws as {@link
-   * setCtLimits}
-   */
+  /** Deletes limits of zones: the default applies again. @throws as {@link setCtLimits} */
   deleteCtLimits(zones: readonly CtZone[]): void {
     deleteCtLimits(this.#handle.channel, zones);
   }

@@ -142,7 +142,9 @@ export function clearOne(target: LoadTarget, flow: FlowName): boolean {
 }
 
 /**
- * Reads one flow. @returns undefined if there is no such flow @throws FlowSyntaxError, NetlinkError
+ * Reads one flow.
+ * @returns undefined if there is no such flow
+ * @throws FlowSyntaxError, NetlinkError
  */
 export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
   const { datapath } = target;

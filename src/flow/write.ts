@@ -94,8 +94,8 @@ type WriteOptions = {
 };
 
 /**
- * As {@link writeFlow}, for a flow whose match is already decoded. @param record its match in
- * normal form
+ * As {@link writeFlow}, for a flow whose match is already decoded.
+ * @param record its match in normal form
  */
 export function writeRead(
   writer: AttributeWriter,

@@ -8,8 +8,8 @@ const PIECE_BYTES = 64 << 10;
 
 /**
  * The content of a compressed input. It is asynchronous, and can be read once. Memory is bounded,
- * even if a few bytes expand to many. Damaged or truncated input throws an {@link
- * UnreadableInputError} when the damage is reached.
+ * even if a few bytes expand to many. Damaged or truncated input throws an
+ * {@link UnreadableInputError} when the damage is reached.
  * @param source owned by the result
  */
 export function decompressed(source: ByteSource, compression: Compression): ByteSource {

@@ -47,8 +47,8 @@ export class KeptLines {
   }
 
   /**
-   * The bytes of a line, without its newline; undefined if it is not kept. @param current the lines
-   * after the blocks
+   * The bytes of a line, without its newline; undefined if it is not kept.
+   * @param current the lines after the blocks
    */
   find(line: number, current: LineBlock): Uint8Array | undefined {
     const block = [...this.#blocks, current].findLast((kept) => kept.line <= line);

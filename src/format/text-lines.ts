@@ -53,7 +53,8 @@ export class LineReader {
   }
 
   /**
-   * Moves to the next line that is complete in the buffer. @returns false when {@link fill} is due.
+   * Moves to the next line that is complete in the buffer.
+   * @returns false when {@link fill} is due.
    */
   next(): boolean {
     const newline = this.buffer.indexOf(NEWLINE, this.#position);

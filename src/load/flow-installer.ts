@@ -101,7 +101,8 @@ export class FlowInstaller implements Disposable {
   }
 
   /**
-   * Adds a flow as text, or a `Flow`; a verb in its line takes precedence. @throws FlowSyntaxError
+   * Adds a flow as text, or a `Flow`; a verb in its line takes precedence.
+   * @throws FlowSyntaxError
    */
   add(flow: string | { toString(): string }): void {
     const text = flow.toString();

@@ -116,8 +116,8 @@ export class FlowTable {
   }
 
   /**
-   * Reads a flow. @param into refers to the table's bytes, which are valid until the flow is
-   * replaced
+   * Reads a flow.
+   * @param into refers to the table's bytes, which are valid until the flow is replaced
    */
   read(index: number, into: FlowParts): FlowParts {
     assert(index >= 0 && index < this.#size, "the number of a flow");

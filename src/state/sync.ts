@@ -12,7 +12,7 @@ import type { Plan } from "./plan.ts";
 export type SyncOptions = {
   /** The owner of the flows that are put; none by default. */
   readonly owner?: string;
-  /** Flows that are put are named as they are: they were in a kernel before. */
+  /** Whether put flows keep their identities, because they were in a kernel before. */
   readonly keepNames?: boolean;
   /**
    * Ends the sync as it ends a load: nothing is thrown, `ended` is `interrupted`, and sent requests

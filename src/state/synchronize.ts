@@ -19,7 +19,7 @@ export type SynchronizeOptions = PlanOptions &
     readonly allowEmpty?: boolean;
     /** Reads the datapath again at the end, and compares. */
     readonly verify?: boolean;
-    /** Where a flow fails, or the sync ends before its time, what it did is taken back. */
+    /** Whether to undo what was done if a flow fails, or if the sync ends early. */
     readonly rollback?: boolean;
     /** Called with the plan before anything is sent. */
     readonly onPlan?: (plan: Plan, held: FlowTable) => void;
@@ -43,7 +43,10 @@ export type SyncResult = SyncReport & {
   readonly planned: number;
   /** With `verify`: the number of flows that are not as wanted; otherwise null. */
   readonly differing: number | null;
-  /** With `rollback`, after a failure: requests that took back what was done, and how many of them failed. */
+  /**
+   * With `rollback`, after a failure: the number of requests that undid what was done, and how many
+   * of them failed.
+   */
   readonly rolledBack: { readonly sent: number; readonly failed: number } | null;
 };
 

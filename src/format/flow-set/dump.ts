@@ -29,8 +29,9 @@ export class FlowSetDump {
   }
 
   /**
-   * Adds a flow. @param counters whether to add its packets and bytes @returns false if it cannot
-   * be read
+   * Adds a flow.
+   * @param counters whether to add its packets and bytes
+   * @returns false if it cannot be read
    */
   add(flow: FlowParts, counters = false): boolean {
     const isShort = flow.ufid.start >= 0 && flow.ufid.end - flow.ufid.start !== UFID_SIZE;

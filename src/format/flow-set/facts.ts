@@ -16,7 +16,8 @@ const UNPACKR = new Unpackr({ useRecords: false, mapsAsObjects: true });
 type Facts = Readonly<Record<string, unknown>>;
 
 /**
- * Reads what follows a record's messages: facts and padding. @returns undefined for anything else
+ * Reads what follows a record's messages: facts and padding.
+ * @returns undefined for anything else
  */
 export function unpackFacts(bytes: Uint8Array): Facts | undefined {
   let values: unknown;

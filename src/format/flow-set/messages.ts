@@ -182,8 +182,8 @@ export class MessageCopier {
   /**
    * Copies messages from {@link at} on, up to `end` of `words`, to `out` and no further than
    * `limit` of `to`.
-   * @returns the word after the last one in `to`; `out` if there was no room for one, or it {@link
-   * namesNoFlow}
+   * @returns the word after the last one in `to`; `out` if there was no room for one, or it
+   * {@link namesNoFlow}
    */
   copy(
     words: Int32Array,

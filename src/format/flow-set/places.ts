@@ -99,8 +99,8 @@ class PlaceList implements PortPlaces {
 }
 
 /**
- * Walks the in_port of the nest at `at`, and of the nests inside it. @param size the bytes of its
- * value
+ * Walks the in_port of the nest at `at`, and of the nests inside it.
+ * @param size the bytes of its value
  */
 function walkKey(
   bytes: Uint8Array,

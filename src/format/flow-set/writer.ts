@@ -106,8 +106,8 @@ export class FlowSetWriter {
   }
 
   /**
-   * Ends the flow. @returns false, leaving the flow out, if it is longer than a netlink message can
-   * be
+   * Ends the flow.
+   * @returns false, leaving the flow out, if it is longer than a netlink message can be
    */
   commit(entry: FlowSetEntry): boolean {
     const batch = this.#batch;
@@ -128,8 +128,9 @@ export class FlowSetWriter {
   }
 
   /**
-   * Ends the set. @param lines how many the input had @param facts additional facts for the last
-   * record
+   * Ends the set.
+   * @param lines how many the input had
+   * @param facts additional facts for the last record
    */
   finish(lines: number, facts: L.MoreEndFacts = {}): void {
     this.#flush();

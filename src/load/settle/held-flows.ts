@@ -139,8 +139,8 @@ export class HeldFlows {
 }
 
 /**
- * Why a request is not carried out: another flow has its identity. @param byUfid whether the
- * identity is a UFID
+ * Why a request is not carried out: another flow has its identity.
+ * @param byUfid whether the identity is a UFID
  */
 export function otherFlowReason(byUfid: boolean, name: string): string {
   return byUfid
