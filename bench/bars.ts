@@ -2,12 +2,12 @@ import { type Figure, type Figures, isLimit } from "./figures.ts";
 import type { Environment, Part, Results, Run, VariantId } from "./model.ts";
 import { median } from "./statistics.ts";
 
-/** One of the promises: what was measured, and whether it is kept. */
+/** One of millrace's promises: the measured value, and whether it is kept. */
 export type Bar = {
   readonly what: string;
-  /** What it is to be, in words. */
+  /** The promise, in words. */
   readonly bar: string;
-  /** In words; a dash where it was not measured. */
+  /** The measured value, in words; a dash if it was not measured. */
   readonly value: string;
   readonly met: boolean | undefined;
 };
@@ -16,7 +16,7 @@ type Goal = { readonly uml: number; readonly qemu: number };
 
 const NOT_MEASURED = "–";
 
-/** Holds the figures of a run against what millrace promises. */
+/** Compares the figures of a run with millrace's promises. */
 export function barsOf(results: Results, figures: Figures): Bar[] {
   const { environment } = results;
   const find: Find = (part, id) =>
@@ -90,7 +90,7 @@ function syncRatio(find: Find): number | undefined {
 
 type Find = (part: Part, id: VariantId) => Figure | undefined;
 
-/** What it costs to install flows, against the kernel's limit and ovs-dpctl. */
+/** The cost of installing flows, against the kernel's limit and ovs-dpctl. */
 function installing(find: Find, figures: Figures, environment: Environment): Bar[] {
   const best = limitOf(figures);
   const packed = find("growth", "packed");
@@ -145,7 +145,7 @@ function installing(find: Find, figures: Figures, environment: Environment): Bar
   ];
 }
 
-/** The least that C with bytes encoded before took, with many flows if it did: the limit is given its best packing. */
+/** The least time of C with pre-encoded bytes, in its best packing; with many flows if measured. */
 function limitOf(figures: Figures): Figure | undefined {
   const best = (part: Part): Figure | undefined =>
     figures.all
@@ -166,7 +166,8 @@ function same(goal: number): Goal {
   return { uml: goal, qemu: goal };
 }
 
-// The host's own kernel has system calls as cheap as the rest of its work: QEMU's bar is the fitting one.
+// On the host's kernel, system calls are cheap relative to the rest, as in QEMU, so QEMU's bar
+// applies.
 function atLeast(what: string, value: number | undefined, goal: Goal, where: Environment): Bar {
   const least = where.lab === "uml" ? goal.uml : goal.qemu;
   return {
@@ -191,13 +192,13 @@ function memory(what: string, figure: Figure | undefined): Bar {
   return atMost(what + flowsOf(figure), bytes === undefined ? undefined : bytes / 1e6, 200);
 }
 
-/** Seconds of a whole process, less those of one that does nothing. */
+/** Seconds of a whole process, minus those of one that does nothing. */
 function secondsBeyond(full: Figure | undefined, empty: Figure | undefined): number | undefined {
   if (full === undefined || empty === undefined) return undefined;
   return full.wholeSeconds - empty.wholeSeconds;
 }
 
-/** The last tenth against the first. */
+/** The ratio of the last tenth to the first. */
 function growthOf(figure: Figure | undefined): number | undefined {
   const tenths = figure?.tenths;
   return ratio(tenths?.at(-1), tenths?.[0]);
@@ -212,7 +213,7 @@ function growth(limit: Figure | undefined, own: Figure | undefined): Bar {
   );
 }
 
-/** Both were started in turn: the median of the pairs' ratios. */
+/** The median of the ratios of pairs, which were started alternately. */
 function starts(runs: readonly Run[], id: VariantId): number | undefined {
   const good = (wanted: VariantId): Run[] =>
     runs.filter((run) => run.failed === undefined && run.id === wanted);

@@ -19,14 +19,19 @@ import { compile, type Found, fromPackages } from "./build.ts";
 // Builds Open vSwitch's own library, and a program on it, from Debian's source package.
 
 const PACKAGE = "openvswitch-source";
-/** Where the package keeps its archive. */
+/** The folder of the package's archive. */
 const ARCHIVES = "usr/src/openvswitch";
-/** What it takes to build the library. Its scripts want no module that python3 comes without. */
+/**
+ * The tools that building the library requires. Its scripts use only python3's standard modules.
+ */
 const TOOLS = ["gcc", "make", "python3", "tar"];
 
 const STEP_TIMEOUT_MS = 3_600_000;
 
-/** Without what no flow needs. Dependencies between its files matter only to who builds it twice. */
+/**
+ * Leaves out everything that flows do not need, and dependency tracking, which matters only for a
+ * second build.
+ */
 const CONFIGURE = [
   "./configure",
   "--quiet",
@@ -34,22 +39,25 @@ const CONFIGURE = [
   "--disable-ssl",
   "--disable-libcapng",
   "--disable-afxdp",
-  // As Debian, less the words for debuggers.
+  // Debian's flags without debug information.
   "CFLAGS=-O2",
-  // The script of the archive is the right one, whatever the times of its files say.
+  // The archive's configure script is up to date, regardless of file times.
   ...["ACLOCAL", "AUTOCONF", "AUTOHEADER", "AUTOMAKE"].map((name) => `${name}=:`),
 ];
 
-/** Files to be made before the others can include them: its makefile sees to that only when all is built. */
+/**
+ * Prints the generated files that others include: the makefile generates them first only when
+ * everything is built.
+ */
 const SHOW_MADE = "show: ; @echo $(filter include/% lib/%,$(BUILT_SOURCES))";
 const LIBRARY = "lib/libopenvswitch.la";
 
-/** The libraries that the library is to be linked with. */
+/** Prints the libraries with which the library must be linked. */
 const SHOW_LIBRARIES = "show: ; @echo $(filter -l%,$(lib_libopenvswitch_la_LIBADD) $(LIBS))";
 
 /**
- * The C program on OVS's own library, which Debian has as source only: it is built once, and kept in the
- * cache. Whatever goes wrong is a reason to leave it out.
+ * The C program that uses OVS's library, which Debian has only as source: it is built once, and
+ * kept in the cache. Any failure is a reason to leave it out.
  */
 export async function buildDpif(folder: string, fetch: boolean): Promise<Found<string>> {
   try {
@@ -66,7 +74,7 @@ export async function buildDpif(folder: string, fetch: boolean): Promise<Found<s
       ...readFileSync(at("libraries"), "utf8").split(" ").filter(Boolean),
     ]);
   } catch (error) {
-    // The name of a signal: the suite is to end.
+    // The reason is the name of a signal: the suite must end.
     if (!(error instanceof Error)) throw error;
     return { missing: firstError(error.message) };
   }
@@ -109,7 +117,7 @@ async function buildLibrary(folder: string): Promise<void> {
   rmSync(join(folder, "root"), { recursive: true });
 }
 
-/** Keeps what a program needs to be compiled and linked. */
+/** Keeps the files needed to compile and link a program. */
 function keep(source: string, folder: string): void {
   cpSync(join(source, "include"), join(folder, "include"), { recursive: true });
   copyFileSync(join(source, "config.h"), join(folder, "include", "config.h"));
@@ -125,7 +133,10 @@ function keep(source: string, folder: string): void {
   }
 }
 
-/** The line that says most: compilers name the cause first, configure below a line that ends in a colon. */
+/**
+ * The most informative line: compilers name the cause first, configure after a line that ends in a
+ * colon.
+ */
 function firstError(text: string): string {
   return /^.*\berror\b.*[^:\s]$/im.exec(text)?.[0] ?? lastLines(text, 1);
 }

@@ -5,14 +5,17 @@ import { cacheFolder, publish, published, withLock } from "../src/lab/cache.ts";
 import { LabError } from "../src/lab/error.ts";
 import { checkManifest } from "../src/lab/manifest.ts";
 
-// Builds the C programs to compare with, where a compiler is at hand.
+// Builds the C programs for comparison, if there is a compiler.
 
 const PEERS = join(import.meta.dir, "peers");
 
-/** A peer that is at hand, or why it is not. */
+/** An available peer, or why it is missing. */
 export type Found<T> = { readonly value: T } | { readonly missing: string };
 
-/** Compiles one of the C programs of bench/peers into `folder`. @throws Error where it does not compile */
+/**
+ * Compiles one of the C programs of bench/peers into `folder`.
+ * @throws Error if it does not compile
+ */
 export function compile(name: string, folder: string, options: readonly string[]): Found<string> {
   const compiler = Bun.which("gcc") ?? Bun.which("cc");
   if (compiler === null) return { missing: "there is no C compiler (gcc)" };
@@ -23,12 +26,14 @@ export function compile(name: string, folder: string, options: readonly string[]
   return { value: binary };
 }
 
-/** The C program that stands for the kernel's limit. */
+/** The C program that represents the kernel's limit. */
 export function buildLimit(folder: string): Found<string> {
   return compile("limit", folder, []);
 }
 
-/** The C program on libmnl; the library is the machine's, or Debian's package unpacked. */
+/**
+ * The C program that uses libmnl; the library is the machine's, or from Debian's unpacked package.
+ */
 export async function buildMnl(folder: string, fetch: boolean): Promise<Found<string>> {
   if (existsSync("/usr/include/libmnl/libmnl.h")) return compile("mnl", folder, ["-lmnl"]);
   const root = await unpacked("libmnl", ["libmnl-dev", "libmnl0"], fetch);
@@ -46,7 +51,7 @@ export async function buildMnl(folder: string, fetch: boolean): Promise<Found<st
   ]);
 }
 
-/** How to run the program on pyroute2: python3, and the folder for PYTHONPATH. */
+/** How to run the program that uses pyroute2: python3, and the folder for PYTHONPATH. */
 export async function findPyroute(fetch: boolean): Promise<Found<readonly string[]>> {
   const python = ["/usr/bin/python3", Bun.which("python3") ?? ""].find((path) => existsSync(path));
   if (python === undefined) return { missing: "there is no python3" };
@@ -70,8 +75,8 @@ async function unpacked(
 }
 
 /**
- * A folder of the cache that is made once, of Debian's packages.
- * @param make what is to be done once they are unpacked in the folder's `root`
+ * A folder of the cache that is made once from Debian's packages.
+ * @param make called after they were unpacked into the folder's `root`
  */
 export async function fromPackages(
   kind: string,

@@ -1,14 +1,17 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-/*
- * What is measured is what a user has installed: the commands' bundles. A tree that is worked in has them made of its
- * source first.
+/**
+ * The suite measures what users install: the bundles of the commands. In a work tree, the bundles
+ * are made from the source first.
  */
 
 const ROOT = join(import.meta.dir, "..");
 
-/** Sees to it that every `millrace` that this program starts is as an installed one is, and of this source. */
+/**
+ * Makes every `millrace` that this program starts run like an installed one, built from this
+ * source.
+ */
 export async function useBundles(): Promise<void> {
   if (!existsSync(join(ROOT, ".ci/pack"))) return;
   const { bundleCommands } = await import("../.ci/pack/commands.ts");

@@ -19,39 +19,40 @@ import {
   verdictOf,
 } from "./verdict.ts";
 
-/** What is timed: from the first send to the last reply, or the whole process. */
+/** The timed part: from the first send to the last reply, or the whole process. */
 type Measure = "sending" | "whole";
 
-/** What one variant came to in both runs of the suite. */
+/** The results of one variant in both runs of the suite. */
 type Comparison = {
   readonly part: Part;
   readonly name: string;
   readonly measure: Measure;
-  /** Microseconds a flow, medians; of the whole process where it takes no flows. */
+  /** Microseconds per flow, medians; of the whole process if it takes no flows. */
   readonly before: number;
   readonly after: number;
-  /** How many times the time it takes now, less the drift of the machine. */
+  /** The time now relative to the time then, without the drift of the machine. */
   readonly ratio: number;
-  /** What noise and drift may change it by. */
+  /** The change that noise and drift may cause. */
   readonly threshold: number;
   readonly verdict: Verdict;
 };
 
 type ComparedRuns = {
   readonly rows: readonly Comparison[];
-  /** By how much the programs that stand for the machine have changed, by what they were taken off. */
+  /** The drift of the reference programs, by the group of figures from which it was removed. */
   readonly drift: ReadonlyMap<string, Drift>;
-  /** In which of the two each variant was measured alone. */
+  /** Variants that only one of the two runs measured. */
   readonly onlyBefore: readonly string[];
   readonly onlyAfter: readonly string[];
-  /** What differs of where they were measured. */
+  /** Differences between the two environments. */
   readonly differences: readonly string[];
 };
 
 /**
- * Tells a regression from noise. Figures of two runs differ because the machine does: what the C program
- * has gained or lost by the median, and bare Bun where processes are started, is taken off millrace's own
- * figures. Other peers are no measure of a machine: another release of theirs may be another program.
+ * Distinguishes regressions from noise. Figures of two runs differ because the machine does: the
+ * median change of the C program, and of bare Bun for process starts, is removed from millrace's
+ * figures. Other peers are not used as a reference, since another release may be a different
+ * program.
  */
 export function compareRuns(before: Results, after: Results): ComparedRuns {
   const old = roundsOf(before.runs);
@@ -99,7 +100,7 @@ type Rounds = Pick<Run, "part" | "name" | "program" | "flows"> & {
 };
 type Both = Rounds & { readonly pair: Pair };
 
-/** What a user waits for is a process, not the part of it that sends. */
+/** Variants for which users wait for the whole process rather than for the sending part. */
 const WAITED_FOR: ReadonlySet<VariantId> = new Set([
   "load-text",
   "load-compiled",
@@ -111,7 +112,7 @@ function isStart({ part, flows }: Rounds): boolean {
   return part === "native" && flows === 0;
 }
 
-// What failed does not count; what takes no flows is timed whole.
+// Failed runs do not count; variants without flows are timed as a whole.
 function roundsOf(runs: readonly Run[]): Map<string, Rounds> {
   const good = runs.filter(({ failed }) => failed === undefined);
   const found = new Map<string, Rounds>();
@@ -137,7 +138,10 @@ function roundsOf(runs: readonly Run[]): Map<string, Rounds> {
   return found;
 }
 
-/** What tells of the machine: C in the same part; else wherever it ran on the same kernel; bare Bun for starts. */
+/**
+ * The reference for the machine: C in the same part, or in any part on the same kernel; bare Bun
+ * for starts.
+ */
 function referencesOf(own: Rounds, both: readonly Both[]): Pair[] {
   const pairsWhere = (which: (run: Both) => boolean): Pair[] =>
     both.filter(which).map(({ pair }) => pair);
@@ -154,7 +158,7 @@ function inLab(part: Part): boolean {
   return PARTS_OF_LAB.has(part);
 }
 
-/** Whether two runs of a part can be held against each other at all. */
+/** Whether two runs of a part can be compared. */
 function samePlace(part: Part, before: Environment, after: Environment): boolean {
   const facts = inLab(part)
     ? (["cpu", "cpus", "lab", "labKernel"] as const)
@@ -176,7 +180,7 @@ function differencesOf(before: Environment, after: Environment): string[] {
     .map((fact) => `${fact}: ${String(before[fact])} then, ${String(after[fact])} now`);
 }
 
-/** Prints a comparison, for people. @returns whether anything became slower */
+/** Prints a comparison as text. @returns whether anything became slower */
 export function printComparison(compared: ComparedRuns): boolean {
   const { rows, drift, onlyBefore, onlyAfter, differences } = compared;
   writeOut("\nagainst the earlier run (µs a flow; below 1 is faster)\n");

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import manifest from "../package.json";
 import type { Environment } from "./model.ts";
 
-/** What the command line and the plan know of a run. */
+/** The facts about a run from the command line and the plan. */
 type RunFacts = Pick<
   Environment,
   "lab" | "labKernel" | "flows" | "textFlows" | "rounds" | "seed" | "parts" | "skipped"
 >;
 
-/** Where and with what the suite runs. */
+/** Describes where and with what the suite runs. */
 export function describeEnvironment(facts: RunFacts): Environment {
   const processors = cpus();
   return {
@@ -28,7 +28,7 @@ export function describeEnvironment(facts: RunFacts): Environment {
   };
 }
 
-/** The commit of the work tree, with a + where files were changed since; empty outside git. */
+/** The commit of the work tree, with a + if files were changed since; empty outside git. */
 function commit(): string {
   const root = join(import.meta.dir, "..");
   if (!existsSync(join(root, ".git"))) return "";
@@ -40,7 +40,7 @@ function commit(): string {
   return git("status", "--porcelain", "--untracked-files=no") === "" ? id : `${id}+`;
 }
 
-/** Load of the machine over the last minute: figures of a busy machine are worth less. */
+/** The machine's load over the last minute: figures of a busy machine are less reliable. */
 export function loadAverage(): number {
   return Number(readFileSync("/proc/loadavg", "utf8").split(" ")[0] ?? 0);
 }

@@ -1,7 +1,7 @@
 import type { Latency, Part, Program, Results, Run, Packing, VariantId } from "./model.ts";
 import { median, spread } from "./statistics.ts";
 
-/** What all rounds of one variant come to: medians. */
+/** The figure of all rounds of one variant: medians. */
 export type Figure = {
   readonly part: Part;
   readonly id: VariantId;
@@ -9,9 +9,9 @@ export type Figure = {
   readonly program: Program;
   readonly flows: number;
   readonly rounds: number;
-  /** Microseconds a flow, from the first send to the last reply where the program tells. */
+  /** Microseconds per flow, from the first send to the last reply if the program reports it. */
   readonly each: number;
-  /** Half the distance between the least and the greatest round, as a part of the median. */
+  /** Half the distance between the fastest and the slowest round, relative to the median. */
   readonly spread: number;
   readonly wholeSeconds: number;
   readonly callsPerFlow: number | undefined;
@@ -19,7 +19,7 @@ export type Figure = {
   readonly latency: Latency | undefined;
   readonly lost: number | undefined;
   readonly missed: number | undefined;
-  /** Microseconds a flow in each tenth. */
+  /** Microseconds per flow in each tenth. */
   readonly tenths: readonly number[] | undefined;
   readonly peakBytes: number | undefined;
   readonly pausesMs: readonly number[] | undefined;
@@ -27,19 +27,21 @@ export type Figure = {
   readonly masks: number | undefined;
 };
 
-/** A variant none or not all of whose rounds count, and why. */
+/** A variant with rounds that do not count, and why. */
 type Failure = { readonly name: string; readonly why: string };
 
-/** Variants that were to install the same flows, and whether they did. */
+/** Variants that should have installed the same flows, and whether they did. */
 type Proof = {
   readonly work: string;
   readonly hash: string;
   readonly variants: number;
-  /** Those whose kernel held something else. */
+  /** Variants after which the kernel held other flows. */
   readonly differing: readonly string[];
 };
 
-/** The C program with bytes encoded before, in a packing of its own: the kernel's limit. */
+/**
+ * Whether a figure is the kernel's limit: the C program with pre-encoded bytes, in its own packing.
+ */
 export function isLimit({ program, packing }: Figure): boolean {
   return program === "C" && packing !== undefined;
 }
@@ -50,7 +52,7 @@ export type Figures = {
   readonly proofs: readonly Proof[];
 };
 
-/** Takes medians over rounds, and compares what the variants left in the kernel. */
+/** Takes medians over rounds, and compares the flows that the variants left in the kernel. */
 export function figuresOf(results: Results): Figures {
   const variants = Map.groupBy(results.runs, (run) => `${run.part}\n${run.id}`);
   const all: Figure[] = [];
@@ -109,7 +111,7 @@ function figureOf(first: Run, runs: readonly Run[]): Figure {
   };
 }
 
-// One variant alone proves nothing of the others; rounds of one variant are no variants.
+// A proof needs at least two variants; rounds of one variant do not count as several.
 function proofsOf(runs: readonly Run[]): Proof[] {
   const proven = runs.filter((run) => run.work !== undefined && run.workHash !== undefined);
   return [...Map.groupBy(proven, (run) => run.work ?? "")].flatMap(([work, same]): Proof[] => {

@@ -1,6 +1,6 @@
 /**
- * The benchmark suite: the same flows by millrace and by its peers, each a process of its own, in one boot
- * of the lab; and what needs no datapath on the host's own kernel.
+ * The benchmark suite: the same flows by millrace and by its peers, each in a separate process, in
+ * one boot of the lab; and measurements without a datapath on the host's kernel.
  */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -106,7 +106,7 @@ function statusOf(error: unknown): number {
 }
 
 async function main(words: string[], options: Options): Promise<void> {
-  // Read before anything is measured: a file of something else costs no measurement.
+  // Read before anything is measured, so that a wrong file is reported at once.
   if (options.report !== undefined) checkOutputFile(options.report, "--report");
   if (options.svg !== undefined) checkOutputFile(options.svg, "--svg");
   const earlier = options.compare === undefined ? undefined : readResults(options.compare);
@@ -148,7 +148,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
     const facts = { flows, textFlows, rounds, seed, parts, skipped };
     const wanted = parts.some((part) => PARTS_OF_LAB.has(part));
     const unknown = { lab: wanted ? options.kernel : "none", labKernel: "" };
-    // First, so that a run that is broken off can be read as far as it came.
+    // Written first, so that an interrupted run can be read as far as it got.
     appendLine(out, { ...describeEnvironment({ ...unknown, ...facts }), unfinished: true });
     const session = { folder, out, size, peers, options };
     if (parts.includes("native")) skipped.push(...native(session));
@@ -161,7 +161,7 @@ async function measure(words: string[], options: Options): Promise<Results> {
   }
 }
 
-/** What all parts are measured with, and where to. */
+/** The settings and the output of all parts. */
 type Session = {
   readonly folder: string;
   /** The file that gets results. */
@@ -199,7 +199,7 @@ async function measureInLab(
   const plan = makePlan(data, wanted, size, peers);
   writeFileSync(join(folder, "plan.json"), JSON.stringify(plan));
   const inside = [join(ROOT, "bench/lab/main.ts"), join(folder, "plan.json"), resolve(out)];
-  // Whoever ends the suite ends the guest with it.
+  // A signal that ends the suite also ends the guest.
   using signals = new EndingSignals();
   using status = new StatusLine("lab: ");
   const result = await runInLab({

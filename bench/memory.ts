@@ -1,6 +1,6 @@
 import type { Figures } from "./figures.ts";
 
-/** A table of what {@link memoryRows} gives. */
+/** The heading of the table of {@link memoryRows}. */
 export const MEMORY_HEADS: readonly string[] = [
   "program",
   "flows",
@@ -10,7 +10,7 @@ export const MEMORY_HEADS: readonly string[] = [
   "worst ms",
 ];
 
-/** What memory the programs came to hold whose garbage collector was watched, and how long it held them up. */
+/** The peak memory of programs with a watched garbage collector, and its pauses. */
 export function memoryRows(figures: Figures): string[][] {
   return figures.all.flatMap(({ name, flows, peakBytes, pausesMs }) => {
     if (pausesMs === undefined) return [];

@@ -14,15 +14,15 @@ export const LAB_PARTS = [
 ] as const;
 export type LabPart = (typeof LAB_PARTS)[number];
 
-/** Every part; the last ones run on the host itself and want no datapath. */
+/** Every part; the last ones run on the host and need no datapath. */
 export type Part = LabPart | "native" | "micro";
 export const PARTS: readonly Part[] = [...LAB_PARTS, "native", "micro"];
 
-/** Who sends. */
+/** The program that sends. */
 export type Program =
   "C" | "millrace" | "ovs-dpctl" | "libopenvswitch" | "libmnl" | "pyroute2" | "ip" | "bun";
 
-/** How a batch is cut and sent, for the variants that have a choice. */
+/** How a batch is cut and sent, for variants that have a choice. */
 export type Packing = {
   readonly perDatagram: number;
   readonly perCall: number;
@@ -31,8 +31,8 @@ export type Packing = {
 };
 
 /**
- * What bars, plots and comparisons find a variant by: unique in its part, whatever its name says. Those that
- * stand for a packing or a number of masks have it behind a word of their own.
+ * Identifies a variant for bars, plots and comparisons; unique in its part, independent of its
+ * name. Ids of a packing or a number of masks have it after a prefix.
  */
 export type VariantId =
   | "packed"
@@ -77,57 +77,65 @@ export type VariantId =
   | `limit-${string}`
   | `micro-${string}`;
 
-/** What the kernel is to hold when a program starts. */
+/** What the kernel must hold when a program starts. */
 type Before = "empty" | "flows";
 
-/** One way to do the work: a program to be timed, in a process of its own. */
+/** One way to do the work: a program to time, in a separate process. */
 export type Variant = {
   readonly part: LabPart;
   readonly id: VariantId;
-  /** In words; unique in its part of a plan, too. */
+  /** A description; also unique in its part of a plan. */
   readonly name: string;
   readonly program: Program;
   readonly command: readonly string[];
-  /** The same program on a few flows, for one that does not warm itself: runs before, does not count. */
+  /**
+   * The same program on a few flows, run before without counting, for a program that does not warm
+   * up itself.
+   */
   readonly warmUp?: readonly string[];
-  /** Flows that its figures are for. */
+  /** The number of flows to which its figures refer. */
   readonly flows: number;
-  /** Flows in the kernel when it has ended; another count is a failed run. */
+  /** Flows in the kernel after it has ended; any other count is a failed run. */
   readonly leaves: number;
-  /** Variants of one set must leave the same flows, by their hash; absent where none are left. */
+  /**
+   * The set of flows: its variants must leave flows with the same hash; absent if none are left.
+   */
   readonly work?: string;
-  /** It prints a line of JSON, a {@link ProgramReport}; else it is timed whole. */
+  /**
+   * Whether it prints a line of JSON, a {@link ProgramReport}; otherwise the whole process is
+   * timed.
+   */
   readonly reports: boolean;
   /** `empty` unless it says otherwise. */
   readonly before?: Before;
-  /** The flows that are to be there, where they are others than the plan's. */
+  /** The flows that must be there, if not the plan's. */
   readonly flowsFile?: string;
   readonly packing?: Packing;
-  /** Number of masks, of the part `masks`. */
+  /** Number of masks, in the part `masks`. */
   readonly masks?: number;
-  /** Its garbage collector tells of its pauses, in a run that is there for them. */
+  /** Whether its garbage collector logs its pauses, for which the run is made. */
   readonly watched?: true;
-  /** Rounds, where they are fewer than the plan's. */
+  /** Rounds, if fewer than the plan's. */
   readonly rounds?: number;
 };
 
-/** What a lab boot is to measure. */
+/** What one boot of the lab measures. */
 export type Plan = {
   readonly datapath: string;
   /** Folder of all files that the programs read. */
   readonly data: string;
   readonly rounds: number;
-  /** Runs before anything counts: the guest's memory is touched. */
+  /** Runs before anything counts, to touch the guest's memory. */
   readonly warmUp: Variant;
   /** Pre-encoded flows that are installed for `before: "flows"`. */
   readonly flowsFile: string;
   readonly variants: readonly Variant[];
 };
 
-/** Microseconds; null for a percentile that the batches are too few for. */
+/** Microseconds; null for a percentile for which there are too few batches. */
 export type Latency = BatchLatency;
 
-/** What a program says of its own run; `millrace load --json` says more. */
+/** A program's report of its run; `millrace load --json` has more. */
 export type ProgramReport = {
   /** First send to last reply. */
   readonly seconds: number;
@@ -143,11 +151,11 @@ export type ProgramReport = {
   readonly tenths?: readonly number[];
   /** VmHWM. */
   readonly peakResidentBytes?: number;
-  /** Several figures of one process, each by a name of its own. */
+  /** Several figures of one process, each with a name. */
   readonly steps?: readonly Step[];
 };
 
-/** A figure of a process that has several, and perhaps what the kernel held behind it. */
+/** One of several figures of a process, possibly with what the kernel held after it. */
 export type Step = ProgramReport & {
   readonly id: VariantId;
   readonly name: string;
@@ -169,7 +177,7 @@ export type Run = ProgramReport & {
   readonly wholeSeconds: number;
   readonly packing?: Packing;
   readonly masks?: number;
-  /** The set of flows it was to install, and the hash of what the kernel held then. */
+  /** The set of flows that it had to install, and the hash of the kernel's flows afterwards. */
   readonly work?: string;
   readonly workHash?: string;
   /** Pauses of the garbage collector, in milliseconds. */
@@ -200,13 +208,16 @@ export type Environment = {
   readonly parts: readonly Part[];
   /** What was left out, and why. */
   readonly skipped: readonly string[];
-  /** It stands first in the file, and once more, without this, when all has been measured. */
+  /**
+   * Marks the first line of the file; the environment is written again, without it, after all was
+   * measured.
+   */
   readonly unfinished?: true;
   /** CPUs of the lab's kernel, which may have fewer than the machine. */
   readonly labCpus?: number;
 };
 
-/** What the inside of the lab says of itself before it measures. */
+/** The facts that the inside of the lab reports before it measures. */
 export type LabFacts = {
   readonly kind: "lab";
   readonly labKernel: string;

@@ -8,15 +8,15 @@ const READ_BYTES_MIN = 256 << 10;
 const HEADER_WORDS = 4;
 
 /**
- * Netlink messages back to back in a file, read a piece at a time into memory that is used again: in a
- * guest a page of fresh memory costs as much as a hundred flows.
+ * Netlink messages back to back in a file, read a piece at a time into reused memory: in a guest, a
+ * fresh page costs as much as a hundred flows.
  */
 export class PackedFile implements Disposable {
-  /** The piece that was read last. */
+  /** The piece read last. */
   readonly words: Uint32Array = new Uint32Array(PIECE_BYTES >> 2);
   /** Messages of the whole file. */
   readonly flows: number;
-  /** Messages that were read. */
+  /** The number of messages read. */
   position = 0;
 
   readonly #fd: number;

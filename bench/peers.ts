@@ -2,11 +2,11 @@ import { peerPath } from "../src/lab/index.ts";
 import { buildDpif } from "./build-ovs.ts";
 import { buildLimit, buildMnl, findPyroute, type Found } from "./build.ts";
 
-/** The peers that can be run here; undefined where one is missing. */
+/** The peers that can be run here; a missing one is undefined. */
 export type Peers = {
   readonly limit: string | undefined;
   readonly mnl: string | undefined;
-  /** The program on OVS's own library. */
+  /** The program that uses OVS's library. */
   readonly dpif: string | undefined;
   readonly pyroute: readonly string[] | undefined;
   readonly dpctl: boolean;
@@ -24,15 +24,15 @@ export const NO_PEERS: Peers = {
   skipped: [],
 };
 
-/** Which peers are to be had by fetching them. */
+/** Which peers to fetch. */
 type WantedPeers = {
-  /** Something that is measured in the lab is compared with ovs-dpctl. */
+  /** Whether a part in the lab is compared with ovs-dpctl. */
   readonly dpctl: boolean;
-  /** libmnl, pyroute2 and OVS's own library as well. */
+  /** Whether to fetch libmnl, pyroute2 and OVS's library as well. */
   readonly all: boolean;
 };
 
-/** Compiles and finds the peers; what is missing comes from Debian's packages, without root. */
+/** Compiles and finds the peers; missing ones come from Debian's packages, without root. */
 export async function findPeers(folder: string, wanted: WantedPeers): Promise<Peers> {
   const fetch = wanted.all;
   const skipped: string[] = [];
@@ -49,7 +49,7 @@ export async function findPeers(folder: string, wanted: WantedPeers): Promise<Pe
   return { limit, mnl, pyroute, dpif, dpctl: dpctl !== undefined, skipped };
 }
 
-/** What users have today, in the lab's own version: fetched as its kernel is. */
+/** The tool that users have today, in the lab's version, fetched like its kernel. */
 async function findDpctl(): Promise<Found<string>> {
   let why = "it cannot be had";
   const found = await peerPath(["ovs-dpctl"], { onProgress: (line) => (why = line) });

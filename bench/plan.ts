@@ -17,12 +17,12 @@ import { sync } from "./variants/sync.ts";
 import { verbs } from "./variants/verbs.ts";
 import { maskedLine, orderedLine, otherActions, writePacked } from "./work.ts";
 
-/** What each part runs. */
+/** The variants of each part. */
 const PART_VARIANTS: Readonly<
   Record<LabPart, (size: Size, files: Files, peers: Peers) => Variant[]>
 > = { sweep, peers: peersPart, growth, masks, verbs, dump, latency, churn, sync };
 
-/** Makes the files in `folder` that the wanted parts read, and says what is to be run. */
+/** Makes the files that the wanted parts read, in `folder`, and returns the plan. */
 export function makePlan(
   folder: string,
   parts: readonly LabPart[],
@@ -32,7 +32,8 @@ export function makePlan(
   const files = filesIn(folder, size.seed);
   const variants = parts.flatMap((part) => PART_VARIANTS[part](size, files, peers));
   const most = Math.max(...variants.map(({ flows }) => flows));
-  // As many flows as any variant installs: the kernel has had all its memory once.
+  // As many flows as the largest variant installs, so that the kernel has allocated all its memory
+  // once.
   const warmUp = { part: "sweep", file: files.packed(most), flows: most, packing: BEST } as const;
   return {
     datapath: DATAPATH,
@@ -52,7 +53,7 @@ function compile(text: string, path: string): void {
   if (exitCode !== 0) throw new Error(`millrace compile: ${stderr.toString()}`);
 }
 
-/** Files of the sample from flow `seed` on, each made once, when it is asked for. */
+/** Files of the sample from flow `seed` on, each made once, on demand. */
 function filesIn(folder: string, seed: number): Files {
   const made = new Map<string, string>();
   const once = (name: string, make: (path: string) => void): string => {

@@ -4,7 +4,7 @@ import type { Figure, Figures } from "./figures.ts";
 import { MEMORY_HEADS, memoryRows } from "./memory.ts";
 import { type Environment, PARTS } from "./model.ts";
 
-/** Prints what a run of the suite found, for people. */
+/** Prints the results of the suite as text. */
 export function printResults(
   environment: Environment,
   figures: Figures,
@@ -64,7 +64,7 @@ function printPackets({ all }: Figures): void {
   if (lines.length > 0) writeOut(`\n${lines.join("")}`);
 }
 
-/** Whether a figure is only there to be subtracted. */
+/** Whether a figure only serves to be subtracted. */
 export function isStart(figure: Figure): boolean {
   return figure.flows === 0;
 }

@@ -1,6 +1,6 @@
 import type { ProgramReport } from "./model.ts";
 
-/** A program that has not ended by then hangs: nothing that is measured takes a tenth of it. */
+/** The time after which a program counts as hanging: no measurement takes a tenth of it. */
 const TIME_LIMIT_MS = 600_000;
 
 /** How a program of the suite ended. */
@@ -8,11 +8,11 @@ type Ended = {
   readonly wholeSeconds: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** Why its run does not count. */
+  /** Why its run does not count, if so. */
   readonly failed: string | undefined;
 };
 
-/** What is done with its output besides waiting for its end. */
+/** Options for a program's run and output. */
 export type ProgramOptions = {
   readonly stdout?: "pipe" | "ignore";
   readonly stderr?: "pipe" | "inherit";
@@ -20,7 +20,7 @@ export type ProgramOptions = {
   readonly timeLimitMs?: number;
 };
 
-/** Runs a program to its end. Whatever goes wrong is a reason, and does not end the suite. */
+/** Runs a program to its end. A failure becomes a reason, and does not end the suite. */
 export function runProgram(command: readonly string[], options: ProgramOptions = {}): Ended {
   const { stdout = "pipe", stderr = "inherit", env, timeLimitMs = TIME_LIMIT_MS } = options;
   const startedAt = performance.now();
@@ -44,7 +44,7 @@ export function runProgram(command: readonly string[], options: ProgramOptions =
   }
 }
 
-/** The report that a program printed; undefined where it printed something else. */
+/** The report that a program printed; undefined if it printed something else. */
 export function readReport(
   text: string,
 ): (ProgramReport & { readonly flows?: number }) | undefined {

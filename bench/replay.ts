@@ -6,7 +6,7 @@ import { Transactor, type Transport } from "../src/netlink/transactor.ts";
 import type { ProgramReport } from "./model.ts";
 import { PackedFile } from "./packed-file.ts";
 
-/** More flows than this are not sent once more for the latency of each batch. */
+/** The most flows that are sent again to measure the latency of each batch. */
 const TIMED_FLOWS_MAX = 200_000;
 const TENTHS = 10;
 
@@ -16,7 +16,7 @@ type Replay = {
   readonly socket: NetlinkSocket;
   /** Second word of every header: type and flags. */
   readonly type: number;
-  /** dp_ifindex, put into word 5 of every message; undefined where there is none. */
+  /** dp_ifindex, written to word 5 of every message; undefined if there is none. */
   readonly datapath: number | undefined;
   /** Undoes what was sent. */
   readonly reset: (send: (type: number) => void) => void;
@@ -25,8 +25,8 @@ type Replay = {
 };
 
 /**
- * Sends messages that were encoded beforehand through millrace's engine: what bench/peers/limit.c does,
- * from Bun, in the same three passes (to warm up, for the latency, to be counted).
+ * Sends pre-encoded messages through millrace's engine: does the same as bench/peers/limit.c, from
+ * Bun, in the same three passes (to warm up, for the latency, to measure).
  */
 export function replay(options: Replay): ProgramReport & { flows: number; errors: number } {
   const { file, socket, reset } = options;
@@ -72,7 +72,7 @@ function isTransport(word: string | undefined): word is Transport {
   return word === "send" || word === "writev" || word === "sendmmsg";
 }
 
-/** Sends the whole file. @returns the seconds of each tenth, reading left out */
+/** Sends the whole file. @returns the seconds of each tenth, without reading */
 function sendFile(
   packed: PackedFile,
   sender: PieceSender,
@@ -121,7 +121,8 @@ class PieceSender {
       batch.clear();
       batch.memory.u32.set(words.subarray(start, at));
       batch.commitReady((at - start) << 2, 0);
-      // From the send to the last reply: the C program stamps and copies nothing in between either.
+      // Measured from the send to the last reply, without stamping and copying, as in the C
+      // program.
       const before = latency === undefined ? 0 : Bun.nanoseconds();
       this.#transactor.execute(batch);
       latency?.record(Math.max(1, Bun.nanoseconds() - before));
@@ -130,7 +131,7 @@ class PieceSender {
   }
 }
 
-/** Stamps at most `capacity` messages from word `start` on. @returns the word behind the last */
+/** Stamps at most `capacity` messages from word `start` on. @returns the word after the last */
 function stamp(
   words: Uint32Array,
   start: number,

@@ -9,12 +9,12 @@ export function appendLine(file: string, value: Line): void {
   appendFileSync(file, `${JSON.stringify(value)}\n`);
 }
 
-/** A file that holds no results of the suite. */
+/** A file does not hold results of the suite. */
 export class ResultsError extends Error {
   override readonly name: string = "ResultsError";
 }
 
-/** Reads what {@link appendLine} wrote. @throws ResultsError where FILE is no such file */
+/** Reads a file written by {@link appendLine}. @throws ResultsError if it is not such a file */
 export function readResults(file: string): Results {
   let environment: Environment | undefined;
   let facts: LabFacts | undefined;
@@ -42,7 +42,7 @@ function linesOf(file: string): string[] {
   }
 }
 
-/** The document in a line; undefined where the line is no document. */
+/** The document in a line; undefined if the line is not JSON. */
 function parse(line: string): unknown {
   try {
     const value: unknown = JSON.parse(line);
@@ -72,7 +72,7 @@ function isLabFacts(value: unknown): value is LabFacts {
   return is(value, "lab", ["labKernel"], ["labCpus"]);
 }
 
-/** Whether it is an object of a kind, with words and numbers by these names. */
+/** Whether a value is an object of a kind, with strings and numbers under these names. */
 function is(
   value: unknown,
   kind: string,

@@ -9,7 +9,7 @@ export type Size = {
   readonly peerFlows: number;
   /** Flows of a run of the sweep and of a number of masks. */
   readonly sweepFlows: number;
-  /** What a flow costs ovs-dpctl is constant: a part of the flows tells it. */
+  /** Flows of ovs-dpctl; its cost per flow is constant, so a part of the flows suffices. */
   readonly dpctlFlows: number;
   readonly pyrouteFlows: number;
   readonly rounds: number;
@@ -23,14 +23,14 @@ export type Size = {
   readonly churnFlows: number;
   readonly churnRate: number;
   readonly churnSeconds: number;
-  /** Flows a second, of the part `latency`. */
+  /** Flows per second, in the part `latency`. */
   readonly rate: number;
   readonly latencyFlows: number;
-  /** Flows of a batch there. */
+  /** Batch sizes of the part `latency`. */
   readonly latencySizes: readonly number[];
 };
 
-/** What the command line says of it. */
+/** The options on the command line. */
 type SizeOptions = {
   readonly flows: number;
   readonly textFlows: number;
@@ -59,7 +59,7 @@ export function fullSize(options: SizeOptions): Size {
   };
 }
 
-/** Little of everything: a check that all of it works. */
+/** Small sizes for everything, to check that all of it works. */
 export function quickSize(options: Omit<SizeOptions, "textFlows">): Size {
   const flows = Math.min(options.flows, 20_000);
   return {

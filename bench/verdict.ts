@@ -1,24 +1,27 @@
 import { median } from "./statistics.ts";
 
-/** A change below it is called none, however steady the figures are. */
+/** A smaller change does not count, however steady the figures are. */
 const LEAST_CHANGE = 0.05;
-/** As many deviations of the rounds lie within noise: the medians of three rounds are that uncertain. */
+/**
+ * How many deviations of the rounds count as noise, since medians of three rounds are that
+ * uncertain.
+ */
 const NOISE_DEVIATIONS = 3;
-/** As many deviations of the reference's ratios lie within what the machine does. */
+/** How many deviations of the reference's ratios count as drift of the machine. */
 const DRIFT_DEVIATIONS = 2;
-/** Fewer rounds on a side do not tell how much they scatter. */
+/** The rounds on each side that are needed to know their scatter. */
 const ENOUGH_ROUNDS = 3;
-/** A gap of so many thresholds is none that scatter explains, however few the rounds. */
+/** A gap of this many thresholds cannot be scatter, however few the rounds. */
 const FAR_BEYOND = 10;
 
 /** `few`: too few rounds to tell; `elsewhere`: measured on another CPU or kernel. */
 export type Verdict = "slower" | "faster" | "same" | "few" | "elsewhere";
 
-/** By how much the machine has changed, by programs that are not millrace's. */
+/** How much the machine has changed, measured by programs other than millrace. */
 export type Drift = {
-  /** How many times the time they take now. */
+  /** Their time now relative to then. */
   readonly by: number;
-  /** How far they agree: the relative deviation of their ratios. */
+  /** The relative deviation of their ratios, which tells how far they agree. */
   readonly deviation: number;
 };
 
@@ -27,21 +30,21 @@ export const NO_DRIFT: Drift = { by: 1, deviation: 0 };
 /** The rounds of one variant then and now. */
 export type Pair = { readonly before: readonly number[]; readonly after: readonly number[] };
 
-/** How many times the time a variant takes now, by the medians. */
+/** A variant's time now relative to then, by the medians. */
 export function ratioOf({ before, after }: Pair): number {
   return median(after) / median(before);
 }
 
-/** The drift that some variants tell of; undefined where there are none. */
+/** The drift measured by some variants; undefined if there are none. */
 export function driftOf(pairs: readonly Pair[]): Drift | undefined {
   if (pairs.length === 0) return undefined;
   const ratios = pairs.map(ratioOf);
-  // One variant alone cannot disagree with another: what it scatters stands for it.
+  // A single variant has no other to disagree with, so its own scatter is used.
   const own = median(pairs.map(pooledDeviation));
   return { by: median(ratios), deviation: ratios.length < 2 ? own : deviation(ratios) };
 }
 
-/** The relative change that noise and drift may be the cause of. */
+/** The relative change that noise and drift may cause. */
 export function thresholdOf(pair: Pair, drift: Drift): number {
   return Math.max(
     LEAST_CHANGE,
@@ -51,8 +54,8 @@ export function thresholdOf(pair: Pair, drift: Drift): number {
 }
 
 /**
- * Tells a change from noise, with the drift of the machine taken off: it is above the threshold, and
- * every round of the one run is on the same side of every round of the other.
+ * Distinguishes a change from noise, without the drift of the machine: it is above the threshold,
+ * and all rounds of one run are on the same side of all rounds of the other.
  */
 export function verdictOf(pair: Pair, drift: Drift): Verdict {
   const before = pair.before;
@@ -68,7 +71,10 @@ export function verdictOf(pair: Pair, drift: Drift): Verdict {
   return "same";
 }
 
-/** Relative deviation of the rounds of both runs, each about its own mean; 0 where no side has two. */
+/**
+ * Relative deviation of the rounds of both runs, each around its own mean; 0 if neither side has
+ * two.
+ */
 function pooledDeviation({ before, after }: Pair): number {
   const degrees = before.length + after.length - 2;
   return degrees < 1 ? 0 : Math.sqrt((squares(before) + squares(after)) / degrees);

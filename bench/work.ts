@@ -8,11 +8,14 @@ import { FlowRequests } from "../src/ovs/flow-requests.ts";
 
 const MESSAGES = 4096;
 
-/** Masks of the part `masks`: each flow of a class matches other bits of its destination. */
+/**
+ * The number of masks in the part `masks`: each class of flows matches different bits of the
+ * destination.
+ */
 export const MASKS_MAX = 256;
 
 /**
- * Flow `index` of a set with `masks` masks. The source is matched exactly and is another one for every
+ * Flow `index` of a set with `masks` masks. The source is matched exactly and differs for every
  * flow, so that no two overlap.
  */
 export function maskedLine(index: number, masks: number): string {
@@ -39,25 +42,28 @@ export function orderedLine(
   );
 }
 
-/** The flow of the sample with another port to go to. */
+/** The flow of the sample with another output port. */
 export function otherActions(index: number): string {
   return sampleLine(index).replace(/ 2$/, " 1");
 }
 
-/** How the messages of a file are made. */
+/** How the messages of a file are encoded. */
 type Encoding = {
   readonly flows: number;
   /** The first flow of the sample. */
   readonly first: number;
-  /** With the hash of key and mask as UFID; else the kernel knows them by their key. */
+  /**
+   * Whether flows have the hash of key and mask as their UFID; otherwise the kernel identifies them
+   * by key.
+   */
   readonly ufid: boolean;
   readonly verb?: LineVerb;
   readonly line?: (index: number) => string;
 };
 
 /**
- * Writes flows as netlink messages, back to back, for programs that send what was encoded beforehand.
- * Family, datapath, sequence and acks are theirs to fill in.
+ * Writes flows as netlink messages, back to back, for programs that send pre-encoded messages. The
+ * programs fill in family, datapath, sequence and acks.
  */
 export function writePacked(path: string, encoding: Encoding): void {
   const { flows, first, ufid, verb = "put", line = sampleLine } = encoding;

@@ -6,16 +6,19 @@ import { LoadResult } from "./load/result.ts";
 import type { LoadTarget } from "./load/send/connection.ts";
 import { startLoad, startLoadSync, type StartOptions } from "./load/start-load.ts";
 
-/** How the library loads. */
+/** Options of the library's loads. */
 export type DatapathLoadOptions = Omit<
   StartOptions,
   "exactIdentity" | "keepNames" | "onFlow" | "outcomes" | "ports" | "readPorts" | "startThread"
 > & {
-  /** Load also where ovs-vswitchd runs the datapath, and deletes what it did not make within seconds. */
+  /**
+   * Whether to load even if ovs-vswitchd runs the datapath; it deletes flows that it did not make
+   * within seconds.
+   */
   readonly force?: boolean;
 };
 
-/** What a load without yielding takes: a file's path, or what is at hand. */
+/** What a synchronous load takes: a file's path, or data in memory. */
 export type SyncFlowSource = string | Uint8Array | TemplateFill | Iterable<string | Flow>;
 
 /** @throws UnreadableInputError; MillraceError `NO_PERMISSION` */

@@ -3,19 +3,21 @@ import type { NetlinkKernel } from "./netlink/kernel.ts";
 import type { DumpDoubt } from "./ovs/dump-check.ts";
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
-/** Where a datapath is. */
+/** The place of a datapath. */
 export type NamespaceOption = {
-  /** A network namespace by name, by path or by the id of a process in it; the thread's own by default. */
+  /**
+   * A network namespace, by name, by path or by the id of a process in it; the thread's by default.
+   */
   readonly namespace?: NamespaceReference;
-  /** The kernel that it is in: the machine's by default, or one in memory (`millrace/testing`), for tests. */
+  /** Its kernel: the machine's by default, or one in memory (`millrace/testing`), for tests. */
   readonly kernel?: NetlinkKernel;
 };
 
-/** Whose flows a datapath is asked about. */
+/** The owner of flows. */
 export type OwnerOption = {
   /**
-   * Whose flows are put and looked for: a name that goes into their UFIDs, so that two sets in one datapath are
-   * told apart. Nobody's by default.
+   * The owner of the flows that are put and looked for: a name that is part of their UFIDs, so that
+   * two sets in one datapath can be distinguished. None by default.
    */
   readonly owner?: string;
 };
@@ -23,15 +25,18 @@ export type OwnerOption = {
 /** How a datapath is opened. */
 export type OpenOptions = NamespaceOption & OwnerOption;
 
-/** What `Datapath.flows` gives. */
+/** What `Datapath.flows` yields. */
 export type FlowsOptions = {
-  /** Only the flows that this filter means; in text it may name the datapath's ports. */
+  /** Yields only flows that pass this filter; as text it may name the datapath's ports. */
   readonly where?: string | FlowFilter;
-  /** Is told, after the last flow, that some may be missing because flows changed meanwhile, instead of an error. */
+  /**
+   * Called after the last flow, instead of an error, if some may be missing because flows changed
+   * meanwhile.
+   */
   readonly onDoubt?: (doubt: DumpDoubt) => void;
 };
 
-/** The namespace that is meant, open; undefined for the thread's own. */
+/** Opens the namespace; undefined for the thread's own. */
 export function namespaceOf({ namespace }: NamespaceOption): NetworkNamespace | undefined {
   return namespace === undefined ? undefined : NetworkNamespace.open(namespace);
 }

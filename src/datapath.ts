@@ -81,10 +81,10 @@ import { type RemovedFlows, type RemoveOptions, removeWhere } from "./remove-whe
 import { type NamespaceReference, NetworkNamespace } from "./sys/netns.ts";
 
 /**
- * A datapath of the kernel: its ports, and its flows. Close it, or let `using` close it: it holds sockets.
+ * A datapath of the kernel: its ports, and its flows. It holds sockets: close it, or use `using`.
  *
- * Calls are synchronous but for {@link load}; one load at a time a process is best, the kernel has one
- * lock for all. What a load was sent with, a socket and about 1.5 MiB, is kept for the next one.
+ * Most calls are synchronous. Run one load at a time per process: the kernel has one lock for all.
+ * The socket and memory of a load, about 1.5 MiB, are kept for the next one.
  */
 export class Datapath implements Disposable {
   readonly name: string;
@@ -92,9 +92,9 @@ export class Datapath implements Disposable {
   readonly #connections = new ConnectionCache();
   readonly #namespace: NetworkNamespace | undefined;
   readonly #target: LoadTarget;
-  /** Listeners to misses, who want those of later ports too. */
+  /** Listeners to misses, which must also receive those of ports added later. */
   readonly #upcalls = new Set<Upcalls>();
-  /** No ovs-vswitchd ran it when a load last looked. */
+  /** Whether no ovs-vswitchd ran it when a load last checked. */
   #isFree = false;
 
   private constructor(
@@ -149,29 +149,29 @@ export class Datapath implements Disposable {
     }
   }
 
-  /** Counters and settings as they are now. */
+  /** The current counters and settings. */
   info(): DatapathInfo {
     return infoOf(this.#handle);
   }
 
-  /** Changes settings; what is not named stays. @throws NotSupportedError, MillraceError `USAGE` */
+  /** Changes the given settings. @throws NotSupportedError, MillraceError `USAGE` */
   set(options: DatapathOptions): DatapathInfo {
     return setDatapath(this.#handle.channel, this.name, options);
   }
 
-  /** Deletes the datapath with its ports and flows; the object is closed then. */
+  /** Deletes the datapath with its ports and flows, and closes this object. */
   delete(): void {
     deleteDatapath(this.#handle.channel, this.name);
     this.close();
   }
 
-  /** The ports as they are now. */
+  /** The current ports. */
   ports(): PortInfo[] {
     return listPorts(this.#handle);
   }
 
   /**
-   * Adds a port: an interface that is there, unless the options say otherwise.
+   * Adds a port: an existing interface, unless the options say otherwise.
    * @throws MillraceError `NO_INTERFACE`, `EEXIST`, `NO_PERMISSION`, `USAGE`; NotSupportedError
    */
   addPort(name: string, options: PortOptions = {}): PortInfo {
@@ -183,29 +183,29 @@ export class Datapath implements Disposable {
     return port;
   }
 
-  /** Moves the interface of an internal port into another namespace, where it stays a port of this. */
+  /** Moves the interface of an internal port into another namespace; it stays a port. */
   movePort(name: string, to: NamespaceReference): void {
     using namespace = NetworkNamespace.open(to);
     movePort(this.#handle, name, namespace);
   }
 
-  /** Takes a port out; an interface that is no port's own stays. @throws MillraceError `NO_PORT`, `LOCAL_PORT` */
+  /** Removes a port; the interface of a netdev port stays. @throws MillraceError `NO_PORT`, `LOCAL_PORT` */
   deletePort(name: string): void {
     deletePort(this.#handle, name);
   }
 
   /**
    * Loads flows, in packed transactions. Yields at least every 50 ms.
-   * @returns what became of each; a flow that fails does not throw
-   * @throws UnreadableInputError; MillraceError `NO_PERMISSION`, and `OWNED` unless `force` is given: the
-   *   first load looks whether ovs-vswitchd runs the datapath
+   * @returns the outcome of each flow; a failed flow does not throw
+   * @throws UnreadableInputError; MillraceError `NO_PERMISSION`, and `OWNED` unless `force` is
+   * given: the first load checks whether ovs-vswitchd runs the datapath
    */
   async load(source: FlowSource, options: DatapathLoadOptions = {}): Promise<LoadResult> {
     this.#checkOwner(options);
     return loadInto(this.#target, source, options);
   }
 
-  /** As {@link load}, without yielding: nothing else runs meanwhile, no signal handler and no abort. */
+  /** As {@link load}, without yielding: no other code, signal handler or abort runs meanwhile. */
   loadSync(source: SyncFlowSource, options: DatapathLoadOptions = {}): LoadResult {
     this.#checkOwner(options);
     return loadIntoSync(this.#target, source, options);
@@ -213,34 +213,34 @@ export class Datapath implements Disposable {
 
   /**
    * Creates a flow, or replaces its actions.
-   * @throws FlowSyntaxError; FlowRejectedError; NotSupportedError where a later kernel would take it
+   * @throws FlowSyntaxError; FlowRejectedError; NotSupportedError if a later kernel would take it
    */
   put(flow: string | Flow): void {
     sendOne(this.#target, flow, "put");
   }
 
-  /** Creates a flow that must not be there. @throws as {@link put} */
+  /** Creates a flow that must not exist yet. @throws as {@link put} */
   add(flow: string | Flow): void {
     sendOne(this.#target, flow, "add");
   }
 
   /**
-   * Changes the actions of a flow that must be there.
-   * @param options `clear`: its counters begin at zero again
+   * Changes the actions of an existing flow.
+   * @param options `clear`: also resets its counters
    * @throws as {@link put}
    */
   modify(flow: string | Flow, options: { readonly clear?: boolean } = {}): void {
     sendOne(this.#target, flow, "modify", options.clear === true);
   }
 
-  /** Deletes a flow. @returns false where there is none @throws FlowSyntaxError */
+  /** Deletes a flow. @returns false if there is no such flow @throws FlowSyntaxError */
   remove(flow: FlowName): boolean {
     return removeOne(this.#target, flow);
   }
 
   /**
-   * Deletes the flows that a filter means, each by what names it. An empty filter is none: {@link flush} deletes all.
-   * @returns how many, and what became of the others; a flow that fails does not throw
+   * Deletes the flows that pass a filter, each by its identity. It must not be empty.
+   * @returns how many, and the outcome of the others; a failed flow does not throw
    * @throws FlowSyntaxError; MillraceError `NO_PERMISSION`
    */
   async removeWhere(
@@ -251,36 +251,37 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * Brings the datapath to a wanted set of flows, by sending the difference alone. Only flows of the owner are
-   * deleted or changed, unless the options say otherwise; see docs/sync.md.
+   * Brings the datapath to a wanted set of flows by sending only the difference. Only the owner's
+   * flows are deleted or changed, unless the options say otherwise; see docs/sync.md.
    * @returns what was done, or why nothing was
-   * @throws UnreadableInputError; MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`, `OWNED`
+   * @throws UnreadableInputError; MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`,
+   * `OWNED`
    */
   async sync(wanted: WantedFlows, options: DatapathSyncOptions = {}): Promise<SyncResult> {
     if (options.dryRun !== true) this.#checkOwner(options);
     return syncInto(this.#target, wanted, options);
   }
 
-  /** The flows as they are now, to be compared or kept. @throws MillraceError `UNSOUND_DUMP` */
+  /** The current flows, for comparing or keeping. @throws MillraceError `UNSOUND_DUMP` */
   table(options: FlowTableOptions = {}): FlowTable {
     return readDatapath(this.#handle, options);
   }
 
-  /** Sets the counters of a flow to zero; its actions stay. @returns as {@link remove} */
+  /** Resets the counters of a flow; keeps its actions. @returns as {@link remove} */
   clear(flow: FlowName): boolean {
     return clearOne(this.#target, flow);
   }
 
-  /** Reads a flow with its counters; undefined where there is none. @throws FlowSyntaxError */
+  /** Reads a flow with its counters; undefined if there is no such flow. @throws FlowSyntaxError */
   get(flow: FlowName): Flow | undefined {
     return readOne(this.#target, flow);
   }
 
   /**
-   * Every flow, one by one, with counters, in an order in which they can be loaded again: where they
-   * overlap a narrow one comes before a wide one. Ending the loop early is fine.
-   * @param options `terse`: counters alone, by UFID, for a fraction of the time
-   * @throws MillraceError `UNSOUND_DUMP` after the last flow, see `onDoubt`; FlowSyntaxError in `where`
+   * Every flow, one by one, with counters, in an order in which they can be loaded again: of
+   * overlapping flows, the narrow one comes first. The loop may be left early.
+   * @param options `terse`: only counters, by UFID, in a fraction of the time
+   * @throws MillraceError `UNSOUND_DUMP` after the last flow, see `onDoubt`; FlowSyntaxError
    */
   flows(options?: FlowsOptions): Generator<Flow, void>;
   flows(options: FlowsOptions & { readonly terse: true }): Generator<FlowCounters, void>;
@@ -291,8 +292,8 @@ export class Datapath implements Disposable {
   }
 
   /**
-   * What the running kernel takes in flows, found by trying: some fifteen flows that no packet meets are
-   * put and deleted. Versions say nothing, distributions add features to old kernels.
+   * What the running kernel takes in flows, found by putting and deleting some fifteen flows that
+   * no packet matches. Versions say nothing, since distributions add features to old kernels.
    * @param options names of conntrack helpers to look for
    * @throws MillraceError `NO_PERMISSION`, NetlinkError
    */
@@ -300,15 +301,15 @@ export class Datapath implements Disposable {
     return probeFeatures(this.#handle, options);
   }
 
-  /** Deletes every flow, whoever put it. */
+  /** Deletes all flows, of every owner. */
   flush(): void {
     flushFlows(this.#handle);
   }
 
   /**
-   * Packets that find no flow, and those of `userspace` actions, from now on. Close it, or iterate it:
-   * iteration closes it at its end.
-   * @throws MillraceError `BUSY` where another program gets them, `USAGE`; NotSupportedError
+   * Receives packets that find no flow, and those of `userspace` actions, from now on. Close it, or
+   * iterate it: iteration closes it at its end.
+   * @throws MillraceError `BUSY` if another program receives them, `USAGE`; NotSupportedError
    */
   upcalls(options: UpcallOptions = {}): Upcalls {
     const upcalls = new Upcalls(this.#handle, options);
@@ -316,15 +317,15 @@ export class Datapath implements Disposable {
     return upcalls;
   }
 
-  /** Sends a packet through actions, `2` for example. @throws FlowSyntaxError, NetlinkError */
+  /** Sends a packet through actions, for example `2`. @throws FlowSyntaxError, NetlinkError */
   execute(packet: PacketToExecute, actions: string): void {
     const ports = lazyPortNames(this.#handle);
     executePacket(this.#handle, packet, actions, ports);
   }
 
   /**
-   * Collects flows, to send many at once; close it. Names of ports mean what they mean when they are sent.
-   * @param capacity the most flows at once, 1,024
+   * Collects flows to send many at once. Close it. Port names are resolved when flows are sent.
+   * @param capacity the most flows at once; 1,024 by default
    */
   batch(capacity?: number): FlowInstaller {
     return new FlowInstaller(this.#target, capacity === undefined ? {} : { capacity });
@@ -335,42 +336,42 @@ export class Datapath implements Disposable {
     return listenToChanges(this.#handle.channel, { ...options, datapathIndex: this.#handle.index });
   }
 
-  /** What the kernel's meters can do. @throws NotSupportedError */
+  /** The abilities of the kernel's meters. @throws NotSupportedError */
   meterFeatures(): MeterFeatures {
     return meterFeatures(this.#handle);
   }
 
-  /** Makes or changes a meter, for `meter(ID)` actions. @throws NetlinkError, NotSupportedError */
+  /** Sets a meter, for `meter(ID)` actions. @throws NetlinkError, NotSupportedError */
   setMeter(id: number, options: MeterOptions): void {
     setMeter(this.#handle, id, options);
   }
 
-  /** Counters of a meter; undefined where there is none. */
+  /** The counters of a meter; undefined if there is no such meter. */
   getMeter(id: number): MeterInfo | undefined {
     return getMeter(this.#handle, id);
   }
 
-  /** Deletes a meter. @returns its last counters; undefined where there was none */
+  /** Deletes a meter. @returns its last counters; undefined if there was none */
   deleteMeter(id: number): MeterInfo | undefined {
     return deleteMeter(this.#handle, id);
   }
 
-  /** Conntrack limits, which are those of the whole network namespace; all, or those of some zones. */
+  /** Conntrack limits, which apply to the whole network namespace: all, or those of some zones. */
   ctLimits(zones?: readonly CtZone[]): CtLimitInfo[] {
     return getCtLimits(this.#handle.channel, zones);
   }
 
-  /** Sets limits, those of other zones stay. @throws MillraceError `USAGE`; NotSupportedError */
+  /** Sets limits, keeps those of other zones. @throws MillraceError `USAGE`; NotSupportedError */
   setCtLimits(limits: readonly CtLimit[]): void {
     setCtLimits(this.#handle.channel, limits);
   }
 
-  /** Deletes limits of zones, the default holds there again. @throws as {@link setCtLimits} */
+  /** Deletes limits of zones: the default applies again. @throws as {@link setCtLimits} */
   deleteCtLimits(zones: readonly CtZone[]): void {
     deleteCtLimits(this.#handle.channel, zones);
   }
 
-  /** Closes its sockets, and listeners to misses that are still open; whatever is asked later throws. */
+  /** Closes its sockets, and open listeners to misses; later calls throw. */
   close(): void {
     for (const upcalls of this.#upcalls) upcalls.close();
     this.#upcalls.clear();
@@ -383,7 +384,7 @@ export class Datapath implements Disposable {
     this.close();
   }
 
-  // Once: it reads all of /proc.
+  // Checks only until it is free, since the check reads all of /proc.
   #checkOwner({ force }: Pick<DatapathLoadOptions, "force">): void {
     if (force === true || this.#isFree) return;
     refuseOwned(this.#handle, "; the option force loads all the same");

@@ -9,16 +9,17 @@ import { MillraceError } from "./sys/errors.ts";
 
 /** How flows are read into a table. */
 export type ReadFlowsOptions = {
-  /** Whose flows they are: it goes into the UFIDs of those that were given none. Nobody's by default. */
+  /** The flows' owner, who is part of the UFIDs of flows without a given one. None by default. */
   readonly owner?: string;
-  /** Ends the reading: its reason is thrown, for a part of a set is another set. */
+  /** Ends the reading by throwing its reason, since a part of a set is a different set. */
   readonly signal?: AbortSignal;
 };
 
 /**
- * Reads the flows of a file, or of what else a load takes, into a table. Names of ports get numbers of their own:
- * `Datapath.sync` of a file knows those of its datapath.
- * @throws UnreadableInputError; the reason of the signal; MillraceError with the code of the first line that is no flow
+ * Reads the flows of a file, or of any other source of a load, into a table. Names of ports get
+ * invented numbers; `Datapath.sync` of a file uses those of its datapath.
+ * @throws UnreadableInputError; the reason of the signal; MillraceError with the code of the first
+ * line that is not a flow
  */
 export async function readFlows(
   source: FlowSource,
@@ -27,16 +28,19 @@ export async function readFlows(
   return completeTable(source, { ...options, ports: new InventedPorts() });
 }
 
-/** The flows that a datapath is to have: a table, or what a load takes. */
+/** The flows that a datapath should have: a table, or any source of a load. */
 export type WantedFlows = FlowSource | FlowTable;
 
-/** How the library syncs. */
+/** Options of the library's syncs. */
 export type DatapathSyncOptions = SynchronizeOptions & {
-  /** Sync also where ovs-vswitchd runs the datapath, and deletes what it did not make within seconds. */
+  /**
+   * Whether to sync even if ovs-vswitchd runs the datapath; it deletes flows that it did not make
+   * within seconds.
+   */
   readonly force?: boolean;
 };
 
-/** As {@link synchronize}, of flows in any form. */
+/** As {@link synchronize}, for flows in any form. */
 export async function syncInto(
   target: LoadTarget,
   source: WantedFlows,
@@ -52,13 +56,13 @@ export async function syncInto(
     const wanted = source instanceof FlowTable ? source : await completeTable(source, read);
     return await synchronize(target, wanted, { ...options, owner });
   } catch (error) {
-    // While flows are sent a signal ends the sync as it ends a load.
+    // A signal while flows are sent ends the sync as it ends a load.
     if (signal?.aborted === true && error === signal.reason) return INTERRUPTED;
     throw error;
   }
 }
 
-/** A sync that was ended before anything was sent. */
+/** The result of a sync that was ended before anything was sent. */
 const INTERRUPTED: SyncResult = {
   added: 0,
   changed: 0,
@@ -77,7 +81,7 @@ const INTERRUPTED: SyncResult = {
   rolledBack: null,
 };
 
-// A set without some of its flows is another set, and syncing it would delete those.
+// Reads a complete set: syncing one without some of its flows would delete those.
 async function completeTable(source: FlowSource, options: ReadTableOptions): Promise<FlowTable> {
   const { table, errors } = await readTable(inputOf(source), options).catch((error: unknown) => {
     options.signal?.throwIfAborted();

@@ -11,32 +11,32 @@ import {
   UnreadableInputError,
 } from "./format/source.ts";
 
-/** What flows can be loaded from. */
+/** A source of flows for a load. */
 export type FlowSource =
   /**
-   * A file's path, a `Bun.file` or a part of one, or any other blob: text, JSON lines or a flow set, as its
-   * first bytes tell; also compressed by gzip or zstd, where it need not be read without waiting. The name of a `File` says nothing: what is read is its content. One flow in text is an
-   * array with that: `[text]`.
+   * A file's path, a `Bun.file` or a part of one, or any other blob: text, JSON lines or a flow
+   * set, detected by its first bytes. It may be compressed by gzip or zstd, except in a synchronous
+   * load. The name of a `File` is ignored. Pass a single flow as an array: `[text]`.
    */
   | string
   | URL
   | Blob
-  /** What such a file holds. */
+  /** The content of such a file. */
   | Uint8Array
   /** A template and its rows: the fastest way. */
   | TemplateFill
-  /** A flow each: text or {@link Flow}. */
+  /** One flow per item: text or {@link Flow}. */
   | Iterable<FlowItem>
   | AsyncIterable<FlowItem>;
 
-/** Flows that are read without waiting. @throws UnreadableInputError */
+/** The input of a synchronous load. @throws UnreadableInputError */
 export function synchronousInput(source: string | Uint8Array | Iterable<FlowItem>): LoadInput {
   if (typeof source === "string") return file(pathSource(source));
   if (!(source instanceof Uint8Array)) return { items: source };
   return file(bytesSource("bytes", source));
 }
 
-/** Where flows come from; nothing is read yet. @throws UnreadableInputError */
+/** The input behind a source; nothing is read yet. @throws UnreadableInputError */
 export function inputOf(source: string | URL | Blob | Uint8Array): FlowInput;
 export function inputOf(source: FlowSource): LoadInput;
 export function inputOf(source: FlowSource): LoadInput {
@@ -58,14 +58,17 @@ function blobSource(blob: Blob): ByteSource {
   return streamSource(name, () => blob.stream());
 }
 
-/** What Bun gives as the offset of a slice that counts from an end it does not know yet is beyond this. */
+/**
+ * An upper limit of valid offsets. Bun gives a greater one for a slice that counts from an end not
+ * known yet.
+ */
 const OFFSET_MAX = 2 ** 51;
 
 /**
- * The path of a blob that is all of `Bun.file(path)`: read as a file it is faster, and may be parsed by
- * another thread. Undefined for all else, which is read as the blob that it is. A name is no path: of a
- * `File` the client of a server chooses it, and a part of a file has the name of the whole. Only what Bun
- * shows of a blob tells whether a file lies behind it.
+ * The path of a blob that is all of `Bun.file(path)`: read as a file it is faster, and may be
+ * parsed by another thread. Undefined for all other blobs, which are read as blobs. A name is not a
+ * path: the client of a server chooses that of a `File`, and a part of a file has the name of the
+ * whole. Only Bun's inspection of a blob tells whether a file is behind it.
  * @throws UnreadableInputError for a slice whose beginning Bun has lost
  */
 function pathOf(blob: Blob): string | undefined {
@@ -82,10 +85,10 @@ function pathOf(blob: Blob): string | undefined {
   return offset === undefined && isWhole(blob, name) ? name : undefined;
 }
 
-/** Whether a blob that begins where a file begins ends where it ends. */
+/** Whether a blob that begins at the beginning of a file also ends at its end. */
 function isWhole(blob: Blob, path: string): boolean {
   const stat = statSync(path, { throwIfNoEntry: false });
-  // A copy is asked: the blob itself would keep the size that it has now.
+  // Ask a copy: the blob itself would remember its current size.
   const { size } = blob.slice();
   return stat === undefined || size === Number.POSITIVE_INFINITY || size === stat.size;
 }

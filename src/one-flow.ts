@@ -39,19 +39,19 @@ import {
 } from "./uapi/openvswitch.ts";
 
 /**
- * What names a flow: `ufid:UUID`, its key, its line; or something that was read of it, a `Flow` or
- * {@link FlowCounters}.
+ * Identifies a flow: `ufid:UUID`, its key or its line as text; or an object that was read, a `Flow`
+ * or {@link FlowCounters}.
  */
 export type FlowName = string | { readonly identity: FlowIdentity };
 
-/** What a terse dump tells of a flow. */
+/** A flow in a terse dump. */
 export type FlowCounters = {
-  /** A UUID, or `0x…` where it has fewer bytes; undefined for a flow that is identified by its key. */
+  /** A UUID, or `0x…` if it is shorter; undefined for a flow identified by its key. */
   readonly ufid: string | undefined;
   readonly identity: FlowIdentity;
   readonly packets: number;
   readonly byteCount: number;
-  /** When the last packet came, as `monotonicMs` counts; 0: never. */
+  /** When the last packet came, in `monotonicMs`; 0 for never. */
   readonly usedMs: number;
   /** TCP flags that it has seen. */
   readonly tcpFlags: number;
@@ -63,7 +63,7 @@ export function filterOf({ datapath }: LoadTarget, where: string | FlowFilter): 
   return FlowFilter.parse(where, { ports: lazyPortNames(datapath) });
 }
 
-/** As `Datapath.flows`. */
+/** See `Datapath.flows`. */
 export function* flowsOf(
   target: LoadTarget,
   { where, terse, onDoubt = throwDoubt }: FlowsOptions & { readonly terse?: boolean },
@@ -80,7 +80,8 @@ export function* flowsOf(
   if (doubt !== undefined) onDoubt(doubt);
 }
 
-// Counters of every flow, or of those that a filter means; keys and actions only for that.
+// Counters of every flow, or of those that pass a filter; keys and actions are dumped only for the
+// filter.
 function* countersOfAll(
   { datapath }: LoadTarget,
   check: DumpCheck,
@@ -99,10 +100,10 @@ function countersOf(view: FlowParts): FlowCounters {
 }
 
 /**
- * Carries out one request, and waits for what the kernel says.
- * @param clear its counters begin at zero again; with `modify`
- * @throws FlowSyntaxError; NotSupportedError for what another kernel takes; FlowRejectedError;
- *   MillraceError `NO_PERMISSION`
+ * Carries out one request, and waits for the kernel's reply.
+ * @param clear whether to reset its counters; with `modify`
+ * @throws FlowSyntaxError; NotSupportedError if another kernel would take it; FlowRejectedError;
+ * MillraceError `NO_PERMISSION`
  */
 export function sendOne(
   target: LoadTarget,
@@ -121,14 +122,14 @@ export function sendOne(
   if (rejected !== undefined) throw errorOf(rejected, text);
 }
 
-/** Deletes one flow. @returns false where there is none @throws as {@link sendOne} */
+/** Deletes one flow. @returns false if there is no such flow @throws as {@link sendOne} */
 export function removeOne(target: LoadTarget, flow: FlowName): boolean {
   const named = findName(target, flow);
   if (!("parts" in named)) return deleteFlow(target.datapath, named.identity);
   return isThere(carryOut(target, "delete", (writer) => writeName(writer, named.parts)));
 }
 
-/** Sets the counters of one flow to zero. @returns as {@link removeOne} */
+/** Resets the counters of one flow. @returns as {@link removeOne} */
 export function clearOne(target: LoadTarget, flow: FlowName): boolean {
   const named = findName(target, flow);
   if (!("parts" in named)) return clearFlow(target.datapath, named.identity);
@@ -140,7 +141,11 @@ export function clearOne(target: LoadTarget, flow: FlowName): boolean {
   );
 }
 
-/** Reads one flow. @returns undefined where there is none @throws FlowSyntaxError, NetlinkError */
+/**
+ * Reads one flow.
+ * @returns undefined if there is no such flow
+ * @throws FlowSyntaxError, NetlinkError
+ */
 export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
   const { datapath } = target;
   const named = findName(target, flow);
@@ -159,10 +164,10 @@ export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
   return found;
 }
 
-/** A flow to be looked for: what names it, and what it matches where that is known. */
+/** A flow to look for: its identity, and its match if known. */
 type NamedFlow = Flow | { readonly identity: FlowIdentity };
 
-// Text that is a UFID and no more, and counters of a dump, name a flow whatever it matches.
+// Text that is only a UFID, and counters of a dump, identify a flow whatever it matches.
 function findName(target: LoadTarget, flow: FlowName): NamedFlow {
   if (typeof flow !== "string") return flow;
   const names = namesOf(target);
@@ -196,7 +201,7 @@ function errorOf(rejected: FlowException, text: string): Error {
   return rejectionError({ errno, reason, text, missing });
 }
 
-// A load of one request.
+// Carries out a load of one request.
 function carryOut(
   target: LoadTarget,
   verb: FlowVerb,
@@ -227,7 +232,7 @@ function carryOut(
   }
 }
 
-// What names of ports mean in a text, and whose flow it is.
+// The ports that names in a text refer to, and the flow's owner.
 function namesOf({ datapath, owner = "" }: LoadTarget): {
   ports: PortNames;
   owner: string;

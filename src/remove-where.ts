@@ -10,40 +10,43 @@ import { DumpCheck, type DumpDoubt } from "./ovs/dump-check.ts";
 import { dumpFlows } from "./ovs/flow.ts";
 import { ENOENT, EPERM } from "./sys/errno.ts";
 
-/** Flows that are held at a time: some 64 MiB. */
+/** The most flows held at a time: some 64 MiB. */
 const PASS_FLOWS = 65_536;
 
-/** How flows are deleted. */
+/** Options of a deletion by filter. */
 export type RemoveOptions = {
-  /** Ends it as a load: nothing is thrown, `ended` is `interrupted`, and what was deleted is counted. */
+  /**
+   * Ends it as it ends a load: nothing is thrown, `ended` is `interrupted`, and deleted flows are
+   * counted.
+   */
   readonly signal?: AbortSignal;
 };
 
-/** What became of the flows that a filter means. */
+/** The outcome of the flows that pass a filter. */
 export type RemovedFlows = {
   readonly removed: number;
-  /** Those that were gone, or others in their place, when they were to be deleted. */
+  /** Flows that were gone, or replaced by others, before they could be deleted. */
   readonly gone: number;
-  /** Those that are there still. */
+  /** Flows that still exist. */
   readonly failed: number;
-  /** Those of which nobody knows: their replies were lost, and they could not be read back. */
+  /** Flows with unknown outcomes: their replies were lost, and they could not be read back. */
   readonly unknown: number;
-  /** The first hundred of those that failed, or are unknown. */
+  /** The first hundred failed or unknown flows. */
   readonly exceptions: readonly FlowException[];
-  /** As the report of a load has it: `complete`, or why it ended before. */
+  /** As in the report of a load: `complete`, or why it ended early. */
   readonly ended: LoadReport["ended"];
   readonly endReason: string;
-  /** Why the dump may have lacked some; undefined where it did not. */
+  /** Why the dump may have lacked flows; undefined if there is no doubt. */
   readonly doubt: DumpDoubt | undefined;
 };
 
-/** Exceptions that are kept. */
+/** The most exceptions that are kept. */
 const EXCEPTIONS_MAX = 100;
 
 /**
- * Deletes the flows that a filter means: dumps them, and deletes each by what names it, where that is still a flow
- * that matches the same packets. Deleting beside a dump would make it lack flows, so one ends before the other begins:
- * where there are many flows that happens several times, and the memory stays small.
+ * Deletes the flows that pass a filter: dumps them, and deletes each by its identity if that is
+ * still a flow that matches the same packets. Deleting during a dump would make the dump lack
+ * flows, so the dump ends first. For many flows, this repeats in passes of bounded memory.
  * @throws MillraceError `NO_PERMISSION`
  */
 export async function removeWhere(
@@ -54,12 +57,12 @@ export async function removeWhere(
   const exceptions: FlowException[] = [];
   const result = { removed: 0, gone: 0, failed: 0, unknown: 0, exceptions };
   const held = infoOf(target.datapath).stats.flows;
-  // Whoever puts flows back meanwhile does not keep this from ending.
+  // Ends even if another program puts flows back meanwhile.
   for (let left = held; ; left -= PASS_FLOWS) {
     const check = DumpCheck.of(target.datapath);
     const { flows, isAll } = collect(target, where, check);
     const doubt = isAll ? check.doubt() : undefined;
-    // A signal that came while flows were dumped is heard here, before any is deleted.
+    // Lets a signal that came during the dump be handled before any flow is deleted.
     await Bun.sleep(0);
     if (signal?.aborted === true) return { ...result, ended: "interrupted", endReason: "", doubt };
     const onException = (exception: FlowException): void => {
@@ -67,7 +70,7 @@ export async function removeWhere(
       else if (exceptions.length < EXCEPTIONS_MAX) exceptions.push(exception);
     };
     const goneBefore = result.gone;
-    // Whoever's they are: each is deleted by the name that it has.
+    // Flows of any owner: each is deleted by the identity that it has.
     const options = { mode: "delete", keepNames: true, workers: 0, onException } as const;
     const report = await startLoad(
       target,
@@ -85,7 +88,7 @@ export async function removeWhere(
   }
 }
 
-/** The flows that a filter means, as many as are held at a time. */
+/** The flows that pass a filter, at most as many as are held at a time. */
 function collect(
   { datapath }: LoadTarget,
   where: FlowFilter,

@@ -2,19 +2,21 @@ import { type FlowSource, inputOf } from "./flow-source.ts";
 import type { LoadReport } from "./load/report.ts";
 import { startLoad, type StartOptions } from "./load/start-load.ts";
 
-/** How flows are judged; as a load would take them. */
+/** Options for judging flows, as for a load. */
 export type ValidateOptions = Pick<
   StartOptions,
   "mode" | "ufid" | "owner" | "onError" | "onException" | "onProgress" | "signal"
 > & {
-  /** Names of ports: by name, its number; `any`: every name is one. None by default. */
+  /** Names of ports with their numbers; `any` accepts every name. None by default. */
   readonly ports?: Readonly<Record<string, number>> | "any";
 };
 
 /**
- * Judges flows as a load would, by the language and by the kernel's own rules: wants no kernel, no rights and no
- * datapath. What only a running kernel knows (its version, ports, meters, what overlaps) is not judged.
- * @returns the report of a dry run: `encoded` flows are valid, `errors` says what is wrong with the first hundred others
+ * Judges flows as a load would, by the language and by the kernel's rules. Needs no kernel,
+ * privileges or datapath. Does not judge what only a running kernel knows (its version, ports,
+ * meters, overlapping flows).
+ * @returns the report of a dry run: `encoded` flows are valid, `errors` says what is wrong with the
+ * first hundred others
  * @throws UnreadableInputError
  */
 export async function validate(

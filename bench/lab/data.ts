@@ -2,12 +2,13 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Plan, Variant } from "../model.ts";
 
-/** Memory of the kernel that runs: a file there is read from no disk and from no host. */
+/** Memory of the running kernel: a file there is not read from a disk or the host. */
 const MEMORY = "/dev/shm";
 
 /**
- * The plan with its input files in memory. A guest that reads the host's files may keep none of them in its
- * page cache (hostfs does not), and asks the host for every page in every run: no tool's own time.
+ * The plan with its input files in memory. A guest that reads the host's files may not keep them in
+ * its page cache (hostfs does not), and would ask the host for every page in every run, which is
+ * not the tool's time.
  */
 export class PlanInMemory implements Disposable {
   readonly plan: Plan;
@@ -23,7 +24,7 @@ export class PlanInMemory implements Disposable {
   }
 }
 
-/** @returns the folder of the copy; undefined where there is no room, or no such memory */
+/** @returns the folder of the copy; undefined if there is no room, or no such memory */
 function copyToMemory(folder: string): string | undefined {
   let copy: string | undefined;
   try {

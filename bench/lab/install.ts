@@ -5,7 +5,7 @@ import { NLM_F_REQUEST } from "../../src/uapi/netlink.ts";
 import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 import { PackedFile } from "../packed-file.ts";
 
-// Installs flows that were encoded beforehand, without a load's account.
+// Installs pre-encoded flows, without the account of a load.
 
 const BATCH = 4096;
 const PACKING = {
@@ -18,8 +18,8 @@ const PACKING = {
 type SendResult = { readonly seconds: number; readonly errors: number };
 
 /**
- * Sends the messages of a packed file, as the command and with the flags that stand in it.
- * @returns the seconds from first send to last reply, reading left out
+ * Sends the messages of a packed file, with the commands and flags in it.
+ * @returns the seconds from first send to last reply, without reading
  */
 export function installPacked(
   datapath: DatapathHandle,

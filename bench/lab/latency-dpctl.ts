@@ -1,5 +1,6 @@
 /**
- * How long a flow takes by `ovs-dpctl add-flow`, a process a flow, one after the other. One line of JSON.
+ * How long a flow takes with `ovs-dpctl add-flow`, one process per flow, one after another. Prints
+ * one line of JSON.
  *
  *   bun bench/lab/latency-dpctl.ts DATAPATH FLOWS
  */

@@ -1,12 +1,14 @@
 /**
- * How long a flow takes from when it is to be sent to its ack, by size of batch. One line of JSON, a step a size and a way.
+ * How long a flow takes from its due time to its ack, by batch size. Prints one line of JSON, with
+ * a step for each size and loop.
  *
  *   bun bench/lab/latency.ts DATAPATH FILE RATE FLOWS SIZE…
  *
- * Open loop: flow i is due i / RATE after the start, whatever became of those before. A batch is sent when its last flow is
- * due, or at once where that is past: a sender that falls behind does not make the flows that wait for it look young
- * (coordinated omission). Closed loop: a batch is sent when the one before has been answered, and a flow is as old as
- * its batch. The histogram is an HDR histogram: Bun has it built in.
+ * Open loop: flow i is due i / RATE after the start, regardless of earlier flows. A batch is sent
+ * when its last flow is due, or at once if that time has passed: a sender that falls behind does
+ * not hide the waiting time of flows (coordinated omission). Closed loop: a batch is sent after the
+ * previous one was answered, and a flow is as old as its batch. The histogram is Bun's built-in HDR
+ * histogram.
  */
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { batchLatency } from "../../src/load/report.ts";
@@ -33,7 +35,10 @@ const transactor = new Transactor(socket, {
   messagesPerDatagram: 64,
   bytesPerDatagram: 1 << 20,
 });
-/** The first flows of the file, for this kernel, and where each begins, in words; at last where they end. */
+/**
+ * The first flows of the file, stamped for this kernel, with the first word of each; the last
+ * number is their end.
+ */
 const { words } = packed;
 const starts = stamp();
 const flows = starts.length - 1;
@@ -58,14 +63,14 @@ function fill(batch: Batch, from: number, to: number): void {
   batch.commitReady((end - start) << 2, 0);
 }
 
-// A sleep would end late by more than a flow takes.
+// Waits actively: a sleep would end late by more than a flow takes.
 function waitUntil(due: number): void {
   while (Bun.nanoseconds() < due);
 }
 
 /**
  * Sends the flows in batches of `size`.
- * @param interval nanoseconds from one flow to the next; 0 for a closed loop
+ * @param interval nanoseconds between flows; 0 for a closed loop
  * @returns seconds from the first to the last
  */
 function send(size: number, interval: number, latency: RecordableHistogram): number {

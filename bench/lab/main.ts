@@ -1,6 +1,6 @@
 /**
- * The suite's inside: runs each program of a plan in a process of its own, in alternating order, several
- * rounds, on the kernel that runs. Appends one JSON line a run to OUT.
+ * The part of the suite inside the lab: runs each program of a plan in a separate process, in
+ * alternating order, several rounds, on the running kernel. Appends one JSON line per run to OUT.
  *
  *   bun bench/lab/main.ts PLAN.json OUT.jsonl
  */
@@ -24,7 +24,7 @@ using input = new PlanInMemory(written);
 const { plan } = input;
 const { datapath: name } = plan;
 
-/** The file whose flows are in the kernel, where it is one that a variant wants to find there. */
+/** The file whose flows are now in the kernel, if a variant requires them. */
 const state = { installed: "" };
 using channel = new OvsChannel();
 const datapath = handleOf(channel, createDatapath(channel, name));
@@ -34,7 +34,7 @@ console.error(`kernel ${release()}`);
 appendLine(out, { kind: "lab", labKernel: release(), labCpus: cpus().length });
 try {
   const failed = runOnce(plan.warmUp, -1).find((run) => run.failed !== undefined)?.failed;
-  // What cannot even be warmed up measures nothing.
+  // If the warm-up fails, measuring is pointless.
   if (failed !== undefined) throw new Error(`the warm-up failed: ${failed}`);
   for (let round = 0; round < plan.rounds; round++) {
     const order = round % 2 === 0 ? plan.variants : plan.variants.toReversed();
@@ -47,7 +47,7 @@ try {
   deleteDatapath(channel, name);
 }
 
-/** Brings the kernel to what the variant wants to find. */
+/** Brings the kernel to the state that the variant requires. */
 function prepare(variant: Variant): void {
   const wanted = variant.before ?? "empty";
   const { flows } = infoOf(datapath).stats;
@@ -56,7 +56,7 @@ function prepare(variant: Variant): void {
     state.installed = "";
     return;
   }
-  // The flows of the variant before may be there already.
+  // The previous variant may have left these flows.
   const { flowsFile = plan.flowsFile } = variant;
   if (flows === variant.flows && state.installed === flowsFile) return;
   flushFlows(datapath);
@@ -64,7 +64,7 @@ function prepare(variant: Variant): void {
   state.installed = flowsFile;
 }
 
-/** Runs a program that does not warm itself on a few flows. @returns why it failed */
+/** Warms up, with a few flows, a program that does not do so itself. @returns why it failed */
 function warmUp({ warmUp: command }: Variant): string | undefined {
   if (command === undefined) return undefined;
   flushFlows(datapath);
@@ -104,7 +104,8 @@ function runOnce(variant: Variant, round: number): Run[] {
     console.error(`${variant.name}: ${failed}`);
     return [{ ...base, failed }];
   }
-  // Counting proves the work of every round, the hash that of the first: it takes a dump of all flows.
+  // A count proves the work of every round; the hash, which takes a dump of all flows, that of the
+  // first.
   const proof =
     variant.work === undefined || round !== 0
       ? {}
@@ -115,7 +116,7 @@ function runOnce(variant: Variant, round: number): Run[] {
   return steps.map((step) => say({ ...base, ...step, ...proof }));
 }
 
-/** What a report says beyond the suite's own figures is dropped: `load --json` lists much more. */
+/** Keeps only the suite's figures of a report: `load --json` has much more. */
 function pick(report: ProgramReport): ProgramReport {
   const { seconds, systemCalls, datagrams, bytes } = report;
   const { batchLatencyMicroseconds, tenths, peakResidentBytes, steps } = report;
@@ -126,7 +127,7 @@ function pick(report: ProgramReport): ProgramReport {
     ...(bytes === undefined ? {} : { bytes }),
     ...(batchLatencyMicroseconds === undefined ? {} : { batchLatencyMicroseconds }),
     ...(tenths === undefined ? {} : { tenths }),
-    // Its own VmHWM: what the kernel tells the parent of a child is at least the parent's own peak.
+    // The program's VmHWM: the kernel's figure for a child is at least the parent's peak.
     ...(peakResidentBytes === undefined || peakResidentBytes === 0 ? {} : { peakResidentBytes }),
     ...(steps === undefined ? {} : { steps }),
   };

@@ -1,7 +1,7 @@
 /**
- * Misses to flows: packets that find no flow are queued first; then the time counts from the first read
- * to the last flow installed, one transaction a miss against batches. Inside the lab, as root; prints a
- * table, and with --json one document.
+ * From misses to flows: packets that find no flow are queued first; the time is measured from the
+ * first read to the last installed flow, with one transaction per miss and with batches. Runs
+ * inside the lab, as root; prints a table, or one document with --json.
  *
  *   bun bench/lab/misses.ts [--misses N] [--rounds N] [--json]
  */
@@ -16,10 +16,10 @@ const HERE = "10.91.0.1";
 const THERE = "10.91.0.2";
 const FIRST_UDP_PORT = 1024;
 
-/** Answered before it counts: memory is touched, and code is compiled. */
+/** Rounds before measuring, in which memory is touched and code is compiled. */
 const WARM_UP_ROUNDS = 3;
 
-/** A packet that waits costs its truesize, under 2 KiB. */
+/** A waiting packet costs its truesize, under 2 KiB. */
 const BUFFER_BYTES_A_MISS = 2048;
 
 const { values } = parseArgs({
@@ -54,7 +54,7 @@ try {
   dp.delete();
 }
 
-/** Microseconds a miss. */
+/** Microseconds per miss. */
 async function measure(
   answer: (upcalls: Upcalls, flows: FlowInstaller) => void,
   batch: FlowInstaller,
@@ -70,7 +70,7 @@ async function measure(
   return micros;
 }
 
-/** Sends a packet for each flow: each to a port of its own. */
+/** Sends a packet for each flow, each to a different port. */
 async function fill(): Promise<void> {
   const socket = await Bun.udpSocket({ hostname: HERE });
   const { missed } = dp.info().stats;
@@ -89,7 +89,7 @@ async function fill(): Promise<void> {
   }
 }
 
-// What a program does that knows no batches: read one, install one, wait for its ack.
+// Answers without batches: reads one, installs one, waits for its ack.
 function answerSingly(upcalls: Upcalls, flows: FlowInstaller): void {
   const visitor = { onUpcall: (upcall: Upcall) => flows.answer(upcall, "drop"), onLost };
   for (let left = misses; left > 0;) {

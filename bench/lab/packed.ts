@@ -1,7 +1,8 @@
 /**
- * Flows that were encoded beforehand, through millrace's engine. One line of JSON.
+ * Sends pre-encoded flows through millrace's engine. Prints one line of JSON.
  *
- *   bun bench/lab/packed.ts DATAPATH FILE PER_DATAGRAM BYTES_PER_DATAGRAM DATAGRAMS_PER_CALL each|errors TRANSPORT
+ *   bun bench/lab/packed.ts DATAPATH FILE PER_DATAGRAM BYTES_PER_DATAGRAM DATAGRAMS_PER_CALL
+ * each|errors TRANSPORT
  */
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { openDatapath } from "../../src/ovs/datapath.ts";

@@ -1,6 +1,6 @@
 /**
- * The sample's flows from a template and typed columns, by the library as a script uses it. One line of
- * JSON. Loaded twice: to warm up, and to be counted.
+ * Loads the sample's flows from a template and typed columns, through the library as a script does.
+ * Prints one line of JSON. Loads twice: once to warm up, once to measure.
  *
  *   bun bench/lab/template.ts DATAPATH FLOWS FIRST
  */
@@ -19,7 +19,7 @@ const columns = {
   dst: new Uint32Array(flows),
   port: new Uint16Array(flows),
 };
-// As sampleLine of src/format/sample.ts.
+// The values of `sampleLine` of src/format/sample.ts.
 for (let i = 0; i < flows; i++) {
   const index = Number(first) + i;
   columns.src[i] = (10 << 24) | (index & 0xffffff);

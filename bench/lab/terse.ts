@@ -1,5 +1,6 @@
 /**
- * A terse dump through the library: counters by UFID, nothing printed. One line of JSON.
+ * A terse dump through the library: counters by UFID, without printing flows. Prints one line of
+ * JSON.
  *
  *   bun bench/lab/terse.ts DATAPATH
  */

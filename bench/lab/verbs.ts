@@ -1,9 +1,10 @@
 /**
- * What each verb costs: add, modify, delete of flows that were encoded beforehand, a dump, and a load of the
- * same flows again, which reads them.
- * One line of JSON with a step a verb; leaves nothing in the datapath.
+ * The cost of each verb: add, modify and delete of pre-encoded flows, a dump, and another load of
+ * the same flows, which reads them. Prints one line of JSON with a step per verb; leaves nothing in
+ * the datapath.
  *
- *   bun bench/lab/verbs.ts DATAPATH FOLDER      (FOLDER/add.packed, modify.packed, delete.packed, put.txt)
+ *   bun bench/lab/verbs.ts DATAPATH FOLDER      (FOLDER/add.packed, modify.packed, delete.packed,
+ * put.txt)
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +26,7 @@ function verb(what: string, flows: number): Step {
   return { id: `verb-${what}`, name: `millrace, ${what}`, flows, seconds };
 }
 
-/** Loads the flows that are there once more, from text, without a thread. */
+/** Loads the existing flows again, from text, without a thread. */
 function putAgain(flows: number): Step {
   using dp = Datapath.open(name);
   const { report } = dp.loadSync(readFileSync(join(folder, "put.txt")));
@@ -50,7 +51,7 @@ function dump(): Step {
   };
 }
 
-/** What the kernel holds now: it is to be what the variants of that set leave. */
+/** Proves what the kernel holds now: it must equal what other variants of the set leave. */
 type Prove = () => Pick<Step, "work" | "workHash">;
 
 function all(prove: Prove): Step[] {
@@ -61,7 +62,7 @@ function all(prove: Prove): Step[] {
   const put = putAgain(count);
   const same = prove();
   const modify = verb("modify", count);
-  // Other actions, so that the kernel has something to change.
+  // Modifies to other actions, so that the kernel has something to change.
   const { workHash: changed } = prove();
   if (changed !== undefined && changed === same.workHash) throw new Error("modify changed nothing");
   const steps = [
@@ -75,7 +76,7 @@ function all(prove: Prove): Step[] {
   return steps;
 }
 
-// Once before it counts, and with the dumps that prove what was done.
+// A first pass that is not measured, with the dumps that prove the work.
 const proven = all(() => {
   const hash = workHash(datapath);
   return { work: `sample ${hash.split(":")[0]}`, workHash: hash };

@@ -2,15 +2,15 @@ import type { DatapathHandle } from "../../src/ovs/datapath.ts";
 import { dumpFlows } from "../../src/ovs/flow.ts";
 import type { ByteRange } from "../../src/flow/parts.ts";
 
-// The hash of what a datapath holds: variants that did the same work leave the same.
+// The hash of a datapath's flows: variants that did the same work leave the same hash.
 
 const FNV_PRIME = 0x01000193;
 const FNV_START = 0x811c9dc5 | 0;
 
 /**
- * What the kernel holds, in a word: a sum over all flows, in whatever order, of a hash of key, mask and
- * actions as the kernel prints them. The UFID stays out: the same flow may have one or none. The sum is
- * kept twice, modulo 2^32, over two mixes of each hash.
+ * A hash of the kernel's flows, independent of their order: the sum over all flows of a hash of
+ * key, mask and actions as dumped. The UFID is left out: the same flow may have one or none. Two
+ * sums are kept, modulo 2^32, over two mixes of each hash.
  */
 export function workHash(datapath: DatapathHandle): string {
   let flows = 0;

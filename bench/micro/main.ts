@@ -1,4 +1,4 @@
-/** The micro-benchmarks: what the parts of the path from text to the kernel cost, natively. */
+/** The micro-benchmarks: the cost of the parts of the path from text to the kernel, natively. */
 import { Command } from "commander";
 import { printTable } from "../../src/cli/output.ts";
 import { writeWholeFile } from "../../src/cli/output-file.ts";

@@ -13,23 +13,23 @@ import { ufidCases } from "./cases/ufid.ts";
 type MicroOptions = {
   /** Flows, attributes or calls of one run of a case. */
   readonly count: number;
-  /** Time for each case, in milliseconds; more where so many runs take longer. */
+  /** Time for each case, in milliseconds; more if the minimum number of runs takes longer. */
   readonly milliseconds: number;
   readonly runsMin: number;
 };
 
-/** What a case costs, in nanoseconds for one of its units. */
+/** The cost of a case, in nanoseconds per unit. */
 export type MicroResult = {
   readonly group: string;
   readonly name: string;
   readonly unit: string;
   readonly median: number;
   readonly min: number;
-  /** Null where there were too few runs. */
+  /** Null if there were too few runs. */
   readonly p99: number | null;
   readonly perSecond: number;
   readonly runs: number;
-  /** Follows from all that a run did: the same in every run with the same count. */
+  /** Depends on all the work of a run: the same in every run with the same count. */
   readonly proof: number;
 };
 
@@ -53,7 +53,7 @@ export async function measureCase(micro: MicroCase, options: MicroOptions): Prom
   const stats = await measure(() => do_not_optimize(run()), {
     min_cpu_time: options.milliseconds * 1e6,
     min_samples: options.runsMin,
-    // Runs are long: each is a sample.
+    // Runs are long, so each is a sample.
     batch_threshold: 0,
   });
   const median = stats.p50 / count;

@@ -10,20 +10,20 @@ import type { Peers } from "../peers.ts";
 import { readReport, runProgram } from "../program.ts";
 import { TEXT_FLOWS } from "./text-to-bytes.ts";
 
-// The part `native` of the suite: what needs no datapath, on the host's own kernel.
+// The part `native` of the suite: measurements without a datapath, on the host's kernel.
 
 /** How much the part `native` does. */
 type NativeSize = {
   readonly rounds: number;
   readonly routes: number;
-  /** Starts of a process, the median of which is taken. */
+  /** Process starts, of which the median is taken. */
   readonly starts: number;
   /** Lines of the long dry run. */
   readonly longLines: number;
 };
 
 /**
- * What needs no datapath, on the host's own kernel: routes, starts, text to bytes, memory.
+ * Measures what needs no datapath, on the host's kernel: routes, starts, text to bytes, memory.
  * @returns what was left out, and why
  */
 export function measureNative(
@@ -38,7 +38,7 @@ export function measureNative(
   return routes(folder, out, size, peers);
 }
 
-/** A variant of this part: what it is, and who does it. */
+/** A variant of this part. */
 type Native = { readonly id: VariantId; readonly name: string; readonly program: Program };
 
 function append(
@@ -69,7 +69,7 @@ const OVS_PARSE: Native = {
   program: "libopenvswitch",
 };
 
-/** The same lines, in turn, by millrace to whole messages and by OVS's own parser to attributes. */
+/** Parses the same lines alternately: millrace to whole messages, OVS's parser to attributes. */
 function parsers(folder: string, out: string, rounds: number, dpif: string | undefined): void {
   const file = join(folder, "parsed.txt");
   if (dpif !== undefined) writeSample(file, TEXT_FLOWS);
@@ -80,12 +80,12 @@ function parsers(folder: string, out: string, rounds: number, dpif: string | und
   }
 }
 
-/** Times whole processes, in turn, so that whatever else the machine does falls on all alike. */
+/** Times whole processes alternately, so that other load on the machine affects all alike. */
 function starts(folder: string, out: string, count: number): void {
   const file = join(folder, "one.txt");
   writeSample(file, 1);
   const programs: readonly (readonly [Native, readonly string[]])[] = [
-    // Not millrace: what this one gains or loses from run to run is the machine's, or Bun's.
+    // Not millrace: changes of this program from run to run come from the machine or Bun.
     [{ id: "start-bun", name: "start of bun -e 0", program: "bun" }, [process.execPath, "-e", "0"]],
     [
       { id: "start-version", name: "start of millrace --version", program: "millrace" },
@@ -104,7 +104,7 @@ function starts(folder: string, out: string, count: number): void {
     for (const [variant, command] of programs) {
       const { wholeSeconds: seconds, failed } = runProgram(command, { stdout: "ignore" });
       if (failed !== undefined) appendFailed(out, variant, round, failed);
-      // The first one reads the files from disk.
+      // The first round reads the files from disk, and does not count.
       else if (round >= 0) append(out, variant, round, { flows: 0, seconds });
     }
   }
@@ -119,7 +119,7 @@ function reported(out: string, variant: Native, round: number, command: readonly
   } else append(out, variant, round, { flows: report.flows ?? 0, seconds: report.seconds });
 }
 
-/** A tenth of the lines, and all: what memory the process comes to hold, and how the collector fares. */
+/** Runs a tenth of the lines, and all: measures the process's memory and the collector's pauses. */
 function longRuns(folder: string, out: string, lines: number): void {
   const tenth = Math.max(1, Math.floor(lines / 10));
   const file = join(folder, "tenth.txt");
@@ -156,7 +156,7 @@ function routes(folder: string, out: string, size: NativeSize, peers: Peers): st
   const script = join(ROOT, "bench/native/routes.ts");
   const numbers = [String(size.routes), String(size.rounds)];
   const inside = [BUN, script, out, folder, ...numbers, peers.limit ?? ""];
-  // Root needs no user namespace, and keeps the right to large buffers.
+  // Root needs no user namespace, and keeps the privilege for large buffers.
   const flags = process.getuid?.() === 0 ? "-n" : "-rn";
   const trial = Bun.spawnSync(["unshare", flags, "true"], { stderr: "pipe" });
   if (trial.exitCode !== 0) {
@@ -165,7 +165,7 @@ function routes(folder: string, out: string, size: NativeSize, peers: Peers): st
     ];
   }
   const child = Bun.spawnSync(["unshare", flags, ...inside], { stderr: "pipe" });
-  // What can be run and breaks is no part that is left out.
+  // A part that runs and fails counts as failed rather than as left out.
   if (child.exitCode !== 0) {
     const why = child.stderr.toString().trim().split("\n").at(-1) ?? "";
     const all: Native = { id: "routes", name: "routes on the host's kernel", program: "millrace" };

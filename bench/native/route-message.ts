@@ -2,9 +2,9 @@ import { closeSync, openSync, writeSync } from "node:fs";
 import { Batch } from "../../src/netlink/batch.ts";
 import { putWord } from "../../src/netlink/message.ts";
 
-// Routes as rtnetlink messages: work that needs no datapath.
+// Routes as rtnetlink messages: work without a datapath.
 
-/** Of linux/rtnetlink.h. */
+/** From linux/rtnetlink.h. */
 export const RTM_NEWROUTE = 24;
 export const RTM_DELROUTE = 25;
 const RTA_DST = 1;
@@ -17,7 +17,7 @@ const RTN_UNICAST = 1;
 
 const MESSAGES = 4096;
 
-/** Route `index` as an address: each one below 2^24 another. */
+/** The address of route `index`; distinct for indices below 2^24. */
 export function routeAddress(index: number): string {
   return `10.${(index >>> 16) & 0xff}.${(index >>> 8) & 0xff}.${index & 0xff}`;
 }

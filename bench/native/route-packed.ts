@@ -1,7 +1,9 @@
 /**
- * Routes that were encoded beforehand, through millrace's engine. One line of JSON; leaves none behind.
+ * Sends pre-encoded routes through millrace's engine. Prints one line of JSON; leaves no routes
+ * behind.
  *
- *   bun bench/native/route-packed.ts FILE PER_DATAGRAM BYTES_PER_DATAGRAM DATAGRAMS_PER_CALL each|errors TRANSPORT
+ *   bun bench/native/route-packed.ts FILE PER_DATAGRAM BYTES_PER_DATAGRAM DATAGRAMS_PER_CALL
+ * each|errors TRANSPORT
  */
 import { NetlinkSocket } from "../../src/netlink/socket.ts";
 import { NLM_F_CREATE, NLM_F_REQUEST } from "../../src/uapi/netlink.ts";

@@ -1,6 +1,7 @@
 /**
- * The engine on the host's own kernel: routes by millrace, by the C program and by `ip -batch`, each a
- * fresh process, order alternated. Runs in a network namespace of its own. Appends a JSON line a run.
+ * The engine on the host's kernel: routes by millrace, by the C program and by `ip -batch`, each a
+ * fresh process, in alternating order. Runs in its own network namespace. Appends one JSON line per
+ * run.
  *
  *   unshare -n bun bench/native/routes.ts OUT.jsonl FOLDER ROUTES ROUNDS LIMIT
  */
@@ -87,7 +88,7 @@ for (let round = 0; round < Number(rounds); round++) {
   }
 }
 
-/** What ip has put is taken away again, and was all there. */
+/** Checks that all of ip's routes are there, and removes them. */
 function check(): void {
   const table = call(["ip", "route", "show", "table", "main"]).out.trim().split("\n").length;
   if (table !== count) throw new Error(`${table} routes of ${count} in the kernel`);

@@ -3,9 +3,9 @@ import { sampleLine } from "../../src/format/sample.ts";
 import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 
-/** Lines of the sample, its first ones. */
+/** The number of lines, the first of the sample. */
 export const TEXT_FLOWS = 200_000;
-/** Passes before the one that counts: the code is compiled then. */
+/** Passes before the measured one, after which the code is compiled. */
 const WARM_PASSES = 3;
 const NEWLINE = 10;
 const ROOM = 4096;
@@ -43,5 +43,5 @@ function encodeAll(
   }
 }
 
-// Code that had compiled for other work would count too: a process of its own.
+// Run in a separate process, so that code compiled for other work has no influence.
 if (import.meta.main) console.log(JSON.stringify(textToBytes()));

@@ -1,7 +1,7 @@
 import type { Figure, Figures } from "../figures.ts";
 import { PROGRAM_COLOURS, TRANSPORT_COLOURS } from "./palette.ts";
 
-/** A line of a plot; null where there is no point. */
+/** A line of a plot; null for a missing point. */
 type Series = {
   readonly label: string;
   readonly colours: readonly [light: string, dark: string];
@@ -9,18 +9,18 @@ type Series = {
   readonly values: readonly (number | null)[];
 };
 
-/** A plot, and the table beside it. */
+/** A plot and its table. */
 export type Chart = {
   readonly id: string;
   readonly title: string;
-  /** What is to be seen, in a sentence. */
+  /** What the plot shows, in a sentence. */
   readonly note: string;
   readonly x: {
     readonly label: string;
     readonly values: readonly number[];
-    /** Powers of two; else linear. */
+    /** Whether the scale is logarithmic (powers of two) rather than linear. */
     readonly log: boolean;
-    /** Words in place of the numbers. */
+    /** Words instead of the numbers. */
     readonly names?: readonly string[];
   };
   readonly y: { readonly label: string; readonly log: boolean };
@@ -180,7 +180,7 @@ function latency(figures: readonly Figure[], ack: "errors" | "each"): Chart {
   };
 }
 
-/** Lines from light to heavy: the larger the batch, the longer the dash. */
+/** Dash patterns by batch size: the larger the batch, the longer the dash. */
 const STEPS: readonly (readonly number[])[] = [[], [12, 4], [7, 4], [3, 4], [1, 4]];
 
 function distribution(figures: readonly Figure[]): Chart {

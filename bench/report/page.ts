@@ -10,9 +10,9 @@ import { type Chart, chartsOf } from "./charts.ts";
 import { escapeXml as text, peerRows, peersSvg, where } from "./svg.ts";
 
 /**
- * Writes a page that needs nothing else: plots drawn by uPlot, which is inlined, and every number in a
- * table beside them.
- * @throws Error where uPlot is not installed
+ * Writes a self-contained page: plots drawn by uPlot, which is inlined, with every number also in a
+ * table.
+ * @throws Error if uPlot is not installed
  */
 export function writeReport(
   file: string,
@@ -36,7 +36,7 @@ export function writeReport(
     proofSection(figures),
     environmentSection(environment),
   ];
-  // The page's own data must not end its script.
+  // The page's data must not end its script element.
   const data = JSON.stringify(charts).replaceAll("<", "\\u003c");
   writeWholeFile(
     file,
@@ -76,7 +76,7 @@ function barsSection(bars: readonly Bar[]): string {
 function peersSection(environment: Environment, figures: Figures): string {
   const rows = peerRows(figures);
   if (rows.length === 0) return "";
-  // An image of its own: the styles of the drawing and of the page stay apart.
+  // Embedded as an image, to keep the styles of the drawing and of the page separate.
   const image = Buffer.from(peersSvg(environment, figures)).toString("base64");
   return `<h2>What a flow costs, by program</h2>
 <p>The same flows in the same kernel, each program a process of its own, after a warm-up load and flush.</p>

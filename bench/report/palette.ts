@@ -1,8 +1,9 @@
 import type { Program } from "../model.ts";
 
 /**
- * Colours of the programs, for a light and a dark ground. Chosen to be told apart by people who do not
- * see red from green; lines differ in their dashes as well, and every plot has its numbers in a table.
+ * Colours of the programs, for light and dark backgrounds. They can be distinguished without
+ * telling red from green; lines also differ in their dashes, and every plot has its numbers in a
+ * table.
  */
 export const PROGRAM_COLOURS: Readonly<Record<Program, readonly [light: string, dark: string]>> = {
   millrace: ["#0b62a8", "#5eb3f6"],

@@ -3,7 +3,7 @@ import { type Figure, type Figures, isLimit } from "../figures.ts";
 import type { Environment, Program, VariantId } from "../model.ts";
 import { PROGRAM_COLOURS } from "./palette.ts";
 
-/** A bar: a name, and microseconds a flow. */
+/** A bar: a name, and microseconds per flow. */
 type Row = { readonly name: string; readonly program: Program; readonly each: number };
 
 const WIDTH = 860;
@@ -14,8 +14,8 @@ const TOP = 66;
 const BOTTOM = 56;
 
 /**
- * What a flow costs with each program, as bars on a logarithmic scale: the plot of the README. Readable on
- * a light and on a dark page.
+ * The cost of a flow with each program, as bars on a logarithmic scale: the plot of the README.
+ * Readable on light and dark pages.
  */
 export function peersSvg(environment: Environment, figures: Figures): string {
   const rows = peerRows(figures);
@@ -91,7 +91,7 @@ export function peerRows(figures: Figures): Row[] {
   return rows.toSorted((a, b) => a.each - b.each);
 }
 
-/** Where it was measured, in a line. */
+/** Where it was measured, in one line. */
 export function where(environment: Environment): string {
   const { lab, labKernel, labCpus, cpu, cpus, flows } = environment;
   const kernel = labKernel === "" ? "" : ` ${labKernel}`;
@@ -100,7 +100,7 @@ export function where(environment: Environment): string {
     qemu: "QEMU",
     host: "Linux",
   };
-  // A guest has CPUs of its own, and User Mode Linux but one.
+  // A guest may have fewer CPUs; User Mode Linux has only one.
   const own = labCpus === undefined ? "" : ` (${labCpus} CPU${labCpus === 1 ? "" : "s"})`;
   return `${names[lab] ?? lab}${kernel}${own}, ${cpus} × ${cpu}, ${flows.toLocaleString("en-US")} flows`;
 }

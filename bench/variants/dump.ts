@@ -5,17 +5,20 @@ import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
 import { BUN, DATAPATH, MILLRACE, SWEEP_ROUNDS } from "./programs.ts";
 
-/** What a dump is asked for, beside `-m`, and what it is called. */
+/** The options of a dump, besides `-m`, and their names. */
 const FORMATS = [
   ["text", "dump", ""],
   ["json", "dump --json", "--json"],
   ["set", "dump to a flow set", "--format msgpack"],
 ] as const;
 
-/** Masks, and so forms of flows, of dumps of a tenth of the flows. */
+/** Numbers of masks, and so of forms, for dumps of a tenth of the flows. */
 const FORMS = [1, 16, 64] as const;
 
-/** Dumps in processes of their own: of all flows and of none, in each format, by size and by number of forms. */
+/**
+ * Dumps in separate processes: of all flows and of none, in each format, by size and by number of
+ * forms.
+ */
 export function dump(size: Size, files: Files, peers: Peers): Variant[] {
   const { flows } = size;
   const full = `${flows} flows printed`;
@@ -41,7 +44,7 @@ export function dump(size: Size, files: Files, peers: Peers): Variant[] {
   return found.filter(({ program }) => peers.dpctl || program === "millrace");
 }
 
-/** A tenth of the flows, of more and more masks. */
+/** Dumps of a tenth of the flows, with increasing numbers of masks. */
 function byForms(
   { flows, rounds }: Size,
   files: Files,
@@ -72,7 +75,7 @@ function terse({ flows, rounds }: Size): Variant {
   };
 }
 
-/** A program that prints a datapath of so many flows. */
+/** A program that prints a datapath of `flows` flows. */
 function printed(id: Variant["id"], name: string, script: string, flows: number): Variant {
   return {
     part: "dump",

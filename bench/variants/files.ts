@@ -1,6 +1,6 @@
-/** What the variants read, made when it is asked for. */
+/** The files that the variants read, made on demand. */
 export type Files = {
-  /** Messages, back to back, with UFIDs. */
+  /** Messages with UFIDs, back to back. */
   readonly packed: (flows: number) => string;
   readonly text: (lines: number) => string;
   /** The same, by `millrace compile`. */

@@ -4,14 +4,14 @@ import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
 import { BEST, fromFile, fromTemplate, limit, ours, packingName } from "./programs.ts";
 
-/** Many flows, by every way in which millrace takes them, beside the kernel's limit. */
+/** Many flows, in every way in which millrace takes them, compared with the kernel's limit. */
 export function growth(size: Size, files: Files, peers: Peers): Variant[] {
   const { flows, textFlows, seed } = size;
   const packed = { part: "growth", file: files.packed(flows), flows, packing: BEST } as const;
   const single: Packing = { ...BEST, perCall: 1, transport: "send" };
   const text = { part: "growth", file: files.text, flows: textFlows } as const;
   const found = [
-    // The best size of a batch differs from kernel to kernel: the limit is given its own.
+    // The best batch size differs between kernels, so the limit is measured with several.
     ...[128, 512, 1024].flatMap((perDatagram) =>
       limit(peers, { ...packed, packing: { ...single, perDatagram } }),
     ),
@@ -26,6 +26,6 @@ export function growth(size: Size, files: Files, peers: Peers): Variant[] {
       rounds: 1,
     },
   ];
-  // Names are unique in a plan: these stand beside those of the peers.
+  // Names must be unique in a plan, and the part `peers` has the same ones.
   return found.map((variant) => ({ ...variant, name: `${variant.name}, ${variant.flows} flows` }));
 }

@@ -5,7 +5,7 @@ import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
 import { BUN, DATAPATH, SWEEP_ROUNDS } from "./programs.ts";
 
-/** What a flow waits for its ack, at a rate, by size of batch. */
+/** How long a flow waits for its ack, at a fixed rate, by batch size. */
 export function latency(size: Size, files: Files, peers: Peers): Variant[] {
   const { rate, latencyFlows: flows, latencySizes } = size;
   const words = [DATAPATH, files.packed(flows), String(rate), String(flows)];
@@ -51,5 +51,5 @@ export function latency(size: Size, files: Files, peers: Peers): Variant[] {
   return found;
 }
 
-/** A process a flow takes tens of milliseconds. */
+/** Few flows, since a process per flow takes tens of milliseconds. */
 const DPCTL_FLOWS = 40;

@@ -4,7 +4,10 @@ import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
 import { BEST, DATAPATH, limit, MILLRACE, ours, SWEEP_ROUNDS } from "./programs.ts";
 
-/** As many flows, with more and more masks among them; and flows of one mask before, and behind, those of others. */
+/**
+ * The same number of flows with increasing numbers of masks; and flows of one mask before and after
+ * those of others.
+ */
 export function masks(size: Size, files: Files, peers: Peers): Variant[] {
   const flows = size.sweepFlows;
   const rounds = Math.min(size.rounds, SWEEP_ROUNDS);

@@ -17,7 +17,7 @@ import {
 /** The packing of nl_transact_multiple: OPERATE_MAX_OPS of dpif-netlink, MAX_BATCH_BYTES of netlink-socket. */
 const OVS_PACKING = { messages: 50, bytes: 3584 };
 
-/** Every program that installs flows, each with as many as it is fit for. */
+/** Every program that installs flows, each with a suitable number. */
 export function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
   const { peerFlows: flows, seed } = size;
   const packed = { part: "peers", file: files.packed(flows), flows, packing: BEST } as const;
@@ -31,12 +31,12 @@ export function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
   ];
 }
 
-/** What all variants with so many flows of the sample have in common. */
+/** The common properties of variants with `flows` flows of the sample. */
 function installs(flows: number): Omit<Variant, "id" | "name" | "program" | "command"> {
   return { part: "peers", flows, leaves: flows, work: sample(flows), reports: true };
 }
 
-/** The C program in several packings, that of OVS among them. */
+/** The C program in several packings, including OVS's. */
 function limits(size: Size, files: Files, peers: Peers): Variant[] {
   if (peers.limit === undefined) return [];
   const flows = size.peerFlows;
@@ -67,7 +67,9 @@ function limits(size: Size, files: Files, peers: Peers): Variant[] {
   ];
 }
 
-/** libmnl; OVS's own library: what it sends with, and what a C program on it gets from a text file. */
+/**
+ * libmnl, and OVS's library: its sending alone, and a C program that uses it to load a text file.
+ */
 function byLibraries(size: Size, files: Files, { mnl, dpif }: Peers): Variant[] {
   const { peerFlows, dpctlFlows } = size;
   const found: Variant[] = [];
@@ -96,7 +98,7 @@ function byLibraries(size: Size, files: Files, { mnl, dpif }: Peers): Variant[] 
   ];
 }
 
-/** ovs-dpctl, and the same set by millrace: the hashes of the two are to be the same. */
+/** ovs-dpctl, and the same set by millrace: both must leave the same hash. */
 function byDpctl({ dpctlFlows: flows }: Size, files: Files): Variant[] {
   const { text } = files;
   return [
@@ -128,7 +130,7 @@ function byDpctl({ dpctlFlows: flows }: Size, files: Files): Variant[] {
   ];
 }
 
-/** pyroute2, and again the same set by millrace. */
+/** pyroute2, and the same set by millrace. */
 function byPyroute(program: readonly string[], size: Size, files: Files): Variant[] {
   const { pyrouteFlows: flows, seed } = size;
   const command = (count: number): string[] => [...program, DATAPATH, String(count), String(seed)];

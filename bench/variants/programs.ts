@@ -4,7 +4,7 @@ import type { LabPart, Packing, Variant, VariantId } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Files } from "./files.ts";
 
-// The programs that several parts run: millrace in each of its ways, and the C program.
+// The programs that several parts run: millrace in each of its modes, and the C program.
 
 export const ROOT: string = join(import.meta.dir, "../..");
 /** The launcher of Bun, and of scripts. */
@@ -14,10 +14,10 @@ export const MILLRACE: string = join(ROOT, "src/cli/millrace");
 /** The datapath of all variants. */
 export const DATAPATH = "bench0";
 
-/** No datagram of the suite is cut by its bytes, but in the packing of OVS. */
+/** So large that the number of bytes limits a datagram only in OVS's packing. */
 const DATAGRAM_BYTES = 1 << 20;
 
-/** What millrace uses by default; the C program takes it, and others. */
+/** millrace's default packing; the C program uses it as well, among others. */
 export const BEST: Packing = {
   perDatagram: DEFAULT_BATCHING.messagesPerDatagram,
   perCall: DEFAULT_BATCHING.datagramsPerCall,
@@ -25,7 +25,7 @@ export const BEST: Packing = {
   ack: DEFAULT_BATCHING.ack,
 };
 
-/** A sweep of many variants is not to take as many rounds as what is held against a bar. */
+/** A sweep of many variants takes fewer rounds than variants that are compared with a bar. */
 export const SWEEP_ROUNDS = 2;
 
 /** Lines of a warm-up: ovs-dpctl takes hundreds of µs for each. */
@@ -36,7 +36,7 @@ export function few(flows: number): number {
   return Math.min(flows, WARM_UP_FLOWS);
 }
 
-/** The set of flows that a number of the sample's first lines is. */
+/** The name of the set of the sample's first `flows` lines. */
 export function sample(flows: number): string {
   return `sample ${flows}`;
 }
@@ -47,7 +47,7 @@ export function packingName({ perDatagram, perCall, transport, ack }: Packing): 
   return `${perDatagram}${calls} by ${transport}${ack === "each" ? ", ack each" : ""}`;
 }
 
-/** The same for an id. */
+/** The packing in an id. */
 export function packingId({ perDatagram, perCall, transport, ack }: Packing): string {
   return `${perDatagram}x${perCall}-${transport}-${ack}`;
 }
@@ -57,7 +57,7 @@ function packingWords({ perDatagram, perCall, ack }: Packing): string[] {
   return [String(perDatagram), String(DATAGRAM_BYTES), String(perCall), ack];
 }
 
-/** Flows that were encoded beforehand, and how they are sent. */
+/** Pre-encoded flows, and how they are sent. */
 type Packed = {
   readonly part: LabPart;
   readonly file: string;
@@ -65,7 +65,7 @@ type Packed = {
   readonly packing: Packing;
 };
 
-/** millrace's engine with bytes that were encoded beforehand. */
+/** millrace's engine with pre-encoded bytes. */
 export function ours(id: VariantId, name: string, { part, file, flows, packing }: Packed): Variant {
   const program = join(ROOT, "bench/lab/packed.ts");
   return {
@@ -82,7 +82,7 @@ export function ours(id: VariantId, name: string, { part, file, flows, packing }
   };
 }
 
-/** The C program with the same bytes, where there is one. */
+/** The C program with the same bytes, if it is available. */
 export function limit(peers: Peers, { part, file, flows, packing }: Packed): Variant[] {
   if (peers.limit === undefined) return [];
   return [
@@ -101,7 +101,7 @@ export function limit(peers: Peers, { part, file, flows, packing }: Packed): Var
   ];
 }
 
-/** What a user does: a file, a new process. */
+/** millrace as users run it: a file, a new process. */
 export function fromFile(
   id: VariantId,
   name: string,
@@ -136,7 +136,7 @@ export function fromFile(
   };
 }
 
-/** What a script does: a template and columns. */
+/** millrace as scripts use it: a template and columns. */
 export function fromTemplate(part: LabPart, flows: number, seed: number): Variant {
   const program = join(ROOT, "bench/lab/template.ts");
   return {

@@ -10,12 +10,12 @@ export function sweep(size: Size, files: Files, peers: Peers): Variant[] {
   for (const ack of ["errors", "each"] as const) {
     for (const perDatagram of size.sweepSizes) {
       for (const transport of ["send", "writev", "sendmmsg"] as const) {
-        // A writev takes no more than max_iovs, and sendmmsg of one datagram is a send.
+        // A writev takes at most max_iovs, and a sendmmsg of one datagram is a send.
         if (transport === "writev" && perDatagram > 1024) continue;
         if (transport === "sendmmsg" && perDatagram > 2048) continue;
         const perCall = transport === "sendmmsg" ? Math.min(1024, 4096 / perDatagram) : 1;
         const packing: Packing = { perDatagram, perCall, transport, ack };
-        // A thousand calls tell a latency; where calls are dear there are no more.
+        // About a thousand calls suffice for a latency, so small batches send fewer flows.
         const flows = Math.min(size.sweepFlows, perDatagram * perCall * 2000);
         const packed = { part: "sweep", file: files.packed(flows), flows, packing } as const;
         const name = `millrace, encoded before, ${packingName(packing)}`;

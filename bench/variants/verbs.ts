@@ -5,7 +5,7 @@ import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
 import { BUN, DATAPATH, few } from "./programs.ts";
 
-/** What adding, changing, deleting and dumping cost. */
+/** The cost of adding, changing, deleting and dumping. */
 export function verbs(size: Size, files: Files, peers: Peers): Variant[] {
   const { peerFlows: flows, dpctlFlows } = size;
   const folder = files.verbs(flows);
@@ -37,7 +37,7 @@ export function verbs(size: Size, files: Files, peers: Peers): Variant[] {
   return found;
 }
 
-/** ovs-dpctl deletes by key, and only flows that were put by key: they are added first, by itself. */
+/** ovs-dpctl deletes by key, and only flows that were put by key, so it adds them itself first. */
 const DPCTL_DELETE = `ovs-dpctl add-flows "$0" "$1" && before=$(date +%s%N) &&
 ovs-dpctl del-flows "$0" "$2" &&
 echo "{\\"seconds\\": $((($(date +%s%N) - before) / 1000)).0e-6}"`;

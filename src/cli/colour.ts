@@ -1,10 +1,10 @@
 import { isColoured } from "./terminal.ts";
 
-// Colours for people, and none where output is no terminal.
+// Colours for output to a terminal, and none for other output.
 
 type Style = (text: string) => string;
 
-/** The colours that output is in. */
+/** The colours used in output. */
 type Colours = {
   readonly red: Style;
   readonly green: Style;
@@ -24,17 +24,18 @@ const PLAIN: Colours = {
   bold: plain,
 };
 
-/** Whether this process's output is coloured. */
+/** Whether this process colours its output. */
 export const isPainted: boolean = isColoured(1);
 
 /**
- * The colours of this process's output. The library is loaded only where it paints: most runs are from scripts, and
- * start faster. It decides nothing itself: to it FORCE_COLOR=0 is yes.
+ * The colours of this process's output. The library is loaded only if output is coloured: most runs
+ * are from scripts, and start faster. The library does not decide whether to colour: it takes
+ * FORCE_COLOR=0 for yes.
  */
 export const colours: Colours = isPainted ? painted() : PLAIN;
 
 function painted(): Colours {
-  // Not an `await` at the top of the module: what imports it could not be compiled beforehand.
+  // No `await` at the top of the module: modules that import it could not be compiled beforehand.
   const { createColors }: typeof import("picocolors") = require("picocolors");
   return createColors(true);
 }

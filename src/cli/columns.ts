@@ -1,28 +1,26 @@
-/*
- * Text by the columns of a terminal that it takes: two for 漢, none for a combining accent.
- */
+/** Text measured in columns of a terminal: 漢 takes two, a combining accent none. */
 
-/** Text and blanks behind it, `columns` in all. */
+/** Text padded with blanks at the end to `columns`. */
 export function padRight(text: string, columns: number): string {
   return text + blanks(columns - Bun.stringWidth(text));
 }
 
-/** Text and blanks before it, `columns` in all. */
+/** Text padded with blanks at the beginning to `columns`. */
 export function padLeft(text: string, columns: number): string {
   return blanks(columns - Bun.stringWidth(text)) + text;
 }
 
-/** The beginning of a text, with an ellipsis where it is longer than `columns`. */
+/** The beginning of a text, with an ellipsis if it is longer than `columns`. */
 export function beginningOf(text: string, columns: number): string {
   if (Bun.stringWidth(text) <= columns) return text;
   if (columns < 1) return "";
   const kept = Bun.sliceAnsi(text, 0, columns - 1);
-  // A wide character at the edge comes along.
+  // The slice includes a wide character at the edge.
   const fits = Bun.stringWidth(kept) < columns;
   return `${fits ? kept : Bun.sliceAnsi(text, 0, columns - 2)}…`;
 }
 
-/** The end of a text, with an ellipsis where it is longer than `columns`. */
+/** The end of a text, with an ellipsis if it is longer than `columns`. */
 export function endOf(text: string, columns: number): string {
   if (Bun.stringWidth(text) <= columns) return text;
   return columns < 1 ? "" : `…${columns < 2 ? "" : Bun.sliceAnsi(text, 1 - columns)}`;

@@ -1,8 +1,8 @@
 import type { CommandTable } from "./program.ts";
 
 /**
- * Every command, in the order in which help shows them. Only the one that is named is imported: starting Bun costs
- * 8 ms, each library several more.
+ * Every command, in the order in which help shows them. Only the named command is imported:
+ * starting Bun takes 8 ms, each library several more.
  */
 export const COMMANDS: CommandTable = {
   load: {

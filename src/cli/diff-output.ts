@@ -11,7 +11,7 @@ import type { Plan } from "../state/plan.ts";
 import { colours as pc } from "./colour.ts";
 import { count, printLines, printTable } from "./output.ts";
 
-// How sets of flows differ, for people: lines that begin with + and -, in colours; or counts of them.
+// Prints differences between sets of flows: coloured lines that begin with + and -, or counts.
 
 /** How the flows of a difference are printed. */
 type DifferenceStyle = {
@@ -20,7 +20,7 @@ type DifferenceStyle = {
   readonly statistics: boolean;
 };
 
-/** The lines of a difference: one, or of a flow that changed what it was and what it is. */
+/** The lines of a difference: one, or two for a changed flow, before and after. */
 export function* differenceLines(
   difference: FlowDifference,
   style: DifferenceStyle,
@@ -37,7 +37,7 @@ function textOf(flow: FlowParts, ports: PortNames, statistics: boolean): string 
   return Flow.fromParts(flow).toString({ statistics, ports });
 }
 
-/** Prints what a plan would send, as the difference that it makes. */
+/** Prints the effect of a plan as a difference. */
 export function printPlan(plan: Plan, wanted: FlowTable, held: FlowTable, ports: PortNames): void {
   printLines(planLines(plan, wanted, held, ports));
 }
@@ -67,7 +67,7 @@ function* planLines(
   for (const index of deletes) yield* differenceLines(removed(index), style);
 }
 
-/** Differences, counted by what the flows match and what they do. */
+/** Counts differences by mask and actions of the flows. */
 export class DifferenceCounts {
   readonly #record = new KeyRecord();
   readonly #groups = new Map<string, { added: number; removed: number; changed: number }>();
@@ -91,7 +91,7 @@ export class DifferenceCounts {
     printTable([["MASK", "ACTIONS", "ADDED", "REMOVED", "CHANGED"], ...rows]);
   }
 
-  // The keys that are matched; of one that is matched in part how many bits are.
+  // The matched keys; for a partly matched key, also the number of matched bits.
   #maskOf(flow: FlowParts): string {
     const record = this.#record;
     if (!readMatch(flow, record)) return "?";

@@ -10,17 +10,17 @@ import { OVS_DATAPATH_FAMILY } from "../uapi/openvswitch.ts";
 import { type Check, checkFeatures } from "./doctor-features.ts";
 import { bytes, count, counted } from "./output.ts";
 
-// What `millrace doctor` looks at.
+// The checks of `millrace doctor`.
 
 const CAP_NET_ADMIN = 12;
 
-/** A batch that is packed by default. */
+/** The replies to one batch with the default packing. */
 const REPLIES_WANTED = 4096;
 
-/** What a lab wants for a million flows. */
+/** The memory that a lab needs for a million flows. */
 const LAB_MIB_GOOD = 2048;
 
-/** Looks at everything that a load or a lab needs. Changes nothing that stays. */
+/** Checks everything that a load or a lab needs. Makes no lasting changes. */
 export function checkAll(): Check[] {
   return [
     checkKernel(),
@@ -35,7 +35,7 @@ export function checkAll(): Check[] {
   ];
 }
 
-/** A check, or why it could not be made: a report has a line for each. */
+/** Runs a check; if it throws, reports why. A report has a line for each check. */
 export function reported(what: string, check: () => Check | Check[]): Check[] {
   try {
     return [check()].flat();

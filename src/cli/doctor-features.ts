@@ -5,12 +5,12 @@ import { probeFeatures } from "../ovs/features.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { NetworkNamespace } from "../sys/netns.ts";
 
-// The doctor's check of what the kernel takes in flows.
+// The doctor's check of the kernel's features for flows.
 
-/** What was looked at, what was found, and what to do where it is lacking. */
+/** What was checked, what was found, and what to do if something is lacking. */
 export type Check = {
   readonly what: string;
-  /** `ok`; `note`: it works, but; `lacking`: something does not work. */
+  /** `ok`; `note`: it works with a limitation; `lacking`: something does not work. */
   readonly verdict: "ok" | "note" | "lacking";
   readonly found: string;
   readonly remedy?: string;
@@ -19,8 +19,8 @@ export type Check = {
 const WHAT = "features of the datapath";
 
 /**
- * What the kernel takes in flows, found by trying in a datapath that is thrown away, in a network
- * namespace that is thrown away: nothing outside changes, and nobody's flows are near.
+ * Finds the kernel's features by trying them in a temporary datapath, in a temporary network
+ * namespace: nothing outside changes.
  */
 export function checkFeatures(): Check[] {
   try {

@@ -9,10 +9,11 @@ import { complain, writeError } from "./output.ts";
 import { systemErrorText } from "./system-error.ts";
 import { isColoured } from "./terminal.ts";
 
-// What is said of a command that ended with an error. Loaded where one does.
+// Reports the error that ended a command. Loaded only then.
 
 /**
- * Says what went wrong with the command line `words` of `program`; nothing where help or the version was asked for.
+ * Reports what went wrong with the command line `words` of `program`; nothing if help or the
+ * version was requested.
  * @returns the exit status
  */
 export function endWith(error: unknown, program: Command, words: readonly string[]): number {
@@ -21,7 +22,7 @@ export function endWith(error: unknown, program: Command, words: readonly string
   return exitStatusOf(error);
 }
 
-/** The command that a line names, with its subcommand: `millrace lab run`. */
+/** The command of a line, with its subcommand: `millrace lab run`. */
 function pathOf(program: Command, words: readonly string[]): string {
   let command = program;
   const path = [program.name()];

@@ -3,17 +3,17 @@ import { UnwritableOutputError } from "./exit.ts";
 import { complain } from "./output.ts";
 import { isInput, openOutputFile } from "./output-file.ts";
 
-/** Takes every exception of a load as it comes, so that memory does not grow with them. */
+/** Writes every exception of a load as it comes, so that memory does not grow. */
 type ExceptionLog = Disposable & { readonly write: (exception: FlowException) => void };
 
-/** Lines are collected up to this, and no longer than this: a system call a line would be slow. */
+/** Lines are collected up to this size and time, since a system call per line would be slow. */
 const BUFFER_BYTES = 64 << 10;
 const BUFFER_MS = 250;
 
 /**
- * Opens the file of `--errors`; undefined without one. A file that cannot be written any more is said
- * once, and the load goes on: its report still counts everything.
- * @throws UnwritableOutputError where it cannot be opened, or is the input itself
+ * Opens the file of `--errors`; undefined without one. If writing fails, that is reported once and
+ * the load goes on: its report still counts everything.
+ * @throws UnwritableOutputError if it cannot be opened, or is the input itself
  */
 export function openExceptionLog(
   path: string | undefined,
@@ -47,7 +47,7 @@ export function openExceptionLog(
     lines.push(line);
     length += line.length;
     if (length >= BUFFER_BYTES) flush();
-    // A load may wait for its input for hours: what is known is to be seen.
+    // A load may wait hours for its input; known exceptions should be visible.
     else timer ??= setTimeout(flush, BUFFER_MS);
   };
   return {

@@ -1,16 +1,16 @@
 import { withCaret } from "../flow/text/syntax-error.ts";
 import { beginningOf, endOf } from "./columns.ts";
 
-/** Columns shown before the character that matters, and from it on: a line of a terminal. */
+/** Columns shown before the marked character, and from it on: together a line of a terminal. */
 const BEFORE = 62;
 const AFTER = 42;
 
-/** A text, and which character of it is pointed to. */
+/** A text, and the index of the marked character. */
 export type Excerpted = { readonly text: string; readonly caret?: number };
 
 /**
- * Text as people see it below a message, indented: where a character of it is pointed to, shortened
- * around that, with a caret under it. Nothing for no text.
+ * Indents a text for printing below a message. If a character is marked, the text is shortened
+ * around it, with a caret below. Empty for an empty text.
  */
 export function excerpt({ text, caret }: Excerpted): string {
   if (text === "") return "";

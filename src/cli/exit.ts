@@ -5,29 +5,29 @@ import { E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE } from "../sys/errno.
 import { ownErrorCode } from "../sys/error-codes.ts";
 import { MillraceError } from "../sys/errors.ts";
 
-/** Exit statuses of every command but `lab`, which gives the status of what it ran. */
+/** Exit statuses of every command but `lab`, which returns the status of its command. */
 export const Exit = {
   ok: 0,
   /** Some flows were rejected or refused. */
   someFailed: 1,
-  /** Wrong usage, or input that cannot be read. */
+  /** Wrong usage, or unreadable input. */
   usage: 2,
-  /** No permission, no module, no such datapath, or the datapath gone in mid-load. */
+  /** No permission, no module, no such datapath, or the datapath disappeared during the load. */
   unavailable: 3,
   interrupted: 4,
   /** An internal error, or outcomes that stayed unknown. */
   internal: 5,
-  /** The lab failed, whatever its command would have said. */
+  /** The lab itself failed. */
   lab: 125,
 } as const;
 
-/** Errors of system calls that say no to this machine, or to its state. */
+/** Errnos of system calls that mean something is wrong with this machine or its state. */
 const UNAVAILABLE: ReadonlySet<string> = new Set(["EEXIST", "ENODEV", "EPERM"]);
 
-/** The kernel says that what was asked for cannot be: a name, a size, an action. */
+/** Errnos by which the kernel says that the request is invalid: a name, a size, an action. */
 const INVALID_REQUEST = new Set([E2BIG, EFBIG, EINVAL, EMSGSIZE, EOVERFLOW, ERANGE]);
 
-/** The exit status that a load's verdict stands for. */
+/** The exit status for a load's verdict. */
 export const EXIT_OF: Readonly<Record<Verdict, number>> = {
   applied: Exit.ok,
   partly: Exit.someFailed,
@@ -37,11 +37,11 @@ export const EXIT_OF: Readonly<Record<Verdict, number>> = {
   unknown: Exit.internal,
 };
 
-/** The exit status that an error stands for. */
+/** The exit status for an error. */
 export function exitStatusOf(error: unknown): number {
   if (error instanceof LabError) return Exit.lab;
   if (!(error instanceof MillraceError)) return Exit.internal;
-  // It says no to this machine or its state otherwise: something is there, or is not.
+  // Other errnos are about the machine or its state: something exists, or does not.
   if (error instanceof NetlinkError) {
     return INVALID_REQUEST.has(error.errno) ? Exit.usage : Exit.unavailable;
   }
@@ -50,7 +50,7 @@ export function exitStatusOf(error: unknown): number {
   return UNAVAILABLE.has(error.code) ? Exit.unavailable : Exit.internal;
 }
 
-/** A file that is to be written cannot be. */
+/** An output file cannot be written. */
 export class UnwritableOutputError extends MillraceError {
   override readonly name: string = "UnwritableOutputError";
 

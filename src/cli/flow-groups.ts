@@ -7,14 +7,20 @@ import { TextSink } from "../flow/text/sink.ts";
 import { GroupTable } from "./group-table.ts";
 import { count, printLines, printTable } from "./output.ts";
 
-/** What can be summed of the flows of a group. */
+/** A counter that can be summed over a group. */
 export type Sum = "packets" | "bytes";
 
-/** Behind each value of a group's name, and instead of one that is not matched: neither is in the text of a flow. */
+/**
+ * The bytes that end each value of a group's name, and that stand for an unmatched one. Neither
+ * occurs in the text of a flow.
+ */
 const END = 0;
 const UNMATCHED = 1;
 
-/** Counts flows by the values of some of their fields, and sums their counters. No text is made for a flow. */
+/**
+ * Counts flows by the values of some of their fields, and sums their counters. It does not make
+ * text for each flow.
+ */
 export class FlowGroups {
   readonly #columns: readonly FlowColumn[];
   readonly #sums: readonly Sum[];
@@ -27,7 +33,7 @@ export class FlowGroups {
     this.#sums = sums;
   }
 
-  /** Takes a flow. @throws MillraceError `MALFORMED` */
+  /** Adds a flow. @throws MillraceError `MALFORMED` */
   add(flow: FlowParts): void {
     const table = this.#table;
     const group = table.indexOf(this.#nameOf(flow));
@@ -36,7 +42,7 @@ export class FlowGroups {
     table.bytes[group]! += flow.byteCount;
   }
 
-  /** Prints the groups, those with the greatest sum first: a table, or an object a line. */
+  /** Prints the groups, greatest sum first: a table, or one object per line. */
   print(json: boolean): void {
     const table = this.#table;
     const groups = this.#inOrder();
@@ -65,7 +71,7 @@ export class FlowGroups {
     ]);
   }
 
-  // By the first sum, or by how many flows they have; then by their values.
+  // The order of the groups: by the first sum, or by the number of flows; then by values.
   #inOrder(): number[] {
     const table = this.#table;
     const { flows } = table;
@@ -80,7 +86,7 @@ export class FlowGroups {
 
   #nameOf(flow: FlowParts): TextSink {
     const name = this.#name.clear();
-    // Time has no say in what flows are grouped by.
+    // Columns do not depend on the time.
     const subject = this.#subject.set(flow, 0);
     for (const { print } of this.#columns) {
       if (!print(subject, name)) name.byte(UNMATCHED);
@@ -89,7 +95,7 @@ export class FlowGroups {
     return name;
   }
 
-  /** The value of each column; null where it is not matched. */
+  /** The value of each column; null if it is not matched. */
   #valuesOf(group: number): (string | null)[] {
     const text = new TextDecoder().decode(this.#table.nameOf(group));
     const values = text.split(String.fromCharCode(END)).slice(0, -1);
@@ -97,7 +103,7 @@ export class FlowGroups {
   }
 }
 
-/** As a dump in JSON has it. */
+/** The value as in a JSON dump. */
 function jsonOf(value: string | null | undefined, part: FlowColumn["part"]): JsonScalar | null {
   if (value === null || value === undefined) return null;
   return part === "actions" ? value : scalarOf(value);

@@ -11,12 +11,12 @@ import { outputEnded, writeOut } from "./output.ts";
 /** How flows are printed. */
 type FlowOutputOptions = {
   readonly format: FlowFormat;
-  /** UFIDs, and wildcarded fields, too. */
+  /** Also prints UFIDs and wildcarded fields. */
   readonly more?: boolean | undefined;
   readonly stats: boolean;
 };
 
-/** Output goes out in pieces of this size. */
+/** Output is written in pieces of this size. */
 const PIECE_BYTES = 256 << 10;
 
 /**
@@ -44,7 +44,7 @@ export async function printFlows(
 
 /** Writes flows to standard output. */
 type FlowOutput = {
-  /** @returns false where the flow cannot be decoded */
+  /** @returns false if the flow cannot be decoded */
   readonly add: (view: FlowParts) => boolean;
   readonly finish: () => void;
 };
@@ -67,7 +67,7 @@ async function openOutput(
   const finish = (): void => {
     writeOut(out.bytes.subarray(0, out.length));
     out.clear();
-    // A long dump goes on while time does.
+    // A long dump takes time, so the clock is read again.
     nowMs = monotonicMs();
   };
   const endLine = (): true => {

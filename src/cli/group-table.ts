@@ -1,8 +1,8 @@
 import { TextSink } from "../flow/text/sink.ts";
 
 /**
- * Groups of flows by their names, which are bytes, and what is counted of each. Some 60 bytes a group beside its
- * name: there may be as many as flows.
+ * Groups of flows, with names that are bytes, and counters. It takes some 60 bytes per group
+ * besides its name: there may be as many groups as flows.
  */
 export class GroupTable {
   size = 0;
@@ -10,12 +10,12 @@ export class GroupTable {
   packets: Float64Array = new Float64Array(ROOM);
   bytes: Float64Array = new Float64Array(ROOM);
   readonly #names = new TextSink();
-  /** Where the name of each group ends; the first begins at 0. */
+  /** The end of each group's name; the first begins at 0. */
   #ends = new Int32Array(ROOM);
   /** Open addressing, at most half full: the group's index + 1, 0 for an empty place. */
   #places = new Int32Array(ROOM * 2);
 
-  /** The index of the group of a name; a new group has counted nothing. */
+  /** The index of the group with a name; a new group has zero counters. */
   indexOf(name: TextSink): number {
     const last = this.#places.length - 1;
     let place = hashOf(name.bytes, 0, name.length) & last;
@@ -35,7 +35,7 @@ export class GroupTable {
     return this.size - 1;
   }
 
-  /** The name of a group; the bytes are the table's. */
+  /** The name of a group; the table owns the bytes. */
   nameOf(index: number): Uint8Array {
     return this.#names.bytes.subarray(this.#startOf(index), this.#ends[index]);
   }
@@ -68,7 +68,7 @@ export class GroupTable {
   }
 }
 
-/** Groups that there is room for at first; a power of two. */
+/** Initial room, in groups; a power of two. */
 const ROOM = 1024;
 
 function grown<T extends Float64Array | Int32Array>(old: T, room: T): T {

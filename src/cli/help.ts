@@ -1,12 +1,12 @@
 import { type Command, type CommanderError, Help } from "commander";
 import { writeOut } from "./output.ts";
 
-/** Lines of help are no longer than this, nor than the terminal is wide. */
+/** The maximum length of a line of help, unless the terminal is narrower. */
 const COLUMNS = 100;
 
 const HELP = new Help();
 
-// What stands below the options is made for a wide terminal.
+// Wraps the text below the options, which is written for a wide terminal.
 function fitting(text: string): string {
   const { columns } = process.stdout;
   return columns === undefined ? text : Bun.wrapAnsi(text, columns, { trim: false });
@@ -18,7 +18,7 @@ export function withExamples(command: Command, ...examples: readonly string[]): 
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);
 }
 
-/** Gives the help of a command the one look, and leaves its errors to who runs it. */
+/** Gives the help of a command the common style, and lets it throw its errors. */
 export function inHouseStyle(command: Command): Command {
   return command
     .configureOutput({
@@ -33,7 +33,10 @@ export function inHouseStyle(command: Command): Command {
     });
 }
 
-/** What is wrong with a command line; undefined where help or the version was asked for, or is all there is to say. */
+/**
+ * What is wrong with a command line; undefined if help or the version was requested, or was printed
+ * instead.
+ */
 export function usageFault({ code, exitCode, message }: CommanderError): string | undefined {
   return exitCode === 0 || code === "commander.help" ? undefined : message.replace(/^error: /, "");
 }

@@ -1,7 +1,7 @@
 import type { LineNotes } from "../format/feed.ts";
 import { counted } from "./output.ts";
 
-/** What a report says of lines of pasted dumps; empty where they were as a kernel's own. */
+/** The notes of a report on lines of pasted dumps; empty if they were like a kernel's. */
 export function notesText({ completed, passedOver }: LineNotes): string {
   const { headers, members } = passedOver;
   const lines = [

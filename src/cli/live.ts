@@ -1,12 +1,12 @@
 import { EndingSignals } from "../sys/signals.ts";
 import { outputEnded } from "./output.ts";
 
-/** What ends a live command, beside a signal: options of all of them. */
+/** Options that end a live command. */
 export type LiveOptions = { count?: number; duration?: number };
 
 /**
- * Gives each event to `show` until enough of them have come, the time is up, a signal asks to end, or
- * nobody reads the output any more. All of these are the ordinary end of a live command: exit status 0.
+ * Passes each event to `show` until there were enough, the time is up, a signal arrives, or nobody
+ * reads the output any more. All of these end a live command normally, with exit status 0.
  */
 export async function showLive<T>(
   open: (signal: AbortSignal) => AsyncIterable<T>,

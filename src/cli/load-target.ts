@@ -6,7 +6,7 @@ import { listPorts } from "../ovs/vport.ts";
 import { refuseOwned } from "../ovs/vswitchd.ts";
 import { complain } from "./output.ts";
 
-/** The datapath that a load names. Imported only where one is named: a dry run starts without all this. */
+/** The datapath of a load. Imported only if one is named, so that a dry run starts faster. */
 export type OpenTarget = Disposable & {
   readonly target: LoadTarget;
   readonly readPorts: () => readonly NumberedPort[];
@@ -23,12 +23,12 @@ export function openTarget(name: string): OpenTarget {
   };
 }
 
-/** What can be done where ovs-vswitchd runs the datapath. */
+/** What to do if ovs-vswitchd runs the datapath. */
 const REMEDY =
   ". Load into a datapath of your own (millrace dp add NAME), or with --force all the same";
 
 /**
- * Warns where ovs-vswitchd runs the datapath.
+ * Warns if ovs-vswitchd runs the datapath.
  * @throws MillraceError `OWNED` unless `force` is given
  */
 export function checkOwner({ datapath }: LoadTarget, force: boolean): void {

@@ -1,7 +1,7 @@
 import { start } from "./start.ts";
 
-/*
- * The command line as a process of its own. Not an `await` at the top of the module: it could not be compiled
+/**
+ * The command line as a process. No `await` at the top of the module: it could not be compiled
  * beforehand.
  */
 

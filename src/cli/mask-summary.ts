@@ -13,14 +13,16 @@ import { count, counted, printJson, printTable, writeOut } from "./output.ts";
 /** The flows of a datapath by their masks. */
 type MaskSummary = {
   readonly flows: number;
-  /** Those that most flows share first; each with the match of one of its flows. */
+  /**
+   * The masks, sorted by the number of flows, most first; each with the match of one of its flows.
+   */
   readonly masks: readonly { readonly flows: number; readonly like: string }[];
 };
 
-/** How many masks are shown to people. */
+/** How many masks the table shows. */
 const SHOWN_MAX = 20;
 
-/** What a put takes for each mask that it walks, and for all else: measured where the kernel is an ordinary process. */
+/** The time of a put per walked mask, and for everything else; measured with a kernel that is an ordinary process. */
 const WALK_MICROSECONDS = 0.055;
 const PUT_MICROSECONDS = 2.5;
 

@@ -20,7 +20,7 @@ export function withNamespace(command: Command): Command {
   });
 }
 
-/** A namespace as the command line names it: digits are the id of a process. */
+/** The namespace that an argument names: digits are a process id. */
 export function namespaceOf(text: string): NamespaceReference {
   return /^[1-9]\d*$/.test(text) ? Number(text) : text;
 }

@@ -26,27 +26,30 @@ import { UnwritableOutputError } from "./exit.ts";
 import { writeOut } from "./output.ts";
 
 /**
- * When a file takes the name that it was given: `whole` at its end, so that one that was there before is not
- * lost to a failure; `growing` at once, for those who watch it.
+ * When a file gets its name: `whole` at its end, so that a failure does not destroy an earlier
+ * file; `growing` at once, for readers that watch it.
  */
 type Naming = "whole" | "growing";
 
-/** A file that a user names on the command line, to be written. */
+/** An output file named on the command line. */
 export type OutputFile = Disposable & {
-  /** It is standard output by one of its names: nothing else is to be printed there. */
+  /** Whether it is standard output, by any name, so that nothing else may be printed there. */
   readonly isStandardOutput: boolean;
   /** @throws SystemCallError */
   readonly write: (bytes: Uint8Array) => void;
-  /** The file is whole. Without this, one that is named when it is whole is gone with the object. */
+  /**
+   * Says that the file is complete. Without this, a `whole` file is removed when the object is
+   * disposed of.
+   */
   readonly keep: () => void;
 };
 
 /**
- * Opens a file for output. It is a new one, of a name that nobody knows beforehand, in the folder of the one that
- * it replaces: nobody's link is written through, and two that write to one name leave the work of one of them.
- * What is no file, a pipe or a device, is written as it is.
- * @param option that it was given with, for errors
- * @throws UnwritableOutputError where it cannot be written
+ * Opens a file for output. It is a new file with an unpredictable name, in the folder of the file
+ * that it replaces: no foreign link is written through, and of two concurrent writers of one name,
+ * the result of one remains. A pipe or a device is written directly.
+ * @param option its option, for errors
+ * @throws UnwritableOutputError if it cannot be written
  */
 export function openOutputFile(path: string, option: string, naming: Naming): OutputFile {
   try {
@@ -55,7 +58,7 @@ export function openOutputFile(path: string, option: string, naming: Naming): Ou
     if (typeof target === "number") return descriptor(target, path);
     const { stat } = target;
     if (stat?.isDirectory() === true || path.endsWith("/")) throw new Error("it is a folder");
-    // It may lead to a file of the caller's.
+    // The link may lead to a file of the caller.
     if (stat?.isSymbolicLink() === true) throw new Error("it is somebody else's link");
     if (stat !== undefined && !stat.isFile()) {
       return opened(openSync(target.path, constants.O_WRONLY), path);
@@ -67,11 +70,11 @@ export function openOutputFile(path: string, option: string, naming: Naming): Ou
 }
 
 /**
- * Finds out whether a file can be written, before the work whose result it is to hold.
- * @throws UnwritableOutputError where it cannot
+ * Checks that a file can be written, before the work whose result it will hold.
+ * @throws UnwritableOutputError if it cannot
  */
 export function checkOutputFile(path: string, option: string): void {
-  // A pipe would be at its end for its reader.
+  // Opening and closing a pipe would end it for its reader.
   if (!isPipe(path)) openOutputFile(path, option, "whole")[Symbol.dispose]();
 }
 
@@ -84,7 +87,10 @@ function isPipe(path: string): boolean {
   }
 }
 
-/** Writes a file as a whole. @throws UnwritableOutputError, SystemCallError; see {@link openOutputFile} */
+/**
+ * Writes a complete file.
+ * @throws UnwritableOutputError, SystemCallError; see {@link openOutputFile}
+ */
 export function writeWholeFile(path: string, option: string, text: string): void {
   using file = openOutputFile(path, option, "whole");
   file.write(Buffer.from(text));
@@ -103,13 +109,16 @@ export function isInput(path: string, input: string): boolean {
   }
 }
 
-/** A path without links that may be followed, and what is there. */
+/** A path with its links resolved, and the file there. */
 type Target = { readonly path: string; readonly stat: Stats | undefined };
 
-/** As many as a kernel follows. */
+/** The most links followed, as in the kernel. */
 const LINKS_MAX = 40;
 
-/** Follows links, but not those of others. @returns a descriptor where the path is a name for one */
+/**
+ * Follows links, but not those of other users.
+ * @returns a descriptor if the path is a name for one
+ */
 function resolveTarget(path: string): Target | number {
   let at = path;
   for (let links = 0; links < LINKS_MAX; links++) {
@@ -156,7 +165,7 @@ function newFile({ path: target, stat }: Target, path: string, naming: Naming): 
   try {
     fd = create(part);
   } catch (error) {
-    // The file may be written all the same, but not be replaced.
+    // The file may be writable even if it cannot be replaced.
     if (stat?.isFile() !== true || !isForbidden(error)) throw error;
     if (naming === "growing") return opened(openSync(target, "w"), path);
     folder = temporaryFolder("millrace-");
@@ -169,7 +178,7 @@ function newFile({ path: target, stat }: Target, path: string, naming: Naming): 
   };
   const close = (): void => {
     closeSync(fd);
-    // A part that has its name is not there any more.
+    // A temporary file that got its final name no longer exists under the old one.
     rmSync(folder ?? part, { recursive: true, force: true });
   };
   try {
@@ -197,7 +206,7 @@ function create(path: string): number {
   return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666);
 }
 
-// As with a file that is written over: whose it is, and who may read it.
+// Copies owner and mode, as if the file had been overwritten.
 function inherit(fd: number, { uid, gid, mode }: Stats): void {
   const own = fstatSync(fd);
   if (own.uid !== uid || own.gid !== gid) {
@@ -216,7 +225,7 @@ function writeAll(fd: number, bytes: Uint8Array, path: string): void {
       try {
         at += writeSync(fd, bytes, at);
       } catch (error) {
-        // A pipe that is full, opened so by somebody else.
+        // The pipe is full, and another program made it nonblocking.
         if (codeOf(error) !== "EAGAIN") throw error;
         Bun.sleepSync(1);
       }

@@ -4,11 +4,11 @@ import { SystemCallError } from "../sys/errors.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
 import { padLeft, padRight } from "./columns.ts";
 
-// What is written to standard output: text, tables, JSON.
+// Writes to standard output: text, tables, JSON.
 
 let readerGone = false;
 
-/** Whether nobody reads standard output any more: a long dump need not go on. */
+/** Whether nobody reads standard output any more, so that a long dump need not go on. */
 export function outputEnded(): boolean {
   return readerGone;
 }
@@ -16,29 +16,32 @@ export function outputEnded(): boolean {
 const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
-/** Writes all of `output` to standard output, waiting where a pipe is full. */
+/** Writes all of `output` to standard output, waiting while a pipe is full. */
 export function writeOut(output: Uint8Array | string): void {
   if (readerGone || writeTo(STANDARD_OUTPUT, output)) return;
-  // The reader has seen enough (head, less): the work goes on, and its exit status stands.
+  // The reader has closed the pipe (head, less): the work goes on, with its normal exit status.
   readerGone = true;
 }
 
-/** Writes to standard error. Not `console.error`: on a terminal that is red, whatever NO_COLOR and TERM say. */
+/**
+ * Writes to standard error. Not `console.error`, which prints red on a terminal regardless of
+ * NO_COLOR and TERM.
+ */
 export function writeError(text: string): void {
   writeTo(STANDARD_ERROR, text);
 }
 
-/** What went wrong, on standard error: every error begins like this. */
+/** Prints an error to standard error, with the prefix of all errors. */
 export function complain(message: string): void {
   writeError(`millrace: ${message}\n`);
 }
 
-/** Says that flows are to be typed: otherwise a command that reads a terminal seems to hang. */
+/** Asks the user to type flows: otherwise a command that reads a terminal seems to hang. */
 export function askForFlows(): void {
   writeError("reading flows from this terminal, one a line; Ctrl-D ends them\n");
 }
 
-/** @returns whether there is anybody who reads it */
+/** @returns whether there is a reader */
 function writeTo(fd: number, output: Uint8Array | string): boolean {
   const data = typeof output === "string" ? Buffer.from(output) : output;
   for (let at = 0; at < data.length;) {
@@ -66,10 +69,10 @@ export function printJsonLine(value: unknown): void {
   writeOut(`${JSON.stringify(value)}\n`);
 }
 
-/** Characters of lines that are written at a time. */
+/** The number of characters written at a time. */
 const PIECE_LENGTH = 64 << 10;
 
-/** Many lines on standard output, in few pieces. */
+/** Prints many lines to standard output, in few pieces. */
 export function printLines(lines: Iterable<string>): void {
   let piece = "";
   for (const line of lines) {
@@ -81,7 +84,7 @@ export function printLines(lines: Iterable<string>): void {
   writeOut(piece);
 }
 
-/** Rows in columns, the first row the heading; numbers to the right. */
+/** Prints rows in columns. The first row is the heading; numbers are right-aligned. */
 export function printTable(rows: readonly (readonly string[])[]): void {
   const widths: number[] = [];
   for (const row of rows) {
@@ -104,25 +107,25 @@ export function count(value: number): string {
   return String(value).replaceAll(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** How many of a thing there are: `1 line`, `2 lines`. @param singular what one of them is called */
+/** A number with a noun: `1 line`, `2 lines`. @param singular the noun for one */
 export function counted(value: number, singular: string, many: string = `${singular}s`): string {
   return `${count(value)} ${value === 1 ? singular : many}`;
 }
 
-/** Microseconds in the unit that suits them. */
+/** A duration in a suitable unit. */
 function duration(microseconds: number): string {
   if (microseconds < 1000) return `${microseconds} µs`;
   if (microseconds < 1_000_000) return `${(microseconds / 1000).toFixed(1)} ms`;
   return `${(microseconds / 1_000_000).toFixed(2)} s`;
 }
 
-/** Latencies of batches; a percentile that they are too few for is left out. */
+/** Latencies of batches; leaves out a percentile for which there are too few. */
 export function latencies({ p50, p99, max }: BatchLatency): string {
   const tail = p99 === null ? "" : `, p99 ${duration(p99)}`;
   return `p50 ${duration(p50)}${tail}, max ${duration(max)}`;
 }
 
-/** Bytes in the unit that suits them. */
+/** A number of bytes in a suitable unit. */
 export function bytes(value: number): string {
   if (value < 1024) return `${value} B`;
   if (value < 1024 ** 2) return `${(value / 1024).toFixed(1)} KiB`;

@@ -1,6 +1,6 @@
 /**
- * The option by which a command says whose flows it means: a name that goes into their UFIDs, so that two sets in
- * one datapath, a controller's and a person's, are told apart.
+ * The option for the owner of flows: a name that is part of their UFIDs, so that two sets in one
+ * datapath, such as a controller's and a person's, can be distinguished.
  */
 export const OWNER_OPTION: [flags: string, description: string] = [
   "--owner <NAME>",

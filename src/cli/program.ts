@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { Exit } from "./exit.ts";
 import { inHouseStyle, withExamples } from "./help.ts";
 
-/** A command by name: what it does in a line, and how to get it. */
+/** Commands by name: a summary in one line, and how to load the command. */
 export type CommandTable = Readonly<
   Record<string, { readonly summary: string; readonly load: () => Promise<() => Command> }>
 >;
@@ -30,7 +30,10 @@ export async function runProgram(args: readonly string[], commands: CommandTable
   }
 }
 
-/** The command `millrace`, with the one that `args` name, or names and summaries of all. */
+/**
+ * The command `millrace`, with the command that `args` name, or with the names and summaries of
+ * all.
+ */
 export async function programOf(args: readonly string[], commands: CommandTable): Promise<Command> {
   const program = new Command("millrace")
     .description("Programs flows into the Open vSwitch kernel datapath.")
@@ -59,7 +62,7 @@ export async function programOf(args: readonly string[], commands: CommandTable)
   return program;
 }
 
-// `help load` is `load --help`. What is no command is said to be none.
+// Turns `help load` into `load --help`; an unknown command is an error.
 function helpAsOption(args: readonly string[], commands: CommandTable): readonly string[] {
   const [first, ...rest] = args;
   if (first !== "help") return args;
@@ -68,7 +71,7 @@ function helpAsOption(args: readonly string[], commands: CommandTable): readonly
   return [...rest, "--help"];
 }
 
-// Every subcommand leaves its errors and the exit to the end of the program.
+// Makes every subcommand throw instead of printing errors and exiting.
 function configure(command: Command): void {
   inHouseStyle(command).exitOverride();
   if (command.commands.length > 0)

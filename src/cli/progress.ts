@@ -2,15 +2,15 @@ import type { LoadProgress } from "../load/load.ts";
 import { count, counted } from "./output.ts";
 import { canDraw } from "./terminal.ts";
 
-/** The longest and the shortest bar, and the room that the text beside it wants. */
+/** The longest and the shortest bar, and the room for the text beside it. */
 const BAR_MAX = 40;
 const BAR_MIN = 5;
 const TEXT_COLUMNS = 62;
 
-/** Before this nothing is known of how fast a load is. */
+/** The time before which the rate of a load is unknown. */
 const RATE_MS_MIN = 200;
 
-/** A progress bar on standard error, or nothing where that is no terminal, or one that cannot draw. */
+/** A progress bar on standard error; none if that is not a terminal that can draw. */
 export async function loadProgressBar(
   wanted: boolean,
 ): Promise<Disposable & { readonly update: (progress: LoadProgress) => void }> {
@@ -29,7 +29,7 @@ export async function loadProgressBar(
     format: line,
     hideCursor: true,
     clearOnComplete: true,
-    // The load calls often enough by itself: a timer would only run between its slices.
+    // The load calls often enough; a timer would only run between its slices.
     synchronousUpdate: true,
   });
   return {
@@ -48,7 +48,7 @@ export async function loadProgressBar(
   };
 }
 
-/** How far a load is after `elapsedMs`, in a line of `columns` at most where that is possible. */
+/** The progress of a load after `elapsedMs`, in a line of at most `columns` if possible. */
 export function progressLine(
   { bytesRead, bytesTotal, flows, failures }: LoadProgress,
   elapsedMs: number,
@@ -58,7 +58,7 @@ export function progressLine(
   const rate = known ? `, ${count(Math.round((flows * 1000) / elapsedMs))}/s` : "";
   const failed = failures === 0 ? "" : `, ${count(failures)} failed`;
   const text = `${counted(flows, "flow")}${rate}${failed}`;
-  // A stream has no end that is known: so long it has been.
+  // The end of a stream is unknown, so the elapsed time is shown.
   if (bytesTotal === undefined || bytesTotal === 0) return `${text} | ${timeText(elapsedMs)}`;
   const part = Math.min(1, bytesRead / bytesTotal);
   const length = Math.max(BAR_MIN, Math.min(BAR_MAX, columns - TEXT_COLUMNS));

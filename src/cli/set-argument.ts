@@ -20,18 +20,18 @@ import { isTyped } from "./terminal.ts";
 
 // A set of flows as an argument: a datapath, `dp:NAME`, or a file of flows.
 
-/** What the help of commands says of such arguments. */
+/** The help text about such arguments. */
 export const SET_HELP = `
 A set is dp:NAME, a datapath; dp:NAMESPACE/NAME, one in a network namespace; a FILE of flows in any
 format that 'millrace load' reads; or -, standard input.`;
 
-/** A set of flows, and the ports of the datapath that it was read from. */
+/** A set of flows, and the ports of the datapath from which it was read. */
 export type SetArgument = {
   readonly table: FlowTable;
   readonly ports: PortNames;
 };
 
-/** The name of a datapath in an argument; undefined where it names a file. */
+/** The name of a datapath in an argument; undefined if it names a file. */
 export function datapathIn(argument: string): { name: string; namespace?: string } | undefined {
   if (!argument.startsWith("dp:")) return undefined;
   const path = argument.slice(3);
@@ -61,19 +61,20 @@ type FileOptions = {
   readonly signal?: AbortSignal;
 };
 
-/** Opens a file of flows: one that is missing is found before anything else is looked at. */
+/** Opens a file of flows, so that a missing one is reported before anything else happens. */
 export function openFile(file: string): ByteSource {
   return file === "-" ? standardInput() : pathSource(file);
 }
 
-/** A person who is to type the flows is told so. */
+/** Asks the user to type flows, if the file is a terminal. */
 export function askWhereTyped(file: string): void {
   if (isTyped(file)) askForFlows();
 }
 
 /**
- * Reads a file of flows that is open, all of it.
- * @throws UnreadableInputError, also where a line of it is no flow: what a set lacks is not to be deleted
+ * Reads all of an open file of flows.
+ * @throws UnreadableInputError, also for a line that is not a flow: an incomplete set must not
+ * cause deletions
  */
 export async function readSource(
   source: ByteSource,

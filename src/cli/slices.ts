@@ -1,4 +1,4 @@
-/** Longest time between two visits to the event loop: a key is answered, a signal is heard. */
+/** The longest time between two visits to the event loop, in which keys and signals are handled. */
 const SLICE_MS = 50;
 
 /** Cuts a long computation into slices, between which the event loop runs. */

@@ -2,14 +2,15 @@ import { beginningOf } from "./columns.ts";
 import { writeError } from "./output.ts";
 import { canDraw } from "./terminal.ts";
 
-/** Where nothing can be written over, what is waited for is said so seldom. */
+/** How often the waiting line is repeated if it cannot be overwritten. */
 const REPEAT_MS = 5000;
 
 const CLEAR_LINE = "\r\u001b[K";
 
 /**
- * Says on standard error what goes on: lines that stay, and one below them that the next one takes the place of. Where
- * no terminal is behind it, that one is a line of its own every few seconds, if it is still true then.
+ * Reports progress on standard error: permanent lines, and below them a temporary line that the
+ * next one overwrites. Without a terminal, the temporary line is printed every few seconds, if it
+ * still applies.
  */
 export class StatusLine implements Disposable {
   readonly #prefix: string;
@@ -24,13 +25,13 @@ export class StatusLine implements Disposable {
     this.#repeatMs = repeatMs;
   }
 
-  /** Says a line that stays. */
+  /** Prints a permanent line. */
   readonly say = (line: string): void => {
     this.clear();
     writeError(`${this.#prefix}${line}\n`);
   };
 
-  /** Says what is waited for. */
+  /** Shows a temporary line about what is being waited for. */
   readonly wait = (line: string): void => {
     this.#waiting = `${this.#prefix}${line}`;
     if (this.#draws) {
@@ -40,7 +41,7 @@ export class StatusLine implements Disposable {
     this.#timer ??= setInterval(() => writeError(`${this.#waiting}\n`), this.#repeatMs);
   };
 
-  /** Nothing is waited for any more. */
+  /** Removes the temporary line. */
   readonly clear = (): void => {
     clearInterval(this.#timer);
     this.#timer = undefined;

@@ -2,12 +2,12 @@ import type { SyncConflict, SyncResult } from "../state/synchronize.ts";
 import { Exit } from "./exit.ts";
 import { complain, count, counted, printJson, writeOut } from "./output.ts";
 
-// What became of a sync or a restore, for people or as JSON, and as an exit status.
+// The result of a sync or a restore as text, JSON or an exit status.
 
-/** Where flows came from and went to, and how it is told. */
+/** Source and target of the flows, and the form of the output. */
 type SyncStyle = { readonly from: string; readonly to: string; readonly json: boolean };
 
-/** Prints what a sync did, or why it did nothing. */
+/** Prints the result of a sync, or why it did nothing. */
 export function printSync(result: SyncResult, { from, to, json }: SyncStyle): void {
   if (json) printJson(result);
   else if (result.conflicts.length > 0) {

@@ -1,8 +1,8 @@
 import { errnoNumber, errnoText } from "../sys/errno.ts";
 
 /**
- * What an error of the file system says, in words: `open /x: no such file or directory`. Node's own text has the
- * errno for its first word. Undefined for all other errors.
+ * The message of a file system error: `open /x: no such file or directory`. Node's text begins with
+ * the errno. Undefined for all other errors.
  */
 export function systemErrorText(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;

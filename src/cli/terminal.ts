@@ -1,17 +1,17 @@
 import { isatty } from "../sys/libc.ts";
 
-// What is behind standard input and output, and what it can do.
+// What kind of terminal standard input and output are, and its abilities.
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Whether a terminal is behind a descriptor that knows how to move its cursor. */
+/** Whether a descriptor is a terminal that can move its cursor. */
 export function canDraw(fd: number, env: Environment = process.env): boolean {
   return env["TERM"] !== "dumb" && isatty(fd);
 }
 
 /**
- * Whether output is coloured. NO_COLOR forbids it, whatever it holds; then FORCE_COLOR decides, of which 0 and false
- * mean no; then the output, which has to be a terminal that can do it.
+ * Whether output is coloured. NO_COLOR forbids it, whatever its value; otherwise FORCE_COLOR
+ * decides, where 0 and false mean no; otherwise the output must be a terminal with colours.
  */
 export function isColoured(fd: number, env: Environment = process.env): boolean {
   if ((env["NO_COLOR"] ?? "") !== "") return false;
@@ -21,7 +21,7 @@ export function isColoured(fd: number, env: Environment = process.env): boolean 
 
 const STANDARD_INPUT = 0;
 
-/** Whether a person types the input of a command: it is `-`, and behind that is a terminal. */
+/** Whether a user types the input of a command: it is `-`, and standard input is a terminal. */
 export function isTyped(path: string): boolean {
   return path === "-" && isatty(STANDARD_INPUT);
 }

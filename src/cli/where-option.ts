@@ -4,7 +4,7 @@ export const WHERE_OPTION: readonly [flags: string, description: string] = [
   "only flows of which this is true",
 ];
 
-/** What a filter is, for their help; docs/filter.md has all of it. */
+/** The help text about filters; docs/filter.md describes them in full. */
 export const WHERE_HELP = `
 A FILTER is conditions with and, or, not and parentheses:
   FIELD               the flow matches the field, or has the header: ct_state, vlan

@@ -9,16 +9,16 @@ export type ConnectionTuple = {
   readonly source: Uint8Array;
   readonly destination: Uint8Array;
   readonly protocol: number;
-  /** 0 where the protocol has none. */
+  /** 0 if the protocol has none. */
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly icmp: { readonly id: number; readonly type: number; readonly code: number } | undefined;
 };
 
-/** What a direction has counted; undefined where nf_conntrack_acct is off. */
+/** The counters of a direction; undefined if nf_conntrack_acct is off. */
 export type ConnectionCounters = { readonly packets: bigint; readonly bytes: bigint };
 
-/** The state of a protocol as the kernel numbers it. */
+/** The state of a protocol, with the kernel's numbers. */
 export type ProtocolState =
   | {
       readonly protocol: "tcp";
@@ -36,7 +36,7 @@ export type ProtocolState =
 export type Connection = {
   readonly original: ConnectionTuple;
   readonly reply: ConnectionTuple;
-  /** That of which it is a part: FTP's data. */
+  /** The connection to which it belongs, as FTP's data connection does. */
   readonly parent: ConnectionTuple | undefined;
   readonly id: number;
   readonly zone: number;
@@ -45,10 +45,10 @@ export type Connection = {
   /** Seconds. */
   readonly timeout: number;
   readonly mark: number;
-  /** 16 bytes, the lowest bit first; undefined where it has none. */
+  /** 16 bytes, the lowest bit first; undefined if it has none. */
   readonly labels: Uint8Array | undefined;
   readonly counters: readonly [ConnectionCounters | undefined, ConnectionCounters | undefined];
-  /** Nanoseconds since 1970; undefined where nf_conntrack_timestamp is off. */
+  /** Nanoseconds since 1970; undefined if nf_conntrack_timestamp is off. */
   readonly timestamp: { readonly start: bigint; readonly stop: bigint } | undefined;
   readonly state: ProtocolState | undefined;
   readonly helper: string | undefined;

@@ -7,16 +7,18 @@ import { IPPROTO_ICMP } from "../uapi/packet.ts";
 import { AF_INET, type Connection, type ConnectionTuple } from "./connection.ts";
 import { decodeConnection } from "./decode.ts";
 
-/** The connections of a channel's network namespace, which all its datapaths share: tracked by zone. */
+/**
+ * The connections of a channel's network namespace, which all its datapaths share, tracked by zone.
+ */
 export class Conntrack {
   readonly #channel: NetlinkChannel;
 
-  /** @param channel the caller's, who closes it */
+  /** @param channel owned and closed by the caller */
   constructor(channel: NetlinkChannel) {
     this.#channel = channel;
   }
 
-  /** Every connection, or those of one zone. Ending the loop early is fine. */
+  /** Every connection, or those of one zone. The loop may be left early. */
   *connections(zone?: number): Generator<Connection, void> {
     const request = {
       type: messageType(C.IPCTNL_MSG_CT_GET),
@@ -29,7 +31,7 @@ export class Conntrack {
     }
   }
 
-  /** Forgets one connection. @throws NetlinkError ENOENT where there is none */
+  /** Forgets one connection. @throws NetlinkError ENOENT if there is no such connection */
   delete(connection: Pick<Connection, "original" | "zone"> & { readonly id?: number }): void {
     const { original, zone, id } = connection;
     this.#channel.transactWith(NETLINK_NETFILTER, {
@@ -37,7 +39,7 @@ export class Conntrack {
       doing: "deleting a connection",
       write: (writer) => {
         putHeader(writer, original.family);
-        // A kernel without zones refuses the attribute, whatever it says.
+        // A kernel without zones refuses the attribute, whatever its value.
         if (zone !== 0) writer.be16(C.CTA_ZONE, zone);
         putTuple(writer, original);
         if (id !== undefined) writer.be32(C.CTA_ID, id);
@@ -63,7 +65,7 @@ function putHeader(writer: AttributeWriter, family: number): void {
   putWord(writer, family | (C.NFNETLINK_V0 << 8));
 }
 
-// Netfilter asks for NLA_F_NESTED on its nests (nla_parse_nested).
+// Netfilter requires NLA_F_NESTED on its nests (nla_parse_nested).
 function putTuple(writer: AttributeWriter, tuple: ConnectionTuple): void {
   const { family, protocol, icmp } = tuple;
   const nest = writer.nest(C.CTA_TUPLE_ORIG | NLA_F_NESTED);

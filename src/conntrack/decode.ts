@@ -25,7 +25,7 @@ function attributesOf(bytes: Uint8Array, start: number, end: number): Attributes
 
 /**
  * Reads a connection from the payload of a ctnetlink message, `bytes[start..end)`.
- * @returns undefined for what is none: without its header, or without a tuple of both directions
+ * @returns undefined if it is not a connection: the header, or the tuple of a direction, is missing
  */
 export function decodeConnection(
   bytes: Uint8Array,
@@ -118,7 +118,7 @@ function stateOf(nest: Nest | undefined): ProtocolState | undefined {
   };
 }
 
-/** The attributes of a nest, by type; numbers are in network order, and 0 where they are absent. */
+/** The attributes of a nest, by type; numbers are in network order, and 0 if absent. */
 class Nest {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;

@@ -69,8 +69,8 @@ export class LineParser {
   /** Whether the last line had actions; without them a modify keeps the flow's. */
   hasActions = false;
   /**
-   * Whether the last line was from a dump that left out what a kernel requires; see {@link
-   * completeKey}.
+   * Whether the last line was from a dump that left out what a kernel requires; see
+   * {@link completeKey}.
    */
   completed = false;
   /** Whether the last line was the header of a dump: `flow-dump from pmd on cpu core: 3`. */

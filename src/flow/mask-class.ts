@@ -16,8 +16,8 @@ export class MaskClass {
   readonly words: Int32Array;
   readonly masks: Int32Array;
   /**
-   * Bits that all masked keys have set, and bits that any has set; one word for each of {@link
-   * words}.
+   * Bits that all masked keys have set, and bits that any has set; one word for each of
+   * {@link words}.
    */
   readonly all: Int32Array;
   readonly any: Int32Array;

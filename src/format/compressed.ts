@@ -1,15 +1,16 @@
 import { type ByteSource, streamSource, UnreadableInputError } from "./source.ts";
 
-/** How an input may be compressed: what `gzip` and `zstd` write. */
+/** The supported compressions: the formats of `gzip` and `zstd`. */
 export type Compression = "gzip" | "zstd";
 
-/** Compressed bytes are read in pieces of this size; what they hold comes in pieces, too. */
+/** Compressed bytes are read in pieces of this size; their content also comes in pieces. */
 const PIECE_BYTES = 64 << 10;
 
 /**
- * What a compressed input holds. It has to be waited for, and is read once. Memory is bounded, however much a
- * few bytes stand for. Input that is damaged or cut is an {@link UnreadableInputError} where it is.
- * @param source which is this one's from now on
+ * The content of a compressed input. It is asynchronous, and can be read once. Memory is bounded,
+ * even if a few bytes expand to many. Damaged or truncated input throws an
+ * {@link UnreadableInputError} when the damage is reached.
+ * @param source owned by the result
  */
 export function decompressed(source: ByteSource, compression: Compression): ByteSource {
   let taken = 0;

@@ -3,7 +3,7 @@ import { looksLikeFlowSet } from "./flow-set/layout.ts";
 import type { ByteSource } from "./source.ts";
 import { OPEN_BRACE } from "../flow/text/ascii.ts";
 
-/** How flows lie in a file: text lines, an object of JSON a line, or a flow set. */
+/** The format of flows in a file: text lines, one JSON object per line, or a flow set. */
 export type FlowFormat = "text" | "jsonl" | "msgpack";
 
 export const FLOW_FORMATS: readonly FlowFormat[] = ["text", "jsonl", "msgpack"];
@@ -14,17 +14,17 @@ export type DetectedSource = { readonly format: FlowFormat; readonly source: Byt
 /** Enough for the header of a flow set, and for the blank lines before the first object. */
 const LOOK_BYTES = 4096;
 
-/** How an input that begins with `first` is compressed; undefined where it is not. */
+/** The compression of an input that begins with `first`; undefined if it is not compressed. */
 export function compressionOf(first: Uint8Array): Compression | undefined {
   const [a = 0, b, c, d] = first;
   if (a === 0x1f && b === 0x8b && c === 0x08) return "gzip";
   if (a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd) return "zstd";
-  // A frame that is to be skipped: pzstd puts one first.
+  // A skippable frame: pzstd writes one first.
   if ((a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18) return "zstd";
   return undefined;
 }
 
-/** The format of an input that begins with `first`; text is what is nothing else. */
+/** The format of an input that begins with `first`; text if it is nothing else. */
 export function formatOf(first: Uint8Array): FlowFormat {
   if (looksLikeFlowSet(first)) return "msgpack";
   const from = isByteOrderMark(first) ? 3 : 0;
@@ -32,7 +32,7 @@ export function formatOf(first: Uint8Array): FlowFormat {
   return visible === OPEN_BRACE ? "jsonl" : "text";
 }
 
-/** Whether a file of the disk is text that is not compressed: another thread may read it then. */
+/** Whether a file is uncompressed text, so that another thread may read it. */
 export function isPlainText(file: ByteSource): boolean {
   const first = new Uint8Array(LOOK_BYTES);
   const count = file.read(first, 0);
@@ -43,8 +43,9 @@ export function isPlainText(file: ByteSource): boolean {
 }
 
 /**
- * Looks at the first bytes of an input, and where it is compressed, at those that it holds.
- * @returns its format, and the input from its first byte on; a promise where it has to be waited for
+ * Looks at the first bytes of an input, decompressed if necessary.
+ * @returns its format, and the input from its first byte on; a promise if the bytes are not there
+ * yet
  * @throws UnreadableInputError
  */
 export function detect(source: ByteSource): DetectedSource | Promise<DetectedSource> {
@@ -58,18 +59,18 @@ function decide(source: ByteSource, first: Uint8Array): DetectedSource | Promise
   const compression = compressionOf(first);
   const input = putBack(source, first);
   if (compression === undefined) return { format: formatOf(first), source: input };
-  // Loaded where it is wanted: most inputs are plain.
+  // Loaded only when needed: most inputs are not compressed.
   const { decompressed }: typeof import("./compressed.ts") = require("./compressed.ts");
   return ofCompressed(decompressed(input, compression));
 }
 
-// What is compressed twice is no text, and said to be none: such a file may hold itself.
+// Input compressed twice is refused as binary: such a file may contain itself.
 async function ofCompressed(source: ByteSource): Promise<DetectedSource> {
   const first = await look(source);
   return { format: formatOf(first), source: putBack(source, first) };
 }
 
-/** Reads the first bytes, as many as tell the format. */
+/** Reads as many of the first bytes as the format's detection needs. */
 function look(source: ByteSource): Uint8Array | Promise<Uint8Array> {
   const first = new Uint8Array(LOOK_BYTES);
   let filled = 0;
@@ -91,15 +92,15 @@ function look(source: ByteSource): Uint8Array | Promise<Uint8Array> {
   return more();
 }
 
-// A source may give a byte at a time: a flow set shows itself in two, the other formats in the first
-// byte that is not blank, behind a byte order mark.
+// Whether the bytes suffice, since a source may give one byte at a time. A flow set is recognized
+// by two bytes, the other formats by the first nonblank byte after a byte order mark.
 function isEnough(bytes: Uint8Array): boolean {
   if (bytes.length === LOOK_BYTES) return true;
   const from = bytes[0] === 0xef ? 3 : 0;
   return bytes.length > 3 && bytes.subarray(from).some((byte) => byte > 0x20);
 }
 
-// Some editors put one first.
+// Some editors write a byte order mark first.
 function isByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }

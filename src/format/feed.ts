@@ -1,15 +1,15 @@
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { Refusals } from "./refusals.ts";
 
-/** What lines of pasted dumps had that flows have not, or had not that a kernel wants. */
+/** What lines of pasted dumps had beyond a flow, and what they lacked that a kernel requires. */
 export type LineNotes = {
-  /** Lines of dumps to which was added, wildcarded, what the dump left out and a kernel wants. */
+  /** Lines of dumps that left out what a kernel requires; it was added, wildcarded. */
   readonly completed: number;
-  /** What was passed over. */
+  /** What was skipped. */
   readonly passedOver: {
     /** Lines `flow-dump from pmd on cpu core: 3` and the like. */
     readonly headers: number;
-    /** Names of members that no kernel's dump has: `dpe_packets`. The first 16. */
+    /** Names of members that no kernel's dump has, such as `dpe_packets`; the first 16. */
     readonly members: readonly string[];
   };
 };
@@ -17,39 +17,40 @@ export type LineNotes = {
 export const NO_NOTES: LineNotes = { completed: 0, passedOver: { headers: 0, members: [] } };
 
 /**
- * Flows from an input in one of the formats. A load calls {@link pump} until nothing is at hand, sends
- * the requests that it gets, and calls {@link fill}.
+ * Flows from an input in one of the formats. A load calls {@link pump} until nothing is left, sends
+ * the requests that it returns, and then calls {@link fill}.
  */
 export type FlowFeed = {
-  /** What the input is called in messages. */
+  /** The name of the input, for messages. */
   readonly name: string;
-  /** Bytes in all, where that is known beforehand. */
+  /** The total number of bytes, if known beforehand. */
   readonly bytesTotal: number | undefined;
   /** Bytes taken so far. */
   readonly bytesRead: number;
-  /** Number of the last line, or flow, that was taken. */
+  /** Number of the last line, or flow, taken. */
   readonly line: number;
-  /** Of the lines that were taken; absent where there are none, or where they are no text. */
+  /** Notes on the lines taken; absent if there are none, or if the input is not text. */
   readonly notes?: LineNotes | undefined;
-  /** Why it has no thread of its own, where it was to have one that did not start. */
+  /** Why it has no thread, if one should have been started but failed. */
   readonly withoutThread?: string | undefined;
   /**
-   * Puts flows into `requests` until their batch is full or has no room, or nothing is at hand; those that
-   * cannot be sent into `refusals`.
-   * @returns what is to be sent, and its batch cleared, before more is pumped: `requests`, or others that
-   *   were filled elsewhere; undefined where nothing is at hand, and `requests` hold what was before
+   * Puts flows into `requests` until their batch is full or nothing is left, and flows that cannot
+   * be sent into `refusals`.
+   * @returns the requests to send before pumping more, after which their batch is cleared:
+   * `requests`, or others that were filled elsewhere; undefined if nothing is left: then `requests`
+   * may hold flows for a later batch
    */
   pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined;
   /**
    * Gets more of the input.
-   * @returns false at its end, a promise where it has to be waited for
+   * @returns false at its end, a promise if it is not there yet
    * @throws UnreadableInputError
    */
   fill(): boolean | Promise<boolean>;
   /**
-   * The bytes of a line whose flow is on its way, as it stands in the input, asked for in the order of the lines;
-   * valid until {@link pump}.
-   * @returns undefined where they are gone; absent where flows have no lines
+   * The bytes in the input of a line whose flow is in flight; ask in the order of the lines. Valid
+   * until {@link pump}.
+   * @returns undefined if they are gone; the method is absent if flows have no lines
    */
   lineText?(line: number): Uint8Array | undefined;
   close(): void;

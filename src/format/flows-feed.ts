@@ -16,27 +16,33 @@ import {
 import { brokenOff, UnreadableInputError } from "./source.ts";
 import { LINE_BYTES_MAX, TOO_LONG_LINE } from "./text-lines.ts";
 
-/** What a script gives: a line of text, or a flow, which never becomes text. */
+/** An item of a script: a line of text, or a flow, which never becomes text. */
 export type FlowItem = string | Flow;
 
-/** Room for the lines that scripts give; it grows with them. */
+/** Initial room for lines; it grows. */
 const TEXT_BYTES = 4096;
 
-/** Items between two visits to the load: they may all be comments. */
+/** The most items taken per pump, since all may be comments. */
 const ITEMS_PER_PUMP = 8192;
 
-/** Items that are kept to be quoted. Of a batch that has more, comments say, the first are lost. */
+/**
+ * The most items kept for quoting. A batch with more, for example because of comments, loses the
+ * first.
+ */
 const KEPT_MAX = 65_536;
 
-/** What is made of the flows of a script. */
+/** How the flows of a script are encoded. */
 type FlowsFeedOptions = FlowLineOptions & {
-  /** A {@link Flow} is named as it is: by its UFID, or by its key as a kernel has it. Of a text nothing is kept. */
+  /**
+   * Whether a {@link Flow} keeps its identity: its UFID, or its key as a kernel has it. Has no
+   * effect on text.
+   */
   readonly keepNames?: boolean;
 };
 
 /**
- * Flows of a script, one by one: lines of text and {@link Flow}s; each counts as a line. What the script throws
- * is thrown, as the input that breaks off, once the flows before are taken.
+ * Flows of a script, one by one: lines of text and {@link Flow}s; each counts as a line. If the
+ * script throws, the input counts as broken off, after the flows before it were taken.
  */
 export class FlowsFeed implements FlowFeed {
   readonly name: string;
@@ -51,9 +57,9 @@ export class FlowsFeed implements FlowFeed {
   readonly #onPump: () => void;
   readonly #utf8 = new TextEncoder();
   #text = new Uint8Array(TEXT_BYTES);
-  /** The item found no room and is still to be encoded. */
+  /** An item that did not fit and is still to be encoded. */
   #repeated: FlowItem | undefined;
-  /** Items that are on their way, the first of which is line `#keptFrom`. */
+  /** Items in flight; the first is line `#keptFrom`. */
   #kept: FlowItem[] = [];
   #keptFrom = 1;
   #completed = 0;
@@ -61,8 +67,8 @@ export class FlowsFeed implements FlowFeed {
   #failure: UnreadableInputError | undefined;
 
   /**
-   * @param name what the script is called in messages
-   * @param onPump is called before items are taken
+   * @param name the name of the script in messages
+   * @param onPump called before items are taken
    */
   constructor(
     name: string,
@@ -88,7 +94,7 @@ export class FlowsFeed implements FlowFeed {
     const { batch } = requests;
     this.#onPump();
     if (batch.count === 0) {
-      // What became of those before is known, and was said.
+      // The outcome of earlier items is known and was reported.
       this.#kept = [];
       this.#keptFrom = this.line + 1;
     }
@@ -100,7 +106,7 @@ export class FlowsFeed implements FlowFeed {
       this.#keep(item);
       if (!this.#take(item, requests, refusals)) {
         if (batch.count === 0) {
-          // An empty arena without room for one flow: it is longer than netlink carries.
+          // A flow that does not fit an empty arena is longer than a netlink message can be.
           this.#refuse(refusals, "EMSGSIZE", TOO_LONG_MESSAGE);
         } else {
           this.line--;
@@ -133,7 +139,7 @@ export class FlowsFeed implements FlowFeed {
     this.#source.close();
   }
 
-  // What is at hand: what found no room, or the next item.
+  // The item that did not fit, or the next one.
   #next(): FlowItem | undefined {
     if (this.#repeated !== undefined) return this.#repeated;
     try {
@@ -148,7 +154,7 @@ export class FlowsFeed implements FlowFeed {
     }
   }
 
-  // Returns false where there is no room for it.
+  // Returns false if there is no room for it.
   #take(item: FlowItem, requests: FlowRequests, refusals: Refusals): boolean {
     return item instanceof Flow
       ? this.#takeFlow(item, requests, refusals)
@@ -205,7 +211,7 @@ export class FlowsFeed implements FlowFeed {
     return requests.commit(this.#mode, this.line);
   }
 
-  // Returns how many bytes of the text there are.
+  // Returns the number of bytes of the text.
   #encodeText(text: string): number {
     if (text.length * 3 > this.#text.length) {
       const size = Buffer.byteLength(text);
@@ -227,13 +233,15 @@ export class FlowsFeed implements FlowFeed {
   }
 }
 
-// A line may end with its newline.
+// Removes the newline at the end, which is allowed.
 function textOf(item: FlowItem): string {
   const text = item.toString();
   return text.endsWith("\n") ? text.replace(/\r?\n$/, "") : text;
 }
 
-/** Items that are at hand. An iterator that throws has ended, too: it is not to be left, then. */
+/**
+ * Items of a synchronous iterator. An iterator that throws has ended: do not call `return` on it.
+ */
 class SyncItems {
   readonly #iterator: Iterator<FlowItem>;
   #ended = false;
@@ -251,12 +259,12 @@ class SyncItems {
     return step.value;
   }
 
-  // Each item is at hand when it is asked for.
+  // Never waits.
   fill(): boolean {
     return !this.#ended;
   }
 
-  // As a loop that is left: the generator's own clean-up runs.
+  // Lets the generator clean up, as leaving a loop does.
   close(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -264,7 +272,10 @@ class SyncItems {
   }
 }
 
-/** Items that are waited for, each as it comes: who gives them one by one wants them to go out. */
+/**
+ * Items of an asynchronous iterator, taken as they arrive: a caller that gives them one by one
+ * expects them to be sent.
+ */
 class AsyncItems {
   readonly #iterator: AsyncIterator<FlowItem>;
   #item: FlowItem | undefined;
@@ -288,7 +299,7 @@ class AsyncItems {
     return true;
   }
 
-  // Whether that goes well is no matter of the load.
+  // Errors of `return` do not concern the load.
   close(): void {
     if (this.#ended) return;
     this.#ended = true;

@@ -4,7 +4,9 @@ import type { FlowFeed } from "./feed.ts";
 import type { ByteSource } from "./source.ts";
 import { TextFeed } from "./text-feed.ts";
 
-/** Flows in JSON, an object a line; blank lines are passed over. Errors tell the path in the object. */
+/**
+ * Flows in JSON, one object per line; blank lines are skipped. Errors have the path in the object.
+ */
 export function jsonFeed(source: ByteSource, options: FlowLineOptions): FlowFeed {
   return new TextFeed(source, options, new FlowJsonLineEncoder(new FlowLineEncoder(options)));
 }

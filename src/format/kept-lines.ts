@@ -1,4 +1,4 @@
-/** Bytes that hold whole lines, from `start` to `end`; the first one has number `line`. */
+/** Bytes that hold complete lines, from `start` to `end`; the first is line number `line`. */
 type LineBlock = {
   readonly bytes: Uint8Array;
   readonly start: number;
@@ -6,44 +6,50 @@ type LineBlock = {
   readonly line: number;
 };
 
-/** The most blocks that are kept: 2 MiB of lines. Of a batch that is longer, comments say, the first are lost. */
+/**
+ * The most blocks that are kept: 2 MiB of lines. A longer batch, for example because of comments,
+ * loses the first.
+ */
 const BLOCKS_MAX = 8;
 
 const NEWLINE = 10;
 
 /**
- * Lines that were read and may be asked for again, those of the flows on their way, in the buffers that
- * they were read into. The buffers go round.
+ * Lines of the flows in flight, which may be asked for again, in the buffers into which they were
+ * read. The buffers are reused.
  */
 export class KeptLines {
   readonly #blocks: LineBlock[] = [];
   readonly #spare: Uint8Array[] = [];
-  /** Where the line that was found last is: they are asked for in their order. */
+  /** The place of the line found last, since lines are asked for in order. */
   #found: { bytes: Uint8Array; line: number; at: number } = {
     bytes: new Uint8Array(0),
     line: 0,
     at: 0,
   };
 
-  /** Keeps a block: its bytes are not the caller's any more. */
+  /** Keeps a block and owns its bytes from now on. */
   add(block: LineBlock): void {
     this.#blocks.push(block);
     if (this.#blocks.length > BLOCKS_MAX) this.#release(1);
   }
 
-  /** A buffer that no kept line is in. */
+  /** A buffer without kept lines. */
   takeBuffer(length: number): Uint8Array {
     const spare = this.#spare.pop();
     return spare?.length === length ? spare : new Uint8Array(new ArrayBuffer(length));
   }
 
-  /** The lines that are kept are not asked for any more. */
+  /** Drops the kept lines. */
   clear(): void {
     this.#release(this.#blocks.length);
     this.#found.line = 0;
   }
 
-  /** The bytes of a line, without its newline; undefined where it is not kept. @param current what follows the blocks */
+  /**
+   * The bytes of a line, without its newline; undefined if it is not kept.
+   * @param current the lines after the blocks
+   */
   find(line: number, current: LineBlock): Uint8Array | undefined {
     const block = [...this.#blocks, current].findLast((kept) => kept.line <= line);
     if (block === undefined) return undefined;

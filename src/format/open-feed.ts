@@ -6,7 +6,7 @@ import type { Refusals } from "./refusals.ts";
 import type { ByteSource } from "./source.ts";
 import { TextFeed } from "./text-feed.ts";
 
-/** An input, and its format where that is known; `auto`: as its first bytes tell. */
+/** An input and its format; `auto` detects the format from its first bytes. */
 export type FlowInput = { readonly source: ByteSource; readonly format: FlowFormat | "auto" };
 
 /** Opens flows, compressed or not. Nothing is read before the feed is filled. */
@@ -14,7 +14,7 @@ export function openFeed(input: FlowInput, options: FlowLineOptions): FlowFeed {
   return new DetectingFeed(input, options);
 }
 
-// What only one format wants is loaded only for that, without waiting.
+// Each format's modules are loaded only when needed, synchronously.
 function feedOf({ source, format }: DetectedSource, options: FlowLineOptions): FlowFeed {
   if (format === "msgpack") {
     const { FlowSetFeed }: typeof import("./flow-set/feed.ts") = require("./flow-set/feed.ts");
@@ -28,8 +28,8 @@ function feedOf({ source, format }: DetectedSource, options: FlowLineOptions): F
 }
 
 /**
- * Flows of an input whose first bytes tell what it is. They are looked at by {@link fill}: whoever waits for
- * the input to be filled can end that wait, the first one too.
+ * Flows of an input whose format is detected. {@link fill} looks at the first bytes, so a caller
+ * can abort that wait like any other.
  */
 class DetectingFeed implements FlowFeed {
   readonly #source: ByteSource;

@@ -3,29 +3,29 @@ import type { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 
 /** Why a flow cannot be sent. */
 export type FlowRefusal = {
-  /** 1-based line of the input, or number of the flow where there are no lines. */
+  /** 1-based line of the input, or number of the flow if there are no lines. */
   readonly line: number;
   /** 1-based, in bytes. */
   readonly column: number;
-  /** Which rule: `FLOW_SYNTAX`. */
+  /** The code of the rule, such as `FLOW_SYNTAX`. */
   readonly code: MillraceErrorCode;
   readonly reason: string;
   /** The text around the column. */
   readonly text: string;
-  /** Which character of the text is the one at the column; absent where none is. */
+  /** The index in the text of the character at the column; absent if there is none. */
   readonly caret?: number;
-  /** Of what is not in the language: what stands there, what should, and what may be meant. */
+  /** For a syntax error: what was found, what was expected, and what may have been meant. */
   readonly syntax?: SyntaxFacts;
 };
 
-/** What a syntax error says of its place. */
+/** The facts of a syntax error about its place. */
 export type SyntaxFacts = {
   readonly found: string;
   readonly expected: string;
   readonly suggestion?: string;
 };
 
-/** Why a flow is refused, in the words of every format. */
+/** Messages of refusals that all formats share. */
 export const TOO_LONG_MESSAGE = "longer than a netlink message can be";
 export const NO_KEY = "a delete without a key would flush: it names no flow";
 
@@ -36,17 +36,17 @@ export function refusalOfSyntax(line: number, error: FlowSyntaxError): FlowRefus
   return { line, column, code, reason, text, caret, syntax };
 }
 
-/** Refused flows of the part of the input that a batch comes from, in the order of their lines. */
+/** Refused flows from the part of the input that fills a batch, in the order of their lines. */
 export class Refusals {
   readonly list: FlowRefusal[] = [];
   readonly #max: number;
 
-  /** @param max how many may wait for their batch to be sent, so that memory does not grow */
+  /** @param max how many may wait for their batch to be sent, which bounds memory */
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** No more may wait: the batch is to be sent. */
+  /** Whether no more may wait, so that the batch must be sent. */
   get full(): boolean {
     return this.list.length >= this.#max;
   }

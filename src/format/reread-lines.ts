@@ -2,19 +2,24 @@ import type { ByteSource } from "./source.ts";
 import { LineReader } from "./text-lines.ts";
 
 /**
- * Lines of an input that can be read once more: whoever asks for one has it read again, up to there. Nothing
- * is kept for it while all goes well.
+ * Lines of an input that can be read again: asking for one reads the input again up to it. Nothing
+ * is kept until then.
  */
 export class RereadLines {
   readonly #open: () => ByteSource | undefined;
   #lines: LineReader | undefined;
 
-  /** @param open the input from its beginning; undefined, or an error, where it is another one by now */
+  /**
+   * @param open opens the input from its beginning; returns undefined, or throws, if it has changed
+   */
   constructor(open: () => ByteSource | undefined) {
     this.#open = open;
   }
 
-  /** The bytes of a line, without its newline, valid until the next call; undefined where they are gone. */
+  /**
+   * The bytes of a line, without its newline, valid until the next call; undefined if they are
+   * gone.
+   */
   textOf(line: number): Uint8Array | undefined {
     try {
       if (this.#lines !== undefined && this.#lines.line > line) this.close();

@@ -5,7 +5,7 @@ const LINES_PER_PIECE = 4096;
 
 /**
  * Flow `index` of a sample, in text: IPv4 and UDP, matched exactly, output to port 2; 156 bytes of
- * netlink without a UFID. Each index below 2^30 gives another key; all share one mask.
+ * netlink without a UFID. Each index below 2^30 gives a different key; all share one mask.
  */
 export function sampleLine(index: number): string {
   const source = `10.${(index >>> 16) & 0xff}.${(index >>> 8) & 0xff}.${index & 0xff}`;
@@ -17,10 +17,10 @@ export function sampleLine(index: number): string {
   );
 }
 
-/** How many sample flows have keys of their own. */
+/** How many sample flows have different keys. */
 export const SAMPLE_FLOWS_MAX: number = 1 << 30;
 
-/** Sample flows `first` to `first + count`, one a line, in pieces of some hundred kilobytes. */
+/** Sample flows `first` to `first + count`, one per line, in pieces of some hundred kilobytes. */
 export function* sampleText(count: number, first = 0): Generator<string> {
   for (let done = 0; done < count; done += LINES_PER_PIECE) {
     let text = "";
@@ -30,7 +30,7 @@ export function* sampleText(count: number, first = 0): Generator<string> {
   }
 }
 
-/** Writes sample flows `first` to `first + count`, one a line, to a new file. */
+/** Writes sample flows `first` to `first + count`, one per line, to a new file. */
 export function writeSample(path: string, count: number, first = 0): void {
   const fd = openSync(path, "w");
   try {

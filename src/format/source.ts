@@ -2,29 +2,33 @@ import { closeSync, fstatSync, type Stats, openSync, readSync, statSync } from "
 import { MillraceError } from "../sys/errors.ts";
 import { isatty } from "../sys/libc.ts";
 
-/** Bytes that come piece by piece. */
+/** An input that is read piece by piece. */
 export type ByteSource = {
-  /** What it is called in messages: the file's name, `standard input`. */
+  /** Its name in messages: the file's name, or `standard input`. */
   readonly name: string;
-  /** Bytes in all, where that is known beforehand; of a compressed one those of the file. */
+  /** The total number of bytes, if known beforehand; for a compressed input, those of the file. */
   readonly size: number | undefined;
-  /** How many of them were taken, where others are read: of a compressed one. */
+  /** For a compressed input, how many bytes of the file were taken. */
   readonly taken?: () => number;
-  /** Of a file of the disk, which another thread can open as well; absent for all else. */
+  /**
+   * The path of a regular file, which another thread can open as well; absent for all other inputs.
+   */
   readonly path?: string;
   /**
    * Reads into `buffer` from `offset` to its end.
-   * @returns how many bytes came, a promise where that takes waiting; 0 at the end
+   * @returns how many bytes were read, a promise if none are there yet; 0 at the end
    */
   read(buffer: Uint8Array, offset: number): number | Promise<number>;
-  /** Starts again at the first byte; absent where bytes that were read are gone. It never waits then. */
+  /**
+   * Starts again at the first byte. Absent if that is impossible; an input that has it never waits.
+   */
   readonly rewind?: () => void;
-  /** Opens the same bytes once more, from the first one; undefined where they are others by now. */
+  /** Opens the same bytes again, from the first one; returns undefined if they have changed. */
   readonly reopen?: () => ByteSource | undefined;
   close(): void;
 };
 
-/** The input cannot be read: it is missing, a folder, not text. */
+/** The input cannot be read: it is missing, a folder, or not text. */
 export class UnreadableInputError extends MillraceError {
   override readonly name: string = "UnreadableInputError";
 
@@ -45,7 +49,7 @@ const REASONS: Readonly<Record<string, string>> = {
 const STANDARD_INPUT = 0;
 
 /**
- * A file, read synchronously: from the page cache that is faster than waiting for it.
+ * A file, read synchronously, which is faster than asynchronous reads from the page cache.
  * @throws UnreadableInputError
  */
 export function fileSource(path: string): ByteSource {
@@ -62,18 +66,19 @@ export function fileSource(path: string): ByteSource {
 }
 
 /**
- * What a path names: a file, a device, or a pipe or terminal, which is waited for.
+ * The input at a path: a file, a device, or a pipe or terminal, whose data is waited for.
  * @throws UnreadableInputError
  */
 export function pathSource(path: string): ByteSource {
   const stat = attempt(path, () => statSync(path));
   const waits = stat.isFIFO() || (stat.isCharacterDevice() && isTerminal(path));
-  // Others are never waited for, and the kernel refuses to watch them: /dev/null.
+  // Other devices, such as /dev/null, never make a reader wait, and the kernel refuses to watch
+  // them.
   if (!waits) return fileSource(path);
   return streamSource(path, () => Bun.file(path).stream());
 }
 
-/** Standard input, from where its descriptor is. @throws UnreadableInputError */
+/** Standard input, from the descriptor's current position. @throws UnreadableInputError */
 export function standardInput(): ByteSource {
   const name = "standard input";
   const stat = attempt(name, () => fstatSync(STANDARD_INPUT));
@@ -97,14 +102,14 @@ function refuseFolder(name: string, isFolder: boolean): void {
   if (isFolder) throw new UnreadableInputError(`cannot read ${name}: ${REASONS["EISDIR"]}`);
 }
 
-/** A descriptor that is read from where it is, once. */
+/** A descriptor, read once from its current position. */
 function plainSource(name: string, fd: number, close: () => void): ByteSource {
   const read = (buffer: Uint8Array, offset: number): number =>
     attempt(name, () => readSync(fd, buffer, offset, buffer.length - offset, null));
   return { name, size: undefined, read, close };
 }
 
-/** A file of the disk: read from its beginning, as often as wanted. */
+/** A regular file, which can be read from its beginning any number of times. */
 function regularSource(name: string, fd: number, stat: Stats, close: () => void): ByteSource {
   let position = 0;
   return {
@@ -126,9 +131,9 @@ function regularSource(name: string, fd: number, stat: Stats, close: () => void)
 }
 
 /**
- * A stream, a pipe or a terminal: whatever is waited for. It is opened when it is read: an open one keeps the
- * process, and a command that fails before would wait for its input.
- * @param failure makes an error of what the stream ended with
+ * A stream, a pipe or a terminal, whose data is waited for. It is opened at the first read: an open
+ * stream keeps the process alive, and a command that fails earlier would wait for its input.
+ * @param failure makes an error from what the stream threw
  * @throws UnreadableInputError
  */
 export function streamSource(
@@ -160,7 +165,7 @@ export function streamSource(
   };
 }
 
-/** Bytes that are at hand already. */
+/** An input in memory. */
 export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
   let position = 0;
   return {
@@ -188,7 +193,7 @@ function attempt<T>(path: string, run: () => T): T {
   }
 }
 
-/** What a script threw instead of `what` it was to give: an input that breaks off there. */
+/** The error for an input that breaks off because a script threw instead of giving `what`. */
 export function brokenOff(what: string, cause: unknown): UnreadableInputError {
   if (cause instanceof UnreadableInputError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);

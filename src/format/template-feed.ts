@@ -18,12 +18,12 @@ const TOO_LONG: Omit<FlowRefusal, "line"> = {
 export class TemplateFeed implements FlowFeed {
   readonly name = "template";
   readonly bytesTotal = undefined;
-  /** Rows have no bytes. */
+  /** Always 0: rows have no bytes in the input. */
   readonly bytesRead = 0;
   readonly #reader: TemplateReader;
-  /** The current row found no room and is still to be encoded. */
+  /** The current row did not fit and is still to be encoded. */
   #repeats = false;
-  /** A message as it is sent, and where its attributes begin. */
+  /** A framed message to copy, and the offset of its attributes. */
   #message: Int32Array | undefined;
   #base = 0;
 
@@ -32,7 +32,7 @@ export class TemplateFeed implements FlowFeed {
   }
 
   get line(): number {
-    // A row that is still to be encoded has not been taken.
+    // A row that is still to be encoded does not count as taken.
     return this.#reader.row - (this.#repeats ? 1 : 0);
   }
 
@@ -51,7 +51,7 @@ export class TemplateFeed implements FlowFeed {
       } else if (requests.commit(reader.verb, reader.row)) {
         if (reader.isLaidOut) this.#learn(batch, base);
       } else {
-        // An empty arena without room for one flow: it is longer than netlink carries.
+        // A flow that does not fit an empty arena is longer than a netlink message can be.
         if (batch.count > 0) this.#repeats = true;
         else refusals.add({ line: reader.row, ...TOO_LONG });
         return requests;
@@ -73,14 +73,14 @@ export class TemplateFeed implements FlowFeed {
     this.#reader.close();
   }
 
-  // A row that went the common way is what those behind it are copies of.
+  // Keeps the message of a row encoded the slow way; later rows become copies of it.
   #learn(batch: Batch, base: number): void {
     const start = batch.starts[batch.count - 1] ?? 0;
     this.#message ??= batch.memory.i32.slice(start >> 2, batch.bytes >> 2);
     this.#base = base;
   }
 
-  // Up to the first row that does not fit, and goes the common way to be refused.
+  // Copies rows up to the first that does not fit, which is then encoded the slow way and refused.
   #copy(batch: Batch): void {
     const message = this.#message;
     if (message === undefined || this.#repeats) return;
@@ -89,7 +89,8 @@ export class TemplateFeed implements FlowFeed {
     batch.commitCopies(count, message.length * 4, this.#reader.row - count + 1);
   }
 
-  // Rows that throw are an input that breaks off: those before are loaded and accounted for.
+  // If the rows throw, the input counts as broken off: the rows before are loaded and accounted
+  // for.
   readonly #fail = (cause: unknown): never => {
     throw brokenOff(`row ${this.#reader.row + 1} of the template`, cause);
   };

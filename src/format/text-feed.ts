@@ -9,11 +9,14 @@ import { type FlowRefusal, type Refusals, refusalOfSyntax, TOO_LONG_MESSAGE } fr
 import type { ByteSource } from "./source.ts";
 import { LineReader, TOO_LONG_LINE } from "./text-lines.ts";
 
-/** What turns lines into the attributes of flow requests: `FlowLineEncoder`, and who does as it does. */
+/**
+ * Turns lines into the attributes of flow requests: `FlowLineEncoder`, or an encoder with the same
+ * contract.
+ */
 export type LineEncoder = {
-  /** What the last line asks for. */
+  /** The verb of the last line. */
   readonly verb: LineVerb;
-  /** Of text: see `FlowLineEncoder`. */
+  /** For text; see `FlowLineEncoder`. */
   readonly completed?: boolean;
   readonly isHeader?: boolean;
   readonly members?: ReadonlySet<string>;
@@ -27,13 +30,16 @@ export type LineEncoder = {
   ): boolean;
 };
 
-/** Flows a line each: in text as ovs-dpctl reads and prints it, unless another encoder is given. */
+/** Flows, one per line, in ovs-dpctl's text unless another encoder is given. */
 export class TextFeed implements FlowFeed {
   readonly #lines: LineReader;
-  /** Of an input that can be read twice; of any other one lines are kept while their flows are on their way. */
+  /**
+   * Set for an input that can be read twice; otherwise lines are kept while their flows are in
+   * flight.
+   */
   readonly #readAgain: RereadLines | undefined;
   readonly #encoder: LineEncoder;
-  /** The current line found no room and is still to be encoded. */
+  /** The current line did not fit and is still to be encoded. */
   #repeats = false;
   #completed = 0;
   #headers = 0;
@@ -61,7 +67,7 @@ export class TextFeed implements FlowFeed {
   }
 
   get line(): number {
-    // A line that is still to be encoded has not been taken.
+    // A line that is still to be encoded does not count as taken.
     return this.#lines.line - (this.#repeats ? 1 : 0);
   }
 
@@ -76,12 +82,12 @@ export class TextFeed implements FlowFeed {
 
   pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
     const { batch } = requests;
-    // What became of the flows before is known, and was said.
+    // The outcome of earlier flows is known and was reported.
     if (this.#readAgain === undefined && batch.count === 0) this.#lines.keepFrom(this.line);
     while (this.#repeats || this.#lines.next()) {
       this.#repeats = false;
       if (!this.#take(requests, refusals)) {
-        // An empty arena without room for one flow: it is longer than netlink carries.
+        // A flow that does not fit an empty arena is longer than a netlink message can be.
         if (batch.count > 0) this.#repeats = true;
         else refusals.add(refusalOf(this.line, "EMSGSIZE", TOO_LONG_MESSAGE));
         return requests;
@@ -100,7 +106,7 @@ export class TextFeed implements FlowFeed {
     this.#lines.close();
   }
 
-  // Encodes the current line, or refuses it. Returns false where there is no room for it.
+  // Encodes the current line, or refuses it. Returns false if there is no room for it.
   #take(requests: FlowRequests, refusals: Refusals): boolean {
     const { buffer, start, end, line, overlong } = this.#lines;
     if (overlong) {

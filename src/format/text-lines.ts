@@ -6,20 +6,20 @@ import { type ByteSource, UnreadableInputError } from "./source.ts";
 const BUFFER_BYTES = 256 << 10;
 
 /**
- * A line can be no longer than this: the longest flow that netlink carries (64 KiB of key, mask and
- * actions each) is shorter in text.
+ * The longest line. The longest flow that netlink can carry (64 KiB each of key, mask and actions)
+ * is shorter in text.
  */
 export const LINE_BYTES_MAX: number = 1 << 20;
 export const TOO_LONG_LINE: string = `longer than ${LINE_BYTES_MAX} bytes`;
 
-/** A text file has no zero byte; a binary one shows one early. */
+/** How many bytes are searched for a zero: text has none, a binary file has one early. */
 const BINARY_LOOK_BYTES = 8192;
 
 const NEWLINE = 10;
 
 /**
- * Cuts a source into lines, over one buffer that is used again: memory does not grow with the input.
- * A line's bytes are `buffer[start..end)`, without the newline, valid until {@link fill}.
+ * Cuts a source into lines, through one reused buffer: memory does not grow with the input. A
+ * line's bytes are `buffer[start..end)`, without the newline, valid until {@link fill}.
  */
 export class LineReader {
   readonly source: ByteSource;
@@ -28,7 +28,10 @@ export class LineReader {
   end = 0;
   /** 1-based number of the current line. */
   line = 0;
-  /** The current line is longer than {@link LINE_BYTES_MAX}: it was passed over, its bytes are gone. */
+  /**
+   * Whether the current line is longer than {@link LINE_BYTES_MAX}: it was skipped, and its bytes
+   * are gone.
+   */
   overlong = false;
   /** Bytes taken from the source so far. */
   bytesRead = 0;
@@ -36,12 +39,12 @@ export class LineReader {
   #position = 0;
   #filled = 0;
   #ended = false;
-  /** The rest of an overlong line is being passed over. */
+  /** Whether the rest of an overlong line is being skipped. */
   #skipping = false;
   readonly #kept = new KeptLines();
   /** The first line that may be asked for again. */
   #keptFrom = Number.POSITIVE_INFINITY;
-  /** The buffer's first line, and where it begins. */
+  /** The number of the buffer's first line, and where it begins. */
   #firstLine = 1;
   #firstStart = 0;
 
@@ -49,7 +52,10 @@ export class LineReader {
     this.source = source;
   }
 
-  /** Moves to the next line that lies wholly in the buffer. @returns false where {@link fill} is due. */
+  /**
+   * Moves to the next line that is complete in the buffer.
+   * @returns false when {@link fill} is due.
+   */
   next(): boolean {
     const newline = this.buffer.indexOf(NEWLINE, this.#position);
     if (newline < 0 || newline >= this.#filled) return this.#last();
@@ -59,9 +65,9 @@ export class LineReader {
   }
 
   /**
-   * Reads more. The current line's bytes are gone then.
-   * @returns false at the end of the input, a promise where the source has to be waited for
-   * @throws UnreadableInputError where the input is binary
+   * Reads more. The current line's bytes become invalid.
+   * @returns false at the end of the input, a promise if the source has nothing yet
+   * @throws UnreadableInputError if the input is binary
    */
   fill(): boolean | Promise<boolean> {
     if (this.#ended) return false;
@@ -76,13 +82,13 @@ export class LineReader {
       : read.then((count) => this.#accept(count));
   }
 
-  /** Lines behind number `line` may be asked for again, and those up to it not any more. */
+  /** Says that lines after number `line` may be asked for again, and earlier ones may not. */
   keepFrom(line: number): void {
     this.#keptFrom = line + 1;
     this.#kept.clear();
   }
 
-  /** The bytes of a line that was read before, and may be asked for; undefined where they are gone. */
+  /** The bytes of a line that was read before and may be asked for; undefined if they are gone. */
   textOf(line: number): Uint8Array | undefined {
     if (line < this.#keptFrom || line > this.line) return undefined;
     const { buffer: bytes } = this;
@@ -99,7 +105,7 @@ export class LineReader {
     if (this.bytesRead === 0) this.#refuseBinary(count);
     const first = this.bytesRead === 0;
     this.bytesRead += count;
-    // A byte order mark, which some editors put first.
+    // Skips a byte order mark, which some editors write first.
     if (first && isByteOrderMark(this.buffer, count)) {
       this.#position = this.#firstStart = 3;
     }
@@ -135,7 +141,8 @@ export class LineReader {
     this.line++;
   }
 
-  // Moves the bytes that are not taken yet to the front, of another buffer where lines of this one are kept.
+  // Moves the remaining bytes to the front; to that of another buffer if lines of this one are
+  // kept.
   #makeRoom(rest: number): void {
     const { buffer: bytes } = this;
     if (this.line < Math.max(this.#keptFrom, this.#firstLine)) {
@@ -149,7 +156,7 @@ export class LineReader {
     this.#filled = rest;
   }
 
-  // A whole buffer without a newline: a longer buffer, up to the limit; then its bytes are dropped.
+  // Handles a full buffer without a newline: grows it, or at the limit drops the bytes.
   #grow(): void {
     if (this.buffer.length >= LINE_BYTES_MAX) {
       this.#skipping = true;

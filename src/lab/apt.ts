@@ -5,21 +5,21 @@ import { cacheFolder, withLock } from "./cache.ts";
 import { LabError } from "./error.ts";
 import { lastLines, runTool, type ToolResult } from "./tool.ts";
 
-/** Where package lists come from: the machine's own, or a private copy that needs no root. */
+/** The source of package lists: the machine's, or a private copy that needs no root. */
 type Lists = "machine" | "private";
 
-/** What is installed on this machine. */
+/** dpkg's list of packages installed on this machine. */
 const STATUS = "/var/lib/dpkg/status";
 
 const DOWNLOAD_TIMEOUT_MS = 600_000;
 const QUERY_TIMEOUT_MS = 120_000;
 
-/** What is installed as apt is told, of the `folder` that apt's own files are in. */
+/** The list of installed packages that apt is given, in the `folder` of apt's files. */
 function statusFile(folder: string): string {
   return join(folder, "state", "status");
 }
 
-/** dpkg's list of what is installed, `status`, as it is where none of `packages` is. */
+/** dpkg's list of installed packages, `status`, without `packages`. */
 export function statusWithout(status: string, packages: readonly string[]): string {
   const entries = status.split(/\n{2,}/).filter((entry) => {
     const name = /^Package: *(\S+)/m.exec(entry)?.[1];
@@ -28,17 +28,19 @@ export function statusWithout(status: string, packages: readonly string[]): stri
   return entries.map((entry) => `${entry.trimEnd()}\n\n`).join("");
 }
 
-/** apt's options for folders of our own. The machine's sources, keys and signature checks stay. */
+/**
+ * apt's options for the lab's folders. The machine's sources, keys and signature checks are kept.
+ */
 export function aptOptions(folder: string, lists: Lists): string[] {
   const options = [
     `Dir::State=${folder}/state`,
     `Dir::State::status=${statusFile(folder)}`,
     `Dir::Cache=${folder}/cache`,
     "Debug::NoLocking=1",
-    // As root apt would fetch as the user _apt, who may not enter these folders.
+    // As root, apt would fetch as the user _apt, who may not enter these folders.
     "APT::Sandbox::User=root",
     "Acquire::Retries=2",
-    // Small on disk: no descriptions, lists compressed, no caches of what is seldom asked.
+    // Saves disk space: no descriptions, compressed lists, no caches of rarely used data.
     "Acquire::Languages=none",
     "Acquire::GzipIndexes=true",
     "Dir::Cache::pkgcache=",
@@ -64,11 +66,11 @@ function hasLists(folder: string): boolean {
 }
 
 /**
- * Runs an apt command about `packages` against the machine's package lists, then a private copy, then a
- * fresh one, until one succeeds.
+ * Runs an apt command about `packages` against the machine's package lists, then a private copy,
+ * then a fresh one, until one succeeds.
  *
- * To apt none of them is installed: which version a machine has of them, and whether one at all, is nothing
- * to the lab, which brings its own.
+ * For apt none of them is installed: the lab brings its own, regardless of what version the machine
+ * has.
  */
 async function withLists(
   packages: readonly string[],
@@ -78,7 +80,7 @@ async function withLists(
   const folder = aptFolder();
   const [program = "apt-get", ...args] = command;
   const tried: string[] = [];
-  // apt's own locks are off, as they want root: one process at a time all the same.
+  // apt's locks are off, since they require root; this lock allows one process at a time.
   return withLock(
     "apt",
     async () => {
@@ -124,13 +126,16 @@ async function withLists(
   );
 }
 
-/** A line for people about what is going on. */
+/** Takes a line of text about the progress. */
 export type Progress = (line: string) => void;
 
 /** How packages are fetched. */
 export type AptOptions = {
   readonly onProgress?: Progress | undefined;
-  /** Hears again and again what is waited for, and how far that is: the next line takes this one's place. */
+  /**
+   * Called repeatedly with what is being waited for, and its progress; each line replaces the
+   * previous one.
+   */
   readonly onWaiting?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -138,7 +143,7 @@ export type AptOptions = {
 /**
  * Downloads packages into `folder`, as an ordinary user; apt checks signatures and checksums.
  *
- * Returns the paths of the files. Throws {@link LabError} (code FETCH) where apt cannot.
+ * Returns the paths of the files. Throws {@link LabError} (code FETCH) if apt fails.
  */
 export async function download(
   packages: readonly string[],
@@ -164,17 +169,17 @@ export async function download(
   return files.sort().map((name) => join(folder, name));
 }
 
-/** A package in what `apt-get --print-uris` prints: its name and its size. */
+/** A package in the output of `apt-get --print-uris`: its name and its size. */
 const PACKAGE_LINE = /^'[^']+' ([^_ ]+)_[^ ]+\.deb (\d+)/;
 
-/** How long the packages are that `apt-get --print-uris` would fetch, from what it prints. */
+/** The total size of the packages that `apt-get --print-uris` would fetch, from its output. */
 export function bytesOfPackages(output: string): number {
   let bytes = 0;
   for (const line of output.split("\n")) bytes += Number(PACKAGE_LINE.exec(line)?.[2] ?? 0);
   return bytes;
 }
 
-/** The packages that `apt-get --print-uris install` would add, from what it prints. */
+/** The packages that `apt-get --print-uris install` would add, from its output. */
 export function parseNewPackages(output: string): string[] {
   const found: string[] = [];
   for (const line of output.split("\n")) {
@@ -185,10 +190,10 @@ export function parseNewPackages(output: string): string[] {
 }
 
 /**
- * What would have to be added to this machine for `packages` to run: themselves, whether it has them or not,
- * and what they need and it lacks.
+ * The packages that this machine needs in order to run `packages`: themselves, even if installed,
+ * and their missing dependencies.
  *
- * apt's own resolver answers; nothing is installed.
+ * apt's resolver answers; nothing is installed.
  */
 export async function missingPackages(
   packages: readonly string[],

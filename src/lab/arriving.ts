@@ -1,10 +1,10 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** Often enough for eyes. */
+/** The interval of updates, for a human reader. */
 const INTERVAL_MS = 250;
 
-/** Tells again and again how many bytes lie in a folder, until the object is disposed of. */
+/** Reports repeatedly how many bytes a folder has, until the object is disposed of. */
 export function watchBytes(folder: string, tell: (bytes: number) => void): Disposable {
   const timer = setInterval(() => tell(bytesIn(folder)), INTERVAL_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };
@@ -20,12 +20,12 @@ function bytesIn(folder: string): number {
       else bytes += lstatSync(path, { throwIfNoEntry: false })?.size ?? 0;
     }
   } catch {
-    // Files come and go meanwhile; whoever makes them says what is wrong.
+    // Files come and go meanwhile; their writer reports errors.
   }
   return bytes;
 }
 
-/** Bytes for people: `12.3 MB`. */
+/** A number of bytes as text: `12.3 MB`. */
 export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -15,7 +15,7 @@ import { LabError } from "./error.ts";
 import { hasManifest, writeManifest } from "./manifest.ts";
 import { folderFault } from "./trust.ts";
 
-/** Folders that a guest covers with file systems of its own: nothing that it needs may lie there. */
+/** Folders that a guest covers with its own file systems: nothing that it needs may be there. */
 const COVERED = ["/dev", "/proc", "/run", "/sys", "/var/run"];
 
 /** Whether a guest that shares the host's tree still sees `path`. */
@@ -27,7 +27,7 @@ export function visibleInGuest(path: string): boolean {
 export function cacheCandidates(env: Record<string, string | undefined>): string[] {
   const found: string[] = [];
   const xdg = env["XDG_CACHE_HOME"];
-  // The XDG rule: a relative path is to be ignored.
+  // The XDG rule: ignore a relative path.
   if (xdg !== undefined && xdg.startsWith("/")) found.push(join(xdg, "millrace"));
   const home = env["HOME"];
   if (home !== undefined && home.startsWith("/")) found.push(join(home, ".cache", "millrace"));
@@ -36,9 +36,9 @@ export function cacheCandidates(env: Record<string, string | undefined>): string
 }
 
 /**
- * The folder that keeps kernels, peers and the state of running labs; made where it is missing.
+ * The folder that keeps kernels, peers and the state of running labs; created if missing.
  *
- * Throws {@link LabError} where none of the candidates can be written, and by nobody else.
+ * Throws {@link LabError} if no candidate is writable by this user alone.
  */
 function cacheRoot(env: Record<string, string | undefined> = process.env): string {
   for (const path of cacheCandidates(env)) {
@@ -46,19 +46,19 @@ function cacheRoot(env: Record<string, string | undefined> = process.env): strin
       if (folderFault(path) !== undefined) continue;
       mkdirSync(path, { recursive: true, mode: 0o700 });
       accessSync(path, constants.W_OK | constants.X_OK);
-      // Somebody may have been faster.
+      // Another process may have created it.
       if (folderFault(path) === undefined) return path;
     } catch {
-      // The next candidate may do.
+      // Try the next candidate.
     }
   }
   throw noCache(env);
 }
 
-/** That {@link cacheRoot} has nowhere to be, and what mends it. */
+/** The error that {@link cacheRoot} found no folder, with a remedy. */
 export function noCache(env: Record<string, string | undefined> = process.env): LabError {
   const tried = cacheCandidates(env);
-  // What is run is not taken from where others could put it.
+  // Programs are not run from folders that others can write.
   const faults = tried.map((path) => folderFault(path)).filter((fault) => fault !== undefined);
   const why = faults.length === 0 ? "" : `; not trusted: ${faults.join(", ")}`;
   return new LabError(
@@ -69,8 +69,8 @@ export function noCache(env: Record<string, string | undefined> = process.env): 
 }
 
 /**
- * Where {@link cacheRoot} would be, as far as can be told without making it; undefined where none of
- * the candidates can be written.
+ * Where {@link cacheRoot} would be, as far as known without creating it; undefined if no candidate
+ * is writable.
  */
 export function cachePlace(
   env: Record<string, string | undefined> = process.env,
@@ -87,12 +87,12 @@ export function cachePlace(
   });
 }
 
-/** `path`, or the folder above it that is there. */
+/** `path`, or its nearest existing parent folder. */
 export function nearestExisting(path: string): string {
   return existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
-/** A folder in the cache; undefined where nothing has made it yet. */
+/** A folder in the cache; undefined if it does not exist yet. */
 export function existingCacheFolder(...names: string[]): string | undefined {
   const root = cachePlace();
   if (root === undefined) return undefined;
@@ -100,20 +100,22 @@ export function existingCacheFolder(...names: string[]): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-/** A folder in the cache, made where it is missing. */
+/** A folder in the cache, created if missing. */
 export function cacheFolder(...names: string[]): string {
   const path = join(cacheRoot(), ...names);
   mkdirSync(path, { recursive: true, mode: 0o700 });
   return path;
 }
 
-/** A process that waits for another one says so after this time. */
+/** A process that waits for another reports it after this time. */
 const QUIET_WAIT_MS = 500;
 
 /**
- * Runs `work` while no other process holds the lock `name`; waits for one that does, and says so to `onWaiting`.
+ * Runs `work` while it holds the lock `name`; waits for another process that holds it, and tells
+ * `onWaiting`.
  *
- * The lock is flock(2)'s, held by a child that ends with this process: a crash leaves none behind.
+ * The lock is an flock(2), held by a child that ends with this process: a crash leaves no lock
+ * behind.
  */
 export async function withLock<T>(
   name: string,
@@ -150,18 +152,18 @@ export async function withLock<T>(
 }
 
 /**
- * Makes a folder in `parent` by `fill`, all or nothing: it is filled as a draft, then renamed to
- * the name that `fill` returns, with a manifest of what is in it. Where that name is taken, the folder
- * that is there stays, unless it has no manifest.
+ * Creates a folder in `parent` with `fill`, all or nothing: it is filled as a draft, then renamed
+ * to the name that `fill` returns, with a manifest of its content. An existing folder of that name
+ * is kept, unless it has no manifest.
  *
- * Returns the folder's path. `fill` throws to have what it made removed. Call it under a lock.
+ * Returns the folder's path. If `fill` throws, the draft is removed. Call it under a lock.
  */
 export async function publish(
   parent: string,
   fill: (draft: string) => Promise<string>,
 ): Promise<string> {
   const draft = join(parent, `${DRAFT}${process.pid}`);
-  // The lock is ours, so any draft is a dead process's.
+  // This process holds the lock, so any draft belongs to a dead process.
   for (const name of readdirSync(parent)) {
     if (name.startsWith(DRAFT)) rmSync(join(parent, name), { recursive: true, force: true });
   }
@@ -181,7 +183,10 @@ export async function publish(
 const DRAFT = ".draft-";
 const collator = new Intl.Collator("en", { numeric: true });
 
-/** What {@link publish} has made in `parent`, the newest version first; nothing where there is none. What has no manifest it has not. */
+/**
+ * The folders that {@link publish} created in `parent`, newest version first. Folders without a
+ * manifest do not count.
+ */
 export function published(parent: string | undefined): string[] {
   if (parent === undefined) return [];
   return readdirSync(parent)

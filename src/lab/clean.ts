@@ -5,24 +5,28 @@ import { LabError } from "./error.ts";
 import { type Cached, diskUsage } from "./list.ts";
 import { runningLabs } from "./runs.ts";
 
-/** What {@link cleanLabs} has removed. */
+/** What {@link cleanLabs} removed. */
 export type Cleaned = {
-  /** The folder that held it; null where there can be none. */
+  /** The folder that held it; null if there can be none. */
   readonly cache: string | null;
   readonly removed: readonly Cached[];
 };
 
-/** What of the cache is no copy of something that can be fetched or made again. */
+/** The part of the cache that cannot be fetched or made again. */
 const LOCKS = "locks";
 const RUNS = "runs";
 
-/** Who fetches something has one of these locks, and maybe the last one, too: in this order nobody waits for ever. */
+/**
+ * A process that fetches something holds one of these locks, and possibly the last one as well:
+ * this order avoids a deadlock.
+ */
 const FETCHING = ["uml", "qemu", "peers", "apt"];
 
 /**
- * Removes what the lab keeps on disk: kernels, programs, package lists. All of it is fetched again where it is wanted.
- * @param onWaiting hears of another process that fetches
- * @throws LabError where a lab runs, which needs it
+ * Removes what the lab keeps on disk: kernels, programs, package lists. All of it is fetched again
+ * on demand.
+ * @param onWaiting told about another process that fetches
+ * @throws LabError if a lab runs, since it needs these files
  */
 export async function cleanLabs(onWaiting?: (line: string) => void): Promise<Cleaned> {
   const cache = cachePlace();
@@ -47,7 +51,7 @@ function refuseRunning(): void {
 }
 
 function removeAll(cache: string): Cached[] {
-  // One may have begun while this waited.
+  // A lab may have started during the wait.
   refuseRunning();
   const kinds = readdirSync(cache).filter((name) => name !== LOCKS && name !== RUNS);
   const removed = kinds.flatMap((kind) => contentOf(cache, kind));
@@ -55,7 +59,7 @@ function removeAll(cache: string): Cached[] {
   return removed;
 }
 
-// apt's own files are one thing, a kernel is another each.
+// The items of a kind: apt's files count as one, each kernel counts separately.
 function contentOf(cache: string, kind: string): Cached[] {
   const names =
     kind === "apt" ? [kind] : readdirSync(join(cache, kind)).map((name) => join(kind, name));

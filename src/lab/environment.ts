@@ -10,7 +10,7 @@ export const SYSTEM_FOLDERS: readonly string[] = [
   "/bin",
 ];
 
-/** What names places that the guest covers, or that mean nothing in it. */
+/** Variables with paths that the guest covers, or that have no meaning there. */
 const DROPPED: ReadonlySet<string> = new Set([
   "XDG_RUNTIME_DIR",
   "DBUS_SESSION_BUS_ADDRESS",
@@ -20,10 +20,10 @@ const DROPPED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The environment of a command in a guest: the caller's, with TMPDIR in the guest's memory, and
- * a PATH that finds the lab's own programs and the project's (`first`), the caller's, the system's, and last
- * `spare` (busybox, for what the host lacks). So what a command is given does not hang on what the host has
- * under the names of the lab's own.
+ * The environment of a command in a guest: the caller's, with TMPDIR in the guest's memory, and a
+ * PATH that finds the lab's own programs and the project's (`first`), the caller's, the system's,
+ * and last `spare` (busybox, for what the host lacks). So the lab's programs take precedence over
+ * the host's of the same names.
  */
 export function guestEnvironment(
   env: Readonly<Record<string, string | undefined>>,

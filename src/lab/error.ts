@@ -1,11 +1,11 @@
-/** Why a lab failed, as a stable word for programs. */
+/** Why a lab failed, as a stable code for programs. */
 export type LabErrorCode =
   "USAGE" | "UNAVAILABLE" | "FETCH" | "MEMORY" | "BOOT" | "GUEST" | "ABORTED";
 
 /**
  * A failure of the lab itself, never of the command that ran in it.
  *
- * The message says what was tried, `remedy` what mends it (empty where nothing is known).
+ * The message says what was tried, `remedy` how to fix it (empty if unknown).
  */
 export class LabError extends Error {
   override readonly name = "LabError";

@@ -9,17 +9,17 @@ import { shellQuote } from "./tool.ts";
  */
 type GuestInput = "ignore" | { readonly spool: string } | { readonly file: string };
 
-/** What a guest runs, as its scripts need it. */
+/** The job of a guest, as its scripts need it. */
 export type GuestJob = {
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: GuestInput;
-  /** Rows and columns, where the command gets a terminal of its own instead of three streams. */
+  /** Rows and columns, if the command gets a terminal instead of three streams. */
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
 };
 
-/** The character devices through which a guest speaks with the host. */
+/** The character devices through which a guest communicates with the host. */
 export type GuestChannels = {
   /** Both ways, as a terminal. */
   readonly terminal: string;
@@ -35,14 +35,14 @@ export type GuestTree = {
   /** The folder that holds it all. */
   readonly folder: string;
   readonly kernel: string;
-  /** What `uname -r` says in the guest. */
+  /** The output of `uname -r` in the guest. */
   readonly release: string;
   /** The folder with modules.dep and the module files. */
   readonly modules: string;
   /** The module index as the guest's modprobe reads it. */
   readonly index: string;
   readonly busybox: string;
-  /** A folder of links to busybox, one a command, for what the host lacks. */
+  /** A folder of links to busybox, one per command, for commands that the host lacks. */
   readonly applets: string;
 };
 
@@ -50,10 +50,10 @@ export type GuestTree = {
 export const GUEST_TMPDIR = "/run/tmp";
 
 /**
- * Mounts what every guest needs; the root is there already.
+ * Mounts the file systems that every guest needs; the root is already mounted.
  *
- * busybox's shell runs its own commands through /proc/self/exe, which is the host's until the
- * guest has a /proc of its own: the first mount names busybox itself.
+ * busybox's shell runs its own commands through /proc/self/exe, which is the host's until the guest
+ * has a /proc of its own: the first mount names busybox itself.
  */
 export function mountScript(busybox: string): string {
   return `${shellQuote(busybox)} mount -t proc proc /proc || exit 1
@@ -72,8 +72,9 @@ ln -s /proc/self/fd/2 /dev/stderr
 }
 
 /**
- * Puts a file system in memory before the host's, which is mounted to be read only: what is written stays in the
- * guest. The root of before is out of sight then, and so are the file systems of {@link mountScript}, which follows.
+ * Covers the host's file system, which is mounted read-only, with an overlay in memory: writes stay
+ * in the guest. The old root is then hidden, and so are the file systems of {@link mountScript},
+ * which runs next.
  * @param files the module overlay and what it needs, in load order
  */
 export function overlayScript(busybox: string, files: readonly string[]): string {
@@ -103,23 +104,24 @@ export function jobScript(job: GuestJob): string {
   const env = Object.entries(job.env).map(([name, value]) => shellQuote(`${name}=${value}`));
   const words = job.command.map(shellQuote);
   // `env` finds the program by the new PATH, and passes names that no shell could export. Not
-  // busybox's, which would run its own `sh` where the command says `sh`.
+  // busybox's `env`, which would run its own `sh` for the command `sh`.
   return `cd ${shellQuote(job.cwd)} || exit 125
 exec /usr/bin/env -i ${[...env, ...words].join(" ")}
 `;
 }
 
 /**
- * Runs the job script between the channels, then tells its exit status and waits for the end.
+ * Runs the job script between the channels, then reports its exit status and waits for the end.
  *
- * Descriptor 5 is the control channel, opened once: some devices have one opener at a time.
+ * Descriptor 5 is the control channel. It is opened once: some devices can only be open once at a
+ * time.
  */
 export function relayScript(job: GuestJob, channels: GuestChannels, jobPath: string): string {
   const lines =
     job.terminal === undefined
       ? streamLines(job.stdin, channels, jobPath)
       : terminalLines(job.terminal, channels, jobPath);
-  // A device that is found while the kernel starts may come late.
+  // A device that is detected while the kernel starts may appear late.
   const devices = [channels.output, channels.error, channels.control];
   return `${devices.map((path) => `until [ -c ${path} ]; do sleep 0.02; done\n`).join("")}exec 5<>${channels.control}
 [ ! -t 5 ] || stty -echo -onlcr <&5
@@ -133,7 +135,7 @@ while :; do sleep 1000; done
 
 const STARTED = 'echo "started $(uname -r)" >&5';
 
-/** Ends what the command left running, or its output would never end. */
+/** Ends processes that the command left running; otherwise its output would never end. */
 const FINISH = `for process in /proc/[0-9]*; do
   process=\${process#/proc/}
   case " 1 $relays " in *" $process "*) ;; *) kill -9 "$process" 2>/dev/null ;; esac
@@ -141,15 +143,15 @@ done
 [ -z "$relays" ] || wait $relays`;
 
 /**
- * Opens the pipe `name` as descriptors for its reader and its writer. Opened both ways first, for
- * to open one end of a pipe waits for the other, and a signal ends that wait with an error.
+ * Opens the pipe `name` as descriptors for its reader and its writer. It is opened both ways first:
+ * opening one end of a pipe waits for the other, and a signal ends that wait with an error.
  */
 function pipeLine(name: string, reader: number, writer: number): string {
   const path = `/run/lab/${name}`;
   return `mkfifo ${path} && exec 4<>${path} ${writer}>${path} ${reader}<${path} 4>&-`;
 }
 
-/** Three pipes for the command: no terminal's rules touch its bytes. */
+/** Three pipes for the command, so that no terminal processes its bytes. */
 function streamLines(input: GuestInput, channels: GuestChannels, jobPath: string): string[] {
   const lines: string[] = [];
   const { output, error } = channels;
@@ -159,20 +161,20 @@ function streamLines(input: GuestInput, channels: GuestChannels, jobPath: string
     ...relayLines("err", 7, error),
     input === "ignore" ? "exec 9</dev/null" : inputLines(input),
     STARTED,
-    // Redirected outside, or the shell says "Killed" on the command's own error stream.
+    // Redirected outside; otherwise the shell prints "Killed" to the command's error stream.
     `( exec setsid sh ${shellQuote(jobPath)} ) <&9 >&6 2>&7 5>&- 6>&- 7>&- 9<&-`,
     "status=$?",
     "exec 6>&- 7>&-",
     FINISH,
   );
-  // To change a line's settings waits for what it still has to send.
+  // Changing a line's settings waits for its pending output.
   for (const channel of [output, error]) {
     lines.push(`[ ! -t 0 ] <${channel} || stty raw <${channel}`);
   }
   return lines;
 }
 
-/** Copies what the command writes to `writer` out of the guest. */
+/** Copies the command's output to `writer` out of the guest. */
 function relayLines(name: string, writer: number, channel: string): string[] {
   return [
     `[ ! -t 0 ] <${channel} || stty raw -echo <${channel}`,
@@ -182,7 +184,7 @@ function relayLines(name: string, writer: number, channel: string): string[] {
   ];
 }
 
-/** Opens the command's input, which may be the host's pieces, copied to a pipe as they come. */
+/** Opens the command's input; the host's pieces are copied to a pipe as they come. */
 function inputLines(input: Exclude<GuestInput, "ignore">): string {
   if ("file" in input) return `exec 9<${shellQuote(input.file)}`;
   const piece = `${shellQuote(input.spool)}."$piece"`;
@@ -195,14 +197,14 @@ done; } >&3 3>&- 6>&- 7>&- 9<&- &
 exec 3>&-`;
 }
 
-/** A terminal for the command; lines from the host tell its new size. */
+/** A terminal for the command; lines from the host carry its new size. */
 function terminalLines(
   size: { readonly rows: number; readonly columns: number },
   channels: GuestChannels,
   jobPath: string,
 ): string[] {
   return [
-    // It stays open from here on: with its last close a terminal forgets its size.
+    // It stays open from here on: a terminal forgets its size with its last close.
     `exec 4<>${channels.terminal}`,
     `stty sane rows ${size.rows} cols ${size.columns} <&4`,
     STARTED,

@@ -3,10 +3,10 @@ import { release } from "node:os";
 import { SYSTEM_FOLDERS } from "./environment.ts";
 import { lastLines, runTool } from "./tool.ts";
 
-/** A way into a network namespace of one's own, on the host's kernel. */
+/** A way into a new network namespace on the host's kernel. */
 export type HostRoute = { readonly enter: readonly string[]; readonly release: string };
 
-/** What the host's kernel offers: a route, or the reason why there is none. */
+/** The result of probing the host's kernel: a route, or the reason why there is none. */
 type HostProbe = { readonly route?: HostRoute; readonly reason: string };
 
 /** Asks the kernel for the datapath's netlink family, which also makes it load the module. */
@@ -16,7 +16,7 @@ else [ -e /sys/module/openvswitch ]; fi || exit 42
 
 const PROBE_TIMEOUT_MS = 5000;
 
-/** The ways in, best first: with process and mount namespaces nothing can be left behind. */
+/** The possible ways, best first: process and mount namespaces leave nothing behind. */
 function entries(): string[][] {
   const isolation = ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"];
   const user = ["--user", "--map-root-user"];
@@ -36,7 +36,7 @@ export async function probeHost(signal?: AbortSignal): Promise<HostProbe> {
   const env = { PATH: [process.env["PATH"] ?? "", ...SYSTEM_FOLDERS].join(":") };
   const limits = { timeoutMs: PROBE_TIMEOUT_MS, signal, env };
   if (process.getuid?.() === 0 && !existsSync("/sys/module/openvswitch")) {
-    // It fails where there is no such module, which the probe below finds as well.
+    // It fails if there is no such module, which the probe below also detects.
     await runTool(["sh", "-c", "modprobe openvswitch"], limits);
   }
   let reason = "";
@@ -53,14 +53,14 @@ export async function probeHost(signal?: AbortSignal): Promise<HostProbe> {
   return { reason: `no network namespace of one's own: ${reason}` };
 }
 
-/** Says so where the module is on disk and only has to be loaded. */
+/** Advice for a module that is on disk and only has to be loaded. */
 function moduleAdvice(): string {
   try {
     const index = readFileSync(`/lib/modules/${release()}/modules.dep`, "utf8");
     if (index.includes("/openvswitch.ko"))
       return " loaded ('modprobe openvswitch' as root loads it)";
   } catch {
-    // No modules on disk.
+    // There are no modules on disk.
   }
   return "";
 }

@@ -16,13 +16,13 @@ export { LAB_KERNELS, type LabKernel, type LabOptions } from "./options.ts";
 export type { InputSource } from "./input.ts";
 export type { OutputTarget } from "./streams.ts";
 
-/** What became of a command in a lab. */
+/** The result of a command in a lab. */
 export type LabResult = SessionResult & { readonly kernel: "host" | "uml" | "qemu" };
 
 /**
- * Runs a command on a kernel that has the Open vSwitch datapath, in a network of its own.
+ * Runs a command on a kernel that has the Open vSwitch datapath, in a separate network.
  *
- * Throws {@link LabError} where no kernel can be had or it fails; a command that fails is a result.
+ * Throws {@link LabError} if no kernel is available or it fails; a failed command is a result.
  */
 export async function runInLab(options: LabOptions): Promise<LabResult> {
   const resolved = resolveOptions(options);
@@ -67,7 +67,7 @@ async function inQemu(options: ResolvedOptions): Promise<LabResult> {
   return { ...(await runInQemu(options)), kernel: "qemu" };
 }
 
-/** The host's kernel where it has the datapath, for it is the fastest; else User Mode Linux. */
+/** The host's kernel, which is the fastest, if it has the datapath; otherwise User Mode Linux. */
 async function onAny(options: ResolvedOptions): Promise<LabResult> {
   const { route, reason } = options.readOnly
     ? { reason: "it writes to its disk" }

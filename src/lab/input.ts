@@ -2,21 +2,21 @@ import { existsSync, fstatSync, readFileSync, readlinkSync, rmSync, writeFileSyn
 import type { Writable } from "node:stream";
 import { visibleInGuest } from "./cache.ts";
 
-/** Where the command's standard input comes from. */
+/** The source of the command's standard input. */
 export type InputSource = "inherit" | "ignore" | Uint8Array | AsyncIterable<Uint8Array>;
 
-/** Takes a command's input to its guest. */
+/** Sends a command's input to its guest. */
 export type InputSender = {
-  /** Sends one piece; resolves when there is room for another, false where nobody reads. */
+  /** Sends one piece; resolves when there is room for another, to false if nobody reads. */
   readonly send: (piece: Uint8Array) => Promise<boolean>;
   readonly end: () => void;
-  /** Hears what the guest says on the control channel. */
+  /** Called with the guest's acknowledgement on the control channel. */
   readonly took: (name: string) => void;
 };
 
-/** The largest piece that is sent at once: the guest holds it in memory. */
+/** The largest piece sent at once; the guest holds it in memory. */
 const PIECE_BYTES = 1024 * 1024;
-/** Pieces that the guest has not taken yet. */
+/** The most pieces that the guest has not taken yet. */
 const PIECES_MAX = 4;
 
 /** Sends pieces as files `spool.N` that the guest reads and removes. */
@@ -33,7 +33,7 @@ export function spoolSender(spool: string, control: Writable): InputSender {
     },
     end: () => control.write("end\n"),
     took: (name) => {
-      // The guest has removed it, or cannot: it may not write.
+      // Removed here too, since a guest that may not write cannot remove it.
       rmSync(`${spool}.${Number(name)}`, { force: true });
       count.taken += 1;
       room.resolve();
@@ -42,7 +42,10 @@ export function spoolSender(spool: string, control: Writable): InputSender {
   };
 }
 
-/** Sends `source` until it ends, or until nobody reads. Chunks that come together go together. */
+/**
+ * Sends `source` until it ends, or until nobody reads. Chunks that arrive together are sent
+ * together.
+ */
 export async function sendInput(
   source: AsyncIterable<Uint8Array>,
   sender: InputSender,
@@ -81,7 +84,7 @@ async function* single(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield await Promise.resolve(bytes);
 }
 
-/** The path of this process's standard input, where it is a regular file not yet read from. */
+/** The path of this process's standard input, if it is a regular file that was not read yet. */
 export function inputFile(): string | undefined {
   try {
     if (!fstatSync(0).isFile()) return undefined;

@@ -9,26 +9,29 @@ import { findQemu } from "./qemu.ts";
 import { cachedQemuTree } from "./qemu-tree.ts";
 import { cachedUmlTree } from "./uml-tree.ts";
 
-/** Whether a kernel can be had here, and the reason in words. */
+/** Whether a kernel is available here, and the reason in words. */
 export type KernelOffer = {
   readonly kernel: "host" | "uml" | "qemu";
   readonly available: boolean;
   readonly note: string;
 };
 
-/** Something that the lab keeps on disk. */
+/** An item that the lab keeps on disk. */
 export type Cached = { readonly name: string; readonly bytes: number };
 
-/** What {@link listLabs} finds. */
+/** The result of {@link listLabs}. */
 export type LabList = {
   readonly kernels: readonly KernelOffer[];
   readonly running: readonly RunningLab[];
-  /** The folder that holds what is kept, or will; null where there can be none. */
+  /** The folder that holds these items, or will; null if there can be none. */
   readonly cache: string | null;
   readonly cached: readonly Cached[];
 };
 
-/** What labs can be had on this machine, what runs, and what is on disk. Makes and fetches nothing. */
+/**
+ * Which labs are available on this machine, which run, and what is on disk. Creates and fetches
+ * nothing.
+ */
 export async function listLabs(signal?: AbortSignal): Promise<LabList> {
   const host = await probeHost(signal);
   return {
@@ -83,7 +86,7 @@ function cachedIn(kind: string): Cached[] {
   }));
 }
 
-/** What a tree takes on disk. */
+/** The disk usage of a tree. */
 export function diskUsage(path: string): number {
   const entry = lstatSync(path, { throwIfNoEntry: false });
   if (entry === undefined) return 0;

@@ -10,21 +10,22 @@ import {
 import { join } from "node:path";
 import { LabError } from "./error.ts";
 
-/*
- * What was unpacked into a folder of the cache, kept beside it, so that a change is noticed before something of
- * it is run. It protects from accidents: a copy that broke off, a disk that was full, a program that wrote where
- * it should not, a guest's command too, which sees this folder as its caller does. It cannot protect from
- * somebody with the caller's rights or root's, who may write the manifest as well; nobody else gets here
- * (`folderFault`).
+/**
+ * A manifest lists what was unpacked into a folder of the cache, so that a change is noticed before
+ * a program from it is run. It protects against accidents: an interrupted copy, a full disk, a
+ * program that writes to the wrong place, including a guest's command, which sees this folder as
+ * its caller does. It cannot protect against a process with the privileges of the caller or root,
+ * which could also write the manifest; nobody else has access (`folderFault`).
  *
- * A file counts as unchanged where its size, inode and time of change are those of the manifest: a program can
- * set the time of modification, but not that of change. Those that start everything are read all the same. Where
- * something differs, as behind a restored backup, all contents are compared.
+ * A file counts as unchanged if its size, inode and change time match the manifest: a program can
+ * set the modification time, but not the change time. The programs that start everything are read
+ * in any case. If something differs, for example after restoring a backup, all contents are
+ * compared.
  */
 
 const FILE = "manifest.json";
 
-/** Folders that a Python program makes when it runs. */
+/** The folders that a Python program creates when it runs. */
 const MADE_LATER = "__pycache__";
 
 /** An entry below the folder: a link's target, or a file's facts. */
@@ -40,7 +41,7 @@ type FileEntry = {
 
 type Manifest = Readonly<Record<string, Entry>>;
 
-/** Notes what is in a folder. */
+/** Writes the manifest of a folder. */
 export function writeManifest(folder: string): void {
   const entries = Object.fromEntries(
     walk(folder).map((name) => [name, entryOf(join(folder, name))]),
@@ -50,14 +51,17 @@ export function writeManifest(folder: string): void {
   renameSync(draft, join(folder, FILE));
 }
 
-/** Whether a folder has a manifest: what has none was not made by this program, or by an earlier one. */
+/**
+ * Whether a folder has a manifest. One without was made by an earlier version, or by another
+ * program.
+ */
 export function hasManifest(folder: string): boolean {
   return existsSync(join(folder, FILE));
 }
 
 /**
  * Checks a folder against its manifest.
- * @param programs files in it that are read whole
+ * @param programs files in it that are read completely
  * @throws LabError that names what was changed
  */
 export function checkManifest(folder: string, programs: readonly string[]): void {
@@ -95,7 +99,7 @@ function readManifest(folder: string): Manifest {
     const manifest: unknown = JSON.parse(readFileSync(join(folder, FILE), "utf8"));
     if (isManifest(manifest)) return manifest;
   } catch {
-    // As good as none.
+    // An unreadable manifest counts as none.
   }
   return fail(folder, `${FILE} cannot be read`);
 }

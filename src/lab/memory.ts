@@ -7,11 +7,11 @@ import { wayFault } from "./trust.ts";
 // How much memory a guest gets.
 
 const MIB = 1024 * 1024;
-/** What a guest gets where there is room and nothing else was asked for. */
+/** The default memory of a guest, if there is room. */
 export const DEFAULT_MIB = 4096;
-/** Less than this and the datapath, Bun and a few flows do not fit. */
+/** The minimum for the datapath, Bun and a few flows. */
 export const LEAST_MIB = 512;
-/** Left to the host: its own programs, and what a kernel needs beside the guest's memory. */
+/** Reserved for the host: its programs, and a kernel's needs besides the guest's memory. */
 const RESERVE_MIB = 256;
 
 /** A folder that could hold the guest's memory. */
@@ -25,7 +25,7 @@ type MemoryPlace = {
 /** How much memory a guest gets, and the folder that holds it. */
 type MemoryPlan = { readonly mebibytes: number; readonly folder: string };
 
-/** What `MemAvailable` of /proc/meminfo says, in MiB. */
+/** `MemAvailable` of /proc/meminfo, in MiB. */
 export function parseMemAvailable(meminfo: string): number {
   const match = /^MemAvailable:\s+(\d+) kB$/m.exec(meminfo);
   return match?.[1] === undefined ? 0 : Math.floor(Number(match[1]) / 1024);
@@ -46,10 +46,10 @@ export function mountOptions(mounts: string, path: string): string[] {
 }
 
 /**
- * Chooses how much memory a guest gets, and where its file lies.
+ * Chooses how much memory a guest gets, and the folder of its file.
  *
- * `wantedMiB` undefined means {@link DEFAULT_MIB} or what fits; a number is taken as it is or
- * refused, for a test that asks for 8 GiB must not run in 1. Throws {@link LabError} (MEMORY).
+ * `wantedMiB` undefined means {@link DEFAULT_MIB} or what fits; a number is taken unchanged or
+ * refused: a test that requests 8 GiB must not run in 1. Throws {@link LabError} (MEMORY).
  */
 export function planMemory(
   wantedMiB: number | undefined,
@@ -75,7 +75,7 @@ export function planMemory(
   );
 }
 
-/** The memory left to this process's control group, in MiB; Infinity where nothing limits it. */
+/** The memory left to this process's control group, in MiB; Infinity without a limit. */
 function controlGroupRoom(): number {
   try {
     const folder = "/sys/fs/cgroup";
@@ -88,20 +88,21 @@ function controlGroupRoom(): number {
   }
 }
 
-/** The memory that is free for a guest now, in MiB. */
+/** The memory currently free for a guest, in MiB. */
 export function availableMemory(): number {
   return Math.min(parseMemAvailable(readFileSync("/proc/meminfo", "utf8")), controlGroupRoom());
 }
 
 /**
- * What a User Mode Linux guest would get now.
+ * The memory that a User Mode Linux guest would get now.
  *
- * Throws {@link LabError}: MEMORY where there is no room, UNAVAILABLE where there is no cache.
+ * Throws {@link LabError}: MEMORY if there is no room, UNAVAILABLE if there is no cache.
  */
 export function planUmlMemory(wantedMiB: number | undefined): MemoryPlan {
   const cache = cachePlace();
   if (cache === undefined) throw noCache();
-  // The cache may be the one place with room; where it has not been made, it will be beside what is.
+  // The cache may be the only place with room. If it does not exist yet, its nearest parent has the
+  // same file system.
   return planMemory(wantedMiB, availableMemory(), memoryPlaces(nearestExisting(cache)));
 }
 

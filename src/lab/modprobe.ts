@@ -1,9 +1,9 @@
 import { shellQuote } from "./tool.ts";
 
 /**
- * A modprobe that needs no /lib/modules: it greps `index`, whose files lie below `base`.
+ * A modprobe that needs no /lib/modules: it greps `index`, whose files are below `base`.
  *
- * The kernel calls it as well, with aliases such as `rtnl-link-vxlan`.
+ * The kernel also calls it, with aliases such as `rtnl-link-vxlan`.
  */
 export function modprobeScript(busybox: string, index: string, base: string): string {
   return `#!${busybox} sh

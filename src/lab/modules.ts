@@ -4,13 +4,13 @@ import { join } from "node:path";
 /** The modules that a guest loads before the command starts: what the datapath needs. */
 export const EAGER_MODULES: readonly string[] = ["openvswitch"];
 
-/** What a guest needs to keep what is written in its memory. */
+/** The module with which a guest keeps writes in its memory. */
 export const OVERLAY_MODULE = "overlay";
 
-/** Which files to load for a module or an alias of it, in order, the module itself last. */
+/** The files to load for a module or an alias, in order, the module itself last. */
 type ModuleIndex = ReadonlyMap<string, readonly string[]>;
 
-/** The name of a module from its file: the kernel writes `_` where a file may have `-`. */
+/** The name of a module, from its file: the kernel uses `_` where a file may have `-`. */
 function moduleName(path: string): string {
   const file = path.slice(path.lastIndexOf("/") + 1);
   return file.replace(/\.ko(\.(xz|zst|gz))?$/, "").replaceAll("-", "_");
@@ -19,7 +19,7 @@ function moduleName(path: string): string {
 /**
  * Reads depmod's `modules.dep`, `modules.alias` and `modules.builtin`.
  *
- * A line of modules.dep names a file, then what it needs, the most basic last. Aliases with
+ * A line of modules.dep names a file, then its dependencies, the most basic last. Aliases with
  * wildcards belong to hardware and are left out. Built-in modules have nothing to load.
  */
 export function moduleIndex(dep: string, alias: string, builtin: string): ModuleIndex {

@@ -5,48 +5,51 @@ import { LabError } from "./error.ts";
 import type { InputSource } from "./input.ts";
 import type { OutputTarget } from "./streams.ts";
 
-/** A kernel to run in: `auto` is the host's where it has the datapath, else User Mode Linux. */
+/** The kernel to run in: `auto` is the host's if it has the datapath, otherwise User Mode Linux. */
 export type LabKernel = "auto" | "host" | "uml" | "qemu";
 
-/** What the option `--kernel` takes. */
+/** The values of the option `--kernel`. */
 export const LAB_KERNELS: readonly LabKernel[] = ["auto", "host", "uml", "qemu"];
 
-/** What runs in a lab, and how. Everything but the command may be left out. */
+/** What runs in a lab, and how. Only the command is required. */
 export type LabOptions = {
   /** Default: `auto`. */
   readonly kernel?: LabKernel | undefined;
-  /** The program and its arguments; no shell looks at them. */
+  /** The program and its arguments, without a shell. */
   readonly command: readonly string[];
-  /** Default: this process's. PATH and TMPDIR are the lab's own in any case. */
+  /** Default: this process's. PATH and TMPDIR are always the lab's. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Default: this process's. */
   readonly cwd?: string | undefined;
   /** Default: `ignore`. */
   readonly stdin?: InputSource | undefined;
-  /** Default: `inherit`. With `pipe` the result holds what came. */
+  /** Default: `inherit`. With `pipe` the result holds the output. */
   readonly stdout?: OutputTarget | undefined;
   readonly stderr?: OutputTarget | undefined;
-  /** Lends this process's terminal to the command; the three streams are then unused. */
+  /** Lends this process's terminal to the command; then the three streams are unused. */
   readonly terminal?: boolean | undefined;
   /**
-   * What the command writes to the host's disk goes to the guest's memory, and is gone with it. Default: false.
-   * Not on the host's own kernel.
+   * Keeps the command's writes to the host's disk in the guest's memory, where they are lost at its
+   * end. Default: false. Not possible on the host's kernel.
    */
   readonly readOnly?: boolean | undefined;
-  /** The guest's memory. Default: about 4 GiB, less where the machine has less free. */
+  /** The guest's memory. Default: about 4 GiB, or less if the machine has less free. */
   readonly memoryMiB?: number | undefined;
-  /** Milliseconds for the command, the boot not counted. */
+  /** Milliseconds for the command, not counting the boot. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Hears what is being fetched. */
+  /** Called with what is being fetched. */
   readonly onProgress?: Progress | undefined;
-  /** Hears again and again what is waited for, and how far that is: the next line takes this one's place. */
+  /**
+   * Called repeatedly with what is being waited for, and its progress; each line replaces the
+   * previous one.
+   */
   readonly onWaiting?: Progress | undefined;
   /** Called when the command starts, with the kernel's release. */
   readonly onStart?: ((release: string) => void) | undefined;
 };
 
-/** {@link LabOptions} with nothing left open. */
+/** {@link LabOptions} with all defaults. */
 export type ResolvedOptions = {
   readonly kernel: LabKernel;
   readonly command: readonly string[];
@@ -65,7 +68,7 @@ export type ResolvedOptions = {
   readonly onStart: ((release: string) => void) | undefined;
 };
 
-/** Fills in the defaults. Throws {@link LabError} (USAGE) for what can never run. */
+/** Fills in the defaults. Throws {@link LabError} (USAGE) for options that can never work. */
 export function resolveOptions(options: LabOptions): ResolvedOptions {
   const cwd = options.cwd === undefined ? currentFolder() : resolve(options.cwd);
   if (options.command.length === 0) throw new LabError("USAGE", "no command to run in the lab");

@@ -2,18 +2,18 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { shellQuote } from "./tool.ts";
 
-/** Whether this is the single binary, which has its modules in itself. */
+/** Whether this is the single binary, which contains its modules. */
 export const IN_BINARY: boolean = import.meta.dir.startsWith("/$bunfs/");
 
 /**
- * The environment in which the single binary is Bun and nothing else: `millrace script.ts` runs the script. Programs
- * that such a Bun starts inherit it.
+ * The environment in which the single binary acts as plain Bun: `millrace script.ts` runs the
+ * script. Programs started by such a Bun inherit it.
  */
 export const AS_BUN = { BUN_BE_BUN: "1" } as const;
 
 /**
- * The folder of the project's own programs, `millrace` and `bun`, for the PATH of a command in a lab. The single binary
- * is both: it writes launchers into `folder`, for it may be called anything.
+ * The folder of the project's programs, `millrace` and `bun`, for the PATH of a command in a lab.
+ * The single binary is both, but may have any name, so it writes launchers into `folder`.
  */
 export function projectPrograms(folder: string): string {
   if (!IN_BINARY) return resolve(import.meta.dir, "../cli");

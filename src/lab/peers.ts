@@ -19,7 +19,7 @@ import { LabError } from "./error.ts";
 import { checkManifest } from "./manifest.ts";
 import { runTool, shellQuote } from "./tool.ts";
 
-/** Debian's packages whose programs the lab brings; what a package is of no use without stands beside it. */
+/** The Debian packages whose programs the lab brings, each with the packages that it requires. */
 const SOURCES: readonly {
   packages: readonly [string, ...string[]];
   programs: readonly string[];
@@ -44,15 +44,15 @@ const SOURCES: readonly {
   { packages: ["tcpdump"], programs: ["tcpdump"] },
 ];
 
-/** The programs that `--peers` brings: those that tests use, and hold millrace against. */
+/** The programs that `--peers` brings: those that tests use or compare millrace with. */
 export const LAB_PEERS: readonly string[] = ["ovs-dpctl", "ip", "busybox", "tcpdump", "conntrack"];
 
 type Source = (typeof SOURCES)[number];
 
-/** What a peer programs' folder is called in the cache, below its package's own. */
+/** The name of the folder for programs, below a package's folder in the cache. */
 const BIN = "bin";
 
-/** Where programs lie in a package, those that Debian links from elsewhere included. */
+/** The folders of programs in a package, including those that Debian links from elsewhere. */
 const PROGRAM_FOLDERS = [
   "usr/lib/openvswitch-switch",
   "usr/sbin",
@@ -66,8 +66,8 @@ function programPath(): string {
 }
 
 /**
- * The folders of peers' programs that the cache holds, for PATH. Fetches nothing.
- * @throws LabError where they are not as they were unpacked
+ * The folders of peers' programs in the cache, for PATH. Fetches nothing.
+ * @throws LabError if they were changed since they were unpacked
  */
 export function cachedPeers(): string[] {
   return published(existingCacheFolder("peers")).map((folder) => {
@@ -77,11 +77,12 @@ export function cachedPeers(): string[] {
 }
 
 /**
- * Brings programs for labs, unpacked without root from Debian's packages: what a machine has under their names may
- * be of another version, or another program. Where a package cannot be had, the machine's own has to do.
+ * Brings programs for labs, unpacked without root from Debian's packages: the machine's programs of
+ * the same names may have another version, or be other programs. If a package is not available, the
+ * machine's program is used.
  *
- * Returns the folders that hold them, as for PATH; undefined, and a line to `onProgress` that says
- * why, where one of them cannot be had. A lab puts what was fetched once first on PATH by itself.
+ * Returns the folders that hold them, as for PATH; undefined if one of them is not available, after
+ * telling `onProgress` why. A lab puts fetched programs first on PATH by itself.
  */
 export async function peerPath(
   names: readonly string[],
@@ -133,7 +134,7 @@ function findCached(name: string): string | undefined {
   return cachedPeers().find((folder) => existsSync(join(folder, name)));
 }
 
-/** Unpacks packages and what they need into `draft`. Returns the name to publish it by. */
+/** Unpacks packages and their dependencies into `draft`. Returns the name to publish it by. */
 async function fetch(source: Source, draft: string, options: AptOptions): Promise<string> {
   const [wanted] = source.packages;
   const packages = await missingPackages(source.packages, options);
@@ -151,9 +152,9 @@ async function fetch(source: Source, draft: string, options: AptOptions): Promis
 }
 
 /**
- * Fills `draft/bin` with `names`, and nothing else, for it comes first on PATH: a link for each program that
- * finds its libraries on this machine, a small script for one that needs the unpacked ones. `home` is where the
- * draft is going to be.
+ * Fills `draft/bin` with exactly `names`, since it comes first on PATH: a link for each program
+ * that finds its libraries on this machine, a small script for one that needs the unpacked ones.
+ * `home` is the draft's final place.
  */
 async function linkPrograms(names: readonly string[], draft: string, home: string): Promise<void> {
   const bin = join(draft, BIN);
@@ -192,7 +193,10 @@ function libraryFolders(root: string): string[] {
   return found;
 }
 
-/** Whether a program lies below `root`: a link may lead out of the package, to nowhere or to the machine's own. */
+/**
+ * Whether a program is below `root`: a link may lead out of the package, to nothing or to the
+ * machine's program.
+ */
 function isProgramIn(root: string, path: string): boolean {
   if (!existsSync(path) || !statSync(path).isFile()) return false;
   if (relative(realpathSync(root), realpathSync(path)).startsWith("..")) return false;

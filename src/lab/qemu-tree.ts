@@ -11,10 +11,10 @@ import { linkApplets, unchanged } from "./uml-tree.ts";
 /** Debian's kernels for virtual machines, by the packages that depend on the newest: 12, then 13. */
 const KERNEL_PACKAGES = ["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"] as const;
 
-/** Module folders that a lab wants; the rest drives hardware. */
+/** Module folders that a lab needs; the rest are drivers for hardware. */
 const KEPT_FOLDERS = ["arch", "crypto", "fs/overlayfs", "lib", "net", "drivers/net"];
 
-/** Describes the tree in `folder`, or nothing where it is not whole. */
+/** Describes the tree in `folder`; undefined if it is incomplete. */
 function describe(folder: string): GuestTree | undefined {
   const boot = join(folder, "boot");
   const modules = ["lib/modules", "usr/lib/modules"]
@@ -38,7 +38,7 @@ function describe(folder: string): GuestTree | undefined {
   };
 }
 
-/** The newest tree in the cache, or nothing. Fetches nothing. */
+/** The newest tree in the cache, if any. Fetches nothing. */
 export function cachedQemuTree(): GuestTree | undefined {
   for (const folder of published(existingCacheFolder("qemu"))) {
     const tree = describe(folder);
@@ -66,7 +66,7 @@ async function kernelPackage(options: AptOptions): Promise<string> {
   });
 }
 
-/** A kernel for QEMU: from the cache, else fetched from Debian as an ordinary user. */
+/** A kernel for QEMU: from the cache, or fetched from Debian as an ordinary user. */
 export async function qemuTree(options: AptOptions = {}): Promise<GuestTree> {
   const ready = cachedQemuTree();
   if (ready !== undefined) return unchanged(ready);
@@ -106,7 +106,7 @@ export async function qemuTree(options: AptOptions = {}): Promise<GuestTree> {
   );
 }
 
-/** Keeps the modules that a lab wants, uncompressed, and lists what each needs. */
+/** Keeps the modules that a lab needs, uncompressed, and lists the dependencies of each. */
 async function prepareModules(tree: GuestTree, signal: AbortSignal | undefined): Promise<void> {
   const { modules, busybox, release } = tree;
   const script = `set -e

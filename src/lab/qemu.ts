@@ -19,7 +19,7 @@ export const QEMU_CHANNELS: GuestChannels = {
 /** How QEMU runs the guest's code: on the processor itself, or by emulation. */
 export type Accelerator = "kvm" | "tcg";
 
-/** The programs of the host that the lab wants. */
+/** The programs of the host that the lab needs. */
 export type QemuPrograms = { readonly qemu: string; readonly virtiofsd: string };
 
 const INSTALL =
@@ -32,7 +32,7 @@ export function findQemu(): QemuPrograms {
   if (qemu === null) {
     throw new LabError("UNAVAILABLE", "QEMU is not installed (no qemu-system-x86_64)", INSTALL);
   }
-  // Debian 12 has it among QEMU's own files, Debian 13 as a package, both off PATH.
+  // Debian 12 has it among QEMU's files, Debian 13 as a package; both are not in PATH.
   const places = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"];
   const virtiofsd =
     places.find((file) => existsSync(file)) ?? Bun.which("virtiofsd", { PATH: path });
@@ -42,7 +42,7 @@ export function findQemu(): QemuPrograms {
   return { qemu, virtiofsd };
 }
 
-/** Whether this user may open /dev/kvm. That it opens does not mean that a guest runs. */
+/** Whether this user may open /dev/kvm, which does not prove that a guest runs. */
 export function kvmOpens(): boolean {
   try {
     accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
@@ -52,7 +52,7 @@ export function kvmOpens(): boolean {
   }
 }
 
-/** What QEMU is started with. */
+/** The parameters of a QEMU. */
 type QemuBoot = QemuPrograms & {
   readonly accelerator: Accelerator;
   readonly kernel: string;
@@ -65,16 +65,16 @@ type QemuBoot = QemuPrograms & {
 };
 
 /**
- * A script that serves the host's tree by virtiofs and starts QEMU on it, to be run in the run's
- * folder. Both stay in its process group.
+ * A script, for the run's folder, that serves the host's tree by virtiofs and starts QEMU on it.
+ * Both stay in its process group.
  */
 export function qemuCommand(boot: QemuBoot): string[] {
   return ["/bin/sh", "-c", startScript(boot), "qemu", ...qemuWords(boot)];
 }
 
 function startScript(boot: QemuBoot): string {
-  // virtiofsd insists on a pid file below /run, and on root's rights over what it serves: both
-  // come with namespaces of its own.
+  // virtiofsd requires a pid file below /run, and root's privileges over the served files: separate
+  // namespaces give it both.
   const serve = `mount -t tmpfs run /run && mkdir -p /run/virtiofsd /run/lock
 exec ${shellQuote(boot.virtiofsd)} --socket-path=fs.sock -o source=/ -o cache=auto -o sandbox=chroot`;
   const user = process.getuid?.() === 0 ? "" : "--user --map-root-user ";

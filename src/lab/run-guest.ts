@@ -26,23 +26,23 @@ import { startVm } from "./vm.ts";
 /** A kernel that can be booted, whose guest sees the host's files. */
 type GuestKernel = {
   readonly kind: "uml" | "qemu";
-  /** For people. */
+  /** The kernel's name, for messages. */
   readonly title: string;
-  /** What may mend a kernel that does not boot. */
+  /** A possible remedy for a kernel that does not boot. */
   readonly remedy: string;
   readonly tree: GuestTree;
   readonly channels: GuestChannels;
   readonly bootTimeoutMs: number;
   /**
-   * What starts the kernel, for a run whose files lie in `folder`, with `init` as its init, and its root mounted
-   * as `root` says.
+   * The command that starts the kernel, for a run with its files in `folder`, `init` as its init,
+   * and its root mounted according to `root`.
    */
   readonly command: (folder: string, init: string, root: "ro" | "rw") => string[];
-  /** The environment of the kernel's own process, for a run whose files lie in `folder`. */
+  /** The environment of the kernel's process, for a run with its files in `folder`. */
   readonly env: (folder: string) => Readonly<Record<string, string>>;
 };
 
-/** Boots a kernel, runs a command in its guest, and takes the guest down. */
+/** Boots a kernel, runs a command in its guest, and stops the guest. */
 export async function runInGuest(
   kernel: GuestKernel,
   options: ResolvedOptions,
@@ -82,7 +82,7 @@ export async function runInGuest(
   }
 }
 
-/** Writes what the guest runs into the run's folder. Returns the path of init. */
+/** Writes the guest's scripts into the run's folder. Returns the path of init. */
 function writeScripts(
   folder: string,
   kernel: GuestKernel,

@@ -13,7 +13,7 @@ import { carryOutput } from "./streams.ts";
 import { shellQuote } from "./tool.ts";
 import { temporaryFolder } from "./trust.ts";
 
-/** What runs first in the namespace. `mounts`: it has file systems of its own to be mounted. */
+/** The first script in the namespace. `mounts`: whether it mounts its own file systems. */
 function prepareScript(mounts: boolean): string {
   // /sys shows the network that was current when it was mounted.
   const mount = `mount -t tmpfs -o mode=1777 tmpfs "$TMPDIR" 2>/dev/null
@@ -23,9 +23,9 @@ mount -t sysfs sysfs /sys 2>/dev/null
 ${mounts ? mount : ""}exec "$@"`;
 }
 
-/** Ends the namespace when this process says so or dies, and takes the folder with it. */
+/** Ends the namespace when this process says so or dies, and removes the folder. */
 function supervisorScript(folder: string): string {
-  // A shell gives what runs in the background /dev/null for input, before its redirections.
+  // A shell gives background commands /dev/null as input, before their redirections.
   return `exec 4<&0
 "$@" <&4 3<&- 4<&- &
 command=$!
@@ -41,7 +41,7 @@ exit $status
 `;
 }
 
-/** Runs a command on the host's kernel, in a network namespace of its own. */
+/** Runs a command on the host's kernel, in a new network namespace. */
 export async function runOnHost(
   route: HostRoute,
   options: ResolvedOptions,
@@ -84,7 +84,7 @@ export async function runOnHost(
   }
 }
 
-// The command has its status, whatever it left behind.
+// A folder that cannot be removed does not change the command's status.
 function removeFolder(folder: string, options: ResolvedOptions): void {
   try {
     rmSync(folder, { recursive: true, force: true });
@@ -95,7 +95,7 @@ function removeFolder(folder: string, options: ResolvedOptions): void {
 
 type Followed = Omit<SessionResult, "release" | "bootMs">;
 
-/** Carries the streams until the command has ended, or is made to end. */
+/** Carries the streams until the command has ended, or was ended. */
 async function follow(child: ChildProcess, options: ResolvedOptions): Promise<Followed> {
   const ended = Promise.withResolvers<number>();
   child.once("exit", (code, signal) => ended.resolve(code ?? (signal === null ? 128 : 137)));
@@ -118,7 +118,7 @@ async function follow(child: ChildProcess, options: ResolvedOptions): Promise<Fo
   if (options.signal?.aborted === true) stop();
   const { stdin } = options;
   if (child.stdin instanceof Writable && stdin !== "ignore") {
-    // A command that does not read its input is no failure.
+    // A command that does not read its input has not failed.
     child.stdin.on("error", () => undefined);
     Readable.from(inputChunks(stdin)).pipe(child.stdin);
   }

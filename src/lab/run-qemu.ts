@@ -18,12 +18,12 @@ import { qemuTree } from "./qemu-tree.ts";
 import { runInGuest } from "./run-guest.ts";
 import type { SessionResult } from "./session.ts";
 
-/** By emulation a boot takes 5–10 s where nothing else runs. */
+/** With emulation, a boot takes 5–10 s on a quiet machine. */
 const BOOT_TIMEOUT_MS = { tcg: 180_000, kvm: 20_000 } as const;
 /** The emulator runs each processor in a thread. */
 const PROCESSORS_MAX = 2;
 
-/** Runs a command in QEMU on Debian's kernel. Fetches the kernel where the cache has none. */
+/** Runs a command in QEMU on Debian's kernel. Fetches the kernel if it is not in the cache. */
 export async function runInQemu(options: ResolvedOptions): Promise<SessionResult> {
   if (process.arch !== "x64") {
     throw new LabError("UNAVAILABLE", `the QEMU lab is for x86-64 only, not ${process.arch}`);
@@ -41,7 +41,7 @@ async function boot(
   options: ResolvedOptions,
 ): Promise<SessionResult> {
   const free = availableMemory();
-  // The guest's memory has no file in any folder: the machine's own is the only limit.
+  // The guest's memory has no file in any folder: the machine's memory is the only limit.
   const places = [{ path: "memory", freeMiB: free, executable: true }];
   const { mebibytes } = planMemory(options.memoryMiB, free, places);
   return runInGuest(
@@ -70,9 +70,9 @@ async function boot(
 }
 
 /**
- * Whether a guest really runs by /dev/kvm: there are machines where it opens, and the guest hangs.
+ * Whether a guest really runs with /dev/kvm: on some machines it opens, but the guest hangs.
  *
- * Only a full boot tells. The answer is kept until the machine boots again.
+ * Only a full boot shows that. The answer is kept until the machine boots again.
  */
 async function kvmWorks(
   programs: QemuPrograms,

@@ -9,7 +9,7 @@ import { umlTree } from "./uml-tree.ts";
 
 const BOOT_TIMEOUT_MS = 60_000;
 
-/** Runs a command in User Mode Linux. Fetches the kernel where the cache has none. */
+/** Runs a command in User Mode Linux. Fetches the kernel if it is not in the cache. */
 export async function runInUml(options: ResolvedOptions): Promise<SessionResult> {
   const tree = await umlTree(options);
   const memory = planUmlMemory(options.memoryMiB);

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from "node:path";
 import { cacheFolder, existingCacheFolder } from "./cache.ts";
 
-/** A lab that runs now. */
+/** A running lab. */
 export type RunningLab = {
   readonly folder: string;
   /** The process that started it, and the kernel's own. */
@@ -14,13 +14,13 @@ export type RunningLab = {
 
 type Owner = { pid: number; start: string; kernel: string; command: string };
 
-/** The start time of a process in clock ticks: with the pid it names the process for good. */
+/** The start time of a process in clock ticks: with the pid, it identifies the process uniquely. */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the program's name in parentheses, and may hold anything.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // A process that ended stays in the table until somebody waits for it.
+    // An ended process stays in the table until its parent waits for it.
     return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
   } catch {
     return undefined;
@@ -42,7 +42,8 @@ function readOwner(folder: string): Owner | undefined {
 function kernelProcess(folder: string): number | undefined {
   try {
     const pid = Number(readFileSync(join(folder, "kernel.pid"), "utf8"));
-    // The folder is on the kernel's command line, so a later process of the same pid is told apart.
+    // The folder is on the kernel's command line, which distinguishes it from a later process with
+    // the same pid.
     const line = readFileSync(`/proc/${pid}/cmdline`, "utf8");
     return line.includes(folder) ? pid : undefined;
   } catch {
@@ -65,7 +66,7 @@ function runFolders(): string[] {
   return parent === undefined ? [] : readdirSync(parent).map((name) => join(parent, name));
 }
 
-/** The labs that run now, started by any process of this user. */
+/** The running labs, started by any process of this user. */
 export function runningLabs(): RunningLab[] {
   const found: RunningLab[] = [];
   for (const folder of runFolders()) {
@@ -82,11 +83,11 @@ export function runningLabs(): RunningLab[] {
   return found;
 }
 
-/** Removes what runs left whose owner and supervisor were both killed. */
+/** Removes the files of runs whose owner and supervisor were both killed. */
 export function sweepRuns(): void {
   for (const folder of runFolders()) {
     const owner = readOwner(folder);
-    // A folder without an owner may be one that is being made.
+    // A folder without an owner may be under construction.
     if (owner === undefined && existsSync(`/proc/${basename(folder).split("-")[0]}`)) continue;
     if (owner !== undefined && startTime(owner.pid) === owner.start) continue;
     const kernel = kernelProcess(folder);
@@ -94,7 +95,7 @@ export function sweepRuns(): void {
       try {
         process.kill(-kernel, "SIGKILL");
       } catch {
-        // It ended meanwhile.
+        // The run ended meanwhile.
       }
     }
     rmSync(folder, { recursive: true, force: true });

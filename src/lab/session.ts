@@ -8,14 +8,14 @@ import { timeLimit } from "./time-limit.ts";
 import { lastLines } from "./tool.ts";
 import type { Vm } from "./vm.ts";
 
-/** How a booted kernel is spoken with. */
+/** Options for communicating with a booted kernel. */
 type SessionOptions = {
   /** The run's folder, where the kernel's log is. */
   readonly folder: string;
   readonly kernel: string;
-  /** What may mend a kernel that does not boot. */
+  /** A possible remedy for a kernel that does not boot. */
   readonly remedy: string;
-  /** Nothing where the guest reads its input by itself. */
+  /** Undefined if the guest reads its input by itself. */
   readonly input:
     { readonly source: Exclude<InputSource, "ignore">; readonly sender: InputSender } | undefined;
   readonly stdout: OutputTarget;
@@ -29,7 +29,7 @@ type SessionOptions = {
   readonly onStart: ((release: string) => void) | undefined;
 };
 
-/** What became of a command in a guest. */
+/** The result of a command in a guest. */
 export type SessionResult = {
   readonly exitCode: number;
   readonly timedOut: boolean;
@@ -46,11 +46,11 @@ type End = "exit" | "gone" | "boot limit" | "limit" | "aborted";
 export const TIMEOUT_STATUS = 124;
 
 /**
- * Carries the streams between this process and a guest until its command has ended, then stops
- * the kernel. Whatever happens, the kernel is gone and its folder removed on return.
+ * Carries the streams between this process and a guest until its command has ended, then stops the
+ * kernel. Whatever happens, the kernel is gone and its folder removed on return.
  *
- * Throws {@link LabError}: BOOT where the command never started, GUEST where the kernel went
- * away under it, ABORTED by the signal.
+ * Throws {@link LabError}: BOOT if the command never started, GUEST if the kernel ended while it
+ * ran, ABORTED by the signal.
  */
 export async function converse(vm: Vm, options: SessionOptions): Promise<SessionResult> {
   const began = performance.now();
@@ -95,7 +95,7 @@ export async function converse(vm: Vm, options: SessionOptions): Promise<Session
     carryOutput(vm.output, options.stdout, 1),
     carryOutput(vm.error, options.stderr, 2),
   ]);
-  // A consumer's own error must not leave a kernel behind.
+  // A consumer's error must not leave a kernel behind.
   outputs.catch(() => end.resolve("gone"));
 
   let reason: End;
@@ -123,16 +123,16 @@ export async function converse(vm: Vm, options: SessionOptions): Promise<Session
   return { exitCode, timedOut, release, bootMs, stdout, stderr };
 }
 
-/** Lets the command have its input. @returns what gives a terminal back */
+/** Connects the command's input. @returns a function that gives the terminal back */
 function attachInput(vm: Vm, { terminal, input }: SessionOptions): (() => void) | undefined {
   if (terminal) return attachTerminal(vm);
-  // Input that fails to arrive shows in what the command makes of it.
+  // Missing input shows in the command's behaviour.
   if (input !== undefined)
     sendInput(inputChunks(input.source), input.sender).catch(() => undefined);
   return undefined;
 }
 
-/** Passes on what the guest says, a word and a value a line, until it says no more. */
+/** Passes on the guest's messages, a word and a value per line, until the channel ends. */
 async function listen(vm: Vm, heard: (word: string, value: string) => void): Promise<void> {
   for await (const line of lines(vm.control)) {
     const [word = "", value = ""] = line.split(" ");
@@ -157,7 +157,7 @@ function goneTooEarly(options: SessionOptions, started: boolean, log: string): L
       );
 }
 
-/** The end of what the kernel and its start-up scripts said. */
+/** The last output of the kernel and its start-up scripts. */
 function readLog(folder: string): string {
   try {
     return lastLines(readFileSync(join(folder, "log"), "utf8"), 15);

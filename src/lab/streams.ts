@@ -1,11 +1,11 @@
 import { writeSync } from "node:fs";
 import type { Readable } from "node:stream";
 
-/** Where a stream of the command goes. */
+/** The target of a stream of the command. */
 export type OutputTarget =
   "inherit" | "ignore" | "pipe" | ((chunk: Uint8Array) => void | Promise<void>);
 
-/** Writes the whole of `chunk` to a descriptor of this process, waiting where it is full. */
+/** Writes all of `chunk` to a descriptor of this process, waiting while it is full. */
 async function writeAll(fd: number, chunk: Uint8Array): Promise<boolean> {
   for (let done = 0; done < chunk.length;) {
     try {
@@ -20,10 +20,10 @@ async function writeAll(fd: number, chunk: Uint8Array): Promise<boolean> {
 }
 
 /**
- * Carries `source` to `target` until it ends. Returns what came, for "pipe"; nothing otherwise.
+ * Carries `source` to `target` until it ends. Returns the output for "pipe", otherwise nothing.
  *
- * A reader that has gone away (EPIPE) is no failure: the rest is read and dropped, as the
- * command must not hang on it.
+ * A closed reader (EPIPE) is not a failure: the rest is read and dropped, so that the command does
+ * not hang.
  */
 export async function carryOutput(
   source: Readable,
@@ -41,7 +41,7 @@ export async function carryOutput(
   return Buffer.concat(kept);
 }
 
-/** The lines of a stream, without their ends. A serial line may put a carriage return before. */
+/** The lines of a stream, without their newlines. A serial line may add carriage returns. */
 export async function* lines(source: Readable): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of source) {

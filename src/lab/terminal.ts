@@ -12,8 +12,8 @@ export function hasTerminal(): boolean {
 }
 
 /**
- * Lends this process's terminal to a guest: keys go there raw, and the guest's own terminal makes
- * signals of them. Its size follows. Returns what gives the terminal back.
+ * Lends this process's terminal to a guest: keys are sent raw, and the guest's terminal turns them
+ * into signals. Size changes are passed on. Returns a function that gives the terminal back.
  */
 export function attachTerminal(vm: Vm): () => void {
   const keys = (chunk: Uint8Array): void => {
@@ -30,7 +30,7 @@ export function attachTerminal(vm: Vm): () => void {
   process.stdin.setRawMode(true);
   process.stdin.on("data", keys);
   process.stdout.on("resize", resize);
-  // It may have changed while the guest booted.
+  // The size may have changed while the guest booted.
   resize();
   process.stdin.resume();
   return () => {

@@ -1,19 +1,22 @@
-/** Time limits that follow the machine: what takes long because others use it too has not failed. */
+/**
+ * Time limits that adapt to the machine: a command that is slow because the machine is busy has not
+ * failed.
+ */
 
-/** Steps of a computation that takes {@link QUIET_MS} where nothing else runs. */
+/** Steps of a computation that takes {@link QUIET_MS} on a quiet machine. */
 const STEPS = 40_000_000;
 const QUIET_MS = 60;
 
-/** Numbers that look random: nothing of it can be left out. */
+/** Computes pseudo-random numbers, so that no step can be optimized away. */
 function spin(steps: number): number {
   let state = 1;
   for (let step = 0; step < steps; step++) state = (Math.imul(state, 1664525) + 1013904223) | 0;
   return state;
 }
 
-/** How many times as long as on a quiet machine a computation takes now; 1 at least. */
+/** By what factor a computation is now slower than on a quiet machine; at least 1. */
 export function slowness(): number {
-  // Compiled first, which is not what is measured.
+  // Compiles the function first, which must not be measured.
   spin(STEPS / 4);
   const startedAt = performance.now();
   spin(STEPS);
@@ -21,8 +24,9 @@ export function slowness(): number {
 }
 
 /**
- * Calls `over` when `milliseconds` are over, as many times later as `look` says then that this machine is slower
- * than a quiet one: a limit that is kept costs no look. Returns what calls it off.
+ * Calls `over` after `milliseconds`, multiplied by the slowness of the machine that `look` measures
+ * at that point: a command that ends in time costs no measurement. Returns a function that cancels
+ * the limit.
  */
 export function timeLimit(
   milliseconds: number,

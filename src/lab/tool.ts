@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { LabError } from "./error.ts";
 import { timeLimit } from "./time-limit.ts";
 
-/** What a finished program said. */
+/** The result of a finished program. */
 export type ToolResult = {
   readonly exitCode: number;
   readonly stdout: string;
@@ -13,7 +13,9 @@ export type ToolResult = {
 type ToolOptions = {
   readonly cwd?: string | undefined;
   readonly env?: Record<string, string | undefined> | undefined;
-  /** Milliseconds on a quiet machine, after which the program is killed; its exit code is then 124. */
+  /**
+   * Milliseconds on a quiet machine after which the program is killed; then its exit code is 124.
+   */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -21,7 +23,7 @@ type ToolOptions = {
 /**
  * Runs a program of the host to its end, with no input, and collects what it prints.
  *
- * Throws {@link LabError} only where the program cannot be started; a failing exit code is a result.
+ * Throws {@link LabError} only if the program cannot be started; a failing exit code is a result.
  */
 export async function runTool(
   command: readonly string[],
@@ -33,7 +35,7 @@ export async function runTool(
   const { promise, resolve, reject } = Promise.withResolvers<ToolResult>();
   const child = spawn(program, args, {
     cwd: options.cwd,
-    // Messages are parsed: they must not be translated.
+    // Messages are parsed, so they must not be translated.
     env: { ...process.env, ...options.env, LC_ALL: "C.UTF-8" },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
@@ -44,7 +46,7 @@ export async function runTool(
     try {
       process.kill(-child.pid, "SIGKILL");
     } catch {
-      // It has ended by itself.
+      // The program has already ended.
     }
   };
   const stopLimit =
@@ -79,12 +81,12 @@ export async function runTool(
   }
 }
 
-/** The last lines of what a program said, for an error message. */
+/** The last lines of a program's output, for an error message. */
 export function lastLines(text: string, count = 6): string {
   return text.trim().split("\n").slice(-count).join("\n");
 }
 
-/** `text` as one word of a POSIX shell. */
+/** Quotes `text` as one word of a POSIX shell. */
 export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

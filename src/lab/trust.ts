@@ -3,17 +3,18 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { LabError } from "./error.ts";
 
-/*
- * Whom a folder is open to. What lies in the cache is run, by root too, and what lies in a temporary folder is
- * read back: neither may be put there by anybody else. An ordinary user who can write into a folder of the way
- * can rename what is in it and put something in its place, but for a folder with the sticky bit, such as /tmp,
- * where that is left to the owner of each entry. So every folder of the way has to be root's or the caller's,
- * and nobody else's to write, or sticky; and a name below a sticky one counts only where it is root's or the
- * caller's: somebody else may have taken it first. Root is trusted throughout, and so is whatever runs as the
- * caller: it could as well change the caller's shell.
+/**
+ * Checks who can write to a folder. Programs in the cache are run, also by root, and files in a
+ * temporary folder are read back: nobody else may be able to put them there. A user who can write
+ * to any folder on the path can rename its entries and replace them, except in a folder with the
+ * sticky bit, such as /tmp, where only the owner of an entry can. So every folder on the path must
+ * belong to root or the caller, and must be writable by nobody else, or be sticky; and an entry of
+ * a sticky folder must belong to root or the caller, since another user may have taken the name
+ * first. Root is trusted, and so is every process of the caller, which could also change the
+ * caller's shell.
  */
 
-/** Links that are followed on one way. */
+/** The most links followed on one path. */
 const LINKS_MAX = 40;
 
 const STICKY = 0o1000;
@@ -21,8 +22,9 @@ const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
 
 /**
- * Why a folder that holds what is run cannot be trusted, in words; undefined where it can, or where it is not there
- * and the way to it can. It has to be the caller's own, no link, and closed to other writers.
+ * Why a folder with programs cannot be trusted, in words; undefined if it can, or if it does not
+ * exist and the path to it can. It must belong to the caller, must not be a link, and must not be
+ * writable by others.
  */
 export function folderFault(path: string): string | undefined {
   const fault = wayFault(dirname(resolve(path)));
@@ -38,7 +40,7 @@ export function folderFault(path: string): string | undefined {
     : `${path} can be written by others`;
 }
 
-/** Why others could change what is put into a folder under a new name; undefined where they cannot. */
+/** Why others could change new files in a folder; undefined if they cannot. */
 export function wayFault(path: string): string | undefined {
   const names = resolve(path).split("/").slice(1);
   let at = "/";
@@ -61,7 +63,10 @@ export function wayFault(path: string): string | undefined {
   return `too many links in ${path}`;
 }
 
-/** Makes a new folder of the caller's alone for temporary files. @throws LabError where others could replace it */
+/**
+ * Creates a folder for temporary files that only the caller can access.
+ * @throws LabError if others could replace it
+ */
 export function temporaryFolder(prefix: string): string {
   const parent = tmpdir();
   const fault = wayFault(parent);
@@ -72,7 +77,7 @@ export function temporaryFolder(prefix: string): string {
   return mkdtempSync(join(parent, prefix));
 }
 
-// Many systems give each user a group of the same number, for that user alone.
+// Many systems give each user a private group with the same number.
 function isOpen({ mode, gid }: Stats): boolean {
   const others = (mode & OTHERS_WRITE) !== 0;
   const group = (mode & GROUP_WRITES) !== 0 && gid !== 0 && gid !== self();
@@ -83,7 +88,7 @@ function self(): number {
   return process.geteuid?.() ?? 0;
 }
 
-// What the caller may not even look at is hidden; undefined where nothing is there.
+// The entry at a path; "hidden" if the caller may not look, undefined if nothing is there.
 function look(path: string): Stats | "hidden" | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });

@@ -8,14 +8,14 @@ import { checkManifest } from "./manifest.ts";
 import { indexText, readModuleIndex } from "./modules.ts";
 import { lastLines, runTool } from "./tool.ts";
 
-// The kernel of User Mode Linux in the cache, and what it boots from.
+// The kernel of User Mode Linux in the cache, and its files.
 
 const PACKAGES = ["user-mode-linux", "busybox-static"] as const;
 
-/** What must be among the kernel's options: the guest's root, its devices, its channels. */
+/** The options that the kernel must have, for the guest's root, devices and channels. */
 const NEEDED_OPTIONS = ["CONFIG_HOSTFS=y", "CONFIG_DEVTMPFS=y", "CONFIG_SSL=y", "CONFIG_NET_NS=y"];
 
-/** Describes the tree in `folder`, or nothing where it is not whole. */
+/** Describes the tree in `folder`; undefined if it is incomplete. */
 function describe(folder: string): GuestTree | undefined {
   const kernel = join(folder, "usr/bin/linux.uml");
   const busybox = ["bin/busybox", "usr/bin/busybox"]
@@ -36,7 +36,7 @@ function describe(folder: string): GuestTree | undefined {
   };
 }
 
-/** The newest tree in the cache, or nothing. Fetches nothing. */
+/** The newest tree in the cache, if any. Fetches nothing. */
 export function cachedUmlTree(): GuestTree | undefined {
   for (const folder of published(existingCacheFolder("uml"))) {
     const tree = describe(folder);
@@ -45,7 +45,7 @@ export function cachedUmlTree(): GuestTree | undefined {
   return undefined;
 }
 
-/** Proves that the kernel runs here and has what the lab needs, and that its modules are there. */
+/** Checks that the kernel runs here, has the options that the lab needs, and has its modules. */
 async function check(tree: GuestTree, signal: AbortSignal | undefined): Promise<void> {
   const config = await runTool([tree.kernel, "--showconfig"], { timeoutMs: 10_000, signal });
   if (config.exitCode !== 0) {
@@ -69,16 +69,16 @@ async function check(tree: GuestTree, signal: AbortSignal | undefined): Promise<
   }
 }
 
-/** A tree as it was unpacked. @throws LabError where it is not */
+/** Returns the tree if it is unchanged since it was unpacked. @throws LabError otherwise */
 export function unchanged(tree: GuestTree): GuestTree {
   checkManifest(tree.folder, [tree.kernel, tree.busybox]);
   return tree;
 }
 
 /**
- * A User Mode Linux kernel: from the cache, else fetched from Debian as an ordinary user.
+ * A User Mode Linux kernel: from the cache, or fetched from Debian as an ordinary user.
  *
- * Throws {@link LabError} where the machine is no x86-64 or apt cannot bring the packages.
+ * Throws {@link LabError} if the machine is not an x86-64 or apt cannot bring the packages.
  */
 export async function umlTree(options: AptOptions = {}): Promise<GuestTree> {
   const ready = cachedUmlTree();
@@ -122,7 +122,7 @@ export async function umlTree(options: AptOptions = {}): Promise<GuestTree> {
   );
 }
 
-/** Makes a folder of links to busybox, one for each of its commands. */
+/** Creates a folder of links to busybox, one for each of its commands. */
 export async function linkApplets(busybox: string, folder: string): Promise<void> {
   const list = await runTool([busybox, "--list"], { timeoutMs: 10_000 });
   mkdirSync(folder);

@@ -13,8 +13,9 @@ export const UML_CHANNELS: GuestChannels = {
 };
 
 /**
- * Kernel start-up work that a lab never uses and that costs most of the boot: choosing raid6's
- * fastest code (0.85 s), its xor (0.05 s), the file systems that need them, and compressed swap.
+ * Start-up work of the kernel that a lab never needs and that takes most of the boot: choosing
+ * raid6's fastest code (0.85 s), its xor (0.05 s), the file systems that need them, and compressed
+ * swap.
  */
 const SKIPPED_INITCALLS = [
   "raid6_select_algo",
@@ -25,7 +26,7 @@ const SKIPPED_INITCALLS = [
   "zswap_init",
 ];
 
-/** What User Mode Linux is started with. */
+/** The parameters of a User Mode Linux. */
 type UmlBoot = {
   readonly kernel: string;
   readonly mebibytes: number;
@@ -35,7 +36,7 @@ type UmlBoot = {
   readonly root: "ro" | "rw";
 };
 
-/** The kernel's command line. The guest's root is the host's own tree. */
+/** The kernel's command line. The guest's root is the host's tree. */
 export function umlCommand(boot: UmlBoot): string[] {
   const { terminal, output, error, control } = VM_FD;
   return [
@@ -45,7 +46,7 @@ export function umlCommand(boot: UmlBoot): string[] {
     "rootfstype=hostfs",
     boot.root,
     `init=${boot.init}`,
-    // Kernel messages go to the log alone.
+    // Kernel messages go only to the log.
     "con=null",
     "con0=null,fd:2",
     `ssl0=fd:${terminal}`,
@@ -69,14 +70,15 @@ export function umlCommand(boot: UmlBoot): string[] {
 const SHIM = "xstate.so";
 
 /**
- * The environment of the kernel's process. The folder for the guest's memory is told to it by TMPDIR, and by
- * nothing else. None of it reaches the guest.
- * @param folder of the run: where the processor wants {@link xstateShim}, it is written there
+ * The environment of the kernel's process. Only TMPDIR tells it the folder for the guest's memory.
+ * None of it reaches the guest.
+ * @param folder the run's folder: {@link xstateShim} is written there if the processor needs it
  */
 export function umlEnvironment(memoryFolder: string, folder: string): Record<string, string> {
   const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", TMPDIR: memoryFolder };
   if (!wantsXstateShim(readFileSync("/proc/cpuinfo", "utf8"))) return env;
   writeFileSync(join(folder, SHIM), xstateShim());
-  // From the folder that the kernel is started in: a blank or a colon in its path would end the name.
+  // Relative to the folder in which the kernel is started: a blank or a colon in an absolute path
+  // would end the name.
   return { ...env, LD_PRELOAD: `./${SHIM}` };
 }

@@ -3,10 +3,10 @@ import { Duplex, type Readable } from "node:stream";
 import { LabError } from "./error.ts";
 import { shellQuote } from "./tool.ts";
 
-/** The descriptors that a kernel's process finds open, beside its log on 1 and 2. */
+/** The open descriptors of a kernel's process, besides its log on 1 and 2. */
 export const VM_FD = { control: 3, terminal: 5, output: 6, error: 7 } as const;
 
-/** The supervisor's own: it ends when this process closes the other side. */
+/** The supervisor's descriptor: it ends when this process closes the other side. */
 const LIFELINE = 4;
 
 /** A running kernel, with the channels to its guest. */
@@ -16,14 +16,16 @@ export type Vm = {
   readonly error: Readable;
   readonly control: Duplex;
   readonly terminal: Duplex;
-  /** Ends the kernel and every process of it, removes its folder; resolves when that is done. */
+  /**
+   * Ends the kernel and all of its processes, and removes its folder; resolves when that is done.
+   */
   readonly stop: () => Promise<void>;
 };
 
 /**
- * The supervisor: starts the kernel in a process group of its own, and ends the whole group when
- * this process says so or dies, whatever the way. A group, for a kernel's helper processes that
- * outlived it would run the guest's code on the host.
+ * The supervisor: starts the kernel in its own process group, and ends the whole group when this
+ * process says so or dies, in any way. A group is needed because helper processes that outlive the
+ * kernel would run the guest's code on the host.
  */
 function supervisorScript(folder: string): string {
   return `setsid "$@" 6>&1 7>&2 </dev/null >>${shellQuote(`${folder}/log`)} 2>&1 4<&- &
@@ -38,7 +40,7 @@ rm -rf ${shellQuote(folder)}
 `;
 }
 
-/** Starts a kernel whose files lie in `folder`. The folder is removed when it has stopped. */
+/** Starts a kernel with its files in `folder`, which is removed when the kernel has stopped. */
 export function startVm(
   command: readonly string[],
   folder: string,
@@ -48,7 +50,7 @@ export function startVm(
     cwd: folder,
     env,
     stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe"],
-    // A terminal's signals are for this process, which then stops the kernel in order.
+    // A terminal's signals go to this process, which then stops the kernel properly.
     detached: true,
   });
   const ended = new Promise<void>((resolve) => {
@@ -62,7 +64,7 @@ export function startVm(
   const terminal = duplex(child, VM_FD.terminal);
   const lifeline = duplex(child, LIFELINE);
   for (const stream of [terminal, control, lifeline]) {
-    // The kernel may end first; its end is seen on the streams, not on a failed write.
+    // The kernel may end first; its end is detected on the streams, not by a failed write.
     stream.on("error", () => undefined);
   }
   return {

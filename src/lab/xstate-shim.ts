@@ -1,24 +1,25 @@
 /**
- * A shared object that lets User Mode Linux run where the registers of a process are more than it knows.
+ * A shared object that lets User Mode Linux run on processors with more registers than it knows.
  *
- * UML keeps the extended state of its processes in 2,696 bytes (HOST_FP_SIZE in arch/x86/um/user-offsets.c):
- * all up to AVX-512 and PKRU. It restores them with PTRACE_SETREGSET, for which the host wants the whole state
- * (xstateregs_set in arch/x86/kernel/fpu/regset.c): with AMX it is 11,008 bytes, and the guest dies of EFAULT.
- * The object stands before libc's ptrace() and sends the whole state, whose rest is zero: no process of a guest
- * has ever used it, since Linux hands AMX out on request alone (arch_prctl), and UML knows no such request.
+ * UML keeps the extended state of its processes in 2,696 bytes (HOST_FP_SIZE in
+ * arch/x86/um/user-offsets.c): all up to AVX-512 and PKRU. It restores them with PTRACE_SETREGSET,
+ * for which the host requires the whole state (xstateregs_set in arch/x86/kernel/fpu/regset.c):
+ * with AMX it is 11,008 bytes, and the guest dies of EFAULT. The object intercepts libc's ptrace()
+ * and sends the whole state, whose rest is zero: no process of a guest can have used it, since
+ * Linux enables AMX only on request (arch_prctl), and UML has no such request.
  */
 
-/** The loads of the object: what is read and run, and what is written. */
+/** The segments of the object: one is read and executed, one is written. */
 const DATA_ADDRESS = 0x1000;
 const GOT_ADDRESS = 0x10a0;
 const SIZE_ADDRESS = 0x10a8;
 const STATE_ADDRESS = 0x10c0;
-/** No state of a processor is longer; it is never written to disk. */
+/** The maximum size of a processor's state; it is never written to disk. */
 const STATE_BYTES = 0x10000;
 
 const CODE_ADDRESS = 0x200;
 
-/** A byte of code, or an address that is reached relative to the next instruction. */
+/** A byte of code, or an address relative to the next instruction. */
 type Code = number | { readonly address: number };
 
 const got: Code = { address: GOT_ADDRESS };
@@ -62,7 +63,7 @@ const CODE: readonly (readonly Code[])[] = [
   [0x48, 0x8b, 0x05, size], // mov  rax, [size]
   [0x48, 0x85, 0xc0], //       test rax, rax
   [0x75, 0x59], //             jne  known
-  // How long the state is, the host says to whoever reads it, once.
+  // Reading the state once tells its length.
   [0x48, 0x89, 0x3c, 0x24], // mov  [rsp], rdi
   [0x48, 0xc7, 0x44, 0x24, 0x08, 0, 0, 0x01, 0], // mov qword [rsp+8], STATE_BYTES
   [0x48, 0x89, 0x54, 0x24, 0x10], // mov [rsp+16], rdx
@@ -164,7 +165,7 @@ export function xstateShim(): Uint8Array {
     DYNAMIC.length * 16,
     8,
   );
-  // Without it the loader takes the object for one that wants an executable stack.
+  // Without it, the loader assumes that the object needs an executable stack.
   segment(3, 0x6474e551, 6, 0, 0, 0, 0, 0, 16);
   // Elf64_Sym: nothing, ptrace (a global function, here), syscall (a global function, elsewhere).
   put(SYMBOLS + 24, 4, 1);
@@ -203,8 +204,9 @@ const DYNAMIC: readonly (readonly [tag: number, value: number])[] = [
 ];
 
 /**
- * Whether User Mode Linux wants the object here: AMX is the one state beyond what it keeps that a process of
- * today's Linux may have. The state of later processors (APX) lies where an older one's did.
+ * Whether User Mode Linux needs the object here: beyond the state that it keeps, a process on
+ * today's Linux can only have AMX. The state of later processors (APX) takes the place of an older
+ * one.
  * @param cpuinfo the text of /proc/cpuinfo
  */
 export function wantsXstateShim(cpuinfo: string): boolean {

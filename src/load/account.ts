@@ -5,15 +5,18 @@ import type { Batch } from "../netlink/batch.ts";
 import { type FlowException, hasFailed, type Outcome, type OutcomeCounts } from "./outcome.ts";
 import type { OutcomeTable } from "./outcome-table.ts";
 
-/** Why a flow was not simply applied, and the rule that it breaks where it is one. */
+/** Why a flow was not simply applied, and the rule that it breaks, if any. */
 type Described = Pick<FlowException, "code" | "reason" | "text" | "caret" | "missing"> & {
   readonly broken?: Refusal;
 };
 
-/** How many exceptions an account keeps; whoever wants all of them listens. */
+/** How many exceptions an account keeps; `onException` gets all of them. */
 const EXCEPTIONS_KEPT = 100;
 
-/** Keeps the account of a load: counts always, each exception to whoever wants it, a table if asked. */
+/**
+ * Keeps the account of a load: always counts, and on request reports each exception and fills a
+ * table.
+ */
 export class Account {
   readonly firstExceptions: FlowException[] = [];
   readonly counts: OutcomeCounts = {
@@ -25,11 +28,11 @@ export class Account {
     unknown: 0,
   };
   readonly table: OutcomeTable | undefined;
-  /** Flows that did not end as was asked. */
+  /** Flows that did not end as requested. */
   failures = 0;
-  /** Quotes the line that a flow came from; set by the load that reads the lines. */
+  /** Quotes the line from which a flow came; set by the load that reads the lines. */
   quote: ((line: number, broken: Refusal | undefined) => QuotedLine | undefined) | undefined;
-  /** Refusals of the batch that is on its way, whose turn comes when the flows before them are settled. */
+  /** Refusals of the batch in flight, to report when the flows before them are settled. */
   readonly #waiting: FlowRefusal[] = [];
   readonly #onException: ((exception: FlowException) => void) | undefined;
 
@@ -38,7 +41,7 @@ export class Account {
     this.table = table;
   }
 
-  /** Flows whose end is known. */
+  /** Flows whose outcome is known. */
   get settled(): number {
     const { applied, encoded, rejected, refused, unknown, reconciled } = this.counts;
     const { present, absent } = reconciled;
@@ -46,8 +49,8 @@ export class Account {
   }
 
   /**
-   * Takes a batch that is about to be sent, and the refusals of the same part of the input: its flows count
-   * as applied in the table until something else is known of them.
+   * Takes a batch that is about to be sent, and the refusals of the same part of the input. Its
+   * flows count as applied in the table until another outcome is known.
    */
   take({ tags, count }: Batch, refusals: readonly FlowRefusal[]): void {
     for (const _ of refusals) this.#count({ state: "refused", errno: 0 });
@@ -74,8 +77,8 @@ export class Account {
   }
 
   /**
-   * A flow that was sent did not simply apply.
-   * @param describe called only where somebody wants to know more: words cost more than the flow
+   * Reports a sent flow that was not simply applied.
+   * @param describe called only if the description is needed, since words cost more than the flow
    */
   exception(
     line: number,
@@ -94,7 +97,10 @@ export class Account {
     });
   }
 
-  /** Tells the refusals that wait, of lines before `line`; all of them where the flows so far are settled. */
+  /**
+   * Reports the waiting refusals of lines before `line`; all of them by default, when all flows so
+   * far are settled.
+   */
   tellRefusals(line: number = Number.POSITIVE_INFINITY): void {
     if (this.#waiting.length === 0) return;
     const later = this.#waiting.findIndex((refusal) => refusal.line >= line);
@@ -122,7 +128,8 @@ export class Account {
   }
 }
 
-// The lines of a flow set need not go up: the first and the last one do not tell.
+// Whether the lines are consecutive. Those of a flow set need not ascend, so first and last do not
+// suffice.
 function areConsecutive(tags: Float64Array, count: number): boolean {
   const first = tags[0] ?? 0;
   for (let i = 1; i < count; i++) if (tags[i]! !== first + i) return false;

@@ -1,15 +1,15 @@
 import { UFID_SIZE } from "../flow/key/ufid.ts";
 import { type FlowParts, hashMatch } from "../flow/parts.ts";
 
-// A digest of what a load has taken: equal flows, equal digest.
+// A digest of the flows that a load has taken: equal flows, equal digest.
 
 const FNV_PRIME = 0x01000193;
 const FNV_START = 0x811c9dc5 | 0;
 
 /**
- * What a set of flows matches and does, in 128 bits, in whatever order they come: the sum of a hash of
- * each. Keys and masks count by what they mean, actions byte by byte: the kernel dumps most of them as
- * it got them.
+ * A 128-bit digest of the matches and actions of a set of flows, independent of their order: the
+ * sum of a hash of each. Keys and masks count by meaning, actions byte by byte, since the kernel
+ * dumps most actions as it got them.
  */
 export class FlowDigest {
   /** How many flows were added. */
@@ -30,7 +30,7 @@ export class FlowDigest {
     }
   }
 
-  /** Both hold the same flows. */
+  /** Whether both hold the same flows. */
   equals(other: FlowDigest): boolean {
     return this.flows === other.flows && this.#sums.every((sum, i) => sum === other.#sums[i]);
   }

@@ -14,10 +14,13 @@ import { FlowJudge } from "../flow/shape/flow-judge.ts";
 const MESSAGES = 1024;
 const ARENA_BYTES = 256 << 10;
 
-/** Is given each valid flow as it would be sent, its verb and its line; its bytes are valid until it returns. */
+/**
+ * Called with each valid flow as it would be sent, its verb and its line; the bytes are valid until
+ * it returns.
+ */
 export type OnFlow = (flow: FlowParts, verb: FlowVerb, line: number) => void;
 
-/** Takes flows as a kernel would, and sends nothing: wants no datapath, no rights and no module. */
+/** Takes flows as a kernel would, and sends nothing: needs no datapath, privileges or module. */
 export class DryRun implements FlowSink {
   readonly account: Account;
   readonly requests: FlowRequests = new FlowRequests(0, 0, new Batch(MESSAGES, ARENA_BYTES));
@@ -59,7 +62,7 @@ export class DryRun implements FlowSink {
     // A dry run asks nobody.
   }
 
-  // As the kernel would, from the bytes that it would see.
+  // Judges a flow as the kernel would, from the bytes that it would see.
   #take(batch: Batch, index: number): void {
     decodeRequest(batch, index, this.#view);
     const rule = this.#judge.brokenRule(this.#view);

@@ -10,10 +10,10 @@ import { RecentNames } from "./recent-names.ts";
 import type { LoadTarget } from "./send/connection.ts";
 import type { SenderCount } from "./send/sender-trial.ts";
 
-/** Threads beside the first one: one parses, a second one sends, too. `auto`: each where it pays. */
+/** Additional threads: one parses, a second one sends. `auto`: each if it pays. */
 export type WorkerCount = "auto" | 0 | 1 | 2;
 
-/** How many sockets are to send. */
+/** How many sockets should send. */
 export function sendersOf(workers: WorkerCount): SenderCount {
   if (workers === "auto") return workers;
   return workers === 2 ? 2 : 1;
@@ -22,17 +22,17 @@ export function sendersOf(workers: WorkerCount): SenderCount {
 /** Below this, starting a thread costs more than it saves. */
 const BYTES_MIN = 4 << 20;
 
-/** Where the flows of a file go, and how its lines are read. */
+/** The destination of a file's flows, and how its lines are read. */
 export type FileFeedOptions = {
   readonly line: Omit<FlowLineOptions, "ports">;
-  /** Reads the ports that flows may name; for a stream again as it goes on. */
+  /** Reads the ports that flows may name; called again during a long stream. */
   readonly readPorts: () => readonly NumberedPort[];
   readonly workers: WorkerCount;
-  /** `auto`: as its first bytes tell. */
+  /** `auto` detects it from the first bytes. */
   readonly format?: FlowFormat | "auto";
 };
 
-/** Opens flows that come from somewhere, in whatever format. Nothing is read yet. */
+/** Opens flows from any source, in any format. Nothing is read yet. */
 function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
   const { format = "auto", line, readPorts } = options;
   if (source.rewind !== undefined) {
@@ -42,7 +42,7 @@ function sourceFeed(source: ByteSource, options: FileFeedOptions): FlowFeed {
   return openFeed({ source: watched(source, () => ports.age()), format }, { ...line, ports });
 }
 
-// Tells of each piece that comes.
+// Calls `onPiece` for each piece that is read.
 function watched(source: ByteSource, onPiece: () => void): ByteSource {
   const came = (count: number): number => {
     onPiece();
@@ -58,9 +58,10 @@ function watched(source: ByteSource, onPiece: () => void): ByteSource {
 }
 
 /**
- * Opens flows: the text of a file is parsed in a thread of its own where there is a second CPU and enough to do.
- * @param source which is the feed's from now on; it is closed where this throws
- * @param target undefined in a dry run, which parses where it is
+ * Opens flows. The text of a file is parsed in a separate thread if there is a second CPU and
+ * enough to do.
+ * @param source owned by the feed; closed if this throws
+ * @param target undefined in a dry run, which parses in the calling thread
  * @throws UnreadableInputError
  */
 export async function fileFeed(
@@ -82,7 +83,7 @@ export async function fileFeed(
     family: target.datapath.channel.family(OVS_FLOW_FAMILY).id,
     datapath: target.datapath.index,
   };
-  // Loaded where it is wanted: most files are too small for it.
+  // Loaded on demand: most files are too small for it.
   const { WorkerFeed } = await import("./thread/worker-feed.ts");
   const { capacity, memory } = sink.requests.batch;
   return new WorkerFeed(

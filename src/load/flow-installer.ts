@@ -22,7 +22,7 @@ import { DEFAULT_BATCHING } from "./send/batching.ts";
 import { Settler } from "./settle/settler.ts";
 import { WaitingNames } from "./waiting-names.ts";
 
-/** Flows between two flushes, unless it is said otherwise. */
+/** The default number of flows between two flushes. */
 const CAPACITY = 1024;
 
 /** How flows are collected. */
@@ -31,26 +31,29 @@ type FlowInstallerOptions = {
   readonly capacity?: number;
 };
 
-/** What became of the flows of one {@link FlowInstaller.flush}. */
+/** The outcome of the flows of one {@link FlowInstaller.flush}. */
 export type FlowInstallerResult = {
   readonly applied: number;
-  /** Those that were not simply applied; `line` counts the flows since the batch was made, from 1. */
+  /**
+   * Flows that were not simply applied; `line` counts the flows since the installer was made, from
+   * 1.
+   */
   readonly exceptions: readonly FlowException[];
 };
 
-/** Encodes a flow once more into the batch's writer. @throws FlowSyntaxError */
+/** Encodes a flow again into the batch's writer. @throws FlowSyntaxError */
 type EncodeFlow = () => FlowVerb;
 
 /** Actions that were parsed before. */
 type KnownActions = { readonly list: Uint8Array; readonly namesPort: boolean };
 
-/** Where the key of a packet is: an upcall. */
+/** The place of a packet's key, as in an upcall. */
 type Keyed = { readonly bytes: Uint8Array; readonly keyStart: number; readonly keyEnd: number };
 
 /**
- * Flows collected and sent together, in packed transactions: for programs that answer misses as they
- * come, where a load would be made anew each time. Owns a socket and an arena. A batch that is full is
- * flushed by the next flow; nothing is sent otherwise before {@link flush}.
+ * Collects flows and sends them together, in packed transactions: for programs that answer misses
+ * as they come and would otherwise start a load each time. Owns a socket and an arena. The next
+ * flow flushes a full batch; otherwise nothing is sent before {@link flush}.
  */
 export class FlowInstaller implements Disposable {
   readonly #batch: Batch;
@@ -97,7 +100,10 @@ export class FlowInstaller implements Disposable {
     return this.#batch.count;
   }
 
-  /** Adds a flow as text, or a `Flow`; a verb of its line wins. @throws FlowSyntaxError */
+  /**
+   * Adds a flow as text, or a `Flow`; a verb in its line takes precedence.
+   * @throws FlowSyntaxError
+   */
   add(flow: string | { toString(): string }): void {
     const text = flow.toString();
     const line = ENCODER.encode(text);
@@ -113,8 +119,8 @@ export class FlowInstaller implements Disposable {
   }
 
   /**
-   * Adds the flow for just the packets that an upcall shows, every field exact; its text is not made.
-   * @param actions as in a flow; those that were used before are not parsed again
+   * Adds the flow for exactly the packets of an upcall, every field exact, without making its text.
+   * @param actions as in a flow; actions used before are not parsed again
    * @throws FlowSyntaxError in the actions
    */
   answer(upcall: Keyed, actions: string): void {
@@ -123,7 +129,7 @@ export class FlowInstaller implements Disposable {
     readPacketKey(bytes, keyStart, keyEnd, record);
     let known: KnownActions;
     do {
-      // Before they are looked up: ports that were renumbered are noticed when flows are sent.
+      // Send before looking up the actions: sending notices renumbered ports.
       if (this.#batch.full) this.#send();
       known = this.#actionsOf(actions);
       writeAnswer(this.#begin(), record, this.#seed, known.list);
@@ -139,7 +145,7 @@ export class FlowInstaller implements Disposable {
     });
   }
 
-  /** Sends what was added, and waits for what became of it. */
+  /** Sends the added flows, and waits for their outcomes. */
   flush(): FlowInstallerResult {
     this.#send();
     const { applied } = this.#account.counts;
@@ -149,12 +155,12 @@ export class FlowInstaller implements Disposable {
     return result;
   }
 
-  /** Drops what was not flushed. */
+  /** Drops flows that were not flushed. */
   [Symbol.dispose](): void {
     this.#connection.close();
   }
 
-  // No clock is read here: that is a system call in some kernels.
+  // Does not read the clock, which is a system call in some kernels.
   #send(): void {
     const batch = this.#batch;
     if (batch.count === 0) return;
@@ -172,7 +178,7 @@ export class FlowInstaller implements Disposable {
     this.#account.tellRefusals();
   }
 
-  // Ports were renumbered while flows that name them waited: these are encoded once more, in their places.
+  // Encodes waiting flows again, in their places, after ports that they name were renumbered.
   #nameAnew(): void {
     const batch = this.#batch;
     const { count } = batch;
@@ -193,7 +199,7 @@ export class FlowInstaller implements Disposable {
     }
   }
 
-  // A name may mean no port any more.
+  // Refuses a flow if a name is no longer a port.
   #commitOrRefuse(line: number, encode: EncodeFlow): void {
     try {
       const kept = this.#requests.commit(encode(), line);
@@ -204,7 +210,7 @@ export class FlowInstaller implements Disposable {
     }
   }
 
-  // Keeps what was written since the message began, or makes room for it to be written again.
+  // Keeps the current message, or makes room for writing it again.
   #keep(verb: FlowVerb): boolean {
     const batch = this.#batch;
     if (this.#requests.commit(verb, this.#flows + 1)) {
@@ -227,7 +233,7 @@ export class FlowInstaller implements Disposable {
     const known = this.#actions.get(text);
     if (known !== undefined) return known;
     const bytes = ENCODER.encode(text);
-    // The batch's writer has room to parse into; nothing of that is committed.
+    // Parses into the batch's writer, without committing.
     const writer = this.#begin();
     const start = writer.position;
     const { lookups } = this.#ports;
@@ -243,7 +249,7 @@ export class FlowInstaller implements Disposable {
 
 const ENCODER = new TextEncoder();
 
-/** Action lists that are remembered: as many as a switch has ports, and more. */
+/** The most lists of actions that are remembered: more than a switch has ports. */
 const ACTIONS_KEPT = 4096;
 
 /** Reads the key of a packet into `record`, in normal form. */

@@ -13,31 +13,34 @@ import { batchLatency, type LoadReport, peakResidentBytes } from "./report.ts";
 /** Longest time between two visits to the event loop: signals, aborts, progress. */
 const SLICE_MS = 50;
 
-/** How long an aborted load goes on settling what it has sent: SIGINT is to end it within a second. */
+/** How long an aborted load goes on settling sent flows: SIGINT must end it within a second. */
 const ABORT_GRACE_MS = 400;
 
-/** A source that has to be waited for: what is at hand is sent after this time. */
+/** While a source has nothing to read, flows already read are sent after this time. */
 const LINGER_MS = 20;
 
-/** Refused lines that wait for the flows before them; then those are sent, so that memory does not grow. */
+/**
+ * The most refused lines that wait for the flows before them; then those flows are sent, which
+ * bounds memory.
+ */
 const REFUSALS_MAX = 1024;
 
-/** How a load is done. */
+/** Options of a load. */
 export type LoadOptions = {
-  /** After a flow that fails: go on (the default), or stop once its batch is settled. */
+  /** What to do after a failed flow: continue (the default), or stop once its batch is settled. */
   readonly onError?: "continue" | "stop";
-  /** At most this many flows a second. */
+  /** The most flows per second. */
   readonly maxRate?: number;
   /**
-   * Ends the load within a second: nothing is thrown, the report says `interrupted` and accounts for what was sent.
-   * Aborted before, nothing is sent.
+   * Ends the load within a second: nothing is thrown, and the report says `interrupted` and
+   * accounts for all sent flows. If it is already aborted, nothing is sent.
    */
   readonly signal?: AbortSignal;
   /** Called at least every 50 ms while the load runs. */
   readonly onProgress?: (progress: LoadProgress) => void;
 };
 
-/** How far a load is. */
+/** The progress of a load. */
 export type LoadProgress = {
   readonly bytesRead: number;
   readonly bytesTotal: number | undefined;
@@ -47,9 +50,9 @@ export type LoadProgress = {
 
 /**
  * Loads the flows of a feed into a sink. Yields to the event loop at least every 50 ms, and while
- * the input has to be waited for. Closes both.
+ * waiting for the input. Closes both.
  * @returns the account of every flow
- * @throws UnreadableInputError where nothing of the input could be read
+ * @throws UnreadableInputError if nothing of the input could be read
  */
 export async function load(
   feed: FlowFeed,
@@ -79,15 +82,15 @@ export async function load(
 }
 
 /**
- * As {@link load}, without yielding: nothing else runs meanwhile, no signal handler and no abort.
- * The input must be at hand: a file, bytes, or lines of a synchronous iterable.
+ * As {@link load}, but without yielding: no other code, signal handler or abort runs meanwhile. The
+ * input must be readable without waiting: a file, bytes, or a synchronous iterable.
  */
 export function loadSync(feed: FlowFeed, sink: FlowSink, options: LoadOptions = {}): LoadReport {
   using run = new LoadRun(feed, sink, options);
   for (;;) {
     const state = run.step(Number.POSITIVE_INFINITY);
     if (state === "done" || (state === "starved" && !run.refillSync())) break;
-    // A load that keeps to a rate rests between its batches: that is not its end.
+    // A load that keeps a rate rests between batches, which is not its end.
     for (;;) {
       const restMs = run.restMs(performance.now());
       if (restMs <= 0) break;
@@ -106,11 +109,11 @@ function visitEventLoop(restMs: number): Promise<void> {
 }
 
 type StepState =
-  /** Nothing of the input is at hand. */
+  /** Nothing of the input can be read without waiting. */
   | "starved"
-  /** The slice of time is used up, or the load is to rest. */
+  /** The time slice is used up, or the load must rest. */
   | "due"
-  /** Nothing more is to be done. */
+  /** The load is finished. */
   | "done";
 
 class LoadRun implements Disposable {
@@ -123,9 +126,9 @@ class LoadRun implements Disposable {
   #endReason = "";
   #endCause: unknown;
   readonly #refusals: Refusals;
-  /** What the feed gave to be sent; undefined while it fills the sink's own requests. */
+  /** The requests that the feed returned for sending; undefined while it fills the sink's. */
   #ready: FlowRequests | undefined;
-  /** The account has what is being sent; flows of it are still to be settled. */
+  /** Whether the account has taken the batch, but some of its flows are not settled. */
   #unsettled = false;
   #graceEnd: number | undefined;
 
@@ -134,15 +137,16 @@ class LoadRun implements Disposable {
     this.#sink = sink;
     this.#account = sink.account;
     this.#options = options;
-    // A load that stops at a failure reads nothing behind it.
+    // A load that stops at a failure reads nothing after it.
     this.#refusals = new Refusals(options.onError === "stop" ? 1 : REFUSALS_MAX);
     this.#account.quote = (line, broken) => quoteLine(feed, line, broken);
     if (options.maxRate !== undefined) sink.paced();
   }
 
-  /** Works until nothing of the input is at hand, or a batch ended after `due`. */
+  /** Works until the input must be waited for, or a batch ended after `due`. */
   step(due: number): StepState {
-    // It may have broken, or been told to end, before it began or while it waited: nothing more of the input is taken.
+    // It may have broken or been aborted before it began or while it waited: take no more of the
+    // input.
     if (this.#isBroken || this.aborted) return "done";
     while (this.#unsettled || this.#pump()) {
       if (!this.flush(due)) return this.aborted ? "done" : "due";
@@ -153,7 +157,7 @@ class LoadRun implements Disposable {
     return this.#over() ? "done" : "starved";
   }
 
-  /** Gets more of the input, waiting where needed. @returns false where the load ends here */
+  /** Gets more of the input, waiting if necessary. @returns false if the load ends here */
   async refill(): Promise<boolean> {
     try {
       const more = this.#feed.fill();
@@ -164,7 +168,7 @@ class LoadRun implements Disposable {
     }
   }
 
-  /** As {@link refill}, for input that is at hand. */
+  /** As {@link refill}, for input that never waits. */
   refillSync(): boolean {
     try {
       const more = this.#feed.fill();
@@ -186,12 +190,12 @@ class LoadRun implements Disposable {
     });
   }
 
-  /** The load was told to end: there is nothing to rest for. */
+  /** Whether the load was aborted, so that it must not rest. */
   get aborted(): boolean {
     return this.#options.signal?.aborted === true;
   }
 
-  /** How long the load is to rest so that it keeps to its rate. */
+  /** How long the load must rest to keep its rate. */
   restMs(now: number): number {
     const { maxRate } = this.#options;
     const { firstSendAt } = this.#sink;
@@ -200,8 +204,8 @@ class LoadRun implements Disposable {
   }
 
   /**
-   * Sends and settles what was taken, so that every flow is accounted for.
-   * @returns false where that is not done by `due`: nothing is to be pumped before it is
+   * Sends and settles the flows taken, so that all are accounted for.
+   * @returns false if that is not done by `due`: do not pump before it is
    */
   flush(due: number): boolean {
     const sink = this.#sink;
@@ -221,7 +225,7 @@ class LoadRun implements Disposable {
     return true;
   }
 
-  /** Gives the account of what was flushed. */
+  /** Makes the report of everything flushed. */
   finish(): LoadReport {
     this.#over();
     this.#account.tellRefusals();
@@ -260,18 +264,18 @@ class LoadRun implements Disposable {
     this.#feed.close();
   }
 
-  // Asked for, and something failed.
+  // Whether to stop: a flow failed, and the options say so.
   get #stops(): boolean {
     return this.#options.onError === "stop" && this.#account.failures > 0;
   }
 
-  // Returns whether there is something to be sent.
+  // Returns whether there is something to send.
   #pump(): boolean {
     this.#ready = this.#feed.pump(this.#sink.requests, this.#refusals);
     return this.#ready !== undefined;
   }
 
-  // A source that lets wait: what is at hand is sent meanwhile, and an abort ends the wait.
+  // Waits for a source, and sends the flows already read meanwhile. An abort ends the wait.
   async #wait(more: Promise<boolean>): Promise<boolean> {
     const { signal } = this.#options;
     const aborted = Promise.withResolvers<boolean>();
@@ -290,7 +294,8 @@ class LoadRun implements Disposable {
     }
   }
 
-  // What was read before is loaded, and the report says so; with nothing read there is none.
+  // Handles a read error: flows read before are loaded, and the report says so. If nothing was
+  // read, there is no report and the error is thrown.
   #unreadable(error: unknown): void {
     if (!(error instanceof UnreadableInputError) || this.#feed.line === 0) throw error;
     this.#ended = "unreadable";
@@ -298,7 +303,7 @@ class LoadRun implements Disposable {
     this.#endCause = error.cause;
   }
 
-  // The sink takes no flow any more.
+  // Whether the sink takes no more flows.
   get #isBroken(): boolean {
     return this.#sink.fatalErrno !== 0 || this.#sink.failure !== "";
   }
@@ -319,7 +324,7 @@ class LoadRun implements Disposable {
   }
 }
 
-// Loaded where a flow fails: most loads quote nothing.
+// Loaded when a flow fails: most loads quote nothing.
 function quoteLine(
   feed: FlowFeed,
   line: number,
@@ -331,7 +336,7 @@ function quoteLine(
   return quote(bytes, broken);
 }
 
-// Why a load ends at an errno after which the kernel takes no flow any more.
+// Why a load ends at an errno after which the kernel takes no more flows.
 function explainEnd(errno: number): string {
   if (errno === ENODEV) return "the datapath was deleted while flows were loaded";
   if (errno === ESTALE)

@@ -2,8 +2,8 @@ import type { Batch } from "../netlink/batch.ts";
 import { hashKey, hashUfid } from "../ovs/flow-request.ts";
 
 /**
- * The flows that requests name, by hashes of their UFIDs and of their keys: two that collide count as the
- * same flow, which costs a round trip and nothing else.
+ * The set of flows that requests identify, by hashes of UFIDs and keys. Two that collide count as
+ * the same flow, which only costs a round trip.
  */
 export class NamedFlows {
   readonly #slots: Int32Array;
@@ -20,12 +20,12 @@ export class NamedFlows {
     this.#slots.fill(0);
   }
 
-  /** Whether message `index` names a flow that another one named by UFID or by key. */
+  /** Whether an added message identifies the flow of message `index` by the same UFID or key. */
   has(batch: Batch, index: number): boolean {
     return this.#holds(hashUfid(batch, index)) || this.#holds(hashKey(batch, index));
   }
 
-  /** As {@link has}; a flow that was not named is from now on. */
+  /** As {@link has}, and adds the flow if it is new. */
   hasOrAdd(batch: Batch, index: number): boolean {
     const ufid = hashUfid(batch, index);
     const key = hashKey(batch, index);
@@ -35,7 +35,7 @@ export class NamedFlows {
     return false;
   }
 
-  /** Whether message `index` has the key of one that {@link addKey} was told of. */
+  /** Whether message `index` has a key that was passed to {@link addKey}. */
   hasKey(batch: Batch, index: number): boolean {
     return this.#holds(hashKey(batch, index));
   }
@@ -57,7 +57,8 @@ export class NamedFlows {
     if (hash !== 0) this.#slots[this.#find(hash)] = hash;
   }
 
-  // The slot of a hash, or the empty one where it goes; there is one, for a request takes two at most.
+  // The slot of a hash, or the empty slot for it. There always is one, since a request takes two at
+  // most.
   #find(hash: number): number {
     const slots = this.#slots;
     let at = hash & this.#mask;
@@ -66,5 +67,5 @@ export class NamedFlows {
   }
 }
 
-/** A request has two hashes at most: few of them collide. */
+/** A request has at most two hashes, so few of them collide. */
 const SLOTS_PER_REQUEST = 8;

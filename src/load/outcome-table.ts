@@ -1,33 +1,33 @@
 import { assert } from "../sys/errors.ts";
 import { OUTCOME_STATES, type OutcomeState } from "./outcome.ts";
 
-/** Flows of a chunk of a table, and how far to shift an index for its chunk. */
+/** The bits of a flow's index within its chunk. */
 const CHUNK_BITS = 16;
 const CHUNK = 1 << CHUNK_BITS;
 
-/** Some flows of a table. */
+/** A chunk of flows. */
 type Chunk = {
   readonly firstLine: number;
-  /** Missing while all of them are applied. */
+  /** Undefined while all flows are applied. */
   states: Uint8Array | undefined;
-  /** Missing while none of them has one. */
+  /** Undefined while no flow has an errno. */
   errnos: Int32Array | undefined;
-  /** Missing while the lines follow one another. */
+  /** Undefined while the lines are consecutive. */
   lines: Float64Array | undefined;
 };
 
 /**
- * What became of each flow: its state, its errno and its line. Per 65,536-flow chunk, each array is allocated
- * only once a flow in it fails or breaks line order: fresh memory costs more than the flow in some kernels.
- * The library keeps one.
+ * The outcome of each flow: its state, errno and line. Per 65,536-flow chunk, each array is
+ * allocated only once a flow in it fails or breaks line order: fresh memory costs more than the
+ * flow in some kernels. The library fills one.
  */
 export class OutcomeTable {
-  /** Flows so far. */
+  /** The number of flows so far. */
   count = 0;
   readonly #chunks: Chunk[] = [];
   #lastLine = 0;
   #goingUp = true;
-  /** Where the lines do not go up: the flows of the first {@link #indexed} by their lines. */
+  /** If the lines do not ascend: the index of each of the first {@link #indexed} flows, by line. */
   #byLine: Map<number, number> | undefined;
   #indexed = 0;
 
@@ -42,7 +42,7 @@ export class OutcomeTable {
     this.count++;
   }
 
-  /** Adds `count` flows that are applied, of `line` and the lines behind it. */
+  /** Adds `count` applied flows, of `line` and the lines after it. */
   addApplied(line: number, count: number): void {
     if (line <= this.#lastLine) this.#goingUp = false;
     this.#lastLine = line + count - 1;
@@ -50,7 +50,7 @@ export class OutcomeTable {
       const at = this.count & (CHUNK - 1);
       const chunk = this.#chunkOf(this.count, line + added);
       const some = Math.min(count - added, CHUNK - at);
-      // A chunk whose lines follow one another has said all of these with the first.
+      // If the chunk's lines are consecutive, its first line implies these.
       setLine(chunk, at, line + added);
       for (let i = 1; i < some && chunk.lines !== undefined; i++) {
         setLine(chunk, at + i, line + added + i);
@@ -60,7 +60,7 @@ export class OutcomeTable {
     }
   }
 
-  /** Changes what became of the flow of `line`. */
+  /** Changes the outcome of the flow of `line`. */
   set(line: number, state: OutcomeState, errno: number): void {
     const index = this.indexOfLine(line);
     assert(index >= 0, `no flow of line ${line}`);
@@ -68,19 +68,19 @@ export class OutcomeTable {
     if (chunk !== undefined) setState(chunk, index & (CHUNK - 1), state, errno);
   }
 
-  /** State of flow `index`, counted from 0 in the order of the input. */
+  /** State of flow `index`, from 0 in input order. */
   stateOf(index: number): OutcomeState {
     assert(index >= 0 && index < this.count, `no flow ${index}`);
     const states = this.#chunks[index >> CHUNK_BITS]?.states;
     return OUTCOME_STATES[states?.[index & (CHUNK - 1)] ?? 0] ?? "applied";
   }
 
-  /** Errno of flow `index`; 0 where there was none. */
+  /** Errno of flow `index`; 0 if there was none. */
   errnoOf(index: number): number {
     return this.#chunks[index >> CHUNK_BITS]?.errnos?.[index & (CHUNK - 1)] ?? 0;
   }
 
-  /** Line of flow `index`; 0 where there is no such flow. */
+  /** Line of flow `index`; 0 if there is no such flow. */
   lineOf(index: number): number {
     if (index < 0 || index >= this.count) return 0;
     const chunk = this.#chunks[index >> CHUNK_BITS];
@@ -88,7 +88,7 @@ export class OutcomeTable {
     return chunk?.lines?.[at] ?? (chunk?.firstLine ?? 0) + at;
   }
 
-  /** The flow of `line`, or -1. */
+  /** The index of the flow of `line`, or -1. */
   indexOfLine(line: number): number {
     if (!this.#goingUp) return this.#indexByLine(line);
     let low = 0;
@@ -103,7 +103,8 @@ export class OutcomeTable {
     return -1;
   }
 
-  // Loaded flows of a set that has another order than its lines; asked for only where one failed.
+  // As {@link indexOfLine}, for a flow set that is not ordered by line; needed only if a flow
+  // failed.
   #indexByLine(line: number): number {
     const byLine = (this.#byLine ??= new Map());
     for (; this.#indexed < this.count; this.#indexed++)
@@ -111,7 +112,7 @@ export class OutcomeTable {
     return byLine.get(line) ?? -1;
   }
 
-  /** The chunk of flow `index`, whose line is `line` where it is the first of one. */
+  /** The chunk of flow `index`; `line` is its line, in case it begins a chunk. */
   #chunkOf(index: number, line: number): Chunk {
     const empty = { states: undefined, errnos: undefined, lines: undefined };
     return (this.#chunks[index >> CHUNK_BITS] ??= { firstLine: line, ...empty });

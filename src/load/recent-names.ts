@@ -1,9 +1,9 @@
 import { type NumberedPort, type PortNames, portNamesOf } from "../flow/ports.ts";
 
-/** How old the names of ports are at most when a piece of an input comes. */
+/** The maximum age of port names when a piece of the input is read. */
 const NAMES_AGE_MS = 1000;
 
-/** Names of ports for an input that may last for days: ports are renumbered meanwhile. */
+/** Names of ports for an input that may last for days, during which ports are renumbered. */
 export class RecentNames implements PortNames {
   readonly #read: () => readonly NumberedPort[];
   #names: PortNames;
@@ -16,7 +16,10 @@ export class RecentNames implements PortNames {
     this.#readAt = performance.now();
   }
 
-  /** A piece of the input came: a name in it that is old is read again. */
+  /**
+   * Says that a piece of the input was read: names older than the maximum age are read again on the
+   * next look-up.
+   */
   age(): void {
     this.#isOld = performance.now() - this.#readAt >= NAMES_AGE_MS;
   }

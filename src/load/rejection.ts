@@ -2,20 +2,20 @@ import { FlowRejectedError } from "../flow/rules/errors.ts";
 import type { MissingFeature } from "../flow/rules/missing-feature.ts";
 import { NotSupportedError } from "../sys/errors.ts";
 
-/** What is known of a flow that the kernel rejected. */
+/** The facts of a flow that the kernel rejected. */
 type RejectedFlow = {
   readonly errno: number;
   readonly reason: string;
   /** The flow. */
   readonly text: string;
-  /** What the kernel lacks, where that is why. */
+  /** The feature that the kernel lacks, if that is the reason. */
   readonly missing?: MissingFeature | undefined;
-  /** What the message begins with, such as the line of an input. */
+  /** The beginning of the message, such as the line of an input. */
   readonly where?: string;
   readonly cause?: unknown;
 };
 
-/** The error that stands for a rejected flow, by itself or of a load: the rejection, or what causes it. */
+/** The error for a rejected flow, single or in a load: a rejection, or a missing feature. */
 export function rejectionError(flow: RejectedFlow): FlowRejectedError | NotSupportedError {
   const { errno, reason, text, missing, where, cause } = flow;
   const words = where === undefined ? reason : `${where}: ${reason}`;

@@ -6,7 +6,7 @@ import type { BatchLatency, LoadReport } from "./report.ts";
 /** A JSON Schema, or a part of one. */
 type Schema = { readonly [keyword: string]: unknown };
 
-/** A schema for each member of a type: a new one cannot be forgotten. */
+/** A schema for each member of a type, so that a new member cannot be forgotten. */
 type Members<T> = { readonly [name in keyof Required<T>]: Schema };
 
 const COUNT: Schema = { type: "integer", minimum: 0 };
@@ -38,7 +38,7 @@ const EXCEPTION: Members<FlowException> = {
   missing: objectOf({ feature: TEXT, since: TEXT }),
 };
 
-// What was thrown by a script is none for JSON.
+// An error thrown by a script cannot be expressed in JSON.
 const REPORT: Members<Omit<LoadReport, "endCause">> = {
   encoded: { ...COUNT, description: "flows that a dry run found valid; nothing was sent" },
   applied: COUNT,
@@ -75,13 +75,13 @@ const COUNTS = (names: readonly string[]): Schema => ({
   type: ["object", "null"],
 });
 
-/** What `--verify` and `--on-error rollback` add to a report. */
+/** The members that `--verify` and `--on-error rollback` add to a report. */
 const ASKED_FOR = {
   verification: COUNTS(["wanted", "held", "equal", "missing", "different", "extra", "foreign"]),
   rolledBack: COUNTS(["sent", "failed"]),
 };
 
-/** The JSON Schema (draft 2020-12) of a load's report as JSON, which is that of a dry run, too. */
+/** The JSON Schema (draft 2020-12) of a report as JSON, of a load or a dry run. */
 export function loadReportSchema(): Schema {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
@@ -90,7 +90,7 @@ export function loadReportSchema(): Schema {
   };
 }
 
-/** The names of members, but for some. */
+/** The names of all members except `names`. */
 function optional(members: object, names: readonly string[]): readonly string[] {
   return Object.keys(members).filter((name) => !names.includes(name));
 }

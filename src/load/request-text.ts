@@ -14,7 +14,7 @@ export function pointedText(
   return pointed(new TextEncoder().encode(textOf(sent)), broken);
 }
 
-/** As {@link pointedText}, of a line. */
+/** As {@link pointedText}, for a line. */
 export function pointed(
   line: Uint8Array,
   broken: Refusal | undefined,
@@ -26,7 +26,7 @@ export function pointed(
   return { text, caret: decoder.decode(line.subarray(0, at)).length };
 }
 
-/** The flow of a request in text; a delete by UFID has no more than that. */
+/** The flow of a request in text; a delete by UFID has only the UFID. */
 function textOf(sent: FlowParts): string {
   const out = new TextSink(512);
   if (sent.key.start < 0) {

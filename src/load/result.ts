@@ -8,8 +8,8 @@ import { rejectionError } from "./rejection.ts";
 import type { LoadReport } from "./report.ts";
 
 /**
- * What became of a load, flow by flow, in the order of the input. Five bytes and a line number a flow;
- * errors are built only when asked for.
+ * The result of a load, flow by flow, in input order. It takes five bytes and a line number per
+ * flow; errors are built on demand.
  */
 export class LoadResult {
   readonly report: LoadReport;
@@ -22,7 +22,7 @@ export class LoadResult {
     this.#exceptions = new Map(report.errors.map((found) => [found.line, found]));
   }
 
-  /** Flows in the input; comments and blank lines are none. */
+  /** Flows in the input; comments and blank lines do not count. */
   get length(): number {
     return this.#table.count;
   }
@@ -39,7 +39,7 @@ export class LoadResult {
     return this.report.refused;
   }
 
-  /** How flow `index` ended. */
+  /** The outcome of flow `index`. */
   stateOf(index: number): OutcomeState {
     return this.#table.stateOf(index);
   }
@@ -50,9 +50,10 @@ export class LoadResult {
   }
 
   /**
-   * Why flow `index` was not applied; undefined where it was. The words are there for the first hundred.
-   * It is the error that `Datapath.put` throws for the same flow: `FlowSyntaxError` for what is not in the
-   * language, `NotSupportedError` for what this kernel lacks, `FlowRejectedError` for what it does not take.
+   * Why flow `index` was not applied; undefined if it was. Only the first hundred have a
+   * description. It is the error that `Datapath.put` throws for the same flow: `FlowSyntaxError`
+   * for text outside the language, `NotSupportedError` for a feature that this kernel lacks,
+   * `FlowRejectedError` for a flow that it does not take.
    */
   errorOf(
     index: number,

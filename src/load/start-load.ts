@@ -20,50 +20,53 @@ import { type Batching, batchingForRate, completeBatching } from "./send/batchin
 import type { LoadTarget } from "./send/connection.ts";
 import type { SenderCount } from "./send/sender-trial.ts";
 
-/** What is loaded: bytes in a format, what a script gives, or a template and its rows. */
+/** The input of a load: bytes in a format, items of a script, or a template and its rows. */
 export type LoadInput =
   FlowInput | { readonly items: Iterable<FlowItem> | AsyncIterable<FlowItem> } | TemplateFill;
 
-/** Everything that a load can be told: by the library, by `load` and `dpctl`, by the demo. */
+/** All options of a load, for the library, `load`, `dpctl` and the demo. */
 export type StartOptions = LoadOptions & {
-  /** What is done with a flow whose line does not say; `put` by default. */
+  /** The verb for a flow whose line has none; `put` by default. */
   readonly mode?: LineVerb;
-  /** Flows get a UFID, the hash of their key and mask; true by default. */
+  /** Whether flows get a UFID, the hash of their key and mask; true by default. */
   readonly ufid?: boolean;
-  /** Whose flows they are: it goes into their UFIDs. The owner of the target by default, or nobody. */
+  /** The flows' owner, who is part of their UFIDs. By default the owner of the target, if any. */
   readonly owner?: string;
-  /** Flows that were read, of a script, are named as they are; see `writeFlow`. For changes and deletes. */
+  /**
+   * Whether {@link Flow}s of a script keep their identities; see `writeFlow`. For changes and
+   * deletes.
+   */
   readonly keepNames?: boolean;
-  /** How requests are packed; what measured best by default. */
+  /** How requests are packed; by default as measured best. */
   readonly batching?: Partial<Batching>;
-  /** Threads beside the caller's; `auto` by default. A load without yielding parses where it is. */
+  /** Additional threads; `auto` by default. A synchronous load parses in the calling thread. */
   readonly workers?: WorkerCount;
-  /** Sockets that send; what `workers` says by default. */
+  /** Sockets that send; by default according to `workers`. */
   readonly senders?: SenderCount;
-  /** Errnos that count as applied: EEXIST where the very same flow is there, ENOENT of a delete. */
+  /** Errnos that count as applied: EEXIST if the very same flow exists, ENOENT of a delete. */
   readonly tolerate?: readonly (number | ErrnoCode)[];
-  /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
+  /** Whether flows are found only by the identity in their requests, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
   /** Called for every flow that was not simply applied. */
   readonly onException?: (exception: FlowException) => void;
-  /** Takes what became of each flow. */
+  /** Receives the outcome of each flow. */
   readonly outcomes?: OutcomeTable;
-  /** In a dry run: is given each valid flow. */
+  /** In a dry run: called for each valid flow. */
   readonly onFlow?: OnFlow;
-  /** Reads the ports that flows may name: those of the datapath by default, none in a dry run. */
+  /** Reads the ports that flows may name; by default those of the datapath, none in a dry run. */
   readonly readPorts?: () => readonly NumberedPort[];
-  /** In a dry run: any name is one of a port. */
+  /** In a dry run: whether any name is accepted as a port's. */
   readonly anyPort?: boolean;
-  /** In a dry run: what names of ports mean, whatever ports there are. */
+  /** In a dry run: the names of ports, regardless of existing ports. */
   readonly ports?: PortNames;
-  /** Starts the thread of a second socket; a test's may fail. */
+  /** Starts the thread of a second socket; a test's version may fail. */
   readonly startThread?: () => CallMaker;
 };
 
 /**
- * Loads an input into a datapath, or in a dry run judges it and sends nothing. The one recipe of a load.
- * Closes the input.
- * @throws UnreadableInputError where nothing of the input could be read
+ * Loads an input into a datapath, or in a dry run judges it and sends nothing. All loads start
+ * here. Closes the input.
+ * @throws UnreadableInputError if nothing of the input could be read
  */
 export async function startLoad(
   to: LoadTarget | "dry",
@@ -82,7 +85,7 @@ export async function startLoad(
   return load(feed, sink, options);
 }
 
-/** As {@link startLoad}, without yielding: nothing of the input may have to be waited for. */
+/** As {@link startLoad}, but without yielding; the input must be readable without waiting. */
 export function startLoadSync(
   to: LoadTarget | "dry",
   input: LoadInput,
@@ -96,7 +99,7 @@ export function startLoadSync(
   return loadSync(feed, openSink(target, options), options);
 }
 
-/** One owner for what is made of the input and for what is looked for in the datapath. */
+/** Uses the same owner for flows made from the input and flows looked for in the datapath. */
 function withOwner(
   target: LoadTarget | "dry",
   options: StartOptions,
@@ -109,7 +112,7 @@ function withOwner(
   ];
 }
 
-// What only one kind of load wants is loaded for that, without waiting.
+// Modules for only one kind of load are loaded on demand, synchronously.
 function openSink(target: LoadTarget | "dry", options: StartOptions): FlowSink {
   const account = new Account(options.onException, options.outcomes);
   if (target === "dry") {
@@ -173,7 +176,7 @@ function scriptFeed(
   return new TemplateFeed(input.reader(options));
 }
 
-/** What names of ports mean where no datapath says so. */
+/** The names of ports if there is no datapath. */
 function namesIn({ anyPort, ports }: StartOptions): PortNames | undefined {
   return anyPort === true ? ANY_PORTS : ports;
 }

@@ -1,8 +1,8 @@
 import type { PortNames } from "../flow/ports.ts";
 
 /**
- * The names of a datapath's ports for flows that wait before they are sent, while ports come and go: it
- * knows which names were looked up, and tells where one of them means another port by now.
+ * Port names for flows that wait before they are sent, while ports come and go. It remembers which
+ * names were looked up, and tells whether one now means another port.
  */
 export class WaitingNames implements PortNames {
   /** How often a name was looked up. */
@@ -11,14 +11,14 @@ export class WaitingNames implements PortNames {
   readonly #used = new Map<string, number>();
   #names: PortNames | undefined;
 
-  /** @param read gives the names as they are at that time */
+  /** @param read returns the current names */
   constructor(read: () => PortNames) {
     this.#read = read;
   }
 
   numberOf(name: string): number | undefined {
     this.lookups++;
-    // It may have been added since the names were read.
+    // The port may have been added since the names were read.
     const number = this.#names?.numberOf(name) ?? this.#readNow().numberOf(name);
     if (number !== undefined) this.#used.set(name, number);
     return number;
@@ -29,8 +29,9 @@ export class WaitingNames implements PortNames {
   }
 
   /**
-   * Reads the names anew.
-   * @returns whether one that was looked up means another port than it did, or none; all are forgotten then
+   * Reads the names again.
+   * @returns whether a name that was looked up now means another port, or none; then all look-ups
+   * are forgotten
    */
   haveMoved(): boolean {
     const names = this.#readNow();

@@ -10,8 +10,8 @@ export const NLA_TYPE_MASK = 0x3fff;
  * Walks the attributes in a range of bytes without allocating: {@link next} moves to the next one
  * and {@link type}, {@link start} and {@link length} tell where it is. The caller owns the bytes.
  *
- * Input is not trusted: an attribute that claims more than is there ends the walk and sets {@link
- * malformed}; so do left-over bytes too few for a header that are not padding.
+ * Input is not trusted: an attribute that claims more than is there ends the walk and sets
+ * {@link malformed}; so do left-over bytes too few for a header that are not padding.
  */
 export class AttributeReader {
   /** Type of the current attribute, without its flag bits. */

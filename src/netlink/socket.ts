@@ -139,7 +139,8 @@ export class NetlinkSocket implements Disposable {
   }
 
   /**
-   * Waits until something can be read. @returns 1, 0 if the time is up first, or the errno negated.
+   * Waits until something can be read.
+   * @returns 1, 0 if the time is up first, or the errno negated.
    */
   poll(timeoutMs: number): number {
     const { u32, u16, address } = this.#scratch;

@@ -109,9 +109,9 @@ export class Transactor {
   }
 
   /**
-   * Lets `thread` begin to send the messages from `first` to before `end`, at most {@link
-   * windowMessages}. The caller must not touch them until {@link endPart}. Only with the transport
-   * `sendmmsg`.
+   * Lets `thread` begin to send the messages from `first` to before `end`, at most
+   * {@link windowMessages}. The caller must not touch them until {@link endPart}. Only with the
+   * transport `sendmmsg`.
    */
   beginPart(batch: Batch, first: number, end: number, thread: PartSender): void {
     assert(this.packing.transport === "sendmmsg", "a thread sends by sendmmsg");

@@ -9,7 +9,7 @@ import { OVS_PREFIX } from "./message.ts";
 
 /** A command to one of the Open vSwitch families. */
 type OvsRequest = Omit<GenericRequest, "write"> & {
-  /** `dp_ifindex` of struct ovs_header; 0 where the datapath is named by an attribute. */
+  /** `dp_ifindex` of struct ovs_header; 0 if an attribute names the datapath. */
   readonly datapath: number;
   /** Writes the attributes. */
   readonly write?: (writer: AttributeWriter) => void;
@@ -17,7 +17,7 @@ type OvsRequest = Omit<GenericRequest, "write"> & {
 
 /** The way to the Open vSwitch families of one network namespace: requests have `struct ovs_header`. */
 export class OvsChannel extends NetlinkChannel {
-  /** What the kernel takes in flows, once it has been found out: see `featuresOf`. */
+  /** The kernel's features for flows, once probed; see `featuresOf`. */
   features: KernelFeatures | undefined;
 
   /**
@@ -28,7 +28,7 @@ export class OvsChannel extends NetlinkChannel {
     this.transactGeneric(withHeader(request), onReply);
   }
 
-  /** Dumps; each message is valid until the next. Ending the loop early closes the socket. */
+  /** Dumps; each message is valid until the next. Leaving the loop early closes the socket. */
   dump(request: OvsRequest): Cursor<OvsMessage> {
     const replies: Cursor<Reply> = this.dumpGeneric(withHeader(request));
     let found: OvsMessage | undefined;
@@ -74,7 +74,7 @@ export type OvsMessage = {
   end: number;
 };
 
-/** Lets `message` be the one that `reader` stands at, in the same memory. */
+/** Points `message` to the current message of `reader`, in the same memory. */
 export function setMessage(message: OvsMessage, reader: MessageReader): void {
   message.start = Math.min(reader.payload + OVS_PREFIX, reader.end);
   message.end = reader.end;
@@ -84,7 +84,7 @@ export function setMessage(message: OvsMessage, reader: MessageReader): void {
       : 0;
 }
 
-/** Looks at the reply to {@link OvsChannel.transact} as an {@link OvsMessage}. */
+/** Adapts a function of an {@link OvsMessage} to the replies of {@link OvsChannel.transact}. */
 export function onMessage(use: (message: OvsMessage) => void): OnReply {
   return (memory, reader) => {
     const message = { bytes: memory.u8, view: memory.view, datapath: 0, start: 0, end: 0 };

@@ -1,11 +1,11 @@
 import { MillraceError } from "../sys/errors.ts";
 
-/** Bytes of an interface's name: IFNAMSIZ without its end. */
+/** The maximum bytes of an interface's name: IFNAMSIZ without the closing zero. */
 const NAME_BYTES_MAX = 15;
 
-/*
- * What the caller gives is looked at before it is written: an attribute has 16 or 32 bits, and what
- * does not fit them would become another number without a word.
+/**
+ * Checks arguments before they are written: an attribute has 16 or 32 bits, and a number that does
+ * not fit would silently become another.
  */
 
 /** @throws MillraceError `USAGE` unless `value` is a whole number from `min` to `max` */
@@ -14,9 +14,9 @@ export function checkNumber(what: string, value: number, min: number, max: numbe
   throw usage(`${what}: found ${value}, expected a whole number from ${min} to ${max}`);
 }
 
-/** Whether a datapath or an interface can be called so (dev_valid_name in net/core/dev.c). */
+/** Whether a name is valid for a datapath or an interface (dev_valid_name in net/core/dev.c). */
 export function isName(name: string): boolean {
-  // The kernel looks at bytes: 0xa0 is a space to it, also inside a letter.
+  // The kernel looks at single bytes: to it, 0xa0 is a space, even inside a UTF-8 character.
   const bytes = Buffer.from(name).toString("latin1");
   const isShort = bytes.length >= 1 && bytes.length <= NAME_BYTES_MAX;
   return isShort && !/[/:\t-\r \0\xa0]|^\.\.?$/.test(bytes);
@@ -29,7 +29,7 @@ export function checkName(what: string, name: string): void {
   throw usage(`${what}: found "${name}", expected ${expected}`);
 }
 
-/** What is asked for makes no sense, whatever the kernel. */
+/** The error for a request that is invalid on any kernel. */
 export function usage(message: string): MillraceError {
   return new MillraceError("USAGE", message);
 }

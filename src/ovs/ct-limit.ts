@@ -13,7 +13,7 @@ import {
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkNumber, usage } from "./check.ts";
 
-/** A conntrack zone; `default` stands for all that have no limit of their own. */
+/** A conntrack zone; `default` stands for all zones without their own limit. */
 export type CtZone = number | "default";
 
 /** A limit to set. */
@@ -23,7 +23,7 @@ export type CtLimit = {
   readonly limit: number;
 };
 
-/** A limit as the kernel tells it. */
+/** A limit as the kernel reports it. */
 export type CtLimitInfo = CtLimit & {
   /** Connections in the zone now; 0 for the default. */
   readonly count: number;
@@ -33,15 +33,17 @@ export type CtLimitInfo = CtLimit & {
 const ENTRY_BYTES = 12;
 
 /**
- * Sets limits. They hold for connections that `ct(commit)` actions of the network namespace make, in
- * all its datapaths.
+ * Sets limits. They apply to connections made by `ct(commit)` actions in all datapaths of the
+ * network namespace.
  * @throws NotSupportedError before kernel 4.18; MillraceError `USAGE`, `NO_PERMISSION`
  */
 export function setCtLimits(channel: OvsChannel, limits: readonly CtLimit[]): void {
   transact(channel, { command: OVS_CT_LIMIT_CMD_SET, verb: "setting", limits });
 }
 
-/** The limits of these zones; of the default and all zones that have one, where none is named. */
+/**
+ * The limits of these zones; by default, the default limit and those of all zones that have one.
+ */
 export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []): CtLimitInfo[] {
   const found: CtLimitInfo[] = [];
   transact(channel, {
@@ -53,14 +55,17 @@ export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []):
   return found;
 }
 
-/** Deletes the limits of zones: the default holds for them again. That of the default itself becomes 0. */
+/**
+ * Deletes the limits of zones, so that the default applies to them again. Deleting the default
+ * limit sets it to 0.
+ */
 export function deleteCtLimits(channel: OvsChannel, zones: readonly CtZone[]): void {
   if (zones.length === 0) throw usage("a deletion of conntrack limits names its zones");
   const limits = zones.map((zone) => ({ zone, limit: 0 }));
   transact(channel, { command: OVS_CT_LIMIT_CMD_DEL, verb: "deleting", limits });
 }
 
-/** What is asked of limits, and what takes the answer. */
+/** A request about limits, and the handler of its reply. */
 type CtLimitRequest = {
   readonly command: number;
   readonly verb: string;

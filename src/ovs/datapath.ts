@@ -27,7 +27,7 @@ import {
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkName, checkNumber, isName, usage } from "./check.ts";
 
-/** What can be switched on for a datapath (OVS_DP_F_*). */
+/** A feature that can be enabled for a datapath (OVS_DP_F_*). */
 export type DatapathFeature = "unaligned" | "vport-pids" | "tc-recirc-sharing" | "per-cpu-upcalls";
 
 type FeatureRow = { readonly bit: number; readonly word: DatapathFeature; readonly since: string };
@@ -45,22 +45,25 @@ export const DATAPATH_FEATURES: readonly DatapathFeature[] = FEATURES.map(({ wor
 /** A datapath as the kernel describes it. Counters are numbers: exact up to 2^53. */
 export type DatapathInfo = {
   readonly name: string;
-  /** Its number in every request: the interface index of its local port. */
+  /** Its number in requests: the interface index of its local port. */
   readonly index: number;
   /** OVS_DP_F_* bits. */
   readonly userFeatures: number;
-  /** The same in words. */
+  /** The same bits by name. */
   readonly features: readonly DatapathFeature[];
-  /** Netlink port ids that get the packets that miss, by CPU; empty unless `per-cpu-upcalls` is on. */
+  /** Netlink port ids that receive missed packets, by CPU; empty unless `per-cpu-upcalls` is on. */
   readonly perCpuPortIds: readonly number[];
-  /** Packets that found a flow, that did not, and upcalls that were dropped; flows now. */
+  /**
+   * Packets that found a flow, packets that did not, dropped upcalls, and the current number of
+   * flows.
+   */
   readonly stats: {
     readonly hit: number;
     readonly missed: number;
     readonly lost: number;
     readonly flows: number;
   };
-  /** Masks tried, masks now, and look-ups that the mask cache answered. */
+  /** Masks tried, the current number of masks, and look-ups that the mask cache answered. */
   readonly megaflow: {
     readonly maskHit: number;
     readonly masks: number;
@@ -70,11 +73,13 @@ export type DatapathInfo = {
   readonly masksCacheSize: number | undefined;
 };
 
-/** What can be chosen of a datapath. */
+/** Options of a datapath. */
 export type DatapathOptions = {
-  /** All that are to be on; the others go off. Where it is absent they stay as they are. */
+  /** All features to enable; the others are disabled. If absent, features do not change. */
   readonly features?: readonly DatapathFeature[];
-  /** The same as OVS_DP_F_* bits, for those that have no word here; not beside `features`. */
+  /**
+   * The same as OVS_DP_F_* bits, for features without a name here; not together with `features`.
+   */
   readonly userFeatures?: number;
   /** 0 or a power of two up to 4,096. */
   readonly masksCacheSize?: number;
@@ -82,7 +87,7 @@ export type DatapathOptions = {
   readonly perCpuPortIds?: readonly number[];
 };
 
-/** What requests about a datapath, its ports and flows need; it says nothing of how the datapath is now. */
+/** What requests about a datapath, its ports and flows need. It holds no state of the datapath. */
 export type DatapathHandle = {
   readonly channel: OvsChannel;
   /** The interface index of its local port (`dp_ifindex`), which names it in requests. */
@@ -90,7 +95,7 @@ export type DatapathHandle = {
   readonly name: string;
 };
 
-/** @throws MillraceError `NO_DATAPATH` where there is none of that name */
+/** @throws MillraceError `NO_DATAPATH` if there is none of that name */
 export function openDatapath(channel: OvsChannel, name: string): DatapathHandle {
   return handleOf(channel, getDatapath(channel, name));
 }
@@ -111,7 +116,7 @@ export function listDatapaths(channel: OvsChannel): DatapathInfo[] {
   return found;
 }
 
-/** @throws MillraceError `NO_DATAPATH` where there is none of that name */
+/** @throws MillraceError `NO_DATAPATH` if there is none of that name */
 export function getDatapath(channel: OvsChannel, name: string): DatapathInfo {
   const doing = `looking up the datapath ${name}`;
   const found = explained(name, 0, () => reply(channel, name, OVS_DP_CMD_GET, { doing }));
@@ -119,12 +124,12 @@ export function getDatapath(channel: OvsChannel, name: string): DatapathInfo {
   return found;
 }
 
-/** What a datapath is now. @throws as {@link getDatapath} */
+/** The current state of a datapath. @throws as {@link getDatapath} */
 export function infoOf({ channel, name }: DatapathHandle): DatapathInfo {
   return getDatapath(channel, name);
 }
 
-/** @throws MillraceError `EEXIST` where there is one of that name, `NO_PERMISSION`, `USAGE` */
+/** @throws MillraceError `EEXIST` if there is one of that name, `NO_PERMISSION`, `USAGE` */
 export function createDatapath(
   channel: OvsChannel,
   name: string,
@@ -142,7 +147,8 @@ export function createDatapath(
 }
 
 /**
- * Changes features, the size of the mask cache, or who gets the misses by CPU; the rest stays.
+ * Changes features, the size of the mask cache, or the receivers of misses by CPU; keeps everything
+ * else.
  * @throws MillraceError `NO_DATAPATH`, `NO_PERMISSION`, `USAGE`; NotSupportedError; NetlinkError
  */
 export function setDatapath(
@@ -152,7 +158,7 @@ export function setDatapath(
 ): DatapathInfo {
   const settings = settingsOf(options);
   const { userFeatures: held } = getDatapath(channel, name);
-  // The kernel takes a SET without features for one that clears them (ovs_dp_change in datapath.c).
+  // To the kernel, a SET without features clears them (ovs_dp_change in datapath.c).
   const all = { ...settings, userFeatures: settings.userFeatures ?? held };
   return changed(channel, name, { command: OVS_DP_CMD_SET, settings: all, held });
 }
@@ -194,15 +200,15 @@ function datapathRequest(command: number) {
   return { family: OVS_DATAPATH_FAMILY, version: OVS_DATAPATH_VERSION, command, datapath: 0 };
 }
 
-/** What becomes of a datapath. */
+/** A change of a datapath. */
 type DatapathChange = {
   readonly command: number;
   readonly settings: Settings;
-  /** Features that it has already. */
+  /** Features that are already enabled. */
   readonly held: number;
 };
 
-/** Creates a datapath or changes one. @returns what it is then */
+/** Creates or changes a datapath. @returns its new state */
 function changed(
   channel: OvsChannel,
   name: string,
@@ -211,7 +217,7 @@ function changed(
   const doing = `${command === OVS_DP_CMD_NEW ? "creating" : "changing"} the datapath ${name}`;
   const { userFeatures, masksCacheSize, perCpuPortIds } = settings;
   const write = (writer: AttributeWriter): void => {
-    // 0: no upcalls, packets that miss are dropped until somebody asks for them.
+    // 0: no upcalls; missed packets are dropped until a program asks for them.
     if (command === OVS_DP_CMD_NEW) writer.u32(OVS_DP_ATTR_UPCALL_PID, 0);
     if (userFeatures !== undefined) writer.u32(OVS_DP_ATTR_USER_FEATURES, userFeatures);
     if (masksCacheSize !== undefined) writer.u32(OVS_DP_ATTR_MASKS_CACHE_SIZE, masksCacheSize);
@@ -226,11 +232,11 @@ function changed(
 type Asked = {
   readonly doing: string;
   readonly flags?: number;
-  /** Appends what is said beside the name. */
+  /** Appends attributes after the name. */
   readonly write?: (writer: AttributeWriter) => void;
 };
 
-/** What the kernel answers to a request about a datapath; undefined where it answers nothing. */
+/** The kernel's reply to a request about a datapath; undefined if there is none. */
 function reply(
   channel: OvsChannel,
   name: string,
@@ -255,7 +261,7 @@ function reply(
   return found;
 }
 
-// Says what the errno means: the datapath is missing, or the kernel does not know a feature.
+// Translates an errno: the datapath is missing, or the kernel does not know a feature.
 function explained<T>(name: string, newFeatures: number, run: () => T): T {
   if (!isName(name)) throw missing(name);
   try {
@@ -273,7 +279,10 @@ function missing(name: string, cause?: NetlinkError): MillraceError {
   return new MillraceError("NO_DATAPATH", message, { cause });
 }
 
-/** The kernel refuses bits that it does not know, and does not say which of those that were not on. */
+/**
+ * The kernel refuses unknown bits without saying which; only bits that were not yet on can be
+ * unknown.
+ */
 function lackingFeatures(bits: number, cause: NetlinkError): NotSupportedError {
   const known = FEATURES.filter(({ bit }) => (bits & bit) !== 0);
   const others = known.reduce((left, { bit }) => left & ~bit, bits) >>> 0;

@@ -2,25 +2,25 @@ import { MillraceError } from "../sys/errors.ts";
 import { type DatapathHandle, infoOf } from "./datapath.ts";
 import type { FlowParts } from "../flow/parts.ts";
 
-/** Why a dump of flows may not be what the datapath held: it changed meanwhile. */
+/** Why a dump of flows may differ from what the datapath held: flows changed meanwhile. */
 export type DumpDoubt = {
-  /** Flows that the dump gave, each counted once. */
+  /** Distinct flows in the dump. */
   readonly dumped: number;
-  /** Times that a flow came again. */
+  /** How often a flow occurred again. */
   readonly repeated: number;
-  /** Flows of the datapath as the dump began, and as it ended. */
+  /** Flows of the datapath at the beginning and at the end of the dump. */
   readonly before: number;
   readonly after: number;
 };
 
 /**
- * Tells whether a dump of flows can be sound. The kernel walks a hash table with its lock released
+ * Checks whether a dump of flows can be complete. The kernel walks a hash table, releasing its lock
  * between the pieces of a dump (`ovs_flow_cmd_dump` in net/openvswitch/datapath.c), and never sets
- * NLM_F_DUMP_INTR: a table that grows, or is hashed anew as it is every ten minutes, gives some flows
- * twice and others not at all; a deleted flow can take its neighbour's place in the walk.
+ * NLM_F_DUMP_INTR. If the table grows, or is rehashed as happens every ten minutes, some flows come
+ * twice and others not at all; a deletion can make the walk skip a neighbouring flow.
  *
- * A flow that comes twice, or fewer flows than the datapath held at either end, are seen. Where as many
- * came as went, nobody sees it.
+ * The check detects a flow that comes twice, and fewer flows than the datapath held at either end.
+ * It cannot detect a change in which as many flows were added as removed.
  */
 export class DumpCheck {
   readonly #count: () => number;
@@ -28,7 +28,7 @@ export class DumpCheck {
   readonly #before: number;
   #repeated = 0;
 
-  /** Make it before the dump. @param count asks how many flows the datapath holds */
+  /** Construct it before the dump. @param count asks how many flows the datapath holds */
   constructor(count: () => number) {
     this.#count = count;
     this.#before = count();
@@ -38,13 +38,13 @@ export class DumpCheck {
     return new DumpCheck(() => infoOf(datapath).stats.flows);
   }
 
-  /** Takes each flow of the dump. Allocates nothing a flow. */
+  /** Call for each flow of the dump. Does not allocate per flow. */
   add({ bytes, ufid, key }: FlowParts): void {
     const name = ufid.start < 0 ? key : ufid;
     if (!this.#seen.add(bytes, name.start, name.end)) this.#repeated++;
   }
 
-  /** What is doubtful about the dump, now that it has ended; undefined where nothing is. */
+  /** The doubts about the dump after its end; undefined if there are none. */
   doubt(): DumpDoubt | undefined {
     const after = this.#count();
     const dumped = this.#seen.size;
@@ -54,7 +54,7 @@ export class DumpCheck {
   }
 }
 
-/** What a doubtful dump is, in words. */
+/** Describes a doubtful dump in words. */
 export function doubtInWords({ dumped, repeated, before, after }: DumpDoubt): string {
   const held = before === after ? `${before}` : `${before} before and ${after} after it`;
   const doubles = repeated === 0 ? "" : `, ${repeated} of them came twice or more`;
@@ -70,14 +70,14 @@ export function throwDoubt(doubt: DumpDoubt): never {
 }
 
 /**
- * A set of byte strings by 64 bits of hash: 16 bytes a flow at most half full. Of a million flows two
- * that differ count as one with a chance of one in 37 million.
+ * A set of byte strings, by 64-bit hash, at most half full: 16 bytes per flow. In a million flows,
+ * the chance that two different ones count as one is one in 37 million.
  */
 class IdentitySet {
   size = 0;
   #slots = new Int32Array(2 * 1024);
 
-  /** @returns false where it is there already */
+  /** @returns false if it is already there */
   add(bytes: Uint8Array, start: number, end: number): boolean {
     let low = end - start;
     let high = 0x2c1b3c6d;
@@ -94,7 +94,7 @@ class IdentitySet {
     return true;
   }
 
-  // `low` is never 0: that is an empty slot.
+  // `low` is never 0, which marks an empty slot.
   #put(low: number, high: number): boolean {
     const slots = this.#slots;
     const last = slots.length - 1;

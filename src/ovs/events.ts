@@ -16,13 +16,13 @@ import { type DatapathInfo, decodeDatapath } from "./datapath.ts";
 import { decodeFlow, newFlowParts } from "../flow/parts.ts";
 import { decodePort, type PortInfo } from "./vport.ts";
 
-/** What changes can be listened to. */
+/** The kinds of changes that can be listened to. */
 export type ChangeKind = "datapath" | "port" | "flow";
 
-/** What happened: it was made (a flow: or replaced), changed, or deleted. */
+/** What happened: created (or, for a flow, replaced), changed, or deleted. */
 export type ChangeVerb = "new" | "set" | "delete";
 
-/** A change, or that changes were lost. `datapathIndex` is the number of {@link DatapathInfo.index}. */
+/** A change, or a loss of changes. `datapathIndex` is {@link DatapathInfo.index}. */
 export type ChangeEvent =
   | Overrun
   | (Change & { readonly kind: "datapath"; readonly datapath: DatapathInfo })
@@ -33,9 +33,12 @@ type Change = { readonly change: ChangeVerb; readonly datapathIndex: number };
 
 /** Which changes are wanted. */
 export type ChangeOptions = {
-  /** All kinds by default. While anybody listens to flows, each install costs the kernel half as much again. */
+  /**
+   * All kinds by default. While any program listens to flows, each install costs the kernel 50 %
+   * more.
+   */
   readonly kinds?: readonly ChangeKind[];
-  /** {@link DatapathInfo.index} of the only datapath wanted. */
+  /** {@link DatapathInfo.index} of the only datapath to listen to. */
   readonly datapathIndex?: number;
   /** 4 MiB by default. */
   readonly receiveBufferBytes?: number;
@@ -57,9 +60,9 @@ const VERBS: ReadonlyMap<number, ChangeVerb> = new Map([
 ]);
 
 /**
- * Changes of datapaths, ports and flows of the channel's network namespace, as the kernel tells them by
- * multicast. It does not tell of everything: a flush is silent, and so is the end of the flows and of
- * the ports of a datapath that is deleted; packets and counters are no changes.
+ * Changes of datapaths, ports and flows of the channel's network namespace, as the kernel
+ * multicasts them. Some changes are silent: a flush, and the end of a deleted datapath's flows and
+ * ports. Packets and counters are not changes.
  */
 export function listenToChanges(
   channel: OvsChannel,
@@ -84,7 +87,10 @@ export function listenToChanges(
   );
 }
 
-/** Reads a change from a message of one of the families; undefined for what is none, or is not wanted. */
+/**
+ * Reads a change from a message of one of the families; undefined if it is not a change, or not
+ * wanted.
+ */
 export function decodeChange(
   memory: PinnedMemory,
   reader: MessageReader,

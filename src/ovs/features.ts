@@ -12,29 +12,33 @@ import type { DatapathHandle } from "./datapath.ts";
 import { deleteFlow } from "./flow.ts";
 import { sendFlow } from "./flow-requests.ts";
 
-/** No packet has it: recirculation ids are given out from 1 up, and ports are below 65,535. */
+/** No packet has this key: recirculation ids are assigned from 1 up, and ports are below 65,535. */
 const UNMATCHABLE_KEY = "recirc_id(0xffffffff),in_port(65534)";
 const IPV4 = `${UNMATCHABLE_KEY},eth(),eth_type(0x0800),ipv4(frag=no)`;
-/** What a helper can be for: an IPv4 protocol, and the headers that it asks for. */
+/** The key for probing a helper: an IPv4 protocol and the headers that it requires. */
 const IPV4_OF = `${UNMATCHABLE_KEY},eth(),eth_type(0x0800),ipv4(frag=no,proto=`;
 const TRANSPORTS: readonly string[] = ["6),tcp(),tcp_flags(0/0)", "17),udp()"];
 
-/** These say nothing of the flow. */
+/** Errnos that say nothing about the flow. */
 const NO_VERDICT: ReadonlySet<number> = new Set([EACCES, ENODEV, ENOMEM, EPERM]);
-/** The probe met another flow, after everything in it had been found good. */
+/** Errnos of a probe that met another flow, after the kernel had accepted everything in it. */
 const COLLIDED: ReadonlySet<number> = new Set([EEXIST, ENOENT]);
 
 /** Options of {@link probeFeatures}. */
 export type ProbeOptions = {
-  /** Conntrack helpers to look for. The kernel loads the module of one that it has. Default: none. */
+  /**
+   * Conntrack helpers to look for; none by default. The kernel loads the module of a helper that it
+   * has.
+   */
   readonly helpers?: readonly string[];
 };
 
 /**
- * Finds out what the running kernel can do: a flow each that no packet meets is installed with
- * OVS_FLOW_ATTR_PROBE, which keeps the kernel's log silent, looked at, and deleted. Distributions add
- * features to old kernels, so the version says nothing. About fifteen requests.
- * @throws NetlinkError where the datapath is gone; MillraceError `NO_PERMISSION`
+ * Finds out what the running kernel can do. For each feature, it installs a flow that no packet
+ * matches, with OVS_FLOW_ATTR_PROBE, which keeps the kernel's log silent, and deletes it. The
+ * version says nothing, since distributions add features to old kernels. Takes about fifteen
+ * requests.
+ * @throws NetlinkError if the datapath is gone; MillraceError `NO_PERMISSION`
  */
 export function probeFeatures(
   datapath: DatapathHandle,
@@ -60,10 +64,13 @@ export function probeFeatures(
   };
 }
 
-/** A row of a table: its type, and what every kernel takes that has it. */
+/** A row of a table: its type, and a probe that every kernel with this type accepts. */
 type Probed = { readonly type: number; readonly probe?: string | undefined };
 
-/** The greatest type that a kernel has: of those with a probe the greatest that passes, or all before them. */
+/**
+ * The greatest type that a kernel has: the greatest whose probe passes, or else the type before the
+ * first probed one.
+ */
 function newestOf(rows: readonly Probed[], passes: (probe: string) => boolean): number {
   const newestFirst = rows.toSorted((a, b) => b.type - a.type);
   let newest = newestFirst[0]?.type ?? 0;
@@ -75,7 +82,7 @@ function newestOf(rows: readonly Probed[], passes: (probe: string) => boolean): 
   return newest;
 }
 
-/** As {@link probeFeatures}, once for each channel; everything where the kernel cannot be asked. */
+/** As {@link probeFeatures}, once per channel; all features if the kernel cannot be asked. */
 export function featuresOf(datapath: DatapathHandle): KernelFeatures {
   return (datapath.channel.features ??= tryProbe(datapath));
 }
@@ -89,7 +96,7 @@ function tryProbe(datapath: DatapathHandle): KernelFeatures {
   }
 }
 
-/** Whether the kernel takes a flow. It is gone afterwards. */
+/** Whether the kernel takes a flow, which is deleted again. */
 function takesFlow(datapath: DatapathHandle, line: string): boolean {
   const bytes = new TextEncoder().encode(line);
   const encoder = new FlowLineEncoder({ ufid: true, mode: "add" });

@@ -17,18 +17,18 @@ import { getFlow } from "./flow.ts";
 import { decodeFlow, type FlowParts, newFlowParts, type FlowIdentity } from "../flow/parts.ts";
 import { OVS_PREFIX } from "./message.ts";
 
-/** Flows of one round of reads. */
+/** The most flows in one round of reads. */
 const READS_MAX = 1024;
 
-/** Identities of plain flows; a longer round is cut in two. */
+/** Room for the identities of plain flows; a longer round is split in two. */
 const ARENA_BYTES = 256 << 10;
 
-/** A plain flow is 320 bytes long; one whose reply is longer is read again, alone. */
+/** A plain flow is 320 bytes long; a flow with a longer reply is read again, alone. */
 const REPLY_BYTES_MAX = 1024;
 
 /**
- * What a waiting reply may cost of the receive buffer. Of a plain flow it is 1,328 bytes and an ack's
- * share; where flows are longer replies are lost, and those flows are read again, one at a time.
+ * The assumed cost of a waiting reply in the receive buffer. For a plain flow it is 1,328 bytes and
+ * an ack's share. Replies of longer flows may be lost: these flows are read again, one at a time.
  */
 const REPLY_COST_BYTES = 2560;
 
@@ -40,12 +40,12 @@ const PACKING: Packing = {
   replyCostBytes: REPLY_COST_BYTES,
 };
 
-/** What a read found. */
+/** The result of a read. */
 export type ReadResult = "found" | "none" | "unknown";
 
 /**
- * Reads many flows by what names them, in packed GET requests: add some, then execute. Owns a socket and an
- * arena; used by one caller at a time.
+ * Reads many flows by their identities, in packed GET requests: add some, then execute. Owns a
+ * socket and an arena; only one caller may use it at a time.
  */
 export class FlowReads {
   readonly #datapath: DatapathHandle;
@@ -53,9 +53,9 @@ export class FlowReads {
   readonly #batch = new Batch(READS_MAX, ARENA_BYTES);
   readonly #transactor: Transactor;
   readonly #view = newFlowParts();
-  /** One object, set anew for each reply; all lie in the same memory. */
+  /** One object, reused for each reply; all are in the same memory. */
   #message: OvsMessage | undefined;
-  /** Of each request: data came for it, whole. */
+  /** 1 for each request whose complete data was received. */
   readonly #found = new Uint8Array(READS_MAX);
   #onFlow: (tag: number, view: FlowParts) => void = () => {};
 
@@ -72,9 +72,10 @@ export class FlowReads {
   }
 
   /**
-   * Adds a request for the flow that an attribute names, OVS_FLOW_ATTR_UFID or OVS_FLOW_ATTR_KEY.
-   * @param start @param end where the payload of the attribute is in `bytes`
-   * @returns false where there is no room: execute first
+   * Adds a request for the flow that an attribute identifies, OVS_FLOW_ATTR_UFID or
+   * OVS_FLOW_ATTR_KEY.
+   * @param start @param end the range of the attribute's payload in `bytes`
+   * @returns false if there is no room: execute first
    */
   add(type: number, bytes: Uint8Array, start: number, end: number, tag: number): boolean {
     const batch = this.#batch;
@@ -90,9 +91,10 @@ export class FlowReads {
   }
 
   /**
-   * Sends the requests that were added.
-   * @param onFlow is given each flow that is there, under the tag of its request; valid until it returns
-   * @param onEnd is told what became of each request, in their order
+   * Sends the added requests.
+   * @param onFlow is called for each existing flow, with the tag of its request; the flow is valid
+   * until it returns
+   * @param onEnd is called with the result of each request, in order
    */
   execute(
     onFlow: (tag: number, view: FlowParts) => void,
@@ -108,14 +110,14 @@ export class FlowReads {
       const errno = batch.states[i] === MessageState.rejected ? batch.errnos[i] : 0;
       if (this.#found[i] === 1) onEnd(tag, "found");
       else if (errno === ENOENT) onEnd(tag, isNone ? "none" : "unknown");
-      // No flow has a key that the kernel does not take.
+      // No flow has a key that the kernel refuses.
       else if (errno === EINVAL) onEnd(tag, "none");
       else onEnd(tag, this.#readAlone(i, tag));
     }
     batch.clear();
   }
 
-  // Whether ENOENT means that a flow is not there, and not the whole family.
+  // Whether ENOENT means that the flow is missing, rather than the family.
   #isFlowMissing(): boolean {
     const { errnos, count } = this.#batch;
     if (!errnos.subarray(0, count).includes(ENOENT)) return true;

@@ -15,20 +15,20 @@ import {
 import { decodeFlow, type FlowParts } from "../flow/parts.ts";
 import { OVS_PREFIX } from "./message.ts";
 
-/*
- * The layout of a flow request, as FlowRequests writes it into a batch: netlink header, generic header and
- * ovs_header, then UFID, KEY, MASK and ACTIONS, each padded to whole words. What looks at every message of a
- * batch reads its words where they lie.
+/**
+ * The layout of a flow request, as FlowRequests writes it into a batch: netlink header, generic
+ * header and ovs_header, then UFID, KEY, MASK and ACTIONS, each padded to whole words. Code that
+ * looks at every message of a batch reads its words in place.
  */
 
 /**
- * What is done with a flow. `put` creates it or replaces its actions, `add` only creates it, `modify`
- * and `delete` want it there.
+ * What to do with a flow. `put` creates it or replaces its actions, `add` only creates it, `modify`
+ * and `delete` require it to exist.
  *
- * A put is NEW with NLM_F_CREATE: where a flow is in the way it is EEXIST, and whoever sends it looks
- * which flow that is. Without NLM_F_CREATE the kernel would replace the actions of a flow with a wider
- * mask (`ovs_flow_cmd_new` compares the new key with the masked one that it holds, and no masks). To the
- * kernel `add` is the same request; NLM_F_EXCL tells the two apart here.
+ * A put is NEW with NLM_F_CREATE: if a flow is in the way, it fails with EEXIST, and the sender
+ * finds out which flow that is. Without NLM_F_CREATE the kernel would replace the actions of a flow
+ * with a wider mask (`ovs_flow_cmd_new` compares the new key with a masked one, but not the masks).
+ * To the kernel, `add` is the same request; NLM_F_EXCL distinguishes the two here.
  */
 export type FlowVerb = LineVerb;
 
@@ -46,7 +46,7 @@ export const GENERIC_AT = 4;
 export const DATAPATH_AT = 5;
 export const ATTRIBUTES_AT: number = (NLMSG_HEADER + OVS_PREFIX) >> 2;
 
-/** The family number that the requests of a batch were framed with. */
+/** The family number in the requests of a batch. */
 export function familyOf(batch: Batch): number {
   return (batch.memory.u32[((batch.starts[0] ?? 0) >> 2) + TYPE_AT] ?? 0) & 0xffff;
 }
@@ -65,7 +65,7 @@ export function verbOf(batch: Batch, index: number): FlowVerb {
   return (flags & NLM_F_EXCL) === 0 ? "put" : "add";
 }
 
-/** Finds the parts of request `index` of a batch; the bytes stay the batch's. */
+/** Finds the parts of request `index` of a batch, which owns the bytes. */
 export function decodeRequest(batch: Batch, index: number, into: FlowParts): FlowParts {
   const { u8, view } = batch.memory;
   const start = (batch.starts[index] ?? 0) + NLMSG_HEADER + OVS_PREFIX;
@@ -74,14 +74,14 @@ export function decodeRequest(batch: Batch, index: number, into: FlowParts): Flo
 }
 
 /**
- * The attribute that request `index` names its flow by, as a word of the batch's memory: a request begins
- * with its UFID, or with its key where it has none.
+ * The attribute that identifies the flow of request `index`, as a word of the batch's memory: a
+ * request begins with its UFID, or with its key if it has none.
  */
 export function nameAt(batch: Batch, index: number): number {
   return ((batch.starts[index] ?? 0) >> 2) + ATTRIBUTES_AT;
 }
 
-/** The word where an attribute of request `index` begins; -1 where it has none of this type. */
+/** The first word of an attribute of request `index`; -1 if it has none of this type. */
 export function attributeAt(batch: Batch, index: number, type: number): number {
   const { u32 } = batch.memory;
   const end = (batch.starts[index + 1] ?? 0) >> 2;
@@ -89,7 +89,7 @@ export function attributeAt(batch: Batch, index: number, type: number): number {
     const header = u32[at]!; // below the end of the message
     const length = header & 0xffff;
     if (header >>> 16 === type) return at;
-    // What is no attribute ends the list, as in the kernel (`nla_ok`).
+    // A malformed attribute ends the list, as in the kernel (`nla_ok`).
     if (length < NLA_HEADER) return -1;
     at += align(length) >> 2;
   }
@@ -112,12 +112,12 @@ export function haveSameMask(batch: Batch, a: number, b: number): boolean {
   return true;
 }
 
-/** A hash of the UFID of request `index`; 0 where it has none, and never else. */
+/** A hash of the UFID of request `index`; 0 only if it has none. */
 export function hashUfid(batch: Batch, index: number): number {
   return hashAttribute(batch, attributeAt(batch, index, OVS_FLOW_ATTR_UFID), 0);
 }
 
-/** A hash of the key of request `index`, another one than of a UFID; 0 where it has none, and never else. */
+/** A hash of the key of request `index`, different from that of a UFID; 0 only if it has none. */
 export function hashKey(batch: Batch, index: number): number {
   return hashAttribute(batch, attributeAt(batch, index, OVS_FLOW_ATTR_KEY), KEY_SEED);
 }

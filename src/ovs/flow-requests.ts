@@ -25,12 +25,15 @@ import {
 } from "./flow-request.ts";
 import { OVS_PREFIX } from "./message.ts";
 
-/** What names a flow in a request: the request's own UFID or key, its key, or a UFID that is given. */
+/**
+ * What identifies the flow in a copied request: the request's own identity, its key, or a given
+ * UFID.
+ */
 export type FlowName = "own" | "key" | Uint8Array;
 
 /**
- * Flow requests in a batch: frames them for one family of one kernel and one datapath. The batch is its
- * own; whoever sends it clears it.
+ * Flow requests in a batch, framed for one family of one kernel and one datapath. It owns the
+ * batch; the sender clears it.
  */
 export class FlowRequests {
   readonly batch: Batch;
@@ -55,7 +58,7 @@ export class FlowRequests {
   }
 
   /**
-   * Begins a request; the batch must not be full.
+   * Begins a request. The batch must not be full.
    * @returns the batch's writer, to which the caller appends UFID, KEY, MASK and ACTIONS
    */
   begin(): AttributeWriter {
@@ -67,11 +70,12 @@ export class FlowRequests {
   }
 
   /**
-   * Ends the request begun last, as one for `verb`: a line names its verb only when it is read.
-   * @param tag 1-based line of the input, or number of the flow where there are no lines
-   * @returns false where the arena has no room: nothing is kept, and the flow is to be encoded again after
-   *   the batch has been sent
-   * @throws AssertionError for a delete that names no flow: the kernel would flush the datapath
+   * Ends the current request, with `verb`, which is known only after the line was read.
+   * @param tag 1-based line of the input, or number of the flow if there are no lines
+   * @returns false if the arena has no room: nothing is kept, and the flow must be encoded again
+   * after the batch was sent
+   * @throws AssertionError for a delete that identifies no flow: the kernel would flush the
+   * datapath
    */
   commit(verb: FlowVerb, tag: number): boolean {
     const { batch } = this;
@@ -84,11 +88,11 @@ export class FlowRequests {
   }
 
   /**
-   * Keeps requests that were put ready-made at the end of the batch, back to back: as {@link commit} makes
-   * them for family 0 and datapath 0, each of which names one flow. They are stamped where they lie.
-   * @param bytes of all of them; the batch has room for as many
-   * @param verb of those that put
-   * @param tag what their sequence numbers are added to, to become their tags
+   * Keeps complete requests at the end of the batch, back to back, as {@link commit} makes them for
+   * family 0 and datapath 0; each must identify one flow. They are stamped in place.
+   * @param bytes the bytes of all of them; the batch has room for as many
+   * @param verb the verb of those that put
+   * @param tag added to their sequence numbers to give their tags
    */
   commitReady(bytes: number, verb: FlowVerb, tag: number): void {
     const { batch } = this;
@@ -104,7 +108,7 @@ export class FlowRequests {
     });
   }
 
-  /** Keeps a copy of request `index` of another batch. @returns false where there is no room */
+  /** Keeps a copy of request `index` of another batch. @returns false if there is no room */
   commitCopy(source: Batch, index: number, tag: number): boolean {
     const { batch } = this;
     if (batch.full) return false;
@@ -121,8 +125,8 @@ export class FlowRequests {
 
   /**
    * Keeps a SET or a DEL of the flow of request `index` of another batch.
-   * @param name what it names the flow by
-   * @returns false where there is no room
+   * @param name how it identifies the flow
+   * @returns false if there is no room
    */
   commitChange(
     source: Batch,
@@ -135,7 +139,7 @@ export class FlowRequests {
     if (batch.full) return false;
     const { u32 } = source.memory;
     const key = attributeAt(source, index, OVS_FLOW_ATTR_KEY);
-    // Without one a delete may be a flush.
+    // Without a key, a delete may be a flush.
     assert(key >= 0, "a request has a key");
     const first = nameAt(source, index);
     const hasUfid = first !== key;
@@ -146,7 +150,8 @@ export class FlowRequests {
     } else if (name === "own" && hasUfid) {
       this.#append(source, first, first + attributeWords(u32, first));
     }
-    // By UFID the kernel wants the key of a SET, to judge the actions by; a DEL has no more than its name.
+    // Even with a UFID, the kernel requires the key of a SET to check the actions; a DEL has only
+    // its identity.
     if (verb === "modify") this.#append(source, key, (source.starts[index + 1] ?? 0) >> 2);
     else if (name === "key" || (name === "own" && !hasUfid)) {
       this.#append(source, key, key + attributeWords(u32, key));
@@ -164,7 +169,7 @@ export class FlowRequests {
     u32[start + GENERIC_AT] = command | (OVS_FLOW_VERSION << 8);
   }
 
-  // Appends words `from` to `end` of another batch to the request begun last.
+  // Appends words `from` to `end` of another batch to the current request.
   #append({ memory }: Batch, from: number, end: number): void {
     const { writer } = this.batch;
     if (writer.failed || writer.position + (end - from) * 4 > writer.limit) {
@@ -183,7 +188,7 @@ const [PUT_COMMAND, PUT_FLAGS] = COMMANDS.put;
 const PUT_TYPE = PUT_FLAGS << 16;
 const PUT_GENERIC = PUT_COMMAND | (OVS_FLOW_VERSION << 8);
 
-/** What is put into ready-made requests. */
+/** The values written into complete requests. */
 type Stamp = {
   /** The words of a request that puts. */
   readonly type: number;
@@ -193,7 +198,7 @@ type Stamp = {
   readonly tag: number;
 };
 
-// Free, and numbers in its loop alone: the path of compiled flows goes through here.
+// A free function with only numbers in its loop, for speed: all compiled flows pass through it.
 function stampReady(
   { memory: { u32 }, starts, tags, count: end }: Batch,
   first: number,

@@ -29,11 +29,12 @@ import {
 } from "../flow/parts.ts";
 
 /**
- * A dump of counters alone: 44 bytes a flow instead of some 340. A flow without a UFID comes with its key.
+ * The flags for a dump of counters only: 44 bytes per flow instead of some 340. A flow without a
+ * UFID comes with its key.
  */
 export const TERSE: number = OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK | OVS_UFID_F_OMIT_ACTIONS;
 
-/** What a dump is to leave out where it is not looked at; counters are always there. */
+/** The flags that omit the unneeded parts of a dump; counters are always included. */
 export function omitting({ match, actions }: { match: boolean; actions: boolean }): number {
   const omitMatch = match ? 0 : OVS_UFID_F_OMIT_KEY | OVS_UFID_F_OMIT_MASK;
   return omitMatch | (actions ? 0 : OVS_UFID_F_OMIT_ACTIONS);
@@ -41,16 +42,16 @@ export function omitting({ match, actions }: { match: boolean; actions: boolean 
 
 /** How flows are dumped. */
 type DumpOptions = {
-  /** OVS_UFID_F_OMIT_* bits: what the kernel is to leave out. */
+  /** OVS_UFID_F_OMIT_* bits: the parts that the kernel leaves out. */
   readonly omit?: number;
-  /** Is shown every flow, and knows at the end whether the dump can be sound. */
+  /** Gets every flow, and knows at the end whether the dump can be complete. */
   readonly check?: DumpCheck | undefined;
 };
 
 /**
- * Every flow of a datapath. The view is the same object each time, its bytes valid until the next one.
- * A flow whose actions a dump has no room for is read once more, alone. A dump beside which flows change
- * may lack some: only a {@link DumpCheck} sees it.
+ * Every flow of a datapath. The view is the same object each time, its bytes valid until the next
+ * one. A flow whose actions do not fit the dump is read again, alone. A dump may lack flows if
+ * flows change meanwhile; only a {@link DumpCheck} detects that.
  */
 export function dumpFlows(
   datapath: DatapathHandle,
@@ -69,7 +70,7 @@ export function dumpFlows(
         if (message === undefined) return undefined;
         decodeFlow(message, view);
         check?.add(view);
-        // Its actions did not fit the dump's chunk: the flow alone has them.
+        // Its actions did not fit the dump's chunk; a read of the flow has them.
         const cut = view.actions.start < 0 && (omit & OVS_UFID_F_OMIT_ACTIONS) === 0;
         const complete = cut ? readComplete(datapath, view) : view;
         if (complete !== undefined) return complete;
@@ -79,7 +80,7 @@ export function dumpFlows(
   );
 }
 
-// Undefined where the flow is gone meanwhile.
+// Undefined if the flow is gone meanwhile.
 function readComplete(datapath: DatapathHandle, cut: FlowParts): FlowParts | undefined {
   let complete: FlowParts | undefined;
   getFlow(datapath, identityOf(cut), (view) => {
@@ -88,7 +89,7 @@ function readComplete(datapath: DatapathHandle, cut: FlowParts): FlowParts | und
   return complete;
 }
 
-/** Reads one flow. @returns false, and calls nothing, where there is no such flow */
+/** Reads one flow. @returns false, without a call, if there is no such flow */
 export function getFlow(
   datapath: DatapathHandle,
   identity: FlowIdentity,
@@ -110,7 +111,7 @@ export function getFlow(
   );
 }
 
-/** Deletes one flow. @returns false where there was no such flow */
+/** Deletes one flow. @returns false if there was no such flow */
 export function deleteFlow(datapath: DatapathHandle, identity: FlowIdentity): boolean {
   return whereThereIsOne(() =>
     datapath.channel.transact({
@@ -122,8 +123,8 @@ export function deleteFlow(datapath: DatapathHandle, identity: FlowIdentity): bo
 }
 
 /**
- * Sets the counters of one flow to zero, and when it was used last; its actions stay.
- * @returns false where there was no such flow
+ * Resets the counters of one flow and its time of last use; keeps its actions.
+ * @returns false if there was no such flow
  */
 export function clearFlow(datapath: DatapathHandle, identity: FlowIdentity): boolean {
   return whereThereIsOne(() =>
@@ -148,7 +149,7 @@ function whereThereIsOne(run: () => void): boolean {
   }
 }
 
-/** Deletes every flow of a datapath, whoever put it. */
+/** Deletes all flows of a datapath, of every owner. */
 export function flushFlows(datapath: DatapathHandle): void {
   datapath.channel.transact({
     ...flowRequest(OVS_FLOW_CMD_DEL, datapath),
@@ -166,8 +167,9 @@ function flowRequest(command: number, datapath: DatapathHandle) {
 }
 
 /**
- * Writes what names one flow.
- * @throws AssertionError for what names none: a DEL would be a flush, with a UFID of more than 16 bytes too
+ * Writes the identity of one flow.
+ * @throws AssertionError for an invalid identity, with which a DEL would be a flush; that includes
+ * a UFID of more than 16 bytes
  */
 export function putIdentity(writer: AttributeWriter, identity: FlowIdentity): void {
   if ("ufid" in identity) {

@@ -29,42 +29,42 @@ import { type OvsMessage, onMessage } from "./channel.ts";
 import { checkNumber } from "./check.ts";
 import type { DatapathHandle } from "./datapath.ts";
 
-/** What the kernel's meters can do. */
+/** The abilities of the kernel's meters. */
 export type MeterFeatures = {
-  /** Depends on the memory of the machine; 200,000 at most. */
+  /** Depends on the machine's memory; 200,000 at most. */
   readonly maxMeters: number;
   readonly maxBands: number;
-  /** Kinds of bands: `drop`; `type N` where it is unknown. */
+  /** Kinds of bands: `drop`, or `type N` for an unknown kind. */
   readonly bandTypes: readonly string[];
 };
 
 /** What a meter drops: everything above `rate`. */
 export type MeterBand = {
-  /** Packets a second or kilobits a second, as the meter counts; at least 1. */
+  /** Packets or kilobits per second, depending on the meter's unit; at least 1. */
   readonly rate: number;
-  /** Packets or kilobits above the rate that are let through at once; 0 by default. */
+  /** Packets or kilobits above the rate that pass at once; 0 by default. */
   readonly burst?: number;
 };
 
-/** What is chosen of a meter. */
+/** The configuration of a meter. */
 export type MeterOptions = {
-  /** What the rates count: packets or kilobits a second. */
+  /** The unit of the rates: packets or kilobits per second. */
   readonly unit: "packets" | "kilobits";
   /** The kernel takes one band. */
   readonly bands: readonly MeterBand[];
-  /** Counters begin at zero again; a meter that is there keeps them otherwise. */
+  /** Whether to reset the counters; by default an existing meter keeps them. */
   readonly clear?: boolean;
 };
 
 /** Packets and bytes. */
 export type MeterCounters = { readonly packets: number; readonly bytes: number };
 
-/** What a meter has done. The kernel does not tell its rates. */
+/** The statistics of a meter. The kernel does not report its rates. */
 export type MeterInfo = {
   readonly id: number;
-  /** What came to the meter. */
+  /** All traffic of the meter. */
   readonly stats: MeterCounters;
-  /** When the last packet came or it was set, as `monotonicMs` counts. */
+  /** When the last packet came or the meter was set, in `monotonicMs`. */
   readonly usedMs: number;
   /** What each band dropped. */
   readonly bands: readonly MeterCounters[];
@@ -84,9 +84,9 @@ export function meterFeatures(datapath: DatapathHandle): MeterFeatures {
 }
 
 /**
- * Makes a meter, or changes it.
- * @throws MillraceError `USAGE` for a number beyond 32 bits; NetlinkError: EINVAL for a rate of 0 or a
- *   second band, EFBIG above the most meters
+ * Creates or changes a meter.
+ * @throws MillraceError `USAGE` for a number beyond 32 bits; NetlinkError: EINVAL for a rate of 0
+ * or a second band, EFBIG beyond the maximum number of meters
  */
 export function setMeter(datapath: DatapathHandle, id: number, options: MeterOptions): void {
   checkId(id);
@@ -111,7 +111,7 @@ export function setMeter(datapath: DatapathHandle, id: number, options: MeterOpt
   transact(datapath, { command: OVS_METER_CMD_SET, doing: `setting ${id}`, write });
 }
 
-/** @returns undefined where there is no such meter */
+/** @returns undefined if there is no such meter */
 export function getMeter(datapath: DatapathHandle, id: number): MeterInfo | undefined {
   checkId(id);
   let found: MeterInfo | undefined;
@@ -132,11 +132,11 @@ export function getMeter(datapath: DatapathHandle, id: number): MeterInfo | unde
 }
 
 /**
- * Deletes a meter; flows that name it let everything through then.
- * @returns its last counters; undefined where there was none
+ * Deletes a meter; flows that use it then let everything pass.
+ * @returns its last counters; undefined if there was none
  */
 export function deleteMeter(datapath: DatapathHandle, id: number): MeterInfo | undefined {
-  // The kernel deletes what is not there without a word.
+  // The kernel silently accepts the deletion of a missing meter.
   const last = getMeter(datapath, id);
   if (last === undefined) return undefined;
   transact(datapath, {
@@ -151,7 +151,7 @@ function checkId(id: number): void {
   checkNumber("meter", id, 0, U32_MAX);
 }
 
-/** What is asked of meters, and what takes the answer. */
+/** A request about meters, and the handler of its reply. */
 type MeterRequest = {
   readonly command: number;
   readonly doing: string;
@@ -180,7 +180,7 @@ function transact(
   }
 }
 
-/** Reads what meters can do from a message of the family ovs_meter. */
+/** Reads the abilities of meters from a message of the family ovs_meter. */
 export function decodeMeterFeatures({ bytes, view, start, end }: OvsMessage): MeterFeatures {
   let maxMeters = 0;
   let maxBands = 0;

@@ -6,18 +6,18 @@ import type { DumpCheck } from "./dump-check.ts";
 import { dumpFlows } from "./flow.ts";
 import { copyFlow, type FlowParts } from "../flow/parts.ts";
 
-/** Which flows are dumped, and how the dump is judged. */
+/** Which flows are dumped, and how the dump is checked. */
 export type OrderedDumpOptions = {
-  /** Is shown each flow once, those that are not wanted, too. */
+  /** Gets each flow once, including unwanted ones. */
   readonly check?: DumpCheck | undefined;
-  /** Only flows of which this is true. */
+  /** Dumps only flows for which this is true. */
   readonly where?: ((flow: FlowParts) => boolean) | undefined;
 };
 
 /**
- * Every flow of a datapath, as {@link dumpFlows}, in an order in which a kernel takes them again. Where
- * there is more than one mask that costs a second dump, for the masks, and a copy of each flow that may
- * be in another one's way.
+ * Every flow of a datapath, as {@link dumpFlows}, in an order in which a kernel accepts them. With
+ * more than one mask, that costs a second dump, for the masks, and a copy of each flow that may
+ * block another.
  */
 export function dumpToLoad(
   datapath: DatapathHandle,

@@ -38,11 +38,11 @@ export type PacketToExecute = {
   /** The frame, from its Ethernet header on; at least 14 bytes. */
   readonly packet: Uint8Array;
   /**
-   * What the packet does not say itself, as in a flow's key: `in_port(1),skb_mark(7)`; or the payload
-   * of OVS_PACKET_ATTR_KEY. Empty by default: it comes from no port.
+   * The packet's metadata, as in a flow's key: `in_port(1),skb_mark(7)`; or the payload of
+   * OVS_PACKET_ATTR_KEY. Empty by default: the packet comes from no port.
    */
   readonly key?: string | Uint8Array;
-  /** Largest fragment that was received, for a packet put together by conntrack. */
+  /** The largest received fragment, for a packet reassembled by conntrack. */
   readonly mru?: number;
 };
 
@@ -52,8 +52,8 @@ const TEXT = new TextSink(512);
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 /**
- * A packet that the kernel sent up. What it holds is found when it is asked for. It owns its bytes,
- * unless it comes from `Upcalls.visit`: then {@link retain} makes one that does.
+ * A packet that the kernel sent up. Its parts are found on demand. It owns its bytes, unless it
+ * comes from `Upcalls.visit`: then {@link retain} makes a copy that does.
  */
 export class Upcall implements PacketToExecute {
   #command = OVS_PACKET_CMD_MISS;
@@ -77,7 +77,7 @@ export class Upcall implements PacketToExecute {
     return this;
   }
 
-  /** The same packet, with bytes of its own. */
+  /** A copy of the packet that owns its bytes. */
   retain(): Upcall {
     const own = this.#bytes.slice(this.#start, this.#end);
     return new Upcall().point(this.#command, own, 0, own.length);
@@ -88,22 +88,25 @@ export class Upcall implements PacketToExecute {
     return this.#command === OVS_PACKET_CMD_MISS ? "miss" : "action";
   }
 
-  /** Memory in which the key is, from {@link keyStart} to {@link keyEnd}. Callers that need no view of their own read it there. */
+  /**
+   * The memory that holds the key, from {@link keyStart} to {@link keyEnd}, for callers that need
+   * no separate view.
+   */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
 
-  /** Where the key begins in {@link bytes}. */
+  /** The start of the key in {@link bytes}. */
   get keyStart(): number {
     return this.#keyStart;
   }
 
-  /** Where the key ends in {@link bytes}. */
+  /** The end of the key in {@link bytes}. */
   get keyEnd(): number {
     return this.#keyEnd;
   }
 
-  /** The frame; shorter than {@link length} where an action truncated it. */
+  /** The frame; shorter than {@link length} if an action truncated it. */
   get packet(): Uint8Array {
     return this.#payload(OVS_PACKET_ATTR_PACKET) ?? NOTHING;
   }
@@ -113,28 +116,33 @@ export class Upcall implements PacketToExecute {
     return this.bytes.subarray(this.keyStart, this.keyEnd);
   }
 
-  /** What the `userspace` action carries; undefined for a miss. */
+  /** The user data of the `userspace` action; undefined for a miss. */
   get userdata(): Uint8Array | undefined {
     return this.#payload(OVS_PACKET_ATTR_USERDATA);
   }
 
-  /** The flow's actions, where `userspace(...,actions)` asks for them: the payload of an action list. */
+  /**
+   * The flow's actions, the payload of an action list, if `userspace(...,actions)` requests them.
+   */
   get actions(): Uint8Array | undefined {
     return this.#payload(OVS_PACKET_ATTR_ACTIONS);
   }
 
-  /** The tunnel that the packet would leave by, where the action asks: the payload of a tunnel key. */
+  /**
+   * The tunnel by which the packet would leave, the payload of a tunnel key, if the action requests
+   * it.
+   */
   get egressTunnelKey(): Uint8Array | undefined {
     return this.#payload(OVS_PACKET_ATTR_EGRESS_TUN_KEY);
   }
 
-  /** Bytes of the whole frame. */
+  /** Length of the whole frame in bytes. */
   get length(): number {
     const bytes = this.#payload(OVS_PACKET_ATTR_LEN);
     return bytes === undefined ? this.packet.length : littleEndian(bytes, 0, 4);
   }
 
-  /** Largest fragment that was received, where conntrack put the packet together; else 0. */
+  /** The largest received fragment, if conntrack reassembled the packet; otherwise 0. */
   get mru(): number {
     const mru = this.#payload(OVS_PACKET_ATTR_MRU);
     return mru === undefined ? 0 : littleEndian(mru, 0, 2);
@@ -145,7 +153,7 @@ export class Upcall implements PacketToExecute {
     return this.#payload(OVS_PACKET_ATTR_HASH);
   }
 
-  /** The port that the packet came in by; undefined where it came from none. */
+  /** The port by which the packet came in; undefined if it came from none. */
   get inPort(): number | undefined {
     const reader = READER.reset(this.bytes, this.keyStart, this.keyEnd);
     while (reader.next()) {
@@ -155,7 +163,10 @@ export class Upcall implements PacketToExecute {
     return undefined;
   }
 
-  /** The key as text, every field exact: with actions behind it, the line of a flow for just such packets. */
+  /**
+   * The key as text, every field exact. With actions appended, it is the line of a flow for exactly
+   * such packets.
+   */
   get key(): string {
     return this.keyText();
   }
@@ -187,8 +198,8 @@ function littleEndian(bytes: Uint8Array, at: number, size: number): number {
 }
 
 /**
- * Sends a packet through an action list, as if a flow with these actions had matched it. Nothing is
- * told of where it went; counters of the ports do.
+ * Sends a packet through an action list, as if a flow with these actions had matched it. The kernel
+ * does not report where it went; only the counters of ports do.
  * @param actions as in a flow: `2`, `set(eth(dst=…)),2`, `userspace(pid=…)`
  * @throws FlowSyntaxError; NetlinkError; MillraceError `USAGE`
  */

@@ -7,9 +7,10 @@ import type { DatapathHandle } from "./datapath.ts";
 import { listPorts } from "./vport.ts";
 
 /**
- * Moves the interface of an internal port into another namespace; it stays a port of its datapath, as
- * traffic of a container is tapped. The kernel takes any other interface out of its datapath when it is
- * moved (dp_device_event in dp_notify.c), so others are refused here.
+ * Moves the interface of an internal port into another namespace; it stays a port of its datapath,
+ * which is how a container's traffic reaches the datapath. The kernel removes any other interface
+ * from its datapath when it is moved (dp_device_event in dp_notify.c), so other ports are refused
+ * here.
  * @throws MillraceError `NO_PORT`, `NOT_INTERNAL`; NetlinkError
  */
 export function movePort(datapath: DatapathHandle, name: string, to: NetworkNamespace): void {

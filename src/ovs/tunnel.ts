@@ -10,7 +10,7 @@ import {
 } from "../uapi/openvswitch.ts";
 import { checkNumber, usage } from "./check.ts";
 
-/** What can be chosen of a tunnel port; of any other kind of port, and of GRE, nothing can. */
+/** Options of a tunnel port. GRE and all other kinds of ports have none. */
 export type TunnelOptions = {
   /** UDP port from 1 on; by default IANA's, 4789 for VXLAN and 6081 for Geneve. */
   readonly destinationPort?: number;
@@ -18,29 +18,33 @@ export type TunnelOptions = {
   readonly groupPolicy?: boolean;
 };
 
-/** The kernel wants a port of both (vport-vxlan.c, vport-geneve.c). */
+/** The kernel requires a port for both (vport-vxlan.c, vport-geneve.c). */
 const DEFAULT_PORTS: ReadonlyMap<string, number> = new Map([
   ["vxlan", 4789],
   ["geneve", 6081],
 ]);
 
 /**
- * Loads the modules of a tunnel type where the kernel must not do so itself. Asked for such a port, it
- * waits for modprobe with its locks held: genl's (cb_lock) for the port's module, the RTNL for the
- * `net-pf-10` of the tunnel's socket. Where ipv6 is a module that is not loaded yet, ipv6 wants both
- * locks for itself, and all of netlink stands still, for good. Nothing is done where ipv6 is there.
+ * Loads the modules of a tunnel type beforehand, to avoid a deadlock in the kernel. When asked for
+ * such a port, the kernel waits for modprobe with its locks held: genl's (cb_lock) for the port's
+ * module, the RTNL for the `net-pf-10` of the tunnel's socket. If ipv6 is a module that is not
+ * loaded yet, loading it needs both locks, and all of netlink blocks forever. Does nothing if ipv6
+ * is loaded.
  */
 export function loadTunnelModules(type: string): void {
   if (type === "netdev" || type === "internal" || existsSync("/sys/module/ipv6")) return;
   const modprobe = Bun.which("modprobe");
   if (modprobe === null) return;
-  // What cannot be loaded is missed by the kernel, and said then.
+  // If a module cannot be loaded, the kernel's error will say so.
   for (const module of ["ipv6", `vport-${type}`]) {
     Bun.spawnSync([modprobe, "-q", module], { stdout: "ignore", stderr: "ignore" });
   }
 }
 
-/** @throws MillraceError `USAGE` for an option that ports of this type do not have, and for a bad one */
+/**
+ * @throws MillraceError `USAGE` for an option that ports of this type do not have, or an invalid
+ * one
+ */
 export function checkTunnel(type: string, { destinationPort, groupPolicy }: TunnelOptions): void {
   if (destinationPort !== undefined) {
     if (!DEFAULT_PORTS.has(type)) throw usage(`a port of type ${type} has no destination port`);
@@ -51,7 +55,7 @@ export function checkTunnel(type: string, { destinationPort, groupPolicy }: Tunn
   }
 }
 
-/** Writes OVS_VPORT_ATTR_OPTIONS for a port of this type; nothing for one that has none. */
+/** Writes OVS_VPORT_ATTR_OPTIONS for a port of this type; nothing for a type without options. */
 export function putTunnel(writer: AttributeWriter, type: string, options: TunnelOptions): void {
   const port = options.destinationPort ?? DEFAULT_PORTS.get(type);
   if (port === undefined) return;

@@ -1,19 +1,22 @@
 import { readFileSync } from "node:fs";
 
-// What the host tells of who gets upcalls: its CPUs, and the netlink sockets that are open.
+// What the host reports about receivers of upcalls: its CPUs, and the open netlink sockets.
 
 const POSSIBLE = "/sys/devices/system/cpu/possible";
 const NETLINK_SOCKETS = "/proc/thread-self/net/netlink";
 const NETLINK_GENERIC = "16";
 
-/** CPUs that the kernel may ever have: it wants as many sockets (ovs_dp_get_upcall_portid). */
+/**
+ * The number of CPUs that the kernel may ever have: it needs as many sockets
+ * (ovs_dp_get_upcall_portid).
+ */
 export function possibleCpus(): number {
   try {
     // "0", or "0-7", or ranges with commas between them: the last number is the highest.
     const highest = /(\d+)\s*$/.exec(readFileSync(POSSIBLE, "utf8"))?.[1];
     if (highest !== undefined) return Number(highest) + 1;
   } catch {
-    // No sysfs, as in some containers: the CPUs that are seen must do.
+    // Some containers have no sysfs: use the visible CPUs.
   }
   return navigator.hardwareConcurrency;
 }

@@ -14,30 +14,33 @@ import { possibleCpus, portIdsInUse } from "./upcalls-host.ts";
 import { listPorts, type PortInfo, setPortUpcalls } from "./vport.ts";
 
 /**
- * Which socket a packet goes to. `shared`: one for all. `port`: one a port, so that a flood on one port
- * loses only packets of that port. `cpu`: one a CPU of the kernel (5.15), so that the packets of a flow
- * keep their order and no lock is shared.
+ * Which socket receives a packet. `shared`: one for all. `port`: one per port, so that a flood on
+ * one port loses only packets of that port. `cpu`: one per CPU (Linux 5.15), so that the packets of
+ * a flow keep their order and no lock is shared.
  */
 export type UpcallDispatch = "shared" | "port" | "cpu";
 
 /** How upcalls are received. */
 export type UpcallOptions = {
   readonly dispatch?: UpcallDispatch;
-  /** Names of the ports whose misses are wanted; all by default, those added later too. Not with `cpu`. */
+  /**
+   * Names of the ports whose misses to receive; by default all, including those added later. Not
+   * with `cpu`.
+   */
   readonly ports?: readonly string[];
   /** Receive buffer of each socket; a packet costs its truesize, 768 bytes at least. 4 MiB by default. */
   readonly receiveBufferBytes?: number;
-  /** Take the misses away from a program that gets them now; they are given back at the end. */
+  /** Takes the misses away from a program that receives them now, and returns them at the end. */
   readonly takeOver?: boolean;
 };
 
 /** Packets were lost here: the socket's buffer was full. */
 export type UpcallLoss = { readonly kind: "lost"; readonly count: number };
 
-/** A packet, or that packets were lost. */
+/** A packet, or a loss of packets. */
 export type UpcallEvent = Upcall | UpcallLoss;
 
-/** What {@link Upcalls.visit} gives its packets to. */
+/** Receives the packets of {@link Upcalls.visit}. */
 export type UpcallVisitor = {
   /** The object is the same each time, its bytes are valid until this returns; see `Upcall.retain`. */
   readonly onUpcall: (upcall: Upcall) => void;
@@ -47,17 +50,21 @@ export type UpcallVisitor = {
 
 const VISIT_LIMIT = 1024;
 
-/** A packet and its userdata, 64 KiB each, and a key. Slots are touched only as far as they are used. */
+/**
+ * Room for a packet and its userdata, 64 KiB each, and a key. Only the used part of a slot is
+ * touched.
+ */
 const INBOX_SIZE = { slots: 64, slotBytes: 136 << 10 };
 
 /**
  * Packets that find no flow in a datapath, and those that a `userspace(pid=…)` action sends to
- * {@link portId}. An async iterable, and a batch reader: `read()`. It closes when iteration ends; then
- * misses go where they went before. Packets that come up are dropped unless somebody executes them.
+ * {@link portId}. An async iterable, and a batch reader: `read()`. It closes when iteration ends;
+ * then misses go where they went before. The kernel drops packets that it sends up; execute them to
+ * forward them.
  */
 export class Upcalls extends EventStream<UpcallEvent> {
   readonly #datapath: DatapathHandle;
-  /** What it was before: it is to be so again. */
+  /** The datapath's previous state, restored at the end. */
   readonly #before: DatapathInfo;
   readonly #options: UpcallOptions;
   readonly #family: number;
@@ -87,20 +94,24 @@ export class Upcalls extends EventStream<UpcallEvent> {
     }
   }
 
-  /** The address for `userspace(pid=…)` actions. With `cpu` the kernel takes the CPU's socket anyway. */
+  /**
+   * The address for `userspace(pid=…)` actions. With `cpu` the kernel uses the CPU's socket anyway.
+   */
   get portId(): number {
     return this.#sockets[0]?.portId ?? 0;
   }
 
-  /** Receives the misses of a port that was added meanwhile, unless only some ports are wanted. */
+  /**
+   * Also receives the misses of a port that was added meanwhile, unless only some ports are wanted.
+   */
   attach(port: { readonly number: number; readonly upcallPortIds: readonly number[] }): void {
     if (this.closed || this.#perCpu || this.#options.ports !== undefined) return;
     this.#attach(port);
   }
 
   /**
-   * As {@link read}, without a copy and without an object a packet: what answers most misses a second.
-   * @returns packets and losses given to the visitor; 0 where nothing is there
+   * As {@link read}, but without a copy or an object per packet: the fastest way to answer misses.
+   * @returns packets and losses given to the visitor; 0 if nothing is there
    */
   visit(visitor: UpcallVisitor, limit: number = VISIT_LIMIT): number {
     return this.inbox.read(limit, {
@@ -122,20 +133,23 @@ export class Upcalls extends EventStream<UpcallEvent> {
     return this.visit(visitor, limit);
   }
 
-  /** Gives the misses back and closes the sockets; packets that were not read are gone. */
+  /**
+   * Returns the misses to their previous receiver and closes the sockets; unread packets are
+   * dropped.
+   */
   override close(): void {
     if (this.closed) return;
     try {
       this.#giveBack();
     } catch (error) {
-      // The datapath may be gone, and its ports; the kernel forgets with them.
+      // The datapath or its ports may be gone: then there is nothing to restore.
       if (!(error instanceof MillraceError)) throw error;
     } finally {
       super.close();
     }
   }
 
-  // A userspace action of another datapath may name this socket too.
+  // A userspace action of another datapath may also use this socket.
   #isWanted(memory: PinnedMemory, message: MessageReader, start: number): boolean {
     return (
       message.type === this.#family &&
@@ -226,5 +240,5 @@ export class Upcalls extends EventStream<UpcallEvent> {
   }
 }
 
-/** A port whose misses come here. */
+/** A port whose misses this object receives. */
 type Attached = { readonly before: readonly number[]; readonly socket: NetlinkSocket };

@@ -41,23 +41,26 @@ import {
   type TunnelOptions,
 } from "./tunnel.ts";
 
-/** Kinds of ports that can be added: an interface that exists, or one that the datapath makes. */
+/** Kinds of ports that can be added: an existing interface, or one that the datapath creates. */
 export type PortType = "netdev" | "internal" | "gre" | "vxlan" | "geneve";
 
 /** A port as the kernel describes it. */
 export type PortInfo = {
   readonly number: number;
   readonly name: string;
-  /** As ovs-dpctl names it; `type N` where it is unknown. */
+  /** Its type as ovs-dpctl names it; `type N` if unknown. */
   readonly type: string;
-  /** Interface index; 0 where the kernel does not tell. */
+  /** Interface index; 0 if the kernel does not report it. */
   readonly interfaceIndex: number;
   readonly stats: PortStats;
-  /** Netlink port ids that get the packets that miss; 0 for nobody. One of several is taken by hash. */
+  /**
+   * Netlink port ids that receive missed packets; 0 for none. If there are several, the packet's
+   * hash selects one.
+   */
   readonly upcallPortIds: readonly number[];
-  /** Upcalls delivered and not; undefined before kernel 6.3. */
+  /** Delivered and failed upcalls; undefined before kernel 6.3. */
   readonly upcalls: { readonly success: number; readonly fail: number } | undefined;
-  /** The namespace that its interface is in, where that is another one than the datapath's: its id. */
+  /** The id of its interface's namespace, if that is not the datapath's. */
   readonly namespaceId: number | undefined;
   readonly tunnel: TunnelOptions | undefined;
 };
@@ -106,11 +109,11 @@ export function listPorts(datapath: DatapathHandle): PortInfo[] {
   return found.sort((a, b) => a.number - b.number);
 }
 
-/** What a port is to be. */
+/** The configuration of a new port. */
 export type PortOptions = {
-  /** `netdev`, an interface that is there, by default. */
+  /** `netdev`, an existing interface, by default. */
   readonly type?: PortType;
-  /** The port number wanted, 1 to 65,534; the kernel chooses where it is absent. */
+  /** The wanted port number, 1 to 65,534; chosen by the kernel if absent. */
   readonly number?: number;
   /** For `vxlan` and `geneve`. */
   readonly tunnel?: TunnelOptions;
@@ -136,7 +139,7 @@ export function addPort(
     writer.string(OVS_VPORT_ATTR_NAME, name);
     writer.u32(OVS_VPORT_ATTR_TYPE, NUMBER_OF_TYPE[type]);
     putTunnel(writer, type, tunnel);
-    // 0: packets that miss are dropped until somebody asks for them.
+    // 0: missed packets are dropped until a program asks for them.
     writer.u32(OVS_VPORT_ATTR_UPCALL_PID, 0);
     if (number !== undefined) writer.u32(OVS_VPORT_ATTR_PORT_NO, number);
   };
@@ -156,7 +159,7 @@ export function addPort(
   return added;
 }
 
-/** Deletes a port; a netdev stays an interface of its own. @throws MillraceError `NO_PORT` */
+/** Deletes a port; the interface of a netdev port stays. @throws MillraceError `NO_PORT` */
 export function deletePort(datapath: DatapathHandle, name: string): void {
   const doing = `deleting the port ${name} of ${datapath.name}`;
   const missing = (cause?: NetlinkError): MillraceError =>
@@ -208,8 +211,8 @@ function explainAdd(
 }
 
 /**
- * Says who gets the packets of a port that miss.
- * @param portIds netlink port ids; with OVS_DP_F_VPORT_PIDS one of them is taken by the packet's hash
+ * Sets the receivers of a port's missed packets.
+ * @param portIds netlink port ids; with OVS_DP_F_VPORT_PIDS, the packet's hash selects one of them
  */
 export function setPortUpcalls(
   datapath: DatapathHandle,
@@ -296,7 +299,7 @@ function decodeStats(view: DataView, start: number): PortStats {
   };
 }
 
-/** The names of a datapath's ports as they are now, for reading and printing flows. */
+/** The current names of a datapath's ports, for reading and printing flows. */
 export function portNames(datapath: DatapathHandle): PortNames {
   return portNamesOf(listPorts(datapath));
 }

@@ -4,29 +4,34 @@ import type { OvsChannel } from "./channel.ts";
 import { type DatapathHandle, infoOf } from "./datapath.ts";
 import { listPorts } from "./vport.ts";
 
-/** The daemon's name as /proc/PID/comm has it. */
+/** The daemon's name in /proc/PID/comm. */
 const VSWITCHD = "ovs-vswitchd";
 
-/** The one datapath that it makes in a kernel, for all its bridges (`open_dpif_backer` in ofproto-dpif.c). */
+/**
+ * The only datapath that it creates in a kernel, for all its bridges (`open_dpif_backer` in
+ * ofproto-dpif.c).
+ */
 const ITS_DATAPATH = "ovs-system";
 
-/** The process that runs a datapath: it makes its flows, and deletes those that it does not know. */
+/** The process that runs a datapath: it makes its flows, and deletes unknown ones. */
 type DatapathOwner = {
   readonly pid: number;
   /**
-   * Its sockets get the packets that miss. Otherwise it runs, and the datapath has the name of its own:
-   * kernels do not tell who gets the packets by CPU, and to look into other processes takes a right.
+   * Whether its sockets receive the missed packets. Otherwise it runs, and the datapath has the
+   * name of its datapath: kernels do not report who receives packets by CPU, and inspecting other
+   * processes requires a privilege.
    */
   readonly certain: boolean;
 };
 
 /**
- * Whether ovs-vswitchd runs a datapath. It revalidates the flows of its datapath all the time, and
- * deletes within seconds what it did not make (`revalidate` in OVS's ofproto/ofproto-dpif-upcall.c).
- * @returns undefined where it does not run here, or runs another datapath
+ * Whether ovs-vswitchd runs a datapath. It revalidates the flows of its datapath continuously, and
+ * deletes within seconds flows that it did not make (`revalidate` in OVS's
+ * ofproto/ofproto-dpif-upcall.c).
+ * @returns undefined if it does not run here, or runs another datapath
  */
 function datapathOwner(datapath: DatapathHandle): DatapathOwner | undefined {
-  // Nobody runs what is in a kernel in memory.
+  // It cannot run the datapath of a kernel in memory.
   if (datapath.channel.kernel !== undefined) return undefined;
   const pids = vswitchdProcesses(datapath.channel);
   const [first] = pids;
@@ -40,9 +45,9 @@ function datapathOwner(datapath: DatapathHandle): DatapathOwner | undefined {
 
 /**
  * Refuses to load into a datapath that ovs-vswitchd runs.
- * @param remedy what may be done instead, in words
- * @param force go on all the same
- * @returns what it means for a load, in words, where it goes on all the same
+ * @param remedy what to do instead, in words
+ * @param force whether to go on anyway
+ * @returns with `force`, the consequences for a load, in words
  * @throws MillraceError `OWNED`
  */
 export function refuseOwned(
@@ -68,13 +73,13 @@ export function vswitchdProcesses(channel: OvsChannel): number[] {
   return pids.filter((pid) => isIn(pid, here));
 }
 
-/** The netlink port ids that get the packets of a datapath that find no flow. */
+/** The netlink port ids that receive the missed packets of a datapath. */
 function upcallPortIds(datapath: DatapathHandle): ReadonlySet<number> {
   const found = new Set(infoOf(datapath).perCpuPortIds);
   for (const port of listPorts(datapath)) {
     for (const id of port.upcallPortIds) found.add(id);
   }
-  // 0: nobody.
+  // 0 means no receiver.
   found.delete(0);
   return found;
 }
@@ -96,7 +101,7 @@ function socketsOf(portIds: ReadonlySet<number>): ReadonlySet<string> {
   return found;
 }
 
-// False too where this process may not look.
+// Also false if this process may not look.
 function holdsOneOf(pid: number, sockets: ReadonlySet<string>): boolean {
   const folder = `/proc/${pid}/fd`;
   try {
@@ -106,13 +111,13 @@ function holdsOneOf(pid: number, sockets: ReadonlySet<string>): boolean {
   }
 }
 
-// Where it cannot be told it counts as the same.
+// If unknown, it counts as the same.
 function isIn(pid: number, here: string): boolean {
   const namespace = readLink(`/proc/${pid}/ns/net`);
   return namespace === "" || namespace === here;
 }
 
-// What has gone between two looks counts as empty.
+// The target of a link; empty if the link is gone meanwhile.
 function readLink(path: string): string {
   try {
     return readlinkSync(path);
@@ -121,7 +126,10 @@ function readLink(path: string): string {
   }
 }
 
-/** What is in a file of the kernel; nothing where it cannot be read: a process may end between two looks. */
+/**
+ * The content of a file of /proc or /sys; empty if it cannot be read, for example because a process
+ * ended meanwhile.
+ */
 export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -2,10 +2,10 @@ import { sameActions } from "../flow/action/same.ts";
 import { type FlowParts, hasGivenUfid, newFlowParts } from "../flow/parts.ts";
 import type { FlowTable } from "./flow-table.ts";
 
-/** What of two flows that match the same packets may differ. */
+/** What may differ between two flows that match the same packets. */
 export type FlowAspect = "actions" | "ufid" | "stats";
 
-/** A flow that two sets do not have in common. The parts are the same objects each time. */
+/** A difference between two sets of flows. The parts are the same objects each time. */
 export type FlowDifference =
   | { readonly kind: "added"; readonly after: FlowParts }
   | { readonly kind: "removed"; readonly before: FlowParts }
@@ -16,17 +16,18 @@ export type FlowDifference =
       readonly what: readonly FlowAspect[];
     };
 
-/** What is compared beside matches and actions. */
+/** What is compared besides matches and actions. */
 export type DiffOptions = {
-  /** UFIDs that were given, or are those of an owner; true by default. */
+  /** Compares given UFIDs, and UFIDs of different owners; true by default. */
   readonly ufid?: boolean;
-  /** Packets and bytes; both tables have to have them. */
+  /** Compares packets and bytes; both tables must have them. */
   readonly stats?: boolean;
 };
 
 /**
- * How two sets of flows differ: what `after` has and `before` lacks, or has with other actions, in the order of
- * `after`; then what is in `before` alone. Two flows are one where they match the same packets.
+ * The differences between two sets of flows: first flows of `after` that `before` lacks, or has
+ * with other actions, in the order of `after`; then flows that only `before` has. Two flows that
+ * match the same packets are the same flow.
  */
 export function* diffTables(
   before: FlowTable,
@@ -77,7 +78,8 @@ export function doTheSame({ bytes, actions: a }: FlowParts, held: FlowParts): bo
   return sameActions(bytes, a.start, a.end, held.bytes, b.start, b.end);
 }
 
-// A UFID that is the hash of the match says nothing more than the match, and no UFID says as much.
+// Whether two flows have the same identity. A UFID that is the hash of the match adds nothing to
+// the match, and equals having no UFID.
 function haveOneName(own: FlowParts, held: FlowParts): boolean {
   const a = own.ufid;
   const b = held.ufid;

@@ -7,29 +7,33 @@ import { assert } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import { OVS_FLOW_ATTR_ACTIONS, OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.ts";
 
-/** Flows lie in pieces of memory, one behind the other; each is twice as large as the one before, up to the last size. */
+/**
+ * Flows are stored in pieces of memory; each piece is twice as large as the previous one, up to a
+ * maximum.
+ */
 const FIRST_PIECE_BYTES = 256 << 10;
 const PIECE_BYTES_MAX = 4 << 20;
 
-/** Flows that the table has room for at first. */
+/** The table's initial room, in flows. */
 const FIRST_FLOWS = 1024;
 
 /** Words of the hash of a match. */
 const HASH_WORDS = UFID_SIZE / 4;
 
-/** Counters of a flow in the table: packets, bytes, when it was used last, TCP flags. */
+/** The number of counters per flow: packets, bytes, time of last use, TCP flags. */
 const COUNTERS = 4;
 
-/** What a table keeps of flows beside their match and actions. */
+/** What a table keeps of flows besides match and actions. */
 export type FlowTableOptions = {
-  /** Packets, bytes and last use, too. */
+  /** Also keeps packets, bytes and last use. */
   readonly statistics?: boolean;
 };
 
 /**
- * A set of flows, found by what they match: a key and a mask in the kernel's normal form, under a hash of 128 bits.
- * A flow has a number, from 0, and keeps it. Its bytes are those of a request in normal form, and what named it
- * where it was read is kept. A million ordinary flows take some 200 MB.
+ * A set of flows, found by their match: key and mask in the kernel's normal form, under a 128-bit
+ * hash. A flow keeps its number, counted from 0. The table stores the bytes of a request in normal
+ * form, and the identity that the flow had where it was read. A million ordinary flows take some
+ * 200 MB.
  */
 export class FlowTable {
   readonly #hasStatistics: boolean;
@@ -37,7 +41,7 @@ export class FlowTable {
   readonly #pieces: PinnedMemory[] = [];
   /** Writes into the last piece. */
   #writer: AttributeWriter;
-  /** Of each flow: the hash of its match, its piece, and where its attributes begin and end in that. */
+  /** For each flow: the hash of its match, its piece, and the ranges of its attributes in that. */
   #hashes = new Int32Array(FIRST_FLOWS * HASH_WORDS);
   #places = new Int32Array(FIRST_FLOWS * 3);
   #counters: Float64Array;
@@ -51,14 +55,14 @@ export class FlowTable {
     this.#writer = this.#addPiece(FIRST_PIECE_BYTES);
   }
 
-  /** How many flows there are. */
+  /** The number of flows. */
   get size(): number {
     return this.#size;
   }
 
   /**
-   * Puts a flow in; one that matches the same packets is replaced, and keeps its number.
-   * @returns its number; -1 where its key or mask cannot be read
+   * Adds a flow. It replaces a flow that matches the same packets, and takes over its number.
+   * @returns its number; -1 if its key or mask cannot be read
    */
   put(flow: FlowParts): number {
     const { hash } = this.#match;
@@ -71,24 +75,30 @@ export class FlowTable {
     return number;
   }
 
-  /** The number of the flow that matches what number `index` of another table matches; -1 where there is none. */
+  /**
+   * The number of the flow with the same match as flow `index` of another table; -1 if there is
+   * none.
+   */
   numberOf(table: FlowTable, index: number): number {
     return this.#slots[this.#findSlot(table.#hashes, index * HASH_WORDS)]! - 1;
   }
 
-  /** The number of the flow of a match in normal form; -1 where there is none. */
+  /** The number of the flow with a match in normal form; -1 if there is none. */
   numberOfMatch(record: KeyRecord): number {
     writeUfid(record, HASH, 0);
     return this.#slots[this.#findSlot(HASH, 0)]! - 1;
   }
 
-  /** The number of the flow that matches what a flow matches; -1 where there is none, or it cannot be read. */
+  /**
+   * The number of the flow with the same match as `flow`; -1 if there is none, or if `flow` cannot
+   * be read.
+   */
   find(flow: FlowParts): number {
     if (!this.#match.read(flow)) return -1;
     return this.#slots[this.#findSlot(this.#match.hash, 0)]! - 1;
   }
 
-  /** The numbers of all flows in the order of their hashes, which the flows alone decide. */
+  /** The numbers of all flows in the order of their hashes, which depends only on the flows. */
   sorted(): Uint32Array {
     const hashes = this.#hashes;
     return Uint32Array.from({ length: this.#size }, (_, index) => index).sort((left, right) => {
@@ -100,7 +110,10 @@ export class FlowTable {
     });
   }
 
-  /** Shows a flow. @param into is set; its bytes are the table's, and stay as they are until it is replaced */
+  /**
+   * Reads a flow.
+   * @param into refers to the table's bytes, which are valid until the flow is replaced
+   */
   read(index: number, into: FlowParts): FlowParts {
     assert(index >= 0 && index < this.#size, "the number of a flow");
     const piece = this.#pieces[this.#places[index * 3]!]!;
@@ -136,7 +149,7 @@ export class FlowTable {
     for (let index = 0; index < this.#size; index++) yield this.read(index, view);
   }
 
-  // The slot of a hash, or the empty one where it goes.
+  // The slot of a hash, or the empty slot for it.
   #findSlot(hashes: Int32Array, at: number): number {
     const last = this.#slots.length - 1;
     const own = this.#hashes;
@@ -150,7 +163,7 @@ export class FlowTable {
     }
   }
 
-  // Makes a number for the match that was read.
+  // Assigns a number to the match that was read.
   #add(slot: number): void {
     const index = this.#size++;
     if (index * HASH_WORDS === this.#hashes.length) this.#grow();

@@ -6,17 +6,18 @@ import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "../flow/key/slots.ts";
 import { type FlowParts, readMatch } from "../flow/parts.ts";
 import type { FlowTable } from "./flow-table.ts";
 
-/** Flows of one mask: what they match is known, but for the values. */
+/** Flows of one mask, which differ only in values. */
 type MaskClass = {
   readonly like: KeyRecord;
-  /** A match of that mask, whose values are set for each question. */
+  /** A match with that mask, whose values are set for each look-up. */
   readonly probe: KeyRecord;
 };
 
 /**
- * Says which flows of a set keep a kernel from taking another flow. It looks for one as a packet is looked up: under
- * each mask, for the masked key of the new flow (`ovs_flow_tbl_lookup` in `ovs_flow_cmd_new`), and refuses the new
- * flow where that is found. So a wide flow that is there keeps a narrow one out, and not the other way round.
+ * Finds the flows of a set because of which a kernel would refuse another flow. The kernel looks up
+ * the masked key of the new flow like a packet, under each mask (`ovs_flow_tbl_lookup` in
+ * `ovs_flow_cmd_new`), and refuses the new flow if it finds one. So an existing wide flow blocks a
+ * narrow one, but not vice versa.
  */
 export class Obstacles {
   readonly #held: FlowTable;
@@ -28,7 +29,7 @@ export class Obstacles {
     this.#classes = classesOf(held);
   }
 
-  /** Numbers of the flows that are in the way of one; empty for most. */
+  /** Numbers of the flows that block `flow`; usually empty. */
   of(flow: FlowParts): readonly number[] {
     const record = this.#record;
     if (!readMatch(flow, record)) return NONE;
@@ -72,8 +73,8 @@ function readNormal(flow: FlowParts, record: KeyRecord): KeyRecord {
 }
 
 /**
- * Sets the values of a match to those that a flow has under its mask.
- * @returns false where no packet with them could match: the frame has another form
+ * Sets the values of a match to those of a flow under the match's mask.
+ * @returns false if no packet with these values could match, because the frame has another form
  */
 function setValues(probe: KeyRecord, like: KeyRecord, flow: KeyRecord): boolean {
   if (like.has(0, SLOT_ETHERNET) !== flow.has(0, SLOT_ETHERNET)) return false;

@@ -4,55 +4,60 @@ import { doTheSame } from "./diff.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { Obstacles } from "./obstacles.ts";
 
-/** What may be deleted and changed. */
+/** Which flows may be deleted and changed. */
 export type PlanOptions = {
-  /** Whose flows they are: only that owner's are deleted or changed. Nobody's by default. */
+  /** The owner whose flows may be deleted or changed; by default flows without an owner. */
   readonly owner?: string;
-  /** Flows of everybody are. */
+  /** Flows of every owner may be. */
   readonly all?: boolean;
-  /** Flows that a set had before are, however they are named. */
+  /** Flows of this earlier set may be, whatever their identity. */
   readonly previous?: FlowTable;
-  /** No flow is deleted but those in the way of others. */
+  /** Deletes only flows that block wanted ones. */
   readonly keepOthers?: boolean;
-  /** A flow of both sets may be taken out and put back, where it is in the way of another one. */
+  /** A flow of both sets may be removed and put back if it blocks another one. */
   readonly allowGap?: boolean;
 };
 
-/** A flow that is wanted, and one that is there and keeps the kernel from taking it, or is somebody else's. */
+/** A wanted flow, and an existing one that blocks it or belongs to another owner. */
 export type Conflict = {
   /** Its number in the wanted set. */
   readonly wanted: number;
-  /** The other one's number in the held set. */
+  /** The existing flow's number in the held set. */
   readonly held: number;
   /**
-   * `gap`: both are wanted, and the wide one would have to go for a while. `foreign`: a flow that the owner does not
-   * own is in the way. `taken`: the flow is there with other actions, and is not the owner's.
+   * `gap`: both are wanted, and the wide one would have to be absent for a while. `foreign`: a flow
+   * of another owner is in the way. `taken`: the flow exists with other actions and belongs to
+   * another owner.
    */
   readonly why: "gap" | "foreign" | "taken";
 };
 
-/** What makes of the flows that are there those that are wanted, in this order. All are numbers of flows. */
+/** The steps from the held flows to the wanted ones, in this order, as numbers of flows. */
 export type Plan = {
-  /** Held flows that are in the way of new ones, and go first. */
+  /** Held flows that block new ones, and are deleted first. */
   readonly deletesFirst: readonly number[];
-  /** Wanted flows that are not there, or were deleted first: to be put in an order that the kernel takes. */
+  /**
+   * Wanted flows that are missing, or were deleted first, to be put in an order that the kernel
+   * takes.
+   */
   readonly adds: readonly number[];
   /** Flows that get other actions. */
   readonly changes: readonly { readonly wanted: number; readonly held: number }[];
-  /** Held flows that nobody is in need of. */
+  /** Held flows that are no longer wanted. */
   readonly deletes: readonly number[];
-  /** Why the wanted state cannot be reached; nothing is to be sent then. */
+  /** Why the wanted state cannot be reached; if there are any, nothing may be sent. */
   readonly conflicts: readonly Conflict[];
   readonly unchanged: number;
-  /** Held flows that are neither wanted nor the owner's. */
+  /** The number of held flows that are neither wanted nor the owner's. */
   readonly foreign: number;
-  /** Held flows that are the owner's, by whatever makes them so. */
+  /** The number of held flows that count as the owner's, for any reason. */
   readonly owned: number;
 };
 
 /**
- * Compares what is there with what is wanted. A flow of both sets is never absent: adds come before deletes, but for
- * flows that are in the way of new ones, and those are never wanted ones, unless a gap is allowed.
+ * Compares held with wanted flows. A flow of both sets is never absent: adds come before deletes,
+ * except deletes of flows that block new ones, and those are never wanted flows unless a gap is
+ * allowed.
  */
 export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOptions = {}): Plan {
   const { owner = "", allowGap = false, keepOthers = false } = options;
@@ -89,7 +94,7 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
   const deletesFirst: number[] = [];
   const putBack: number[] = [];
   const obstacles = adds.length > 0 && held.size > 0 ? new Obstacles(held) : undefined;
-  // A flow that is put back is a new one then: others may be in its way, too.
+  // A flow that is put back counts as new: other flows may block it as well.
   const news = [...adds];
   for (const index of news) {
     for (const at of obstacles?.of(wanted.read(index, own)) ?? []) {
@@ -125,12 +130,12 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
   };
 }
 
-/** What becomes of a held flow, as bits: it is wanted; the owner may delete it; it goes first. */
+/** Bits of a held flow: it is wanted; the owner may delete it; it is deleted first. */
 const WANTED = 1;
 const OURS = 2;
 const FIRST = 4;
 
-/** Tells which of the flows that are there may be deleted or changed. */
+/** Decides which held flows may be deleted or changed. */
 class Owners {
   readonly #seed: UfidSeed;
   readonly #all: boolean;
@@ -151,7 +156,7 @@ class Owners {
   }
 }
 
-// A wanted flow that was given its UFID is the very flow that has it.
+// Whether a held flow has the given UFID of a wanted one, and so is the same flow.
 function haveSameUfid({ bytes: one, ufid: a }: FlowParts, { bytes: other, ufid: b }: FlowParts) {
   const length = a.end - a.start;
   if (a.start < 0 || length !== b.end - b.start) return false;

@@ -9,12 +9,12 @@ import { dumpFlows } from "../ovs/flow.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { FlowTable, type FlowTableOptions } from "./flow-table.ts";
 
-/** Dumps of a datapath whose flows change during each of them. */
+/** How often the datapath is dumped if its flows change during each dump. */
 const DUMPS_MAX = 3;
 
 /**
- * Reads the flows of a datapath. A dump during which flows came and went is taken again.
- * @throws MillraceError `UNSOUND_DUMP` where they never rest
+ * Reads the flows of a datapath. A dump during which flows changed is repeated.
+ * @throws MillraceError `UNSOUND_DUMP` if they keep changing
  */
 export function readDatapath(datapath: DatapathHandle, options: FlowTableOptions = {}): FlowTable {
   let doubt: DumpDoubt | undefined;
@@ -34,26 +34,27 @@ function putRead(table: FlowTable, flow: FlowParts): void {
   throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
 }
 
-/** How a file is read into a table. */
+/** Options for reading an input into a table. */
 export type ReadTableOptions = {
-  /** Whose flows they are: it goes into the UFIDs of those that were given none. Nobody's by default. */
+  /** The flows' owner, who is part of the UFIDs of flows without a given one. None by default. */
   readonly owner?: string;
   /** The ports that flows may name; none by default. */
   readonly ports?: PortNames;
   readonly signal?: AbortSignal;
 };
 
-/** The flows of an input, and its lines that no set of flows can have. */
+/** The flows of an input, and the lines that cannot be part of a set. */
 type ReadTable = {
   readonly table: FlowTable;
-  /** How many lines were refused: the flows are not all of the input. */
+  /** How many lines were refused: if any, the flows are incomplete. */
   readonly refused: number;
-  /** The first hundred of those. */
+  /** The first hundred refused lines. */
   readonly errors: readonly FlowException[];
 };
 
 /**
- * Reads the flows of an input, of any format. Of two that match the same packets the later one counts, as in a load.
+ * Reads the flows of an input, of any format. Of two flows that match the same packets, the later
+ * one counts, as in a load.
  * @throws UnreadableInputError; MillraceError `INTERRUPTED`
  */
 export async function readTable(
@@ -84,7 +85,7 @@ export async function readTable(
   return { table, refused: report.refused + strange.length, errors };
 }
 
-/** As many as the report of a load has. */
+/** The most errors kept, as in the report of a load. */
 const ERRORS_MAX = 100;
 
 function verbInSet(verb: string, line: number): FlowException {

@@ -11,9 +11,9 @@ import { type SnapshotFacts, snapshotFacts, type SnapshotPort } from "./snapshot
 import { redirect, socketsOf } from "./user-sockets.ts";
 
 /**
- * Reads a flow set to its end, for what it says of its datapath.
- * @returns undefined where it is no snapshot
- * @throws UnreadableInputError where it is damaged
+ * Reads a flow set to its end for the facts about its datapath.
+ * @returns undefined if it is not a snapshot
+ * @throws UnreadableInputError if it is damaged
  */
 export async function readSnapshotFacts(source: ByteSource): Promise<SnapshotFacts | undefined> {
   const reader = new FlowSetReader(source);
@@ -23,8 +23,9 @@ export async function readSnapshotFacts(source: ByteSource): Promise<SnapshotFac
 }
 
 /**
- * Makes what a snapshot's datapath had and this one lacks: the datapath, its ports, its limits of connections.
- * @param create false: what is missing is an error
+ * Creates what a snapshot's datapath had and this one lacks: the datapath, its ports, its limits of
+ * connections.
+ * @param create if false, anything missing is an error
  * @throws MillraceError `NO_DATAPATH`, `NO_PORT`, `NO_INTERFACE`, `NO_PERMISSION`
  */
 export function prepareDatapath(
@@ -52,7 +53,7 @@ export function prepareDatapath(
   return datapath;
 }
 
-// By its name: its number is of the old datapath, and may be taken.
+// Creates a port by name only: its number in the old datapath may be taken here.
 function makePort(datapath: DatapathHandle, { name, type, tunnel }: SnapshotPort): void {
   if (!isPortType(type)) {
     throw new MillraceError("NOT_SUPPORTED", `the port ${name} is of ${type}, which is unknown`);
@@ -73,8 +74,8 @@ function isPortType(type: string): type is PortType {
 }
 
 /**
- * Settles where flows that send packets to a socket send them.
- * @param portId the netlink port id of the socket that is meant here; undefined: there must be no such flow
+ * Redirects flows that send packets to a socket.
+ * @param portId the netlink port id of the new socket; if undefined, there must be no such flow
  * @throws MillraceError `FOREIGN_SOCKET`
  */
 export function settleSockets(table: FlowTable, portId: number | undefined): void {

@@ -7,9 +7,9 @@ import { readDatapath } from "./read-table.ts";
 import { carryOut, type SyncReport } from "./sync.ts";
 
 /**
- * Takes back what a run did to a datapath: of the flows that it touched, those that were there before have their
- * actions again, by the names that they had, and those that were not there go. Others are left alone, be they changed
- * meanwhile.
+ * Undoes what a run did to a datapath. Flows that it touched and that existed before get their
+ * actions and identities back; flows that did not exist are deleted. All other flows are left
+ * alone, even if they changed meanwhile.
  * @param before the flows of the datapath before the run
  * @param touched the flows that the run put, changed or deleted
  * @throws MillraceError `UNSOUND_DUMP`
@@ -24,7 +24,7 @@ export async function takeBack(
   return carryOut(plan, before, now, target, { keepNames: true });
 }
 
-/** What makes of the flows of now those of before, where the run touched them. */
+/** The plan that turns the current flows into the previous ones, for flows that the run touched. */
 function planBack(before: FlowTable, touched: FlowTable, now: FlowTable): Plan {
   const deletesFirst: number[] = [];
   const adds: number[] = [];

@@ -1,7 +1,7 @@
 import type { CtLimit } from "../ovs/ct-limit.ts";
 import type { TunnelOptions } from "../ovs/tunnel.ts";
 
-/** A port as a snapshot keeps it. */
+/** A port in a snapshot. */
 export type SnapshotPort = {
   readonly number: number;
   readonly name: string;
@@ -10,22 +10,22 @@ export type SnapshotPort = {
   readonly tunnel?: TunnelOptions;
 };
 
-/** What a snapshot says of the datapath beside its flows: the fact `snapshot` of a flow set's end. */
+/** The facts of a snapshot about its datapath: `snapshot` in the last record of a flow set. */
 export type SnapshotFacts = {
   readonly datapath: string;
   readonly ports: readonly SnapshotPort[];
   /** OVS_DP_F_* bits of the datapath. */
   readonly userFeatures: number;
-  /** Limits of connections, where they were asked for. */
+  /** Limits of connections, if requested. */
   readonly ctLimits?: readonly CtLimit[];
   /**
-   * How it was taken: 0 where two passes over the datapath found the same flows with the same actions; else how
+   * 0 if two passes over the datapath found the same flows with the same actions; otherwise how
    * many differed in the last two.
    */
   readonly moving: number;
 };
 
-/** Reads the fact of a file, which may be anybody's. @returns undefined where it is something else */
+/** Reads the facts from a file, which is not trusted. @returns undefined if they are invalid */
 export function snapshotFacts(value: unknown): SnapshotFacts | undefined {
   if (!isRecord(value)) return undefined;
   const { datapath, ports, userFeatures, ctLimits, moving } = value;

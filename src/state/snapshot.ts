@@ -13,7 +13,7 @@ import type { FlowTable } from "./flow-table.ts";
 import { readDatapath } from "./read-table.ts";
 import type { SnapshotFacts, SnapshotPort } from "./snapshot-facts.ts";
 
-/** What a snapshot keeps beside flows and ports. */
+/** What a snapshot keeps besides flows and ports. */
 type SnapshotOptions = {
   /** Limits of connections, which are those of the network namespace. */
   readonly ctLimits?: boolean;
@@ -21,22 +21,25 @@ type SnapshotOptions = {
   readonly counters?: boolean;
 };
 
-/** What was taken. */
+/** The facts of a taken snapshot. */
 type Snapshot = SnapshotFacts & {
   readonly flows: number;
   readonly bytes: number;
-  /** Flows whose UFID has fewer than 16 bytes, which a flow set cannot hold: they are restored with another one. */
+  /**
+   * Flows with UFIDs shorter than 16 bytes, which a flow set cannot hold: they are restored with
+   * another UFID.
+   */
   readonly shortUfids: number;
 };
 
-/** Pairs of passes over a datapath whose flows change. */
+/** The most pairs of passes over a datapath whose flows keep changing. */
 const ROUNDS_MAX = 3;
 
 /**
- * Writes a snapshot of a datapath: a flow set, in an order that the flows alone decide, with what the datapath was.
- * Two passes that find the same flows with the same actions make it sound; where flows never rest it says how many
- * differ.
- * @param write takes bytes that are its own until it returns
+ * Writes a snapshot of a datapath: a flow set, in an order that depends only on the flows, with
+ * facts about the datapath. It is consistent if two passes find the same flows with the same
+ * actions; if flows keep changing, it records how many differ.
+ * @param write takes bytes that are valid until it returns
  * @throws MillraceError `UNSOUND_DUMP`, `MALFORMED`
  */
 export function takeSnapshot(
@@ -73,7 +76,7 @@ function limitsOf({ channel }: DatapathHandle): NonNullable<SnapshotFacts["ctLim
   return getCtLimits(channel).map(({ zone, limit }) => ({ zone, limit }));
 }
 
-/** The flows of a datapath, and how many a second pass found to be others. */
+/** The flows of a datapath, and how many differed in a second pass. */
 function readTwice(
   datapath: DatapathHandle,
   statistics: boolean,
@@ -85,7 +88,10 @@ function readTwice(
   }
 }
 
-/** How many flows came, went, or have other actions or another name since the table was read. */
+/**
+ * How many flows were added, removed, or got other actions or another identity since the table was
+ * read.
+ */
 function differing(datapath: DatapathHandle, table: FlowTable): number {
   const isThere = new Uint8Array(table.size);
   const held = newFlowParts();
@@ -113,7 +119,10 @@ function isSame(own: FlowParts, held: FlowParts): boolean {
   return doTheSame(own, held);
 }
 
-/** The flows in the order of their hashes, but for those that overlap: a narrow one comes before a wide one. */
+/**
+ * The flows in the order of their hashes, except that of overlapping flows the narrow one comes
+ * first.
+ */
 function* inOrder(table: FlowTable): Generator<FlowParts, void> {
   const view = newFlowParts();
   const numbers = table.sorted();

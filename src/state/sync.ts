@@ -8,47 +8,50 @@ import { startLoad, type StartOptions } from "../load/start-load.ts";
 import type { FlowTable } from "./flow-table.ts";
 import type { Plan } from "./plan.ts";
 
-/** How a plan is carried out. */
+/** Options for carrying out a plan. */
 export type SyncOptions = {
-  /** Whose the flows are that are put. Nobody's by default. */
+  /** The owner of the flows that are put; none by default. */
   readonly owner?: string;
-  /** Flows that are put are named as they are: they were in a kernel before. */
+  /** Whether put flows keep their identities, because they were in a kernel before. */
   readonly keepNames?: boolean;
-  /** Ends the sync as a load: nothing is thrown, `ended` is `interrupted`, and what was sent is counted. */
+  /**
+   * Ends the sync as it ends a load: nothing is thrown, `ended` is `interrupted`, and sent requests
+   * are counted.
+   */
   readonly signal?: AbortSignal;
-  /** Called when flows were settled, with how many of all that the plan sends. */
+  /** Called after flows were settled, with their number and the total of the plan. */
   readonly onProgress?: (settled: number, all: number) => void;
 };
 
-/** What became of a plan. */
+/** The result of a plan. */
 export type SyncReport = {
   readonly added: number;
   readonly changed: number;
   readonly deleted: number;
-  /** Flows that were there as wanted: nothing was sent for them. */
+  /** Flows that already were as wanted: nothing was sent for them. */
   readonly unchanged: number;
-  /** Flows of others, that were left alone. */
+  /** Flows of other owners, which were left alone. */
   readonly foreign: number;
   /** Requests that were sent. */
   readonly sent: number;
   /** Flows that did not end as wanted. */
   readonly failed: number;
-  /** Flows of which nobody knows: their replies were lost, and they could not be read back. */
+  /** Flows with unknown outcomes: their replies were lost, and they could not be read back. */
   readonly unknown: number;
-  /** The first hundred of those that failed, or are unknown. */
+  /** The first hundred failed or unknown flows. */
   readonly errors: readonly FlowException[];
-  /** As the report of a load has it: `complete`, or why it ended before. */
+  /** As in the report of a load: `complete`, or why it ended early. */
   readonly ended: LoadReport["ended"];
   readonly endReason: string;
 };
 
-/** As many errors are kept as a load keeps. */
+/** The most errors kept, as in the report of a load. */
 const ERRORS_MAX = 100;
 
 /**
- * Carries out a plan: deletes what is in the way, adds, changes, and deletes the rest. Where adds failed nothing more
- * is deleted: what is there may be all that carries the traffic.
- * @param held the flows of the datapath that the plan was made of
+ * Carries out a plan: deletes blocking flows, adds, changes, and deletes the rest. If adds failed,
+ * nothing more is deleted: the remaining flows may be all that carry the traffic.
+ * @param held the flows of the datapath from which the plan was made
  */
 export async function carryOut(
   plan: Plan,
@@ -80,7 +83,7 @@ export function countOf({ deletesFirst, adds, changes, deletes }: Plan): number 
   return deletesFirst.length + adds.length + changes.length + deletes.length;
 }
 
-/** A flow that has gone meanwhile is as good as deleted. */
+/** A flow that is gone meanwhile counts as deleted. */
 const DELETE = {
   mode: "delete",
   keepNames: true,
@@ -88,10 +91,13 @@ const DELETE = {
   tolerate: ["ENOENT"],
 } as const;
 
-/** It was read a moment ago: reading it again, as a modify of a file has to, would double the requests. */
+/**
+ * The flow was just read: reading it again, as a modify from a file must, would double the
+ * requests.
+ */
 const CHANGE = { mode: "modify", keepNames: true, exactIdentity: true } as const;
 
-/** The loads of one sync, one after the other: once one ends before its time, the others send nothing. */
+/** The loads of one sync, one after another: once one ends early, the others send nothing. */
 class SyncRun {
   readonly #target: LoadTarget;
   readonly #options: SyncOptions;
@@ -162,7 +168,9 @@ function* flowsAt(table: FlowTable, numbers: readonly number[]): Generator<Flow,
   for (const number of numbers) yield Flow.fromParts(table.read(number, view));
 }
 
-/** Flows in an order in which a kernel takes them: where they overlap a narrow one comes before a wide one. */
+/**
+ * Flows in an order in which a kernel takes them: of overlapping flows, the narrow one comes first.
+ */
 export function* inLoadOrder(table: FlowTable, numbers: readonly number[]): Generator<Flow, void> {
   const order = new LoadOrder<FlowParts>(copyFlow);
   const view = newFlowParts();
@@ -173,7 +181,7 @@ export function* inLoadOrder(table: FlowTable, numbers: readonly number[]): Gene
   for (const flow of order.rest()) yield Flow.fromParts(flow);
 }
 
-/** Flows as they are named in the datapath, with the actions that are wanted. */
+/** Flows with their identities in the datapath and the wanted actions. */
 function* changedFlows(
   { changes }: Plan,
   wanted: FlowTable,

@@ -8,20 +8,20 @@ import { readDatapath } from "./read-table.ts";
 import { takeBack } from "./rollback.ts";
 import { carryOut, countOf, type SyncOptions, type SyncReport } from "./sync.ts";
 
-/** How a datapath is brought to a wanted set of flows. */
+/** Options of a sync. */
 export type SynchronizeOptions = PlanOptions &
   SyncOptions & {
-    /** The plan is made, and nothing is sent. */
+    /** Makes the plan, but sends nothing. */
     readonly dryRun?: boolean;
-    /** Deletes and changes are at most this many percent of the owner's flows that are there; 50 by default. */
+    /** The most deletes and changes, in percent of the owner's held flows; 50 by default. */
     readonly maxChange?: number;
-    /** A wanted set without a flow is meant. */
+    /** Allows an empty wanted set. */
     readonly allowEmpty?: boolean;
-    /** Reads the datapath once more at the end, and compares. */
+    /** Reads the datapath again at the end, and compares. */
     readonly verify?: boolean;
-    /** Where a flow fails, or the sync ends before its time, what it did is taken back. */
+    /** Whether to undo what was done if a flow fails, or if the sync ends early. */
     readonly rollback?: boolean;
-    /** Is shown the plan before anything is sent. */
+    /** Called with the plan before anything is sent. */
     readonly onPlan?: (plan: Plan, held: FlowTable) => void;
   };
 
@@ -29,21 +29,24 @@ export type SynchronizeOptions = PlanOptions &
 export type SyncConflict = {
   /** `gap`, `foreign` or `taken`; see {@link Conflict}. */
   readonly why: Conflict["why"];
-  /** The flow that is wanted, as text. */
+  /** The wanted flow, as text. */
   readonly wanted: string;
-  /** The flow that is there, as text. */
+  /** The existing flow, as text. */
   readonly held: string;
 };
 
-/** What a sync did. */
+/** The result of a sync. */
 export type SyncResult = SyncReport & {
-  /** Where there are any nothing was sent; the first hundred. */
+  /** The first hundred conflicts; if there are any, nothing was sent. */
   readonly conflicts: readonly SyncConflict[];
-  /** How many requests the plan takes; in a dry run none of them was sent. */
+  /** How many requests the plan takes; a dry run sends none of them. */
   readonly planned: number;
-  /** With `verify`: flows that are not as wanted; null where it was not looked. */
+  /** With `verify`: the number of flows that are not as wanted; otherwise null. */
   readonly differing: number | null;
-  /** With `rollback`, after a failure: requests that took back what was done, and how many of them failed. */
+  /**
+   * With `rollback`, after a failure: the number of requests that undid what was done, and how many
+   * of them failed.
+   */
   readonly rolledBack: { readonly sent: number; readonly failed: number } | null;
 };
 
@@ -51,8 +54,8 @@ const MAX_CHANGE = 50;
 const CONFLICTS_MAX = 100;
 
 /**
- * Brings a datapath to a wanted set of flows, with the fewest requests: what is as wanted is not touched, and what
- * is in both sets is never absent.
+ * Brings a datapath to a wanted set of flows, with the fewest requests: flows that are as wanted
+ * are not touched, and flows of both sets are never absent.
  * @throws MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`, `NO_PERMISSION`
  */
 export async function synchronize(
@@ -138,7 +141,8 @@ function nothingSent({ unchanged, foreign }: Plan): SyncReport {
   };
 }
 
-// Flows that are wanted and not there, or there with other actions; and flows of the owner that should have gone.
+// The number of wanted flows that are missing or have other actions, and of the owner's flows that
+// should be gone.
 function differingOf(wanted: FlowTable, target: LoadTarget, options: PlanOptions): number {
   const held = readDatapath(target.datapath);
   const left = planSync(wanted, held, options);

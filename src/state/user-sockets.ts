@@ -9,18 +9,24 @@ import type { FlowParts } from "../flow/parts.ts";
 import { NLA_HEADER } from "../netlink/attribute-writer.ts";
 import { OVS_ACTION_ATTR_USERSPACE, OVS_USERSPACE_ATTR_PID } from "../uapi/openvswitch.ts";
 
-/*
- * `userspace(pid=N)` sends packets to the netlink socket whose port id is N: one of a process that ran when the flow
- * was put. Elsewhere, or later, N is nobody's, or another process's.
+/**
+ * `userspace(pid=N)` sends packets to the netlink socket whose port id is N: one of a process that
+ * ran when the flow was put. On another machine, or later, N belongs to no process, or to another.
  */
 
-/** Deepest nest that is looked into: a kernel takes 16 (`FLOW_DEPTH_MAX`, `OVS_COPY_ACTIONS_MAX_DEPTH`). */
+/**
+ * The deepest nest that is searched; a kernel takes 16 (`FLOW_DEPTH_MAX`,
+ * `OVS_COPY_ACTIONS_MAX_DEPTH`).
+ */
 const DEPTH_MAX = 32;
 
-/** No socket of its own: the datapath has one for each CPU (`per-cpu-upcalls`); or nobody. */
+/**
+ * Port ids that are no single socket: no receiver, or the datapath's sockets per CPU
+ * (`per-cpu-upcalls`).
+ */
 const NO_SOCKET: ReadonlySet<number> = new Set([0, 0xffff_ffff]);
 
-/** The netlink port ids that a flow sends packets to. */
+/** The netlink port ids to which a flow sends packets. */
 export function socketsOf({ bytes, actions }: FlowParts): readonly number[] {
   const found: number[] = [];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -31,7 +37,7 @@ export function socketsOf({ bytes, actions }: FlowParts): readonly number[] {
   return found;
 }
 
-/** Has a flow send packets to one socket wherever it sends them to any. Its bytes are changed. */
+/** Changes the bytes of a flow so that all its packets for sockets go to one socket. */
 export function redirect({ bytes, actions }: FlowParts, portId: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   walk(bytes, actions.start, actions.end, 0, (at) => {
@@ -67,7 +73,7 @@ function walk(
   }
 }
 
-/** Shows the lists of actions that an action has in it. */
+/** Walks the lists of actions inside an action. */
 function walkNests(
   bytes: Uint8Array,
   type: number,

@@ -3,26 +3,26 @@ import type { FlowTable } from "./flow-table.ts";
 import { type PlanOptions, planSync } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
 
-/** How the flows of a datapath and those that are wanted agree. */
+/** How the flows of a datapath agree with the wanted ones. */
 export type Verification = {
   readonly wanted: number;
   /** Flows of the datapath. */
   readonly held: number;
-  /** Wanted flows that are there, with their actions. */
+  /** Wanted flows that exist with their actions. */
   readonly equal: number;
-  /** Wanted flows that are not there. */
+  /** Wanted flows that are missing. */
   readonly missing: number;
-  /** Wanted flows that are there with other actions. */
+  /** Wanted flows that exist with other actions. */
   readonly different: number;
   /** The owner's flows that are not wanted. */
   readonly extra: number;
-  /** Flows of others. */
+  /** Flows of other owners. */
   readonly foreign: number;
 };
 
 /**
- * Compares the flows of a datapath with those that are wanted, by match and actions. The dump that it rests on is
- * sound: as many flows as the kernel counts before and after, none of them twice.
+ * Compares the flows of a datapath with the wanted ones, by match and actions. It requires a
+ * complete dump: as many flows as the kernel counts before and after, none of them twice.
  * @throws MillraceError `UNSOUND_DUMP`
  */
 export function verifyFlows(

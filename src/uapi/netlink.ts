@@ -20,7 +20,7 @@ export const NLM_F_DUMP_INTR = 0x010;
 export const NLM_F_CAPPED = 0x100;
 export const NLM_F_ACK_TLVS = 0x200;
 
-// Message types below those of families.
+// Message types below the families' types.
 export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;

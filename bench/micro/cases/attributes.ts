@@ -3,10 +3,10 @@ import { sampleLine } from "../../../src/format/sample.ts";
 import { OVS_FLOW_ATTR_KEY } from "../../../src/uapi/openvswitch.ts";
 import { Arena, encodeLines, type MicroCase } from "./case.ts";
 
-/** Flows whose attributes are walked. */
+/** The number of flows whose attributes are walked. */
 const FLOWS = 32;
 
-/** The attribute writer and reader, apart from the flow language. */
+/** Cases for the attribute writer and reader, without the flow language. */
 export function attributeCases(count: number): MicroCase[] {
   const arena = new Arena();
   const { writer } = arena;

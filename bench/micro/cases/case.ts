@@ -2,29 +2,29 @@ import { FlowLineEncoder, type FlowLineOptions } from "../../../src/flow/line.ts
 import { AttributeWriter } from "../../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../../src/sys/memory.ts";
 
-/** One thing that is measured. */
+/** One measured case. */
 export type MicroCase = {
   readonly group: string;
   readonly name: string;
-  /** What one of them is called: a flow, an attribute, a call. */
+  /** The name of a unit of work: a flow, an attribute, a call. */
   readonly unit: string;
-  /** How many of these a run does. */
+  /** How many units a run does. */
   readonly count: number;
-  /** Does them. @returns something that follows from all of them: the work's proof */
+  /** Does the work. @returns a value that depends on all of it, as a proof */
   readonly run: () => number;
 };
 
-/** Bytes of the memory that is written again and again: an arena that stays in the cache. */
+/** Bytes of the reused memory: an arena that stays in the cache. */
 const ARENA = 1 << 18;
 const FLOW_MAX = 4096;
 
-/** Attributes of flows, back to back in one arena; it begins anew where the arena is full. */
+/** Attributes of flows, back to back in one arena; writing restarts when the arena is full. */
 export class Arena {
   readonly writer: AttributeWriter = new AttributeWriter(new PinnedMemory(ARENA));
-  /** Bytes written in all. */
+  /** Bytes written in total. */
   bytes = 0;
 
-  /** Counts what was written and makes room for a flow. */
+  /** Counts the written bytes and makes room for a flow. */
   next(): void {
     if (this.writer.position < ARENA - FLOW_MAX) return;
     this.bytes += this.writer.position;
@@ -40,7 +40,7 @@ export class Arena {
   }
 }
 
-/** The attributes of lines, and where each begins; the last number is where they end. */
+/** The attributes of lines, and the beginning of each; the last number is the end. */
 export function encodeLines(
   lines: readonly string[],
   options: FlowLineOptions,

@@ -8,7 +8,7 @@ import { bytesSource } from "../../../src/format/source.ts";
 import type { MicroCase } from "./case.ts";
 import { Nowhere } from "./nowhere.ts";
 
-/** Input in each of the formats to a batch that could be sent. */
+/** Cases that turn input in each format into batches ready to send. */
 export function feedCases(count: number): MicroCase[] {
   const lines = Array.from({ length: count }, (_, i) => sampleLine(i * 7919));
   const text = encode(lines);

@@ -3,16 +3,16 @@ import { Refusals } from "../../../src/format/refusals.ts";
 import { Batch } from "../../../src/netlink/batch.ts";
 import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 
-// A target for feeds that frames messages and sends none.
+// A target for feeds that frames messages without sending them.
 
 const MESSAGES = 4096;
 
-/** Where feeds go: messages are framed as a load frames them, and dropped. */
+/** A target for feeds: messages are framed as by a load, and dropped. */
 export class Nowhere {
   readonly requests: FlowRequests = new FlowRequests(30, 1, new Batch(MESSAGES, 1 << 20));
   readonly #refusals = new Refusals(1);
 
-  /** Pumps all flows of an input that is at hand. @returns bytes of their messages */
+  /** Pumps all flows of a synchronous input. @returns bytes of their messages */
   drain(feed: FlowFeed): number {
     let sent = 0;
     const drop = ({ batch }: FlowRequests): void => {

@@ -3,11 +3,11 @@ import { FlowLineEncoder, type FlowLineOptions } from "../../../src/flow/line.ts
 import { sampleLine } from "../../../src/format/sample.ts";
 import { Arena, type MicroCase } from "./case.ts";
 
-// Text to netlink bytes, by the form of the lines.
+// Text to netlink bytes, by form of the lines.
 
 const NEWLINE = 10;
 
-/** Lines of the forms that files have, `count` of each. */
+/** Lines of common forms, `count` of each. */
 function forms(count: number): readonly (readonly [string, (i: number) => string])[] {
   const port = (i: number): number => i % 60_000;
   const ip = (i: number): string => `10.${(i >> 16) & 255}.${(i >> 8) & 255}.${i & 255}`;
@@ -42,7 +42,7 @@ const OPTIONS: readonly (readonly [string, FlowLineOptions])[] = [
   ["no UFID", { ufid: false }],
 ];
 
-/** Text to netlink bytes: lines that share a shape, and lines each on their own. */
+/** Cases of text to netlink bytes: lines that share a shape, and lines parsed individually. */
 export function parseCases(count: number): MicroCase[] {
   const cases: MicroCase[] = [];
   for (const [form, line] of forms(count)) {

@@ -6,7 +6,7 @@ import { TextSink } from "../../../src/flow/text/sink.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import { encodeLines, type MicroCase } from "./case.ts";
 
-// Netlink bytes to text: flows that share a form, as dumps print them, and flows each on its own.
+// Netlink bytes to text: flows that share a form, as in dumps, and flows printed individually.
 
 const STYLES: readonly (readonly [string, FlowPrintStyle])[] = [
   ["dump line", { verbose: false, statistics: true }],

@@ -1,7 +1,7 @@
 import { close, iovMax } from "../../../src/sys/libc.ts";
 import type { MicroCase } from "./case.ts";
 
-/** What it costs to leave JavaScript: for libc, and for the kernel. */
+/** The cost of calls from JavaScript to libc and to the kernel. */
 export function systemCases(count: number): MicroCase[] {
   const callCase = (name: string, makeCall: () => number): MicroCase => ({
     group: "call",

@@ -9,7 +9,7 @@ const WEB =
   "in_port(1),eth(),eth_type(0x0800),ipv4(src={src},proto=6,frag=no)," +
   "tcp(src={port}),tcp_flags(0/0) 2";
 
-/** Templates to messages that could be sent. */
+/** Cases that turn templates into messages ready to send. */
 export function templateCases(count: number): MicroCase[] {
   const src = Uint32Array.from({ length: count }, (_, i) => 0x0a00_0000 + i);
   const port = Uint16Array.from({ length: count }, (_, i) => i);

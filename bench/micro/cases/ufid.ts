@@ -7,7 +7,7 @@ import { Cursor } from "../../../src/flow/text/cursor.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import type { MicroCase } from "./case.ts";
 
-/** Words that the UFID of a sample flow is the hash of. */
+/** The number of words hashed into the UFID of a sample flow. */
 const WORDS = 44;
 
 /** The hash that is a flow's UFID. */

@@ -8,7 +8,7 @@ import { EndingSignals } from "../../sys/signals.ts";
 /** The folder in which the single binary carries the files of the suite; `pack/compile.ts` puts them in. */
 export const SUITE = "suite";
 
-/** `millrace bench`: the suite is a program of its own and reads its own options. */
+/** `millrace bench`: the suite is a separate program that reads its own options. */
 export function benchCommand(): Command {
   return new Command("bench")
     .description("Measure millrace against the kernel's limit and against its peers.")
@@ -23,9 +23,9 @@ export function benchCommand(): Command {
     });
 }
 
-// The suite starts many programs, from files: the binary unpacks them, and is their Bun.
+// The suite starts many programs from files: the binary unpacks them, and runs them as Bun.
 async function runUnpacked(args: readonly string[]): Promise<number> {
-  // Whoever ends the suite gets the files removed, too.
+  // A signal that ends the suite must not leave the files behind.
   using _ = new EndingSignals();
   const root = temporaryFolder("millrace-suite-");
   try {

@@ -28,7 +28,7 @@ type Options = {
   json?: true;
 };
 
-/** How many refused lines are shown to people, and how many a report holds. */
+/** How many refused lines are printed, and how many a report holds. */
 const SHOWN_MAX = 10;
 const REPORTED_MAX = 100;
 
@@ -95,7 +95,7 @@ async function run(file: string, options: Options): Promise<void> {
   await compileAll(compiler, signals.signal);
   const interrupted = signals.signal.aborted;
   const written = !interrupted && (refused === 0 || options.keepGoing === true);
-  // Without its end a set is no whole one, wherever it has gone by now.
+  // Without its last record a set is incomplete, even if parts of it were already written.
   let ordered: FlowSetOrder | undefined;
   if (written) {
     compiler.finish();
@@ -125,7 +125,7 @@ async function run(file: string, options: Options): Promise<void> {
 
 async function compileAll(compiler: FlowSetCompiler, signal: AbortSignal): Promise<void> {
   const slices = new Slices();
-  // The input may be waited for longer than anybody wants to.
+  // Waiting for the input must be abortable.
   const aborted = new Promise<false>((resolve) => {
     signal.addEventListener("abort", () => resolve(false), { once: true });
   });
@@ -143,7 +143,7 @@ async function compileAll(compiler: FlowSetCompiler, signal: AbortSignal): Promi
   }
 }
 
-// The input may be waited for: what cannot be written is said before.
+// Reports an output that cannot be written before waiting for the input.
 function checkOutput(path: string, input: string): void {
   if (path === "-") return;
   if (isInput(path, input)) {
@@ -152,7 +152,8 @@ function checkOutput(path: string, input: string): void {
   checkOutputFile(path, "--output");
 }
 
-// A file takes its name when it is whole: one that was there before is not lost to a bad line.
+// The file gets its name when it is complete: an earlier file of that name is not lost to a bad
+// line.
 function openOutput(path: string): OutputFile {
   const out = openOutputFile(path === "-" ? "/dev/stdout" : path, "--output", "whole");
   if (out.isStandardOutput && process.stdout.isTTY) {
@@ -168,13 +169,13 @@ type Report = LineNotes & {
   readonly chunks: number;
   readonly bytes: number;
   readonly written: boolean;
-  /** Null where nothing was written, or the order was to be that of the file. */
+  /** Null if nothing was written, or if the order of the file was requested. */
   readonly order: FlowSetOrder | null;
   readonly seconds: number;
   readonly errors: readonly FlowRefusal[];
 };
 
-// Standard output may be the flow set itself.
+// Prints the report; to standard error if standard output is the flow set.
 function print(report: Report, file: string, options: Options, toError: boolean): void {
   if (options.json) {
     if (toError) writeError(`${JSON.stringify(report, null, 2)}\n`);
@@ -198,7 +199,7 @@ function print(report: Report, file: string, options: Options, toError: boolean)
   if (!report.written && !toError) write(`${to} was not written\n`);
 }
 
-// Nothing of a set in whose order nothing can be gained.
+// The text about the order; empty if another order could not be faster.
 function orderText({ order, masks, walkedInFileOrder, walked, reason }: FlowSetOrder): string {
   if (order === "masks") {
     const [before, now] = [walkedInFileOrder, walked].map((mean) => (mean ?? 0).toFixed(1));

@@ -4,7 +4,7 @@ import { UsageError } from "../exit.ts";
 import { printJson, writeOut } from "../output.ts";
 import type { CommandTable } from "../program.ts";
 
-// `millrace completion`: the script for a shell, and the words that it asks for.
+// `millrace completion`: the script for a shell, and the words that the script asks for.
 
 const HELP_AFTER = `
 Examples:
@@ -12,7 +12,7 @@ Examples:
   eval "$(millrace completion zsh)"           in ~/.zshrc, after compinit
   millrace completion fish | source           in ~/.config/fish/config.fish`;
 
-/** `millrace completion`. @param table the commands that are completed */
+/** `millrace completion`. @param table the commands to complete */
 export function completionCommand(table: CommandTable): Command {
   return new Command("completion")
     .description("Print a script that makes a shell complete millrace's commands.")

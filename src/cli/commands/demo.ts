@@ -25,12 +25,12 @@ import { bytes, count, counted, latencies, writeOut } from "../output.ts";
 import { loadProgressBar } from "../progress.ts";
 import { StatusLine } from "../status-line.ts";
 
-// `millrace demo`: loads flows into a lab's kernel and shows what became of them.
+// `millrace demo`: loads flows into a lab's kernel and shows the outcome.
 
 const DATAPATH = "demo0";
 const FLOWS = 100_000;
 
-/** Enough single transactions to know what one costs; all of them would take the better part of a minute. */
+/** Enough single transactions to know the cost of one; all of them would take most of a minute. */
 const SAMPLE_FLOWS = 2000;
 
 const SINGLE: Batching = {
@@ -42,7 +42,7 @@ const SINGLE: Batching = {
 
 type Options = { kernel: LabKernel; here?: true };
 
-/** `millrace demo`: the main job, where anybody can watch it. */
+/** `millrace demo`. */
 export function demoCommand(): Command {
   return withExamples(new Command("demo"), "millrace demo", "millrace demo --kernel qemu")
     .description(
@@ -66,7 +66,7 @@ async function demoInLab(kernel: LabKernel): Promise<void> {
     kernel,
     command: ["millrace", "demo", "--here"],
     stdin: "ignore",
-    // The lab's streams are pipes: that colours are wanted is told.
+    // The lab's streams are pipes, so the wish for colours is passed on.
     env: isPainted ? { ...process.env, FORCE_COLOR: "1" } : process.env,
     onProgress: status.say,
     onWaiting: status.wait,

@@ -78,7 +78,7 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   process.exitCode = isEqual ? Exit.ok : Exit.someFailed;
 }
 
-// A file's names of ports are those of the other side, where that is a datapath.
+// Reads both sets. If one side is a datapath, a file's port names are its ports.
 async function readBoth(
   a: string,
   b: string,
@@ -87,7 +87,7 @@ async function readBoth(
 ): Promise<[SetArgument, SetArgument]> {
   const stats = !ignore.has("stats");
   const [named, compared] = [datapathIn(a), datapathIn(b)];
-  // A file that is missing is found before a datapath is dumped.
+  // A missing file is reported before a datapath is dumped.
   const left = named === undefined ? openFile(a) : undefined;
   const right = compared === undefined ? openFile(b) : undefined;
   const first = named === undefined ? undefined : readNamed(named, stats);

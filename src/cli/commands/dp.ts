@@ -17,7 +17,7 @@ import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { count, printJson, printTable, writeOut } from "../output.ts";
 
-// `millrace dp`: datapaths are added, deleted, changed, listed and shown.
+// `millrace dp`: adds, deletes, changes, lists and shows datapaths.
 
 type JsonOption = { json?: true };
 type SetOptions = JsonOption & { features?: readonly DatapathFeature[]; masksCache?: number };

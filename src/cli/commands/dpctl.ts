@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { runDpctl } from "../dpctl/run.ts";
 import { writeError, writeOut } from "../output.ts";
 
-/** `millrace dpctl`: its arguments are ovs-dpctl's, and none of them is looked at here. */
+/** `millrace dpctl`: passes on its arguments, which are ovs-dpctl's. */
 export function dpctlCommand(): Command {
   return new Command("dpctl")
     .description("ovs-dpctl's commands for a kernel datapath: a drop-in. 'millrace dpctl help'")

@@ -99,13 +99,13 @@ async function run(given: Options, command: Command): Promise<void> {
   process.exitCode = Exit.someFailed;
 }
 
-/** What groups are made with. */
+/** How groups are made. */
 type Grouping = OrderedDumpOptions & {
   readonly filter: FlowFilter | undefined;
   readonly ports: PortNames | undefined;
 };
 
-// In whatever order flows come: nobody loads groups.
+// Dumps in the kernel's order, since groups cannot be loaded.
 async function printGroups(
   datapath: DatapathHandle,
   { groupBy, sum, format }: Options,
@@ -125,7 +125,8 @@ async function printGroups(
   groups.print(format === "jsonl");
 }
 
-// Who loads the dump elsewhere has to know that some of its ports are numbers of this datapath.
+// The names of ports. Warns about ports that can only be printed by their number in this datapath,
+// which matters when the dump is loaded elsewhere.
 function namesOf(ports: readonly NumberedPort[]): PortNames {
   const nameless = ports.filter(({ name }) => !isTextName(name));
   if (nameless.length > 0) {
@@ -147,7 +148,7 @@ async function printSummary(
   printMasks(dp, summarizeMasks(datapath, check), format === "jsonl");
 }
 
-/** @throws UsageError where options are for flows, and not for their masks */
+/** @throws UsageError for options that do not apply to masks */
 function refuseFlows({ format, where, groupBy, sum }: Options): void {
   if (format === "msgpack") throw new UsageError("a flow set holds flows, not their masks");
   if (where !== undefined || groupBy !== undefined || sum !== undefined)
@@ -156,7 +157,7 @@ function refuseFlows({ format, where, groupBy, sum }: Options): void {
     );
 }
 
-/** @throws UsageError where `--format` asks for something else than `--json` does */
+/** @throws UsageError if `--format` contradicts `--json` */
 function jsonFormat({ format }: Options, command: Command): FlowFormat {
   if (command.getOptionValueSource("format") !== "default" && format !== "jsonl") {
     throw new UsageError(`--json is --format jsonl, and cannot be with --format ${format}`);
@@ -164,7 +165,7 @@ function jsonFormat({ format }: Options, command: Command): FlowFormat {
   return "jsonl";
 }
 
-/** @throws UsageError where options are for flows, and not for groups of them */
+/** @throws UsageError for options that do not apply to groups */
 function refuseUngrouped({ format, stats, sum }: Options): void {
   if (format === "msgpack") throw new UsageError("a flow set holds flows, not groups of them");
   if (!stats && sum !== undefined) throw new UsageError("--sum cannot be with --no-stats");

@@ -18,7 +18,7 @@ import { complain, count, counted, printJson, writeError, writeOut } from "../ou
 import { OWNER_OPTION } from "../owner-option.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
-// `millrace flow`: one flow is shown or deleted, or all are flushed.
+// `millrace flow`: shows or deletes one flow, or flushes all.
 
 type Options = { dp: string; owner?: string; json?: true };
 
@@ -164,7 +164,7 @@ function warnOf(doubt: DumpDoubt | undefined): void {
   if (process.exitCode === Exit.ok) process.exitCode = Exit.someFailed;
 }
 
-// FLOW by its key is found by the UFID that it has of its owner, too.
+// Opens the datapath with the owner, so that FLOW given by key is also found by the owner's UFID.
 function datapathOf({ dp, owner = "" }: Options): Datapath {
   return Datapath.open(dp, { owner });
 }

@@ -20,7 +20,7 @@ import { StatusLine } from "../status-line.ts";
 import { systemErrorText } from "../system-error.ts";
 import { hasTerminal } from "../../lab/terminal.ts";
 
-/** The signals that end a lab, with their numbers: the exit status is 128 and the number. */
+/** The signals that end a lab, with their numbers: the exit status is 128 plus the number. */
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 type RunOptions = {
@@ -156,7 +156,7 @@ async function inLab(command: string[], options: RunOptions, shell: boolean): Pr
     if (received !== undefined) process.exit(128 + SIGNALS[received]);
     const message = error instanceof LabError ? error.message : systemErrorText(error);
     complain(message ?? String(error));
-    // At once: an input that nobody reads any more would keep the process.
+    // Exit at once: an unread input would keep the process alive.
     process.exit(Exit.lab);
   }
 }

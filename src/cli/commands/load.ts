@@ -33,7 +33,7 @@ import { OWNER_OPTION } from "../owner-option.ts";
 import { loadProgressBar } from "../progress.ts";
 import { isTyped } from "../terminal.ts";
 
-// `millrace load`: options to a load, and its report to people or JSON.
+// `millrace load`: turns options into a load, and prints its report as text or JSON.
 
 type Options = {
   dp?: string;
@@ -57,7 +57,7 @@ type Options = {
   json?: true;
 };
 
-/** How many exceptions are shown to people; `--json` and `--errors` have more. */
+/** How many exceptions the text report shows; `--json` and `--errors` have more. */
 const SHOWN_MAX = 10;
 
 const HELP_AFTER = `
@@ -130,7 +130,7 @@ export function loadCommand(): Command {
   return withNamespace(command.action(run));
 }
 
-/** The options that say how flows are packed into system calls. */
+/** Adds the options for packing flows into system calls. */
 function withBatching(command: Command): Command {
   return command
     .addOption(
@@ -162,8 +162,8 @@ function withBatching(command: Command): Command {
 
 async function run(file: string, options: Options): Promise<void> {
   refuseConflicts(options);
-  // The input first: a missing file is found before anything is touched. It is opened once: a pipe that
-  // is closed again has lost what was in it.
+  // The input is opened first, so that a missing file is reported before anything is touched. It is
+  // opened only once: closing a pipe would lose its content.
   const source = file === "-" ? standardInput() : pathSource(file);
   const typed = isTyped(file);
   using signals = new EndingSignals();
@@ -197,14 +197,14 @@ async function run(file: string, options: Options): Promise<void> {
   );
   bar[Symbol.dispose]();
   const more = await after?.end(report);
-  // A thrown value is none for JSON, and the reason says what it was.
+  // JSON cannot hold a thrown value; the reason describes it.
   if (options.json) printJson({ ...report, endCause: undefined, ...more });
   else {
     printReport(report, file, options);
     after?.print();
   }
   for (const note of report.withoutThreads) complain(note);
-  // What says why stands beside the report, in whatever form that is.
+  // The reason also goes to standard error, in either form of the report.
   if (report.endReason !== "") complain(report.endReason);
   process.exitCode = EXIT_OF[verdictOf(report)];
   if (process.exitCode === EXIT_OF.applied && after?.isAsWanted === false) {
@@ -225,7 +225,7 @@ async function afterLoad(
   return new AfterLoad(target, source, { rollback, verify: verify === true, told, format });
 }
 
-/** @throws UsageError where options contradict one another, or the goal is missing */
+/** @throws UsageError if options contradict one another, or if the target is missing */
 function refuseConflicts(options: Options): void {
   const { dp, dryRun, workers, transport } = options;
   if (dp === undefined && dryRun === undefined) {
@@ -257,7 +257,7 @@ function batchingOf({ ack, transport, batchBytes, batchFlows }: Options): Partia
 
 function printReport(report: LoadReport, file: string, options: Options): void {
   const from = file === "-" ? "standard input" : file;
-  // Where the kernel takes no flow at all, one line says why.
+  // If the kernel takes no more flows, one line says why.
   const shown = report.ended === "fatal" ? [] : report.errors.slice(0, SHOWN_MAX);
   for (const exception of shown) printException(exception);
   const { present: found, absent: gone } = report.reconciled;

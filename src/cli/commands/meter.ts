@@ -8,7 +8,7 @@ import { withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
 import { complain, count, counted, printJson, printTable, writeOut } from "../output.ts";
 
-// `millrace meter`: meters are set, shown and deleted.
+// `millrace meter`: sets, shows and deletes meters.
 
 type Common = { dp: string; json?: true };
 type SetOptions = Common & { pps?: number; kbps?: number; burst?: number; clear?: true };
@@ -109,7 +109,7 @@ function del(ids: readonly string[], options: Common): void {
   report(wanted, (id) => deleteMeter(datapath, id), options);
 }
 
-// Shows those there are; what is missing is said, and the status tells.
+// Prints existing meters, and complains of missing ones. Returns the exit status.
 function report(
   ids: readonly number[],
   find: (id: number) => MeterInfo | undefined,

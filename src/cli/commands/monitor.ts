@@ -54,7 +54,7 @@ async function run(options: Options): Promise<void> {
     ...(options.only === undefined ? {} : { kinds: options.only }),
     ...(only === undefined ? {} : { datapathIndex: only.index }),
   });
-  // After listening began: a datapath made in between is known either way.
+  // Listed after listening began, so that no new datapath is missed.
   const names = new Map(listDatapaths(channel).map(({ index, name }) => [index, name]));
   writeError("listening\n");
   const open = (signal: AbortSignal) => changes.events({ signal });

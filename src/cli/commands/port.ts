@@ -9,7 +9,7 @@ import { namespaceOf, withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
 import { count, printJson, printTable } from "../output.ts";
 
-// `millrace port`: ports are added, deleted, moved and listed.
+// `millrace port`: adds, deletes, moves and lists ports.
 
 type DatapathOption = { dp: string };
 

@@ -91,7 +91,7 @@ async function run(file: string, options: Options): Promise<void> {
   process.exitCode = statusOfSync(result);
 }
 
-// It is read twice: for what it says of its datapath, and for its flows.
+// Makes the input readable twice: for the facts about its datapath, and for its flows.
 async function rereadable(source: ByteSource, signal: AbortSignal): Promise<() => ByteSource> {
   const { reopen } = source;
   if (reopen !== undefined) {
@@ -103,7 +103,7 @@ async function rereadable(source: ByteSource, signal: AbortSignal): Promise<() =
   }
   const pieces: Uint8Array[] = [];
   const buffer = new Uint8Array(1 << 20);
-  // A pipe, or a terminal, may be waited for longer than anybody wants to.
+  // Waiting for a pipe or a terminal must be abortable.
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const end = new MillraceError("INTERRUPTED", "interrupted while its input was read");
   signal.addEventListener("abort", () => reject(end), { once: true });

@@ -7,7 +7,7 @@ import { outputEnded } from "../output.ts";
 import { openOutputFile } from "../output-file.ts";
 import { Slices } from "../slices.ts";
 
-// `millrace sample`: writes flows to try things with.
+// `millrace sample`: writes sample flows.
 
 type Options = { output: string };
 

@@ -25,7 +25,7 @@ type Options = {
   json?: true;
 };
 
-/** Flows shown where there is no terminal. */
+/** Flows shown without a terminal. */
 const ROWS_DEFAULT = 20;
 
 const HELP_AFTER = `
@@ -71,7 +71,7 @@ async function run(options: Options): Promise<void> {
   const live = canDraw(1) && !options.json && !options.once;
   using view = live ? new LiveView(choice, sampler, signals.signal, options.rows) : undefined;
   const signal = view?.ends ?? signals.signal;
-  // The first look gives no rates.
+  // The first sample has no rates.
   await sampler.look(signal);
   let due = performance.now() + options.interval * 1000;
   for (;;) {
@@ -83,18 +83,18 @@ async function run(options: Options): Promise<void> {
     if (view === undefined) print(sampler, options);
     else view.show();
     if (options.once) return;
-    // A look that took longer than the interval is followed by the next one at once.
+    // If a sample took longer than the interval, the next one follows at once.
     due = Math.max(due + options.interval * 1000, performance.now());
   }
 }
 
-/** Where there is no terminal: each interval after the other. */
+/** Prints one interval after another, without a terminal. */
 function print(sampler: FlowSampler, { sort, filter, rows = ROWS_DEFAULT, json }: Options): void {
   const sample = sampler.sample(sort, rows);
   if (json) return printJsonLine(sample);
   const width = process.stdout.columns ?? Number.POSITIVE_INFINITY;
   const state = { sort, filter, typed: undefined, isJudging: false, width, rows };
-  // The keys do nothing here.
+  // The line about keys is left out.
   writeOut(`${sampleLines(sample, state).toSpliced(1, 1).join("\n")}\n`);
 }
 

@@ -8,7 +8,7 @@ import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { counted, printJsonLine, writeError, writeOut } from "../output.ts";
 
-// `millrace upcalls`: packets that find no flow, as they come.
+// `millrace upcalls`: shows packets that find no flow, as they come.
 
 type Options = LiveOptions & {
   dp: string;
@@ -74,7 +74,7 @@ async function run(options: Options): Promise<void> {
   });
 }
 
-/** Names of the ports, which may change while the command runs; at most so old. */
+/** The names of the ports, which may change while the command runs; at most `ageMs` old. */
 function recentNames(dp: Datapath, ageMs = 1000): () => PortNames {
   let names = portNamesOf(dp.ports());
   let readAt = performance.now();

@@ -11,7 +11,7 @@ import { count, counted, printJson, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 
-// `millrace verify`: whether a datapath holds the flows of a file.
+// `millrace verify`: tells whether a datapath holds the flows of a file.
 
 type Options = { dp: string; owner?: string; exact?: true; json?: true };
 

@@ -3,12 +3,13 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 
 type Shell = (typeof SHELLS)[number];
 
-/** The line of the helper's answer that stands for names of files. */
+/** The line of the helper's answer that means file names. */
 export const FILES_LINE = ":files";
 
-/*
- * Each script asks `millrace completion --words -- LINE` what may stand at the cursor: a word a line,
- * a tab, what it is. So a script never goes stale, and knows the datapaths there are.
+/**
+ * Each script asks `millrace completion --words -- LINE` what may stand at the cursor. The answer
+ * has one word per line, followed by a tab and a description. So a script never goes stale, and
+ * knows the existing datapaths.
  */
 
 const BASH = `# millrace: completion for bash. In ~/.bashrc: eval "$(millrace completion bash)"

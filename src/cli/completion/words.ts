@@ -8,21 +8,21 @@ import { OPTIONS } from "../dpctl/options.ts";
 import { SHELLS } from "./scripts.ts";
 import type { CommandTable } from "../program.ts";
 
-/** A word that may stand at the cursor, and what it is. */
+/** A word that may stand at the cursor, and its description. */
 type Candidate = { readonly word: string; readonly description: string };
 
 /** What may stand at the cursor. */
 type Completion = {
   readonly candidates: readonly Candidate[];
-  /** Names of files may stand there as well. */
+  /** Whether file names may also stand there. */
   readonly files: boolean;
 };
 
-/** How arguments and option values are called whose values are names of datapaths, or of files. */
+/** The names of arguments and option values that are datapaths, or files. */
 const DATAPATH_NAMES = new Set(["NAME", "DP"]);
 const FILE_NAMES = new Set(["FILE", "OUT", "OUT.HTML", "PATH"]);
 
-/** Commands whose NAME is a datapath's that is there, and those whose NAME is a port's. */
+/** Commands whose NAME is an existing datapath, and those whose NAME is a port. */
 const DATAPATH_COMMANDS = new Set(["dp del", "dp set", "dp show"]);
 const PORT_COMMANDS = new Set(["port del", "port move"]);
 
@@ -32,8 +32,9 @@ const DPCTL_PORT_COMMANDS = new Set(["del-if", "set-if"]);
 const NOTHING: Completion = { candidates: [], files: false };
 
 /**
- * What completes a command line, from the definitions of the commands themselves.
- * @param words the line's words after the program's name; the last one is at the cursor, maybe empty
+ * The completions of a command line, from the definitions of the commands.
+ * @param words the line's words after the program's name; the last one is at the cursor, and may be
+ * empty
  */
 export async function complete(table: CommandTable, words: readonly string[]): Promise<Completion> {
   const current = words.at(-1) ?? "";
@@ -43,7 +44,7 @@ export async function complete(table: CommandTable, words: readonly string[]): P
   return { candidates: matching, files: found.files };
 }
 
-/** `--option=value` in one word, of an option that takes a value. */
+/** Splits `--option=value`, for an option that takes a value. */
 function joined(command: Command, current: string): { option: Option; start: string } | undefined {
   const equals = current.startsWith("--") ? current.indexOf("=") : -1;
   const option = equals < 0 ? undefined : optionNamed(command, current);
@@ -68,7 +69,7 @@ async function candidatesFor(
       files: false,
     };
   }
-  // Commands and parts of them have a help; their arguments and options have none.
+  // Commands and subcommands have help; arguments and options do not.
   if (name === "help") {
     const found = await candidatesFor(table, rest, current);
     return {
@@ -96,7 +97,7 @@ function completeCommand(
       waiting = undefined;
       continue;
     }
-    // What follows belongs to another program.
+    // The words after `--` belong to another program.
     if (word === "--") return { candidates: [], files: true };
     if (word.startsWith("-")) {
       const option = optionNamed(command, word);
@@ -197,7 +198,7 @@ function datapaths(): Candidate[] {
   );
 }
 
-/** The ports of a datapath; of none where the line does not name it yet. */
+/** The ports of a datapath; none if the line does not name it yet. */
 function ports(datapath: string | undefined): Candidate[] {
   if (datapath === undefined) return [];
   return asked((channel) =>
@@ -216,7 +217,7 @@ function datapathOf(words: readonly string[]): string | undefined {
   return at < 0 ? undefined : words[at + 1];
 }
 
-// Where the kernel cannot be asked there is nothing to choose from.
+// If the kernel cannot be asked, there are no candidates.
 function asked(ask: (channel: OvsChannel) => Candidate[]): Candidate[] {
   try {
     using channel = new OvsChannel();

@@ -18,7 +18,7 @@ type DpctlCommand = {
   readonly min: number;
   readonly max: number;
   readonly handler: DpctlHandler;
-  /** Changes something: not with --read-only. */
+  /** Whether it changes something, and is refused with --read-only. */
   readonly writes: boolean;
 };
 
@@ -121,7 +121,7 @@ function changes(...row: Parameters<typeof shows>): DpctlCommand {
   return { ...shows(...row), writes: true };
 }
 
-/** A command of the userspace datapath: a kernel says no, as ovs-dpctl does. */
+/** A command of the userspace datapath: fails for a kernel, as with ovs-dpctl. */
 function userspaceOnly(message: string, values = 0): DpctlHandler {
   return (session, args) => {
     session.openOptional(args, values + 1);

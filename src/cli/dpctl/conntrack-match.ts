@@ -10,11 +10,11 @@ import {
   type ConnectionTuple,
 } from "../../conntrack/connection.ts";
 
-// Which connections `dpctl flush-conntrack` is about.
+// Selects the connections of `dpctl flush-conntrack`.
 
 const ICMP = new Set([1, 58]);
 
-/** What is asked of one direction; undefined where anything will do. */
+/** The conditions on one direction; undefined if anything will do. */
 type TupleMatch = {
   source?: Uint8Array;
   destination?: Uint8Array;
@@ -26,8 +26,8 @@ type TupleMatch = {
 };
 
 /**
- * The connections that a flush-conntrack is about: `[zone=N] [mark=X[/M]] [labels=Y[/N]] [TUPLE [TUPLE]]`,
- * the tuples of the original direction and of the reply, `ct_nw_src=…,ct_nw_proto=…,ct_tp_src=…`.
+ * The condition of a flush-conntrack: `[zone=N] [mark=X[/M]] [labels=Y[/N]] [TUPLE [TUPLE]]`, the
+ * tuples of the original direction and of the reply, `ct_nw_src=…,ct_nw_proto=…,ct_tp_src=…`.
  */
 export class ConnectionMatch {
   zone: number | undefined;
@@ -38,7 +38,7 @@ export class ConnectionMatch {
   #mark: readonly [bigint, bigint] | undefined;
   #labels: readonly [bigint, bigint] | undefined;
 
-  /** @throws MillraceError `USAGE` with what is wrong, in ovs-dpctl's words */
+  /** @throws MillraceError `USAGE` with ovs-dpctl's message */
   constructor(args: readonly string[]) {
     const left = [...args];
     while (this.#takeWord(left[0] ?? "")) left.shift();
@@ -47,7 +47,7 @@ export class ConnectionMatch {
     if (left.length > 0) throw usage("invalid arguments");
   }
 
-  /** Whether everything is meant, or everything of the zone. */
+  /** Whether all connections match, or all of the zone. */
   get isAny(): boolean {
     const words = [this.#mark, this.#labels].every((word) => word === undefined);
     return (
@@ -132,7 +132,7 @@ function integerOf(value: string, key: string): bigint {
   return BigInt(value);
 }
 
-// The flow language reads addresses already.
+// Reads an address by means of the flow language.
 function addressOf(key: string, value: string, family: number): Uint8Array {
   const text = new TextEncoder().encode(`${family === AF_INET ? "ipv4" : "ipv6"}(src=${value})`);
   const record = new KeyRecord();

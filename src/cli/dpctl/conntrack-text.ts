@@ -7,7 +7,7 @@ import {
   type ProtocolState,
 } from "../../conntrack/connection.ts";
 
-/** Protocols that have a name in ovs-dpctl (`ct_dpif_format_ipproto`). */
+/** Protocols with a name in ovs-dpctl (`ct_dpif_format_ipproto`). */
 const PROTOCOLS: ReadonlyMap<number, string> = new Map([
   [1, "icmp"],
   [2, "igmp"],
@@ -126,10 +126,10 @@ export function protocolName(protocol: number): string {
   return PROTOCOLS.get(protocol) ?? `${protocol}`;
 }
 
-/** OVS's name for the state of a TCP connection, as it counts and shows them without `-m`. */
+/** OVS's name for the state of a TCP connection, as counted and as shown without `-m`. */
 export function tcpStateName(state: number): string {
   const name = TCP_STATES[state] ?? "CLOSED";
-  // Where the kernel's tracker and OVS's own differ (ct_dpif_coalesce_tcp_state).
+  // The kernel's tracker and OVS's differ here (ct_dpif_coalesce_tcp_state).
   if (name === "FIN_WAIT_2") return "TIME_WAIT";
   return name === "SYN_RECV" ? "ESTABLISHED" : name;
 }
@@ -178,7 +178,7 @@ function stateText(state: ProtocolState, verbose: boolean): string {
   );
 }
 
-// Bits without a name are those that OVS does not take over.
+// OVS ignores bits without a name.
 function flagsText(bits: number, names: readonly string[]): string {
   const set = names.filter((_, bit) => ((bits >>> bit) & 1) === 1);
   return set.length === 0 ? "0" : set.join("|");

@@ -36,20 +36,23 @@ export function flushConntrack(session: DpctlSession, args: readonly string[]): 
       conntrack.flush();
       return;
     }
-    // The kernel flushes nothing by zone: what matches is read first and deleted one by one.
+    // The kernel cannot flush by zone: matching connections are read and deleted one by one.
     const found = [...conntrack.connections(match.zone)].filter((known) => match.matches(known));
     for (const connection of found) {
       try {
         conntrack.delete(connection);
       } catch (error) {
-        // It has ended meanwhile.
+        // The connection has ended meanwhile.
         if (!(error instanceof NetlinkError) || error.errno !== ENOENT) throw error;
       }
     }
   });
 }
 
-/** Protocols that ct-stats-show counts apart, in its order; ICMPv6 it counts and does not show. */
+/**
+ * Protocols that ct-stats-show counts separately, in its order. It counts ICMPv6 without showing
+ * it.
+ */
 const COUNTED = ["TCP", "UDP", "UDPLITE", "SCTP", "ICMP", "DCCP", "IGMP"];
 
 /** `ct-stats-show [DP] [zone=N] [verbose]` */

@@ -16,7 +16,7 @@ import { shownType, typeOf } from "./port-types.ts";
 /** The only cache of the kernel's datapath (`dpif_netlink_cache_get_name`). */
 const MASKS_CACHE = "masks-cache";
 
-/** The largest power of two that the attribute holds; the kernel takes less still. */
+/** The largest power of two that the attribute can hold; the kernel's limit is lower. */
 const SIZE_MAX = 2 ** 31;
 
 /** `add-dp DP [IFACE...]` */
@@ -28,7 +28,7 @@ export function addDp(session: DpctlSession, args: readonly string[]): number {
     return session.complainOf("add_dp", error);
   }
   const status = interfaces.length === 0 ? 0 : addInterfaces(session, args);
-  // A command that fails leaves nothing behind, the ports that went well included.
+  // A failed command leaves nothing behind, including ports that were added.
   if (status !== 0) deleteDatapath(session.channel, kernelDatapathName(arg));
   return status;
 }
@@ -56,7 +56,7 @@ export function show(session: DpctlSession, args: readonly string[]): number {
     const datapaths = session.list();
     for (const datapath of datapaths) showOne(session, datapath);
     const status = session.complainOfNoModule();
-    // ovs-dpctl shows nothing.
+    // ovs-dpctl prints nothing here.
     if (status === 0 && datapaths.length === 0) session.warn(NONE);
     return status;
   }
@@ -81,7 +81,7 @@ function showOne(session: DpctlSession, datapath: DatapathInfo): void {
       `  flows: ${stats.flows}\n` +
       `  masks: hit:${megaflow.maskHit} total:${megaflow.masks} hit/pkt:${perPacket.toFixed(2)}\n`,
   );
-  // The kernel says 0 look-ups of a cache that it has not got, and ovs-dpctl leaves the line out then.
+  // A kernel without the cache reports 0 look-ups; then ovs-dpctl leaves the line out.
   if (megaflow.cacheHit > 0) {
     const rate = packets === 0 ? 0 : (megaflow.cacheHit / packets) * 100;
     session.out(`  cache: hit:${megaflow.cacheHit} hit-rate:${rate.toFixed(2)}%\n`);
@@ -99,7 +99,7 @@ function showCaches(session: DpctlSession, { masksCacheSize }: DatapathInfo): vo
   session.out(`  caches:\n    ${MASKS_CACHE}: size:${masksCacheSize}\n`);
 }
 
-/** As `show_dpif` in lib/dpctl.c; `?` is what nobody counts: a tunnel has a vport's counters alone. */
+/** As `show_dpif` in lib/dpctl.c; `?` stands for missing counters: a tunnel has only a vport's. */
 function shownStatistics(port: PortInfo, link: LinkStats | undefined): string {
   const type = typeOf(port);
   const own = type === "system" || type === "internal" ? link : undefined;

@@ -22,7 +22,7 @@ export const PROTOCOLS: Readonly<Record<string, readonly [type: number, protocol
 const PORTS = (side: "src" | "dst"): readonly string[] =>
   ["tcp", "udp", "sctp"].map((word) => `${word}(${side}=*)`);
 
-/** The OpenFlow fields that a datapath's key has, in its own language; `*` is the value. */
+/** The OpenFlow fields that a datapath's key has, in the datapath's language; `*` is the value. */
 export const FIELDS: Readonly<Record<string, readonly string[]>> = {
   in_port: ["in_port(*)"],
   dl_src: ["eth(src=*)"],
@@ -109,7 +109,7 @@ export const FIELDS: Readonly<Record<string, readonly string[]>> = {
   skb_priority: ["skb_priority(*)"],
 };
 
-/** Other names of the same (`mf_from_name`). */
+/** Aliases of fields (`mf_from_name`). */
 export const ALIASES: Readonly<Record<string, string>> = {
   eth_src: "dl_src",
   eth_dst: "dl_dst",
@@ -123,7 +123,7 @@ export const ALIASES: Readonly<Record<string, string>> = {
   tunnel_id: "tun_id",
 };
 
-/** What must be known of a flow before a field of it means something (`mf_are_prereqs_ok`). */
+/** What a flow must match before a field has a meaning (`mf_are_prereqs_ok`). */
 export const PREREQUISITES: readonly (readonly [
   fields: RegExp,
   types: readonly number[],
@@ -143,10 +143,13 @@ export const PREREQUISITES: readonly (readonly [
   [/^nsh_/, [0x894f], []],
 ];
 
-/** OFPP_LOCAL, the only port of OpenFlow's own that a packet can come from. */
+/** OFPP_LOCAL, the only reserved OpenFlow port from which a packet can come. */
 const LOCAL = "65534";
 
-/** A tag's number (`vlan_tci`: 3 bits of priority, 1 that says it is there, 12 of VLAN) as vlan() has it. */
+/**
+ * Converts a `vlan_tci` (3 bits of priority, 1 for the presence of a tag, 12 of VLAN) to the fields
+ * of vlan().
+ */
 function tag(value: string, hasPriority: boolean): string {
   const tci = Number(value);
   if (!/^(0x[\da-f]+|\d+)$/i.test(value) || tci > 0xffff) return value;
@@ -154,10 +157,10 @@ function tag(value: string, hasPriority: boolean): string {
   return `vid=${tci & 0xfff},cfi=${(tci >> 12) & 1}${priority}`;
 }
 
-/** How the value of a field is said in the datapath's language where the two differ. */
+/** Converts values of fields to the datapath's language where the two differ. */
 export const VALUES: Readonly<Record<string, (value: string) => string>> = {
   in_port: (value) => (/^local$/i.test(value) ? LOCAL : value),
-  // A VLAN of OpenFlow 1.0, where 0xffff is no tag at all.
+  // A VLAN of OpenFlow 1.0, where 0xffff means no tag.
   dl_vlan: (value) => (Number(value) === 0xffff ? "0,cfi=0,pcp=0" : value),
   vlan_tci: (value) => tag(value, true),
   vlan_vid: (value) => tag(value, false),

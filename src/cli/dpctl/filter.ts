@@ -8,13 +8,13 @@ import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { usage } from "../../ovs/check.ts";
 import { ALIASES, FIELDS, PREREQUISITES, PROTOCOLS, VALUES } from "./filter-fields.ts";
 
-/** One field of a filter: its value where the key has one of these attributes. */
+/** One field of a filter: its value in each of the attributes that may hold it. */
 type Condition = readonly { readonly slot: number; readonly record: KeyRecord }[];
 
 /**
- * A filter of dump-flows: `tcp,nw_src=10.0.0.1,in_port=2`, each field with one value. As in ovs-dpctl
- * a flow passes where every field is as the filter says in the bits at which the flow looks: one that
- * does not look at a field passes.
+ * A filter of dump-flows: `tcp,nw_src=10.0.0.1,in_port=2`, each field with one value. As in
+ * ovs-dpctl, a flow passes if every field has the filter's value in the bits that the flow matches,
+ * so a flow that does not match a field passes.
  */
 export class FlowFilter {
   readonly #conditions: Condition[] = [];
@@ -22,7 +22,7 @@ export class FlowFilter {
   #type: number | undefined;
   #protocol: number | undefined;
 
-  /** @throws MillraceError `USAGE` with what is wrong */
+  /** @throws MillraceError `USAGE` with a description */
   constructor(text: string, ports: PortNames) {
     for (const part of text.split(/[,\s]+/).filter((word) => word !== "")) {
       const [, key = "", value = ""] = /^([^=]*)=?(.*)$/.exec(part) ?? [];
@@ -32,7 +32,7 @@ export class FlowFilter {
     }
   }
 
-  /** Whether the flow passes whose key `record` holds. */
+  /** Whether a flow with the key in `record` passes. */
   passes(record: KeyRecord): boolean {
     return this.#conditions.every((condition) => meets(condition, record));
   }
@@ -85,12 +85,12 @@ function conditionOf(patterns: readonly string[], value: string, ports?: PortNam
 
 function meets(condition: Condition, flow: KeyRecord): boolean {
   for (const { slot, record } of condition) {
-    // A VLAN tag is the outermost one; all else is what the tags hold.
+    // A VLAN tag is the outermost one; all other fields are inside the tags.
     for (let level = slot === SLOT_VLAN ? 0 : LEVELS - 1; level >= 0; level--) {
       if (!flow.has(level, slot)) continue;
       return equalWhereBothLook(flow, level, slot, record);
     }
-    // A flow that knows its type and has no tag takes packets that have none.
+    // A flow with a type and no tag takes only packets without a tag.
     if (slot === SLOT_VLAN && flow.has(0, SLOT_ETHERTYPE) && !flow.isWild(0, SLOT_ETHERTYPE)) {
       return record.ints[keyOffset(0, SLOT_VLAN) >> 2] === 0;
     }

@@ -13,7 +13,7 @@ import { FlowFilter } from "./filter.ts";
 import { printDpctlFlow } from "./flow-text.ts";
 import { type DpctlSession, failAsFlow } from "./session.ts";
 
-/** Output goes out in pieces of this size. */
+/** Output is written in pieces of this size. */
 const PIECE_BYTES = 64 << 10;
 
 /** `get-flow [DP] ufid:UFID` */
@@ -61,10 +61,13 @@ export function dumpFlows(session: DpctlSession, args: readonly string[]): numbe
   return doubt === undefined ? 0 : session.complain(doubtInWords(doubt));
 }
 
-/** What stands for no thread (`PMD_ID_NULL` in OVS's lib/dpif.h): a kernel's flows are of none. */
+/**
+ * The number for no thread (`PMD_ID_NULL` in OVS's lib/dpif.h): a kernel's flows belong to none.
+ */
 const NO_THREAD = 0x7fff_ffff;
 
-// Threads are those of OVS's userspace datapath: as with ovs-dpctl a kernel's flows are of none that is named.
+// Whether the argument selects flows without a thread. Only OVS's userspace datapath has threads;
+// as with ovs-dpctl, a named thread has none of a kernel's flows.
 function isNoThread(session: DpctlSession, text: string): boolean {
   const digits = /^\s*([+-]?\d+)/.exec(text)?.[1];
   if (digits === undefined) {
@@ -73,7 +76,7 @@ function isNoThread(session: DpctlSession, text: string): boolean {
   return Number(digits) === NO_THREAD;
 }
 
-/** Where flows can be; in the kernel's datapath they are all `ovs`, and none is offloaded. */
+/** The types of flows; in the kernel's datapath all are `ovs`, and none is offloaded. */
 const TYPES = ["ovs", "tc", "dpdk", "offloaded", "non-offloaded", "partially-offloaded", "all"];
 const TYPES_HERE = new Set(["ovs", "non-offloaded", "all"]);
 
@@ -130,7 +133,7 @@ class FlowPrinter {
   flush(): void {
     this.#session.out(this.#out.bytes.subarray(0, this.#out.length));
     this.#out.clear();
-    // A long dump goes on while time does.
+    // A long dump takes time, so the clock is read again.
     this.#nowMs = monotonicMs();
   }
 }

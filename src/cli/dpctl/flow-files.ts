@@ -22,7 +22,7 @@ export function modFlows(session: DpctlSession, args: readonly string[]): Promis
   return loadFile(session, args, "modify");
 }
 
-/** `del-flows [DP] [FILE]`; without a file every flow of the datapath */
+/** `del-flows [DP] [FILE]`; without a file, all flows of the datapath */
 export function delFlows(session: DpctlSession, args: readonly string[]): number | Promise<number> {
   const [first] = args;
   if (args.length > 1 || (first !== undefined && !session.exists(first))) {
@@ -37,7 +37,10 @@ export function delFlows(session: DpctlSession, args: readonly string[]): number
   }
 }
 
-/** Loads a file in packed transactions. Errors come with the line's number, as soon as they are known. */
+/**
+ * Loads a file in packed transactions. Errors are reported with the line's number as soon as they
+ * are known.
+ */
 async function loadFile(
   session: DpctlSession,
   args: readonly string[],
@@ -78,7 +81,7 @@ async function loadFile(
 function openSource(session: DpctlSession, path: string): ByteSource {
   if (path === "-") return standardInput();
   try {
-    // What cannot be opened is said in ovs-dpctl's words; what cannot be read, in the source's own.
+    // A file that cannot be opened gets ovs-dpctl's message, one that cannot be read the source's.
     closeSync(openSync(path, "r"));
   } catch (error) {
     const errno = error instanceof Error && "errno" in error ? Number(error.errno) : -ENOENT;

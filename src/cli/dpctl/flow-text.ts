@@ -7,8 +7,9 @@ import { printOdpKey } from "./odp-key.ts";
 import type { OdpStyle } from "./odp.ts";
 
 /**
- * Prints a flow byte for byte as `ovs-dpctl dump-flows` does (`format_dpif_flow` in lib/dpctl.c), with what it
- * leaves out: wildcarded headers that the kernel wants, so that not every line loads again.
+ * Prints a flow byte for byte as `ovs-dpctl dump-flows` does (`format_dpif_flow` in lib/dpctl.c),
+ * and leaves out what it leaves out: wildcarded headers that the kernel requires. So not every line
+ * loads again.
  */
 export function printDpctlFlow(
   flow: FlowParts,

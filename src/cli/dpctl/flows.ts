@@ -51,7 +51,7 @@ export function addFlow(session: DpctlSession, args: readonly string[]): number 
   return putFlow(session, args, "add");
 }
 
-/** `mod-flow [DP] FLOW ACTIONS`, or `mod-flow DP FLOW`, which leaves the flow its actions. */
+/** `mod-flow [DP] FLOW ACTIONS`, or `mod-flow DP FLOW`, which keeps the flow's actions. */
 export function modFlow(session: DpctlSession, args: readonly string[]): number {
   if (args.length === 2 && session.exists(args[0]) && !session.options.mayCreate) {
     return keepActions(session, args);
@@ -59,7 +59,7 @@ export function modFlow(session: DpctlSession, args: readonly string[]): number 
   return putFlow(session, args, session.options.mayCreate ? "put" : "modify");
 }
 
-// For its counters: they are told, or begin at zero again.
+// Modifies a flow without changing its actions, to print or reset its counters.
 function keepActions(session: DpctlSession, args: readonly string[]): number {
   const { datapath } = session.openOptional(args, 2);
   const { identity, named } = flowToChange(session, datapath, args.at(-1) ?? "", "modify");
@@ -92,7 +92,8 @@ function putFlow(
   if (rest.length < 2) failAsFlow(session, "parsing flow key", args, "the actions are missing");
   const flow = args.at(-2) ?? "";
   const actions = args.at(-1) ?? "";
-  // As with ovs-dpctl an empty argument is an empty list, which drops; a line of a file wants the word.
+  // As with ovs-dpctl, an empty argument is an empty list, which drops; a line of a file requires
+  // `drop`.
   const line = new TextEncoder().encode(`${flow} ${actions.trim() === "" ? "drop" : actions}`);
   const encoder = new FlowLineEncoder({ ufid: false, mode, ports: session.portNames(datapath) });
   const write = (writer: AttributeWriter): void => {
@@ -118,7 +119,7 @@ function putFlow(
   }
 }
 
-/** A flow that is named by its line. */
+/** A flow given as a line. */
 type NamedFlow = {
   readonly session: DpctlSession;
   readonly datapath: DatapathHandle;
@@ -138,7 +139,8 @@ function partsOf({ session, datapath, line, mode }: NamedFlow, ufid = false): Fl
   return Flow.fromAttributes(writer.memory.u8, 0, writer.position).parts;
 }
 
-// A kernel does not compare the mask of a flow that is named by its key, nor the key of one named by its UFID.
+// Refuses to touch another flow: a kernel ignores the mask of a flow identified by its key, and the
+// key of one identified by its UFID.
 function refuseOther(named: NamedFlow): void {
   const { session, datapath } = named;
   const sent = partsOf(named);
@@ -156,7 +158,7 @@ function isExisting(error: unknown): boolean {
   return error instanceof NetlinkError && error.errno === EEXIST;
 }
 
-// What the very flow is named by: its own name, or the hash of its key and mask.
+// The identity of exactly this flow: its own, or the hash of its key and mask.
 function heldBy(named: NamedFlow): FlowIdentity | undefined {
   const { datapath } = named;
   const sent = partsOf(named);
@@ -183,7 +185,7 @@ function setActions(named: NamedFlow, held: FlowIdentity): void {
   request(session, datapath, { command: OVS_FLOW_CMD_SET, flags: 0, write });
 }
 
-// The key and the actions are one line here, and ovs-dpctl says in which of the two it stumbled.
+// Key and actions are one line here, but ovs-dpctl says which of the two has the error.
 function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: string): 1 {
   const { column, reason, text, caretAt: caret } = error;
   const where = { text, caret };
@@ -203,7 +205,8 @@ function complainOfSyntax(session: DpctlSession, error: FlowSyntaxError, flow: s
     : session.complain(`parsing flow key (${place})`, EINVAL, "", where);
 }
 
-// As a load does: the rule that the flow breaks, what this kernel lacks, or the flow that is in its way.
+// Explains a rejection as a load does: the rule that the flow breaks, the missing feature, or the
+// flow in its way.
 function complainOfKernel(named: NamedFlow, message: string, error: NetlinkError): 1 {
   const { session, datapath, line, mode } = named;
   const sent = partsOf(named);
@@ -234,7 +237,7 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
   }
 }
 
-/** What names a flow for the kernel; and its line, where that says what the flow matches. */
+/** The identity of a flow for the kernel, and its line if that has the match. */
 function flowToChange(
   session: DpctlSession,
   datapath: DatapathHandle,
@@ -242,15 +245,15 @@ function flowToChange(
   mode: LineVerb,
 ): { identity: FlowIdentity; named: NamedFlow | undefined } {
   const [byUfid, byKey] = identitiesOfText(session, text, session.portNames(datapath));
-  // A UFID alone names a flow whatever it matches.
+  // A UFID alone identifies a flow whatever it matches.
   if (byKey === undefined) return { identity: byUfid, named: undefined };
   const line = new TextEncoder().encode(text.trim());
-  // With a UFID the kernel does not look at the key, and without one it finds only what has none.
+  // With a UFID the kernel ignores the key; without one, it finds only flows that have none.
   const identity = text.trimStart().startsWith("ufid:") ? byUfid : byKey;
   return { identity, named: { session, datapath, line, mode } };
 }
 
-/** As {@link identitiesOf}; the first is there. */
+/** As {@link identitiesOf}; there is at least one. */
 function identitiesOfText(
   session: DpctlSession,
   text: string,

@@ -4,15 +4,18 @@ import type { DpctlSession } from "./session.ts";
 export type InterfaceArgument = {
   readonly name: string;
   readonly type: string | undefined;
-  /** As atoi reads it, in 32 bits. */
+  /** The number as atoi reads it, in 32 bits. */
   readonly number: number | undefined;
   readonly options: ReadonlyMap<string, string>;
 };
 
-/** ODPP_NONE: no number, as if none were given. */
+/** ODPP_NONE, which means no number. */
 const NO_NUMBER = 0xffff_ffff;
 
-/** Takes an argument apart as strtok_r does: empty parts do not count. @returns undefined where that was said */
+/**
+ * Splits an argument as strtok_r does: empty parts do not count.
+ * @returns undefined after an error, which was reported
+ */
 export function parseInterface(session: DpctlSession, text: string): InterfaceArgument | undefined {
   const [name, ...parts] = text.split(",").filter((part) => part !== "");
   if (name === undefined) {

@@ -49,7 +49,7 @@ export function ctGetLimits(session: DpctlSession, args: readonly string[]): num
   const zones = rest[0] === undefined ? [] : zonesOf(session, rest[0]);
   try {
     const limits = getCtLimits(session.channel, zones);
-    // ovs-dpctl shows the default first, and asks for it with the zones.
+    // ovs-dpctl prints the default first, and requests it together with the zones.
     const standard =
       limits.find(({ zone }) => zone === "default") ?? getCtLimits(session.channel, ["default"])[0];
     session.out(`default limit=${standard?.limit ?? 0}\n`);

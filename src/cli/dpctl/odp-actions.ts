@@ -75,7 +75,7 @@ function printAction(
       printPushNsh(out, payload);
       return;
     case uapi.OVS_ACTION_ATTR_ADD_MPLS: {
-      // The flags are not told.
+      // OVS does not print the flags.
       const told = payload.slice();
       told.fill(0, ADD_MPLS_FLAGS_AT);
       printPlain(out, type, told);
@@ -133,10 +133,10 @@ function printLists(
 
 const ETH_P_8021Q = 0x8100;
 const EMPTY = new Uint8Array(0);
-/** Behind the label and the Ethernet type of `struct ovs_action_add_mpls`. */
+/** Offset of the flags in `struct ovs_action_add_mpls`, after the label and the Ethernet type. */
 const ADD_MPLS_FLAGS_AT = 6;
 
-/** `set(…)` of one attribute; masked, where its value and its mask stand behind each other. */
+/** Prints `set(…)` of one attribute; if `masked`, its value is followed by its mask. */
 function printSet(out: TextSink, payload: Uint8Array, masked: boolean): void {
   const [first] = attributesOf(payload);
   if (first === undefined) return;
@@ -156,7 +156,7 @@ function printSet(out: TextSink, payload: Uint8Array, masked: boolean): void {
   out.byte(CLOSE);
 }
 
-/** Metadata of type 2 has no leading zeros. */
+/** OVS prints metadata of type 2 without leading zeros. */
 function printPushNsh(out: TextSink, payload: Uint8Array): void {
   const header = payloadOf(payload, uapi.OVS_KEY_ATTR_NSH) ?? EMPTY;
   const metadata = payloadOf(header, uapi.OVS_NSH_KEY_ATTR_MD2);
@@ -169,7 +169,7 @@ function printPushNsh(out: TextSink, payload: Uint8Array): void {
   out.byte(CLOSE);
 }
 
-/** `ct(…)`, without the events; what is odd in a nat() has words of OVS's own. */
+/** Prints `ct(…)` without the events; errors in a nat() have OVS's messages. */
 function printConntrack(out: TextSink, payload: Uint8Array): void {
   const nat = payloadOf(payload, uapi.OVS_CT_ATTR_NAT);
   const error = nat === undefined ? undefined : natError(nat);
@@ -189,7 +189,7 @@ function printConntrack(out: TextSink, payload: Uint8Array): void {
   out.text(`nat(${error}))`);
 }
 
-/** What `format_odp_ct_nat` finds wrong, of what a kernel may hold. */
+/** The errors of `format_odp_ct_nat` that can occur in a kernel's flow. */
 function natError(nat: Uint8Array): string | undefined {
   const address = payloadOf(nat, uapi.OVS_NAT_ATTR_IP_MIN);
   const port = payloadOf(nat, uapi.OVS_NAT_ATTR_PROTO_MIN);
@@ -204,7 +204,7 @@ function natError(nat: Uint8Array): string | undefined {
   return isWrong ? "range error" : undefined;
 }
 
-/** A range that ends at zero is one value, and a range of ports from 0 on is none. */
+/** To OVS, a range that ends at zero is one value, and a range of ports from 0 on is none. */
 function writeNat(nat: Uint8Array): void {
   const port = payloadOf(nat, uapi.OVS_NAT_ATTR_PROTO_MIN);
   const mark = WRITER.nest(uapi.OVS_CT_ATTR_NAT);
@@ -217,7 +217,7 @@ function writeNat(nat: Uint8Array): void {
   WRITER.endNest(mark);
 }
 
-/** What millrace says in OVS's words. */
+/** Prints an action whose text is the same in millrace and OVS. */
 function printPlain(out: TextSink, type: number, payload: Uint8Array): void {
   WRITER.reset(0, WRITER.memory.size);
   WRITER.bytes(type, payload);

@@ -4,7 +4,10 @@ import type { TextSink } from "../../flow/text/sink.ts";
 import { OVS_NSH_KEY_ATTR_BASE, OVS_NSH_KEY_ATTR_MD1 } from "../../uapi/openvswitch.ts";
 import { attributesOf, isOnes, maskBytes, type OdpMask, payloadOf } from "./odp.ts";
 
-/** `format_vlan_tci`: what is zero and wildcarded is not printed, and the CFI bit only where it is not set. */
+/**
+ * `format_vlan_tci`: does not print fields that are zero and wildcarded, and prints the CFI bit
+ * only if it is not set.
+ */
 export function printOdpVlan(
   out: TextSink,
   payload: Uint8Array,
@@ -33,8 +36,8 @@ export function printOdpVlan(
 }
 
 /**
- * `format_mpls`: where one bit is wildcarded, all fields have masks.
- * @returns false where it is no stack
+ * `format_mpls`: if any bit is wildcarded, all fields have masks.
+ * @returns false if it is not a stack
  */
 export function printOdpMpls(out: TextSink, payload: Uint8Array, mask: OdpMask): boolean {
   const own = maskBytes(mask, payload.length);
@@ -70,7 +73,7 @@ const MPLS = [
   ["bos", 8, 1, ""],
 ] as const;
 
-/** `format_odp_nsh_attr`: a part that has no mask is exact, whatever the others have. */
+/** `format_odp_nsh_attr`: a part without a mask is exact, regardless of the other parts. */
 export function printOdpNsh(out: TextSink, payload: Uint8Array, mask: OdpMask): void {
   const key = new Uint8Array(NSH_SIZE);
   const bits = new Uint8Array(NSH_SIZE).fill(0xff);
@@ -85,7 +88,7 @@ export function printOdpNsh(out: TextSink, payload: Uint8Array, mask: OdpMask): 
   else printMaskedNsh(out, key, bits);
 }
 
-/** `format_odp_set_nsh`: in each part of a set() the values stand before their masks. */
+/** `format_odp_set_nsh`: in each part of a set(), the values precede their masks. */
 export function printOdpSetNsh(out: TextSink, payload: Uint8Array): void {
   const key = new Uint8Array(NSH_SIZE);
   const bits = new Uint8Array(NSH_SIZE).fill(0xff);
@@ -98,7 +101,7 @@ export function printOdpSetNsh(out: TextSink, payload: Uint8Array): void {
   printMaskedNsh(out, key, bits);
 }
 
-/** `struct ovs_nsh_key_base`, and `struct ovs_nsh_key_md1` behind it. */
+/** `struct ovs_nsh_key_base`, followed by `struct ovs_nsh_key_md1`. */
 const NSH_SIZE = 24;
 const NSH_PARTS: Readonly<Record<number, number>> = {
   [OVS_NSH_KEY_ATTR_BASE]: 0,

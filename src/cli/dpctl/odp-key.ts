@@ -35,17 +35,17 @@ export function printOdpKey(out: TextSink, key: Uint8Array, masks: OdpMask, styl
     hasType ||= slot === SLOT_ETHERTYPE;
     const own = typeof masks === "string" ? masks : payloadOf(masks, type);
     const mask = own ?? "wild";
-    // Of what it does not know OVS does not say that it is wildcarded, or exact.
+    // OVS does not say whether an unknown attribute is wildcarded or exact.
     const spec = KEY_BY_SLOT[slot];
     const isKnown = spec?.shown === true;
     const isWild = mask === "wild" || (mask !== "exact" && isKnown && isZeros(mask));
-    // A nest is looked into, whatever its mask.
+    // A nest is always printed, whatever its mask.
     if (style.verbose || !isWild || spec?.nested === true) {
       if (!first) out.byte(COMMA);
       printOdpAttribute(out, type, payload, mask, style);
       first = false;
     } else if (slot === SLOT_ETHERNET) {
-      // It counts for no field: the next one has no comma before it.
+      // It does not count as a field: the next one has no comma before it.
       if (!first) out.byte(COMMA);
       out.text("eth()");
     }
@@ -77,13 +77,13 @@ export function printOdpAttribute(
   out.text(spec.name);
   out.byte(OPEN);
   if (slot === SLOT_ENCAP) {
-    // An empty mask is none at all.
+    // An empty mask counts as no mask.
     const inner = mask !== "wild" && mask.length === 0 ? "exact" : mask;
     if (payload.length > 0) printOdpKey(out, payload, inner, { ...style, ports: undefined });
   } else if (slot === SLOT_TUNNEL) printOdpTunnel(out, payload, mask, style.verbose);
   else if (slot === SLOT_NSH) printOdpNsh(out, payload, mask);
   else if (slot === SLOT_MPLS) {
-    // As OVS does, a stack that it cannot tell leaves the parenthesis open.
+    // Like OVS, leaves the parenthesis open after an invalid stack.
     if (!printOdpMpls(out, payload, mask)) return;
   } else if (slot === SLOT_VLAN) printOdpVlan(out, payload, mask, style.verbose);
   else if (slot === SLOT_IN_PORT && (mask === "exact" || (mask !== "wild" && isOnes(mask)))) {
@@ -92,7 +92,7 @@ export function printOdpAttribute(
   out.byte(CLOSE);
 }
 
-/** A nest's mask is looked into, and a stack says itself that its mask is none. */
+/** The masks of nests and stacks are checked where they are printed. */
 function isMaskOf(mask: OdpMask, slot: number, size: number): boolean {
   return (
     KEY_BY_SLOT[slot]?.nested === true ||
@@ -102,7 +102,7 @@ function isMaskOf(mask: OdpMask, slot: number, size: number): boolean {
   );
 }
 
-/** What has a struct of its own, or one value: as millrace prints it. */
+/** Prints a struct or a single value as millrace does. */
 function printPlain(
   out: TextSink,
   slot: number,
@@ -113,7 +113,7 @@ function printPlain(
   WORK.set(payload);
   if (typeof mask === "string") WORK.fill(mask === "exact" ? 0xff : 0, MASK_AT);
   else WORK.set(mask, MASK_AT);
-  // Bits that are no flags.
+  // Drops bits that are not flags.
   if (slot === SLOT_TCP_FLAGS) WORK[MASK_AT]! &= 0x0f;
   const spec = KEY_BY_SLOT[slot];
   const [field] = spec?.fields ?? [];
@@ -121,7 +121,8 @@ function printPlain(
     printField(out, field, WORK, 0, MASK_AT, style);
     return;
   }
-  // Only whole masks have words for OVS. As the last field it is left out, and told of behind the others.
+  // OVS can only print exact masks of frag. A partial one is left out, and reported after the other
+  // fields.
   const frag = spec?.fields.find(({ kind }) => kind === "frag");
   const fragAt = frag === undefined ? 0 : MASK_AT + frag.offset;
   const partial = frag === undefined || WORK[fragAt] === 0xff ? 0 : WORK[fragAt]!;

@@ -8,19 +8,19 @@ import * as uapi from "../../uapi/openvswitch.ts";
 import { begin } from "./odp-headers.ts";
 import { attributesOf, isOnes, isZeros, maskBytes, type OdpMask, payloadOf } from "./odp.ts";
 
-/** The flags that are attributes of their own, without a payload. */
+/** The flags that are separate attributes without a payload. */
 const FLAGS: Readonly<Record<number, number>> = {
   [uapi.OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT]: T.TUNNEL_F_DF,
   [uapi.OVS_TUNNEL_KEY_ATTR_CSUM]: T.TUNNEL_F_CSUM,
   [uapi.OVS_TUNNEL_KEY_ATTR_OAM]: T.TUNNEL_F_OAM,
 };
 
-/** Where parts are printed, with commas between them, and whether those are that no bit of is matched. */
+/** The output of comma-separated parts, and whether unmatched parts are printed. */
 type Parts = { readonly out: TextSink; readonly start: number; readonly verbose: boolean };
 
 /**
- * Prints a tunnel (`format_odp_tun_attr`): what the key has, in its order. A mask of what it has not, as of an
- * address that is matched as zero, is not told.
+ * Prints a tunnel (`format_odp_tun_attr`): what the key has, in its order. The mask of a part that
+ * the key lacks, such as an address matched as zero, is not printed.
  */
 export function printOdpTunnel(
   out: TextSink,
@@ -68,7 +68,7 @@ function printPart(
     WORK.fill(0xff);
     WORK.set(value);
     if (mask !== undefined) WORK.set(mask, MASK_AT);
-    // A field knows its place in a record; here its value stands at the beginning.
+    // A field has an offset in a record; here its value is at the beginning.
     const place = { ...field, offset: 0 };
     printField(out, place, WORK, 0, MASK_AT, { verbose });
     return;
@@ -97,14 +97,14 @@ function printPart(
 const MASK_AT = 16;
 const WORK = new Uint8Array(2 * MASK_AT);
 
-/** How a number is told: decimal, or as `%#x`. */
+/** How a number is printed: decimal, or as `%#x`. */
 type Radix = "dec" | "hex";
 
-/** How a number of some bits is told. */
+/** How a number of some bits is printed. */
 type Bits = {
   readonly name: string;
   readonly radix: Radix;
-  /** The mask that is not told. */
+  /** The mask that is not printed. */
   readonly exact: number;
 };
 const GBP_ID: Bits = { name: "id", radix: "dec", exact: 0xffff };
@@ -113,11 +113,11 @@ const CLASS: Bits = { name: "class", radix: "hex", exact: 0xffff };
 const TYPE: Bits = { name: "type", radix: "hex", exact: 0xff };
 const LENGTH: Bits = { name: "len", radix: "dec", exact: 0x1f };
 const VERSION: Bits = { name: "ver", radix: "dec", exact: 0xff };
-// Of fewer bits than a byte the mask is always told.
+// For fewer bits than a byte, the mask is always printed.
 const DIRECTION: Bits = { name: "dir", radix: "dec", exact: 0xff };
 const HARDWARE_ID: Bits = { name: "hwid", radix: "hex", exact: 0xff };
 
-/** `name=value[/mask]`, unless no bit of it is matched. */
+/** Prints `name=value[/mask]`, unless no bit of it is matched. */
 function printNumber(
   { out, start, verbose }: Parts,
   { name, radix, exact }: Bits,
@@ -196,7 +196,7 @@ function printGeneve(
   }
 }
 
-/** `struct erspan_metadata`: a version of 32 bits, then an index, or what has other names in version 2. */
+/** Prints `struct erspan_metadata`: a 32-bit version, then an index, or the fields of version 2. */
 function printErspan(
   out: TextSink,
   value: Uint8Array,
@@ -222,7 +222,7 @@ function printErspan(
   }
 }
 
-/** Bytes as one hexadecimal number, without its leading zeros (`ds_put_hex`). */
+/** Prints bytes as one hexadecimal number, without leading zeros (`ds_put_hex`). */
 export function printHex(out: TextSink, bytes: Uint8Array): void {
   const from = bytes.findIndex((byte) => byte !== 0);
   if (from < 0) {

@@ -7,19 +7,22 @@ import type { TextSink } from "../../flow/text/sink.ts";
 import * as uapi from "../../uapi/openvswitch.ts";
 import { payloadOf } from "./odp.ts";
 
-/** The name of a port as it is, whatever it is, or its number (`odp_portno_name_format`). */
+/** Prints the unchanged name of a port, or its number (`odp_portno_name_format`). */
 export function printOdpPort(out: TextSink, port: number, ports: PortNames | undefined): void {
   const name = ports?.nameOf(port);
   if (name === undefined) out.dec(port);
   else out.unicode(name);
 }
 
-/** What OVS tells of each form of cookie: not the bridge, and not the port that packets came in by. */
+/**
+ * The fields that OVS prints of each form of cookie: not the bridge, and not the packets' input
+ * port.
+ */
 const TOLD: readonly FieldSet[] = COOKIES.map(
   ({ fields }) => new FieldSet(fields.fields.filter(({ hidden }) => !hidden)),
 );
 
-/** Where `slow_path` has its reasons. */
+/** Offset of the reasons of `slow_path`. */
 const REASONS_AT = 28;
 
 /** `userspace(…)` (`format_odp_userspace_action`). */
@@ -60,7 +63,7 @@ function printUserdata(out: TextSink, data: Uint8Array, ports: PortNames | undef
   out.byte(CLOSE);
 }
 
-/** `format_flags`: names, then what has none in one number. */
+/** `format_flags`: names, then one number for the bits without names. */
 function printReasons(out: TextSink, reasons: number): void {
   const names = SLOW_PATH_REASONS.filter((_, bit) => ((reasons >>> bit) & 1) === 1);
   const others = (reasons >>> SLOW_PATH_REASONS.length) * 2 ** SLOW_PATH_REASONS.length;

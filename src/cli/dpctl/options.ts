@@ -1,4 +1,4 @@
-/** The options of ovs-dpctl, as `struct option` has them in utilities/ovs-dpctl.c and lib/vlog.h. */
+/** An option of ovs-dpctl, as in `struct option` of utilities/ovs-dpctl.c and lib/vlog.h. */
 type OptionSpec = {
   readonly name: string;
   readonly short?: string;
@@ -25,7 +25,7 @@ export const OPTIONS: readonly OptionSpec[] = [
   { name: "syslog-target", value: "required" },
 ];
 
-/** What the options of one call say. */
+/** The options of one call. */
 export type DpctlOptions = {
   statistics: boolean;
   clear: boolean;
@@ -33,11 +33,11 @@ export type DpctlOptions = {
   readOnly: boolean;
   /** How many times `-m` was given. */
   more: number;
-  /** Port names in the output; undefined: as `-m` says. */
+  /** Whether to print port names; undefined to follow `-m`. */
   names: boolean | undefined;
-  /** Seconds after which to give up; 0: never. */
+  /** Seconds after which to give up; 0 for never. */
   timeout: number;
-  /** A question that is answered without a command. */
+  /** A request that is answered without a command. */
   asks: "help" | "version" | "option" | undefined;
 };
 
@@ -46,8 +46,8 @@ type ParsedArguments = { readonly options: DpctlOptions; readonly rest: readonly
 
 /**
  * Reads a command line as getopt_long does: options anywhere, short ones together, long ones by any
- * prefix that is unique, `--` ends them.
- * @returns the message of the error where there is one
+ * unique prefix, `--` ends them.
+ * @returns the message of an error, if any
  */
 export function parseArguments(args: readonly string[]): ParsedArguments | string {
   const options: DpctlOptions = {
@@ -160,7 +160,7 @@ function apply(options: DpctlOptions, name: string, value: string | undefined): 
       options.asks ??= name;
       break;
     default:
-    // Logging: there is no log, errors say why by themselves.
+    // Options for logging are ignored: there is no log, and errors give their reason.
   }
   return undefined;
 }

@@ -1,11 +1,11 @@
 import type { PortInfo } from "../../ovs/vport.ts";
 
-/** A kind of tunnel: what its port's device is called, and its UDP port where it has one. */
+/** A kind of tunnel: the name of its port's device, and its UDP port if it has one. */
 type TunnelType = {
   readonly type: string;
   readonly device: string;
   readonly port?: number;
-  /** What OVS shows of it beside its port: it looks at the type, not at the device. */
+  /** What OVS prints besides the port: it looks at the type, not at the device. */
   readonly shown?: string;
 };
 
@@ -29,7 +29,7 @@ export function typeOf({ name, type }: PortInfo): string {
   return TUNNELS.find(({ device }) => name.startsWith(device))?.type ?? "system";
 }
 
-/** What `show` prints after a port's name: its type and options where it is no plain interface. */
+/** What `show` prints after a port's name: type and options, unless it is a plain interface. */
 export function shownType(port: PortInfo): string {
   const type = typeOf(port);
   if (type === "system") return "";
@@ -52,10 +52,10 @@ function udpPortOf(name: string, { device, port }: TunnelType): number | undefin
   return digits === undefined ? port : Number(digits);
 }
 
-/** The tunnels that a kernel's datapath makes by itself, with the names that OVS gives their devices. */
+/** The tunnels that a kernel's datapath creates itself, with OVS's names for their devices. */
 export const KERNEL_TUNNELS: readonly string[] = ["vxlan", "geneve", "gre"];
 
-/** The device's name and UDP port of a tunnel that is to be added; `dst_port` is its option of that name. */
+/** The device's name and UDP port of a new tunnel; `dst_port` is its option of that name. */
 export function tunnelDevice(
   type: string,
   dstPort: number | undefined,

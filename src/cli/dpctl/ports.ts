@@ -41,7 +41,7 @@ function addOne(
     return false;
   }
   try {
-    // The kernel chooses the number where 0 is asked for.
+    // For 0, the kernel chooses the number.
     const { type, tunnel = {} } = port;
     addPort(datapath, port.name, { type, tunnel, ...(number === 0 ? {} : { number }) });
   } catch (error) {
@@ -64,7 +64,7 @@ type WantedPort = {
   readonly tunnel?: TunnelOptions;
 };
 
-// What is to be asked of the kernel, or undefined where that is nothing and was said.
+// The port to request from the kernel; undefined after an error, which was reported.
 function portOf(
   session: DpctlSession,
   links: Links,
@@ -171,7 +171,7 @@ function deleteOne(
   }
   try {
     deletePort(datapath, port.name);
-    // A tunnel's device that was made for the port alone goes with it, as with ovs-dpctl.
+    // A tunnel's device that was made only for the port is deleted with it, as with ovs-dpctl.
     if (port.type === "netdev" && typeOf(port) !== "system") {
       using links = new Links();
       links.delete(port.name);

@@ -15,13 +15,13 @@ import { MillraceError, SystemCallError } from "../../sys/errors.ts";
 import { type Excerpted, excerpt } from "../excerpt.ts";
 import type { DpctlOptions } from "./options.ts";
 
-/** Where a call's text goes. */
+/** The outputs of a call. */
 export type DpctlOutput = {
   readonly out: (text: string | Uint8Array) => void;
   readonly error: (text: string) => void;
 };
 
-/** A command failed, and said so: nothing is left but the exit status. */
+/** A command failed and reported it: only the exit status is left. */
 export class CommandFailed extends MillraceError {
   override readonly name: string = "CommandFailed";
 
@@ -33,13 +33,13 @@ export class CommandFailed extends MillraceError {
 /** The type that ovs-dpctl gives the datapaths of the kernel (`system@NAME`). */
 export const SYSTEM = "system";
 
-/** What one call of `millrace dpctl` has at hand. */
+/** The state of one call of `millrace dpctl`. */
 export class DpctlSession implements Disposable {
   readonly options: DpctlOptions;
   readonly channel: OvsChannel = new OvsChannel();
   readonly out: DpctlOutput["out"];
   readonly #error: DpctlOutput["error"];
-  /** Why the kernel can have no datapath; empty where it can. */
+  /** Why the kernel cannot have a datapath; empty if it can. */
   #lacking = "";
 
   constructor(options: DpctlOptions, output: DpctlOutput) {
@@ -54,8 +54,8 @@ export class DpctlSession implements Disposable {
   }
 
   /**
-   * Says what went wrong, as ovs-dpctl does: `MESSAGE (strerror)`; then why, and below it where in a
-   * text, where that is known.
+   * Reports an error as ovs-dpctl does: `MESSAGE (strerror)`, then the reason, and below it the
+   * place in a text, if known.
    * @returns 1, the exit status
    */
   complain(message: string, errno = 0, reason = "", where: Excerpted = NOWHERE): 1 {
@@ -65,12 +65,12 @@ export class DpctlSession implements Disposable {
     return 1;
   }
 
-  /** Says what is strange about the command, which goes on: ovs-dpctl writes such things to its log. */
+  /** Warns about something, and the command goes on. ovs-dpctl writes warnings to its log. */
   warn(message: string): void {
     this.#error(`millrace dpctl: warning: ${message}\n`);
   }
 
-  /** As {@link complain}, of an error that was caught. Others than millrace's own are thrown on. */
+  /** As {@link complain}, for a caught error. Errors that are not millrace's are thrown again. */
   complainOf(message: string, error: unknown): 1 {
     if (!(error instanceof MillraceError)) throw error;
     if (error instanceof CommandFailed) return 1;
@@ -83,12 +83,12 @@ export class DpctlSession implements Disposable {
     throw new CommandFailed();
   }
 
-  /** Opens the datapath that `arg` names; `opening` says what for, where that fails. */
+  /** Opens the datapath that `arg` names; `opening` begins the message if that fails. */
   open(arg: string, opening?: string): DatapathHandle {
     return handleOf(this.channel, this.lookUp(arg, opening));
   }
 
-  /** As {@link open}, for what the datapath is now. */
+  /** As {@link open}, but returns the current state of the datapath. */
   lookUp(arg: string, opening = "opening datapath"): DatapathInfo {
     try {
       return this.find(arg);
@@ -98,19 +98,19 @@ export class DpctlSession implements Disposable {
     }
   }
 
-  /** @throws MillraceError `NO_DATAPATH` where there is none */
+  /** @throws MillraceError `NO_DATAPATH` if there is none */
   find(arg: string): DatapathInfo {
     return getDatapath(this.channel, kernelDatapathName(arg));
   }
 
-  /** Whether `arg` names a datapath that is there. */
+  /** Whether `arg` names an existing datapath. */
   exists(arg: string | undefined): boolean {
     if (arg === undefined) return false;
     const { type, name } = parseDatapathName(arg);
     return type === SYSTEM && this.list().some((datapath) => datapath.name === name);
   }
 
-  /** Every datapath there is; none where the kernel has no Open vSwitch. */
+  /** All datapaths; none if the kernel has no Open vSwitch. */
   list(): DatapathInfo[] {
     try {
       return listDatapaths(this.channel);
@@ -122,18 +122,19 @@ export class DpctlSession implements Disposable {
   }
 
   /**
-   * Says that {@link list} has found no datapath, where the kernel can have none, and why.
-   * @returns the exit status of a command that shows all there are: none is an answer, a kernel without them is not
+   * Reports why {@link list} found no datapath, if the kernel cannot have any.
+   * @returns the exit status of a command that shows all datapaths: an empty list is a valid
+   * answer, a kernel without datapaths is an error
    */
   complainOfNoModule(): 0 | 1 {
     return this.#lacking === "" ? 0 : this.complain(NONE, 0, this.#lacking);
   }
 
   /**
-   * Opens the datapath that the first argument names, or the only one there is where it may be left
-   * out (`opt_dpif_open` in lib/dpctl.c).
+   * Opens the datapath that the first argument names, or the only existing one if the name may be
+   * left out (`opt_dpif_open` in lib/dpctl.c).
    * @param args the command's arguments, without its name
-   * @param max the most arguments the command can have, the datapath's name among them
+   * @param max the most arguments of the command, including the datapath's name
    * @returns the datapath and the arguments after its name
    */
   openOptional(
@@ -176,7 +177,7 @@ export const NONE = "no datapaths exist";
 
 const NOWHERE: Excerpted = { text: "" };
 
-/** `TYPE@NAME`, or a name alone (`dp_parse_name` in lib/dpif.c). */
+/** Parses `TYPE@NAME`, or a name alone (`dp_parse_name` in lib/dpif.c). */
 function parseDatapathName(arg: string): { type: string; name: string } {
   const at = arg.indexOf("@");
   if (at < 0) return { type: SYSTEM, name: arg };
@@ -185,17 +186,17 @@ function parseDatapathName(arg: string): { type: string; name: string } {
 
 /**
  * The name of a datapath of the kernel.
- * @throws MillraceError `NO_DATAPATH_TYPE` or `NO_DATAPATH` where `arg` is of another type
+ * @throws MillraceError `NO_DATAPATH_TYPE` or `NO_DATAPATH` if `arg` has another type
  */
 export function kernelDatapathName(arg: string): string {
   const { type, name } = parseDatapathName(arg);
   if (type === SYSTEM) return name;
-  // OVS knows the type, and has no datapath of it where ovs-vswitchd does not run.
+  // OVS knows the type netdev, but has no such datapath unless ovs-vswitchd runs.
   const code = type === "netdev" ? "NO_DATAPATH" : "NO_DATAPATH_TYPE";
   throw new MillraceError(code, `"${type}" is no datapath of the kernel`);
 }
 
-/** The errno behind an error: the kernel's own, or the one that ovs-dpctl would give. */
+/** The errno of an error: the kernel's, or the one that ovs-dpctl would give. */
 export function errnoOf(error: MillraceError): number {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if (at instanceof NetlinkError || at instanceof SystemCallError) return at.errno;
@@ -209,7 +210,7 @@ export function strerror(errno: number): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** Ends a command whose first argument is a datapath that is there, and too little follows it. */
+/** Ends a command whose first argument is an existing datapath, with too few arguments after it. */
 export function failAsFlow(
   session: DpctlSession,
   message: string,

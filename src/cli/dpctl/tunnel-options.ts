@@ -2,22 +2,25 @@ import { isIP, isIPv4 } from "node:net";
 import type { TunnelOptions } from "../../ovs/tunnel.ts";
 
 /**
- * Options that every tunnel has in OVS (`set_tunnel_config` in lib/netdev-vport.c). The kernel's port
- * has none of them: the actions and keys of flows say them.
+ * Options that every tunnel has in OVS (`set_tunnel_config` in lib/netdev-vport.c). The kernel's
+ * port has none of them: flows set and match them.
  */
 const COMMON = new Set(["tos", "ttl", "df_default", "key", "in_key", "out_key", "packet_type"]);
 
-/** Options of some types, beside {@link COMMON}. */
+/** Options of some types, in addition to {@link COMMON}. */
 const OF_TYPE: Readonly<Record<string, readonly string[]>> = {
   vxlan: ["dst_port", "csum", "exts", "egress_pkt_mark"],
   geneve: ["dst_port", "csum", "exts", "egress_pkt_mark"],
   gre: ["csum", "seq", "exts", "egress_pkt_mark"],
 };
 
-/** What is said of a tunnel's options: the port can be made all the same, or it cannot. */
+/**
+ * The verdict on a tunnel's options: warnings, with which the port can be made, and problems, with
+ * which it cannot.
+ */
 type TunnelVerdict = { readonly warnings: readonly string[]; readonly problem?: string };
 
-/** Looks at the options of a tunnel as OVS does: most of what is wrong with them is only warned of. */
+/** Checks the options of a tunnel as OVS does: most errors only cause warnings. */
 export function judgeTunnel(type: string, options: ReadonlyMap<string, string>): TunnelVerdict {
   const warnings: string[] = [];
   for (const [key, value] of options) {
@@ -34,7 +37,7 @@ export function judgeTunnel(type: string, options: ReadonlyMap<string, string>):
   return problem === undefined ? { warnings } : { warnings, problem };
 }
 
-/** The options that the kernel's port has; numbers are what they are, for the kernel's rules to judge. */
+/** The options of the kernel's port; their numbers are not checked here. */
 export function kernelOptions(
   type: string,
   udpPort: number | undefined,
@@ -50,7 +53,7 @@ function isAddress(text: string): boolean {
   return text === "flow" || isIP(text) !== 0;
 }
 
-// The two bits of ECN are not for the user.
+// Whether a text is a valid TOS: the two ECN bits must be 0.
 function isTos(text: string): boolean {
   return text === "inherit" || (/^(0x[0-9a-f]+|\d+)$/i.test(text) && (Number(text) & ~0xfc) === 0);
 }

@@ -1,6 +1,6 @@
 import type { TopSort } from "./sampler.ts";
 
-/** What the keys have chosen. */
+/** The choices made by keys. */
 export type TopChoice = {
   sort: TopSort;
   filter: string;
@@ -12,7 +12,10 @@ const ESCAPE = "\u001b";
 const INTERRUPT = "\u0003";
 const BACKSPACES = new Set(["\u007f", "\b"]);
 
-/** Changes the choice as a key says. @param key what the terminal sent: a character, or a sequence */
+/**
+ * Changes the choice according to a key.
+ * @param key what the terminal sent: a character or an escape sequence
+ */
 export function pressKey(choice: TopChoice, key: string): void {
   if (key === INTERRUPT) choice.quit = true;
   else if (choice.typed !== undefined) typeFilter(choice, choice.typed, key);

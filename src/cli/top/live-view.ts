@@ -4,8 +4,8 @@ import type { FlowSampler, TopSample } from "./sampler.ts";
 import { HEADER_ROWS, SCREEN, screenText } from "./screen.ts";
 
 /**
- * The terminal while `top` has it: raw keys, and the other screen. A key is answered at once, from what the last look
- * has found; a filter's flows come as soon as it is known which they are.
+ * The terminal during `top`: raw keys, and the alternate screen. A key is answered at once from the
+ * last sample; a new filter's flows appear as soon as they are known.
  */
 export class LiveView implements Disposable {
   readonly #choice: TopChoice;
@@ -14,10 +14,10 @@ export class LiveView implements Disposable {
   readonly #quit = new AbortController();
   #sample: TopSample | undefined;
 
-  /** Aborted by the key that quits, or as `signal` is. */
+  /** Aborted by the key that quits, or with `signal`. */
   readonly ends: AbortSignal;
 
-  /** @param rows flows to show; as many as fit where it is not given */
+  /** @param rows flows to show; by default as many as fit */
   constructor(
     choice: TopChoice,
     sampler: FlowSampler,
@@ -34,7 +34,7 @@ export class LiveView implements Disposable {
     process.stdout.on("resize", this.#onResize);
   }
 
-  /** Shows what the sampler knows now. */
+  /** Shows the sampler's current state. */
   show(): void {
     this.#sample = this.#sampler.sample(this.#choice.sort, this.#rowCount);
     this.#draw();
@@ -53,7 +53,7 @@ export class LiveView implements Disposable {
 
   readonly #onKeys = (data: Buffer): void => {
     const text = data.toString();
-    // A sequence of a function key comes whole; what is typed or pasted comes in characters.
+    // A function key's sequence arrives at once; typed or pasted text is handled by character.
     const keys = text.startsWith("\u001b") ? [text] : text;
     const { sort } = this.#choice;
     for (const key of keys) pressKey(this.#choice, key);
@@ -68,10 +68,10 @@ export class LiveView implements Disposable {
     this.#sampler.filter = filter;
     if (this.#sample === undefined) return;
     this.show();
-    // Who waits for the next interval is not to wait for this as well.
+    // The next interval must not wait for this.
     this.#sampler.judge(this.ends).then(
       () => this.ends.aborted || this.show(),
-      // The next look fails in the same way, and says it.
+      // The next sample fails in the same way, and reports it.
       () => undefined,
     );
   }

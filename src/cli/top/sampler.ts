@@ -8,13 +8,13 @@ import { type FlowParts, identityOf, type FlowIdentity } from "../../flow/parts.
 import { lazyPortNames, listPorts } from "../../ovs/vport.ts";
 import { Slices } from "../slices.ts";
 
-/** So many flows that are new to a filter are read one by one; more, with one whole dump. */
+/** The most flows new to a filter that are read one by one; more are read with one full dump. */
 const SINGLE_READS_MAX = 256;
 
-/** A clock is read after so many flows. */
+/** The clock is read once per this many flows. */
 const FLOWS_PER_GLANCE = 64;
 
-/** By what flows are ordered. */
+/** The order of flows. */
 export type TopSort = "packets" | "bytes";
 
 /** A flow among the busiest. Rates are of the last interval. */
@@ -28,18 +28,18 @@ type BusyFlow = {
   readonly flow: string;
 };
 
-/** What the last look has shown. */
+/** The result of the last sample. */
 export type TopSample = {
   readonly datapath: string;
   /** When it was read, in ISO 8601. */
   readonly time: string;
   readonly seconds: number;
   readonly flows: number;
-  /** Flows that have seen packets in the interval. */
+  /** Flows that got packets in the interval. */
   readonly activeFlows: number;
   readonly packetsPerSecond: number;
   readonly bytesPerSecond: number;
-  /** How long reading the counters took, with what was done meanwhile. */
+  /** How long reading the counters took, including other work done meanwhile. */
   readonly readMilliseconds: number;
   readonly busiest: readonly BusyFlow[];
 };
@@ -49,17 +49,17 @@ type Seen = {
   bytes: number;
   packetRate: number;
   byteRate: number;
-  /** As the look that goes on has read them. */
+  /** The counter read by the running sample. */
   newPackets: number;
   newBytes: number;
-  /** Number of the look in which it was there last. */
+  /** The number of the last sample that found it. */
   look: number;
   readonly identity: FlowIdentity;
-  /** Whether it passes the filters; undefined where it was not looked at. */
+  /** Whether it passes the filters; undefined if not judged yet. */
   passes: boolean | undefined;
 };
 
-/** What a look has found, flow by flow in {@link Seen}. */
+/** The result of a sample, except the flows, which are in {@link Seen}. */
 type Look = Pick<
   TopSample,
   "time" | "seconds" | "packetsPerSecond" | "bytesPerSecond" | "readMilliseconds"
@@ -75,25 +75,25 @@ const NOTHING: Look = {
 };
 
 /**
- * Reads the counters of all flows again and again, and tells the busiest. What takes long is done in slices:
- * meanwhile {@link sample} tells what the last look has found, in whatever order is asked for.
+ * Reads the counters of all flows repeatedly, and finds the busiest. Long work is done in slices;
+ * meanwhile {@link sample} returns the last result, in any order.
  */
 export class FlowSampler {
   readonly #datapath: DatapathHandle;
   readonly #where: FlowFilter | undefined;
-  /** As they were at the last look. */
+  /** The ports at the last sample. */
   #ports: readonly NumberedPort[] = [];
   #names: PortNames = portNamesOf([]);
   readonly #seen = new Map<string, Seen>();
   #filter = "";
-  /** How often judgements were forgotten. */
+  /** How often judgements were discarded. */
   #forgotten = 0;
   #looks = 0;
   #lookedAt = 0;
   #last = NOTHING;
   #judging: Promise<void> | undefined;
 
-  /** @param where only flows that it means; names of its ports mean what they mean now */
+  /** @param where a filter for the flows; its port names are resolved now */
   constructor(channel: OvsChannel, name: string, where?: string) {
     this.#datapath = openDatapath(channel, name);
     if (where === undefined) return;
@@ -104,7 +104,10 @@ export class FlowSampler {
     return this.#filter;
   }
 
-  /** Only flows whose text holds this; empty for all. Which those are, {@link judge} finds out. */
+  /**
+   * Shows only flows whose text contains this; empty for all. {@link judge} finds out which these
+   * are.
+   */
   set filter(text: string) {
     this.#filter = text;
     this.#forgetJudgements();
@@ -126,26 +129,26 @@ export class FlowSampler {
       if (slices.isOver) await slices.rest();
       if (signal.aborted) return;
     }
-    // Of the same flow another answer, then.
+    // The counters may change the answer for the same flow.
     if (this.#where?.needs.counters === true) this.#forgetJudgements();
     this.#last = { ...this.#settle(seconds), readMilliseconds: performance.now() - startedAt };
   }
 
-  /** Finds out which flows pass the filters, where that is not known. @param signal ends it early */
+  /** Finds out which unjudged flows pass the filters. @param signal ends it early */
   judge(signal: AbortSignal): Promise<void> {
-    // Who asks meanwhile, for another filter maybe, gets the answer of the one that works.
+    // A call during a running judgement, possibly for another filter, shares its result.
     this.#judging ??= this.#judgeUnknown(signal).finally(() => {
       this.#judging = undefined;
     });
     return this.#judging;
   }
 
-  /** Whether of some flows it is not known whether they pass the filters. */
+  /** Whether some flows are not judged yet. */
   get isJudging(): boolean {
     return this.#isFiltered && this.#last.active.some(({ passes }) => passes === undefined);
   }
 
-  /** What the last look has found. */
+  /** The result of the last sample. */
   sample(sort: TopSort, count: number): TopSample {
     const { active, ...found } = this.#last;
     return {
@@ -157,7 +160,7 @@ export class FlowSampler {
     };
   }
 
-  // A text names ports: where they changed it is another one.
+  // Texts name ports, so they change with the ports.
   #readPorts(): void {
     const ports = listPorts(this.#datapath);
     const isSame = ({ name, number }: NumberedPort, i: number): boolean =>
@@ -191,21 +194,21 @@ export class FlowSampler {
         passes: undefined,
       };
       this.#seen.set(id, seen);
-      // A dump beside which flows change may have one twice.
+      // A dump may have a flow twice if flows change meanwhile.
     } else if (seen.look === this.#looks) return;
     seen.newPackets = packets;
     seen.newBytes = byteCount;
     seen.look = this.#looks;
   }
 
-  // All at once: what is shown is of one look.
+  // Applied at once, so that everything shown is from one sample.
   #settle(seconds: number): Omit<Look, "readMilliseconds"> {
     const active: Seen[] = [];
     let packetsPerSecond = 0;
     let bytesPerSecond = 0;
     const rate = (now: number, before: number): number => {
       if (seconds === 0) return 0;
-      // A counter that went back was cleared, or its flow made anew.
+      // A counter that decreased was reset, or its flow was recreated.
       return (now >= before ? now - before : now) / seconds;
     };
     for (const [id, seen] of this.#seen) {
@@ -231,7 +234,7 @@ export class FlowSampler {
     for (const seen of largest(this.#candidates(), sort, count * 2)) {
       if (found.length >= count) break;
       const flow = this.#flowOf(seen.identity);
-      // It may be another one than the one that was judged.
+      // It may differ from the flow that was judged.
       if (flow === undefined || !this.#passes(flow)) continue;
       found.push({
         ufid: flow.ufid,
@@ -255,10 +258,10 @@ export class FlowSampler {
       const forgotten = this.#forgotten;
       const stops = (): boolean => signal.aborted || forgotten !== this.#forgotten;
       const unknown = this.#last.active.filter(({ passes }) => passes === undefined);
-      // Many flows of which nothing is known: one dump is cheaper than to ask for each.
+      // For many unjudged flows, one dump is cheaper than a request for each.
       if (unknown.length > SINGLE_READS_MAX) await this.#judgeAll(stops);
       if (stops()) continue;
-      // Those that the dump did not have are gone.
+      // Flows that the dump did not have are gone.
       for (const seen of unknown) {
         if (seen.passes === undefined) seen.passes = this.#passes(this.#flowOf(seen.identity));
       }
@@ -271,7 +274,7 @@ export class FlowSampler {
     for (const view of dumpFlows(this.#datapath)) {
       const named = view.ufid.start >= 0 ? view.ufid : view.key;
       const seen = this.#seen.get(idOf(view.bytes, named.start, named.end));
-      // Text is made of those alone that may be shown.
+      // Text is made only for flows that may be shown.
       if (seen !== undefined && seen.packetRate > 0 && seen.passes === undefined) {
         seen.passes = this.#passes(Flow.fromParts(view));
       }
@@ -304,7 +307,7 @@ export class FlowSampler {
   }
 }
 
-/** Those with the largest rates, in their order. There may be a million of which twenty are shown. */
+/** The flows with the largest rates, sorted. Of a million, twenty may be shown. */
 function largest(flows: readonly Seen[], sort: TopSort, count: number): readonly Seen[] {
   const rate = (seen: Seen): number => (sort === "packets" ? seen.packetRate : seen.byteRate);
   const found: Seen[] = [];
@@ -318,7 +321,7 @@ function largest(flows: readonly Seen[], sort: TopSort, count: number): readonly
   return found;
 }
 
-// A string is what a Map can look up by value.
+// An identity as a string, which a Map can look up by value.
 function idOf(bytes: Uint8Array, start: number, end: number): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
 }

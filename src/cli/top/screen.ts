@@ -3,13 +3,13 @@ import { beginningOf } from "../columns.ts";
 import { bytes, count, counted } from "../output.ts";
 import type { TopSample, TopSort } from "./sampler.ts";
 
-/** What the screen shows beside the sample. */
+/** What the screen shows besides the sample. */
 type ScreenState = {
   readonly sort: TopSort;
   readonly filter: string;
   /** The filter that is being typed; undefined while none is. */
   readonly typed: string | undefined;
-  /** Whether it is not known yet which flows the filter means. */
+  /** Whether it is not yet known which flows pass the filter. */
   readonly isJudging: boolean;
   readonly width: number;
   /** Rows for flows. */
@@ -25,13 +25,13 @@ const HOME = "\u001b[H";
 const CLEAR_LINE = "\u001b[K";
 const CLEAR_BELOW = "\u001b[J";
 
-/** The terminal's other screen, which leaves what was on it alone. */
+/** The sequences for the terminal's alternate screen, which preserves the main one. */
 export const SCREEN: { readonly enter: string; readonly leave: string } = {
   enter: ENTER,
   leave: LEAVE,
 };
 
-/** A whole screen, written over the last one so that nothing flickers. */
+/** A complete screen, written over the last one so that nothing flickers. */
 export function screenText(sample: TopSample, state: ScreenState): string {
   const lines = sampleLines(sample, state);
   return `${HOME}${lines.map((line) => line + CLEAR_LINE).join("\n")}${CLEAR_BELOW}`;

@@ -16,8 +16,8 @@ export type FlowColumn = {
   /** The part of a flow that it needs. */
   readonly part: "match" | "actions";
   /**
-   * Prints its value as in a flow's text. @returns false if the flow does not match it: nothing was
-   * printed
+   * Prints its value as in a flow's text.
+   * @returns false if the flow does not match it: nothing was printed
    */
   readonly print: (subject: Subject, out: TextSink) => boolean;
 };

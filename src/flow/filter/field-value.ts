@@ -6,8 +6,8 @@ import { type Field, holdsNumber, setField, setFull } from "../text/field.ts";
 import { CLOSE } from "../text/ascii.ts";
 
 /**
- * A value and a mask of a field, as words of its container. The first is word {@link
- * FieldValue.word} of the payload. All arrays have the same length.
+ * A value and a mask of a field, as words of its container. The first is word
+ * {@link FieldValue.word} of the payload. All arrays have the same length.
  */
 export type FieldValue = {
   readonly word: number;

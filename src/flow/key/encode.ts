@@ -154,8 +154,8 @@ export function writeAttribute(
 }
 
 /**
- * Writes `size` bytes of a record as an attribute. @returns the offset of its payload; -1 if there
- * is no room
+ * Writes `size` bytes of a record as an attribute.
+ * @returns the offset of its payload; -1 if there is no room
  */
 function copyHalf(
   record: KeyRecord,

@@ -47,7 +47,8 @@ export type KeyAttribute = {
 };
 
 /**
- * Reads a TUNNEL nest and its mask into the slot. @returns false if the bytes are not such a nest
+ * Reads a TUNNEL nest and its mask into the slot.
+ * @returns false if the bytes are not such a nest
  */
 export function decodeTunnel(
   { bytes, at, length, exact, maskAt, maskLength }: KeyAttribute,

@@ -37,8 +37,8 @@ const ETHERTYPE_ANY_L3 = 0xffff;
  * `ovs_flow_mask_key`), so that a flow and its dump are the same bytes:
  * - the key is key & mask, except for values settled by {@link settleDecisive};
  * - a nonzero mask of in_port or eth_type is exact;
- * - attributes that are fully wildcarded and not required are absent (see {@link
- *   removeRedundantHeaders});
+ * - attributes that are fully wildcarded and not required are absent (see
+ *   {@link removeRedundantHeaders});
  * - the mask lacks the bits that the kernel does not keep.
  *
  * Idempotent.

@@ -98,7 +98,8 @@ export class Layout {
   }
 
   /**
-   * Copies the message to the writer's position. @returns that position, or -1 if it has no room
+   * Copies the message to the writer's position.
+   * @returns that position, or -1 if it has no room
    */
   place(writer: AttributeWriter): number {
     const base = writer.position;

@@ -178,7 +178,8 @@ function readNumber(
 }
 
 /**
- * Reads a number that a double holds exactly into eight bytes. @returns the offset after it, or -1
+ * Reads a number that a double holds exactly into eight bytes.
+ * @returns the offset after it, or -1
  */
 function readNumber64(
   bytes: Uint8Array,
@@ -224,7 +225,8 @@ function skipWord(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * Skips what {@link H.SKIPPED_JSON} says, in its simple forms. @returns the offset after it, or -1
+ * Skips what {@link H.SKIPPED_JSON} says, in its simple forms.
+ * @returns the offset after it, or -1
  */
 function skipJson(bytes: Uint8Array, start: number, end: number, what: number): number {
   if (H.SKIPPED_JSON[what] === "string") return skipString(bytes, start, end);

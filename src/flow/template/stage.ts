@@ -94,8 +94,8 @@ export class Stage {
 
   /**
    * Appends the flow of a row to the writer; a writer without room is left failed.
-   * @returns -1; or, with nothing appended, the hole whose value does not fit, or {@link
-   * PUT_AS_TEXT}
+   * @returns -1; or, with nothing appended, the hole whose value does not fit, or
+   * {@link PUT_AS_TEXT}
    */
   put(row: number, writer: AttributeWriter): number {
     const layout = this.#layout;

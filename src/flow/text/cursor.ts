@@ -21,8 +21,8 @@ const CLASS: Uint8Array = byteClasses();
  * Reads the bytes of one line. Nothing is allocated and no string is made, except for the
  * FlowSyntaxError, with its place, that a failure throws.
  *
- * The caller owns the bytes. Values are returned, or left in {@link low}, {@link high}, {@link
- * wordStart}, {@link wordEnd} and {@link wordHash}, which the next call overwrites.
+ * The caller owns the bytes. Values are returned, or left in {@link low}, {@link high},
+ * {@link wordStart}, {@link wordEnd} and {@link wordHash}, which the next call overwrites.
  */
 export class Cursor {
   bytes: Uint8Array = EMPTY;

@@ -9,19 +9,22 @@ import { FlowJsonLineEncoder } from "../../flow/json.ts";
 import type { ByteSource } from "../source.ts";
 import { LineReader, TOO_LONG_LINE } from "../text-lines.ts";
 
-/** Formats of lines that are compiled. */
+/** Formats of lines that can be compiled. */
 export type LineFormat = "text" | "jsonl";
 
 /** How lines are compiled. */
 type CompileOptions = {
-  /** Refuse what no kernel takes, as a dry run does; otherwise that is left to the load. On by default. */
+  /**
+   * Whether to refuse flows that no kernel takes, as a dry run does; otherwise the load finds them.
+   * True by default.
+   */
   readonly judges?: boolean;
 };
 
-/** Lines compiled between two visits to the caller. */
+/** Lines compiled per step. */
 const LINES_PER_STEP = 8192;
 
-/** Turns an input of lines into a flow set. The caller steps, and fills in between. */
+/** Turns an input of lines into a flow set. The caller alternates {@link step} and {@link fill}. */
 export class FlowSetCompiler {
   readonly #input: LineReader;
   readonly #out: FlowSetWriter;
@@ -61,7 +64,7 @@ export class FlowSetCompiler {
     return this.#input.bytesRead;
   }
 
-  /** Compiles lines that are at hand. @returns false where {@link fill} is due */
+  /** Compiles lines that are already read. @returns false when {@link fill} is due */
   step(): boolean {
     for (let i = 0; i < LINES_PER_STEP; i++) {
       if (!this.#input.next()) return false;

@@ -9,23 +9,30 @@ import { walkPorts } from "./places.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
 
 /**
- * Writes flows as a kernel dumps them into a flow set. A UFID of 16 bytes is kept as given where it is no hash of
- * what the flow matches; every other flow gets that hash, or none, when it is loaded.
+ * Writes a kernel's dump of flows into a flow set. A UFID of 16 bytes is kept if it is not the hash
+ * of the flow's match; every other flow gets that hash, or no UFID, when it is loaded.
  */
 export class FlowSetDump {
   readonly #out: FlowSetWriter;
   readonly #ports: PortNames | undefined;
 
-  /** Flows whose UFID has fewer than 16 bytes, for which a set has no room: they get the hash of their match. */
+  /**
+   * The number of flows with UFIDs shorter than 16 bytes, for which a set has no room: they get the
+   * hash of their match.
+   */
   shortUfids = 0;
 
-  /** @param ports where ports are to have names in the set */
+  /** @param ports if given, the set names ports instead of numbering them */
   constructor(out: FlowSetWriter, ports: PortNames | undefined) {
     this.#out = out;
     this.#ports = ports;
   }
 
-  /** Adds a flow. @param counters its packets and bytes, too @returns false where it cannot be read */
+  /**
+   * Adds a flow.
+   * @param counters whether to add its packets and bytes
+   * @returns false if it cannot be read
+   */
   add(flow: FlowParts, counters = false): boolean {
     const isShort = flow.ufid.start >= 0 && flow.ufid.end - flow.ufid.start !== UFID_SIZE;
     if (isShort) this.shortUfids++;
@@ -49,12 +56,12 @@ export class FlowSetDump {
     });
   }
 
-  /** Ends the set. @param facts what else its end says */
+  /** Ends the set. @param facts additional facts for its last record */
   finish(facts: L.MoreEndFacts = {}): void {
     this.#out.finish(this.#out.flows, facts);
   }
 
-  // Where numbers of ports that have names lie in the flow that was begun last.
+  // The places of numbers of named ports in the current flow.
   #portsOf(names: PortNames): PortUse[] {
     const message = this.#out.copy();
     const found: PortUse[] = [];

@@ -8,13 +8,17 @@ import {
   type FlowSetEnd,
 } from "./layout.ts";
 
-// What the records of a flow set say behind their messages, and whether it can be read here.
+// Reads the facts after the messages of a flow set's records, and checks whether the set can be
+// read here.
 
 const UNPACKR = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
 type Facts = Readonly<Record<string, unknown>>;
 
-/** Reads what a record says behind its messages: facts, and its padding. @returns undefined for anything else */
+/**
+ * Reads what follows a record's messages: facts and padding.
+ * @returns undefined for anything else
+ */
 export function unpackFacts(bytes: Uint8Array): Facts | undefined {
   let values: unknown;
   try {
@@ -28,7 +32,7 @@ export function unpackFacts(bytes: Uint8Array): Facts | undefined {
   return isFacts(facts) ? facts : undefined;
 }
 
-/** Why the first record is not the header of a set that can be read here; undefined where it is. */
+/** Why the first record is not the header of a set that can be read here; undefined if it is. */
 export function headerFault(facts: Facts): string | undefined {
   if (facts["format"] !== FLOW_SET_FORMAT) return "it is not a flow set";
   const { version } = facts;
@@ -44,17 +48,17 @@ export function headerFault(facts: Facts): string | undefined {
   return undefined;
 }
 
-/** Whether the lines of a set's messages go up, as its header says. */
+/** Whether the lines of a set's messages ascend, according to its header. */
 export function linesGoUp({ order }: Facts): boolean {
   return order === undefined;
 }
 
-/** Whose flows a set holds, as its header says. */
+/** The owner of a set's flows, according to its header. */
 export function ownerIn({ owner }: Facts): string {
   return isString(owner) ? owner : "";
 }
 
-/** What a chunk says; undefined where it says something else. */
+/** The facts of a chunk; undefined if they are not valid. */
 export function chunkFacts(facts: Facts): FlowSetChunkFacts | undefined {
   const { flows, line, names, ports } = facts;
   if (!isCount(flows) || flows === 0 || !isCount(line)) return undefined;
@@ -64,7 +68,7 @@ export function chunkFacts(facts: Facts): FlowSetChunkFacts | undefined {
   return { flows, line, names, ports };
 }
 
-/** What the last record says; undefined where it says something else. */
+/** The facts of the last record; undefined if they are not valid. */
 export function endFacts(facts: Facts): FlowSetEnd | undefined {
   const { chunks, flows, lines, snapshot } = facts;
   if (!isCount(chunks) || !isCount(flows) || !isCount(lines)) return undefined;

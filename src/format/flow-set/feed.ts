@@ -14,22 +14,22 @@ import { type ByteSource, UnreadableInputError } from "../source.ts";
 
 // Feeds a load with the chunks of a flow set.
 
-/** What a load makes of a flow set. */
+/** How a load uses a flow set. */
 export type FlowSetOptions = {
-  /** Flows keep the UFID that is the hash of their key and mask. */
+  /** Whether flows keep UFIDs that are the hash of their key and mask. */
   readonly ufid: boolean;
-  /** What is done with a flow whose line did not say; `put` by default. */
+  /** The verb for a flow whose line had none; `put` by default. */
   readonly mode?: LineVerb;
   readonly ports?: PortNames;
-  /** Whose flows they are: UFIDs that were made for another owner are made anew. Nobody's by default. */
+  /** The flows' owner: UFIDs made for another owner are computed again. None by default. */
   readonly owner?: string;
 };
 
 /**
- * Flows that were encoded beforehand: a chunk is stamped and sent where it was read to. A flow that
- * goes without its UFID, or as a delete, is copied into the batch of the requests that are given. An input that can be
- * read twice is checked to its end before its first flow is given out; of any other one, what comes before a
- * damaged chunk is.
+ * Feeds flows that were encoded beforehand: a chunk is stamped and sent from the read buffer. A
+ * flow sent without its UFID, or as a delete, is copied into the batch of the given requests. An
+ * input that can be read twice is checked completely before its first flow is given out; from any
+ * other input, the chunks before a damaged one are given out.
  */
 export class FlowSetFeed implements FlowFeed {
   line = 0;
@@ -39,14 +39,14 @@ export class FlowSetFeed implements FlowFeed {
   readonly #owner: string;
   readonly #seed: UfidSeed;
   readonly #copier: MessageCopier;
-  /** Most messages go as they lie. */
+  /** Whether most messages are sent without a copy. */
   readonly #sendsAsIs: boolean;
   #checking: boolean;
-  /** Requests that lie in the reader's memory. */
+  /** Requests in the reader's memory. */
   #chunk: FlowRequests | undefined;
   /** The next message of the current chunk. */
   #at = 0;
-  /** Flows of the current chunk that name a port that is not there, and how many were passed. */
+  /** Flows of the current chunk that name a missing port, and how many of these were passed. */
   #unknown: readonly NamelessPort[] = [];
   #passed = 0;
   #failure: UnreadableInputError | undefined;
@@ -107,7 +107,8 @@ export class FlowSetFeed implements FlowFeed {
     this.#reader.source.close();
   }
 
-  // Moves to the next chunk. A damaged one is told by fill, when what came before it has been taken.
+  // Moves to the next chunk. {@link fill} reports a damaged one, after everything before it was
+  // taken.
   #next(): boolean {
     try {
       if (this.#reader.next()) {
@@ -131,8 +132,8 @@ export class FlowSetFeed implements FlowFeed {
     this.#passed = 0;
   }
 
-  // Puts as many flows of the chunk into the batch as there is room for, or refuses one. Returns what is to
-  // be sent first.
+  // Puts as many flows of the chunk into the batch as fit, or refuses one. Returns the requests to
+  // send first.
   #take(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
     const { words, end, facts } = this.#reader;
     const unknown = this.#unknown[this.#passed];
@@ -148,7 +149,7 @@ export class FlowSetFeed implements FlowFeed {
     const { batch } = requests;
     if (this.#sendsAsIs) {
       const runEnd = readyRun(words, this.#at, stop, batch.limit);
-      // What was copied before goes first.
+      // Messages copied before are sent first.
       if (runEnd > this.#at)
         return batch.count > 0 ? requests : this.#takeAsItLies(requests, runEnd);
     }
@@ -163,7 +164,7 @@ export class FlowSetFeed implements FlowFeed {
       return undefined;
     }
     if (position === out) {
-      // An empty arena without room for one flow: it is longer than netlink carries.
+      // A flow that does not fit an empty arena is longer than a netlink message can be.
       if (batch.count > 0) return requests;
       refusals.add(this.#refuse("EMSGSIZE", TOO_LONG_MESSAGE, ""));
       return undefined;
@@ -173,7 +174,7 @@ export class FlowSetFeed implements FlowFeed {
     return undefined;
   }
 
-  // Up to word `end` of the chunk.
+  // Takes the messages up to word `end` of the chunk without a copy.
   #takeAsItLies(requests: FlowRequests, end: number): FlowRequests {
     const { memory, facts } = this.#reader;
     const { capacity, limit } = requests.batch;
@@ -189,7 +190,7 @@ export class FlowSetFeed implements FlowFeed {
     return chunk;
   }
 
-  // The flow at hand is not sent.
+  // Refuses the current flow.
   #refuse(code: MillraceErrorCode, reason: string, text: string): FlowRefusal {
     const { words, facts } = this.#reader;
     this.line = facts.line + (words[this.#at + LINE_AT] ?? 0);

@@ -8,20 +8,20 @@ import { KEY_AT, UFID_AT } from "./messages.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
 import type { LineEncoder } from "../text-feed.ts";
 
-/*
- * Where a line names ports, it is encoded twice, with other numbers for the names: the words that
- * differ are where a number goes, and nothing else is.
+/**
+ * A line that names ports is encoded twice, with different numbers for the names: exactly the words
+ * that differ hold port numbers.
  */
 const NUMBERS_ONCE = 0x1000_0000;
 const NUMBERS_TWICE = 0x2000_0000;
 
-/** What became of a line: why it was refused, or that it holds no flow. */
+/** The result of a line: why it was refused, or that it holds no flow. */
 type FlowSetLine =
   | "added"
   | "blank"
   | { readonly code: MillraceErrorCode; readonly reason: string; readonly broken?: Refusal };
 
-/** Adds flows to a flow set, a line each. */
+/** Adds flows to a flow set, one per line. */
 export class FlowSetLines {
   readonly #out: FlowSetWriter;
   readonly #names = new StandInNames();
@@ -30,8 +30,8 @@ export class FlowSetLines {
   readonly #judge: FlowJudge | undefined;
 
   /**
-   * @param judge refuses what no kernel takes; without one that is left to the load
-   * @param wrap what reads the lines, where it is not text: it hands them on to the encoder given
+   * @param judge refuses flows that no kernel takes; without it the load finds them
+   * @param wrap makes the reader of lines that are not text, which uses the given encoder
    */
   constructor(
     out: FlowSetWriter,
@@ -44,7 +44,7 @@ export class FlowSetLines {
     this.#encoder = wrap === undefined ? this.#flow : wrap(this.#flow);
   }
 
-  /** Of the line that was added last, or found blank; see `FlowLineEncoder`. */
+  /** Facts of the line added last, or found blank; see `FlowLineEncoder`. */
   get flow(): Pick<FlowLineEncoder, "completed" | "isHeader" | "members"> {
     return this.#flow;
   }
@@ -86,12 +86,12 @@ export class FlowSetLines {
     return this.#encoder.encode(bytes, start, end, line, this.#out.begin());
   }
 
-  // Where the names of ports go; undefined where that cannot be told.
+  // The places of port numbers; undefined if they cannot be determined.
   #findPorts(once: Int32Array, twice: Int32Array): PortUse[] | undefined {
     if (once.length !== twice.length) return undefined;
     const found: PortUse[] = [];
     for (let word = 0; word < once.length; word++) {
-      // The hash of such a number is made when the number is known.
+      // The words of the UFID also differ: it is computed when the port's number is known.
       if (once[word] === twice[word] || (word > UFID_AT && word < KEY_AT)) continue;
       const index = (once[word] ?? 0) - NUMBERS_ONCE;
       const name = this.#names.nameAt(index);
@@ -102,15 +102,15 @@ export class FlowSetLines {
   }
 }
 
-/** Takes every name for that of a port, and gives it a number that stands in for the port's. */
+/** Accepts every name as a port's, and gives it a stand-in number. */
 class StandInNames implements PortNames {
-  /** A name was asked for since {@link begin}. */
+  /** Whether a name was looked up since {@link begin}. */
   used = false;
   #first = 0;
   readonly #names: string[] = [];
   readonly #indexes = new Map<string, number>();
 
-  /** The numbers count from `first`. */
+  /** Starts a line; stand-in numbers count from `first`. */
   begin(first: number): void {
     this.#first = first;
     this.used = false;

@@ -15,19 +15,19 @@ import {
 } from "../../uapi/openvswitch.ts";
 import { MARK_OWN_UFID } from "./layout.ts";
 
-/*
- * A message of a flow set, in words of 32 bits. It is a request but for what only the load knows: the
- * family and the datapath are 0, the sequence number tells its line, and the port id its marks.
+/**
+ * A message of a flow set, in words of 32 bits. It is a request without what only the load knows:
+ * the family and the datapath are 0, the sequence number holds its line, and the port id its marks.
  *
  *   0    1             2         3      4        5    6     7 … 10   11   12 …
  *  | len | type, flags | line − | marks | cmd   | 0  | UFID | hash  | KEY |  …  | MASK | … | ACTIONS | …
  *                       first
  *
- * UFID, KEY and MASK are there whatever the verb is, so that each verb, with a UFID or without, is a
- * part of it.
+ * UFID, KEY and MASK are present whatever the verb is, so that the request of each verb, with or
+ * without a UFID, is a part of the message.
  */
 const TYPE_AT = 1;
-/** Words of a message: its line, counted from the one of the chunk. */
+/** Words of a message: its line, relative to the chunk's. */
 export const LINE_AT = 2;
 export const MARKS_AT = 3;
 const GENERIC_AT = 4;
@@ -47,10 +47,10 @@ const MARKS = MARK_OWN_UFID;
 const UFID_HEADER = (OVS_FLOW_ATTR_UFID << 16) | (UFID_WORDS * 4);
 
 /**
- * Looks whether `start` to `end` are whole messages, each of which names one flow: what is inside key, mask and
- * actions is for the kernel to judge.
- * @param goingUp whether their lines have to go up
- * @returns how many, or -1 where they are not
+ * Checks that `start` to `end` are complete messages, each of which identifies one flow; the kernel
+ * judges the contents of key, mask and actions.
+ * @param goingUp whether their lines must ascend
+ * @returns how many, or -1 if they are invalid
  */
 export function countMessages(
   words: Int32Array,
@@ -86,7 +86,7 @@ export function countMessages(
   return count;
 }
 
-/** The word behind the attribute at `at`, or -1 where it is of another type or not whole. */
+/** The word after the attribute at `at`, or -1 if it has another type or is incomplete. */
 function attributeEnd(words: Int32Array, at: number, end: number, type: number): number {
   if (at >= end) return -1;
   const header = words[at]!;
@@ -95,19 +95,19 @@ function attributeEnd(words: Int32Array, at: number, end: number, type: number):
   return header >>> 16 === type && length >= NLA_HEADER && next <= end ? next : -1;
 }
 
-/** The word behind the key of the message at `at`. */
+/** The word after the key of the message at `at`. */
 export function keyEnd(words: Int32Array, at: number): number {
   return at + KEY_AT + (align(words[at + KEY_AT]! & 0xffff) >> 2);
 }
 
-/** The word where the actions of the message at `at` begin, or -1 where it has none. */
+/** The first word of the actions of the message at `at`, or -1 if it has none. */
 export function actionsAt(words: Int32Array, at: number): number {
   const mask = keyEnd(words, at);
   const actions = mask + (align(words[mask]! & 0xffff) >> 2);
   return actions < at + (words[at]! >> 2) ? actions : -1;
 }
 
-/** Words of the attributes in the key of the message at `at`. */
+/** The number of words of attributes in the key of the message at `at`. */
 export function keyWords(words: Int32Array, at: number): number {
   return keyEnd(words, at) - at - KEY_AT - 1;
 }
@@ -122,20 +122,20 @@ export function isPut(words: Int32Array, at: number): boolean {
   return words[at + GENERIC_AT] === GENERIC_NEW;
 }
 
-/** Whether the message at `at` adds its flow, and changes none that is there. */
+/** Whether the message at `at` adds its flow without changing an existing one. */
 export function isAdd(words: Int32Array, at: number): boolean {
   return words[at + TYPE_AT] === TYPE_ADD;
 }
 
-/** Whether the message at `at` was given its UFID. */
+/** Whether the message at `at` has a given UFID. */
 export function hasOwnUfid(words: Int32Array, at: number): boolean {
   return (words[at + MARKS_AT]! & MARK_OWN_UFID) !== 0;
 }
 
 /**
- * Finds the messages from `at` on that are sent as they lie, but for their headers: all up to a DEL.
- * @param end word where the last one ends
- * @returns the word behind the last one; `at` for none
+ * Finds the messages from `at` on that need changes only in their headers: all up to a DEL.
+ * @param end the word after the last message
+ * @returns the word after the last one found; `at` for none
  */
 export function readyRun(words: Int32Array, at: number, end: number, countMax: number): number {
   let next = at;
@@ -146,14 +146,17 @@ export function readyRun(words: Int32Array, at: number, end: number, countMax: n
   return next;
 }
 
-/** Whether the message at `at` is a delete, or becomes one where those that put are `deletes`. */
+/**
+ * Whether the message at `at` is a delete, or becomes one because `deletes` turns puts into
+ * deletes.
+ */
 function becomesDelete(words: Int32Array, at: number, deletes: boolean): boolean {
   const generic = words[at + GENERIC_AT]!;
   if (generic === GENERIC_DEL) return true;
   return deletes && generic === GENERIC_NEW && words[at + TYPE_AT] === TYPE_PUT;
 }
 
-/** Copies messages as their verb and their identity want them, leaving out the rest. */
+/** Copies from messages only the parts that their verb and identity need. */
 export class MessageCopier {
   /** The next message to copy. */
   at = 0;
@@ -161,15 +164,15 @@ export class MessageCopier {
   readonly #deletes: boolean;
 
   /**
-   * @param ufid flows keep the UFID that is the hash of their key and mask
-   * @param deletes those that put are deleted
+   * @param ufid whether flows keep UFIDs that are the hash of their key and mask
+   * @param deletes whether puts become deletes
    */
   constructor(ufid: boolean, deletes: boolean) {
     this.#ufid = ufid;
     this.#deletes = deletes;
   }
 
-  /** The message at `at` would be a delete by a key that is empty: a flush. */
+  /** Whether the message at `at` would be a delete with an empty key, which is a flush. */
   namesNoFlow(words: Int32Array, at: number): boolean {
     if (this.#ufid || hasOwnUfid(words, at) || !becomesDelete(words, at, this.#deletes))
       return false;
@@ -177,9 +180,10 @@ export class MessageCopier {
   }
 
   /**
-   * Copies messages from {@link at} on, up to `end` of `words`, to `out` and no further than `limit` of `to`.
-   * @returns the word behind the last one in `to`; `out` where there was no room for one, or it
-   *   {@link namesNoFlow}
+   * Copies messages from {@link at} on, up to `end` of `words`, to `out` and no further than
+   * `limit` of `to`.
+   * @returns the word after the last one in `to`; `out` if there was no room for one, or it
+   * {@link namesNoFlow}
    */
   copy(
     words: Int32Array,

@@ -10,35 +10,48 @@ import { type FlowSetChunkFacts, RECORD_PREFIX } from "./layout.ts";
 import { hasOwnUfid, isAdd, isPut, keyEnd, LINE_AT, UFID_AT } from "./messages.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
 
-/*
- * A flow set in the order in which a kernel takes it fastest. A put walks every mask that is there: so flows that
- * overlap no others come by the number of flows that share a mask, most first. Flows that overlap keep their order.
+/**
+ * Orders a flow set so that a kernel takes it fastest. A put walks every existing mask, so flows
+ * that overlap no others are sorted by the number of flows that share their mask, most first. Flows
+ * that overlap keep their order.
  */
 
-/** What became of the order of a flow set. */
+/** The resulting order of a flow set. */
 export type FlowSetOrder = {
   /** `file`: the order of the input; `masks`: another one. */
   readonly order: "file" | "masks";
-  /** Masks among the flows; null where they were not looked at. */
+  /** The number of masks; null if they were not examined. */
   readonly masks: number | null;
-  /** Masks that a put walks, on average, in the order of the input; null where they were not looked at. */
+  /**
+   * The number of masks that a put walks on average, in the order of the input; null if not
+   * examined.
+   */
   readonly walkedInFileOrder: number | null;
   /** The same in the order of the set. */
   readonly walked: number | null;
-  /** Why it is the order of the input, where another one might be faster; empty where not. */
+  /** Why the order of the input was kept although another might be faster; empty otherwise. */
   readonly reason: string;
 };
 
-/** Records that are kept for another order. Where there are more, they are written as they came. */
+/**
+ * The most bytes of records held for reordering. Beyond that, they are written in their original
+ * order.
+ */
 const HELD_BYTES_MAX = 512 << 20;
 
-/** With more masks, some kernels run out of memory for them: the order would decide which flows are left. */
+/**
+ * With more masks, some kernels run out of memory for them: then the order would decide which flows
+ * fail.
+ */
 const MASKS_MAX = 4000;
 
 /** Where the messages of a record begin. */
 const FIRST_WORD = RECORD_PREFIX >> 2;
 
-/** Another order has to save each put so many masks on average: walking one costs a fiftieth of a put. */
+/**
+ * The number of masks that another order must save each put on average: walking one costs a
+ * fiftieth of a put.
+ */
 const WORTHWHILE_MASKS = 2;
 
 const READER = new AttributeReader();
@@ -52,7 +65,10 @@ type Chunk = {
   readonly facts: FlowSetChunkFacts;
 };
 
-/** Where flows lie: of each its chunk, the word of it where its message begins, and the ports that it names. */
+/**
+ * The places of flows: for each its chunk, the first word of its message there, and the ports that
+ * it names.
+ */
 type Places = {
   readonly chunks: readonly Chunk[];
   readonly chunkOf: Int32Array;
@@ -60,16 +76,16 @@ type Places = {
   readonly ports: ReadonlyMap<number, readonly PortUse[]>;
 };
 
-/** The flows whose order stays among themselves, and how many masks they have. */
+/** Flows that keep their relative order, and the number of their masks. */
 type Group = { readonly flows: number[]; masks: number };
 
-/** Holds the records of a flow set back until all are there. */
+/** Holds back the records of a flow set until all are there. */
 export class HeldRecords {
   readonly #out: (bytes: Uint8Array) => void;
   #held: Uint8Array[] | undefined = [];
   #bytes = 0;
 
-  /** @param out what takes them then */
+  /** @param out takes them then */
   constructor(out: (bytes: Uint8Array) => void) {
     this.#out = out;
   }
@@ -85,8 +101,8 @@ export class HeldRecords {
   };
 
   /**
-   * Writes the set, in another order where that is faster and changes nothing else.
-   * @param writer makes the set in another order, of an owner, from flows and the lines of the input
+   * Writes the set, in another order if that is faster and has no other effect.
+   * @param writer makes the writer of the reordered set
    */
   finish(lines: number, writer: () => FlowSetWriter): FlowSetOrder {
     if (this.#held === undefined)
@@ -146,7 +162,7 @@ function placesOf(records: readonly Uint8Array[]): Places {
   return { chunks, chunkOf, at, ports };
 }
 
-// Finds out which order is the best one. Groups are there, in that order, where it is worth while.
+// Finds the best order. The result has groups, in that order, if reordering is worthwhile.
 function examine(places: Places): { found: FlowSetOrder; groups?: readonly Group[] } {
   const stay = (reason: string, facts: Partial<FlowSetOrder> = {}): { found: FlowSetOrder } => ({
     found: { order: "file", ...NOT_LOOKED_AT, ...facts, reason },
@@ -183,7 +199,7 @@ function chunkAt({ chunks, chunkOf }: Places, flow: number): Chunk {
   return chunks[chunkOf[flow]!]!; // as placesOf made it
 }
 
-// Most sets have one mask: to see that takes a tenth of what it takes to read the flows.
+// Most sets have one mask; checking that takes a tenth of the time of decoding the flows.
 function haveOneMask(places: Places): boolean {
   let first: Int32Array | undefined;
   for (let flow = 0; flow < places.at.length; flow++) {
@@ -214,7 +230,10 @@ function classify(places: Places, classes: MaskGroups, classOf: Int32Array): boo
   return true;
 }
 
-/** How many masks a put walks on average, where the masks come in that order: those before it, and its own. */
+/**
+ * How many masks a put walks on average with the masks in this order: those before its own, and its
+ * own.
+ */
 function walkedOf(classOf: Int32Array, masks: number): number {
   const seen = new Uint8Array(masks);
   let there = 0;
@@ -236,7 +255,7 @@ function leastWalked(masks: readonly MaskClass[], flows: number): number {
   return flows === 0 ? 0 : walked / flows;
 }
 
-// Groups with many flows a mask first. Of those with as many the one whose first flow comes first.
+// The groups, sorted by flows per mask, most first; then by their first flows.
 function groupsOf(classes: MaskGroups, classOf: Int32Array): Group[] {
   const groupOf = classes.groups();
   const groups: Group[] = [];
@@ -248,7 +267,7 @@ function groupsOf(classes: MaskGroups, classOf: Int32Array): Group[] {
   return groups.sort((a, b) => density(b) - density(a) || a.flows[0]! - b.flows[0]!);
 }
 
-// Of UFIDs that were given, none twice: a kernel asks for the UFID first.
+// Whether no given UFID occurs twice: a kernel looks up the UFID first.
 function haveOwnNames(places: Places): boolean {
   const seen = new Set<string>();
   let given = 0;

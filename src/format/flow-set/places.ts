@@ -8,16 +8,19 @@ import type { FlowSetChunkFacts } from "./layout.ts";
 import { actionsAt, hasOwnUfid, KEY_AT } from "./messages.ts";
 import { decodeMatch } from "./ports.ts";
 
-/** Deepest nest that is looked into: that of text (NESTING_MAX of its Cursor), more than a kernel's 16. */
+/**
+ * The deepest nest that is searched: as deep as text (NESTING_MAX of its Cursor), deeper than a
+ * kernel's 16.
+ */
 const DEPTH_MAX = 32;
 
 const PORT_SIZE = 4;
 
 /**
- * Whether every place that a chunk lists for the number of a port is one: the value of an in_port, or a
- * port in an action. A number that was put anywhere else would make another request of a flow, or of its
- * attributes no list at all. Places go up, and each names a port of the chunk.
- * @param words the chunk's messages are `start` to `end` of it, as `countMessages` takes them
+ * Whether every place that a chunk lists for a port number is one: the value of an in_port, or a
+ * port in an action. A number written anywhere else would change the meaning of a flow, or corrupt
+ * its attributes. Places must ascend, and each must name a port of the chunk.
+ * @param words holds the chunk's messages from `start` to `end`, checked by `countMessages`
  */
 export function placesArePorts(
   words: Int32Array,
@@ -36,7 +39,7 @@ export function placesArePorts(
     const key = (at + KEY_AT) * 4;
     const before = places.taken;
     walkKey(bytes, key, key + u16At(bytes, key), places, PORT_SIZE, 0);
-    // The UFID is made anew with the number: the key must be one.
+    // The UFID will be computed with the number, so the key must be readable.
     if (places.taken > before && !hasOwnUfid(words, at) && !decodeMatch(words, at)) return false;
     const actions = actionsAt(words, at);
     if (actions >= 0) walkList(bytes, actions * 4, places);
@@ -45,13 +48,13 @@ export function placesArePorts(
   return places.done;
 }
 
-/** Is offered each place for the number of a port: the offset of its first byte. */
+/** Receives each place of a port number: the offset of its first byte. */
 type PortPlaces = { offer(offset: number): void };
 
 /**
- * Walks the places of a message where numbers of ports are: the values of its in_ports, and the ports in its
+ * Walks the places of port numbers in a message: the values of its in_ports, and the ports in its
  * actions.
- * @param at word where the message begins
+ * @param at the first word of the message
  */
 export function walkPorts(
   bytes: Uint8Array,
@@ -65,7 +68,7 @@ export function walkPorts(
   if (actions >= 0) walkList(bytes, actions * 4, into);
 }
 
-/** The places of a chunk, taken off one by one. */
+/** The places that a chunk lists, removed one by one. */
 class PlaceList implements PortPlaces {
   readonly #places: readonly number[];
   readonly #first: number;
@@ -84,18 +87,21 @@ class PlaceList implements PortPlaces {
     return this.#next >= this.#places.length;
   }
 
-  /** Whether the next place lies before word `end`. */
+  /** Whether the next place is before word `end`. */
   isBelow(end: number): boolean {
     return !this.done && this.#first + (this.#places[this.#next] ?? 0) < end;
   }
 
-  /** A port's number lies at byte `offset`: where that is the next place, it is taken off. */
+  /** Says that a port number is at byte `offset`: if it is the next place, it is removed. */
   offer(offset: number): void {
     if ((this.#first + (this.#places[this.#next] ?? 0)) * 4 === offset) this.#next += 2;
   }
 }
 
-/** The in_port of the nest at `at`, and of those inside it. @param size the bytes of its value */
+/**
+ * Walks the in_port of the nest at `at`, and of the nests inside it.
+ * @param size the bytes of its value
+ */
 function walkKey(
   bytes: Uint8Array,
   at: number,
@@ -118,7 +124,7 @@ function walkKey(
   }
 }
 
-/** The ports in the list of actions at `at`, the attribute that holds it. */
+/** Walks the ports in the list of actions that the attribute at `at` holds. */
 function walkList(bytes: Uint8Array, at: number, places: PortPlaces, depth = 0): void {
   if (depth > DEPTH_MAX) return;
   const end = at + attributeLength(bytes, at, bytes.length);
@@ -185,7 +191,7 @@ function walkMembers(
   }
 }
 
-/** SET holds a value, SET_MASKED a value and its mask. */
+/** Walks a set(): SET holds a value, SET_MASKED a value and its mask. */
 function walkSet(bytes: Uint8Array, at: number, length: number, places: PortPlaces): void {
   const inner = attributeLength(bytes, at + NLA_HEADER, at + length);
   for (const size of [PORT_SIZE, PORT_SIZE * 2]) {

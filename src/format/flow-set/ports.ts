@@ -7,14 +7,14 @@ import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import type { FlowSetChunkFacts } from "./layout.ts";
 import { hasOwnUfid, KEY_AT, keyEnd, UFID_AT } from "./messages.ts";
 
-/** A flow that cannot be sent: it names a port that is not there. */
+/** A flow that cannot be sent, because it names a port that does not exist. */
 export type NamelessPort = {
   /** The first word of its message. */
   readonly at: number;
   readonly name: string;
 };
 
-/** Messages, `start` to `end` of `words`, and what the flow set says of them. */
+/** Messages, `start` to `end` of `words`, with their facts. */
 type Chunk = {
   readonly words: Int32Array;
   readonly start: number;
@@ -23,10 +23,10 @@ type Chunk = {
 };
 
 /**
- * Puts the numbers of named ports into the messages of a chunk, and makes
- * the UFIDs anew that are a hash of such a number. The places are those of ports (`placesArePorts`).
- * @param seed of the owner of the flows
- * @returns the flows that name a port that is not there, in order
+ * Writes the numbers of named ports into the messages of a chunk, and computes the UFIDs again that
+ * are a hash of such a number. The places must be valid (`placesArePorts`).
+ * @param seed the seed of the flows' owner
+ * @returns the flows that name a port that does not exist, in order
  */
 export function resolvePorts(
   { words, start, end, facts }: Chunk,
@@ -58,21 +58,27 @@ export function resolvePorts(
 
 const RECORD = new KeyRecord();
 
-/** Makes the UFIDs of a chunk, `start` to `end` of `words`, those of an owner, but for UFIDs that were given. */
+/**
+ * Changes the UFIDs of a chunk, `start` to `end` of `words`, to those of an owner, except given
+ * UFIDs.
+ */
 export function changeOwner(words: Int32Array, start: number, end: number, seed: UfidSeed): void {
   for (let at = start; at < end; at += (words[at] ?? 0) >> 2) {
     if (!hasOwnUfid(words, at)) hashAnew(words, at, seed);
   }
 }
 
-/** Writes the UFID of the message at `at`. What is no key is refused by the kernel, under whatever name. */
+/**
+ * Writes the UFID of the message at `at`. If the key is unreadable, the kernel will refuse it
+ * anyway.
+ */
 function hashAnew(words: Int32Array, at: number, seed: UfidSeed): void {
   if (!decodeMatch(words, at)) return;
   normalize(RECORD);
   writeUfid(RECORD, words, at * 4 + UFID_AT * 4 + NLA_HEADER, seed);
 }
 
-/** Reads key and mask of the message at `at`. @returns false where they are none */
+/** Reads key and mask of the message at `at`. @returns false if they are malformed */
 export function decodeMatch(words: Int32Array, at: number): boolean {
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   const key = (at + KEY_AT) * 4;

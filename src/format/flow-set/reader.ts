@@ -14,41 +14,47 @@ import { countMessages, LINE_AT } from "./messages.ts";
 import { placesArePorts } from "./places.ts";
 import { type ByteSource, UnreadableInputError } from "../source.ts";
 
-/** A chunk of plain flows; one that is longer makes it grow. */
+/** Room for a chunk of plain flows; a longer one makes the buffer grow. */
 const BUFFER_BYTES = 1 << 20;
 
 const NO_CHUNK: FlowSetChunkFacts = { flows: 0, line: 0 };
 
 /**
- * Reads a flow set, chunk by chunk, over one buffer that is used again. A chunk is shown only where its
- * checksum, which goes over everything before it too, and its structure are right.
+ * Reads a flow set, chunk by chunk, through one reused buffer. A chunk is given out only if its
+ * structure and its checksum, which also covers everything before it, are right.
  */
 export class FlowSetReader {
   readonly source: ByteSource;
-  /** It holds one record at a time, and is another one after a record that was too long for it. */
+  /** Holds one record at a time; replaced after a record that was too long for it. */
   memory: PinnedMemory;
-  /** The current chunk's messages are {@link words} `start` to `end`, the caller's to change until {@link fill}. */
+  /**
+   * The current chunk's messages are {@link words} `start` to `end`; the caller may change them
+   * until {@link fill}.
+   */
   start = 0;
   end = 0;
   facts: FlowSetChunkFacts = NO_CHUNK;
-  /** For whom the UFIDs are hashes, once the header has been read. */
+  /** The owner for whom UFIDs are hashes, once the header has been read. */
   owner = "";
   /** Lines of the input, once the last record has been read. */
   lines: number | undefined;
-  /** What a snapshot says of its datapath, once the last record has been read; undefined of any other set. */
+  /**
+   * The facts of a snapshot about its datapath, once the last record has been read; undefined for
+   * any other set.
+   */
   snapshot: unknown;
   /** Bytes taken from the source so far. */
   bytesRead = 0;
 
   #position = 0;
   #filled = 0;
-  /** Bytes of all records before the buffer's first one. */
+  /** Bytes of all records before the first in the buffer. */
   #before = 0;
   #records = 0;
   #goingUp = true;
   #checksum = 0;
   #flows = 0;
-  /** Of the flow read last. */
+  /** The line of the flow read last. */
   #line = -1;
   #sourceEnded = false;
 
@@ -62,7 +68,7 @@ export class FlowSetReader {
     return this.memory.i32;
   }
 
-  /** Starts again at the first byte of a source that can. */
+  /** Starts again at the first byte; the source must be able to. */
   rewind(): void {
     assert(this.source.rewind !== undefined, "the source can be read again");
     this.source.rewind();
@@ -76,8 +82,8 @@ export class FlowSetReader {
 
   /**
    * Moves to the next chunk.
-   * @returns false where {@link fill} is due
-   * @throws UnreadableInputError where the set is damaged, and says where
+   * @returns false when {@link fill} is due
+   * @throws UnreadableInputError, with the place, if the set is damaged
    */
   next(): boolean {
     for (;;) {
@@ -93,9 +99,9 @@ export class FlowSetReader {
   }
 
   /**
-   * Reads more. The current chunk is gone then.
-   * @returns false at the end of the set, a promise where the source has to be waited for
-   * @throws UnreadableInputError where the input ends before the set does
+   * Reads more. The current chunk becomes invalid.
+   * @returns false at the end of the set, a promise if the source has nothing yet
+   * @throws UnreadableInputError if the input ends before the set does
    */
   fill(): boolean | Promise<boolean> {
     if (this.#sourceEnded) return false;
@@ -106,7 +112,8 @@ export class FlowSetReader {
     this.#position = 0;
     this.#filled = rest;
     this.start = this.end = 0;
-    // A record, and the beginning of the next one, which tells its length: no more is moved later.
+    // Reads a record and the prefix of the next, which has its length: so little has to be moved
+    // later.
     const wanted = RECORD_PREFIX + (rest < RECORD_PREFIX ? 0 : this.#recordSize(0));
     while (wanted > this.memory.u8.length) this.#grow();
     const read = this.source.read(this.memory.u8.subarray(0, wanted), rest);
@@ -129,7 +136,7 @@ export class FlowSetReader {
     return this.#fail(`it was cut off: it ends in ${this.#place()}`);
   }
 
-  // Bytes of the record at `start`, whose prefix is at hand.
+  // Bytes of the record at `start`, whose prefix has been read.
   #recordSize(start: number): number {
     const bytes = this.memory.u8;
     const size = this.memory.view.getUint32(start + 7);
@@ -146,7 +153,7 @@ export class FlowSetReader {
     return size;
   }
 
-  // Takes a whole record. Returns whether it is a chunk.
+  // Takes a complete record. Returns whether it is a chunk.
   #take(start: number, end: number): boolean {
     const bytes = this.memory.u8;
     this.#checksum = Bun.hash.crc32(bytes.subarray(start + CHECKED_FROM, end), this.#checksum);
@@ -198,7 +205,7 @@ export class FlowSetReader {
     return `chunk ${this.#records}, ${at}`;
   }
 
-  // The checksum is right: whoever wrote it did not keep to the format.
+  // Fails although the checksum is right: the writer did not follow the format.
   #failOrder(): never {
     return this.#fail(`${this.#place()} is not what a flow set has there`);
   }
@@ -207,7 +214,7 @@ export class FlowSetReader {
     throw new UnreadableInputError(`cannot read ${this.source.name}: ${reason}`);
   }
 
-  // A record that is longer than the buffer, but not too long.
+  // Makes room for a record that is longer than the buffer, but not too long.
   #grow(): void {
     assert(this.memory.u8.length < RECORD_BYTES_MAX * 2, "a record is not too long");
     const longer = new PinnedMemory(this.memory.u8.length * 2);

@@ -9,33 +9,33 @@ import { assert } from "../../sys/errors.ts";
 import * as L from "./layout.ts";
 import { countMessages, hasWholeUfid, keyWords, LINE_AT, MARKS_AT } from "./messages.ts";
 
-/** A place in a message where the number of a port goes. */
+/** A place in a message for the number of a port. */
 export type PortUse = {
-  /** Its word, counted from the beginning of the message. */
+  /** Its word, relative to the beginning of the message. */
   readonly word: number;
   readonly name: string;
 };
 
-/** What a flow is, beyond its attributes. */
+/** The facts of a flow beyond its attributes. */
 type FlowSetEntry = {
   readonly verb: LineVerb;
-  /** Above that of the flow before it, where the set has the order of the input. */
+  /** Greater than the previous flow's, if the set has the order of the input. */
   readonly line: number;
-  /** It was given its UFID: no hash of its key and mask. */
+  /** Whether it has a given UFID, which is not the hash of its key and mask. */
   readonly ownUfid: boolean;
   readonly ports: readonly PortUse[];
-  /** Packets and bytes that it has handled; of all flows of a set, or of none. */
+  /** Packets and bytes that it has handled; either all flows of a set have them or none. */
   readonly counters?: readonly [packets: number, bytes: number];
 };
 
-/** Writes a flow set, record by record: memory does not grow with it. The same flows give the same bytes. */
+/** Writes a flow set, record by record, in constant memory. The same flows give the same bytes. */
 export class FlowSetWriter {
   flows = 0;
   chunks = 0;
   /** Bytes written. */
   bytes = 0;
 
-  /** Whose flows they are: their UFIDs are hashes for that owner. */
+  /** The flows' owner, for whom their UFIDs are hashes. */
   readonly owner: string;
 
   readonly #write: (bytes: Uint8Array) => void;
@@ -52,8 +52,8 @@ export class FlowSetWriter {
   readonly #goingUp: boolean;
 
   /**
-   * @param write takes bytes that are its own until it returns
-   * @param order of the flows: that of the input, or another one
+   * @param write takes bytes that are valid until it returns
+   * @param order the order of the flows: that of the input, or another
    */
   constructor(write: (bytes: Uint8Array) => void, owner = "", order: "file" | "masks" = "file") {
     this.#write = write;
@@ -69,12 +69,12 @@ export class FlowSetWriter {
     this.#put(0, header);
   }
 
-  /** Begins a flow; the caller appends its UFID, KEY, MASK and, where it has them, its ACTIONS. */
+  /** Begins a flow; the caller appends its UFID, KEY, MASK and, if it has them, ACTIONS. */
   begin(): AttributeWriter {
     return this.#requests.begin();
   }
 
-  /** The message that was begun last. @returns a copy in words, from its first one, its length set */
+  /** Copies the current message. @returns its words, with its length set */
   copy(): Int32Array<ArrayBuffer> {
     const { memory, bytes, writer } = this.#batch;
     const copy = new Int32Array(memory.i32.subarray(bytes >> 2, writer.position >> 2));
@@ -82,19 +82,19 @@ export class FlowSetWriter {
     return copy;
   }
 
-  /** Whether the message that was begun last has a key, also where it is sent without a UFID. */
+  /** Whether the current message has a key that identifies it if it is sent without a UFID. */
   hasKey(): boolean {
     const first = this.#batch.bytes >> 2;
     return keyWords(this.#batch.memory.i32, first) > 0;
   }
 
-  /** Whether the message that was begun last has a UFID of 16 bytes. */
+  /** Whether the current message has a UFID of 16 bytes. */
   hasWholeUfid(): boolean {
     return hasWholeUfid(this.#batch.memory.i32, this.#batch.bytes >> 2);
   }
 
   /**
-   * The flow that was begun last, as a kernel would read it where its ports are.
+   * The current flow, as a kernel with its ports would read it.
    * @returns parts that are valid until the flow ends
    */
   flowWith(ports: readonly PortUse[]): FlowParts {
@@ -105,7 +105,10 @@ export class FlowSetWriter {
     return this.#view;
   }
 
-  /** Ends the flow. @returns false where it is longer than a netlink message can be: it is left out */
+  /**
+   * Ends the flow.
+   * @returns false, leaving the flow out, if it is longer than a netlink message can be
+   */
   commit(entry: FlowSetEntry): boolean {
     const batch = this.#batch;
     const first = batch.bytes >> 2;
@@ -124,7 +127,11 @@ export class FlowSetWriter {
     return true;
   }
 
-  /** Ends the set. @param lines how many the input had @param facts what else the end says */
+  /**
+   * Ends the set.
+   * @param lines how many the input had
+   * @param facts additional facts for the last record
+   */
   finish(lines: number, facts: L.MoreEndFacts = {}): void {
     this.#flush();
     const end: L.FlowSetEnd = { chunks: this.chunks, flows: this.flows, lines, ...facts };
@@ -151,7 +158,7 @@ export class FlowSetWriter {
     batch.clear();
   }
 
-  // Writes the lines of the messages, counted from the lowest one, which it returns.
+  // Writes the lines of the messages relative to the lowest, which it returns.
   #stampLines(): number {
     const { tags, starts, count, memory } = this.#batch;
     let lowest = tags[0] ?? 0;
@@ -161,7 +168,7 @@ export class FlowSetWriter {
     return lowest;
   }
 
-  // Writes a record, whose messages are in its place already.
+  // Writes a record whose messages are already in place.
   #put(messageBytes: number, facts: object): void {
     const packed = this.#packr.pack(facts);
     const unpadded = L.RECORD_PREFIX + messageBytes + packed.length + 1;

@@ -1,17 +1,18 @@
 import type { Packing } from "../../netlink/transactor.ts";
 
-/** How many messages a system call may carry and how long the arena is. */
+/** How many messages a system call carries, and how long the arena is. */
 export type Batching = Packing & {
-  /** Datagrams of one sendmmsg. */
+  /** The most datagrams of one sendmmsg. */
   readonly datagramsPerCall: number;
 };
 
-/** Messages of one batch: more make no flow cheaper, and wait longer for their replies. */
+/** Messages of one batch. More would not make flows cheaper, but wait longer for their replies. */
 const MESSAGES_PER_BATCH = 4096;
 
 /**
- * What measured best: many small datagrams a system call. A datagram above a page is copied to memory
- * that the kernel maps for it (`netlink_alloc_large_skb`), which costs more than its acks save.
+ * The fastest batching measured: many small datagrams per system call. A datagram longer than a
+ * page is copied to memory that the kernel maps for it (`netlink_alloc_large_skb`), which costs
+ * more than saved acks gain.
  */
 export const DEFAULT_BATCHING: Batching = {
   ack: "errors",
@@ -21,10 +22,10 @@ export const DEFAULT_BATCHING: Batching = {
   datagramsPerCall: 256,
 };
 
-/** Messages of a datagram that is a system call of its own: as many as an iovec array holds. */
+/** Messages of a datagram that takes a whole system call: as many as an iovec array holds. */
 const MESSAGES_PER_CALL = 1024;
 
-/** Completes a batching: what is not given is what goes best with the rest. */
+/** Completes a batching with the values that fit the given ones best. */
 export function completeBatching(given: Partial<Batching> = {}): Batching {
   const { transport = DEFAULT_BATCHING.transport } = given;
   const messagesPerDatagram =
@@ -34,10 +35,10 @@ export function completeBatching(given: Partial<Batching> = {}): Batching {
   return { ...DEFAULT_BATCHING, messagesPerDatagram, datagramsPerCall, ...given };
 }
 
-/** Batches a second that a rate is kept with. */
+/** Batches per second when keeping a rate. */
 const RATE_BATCHES = 20;
 
-/** The batching whose batches are small enough to keep to a rate of `maxRate` flows a second. */
+/** A batching with batches small enough to keep a rate of `maxRate` flows per second. */
 export function batchingForRate(batching: Batching, maxRate: number | undefined): Batching {
   if (maxRate === undefined) return batching;
   const messages = Math.max(1, Math.floor(maxRate / RATE_BATCHES));

@@ -7,27 +7,30 @@ import { FlowReads } from "../../ovs/flow-reads.ts";
 import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
 import type { Batching } from "./batching.ts";
 
-/** Where a load goes. */
+/** The target of a load. */
 export type LoadTarget = {
   readonly datapath: DatapathHandle;
-  /** Of whoever loads into it more than once. */
+  /** Kept connections, for callers that load more than once. */
   readonly connections?: ConnectionCache;
-  /** Whose flows are put and looked for: it goes into their UFIDs. Nobody's by default. */
+  /**
+   * The owner of the flows that are put and looked for, who is part of their UFIDs. None by
+   * default.
+   */
   readonly owner?: string;
 };
 
-/** What a load sends with: a socket, what goes over it, and an arena. */
+/** The resources with which a load sends: a socket, a transactor and an arena. */
 export class SendConnection {
   readonly batching: Batching;
   readonly transactor: Transactor;
-  /** One window: all replies to it fit the receive buffer. */
+  /** The batch, of one window: all replies to it fit the receive buffer. */
   readonly batch: Batch;
   #followUps: Batch | undefined;
   #reads: FlowReads | undefined;
 
   constructor(channel: OvsChannel, batching: Batching) {
     this.batching = batching;
-    // A kernel without the family says so before anything is opened.
+    // Fails for a kernel without the family before anything is opened.
     channel.family(OVS_FLOW_FAMILY);
     const socket = channel.openSocket();
     try {
@@ -41,12 +44,12 @@ export class SendConnection {
     this.batch = new Batch(messages, arenaBytes(messages, batching));
   }
 
-  /** Requests that are made of those of {@link batch}; made when first wanted. */
+  /** A batch of requests made from those of {@link batch}; created on demand. */
   get followUps(): Batch {
     return (this.#followUps ??= new Batch(this.batch.capacity, this.batch.memory.size));
   }
 
-  /** Reads flows of the datapath that the connection is used for; made when first wanted. */
+  /** Reads flows of the connection's datapath; created on demand. */
   readsOf({ datapath }: Pick<LoadTarget, "datapath">): FlowReads {
     return (this.#reads ??= new FlowReads(datapath));
   }
@@ -69,14 +72,14 @@ function arenaBytes(messages: number, batching: Batching): number {
 }
 
 /**
- * Keeps the connection of a load for the next one of the same datapath: memory that was used before costs
- * nothing, fresh memory more than the flows of a small load.
+ * Keeps the connection of a load for the next one to the same datapath: reused memory costs
+ * nothing, fresh memory costs more than the flows of a small load.
  */
 export class ConnectionCache implements Disposable {
   #idle: SendConnection | undefined;
   #closed = false;
 
-  /** Takes the connection that is kept, where it is batched so, or makes one. */
+  /** Takes the kept connection if it has this batching, or makes one. */
   take(channel: OvsChannel, batching: Batching): SendConnection {
     const idle = this.#idle;
     if (idle === undefined || !isSameBatching(idle.batching, batching))
@@ -86,7 +89,7 @@ export class ConnectionCache implements Disposable {
     return idle;
   }
 
-  /** Gives a connection back that has read all its replies. */
+  /** Gives back a connection that has read all its replies. */
   give(connection: SendConnection): void {
     if (this.#closed || this.#idle !== undefined) connection.close();
     else this.#idle = connection;

@@ -3,9 +3,9 @@ import { haveSameMask } from "../../ovs/flow-request.ts";
 import { NamedFlows } from "../named-flows.ts";
 
 /**
- * Whether two parts of a batch may be carried out in any order. They may where all of its flows have the
- * same mask, byte for byte, and none of the one part has a key or a UFID of the other: then none
- * overlaps another one. What cannot be told, by a hash that is the same, counts as dependent.
+ * Decides whether two parts of a batch may be carried out in any order. They may if all flows have
+ * the same mask, byte for byte, and no flow of one part has a key or UFID of the other: then none
+ * overlaps another. Equal hashes count as dependent.
  */
 export class Independence {
   readonly #named: NamedFlows;

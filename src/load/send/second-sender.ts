@@ -10,10 +10,10 @@ import { Independence } from "./independence.ts";
 const MESSAGES_MIN = 512;
 
 /**
- * A second socket, and a thread that sends by it: half of a batch goes each way at the same time. The
- * kernel parses and allocates outside its lock (ovs_flow_cmd_new in datapath.c), so that two are faster
- * than one. The order of flows is kept where it matters: batches go one after the other, and one in
- * which flows depend on one another is left to the first socket.
+ * A second socket, and a thread that sends over it: both sockets send one half of a batch at the
+ * same time. The kernel parses and allocates outside its lock (ovs_flow_cmd_new in datapath.c), so
+ * two are faster than one. The order of flows is kept where it matters: batches are sent one after
+ * another, and the first socket alone sends a batch whose flows depend on one another.
  */
 export class SecondSender implements Disposable {
   readonly #transactor: Transactor;
@@ -39,14 +39,14 @@ export class SecondSender implements Disposable {
   }
 
   /**
-   * How the thread's last call ended. Nothing more is to be sent where it was not made; while it is `late`
-   * it may still read the batch, and carry out what is in it.
+   * How the thread's last call ended. If it was not made, send nothing more; if it is `late`, the
+   * thread may still read the batch and carry it out.
    */
   get lastCall(): CallEnd {
     return this.#lastCall;
   }
 
-  /** Why its thread did not start, and never will; undefined while it may. */
+  /** Why its thread failed to start; undefined while it may still start. */
   get startFailure(): string | undefined {
     return this.#thread.startFailure;
   }
@@ -60,8 +60,9 @@ export class SecondSender implements Disposable {
   }
 
   /**
-   * Sends a batch by both, as `first.execute` does.
-   * @returns false where it has to be sent in order, or the thread has not started yet: nothing was sent
+   * Sends a batch over both sockets, otherwise as `first.execute` does.
+   * @returns false, with nothing sent, if it must be sent in order, or if the thread has not
+   * started yet
    */
   execute(batch: Batch, first: Transactor): boolean {
     const { count } = batch;

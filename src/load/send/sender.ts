@@ -15,24 +15,24 @@ import { onlyCreates } from "../settle/segments.ts";
 import { type SenderCount, SenderTrial } from "./sender-trial.ts";
 import type { Settler } from "../settle/settler.ts";
 
-/** How a load is sent. */
+/** Options of a sender. */
 export type SenderOptions = {
   /** {@link DEFAULT_BATCHING} by default. */
   readonly batching?: Batching;
   /** Errnos that count as applied; see `SettleOptions`. */
   readonly tolerate?: ReadonlySet<number>;
-  /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
+  /** Whether flows are found only by the identity in their requests, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
   /**
-   * How many sockets send. `auto` by default, which is 1 by other transports than sendmmsg, where 2 is an
-   * error, and where the load keeps to a rate.
+   * How many sockets send; `auto` by default. Only sendmmsg allows 2. With other transports, or if
+   * the load keeps a rate, `auto` means 1.
    */
   readonly senders?: SenderCount;
-  /** Starts the thread of the second socket; a test's may fail. */
+  /** Starts the thread of the second socket; a test's version may fail. */
   readonly startThread?: () => CallMaker;
 };
 
-/** Why a load ends, by how the last call of its sending thread did. */
+/** Why a load ends, by how the last call of its sending thread ended. */
 const FAILURES: Readonly<Record<CallEnd, string>> = {
   made: "",
   failed: "the thread that sends half of each batch failed: what it was to send was read back",
@@ -53,7 +53,7 @@ export class Sender implements FlowSink {
   readonly #latency = createHistogram();
   readonly #connection: SendConnection;
   readonly #transactor: Transactor;
-  /** What it had done before: other loads may have used it. */
+  /** The counters at the beginning, since other loads may have used the connection. */
   readonly #before: TransactorCounters;
   readonly #readCallsBefore: number;
   /** Made when a flow first fails. */
@@ -62,13 +62,13 @@ export class Sender implements FlowSink {
   readonly #tolerate: ReadonlySet<number>;
   readonly #exactIdentity: boolean;
   readonly #startThread: (() => CallMaker) | undefined;
-  /** When the settler began with a batch that was not sent before; 0 where it did not. */
+  /** When the settler began a batch that was not sent before; 0 if it did not. */
   #begunAt = 0;
   readonly #trial: SenderTrial;
-  /** Made when the trial first wants it. */
+  /** Made when the trial first needs it. */
   #second: SecondSender | undefined;
 
-  /** @throws MillraceError `USAGE` where two sockets are asked for and cannot send */
+  /** @throws MillraceError `USAGE` if two sockets are requested but cannot send */
   constructor(target: LoadTarget, account: Account, options: SenderOptions = {}) {
     const { batching = DEFAULT_BATCHING, tolerate = new Set() } = options;
     const { datapath } = target;
@@ -78,7 +78,7 @@ export class Sender implements FlowSink {
     this.#tolerate = tolerate;
     this.#exactIdentity = options.exactIdentity === true;
     this.#startThread = options.startThread;
-    // A thread makes the calls of the machine's kernel.
+    // A thread can only call the machine's kernel.
     const isAlone = channel.kernel !== undefined && options.startThread === undefined;
     this.#trial = new SenderTrial(isAlone ? 1 : sendersFor(options));
     this.#connection =
@@ -136,7 +136,8 @@ export class Sender implements FlowSink {
     this.#settler?.abandon();
   }
 
-  // Sends a batch that may be sent as it is. Returns whether that is all: no message failed.
+  // Sends a batch that needs no look at the kernel first. Returns whether it is finished: no
+  // message failed.
   #sendWhole(batch: Batch): boolean {
     if (this.#settler?.looksFirst === true || !onlyCreates(batch)) {
       const now = performance.now();
@@ -151,7 +152,7 @@ export class Sender implements FlowSink {
     return false;
   }
 
-  // A batch that the settler sent counts when it is done: reads and requests are one piece of work.
+  // Counts a batch sent by the settler when it is done: reads and requests are one piece of work.
   #countBegun(): void {
     if (this.#begunAt === 0) return;
     const nanoseconds = (this.lastReplyAt - this.#begunAt) * 1e6;
@@ -189,7 +190,7 @@ export class Sender implements FlowSink {
         this.#startThread?.(),
       );
       if (this.#second.execute(batch, this.#transactor)) {
-        // What it may still be doing cannot be read back.
+        // Requests that the thread may still be sending cannot be read back.
         if (this.#second.lastCall === "late") this.#settlerOf().abandon();
         return 2;
       }
@@ -205,7 +206,7 @@ export class Sender implements FlowSink {
 
   [Symbol.dispose](): void {
     this.#second?.[Symbol.dispose]();
-    // Where the kernel took no more, replies may still be on their way.
+    // If the kernel took no more flows, replies may still arrive.
     const { connections } = this.#target;
     if (connections !== undefined && this.fatalErrno === 0 && this.failure === "")
       connections.give(this.#connection);
@@ -213,14 +214,14 @@ export class Sender implements FlowSink {
   }
 }
 
-// Most loads have nothing to settle, and reasons and rules are a fifth of all modules: they are loaded when a
-// flow fails, without waiting.
+// Most loads have nothing to settle, and reasons and rules are a fifth of all modules: they are
+// loaded, synchronously, when a flow fails.
 function newSettler(...args: ConstructorParameters<typeof Settler>): Settler {
   const { Settler }: typeof import("../settle/settler.ts") = require("../settle/settler.ts");
   return new Settler(...args);
 }
 
-// The thread of the second socket knows sendmmsg alone.
+// The thread of the second socket only has sendmmsg.
 function sendersFor({ batching = DEFAULT_BATCHING, senders = "auto" }: SenderOptions): SenderCount {
   if (batching.transport !== "sendmmsg") {
     if (senders !== 2) return 1;

@@ -7,14 +7,14 @@ import { decodeRequest } from "../../ovs/flow-request.ts";
 import { describe } from "./held-flows.ts";
 import type { LoadTarget } from "../send/connection.ts";
 
-/** Dumps of a datapath whose flows change during each of them. */
+/** How often the datapath is dumped if its flows change during each dump. */
 const DUMPS_MAX = 3;
 
 /**
- * Finds flows by what they match, whatever they are named by: the kernel finds a flow by its name alone, so
- * all of a datapath are looked at, once.
- * @param messages of the batch
- * @returns for each of them whose flow is there, or may be, how that is known
+ * Finds flows by their match, whatever their identity. The kernel finds a flow only by its
+ * identity, so the whole datapath is dumped once.
+ * @param messages indices in the batch
+ * @returns for each message whose flow is there, or may be, a description
  */
 export function heldByMatch(
   { datapath }: LoadTarget,
@@ -36,7 +36,7 @@ export function heldByMatch(
     const check = DumpCheck.of(datapath);
     for (const view of dumpFlows(datapath, { check })) {
       if (!hashMatch(view, hash, 0)) continue;
-      // Put into words where it is wanted alone: that is few flows of many.
+      // Only wanted flows are described, which are few of many.
       for (const index of wanted.get(hash.join()) ?? []) {
         found.set(index, `the flow is there, and named otherwise: ${describe(view)}`);
       }

@@ -11,35 +11,36 @@ import type { SendConnection, LoadTarget } from "../send/connection.ts";
 import { NamedFlows } from "../named-flows.ts";
 import { onlyCreates, Segments } from "./segments.ts";
 
-/** Flows that are looked at in one go. */
+/** The most flows that are looked up at once. */
 const LOOK_MAX = 1024;
 
-/** What became of a request whose reply was lost. */
+/** What was found for a request whose reply was lost. */
 export const ReadBack = { unknown: 0, present: 1, absent: 2 } as const;
 
 /** How requests are carried out. */
 export type ExecuteOptions = {
-  /** An `add` of a flow that is there with the same actions counts as applied. */
+  /** Whether an `add` of a flow that exists with the same actions counts as applied. */
   readonly tolerateExisting: boolean;
-  /** Flows are found by what their requests name them by alone, as `ovs-dpctl` finds them. */
+  /** Whether flows are found only by the identity in their requests, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
 };
 
 /**
- * Carries out the requests of a batch, in their order, and finds out what became of each.
+ * Carries out the requests of a batch, in order, and finds the outcome of each.
  *
- * The kernel compares less than a request says: a SET or DEL by UFID is carried out whatever the key is, one
- * by key whatever the mask is. So the flow of a modify or a delete is read first, and the request is sent
- * where it is the one that is meant. A put goes out as it is, to be refused with EEXIST where a flow is in
- * its way; then that one is read, and where it is the flow that is meant, its actions are set. A load that
- * meets mostly such flows reads first, too: what is there already as asked for is not sent at all.
+ * The kernel compares less than a request says: it carries out a SET or DEL by UFID whatever the
+ * key is, and one by key whatever the mask is. So the flow of a modify or a delete is read first,
+ * and the request is sent only if that is the intended flow. A put is sent directly, and refused
+ * with EEXIST if a flow is in its way; then that flow is read, and if it is the intended one, its
+ * actions are set. A load that meets mostly such flows also reads first: then flows that are
+ * already as requested are not sent at all.
  *
  * Nothing is sent twice: a request whose reply was lost is read back.
  */
 export class Executor {
-  /** Look at the flows of puts before they are sent. */
+  /** Whether to look up the flows of puts before they are sent. */
   lookFirst = false;
-  /** Of each message that is {@link MessageState.lost}: a {@link ReadBack}. */
+  /** A {@link ReadBack} for each message that is {@link MessageState.lost}. */
   readonly readBack: Uint8Array;
   readonly held: HeldFlows;
 
@@ -48,10 +49,13 @@ export class Executor {
   readonly #followUps: FollowUps;
   readonly #segments: Segments;
   readonly #named: NamedFlows;
-  /** Messages that were refused, and whose flow a later one of the segment created. */
+  /** Refused messages whose flow a later message of the segment created. */
   readonly #createdLater = new Set<number>();
   #batch: Batch | undefined;
-  /** Puts of the batch, and those whose flow was there: where it is most, looking first pays. */
+  /**
+   * The number of puts in the batch, and of those whose flow existed: if these are most, looking
+   * first pays.
+   */
   #puts = 0;
   #putsThere = 0;
   #start = 0;
@@ -73,28 +77,28 @@ export class Executor {
     this.#named = new NamedFlows(capacity);
   }
 
-  /** Takes a batch. @param sent its messages were sent already, and have their states */
+  /** Takes a batch. @param sent whether its messages were already sent and have their states */
   begin(batch: Batch, sent: boolean): void {
     this.#batch = batch;
     this.#start = this.#at = 0;
     this.#end = sent ? batch.count : 0;
     this.#phase = sent ? "resolve" : "cut";
     this.#puts = this.#putsThere = 0;
-    // What is known of the messages of another batch says nothing of those in the same places of this one.
+    // Facts about messages of the previous batch do not apply to this one.
     this.#createdLater.clear();
     this.held.others.clear();
     if (sent) this.#findCreatedLater(batch);
   }
 
-  /** Asks the kernel no more: what was not sent stays so, and what is in doubt stays unknown. */
+  /** Stops asking the kernel: unsent messages stay unsent, and doubtful ones stay unknown. */
   abandon(): void {
     this.#abandoned = true;
   }
 
   /**
-   * Goes on with the batch.
-   * @param due when it is to pause, as performance.now() counts; never at Infinity
-   * @returns whether it is done: the states, errnos and failures of the batch are what became of it
+   * Continues the batch.
+   * @param due when to pause, a time of performance.now(); never for Infinity
+   * @returns whether it is done: then states, errnos and failures of the batch are final
    */
   go(due: number): boolean {
     const batch = this.#batch;
@@ -127,8 +131,8 @@ export class Executor {
     return true;
   }
 
-  // Nothing more is sent where the kernel takes no flow any more, or nobody waits for it. What was not
-  // sent says so.
+  // Whether nothing more is sent, because the kernel takes no more flows or the load was abandoned.
+  // Unsent messages get that state.
   #isOver(batch: Batch): boolean {
     const sent = batch.errnos.subarray(0, this.#end);
     const fatal = [ENODEV, EPERM].find((errno) => sent.includes(errno));
@@ -138,7 +142,7 @@ export class Executor {
     return true;
   }
 
-  // Looks at some of the flows that are to be looked at. Returns whether all were.
+  // Looks up some of the flows. Returns whether all were looked up.
   #lookNext(batch: Batch): boolean {
     const some: number[] = [];
     for (; this.#at < this.#end && some.length < LOOK_MAX; this.#at++) {
@@ -157,7 +161,7 @@ export class Executor {
     this.held.look(batch, messages, this.#options.exactIdentity !== true);
   }
 
-  // Sends what a look has left of the segment, in its order.
+  // Sends the messages of the segment that remain after the look, in order.
   #sendSegment(batch: Batch): void {
     const { states, errnos } = batch;
     if (!this.lookFirst && onlyCreates(batch, this.#start, this.#end)) {
@@ -190,9 +194,10 @@ export class Executor {
     followUps.flush(batch);
   }
 
-  // A put may have met a flow that is gone since, or one that has its UFID, or not have been reached at all, and a
-  // later one with its key, whatever UFID it has, have created a flow: the first one is not to change what the
-  // later one made. A flow of its own was not in its way: that would have been in the way of the later one, too.
+  // Finds refused puts whose flow a later put created. The refused put may have met a flow that is
+  // gone since, or one with its UFID, or may not have been reached, while a later put with its key,
+  // with any UFID, created a flow. The first put must not change what the later one made. Its own
+  // flow was not in its way, since that would also have been in the way of the later one.
   #findCreatedLater(batch: Batch): void {
     const { states, errnos } = batch;
     const isDoubtful =
@@ -217,7 +222,7 @@ export class Executor {
     this.#followUps.act(batch, index, verb, by);
   }
 
-  // Finds out about some of the messages that are in doubt. Returns whether all of the segment are settled.
+  // Resolves some of the doubtful messages. Returns whether all of the segment are settled.
   #resolveNext(batch: Batch): boolean {
     const some: number[] = [];
     this.#named.clear();
@@ -228,7 +233,7 @@ export class Executor {
         this.readBack[index] = ReadBack.unknown;
         continue;
       }
-      // What the one sets is what the next one has to find.
+      // A message must find what the previous one set.
       if (this.#named.hasOrAdd(batch, index)) break;
       some.push(index);
     }
@@ -245,7 +250,7 @@ export class Executor {
     }
     if (state !== MessageState.rejected || batch.errnos[index] !== EEXIST) return false;
     if (this.#createdLater.has(index)) return false;
-    // What was looked at before it was sent is known.
+    // A flow looked up before it was sent is known.
     if (this.held.states[index] === Held.other && this.lookFirst) return false;
     const verb = verbOf(batch, index);
     return verb === "put" || (verb === "add" && this.#options.tolerateExisting);
@@ -280,8 +285,8 @@ export class Executor {
     this.#readBackFollowUps(batch, messages, lost);
   }
 
-  // A follow-up whose reply was lost is read back, once. What was lost before was read back already, and
-  // is told as that.
+  // Reads back, once, each follow-up whose reply was lost. Messages lost before were already read
+  // back, and keep that result.
   #readBackFollowUps(batch: Batch, messages: readonly number[], lost: readonly number[]): void {
     const retried = messages.filter(
       (i) => batch.states[i] === MessageState.lost && this.held.states[i] === Held.match,
@@ -298,7 +303,7 @@ export class Executor {
   }
 }
 
-// Whether a flow is there as the request wanted it; a delete has no actions to compare.
+// Whether a flow is there as requested; a delete has no actions to compare.
 function readBackOf(held: number | undefined): number {
   if (held === Held.unknown) return ReadBack.unknown;
   return held === Held.same ? ReadBack.present : ReadBack.absent;

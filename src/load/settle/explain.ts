@@ -25,29 +25,32 @@ const NO_HELPERS: KernelFeatures = { ...ALL_FEATURES, ctHelpers: new Set() };
 
 /** Why the kernel rejected a flow. */
 export type Rejection = {
-  /** The name of its errno; `NOT_SUPPORTED` where it lacks what the flow asks for. */
+  /** The name of its errno; `NOT_SUPPORTED` if the kernel lacks a feature of the flow. */
   readonly code: MillraceErrorCode;
-  /** In words. */
+  /** The reason in words. */
   readonly reason: string;
-  /** What it lacks; absent where the flow is wrong for every kernel, or for none that is known. */
+  /**
+   * The feature that the kernel lacks; absent if every kernel refuses the flow, or if the reason is
+   * unknown.
+   */
   readonly missing?: MissingFeature;
-  /** The rule that the flow breaks; absent where none is known. */
+  /** The rule that the flow breaks; absent if none is known. */
   readonly broken?: Refusal;
 };
 
-/** What is known of a rejected flow, beside its errno. */
+/** The facts of a rejected flow besides its errno. */
 type RejectedFlow = {
   readonly sent?: FlowParts;
-  /** Asked only where the flow breaks no rule of every kernel. */
+  /** Called only if the flow breaks no rule that all kernels share. */
   readonly features?: () => KernelFeatures;
-  /** Asked only for ENOMEM: the number of masks where there is room for no more. */
+  /** Called only for ENOMEM: returns the number of masks if there is no room for more. */
   readonly masks?: () => number | undefined;
 };
 
 /**
- * Why the kernel rejected a flow. Open vSwitch puts no text into its acks (the kernel log
- * alone says why), so this is from what net/openvswitch/datapath.c does, and for a flow that is wrong
- * in itself from the rules.
+ * Why the kernel rejected a flow. Open vSwitch puts no text into its acks (only the kernel log says
+ * why), so this is inferred from net/openvswitch/datapath.c and, for an invalid flow, from the
+ * rules.
  */
 export function explainRejection(
   verb: FlowVerb,
@@ -70,17 +73,18 @@ export function explainRejection(
     if (missing === undefined || errno !== EINVAL) return { code, reason, broken: unsupported };
     return { code: "NOT_SUPPORTED", reason, missing, broken: unsupported };
   }
-  // A helper is there when its module is, which nobody can ask: what is left to blame may be it.
+  // Whether a helper's module is there cannot be asked: if nothing else explains the error, it may
+  // be the reason.
   const helper = errno === EINVAL ? brokenRule(sent, NO_HELPERS) : undefined;
   if (helper !== undefined)
     return { code, reason: `it may be that ${helper.reason}`, broken: helper };
   return { code, reason: plainReason(verb, errno) };
 }
 
-/** Errnos that are not for what the flow is. */
+/** Errnos that do not depend on whether the flow is valid. */
 const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, EPERM, ESTALE]);
 
-/** What an errno stands for, whatever the flow. */
+/** The meaning of an errno, independent of the flow. */
 function plainReason(verb: FlowVerb, errno: number): string {
   switch (errno) {
     case EEXIST:

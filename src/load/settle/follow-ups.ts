@@ -8,8 +8,8 @@ import { assert } from "../../sys/errors.ts";
 import { FoundBy } from "./held-flows.ts";
 
 /**
- * Requests that are made of those of a batch, once it is known what the kernel holds: a second batch, whose
- * outcomes are those of the messages that it is made of.
+ * Requests made from those of a batch, once it is known what the kernel holds: a second batch,
+ * whose outcomes become those of the original messages.
  */
 export class FollowUps {
   readonly #requests: FlowRequests;
@@ -19,21 +19,27 @@ export class FollowUps {
   readonly #hash = new Int32Array(UFID_SIZE / 4);
   readonly #hashBytes = new Uint8Array(this.#hash.buffer);
 
-  /** @param seed of the owner of the flows */
+  /** @param seed the seed of the flows' owner */
   constructor(requests: FlowRequests, transactor: Transactor, seed: UfidSeed) {
     this.#seed = seed;
     this.#requests = requests;
     this.#transactor = transactor;
   }
 
-  /** Adds message `index` of `source` as it is; what was added before is sent where there is no room for it. */
+  /**
+   * Adds message `index` of `source` unchanged; if there is no room, sends the messages added
+   * before.
+   */
   send(source: Batch, index: number): void {
     if (this.#requests.commitCopy(source, index, index)) return;
     this.flush(source);
     assert(this.#requests.commitCopy(source, index, index), "a request fits the arena");
   }
 
-  /** Adds a SET or a DEL of the flow of message `index` of `source`, named by what it was found by. */
+  /**
+   * Adds a SET or a DEL of the flow of message `index` of `source`, with the identity by which it
+   * was found.
+   */
   act(source: Batch, index: number, verb: "modify" | "delete", by: number): void {
     const name = this.#nameOf(source, index, by);
     if (this.#requests.commitChange(source, index, verb, name, index)) return;
@@ -44,7 +50,7 @@ export class FollowUps {
     );
   }
 
-  /** Sends what was added, and gives its outcomes to the messages of `to`. */
+  /** Sends the added messages, and assigns their outcomes to the messages of `to`. */
   flush(to: Batch): void {
     const { batch } = this.#requests;
     if (batch.count === 0) return;

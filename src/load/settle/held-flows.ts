@@ -10,45 +10,45 @@ import { decodeRequest, nameAt } from "../../ovs/flow-request.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_UFID } from "../../uapi/openvswitch.ts";
 import { sameDeeds, sameMatch } from "./same-flow.ts";
 
-/** What the kernel holds where a request looks for its flow. */
+/** What the kernel holds under the identity of a request's flow. */
 export const Held = {
   /** It could not be read. */
   unknown: 0,
-  /** Nothing. */
+  /** There is no flow. */
   none: 1,
   /** A flow that matches other packets: the request must not touch it. */
   other: 2,
-  /** The flow, with other actions. */
+  /** The intended flow, with other actions. */
   match: 3,
-  /** The flow, with the actions of the request. */
+  /** The intended flow, with the actions of the request. */
   same: 4,
 } as const;
 
-/** What a flow is found by. */
+/** How a flow was found. */
 export const FoundBy = {
-  /** What the request names it by: its UFID, or its key where it has none. */
+  /** By the request's identity: its UFID, or its key if it has none. */
   own: 0,
-  /** Its key, where the request has a UFID: another tool put it, or `--no-ufid`. */
+  /** By its key although the request has a UFID: another tool put it, or `--no-ufid`. */
   key: 1,
-  /** The hash of its key and mask, where the request has no UFID. */
+  /** By the hash of its key and mask, although the request has no UFID. */
   hash: 2,
 } as const;
 
 /**
- * Looks what the kernel holds of the flows that requests of a batch name.
+ * Looks up what the kernel holds for the requests of a batch.
  *
- * A kernel asked by UFID does not look at the key, and asked by key it does not look at the mask
- * (`ovs_flow_tbl_lookup_ufid`, `ovs_flow_tbl_lookup_exact` in net/openvswitch/flow_table.c). So what it
- * would change is read first, and compared here.
+ * A look-up by UFID ignores the key, and one by key ignores the mask (`ovs_flow_tbl_lookup_ufid`,
+ * `ovs_flow_tbl_lookup_exact` in net/openvswitch/flow_table.c). So the flow that the kernel would
+ * change is read first, and compared here.
  */
 export class HeldFlows {
-  /** A {@link Held} for each message of the batch that was looked at. */
+  /** A {@link Held} for each message that was looked up. */
   readonly states: Uint8Array;
-  /** A {@link FoundBy} for each. */
+  /** A {@link FoundBy} for each message. */
   readonly foundBy: Uint8Array;
-  /** Of those that are {@link Held.other}: what is there, in words. */
+  /** For each message that is {@link Held.other}, a description of the flow that is there. */
   readonly others: Map<number, string> = new Map<number, string>();
-  /** Flows that were asked for. */
+  /** The number of flows read. */
   asked = 0;
 
   readonly #reads: FlowReads;
@@ -57,7 +57,7 @@ export class HeldFlows {
   readonly #hash = new Int32Array(UFID_SIZE / 4);
   #batch: Batch | undefined;
 
-  /** @param capacity the most messages of a batch @param seed of the owner of their flows */
+  /** @param capacity the most messages of a batch @param seed the seed of the flows' owner */
   constructor(reads: FlowReads, capacity: number, seed: UfidSeed) {
     this.#reads = reads;
     this.#seed = seed;
@@ -66,9 +66,9 @@ export class HeldFlows {
   }
 
   /**
-   * Looks for the flows of some messages of a batch.
-   * @param elsewhere a flow that is not found by what the message names is looked for by its key, or by the
-   *   hash of its key and mask; not where the message was given a UFID that is no such hash
+   * Looks up the flows of some messages of a batch.
+   * @param elsewhere whether a flow not found by the message's identity is looked up by its key, or
+   * by the hash of its key and mask; never for a message with a given UFID
    */
   look(batch: Batch, messages: readonly number[], elsewhere: boolean): void {
     this.#batch = batch;
@@ -119,7 +119,8 @@ export class HeldFlows {
     if (batch === undefined) return;
     const sent = decodeRequest(batch, index, this.#sent);
     if (sent.key.start >= 0 && !sameMatch(sent, held)) {
-      // What it names is another flow; what it might be found by as well may be one, too.
+      // Another flow has its identity. A flow found by an alternative identity may also be another
+      // one.
       if (this.foundBy[index] !== FoundBy.own) return;
       this.states[index] = Held.other;
       this.others.set(index, describe(held));
@@ -130,20 +131,24 @@ export class HeldFlows {
 
   readonly #onEnd = (index: number, result: ReadResult): void => {
     if (result === "found") return;
-    // Not found by another name leaves what is known; not told, it may be there.
+    // If the alternative identity finds nothing, the known state stays; if that look-up failed, the
+    // flow may be there.
     if (this.foundBy[index] !== FoundBy.own && result === "none") return;
     this.states[index] = result === "none" ? Held.none : Held.unknown;
   };
 }
 
-/** Why a request is not carried out: what it names is another flow. @param byUfid it names it by UFID */
+/**
+ * Why a request is not carried out: another flow has its identity.
+ * @param byUfid whether the identity is a UFID
+ */
 export function otherFlowReason(byUfid: boolean, name: string): string {
   return byUfid
     ? `its UFID is that of another flow: ${name}`
     : `a flow with this key is there under another mask: ${name}`;
 }
 
-/** A flow's key and mask in text, and what it is identified by. */
+/** A flow's identity, key and mask in text. */
 export function describe(held: FlowParts): string {
   const record = new KeyRecord();
   const out = new TextSink(256);

@@ -2,14 +2,17 @@ import { type DatapathHandle, infoOf } from "../../ovs/datapath.ts";
 import { MillraceError } from "../../sys/errors.ts";
 
 /**
- * The masks that a datapath can have, in pages of 4 KiB; a multiple of it in larger ones. Since Linux 5.9
- * there is a counter of eight bytes for each mask and CPU, all of a CPU in one piece (`tbl_mask_array_alloc`
- * in net/openvswitch/flow_table.c), and the allocator for CPUs gives none above 32 KiB, or one page
- * (`PCPU_MIN_UNIT_SIZE` in include/linux/percpu.h).
+ * The most masks of a datapath with 4 KiB pages; with larger pages, a multiple of it. Since Linux
+ * 5.9 there is an eight-byte counter for each mask and CPU, contiguous per CPU
+ * (`tbl_mask_array_alloc` in net/openvswitch/flow_table.c), and the per-CPU allocator gives no
+ * piece above 32 KiB, or one page (`PCPU_MIN_UNIT_SIZE` in include/linux/percpu.h).
  */
 const MASKS_STEP = 4096;
 
-/** The number of masks of a datapath that has room for no more; undefined where that is not so, or not known. */
+/**
+ * The number of masks of a datapath that has no room for more; undefined if it has room, or if that
+ * is unknown.
+ */
 export function fullOfMasks(datapath: DatapathHandle): number | undefined {
   try {
     const { masks } = infoOf(datapath).megaflow;

@@ -8,16 +8,16 @@ import type { Rejection } from "./explain.ts";
 import { describe } from "./held-flows.ts";
 import type { LoadTarget } from "../send/connection.ts";
 
-/** Searches of a load, and flows that each of them looks at: it is waited for. */
+/** The most searches of a load, and the most flows of each, since the load waits for them. */
 const SEARCHES_MAX = 3;
 const FLOWS_MAX = 50_000;
 
-/** Flows that a load asks for by their own identity before it gives up. */
+/** The most flows that a load reads by their own identity before it gives up. */
 const LOOKS_MAX = 100;
 
 /**
- * Finds the flow that another one was refused for, because they overlap. The kernel does not say which it
- * was, and a GET finds only the flow of the same identity, so it is looked for in a dump.
+ * Finds the flow because of which an overlapping one was refused. The kernel does not say which it
+ * was, and a GET finds only a flow of the same identity, so a dump is searched.
  */
 export class OverlapSearch {
   readonly #target: LoadTarget;
@@ -30,14 +30,17 @@ export class OverlapSearch {
     this.#target = target;
   }
 
-  /** Names the flow that is in the way in a rejection, where an overlap is what it was for and one is found. */
+  /**
+   * Adds the flow that is in the way to a rejection, if an overlap caused it and the flow is found.
+   */
   nameIn(why: Rejection, verb: FlowVerb, errno: number, refused: FlowParts): Rejection {
     const met = errno === EEXIST && (verb === "put" || verb === "add");
     const held = met ? this.#find(refused) : undefined;
     return held === undefined ? why : { ...why, reason: `${why.reason}: ${held}` };
   }
 
-  // The key in text; undefined where it is the very flow, none was found, or there were searches enough.
+  // The found flow's key in text; undefined if it is the same flow, if none was found, or after too
+  // many searches.
   #find(refused: FlowParts): string | undefined {
     if (this.#searches === SEARCHES_MAX || this.#looks === LOOKS_MAX) return undefined;
     const { datapath } = this.#target;

@@ -4,7 +4,7 @@ import { UFID_SIZE } from "../../flow/key/ufid.ts";
 import { type ByteRange, type FlowParts, hashMatch } from "../../flow/parts.ts";
 import { OVS_KEY_ATTR_ETHERNET, OVS_KEY_ATTR_TUNNEL } from "../../uapi/openvswitch.ts";
 
-/** Two flows match the same packets: key and mask say the same, in whatever form each is written. */
+/** Whether two flows match the same packets: key and mask have the same normal form. */
 export function sameMatch(sent: FlowParts, held: FlowParts): boolean {
   if (sameAttributes(sent, held, sent.key, held.key)) {
     if (sent.mask.start >= 0 && sameAttributes(sent, held, sent.mask, held.mask)) return true;
@@ -17,7 +17,7 @@ export function sameMatch(sent: FlowParts, held: FlowParts): boolean {
 
 const HASHES = new Int32Array((2 * UFID_SIZE) / 4);
 
-/** Two flows do the same with a packet. One without actions has nothing to compare. */
+/** Whether two flows do the same with a packet. A flow without actions has nothing to compare. */
 export function sameDeeds(sent: FlowParts, held: FlowParts): boolean {
   const { actions: one } = sent;
   const { actions: other } = held;
@@ -25,18 +25,21 @@ export function sameDeeds(sent: FlowParts, held: FlowParts): boolean {
   return sameActions(sent.bytes, one.start, one.end, held.bytes, other.start, other.end);
 }
 
-/** Where the payload of each attribute of a list is, by type; 0 for none. */
+/** The offset of the payload of each attribute of a list, by type; 0 for none. */
 const PLACES = new Int32Array(64);
 
-/** Lists in lists, and one whose length says something: their bytes may differ and mean the same. */
+/**
+ * Nested lists, and one attribute whose length has a meaning: their bytes may differ although they
+ * mean the same.
+ */
 const NESTED: ReadonlySet<number> = new Set(
   KEYS.filter(({ nested, form }) => nested || form === "mpls").map(({ type }) => type),
 );
 
 /**
- * Whether two lists of plain attributes hold the same bytes, but for attributes of zeros that `held` has
- * besides: a kernel dumps what is not matched as zero. Most flows are the same by this, and none that is
- * not; a list of which it cannot be told counts as another one.
+ * Whether two lists of plain attributes hold the same bytes, apart from additional attributes of
+ * zeros in `held`: a kernel dumps unmatched attributes as zero. It recognizes most equal flows and
+ * never errs; a list that it cannot judge counts as different.
  */
 function sameAttributes(
   sent: FlowParts,
@@ -62,14 +65,14 @@ function sameAttributes(
     const place = PLACES[type]!;
     if (place === 0) {
       if (NESTED.has(type)) {
-        // A kernel dumps the mask of a tunnel that is not matched, too.
+        // A kernel also dumps the mask of an unmatched tunnel.
         const isTunnelMask = type === OVS_KEY_ATTR_TUNNEL && theirs === held.mask;
         if (!isTunnelMask || !isZeroNest(found, at + 4, at + length)) return false;
         at += (length + 3) & ~3;
         continue;
       }
       for (let i = 4; i < length; i++) if (found[at + i] !== 0) return false;
-      // An Ethernet header that is there is matched, whatever its addresses: only its key tells.
+      // The presence of an Ethernet header is matched, whatever its addresses: only the key tells.
       if (type === OVS_KEY_ATTR_ETHERNET && theirs === held.key) return false;
     } else {
       if ((bytes[place - 4]! | (bytes[place - 3]! << 8)) !== length) return false;

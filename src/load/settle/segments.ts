@@ -4,8 +4,8 @@ import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
 import { NamedFlows } from "../named-flows.ts";
 
 /**
- * Whether messages of a batch, from `first` to before `end`, all create: these can be sent without a look at
- * what is there.
+ * Whether the messages of a batch from `first` to before `end` all create flows: they can be sent
+ * without looking up existing ones.
  */
 export function onlyCreates(batch: Batch, first = 0, end: number = batch.count): boolean {
   for (let i = first; i < end; i++) {
@@ -15,9 +15,9 @@ export function onlyCreates(batch: Batch, first = 0, end: number = batch.count):
 }
 
 /**
- * Cuts a batch where the kernel has to be looked at anew. The flows of modifies and deletes are looked at
- * before any request of the segment is sent, so none of them may name a flow that an earlier request of the
- * segment creates.
+ * Cuts a batch where flows have to be looked up again. The flows of modifies and deletes are looked
+ * up before any request of the segment is sent, so none of them may identify a flow that an earlier
+ * request of the segment creates.
  */
 export class Segments {
   readonly #named: NamedFlows;
@@ -28,8 +28,8 @@ export class Segments {
   }
 
   /**
-   * Where the segment that begins with message `start` ends.
-   * @param lookFirst puts are looked at, too, so they count as everything else
+   * The end of the segment that begins with message `start`.
+   * @param lookFirst whether puts are also looked up, so that they count like modifies
    */
   end(batch: Batch, start: number, lookFirst: boolean): number {
     if (!lookFirst && onlyCreates(batch)) return batch.count;

@@ -16,24 +16,27 @@ import { OverlapSearch } from "./overlap.ts";
 import type { SendConnection, LoadTarget } from "../send/connection.ts";
 import { pointedText } from "../request-text.ts";
 
-/** Failures between two looks at the clock: each may take a few transactions, and a look is one too. */
+/**
+ * Failures between two readings of the clock: each may take a few system calls, and reading the
+ * clock may be one.
+ */
 const FAILURES_A_LOOK = 16;
 
-/** How flows are settled. */
+/** Options of a settler. */
 type SettleOptions = Omit<ExecuteOptions, "tolerateExisting"> & {
   /**
-   * Errnos that count as applied: ENOENT of a delete whose flow is not there under any name; EEXIST only
-   * where the flow that is there is the same flow, actions included.
+   * Errnos that count as applied: ENOENT of a delete if the flow does not exist under any identity;
+   * EEXIST only if the existing flow is the same, including actions.
    */
   readonly tolerate: ReadonlySet<number>;
 };
 
 /**
- * Carries out what cannot just be sent, and accounts for every message of a batch. It remembers how far it
- * is, so that thousands of them can be settled in slices of time.
+ * Carries out messages that cannot simply be sent, and accounts for every message of a batch. It
+ * remembers its position, so that thousands of messages can be settled in time slices.
  */
 export class Settler {
-  /** The errno after which no flow will be taken any more, or 0. */
+  /** The errno after which the kernel takes no more flows, or 0. */
   fatalErrno = 0;
   readonly #executor: Executor;
   readonly #target: LoadTarget;
@@ -43,10 +46,13 @@ export class Settler {
   readonly #masks: () => number | undefined;
   readonly #overlaps: OverlapSearch;
   readonly #view = newFlowParts();
-  /** Of the batch that is accounted for: deletes that found nothing, and what holds their flows. */
+  /**
+   * For the current batch: deletes that found nothing, with a description of the flows that match
+   * the same packets.
+   */
   #elsewhere: ReadonlyMap<number, string> = new Map();
   #batch: Batch | undefined;
-  /** The next message to be accounted for; -1 before that. */
+  /** The next message to account for; -1 before accounting begins. */
   #next = -1;
   #abandoned = false;
 
@@ -68,22 +74,25 @@ export class Settler {
     this.#masks = () => fullOfMasks(target.datapath);
   }
 
-  /** A batch is settled in part. */
+  /** Whether a batch is partly settled. */
   get busy(): boolean {
     return this.#batch !== undefined;
   }
 
-  /** The next batch is to be looked at before it is sent: most flows of the last one were there already. */
+  /**
+   * Whether to look up the next batch before sending it, because most flows of the last one already
+   * existed.
+   */
   get looksFirst(): boolean {
     return this.#executor.lookFirst;
   }
 
-  /** Flows that were read to know what became of others. */
+  /** Flows read from the kernel to settle others. */
   get reads(): number {
     return this.#executor.held.asked;
   }
 
-  /** Takes a batch. @param sent its messages were sent, and have their states */
+  /** Takes a batch. @param sent whether its messages were sent and have their states */
   begin(batch: Batch, sent: boolean): void {
     this.#batch = batch;
     this.#next = -1;
@@ -91,9 +100,9 @@ export class Settler {
   }
 
   /**
-   * Goes on with the batch.
-   * @param due when it is to pause, as performance.now() counts; never at Infinity
-   * @returns false where it paused
+   * Continues the batch.
+   * @param due when to pause, a time of performance.now(); never for Infinity
+   * @returns false if it paused
    */
   settle(due: number): boolean {
     const batch = this.#batch;
@@ -121,14 +130,14 @@ export class Settler {
     return true;
   }
 
-  /** Asks the kernel no more: a flow whose reply was lost stays unknown from now on. */
+  /** Stops asking the kernel: from now on, a flow whose reply was lost stays unknown. */
   abandon(): void {
     this.#abandoned = true;
     this.#executor.abandon();
   }
 
-  // ENOENT of a family that is gone says nothing of a flow, and what could not be read for that is EIO: both
-  // are ESTALE from here on. The batch is not sent again: the datapath went with the module.
+  // ENOENT from a missing family says nothing about a flow, and a flow unreadable for that reason
+  // is EIO: both become ESTALE. The batch is not sent again: the datapath is gone with the module.
   #markStale(batch: Batch): void {
     const errnos = batch.errnos.subarray(0, batch.count);
     const isDoubtful = (errno: number): boolean => errno === ENOENT || errno === EIO;
@@ -142,7 +151,7 @@ export class Settler {
     }
   }
 
-  // Deletes that may be tolerated, where their flows are there all the same, or may be.
+  // Deletes that would be tolerated, but whose flows exist under another identity, or may.
   #findElsewhere(batch: Batch): ReadonlyMap<number, string> {
     const deletes: number[] = [];
     for (let i = 0; i < batch.count && this.#tolerate.has(ENOENT); i++) {
@@ -174,7 +183,7 @@ export class Settler {
     });
   }
 
-  // The kernel's reason in words, and the flow that is in the way.
+  // The kernel's reason in words, with the flow that is in the way.
   #explain(index: number, verb: FlowVerb, errno: number, sent: FlowParts): Rejection {
     const why = explainRejection(verb, errno, {
       sent,

@@ -1,5 +1,6 @@
 /**
- * The thread that reads, parses and encodes while another one is in the kernel: fills shared batches in turn.
+ * The thread that reads, parses and encodes while another is in the kernel: fills shared batches in
+ * turn.
  */
 import { portNamesOf } from "../../flow/ports.ts";
 import { Refusals } from "../../format/refusals.ts";
@@ -10,17 +11,17 @@ import { MillraceError } from "../../sys/errors.ts";
 import { REFUSALS_MAX, SharedBatch, STARTED, STOP } from "./shared-batch.ts";
 import type { FillOrder } from "./worker-feed.ts";
 
-/** A sender that has gone away is noticed after this time. */
+/** The time after which a vanished sender is noticed. */
 const WAIT_MS = 1000;
 
-/** A shared batch and what frames requests in it. */
+/** A shared batch and the object that frames requests in it. */
 type Filled = { readonly shared: SharedBatch; readonly requests: FlowRequests };
 
 declare const self: Worker;
 
 self.addEventListener("message", ({ data }: MessageEvent<FillOrder>) => {
   run(data);
-  // It would wait for messages for ever. This ends the thread alone.
+  // Without this, the thread would wait for messages forever. It ends only the thread.
   process.exit();
 });
 

@@ -7,13 +7,13 @@ import { assert } from "../../sys/errors.ts";
 
 const NOTE_BYTES_MAX = 2 << 10;
 
-/** Flows of a batch that may be refused before it is handed over. */
+/** The most refused flows of a batch before it is handed over. */
 export const REFUSALS_MAX = 125;
 
-/** Room for the notes on them, on the lines and on the end. */
+/** Room for the notes on refusals, on lines and on the end. */
 const NOTES_BYTES: number = (REFUSALS_MAX + 2) * NOTE_BYTES_MAX;
 
-/** Words beside the batches. Not 0: the filler is to end; the filler has begun. */
+/** Words shared besides the batches. If nonzero: the filler must end; the filler has begun. */
 export const STOP = 0;
 export const STARTED = 1;
 
@@ -21,7 +21,7 @@ export const STARTED = 1;
 const STATE = 0;
 const COUNT = 1;
 const NOTES = 2;
-// Behind them, in its doubles: an input may have more lines, and more bytes, than a word counts.
+// Indices of doubles after them: an input may have more lines and bytes than a word can count.
 const LINE = 2;
 const READ = 3;
 const CONTROL_BYTES = 32;
@@ -33,12 +33,12 @@ const FULL = 1;
 /** A flow that was refused, or the end of the input. */
 type BatchNote =
   | { readonly kind: "refused"; readonly refusal: FlowRefusal }
-  /** The last note of the last batch; `error` where the input could not be read further. */
+  /** The last note of the last batch; has an `error` if the input could not be read further. */
   | { readonly kind: "end"; readonly error: string | null }
-  /** What is to be said of the lines so far, where that is another thing than before. */
+  /** Notes on the lines so far, if they changed. */
   | { readonly kind: "lines"; readonly notes: LineNotes };
 
-/** What two threads share of such a batch. */
+/** The parts of such a batch that two threads share. */
 export type SharedBatchBlocks = {
   readonly messages: number;
   readonly batch: SharedBatchMemory;
@@ -57,8 +57,8 @@ export function shareBatch(messages: number, bytes: number): SharedBatchBlocks {
 }
 
 /**
- * A batch that goes to and fro between the thread that fills it and the thread that sends it. Only
- * the one whose turn it is touches it; no message is copied.
+ * A batch that passes back and forth between the thread that fills it and the thread that sends it.
+ * Only the thread whose turn it is accesses it; no message is copied.
  */
 export class SharedBatch {
   readonly batch: Batch;
@@ -74,7 +74,7 @@ export class SharedBatch {
     this.#notes = new Uint8Array(shared.notes);
   }
 
-  /** Number of the last line that was taken, and bytes read, when the batch was handed over. */
+  /** Number of the last line taken when the batch was handed over. */
   get line(): number {
     return this.#counts[LINE] ?? 0;
   }

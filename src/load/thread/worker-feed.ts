@@ -10,13 +10,13 @@ import { MillraceError } from "../../sys/errors.ts";
 import { threadFault, threadScript } from "../../sys/thread-code.ts";
 import { shareBatch, SharedBatch, type SharedBatchBlocks, STARTED, STOP } from "./shared-batch.ts";
 
-/** One being filled, one being sent, and one so that neither waits for the other. */
+/** One batch being filled, one being sent, and one so that neither thread waits for the other. */
 const BATCHES = 3;
 
-/** Longest the sender sleeps without a look at signals and progress. */
+/** The longest sleep of the sender without checking signals and progress. */
 const WAIT_MS = 20;
 
-/** What the filler is to do. Everything in it can be sent to another thread. */
+/** The task of the filler. Everything in it can be sent to another thread. */
 export type FillOrder = {
   readonly path: string;
   readonly line: Omit<FlowLineOptions, "ports">;
@@ -28,18 +28,18 @@ export type FillOrder = {
   readonly words: SharedArrayBuffer;
 };
 
-/** How the thread is started, and what is done where it cannot be. */
+/** How the thread is started, and the fallback if that fails. */
 type ThreadOptions = {
-  /** Opens the same flows to be parsed by the thread that sends. */
+  /** Opens the same flows for parsing in the sending thread. */
   readonly openHere: () => FlowFeed;
-  /** The thread's script, where it is not as always: for tests. */
+  /** The thread's script, for tests. */
   readonly script?: URL;
 };
 
 /**
- * Flows of a file that another thread reads, parses and encodes while this one is in the kernel: a few
- * batches in shared memory go round between them, so memory is bounded, the order is kept, and no
- * message is copied. Where that thread cannot start, this one parses.
+ * Flows of a file that another thread reads, parses and encodes while this one is in the kernel. A
+ * few batches in shared memory circulate between them, so memory is bounded, the order is kept, and
+ * no message is copied. If that thread cannot start, this one parses.
  */
 export class WorkerFeed implements FlowFeed {
   readonly name: string;
@@ -58,10 +58,10 @@ export class WorkerFeed implements FlowFeed {
   #failure: MillraceError | undefined;
   readonly #lines: RereadLines;
   readonly #openHere: () => FlowFeed;
-  /** The same flows, where the thread did not start. */
+  /** The same flows, parsed here, if the thread did not start. */
   #here: FlowFeed | undefined;
 
-  /** @param size messages and arena bytes of a batch */
+  /** @param size messages and arena bytes per batch */
   constructor(
     order: Omit<FillOrder, "batches" | "words">,
     bytesTotal: number | undefined,
@@ -113,20 +113,20 @@ export class WorkerFeed implements FlowFeed {
     if (this.#here !== undefined) return this.#here.fill();
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#ended) return false;
-    // Short: the load visits its event loop between two of these.
+    // A short wait: the load visits its event loop between two of them.
     this.#ring[this.#turn % BATCHES]?.waitFull(WAIT_MS);
     return true;
   }
 
   lineText(line: number): Uint8Array | undefined {
-    // The thread is ahead: the file is read again, up to here.
+    // The thread is ahead, so the file is read again up to the line.
     return this.#here === undefined ? this.#lines.textOf(line) : this.#here.lineText?.(line);
   }
 
   close(): void {
     this.#lines.close();
     this.#here?.close();
-    // It ends by itself, at the next batch that it takes: cut off, it would leave its file open.
+    // The thread ends by itself at its next batch: terminated, it would leave its file open.
     Atomics.store(this.#words, STOP, 1);
     for (const batch of this.#ring) batch.giveBack();
     this.#worker?.unref();
@@ -148,7 +148,7 @@ export class WorkerFeed implements FlowFeed {
     return worker;
   }
 
-  // The thread has taken nothing: its file is read from the beginning.
+  // Parses here: the thread has taken nothing, so the file is read from the beginning.
   #parseHere(reason: string): void {
     this.withoutThread = `the thread that parses did not start, the load parsed itself: ${reason}`;
     try {
