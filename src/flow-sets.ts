@@ -1,5 +1,7 @@
 import { type FlowSource, inputOf } from "./flow-source.ts";
-import { InventedPorts } from "./flow/ports.ts";
+import { Flow } from "./flow/flow.ts";
+import { InventedPorts, type NumberedPort, portNamesOf } from "./flow/ports.ts";
+import { type DiffOptions, diffTables, type FlowAspect } from "./state/diff.ts";
 import type { LoadTarget } from "./load/send/connection.ts";
 import { portNames } from "./ovs/vport.ts";
 import { FlowTable } from "./state/flow-table.ts";
@@ -11,13 +13,15 @@ import { MillraceError } from "./sys/errors.ts";
 export type ReadFlowsOptions = {
   /** The flows' owner, who is part of the UFIDs of flows without a given one. None by default. */
   readonly owner?: string;
+  /** The ports that flows may name, such as `dp.ports()`; names get invented numbers by default. */
+  readonly ports?: readonly NumberedPort[];
   /** Ends the reading by throwing its reason, since a part of a set is a different set. */
   readonly signal?: AbortSignal;
 };
 
 /**
- * Reads the flows of a file, or of any other source of a load, into a table. Names of ports get
- * invented numbers; `Datapath.sync` of a file uses those of its datapath.
+ * Reads the flows of a file, or of any other source of a load, into a table. To compare
+ * it with a datapath's table, give the ports of that.
  * @throws UnreadableInputError; the reason of the signal; MillraceError with the code of the first
  * line that is not a flow
  */
@@ -25,7 +29,45 @@ export async function readFlows(
   source: FlowSource,
   options: ReadFlowsOptions = {},
 ): Promise<FlowTable> {
-  return completeTable(source, { ...options, ports: new InventedPorts() });
+  const { ports, ...others } = options;
+  const names = ports === undefined ? new InventedPorts() : portNamesOf(ports);
+  return completeTable(source, { ...others, ports: names });
+}
+
+/** One difference between two sets of flows: a flow of one of them, or how one of both differs. */
+export type Difference =
+  | { readonly kind: "added"; readonly after: Flow }
+  | { readonly kind: "removed"; readonly before: Flow }
+  | {
+      readonly kind: "changed";
+      readonly before: Flow;
+      readonly after: Flow;
+      readonly what: readonly FlowAspect[];
+    };
+
+/**
+ * The differences between two sets: the flows that `after` has and `before` lacks or has with other
+ * actions, then those in `before` alone. Two flows are the same if they match the same packets.
+ */
+export function* diff(
+  before: FlowTable,
+  after: FlowTable,
+  options: DiffOptions = {},
+): Generator<Difference, void> {
+  for (const found of diffTables(before, after, options)) {
+    if (found.kind === "added") yield { kind: "added", after: Flow.fromParts(found.after) };
+    else if (found.kind === "removed") {
+      yield { kind: "removed", before: Flow.fromParts(found.before) };
+    } else {
+      const { kind, what } = found;
+      yield {
+        kind,
+        what,
+        before: Flow.fromParts(found.before),
+        after: Flow.fromParts(found.after),
+      };
+    }
+  }
 }
 
 /** The flows that a datapath should have: a table, or any source of a load. */

@@ -13,16 +13,15 @@ export type { DatapathLoadOptions, SyncFlowSource } from "./datapath-load.ts";
 export { validate, type ValidateOptions } from "./validate.ts";
 export {
   type DatapathSyncOptions,
+  diff,
+  type Difference,
   readFlows,
   type ReadFlowsOptions,
   type WantedFlows,
 } from "./flow-sets.ts";
-export {
-  diffTables as diff,
-  type DiffOptions,
-  type FlowAspect,
-  type FlowDifference,
-} from "./state/diff.ts";
+export type { DiffOptions, FlowAspect } from "./state/diff.ts";
+export type { FlowParts } from "./flow/parts.ts";
+export type { NumberedPort } from "./flow/ports.ts";
 export { FlowTable, type FlowTableOptions } from "./state/flow-table.ts";
 export type { PlanOptions } from "./state/plan.ts";
 export type { SyncOptions } from "./state/sync.ts";

@@ -105,7 +105,7 @@ export class AfterLoad {
     }
     if (rolledBack !== null) {
       const { sent, failed } = rolledBack;
-      const left = failed === 0 ? "" : `; ${count(failed)} failed`;
+      const left = failed === 0 ? "; none of this load is left" : `; ${count(failed)} failed`;
       writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
     }
   }

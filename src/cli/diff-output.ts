@@ -72,9 +72,10 @@ export class DifferenceCounts {
   readonly #record = new KeyRecord();
   readonly #groups = new Map<string, { added: number; removed: number; changed: number }>();
 
-  add(difference: FlowDifference): void {
-    const flow = difference.kind === "removed" ? difference.before : difference.after;
-    const group = `${this.#maskOf(flow)}\n${actionsOf(flow)}`;
+  add(difference: FlowDifference, { before, after }: DifferenceStyle): void {
+    const isRemoved = difference.kind === "removed";
+    const flow = isRemoved ? difference.before : difference.after;
+    const group = `${this.#maskOf(flow)}\n${actionsOf(flow, isRemoved ? before : after)}`;
     let counts = this.#groups.get(group);
     if (counts === undefined) {
       counts = { added: 0, removed: 0, changed: 0 };
@@ -125,7 +126,7 @@ function bitsIn(bytes: Uint8Array): number {
 
 const ACTIONS = "actions:";
 
-function actionsOf(flow: FlowParts): string {
-  const text = Flow.fromParts(flow).toString();
+function actionsOf(flow: FlowParts, ports: PortNames): string {
+  const text = Flow.fromParts(flow).toString({ ports });
   return text.slice(text.indexOf(ACTIONS) + ACTIONS.length);
 }

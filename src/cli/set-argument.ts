@@ -63,7 +63,14 @@ type FileOptions = {
 
 /** Opens a file of flows, so that a missing one is reported before anything else happens. */
 export function openFile(file: string): ByteSource {
-  return file === "-" ? standardInput() : pathSource(file);
+  if (file === "-") return standardInput();
+  try {
+    return pathSource(file);
+  } catch (error) {
+    const isName = error instanceof UnreadableInputError && /^[\w-]+$/.test(file);
+    if (!isName) throw error;
+    throw new UnreadableInputError(`${error.message} (a datapath is written dp:${file})`);
+  }
 }
 
 /** Asks the user to type flows, if the file is a terminal. */
@@ -80,7 +87,7 @@ export async function readSource(
   source: ByteSource,
   { owner = "", ports, signal }: FileOptions,
 ): Promise<FlowTable> {
-  const { table, refused, errors } = await readTable(
+  const { table, refused, replaced, errors } = await readTable(
     { source, format: "auto" },
     { owner, ports, ...(signal === undefined ? {} : { signal }) },
   );
@@ -88,6 +95,12 @@ export async function readSource(
     for (const error of errors.slice(0, SHOWN_MAX)) showRefused(error);
     const lines = counted(refused, "line is no flow", "lines are no flows");
     throw new UnreadableInputError(`cannot read ${source.name}: ${lines} of a set`);
+  }
+  if (replaced > 0) {
+    const lines = counted(replaced, "flow is", "flows are");
+    complain(
+      `warning: ${lines} in ${source.name} twice: of two that match the same packets the later one counts`,
+    );
   }
   return table;
 }

@@ -31,7 +31,7 @@ function printCounts(result: SyncResult, goal: string): void {
   for (const { code, reason, text } of result.errors) writeOut(`  (${code}) ${reason}: ${text}\n`);
   if (result.rolledBack !== null) {
     const { sent, failed } = result.rolledBack;
-    const left = failed === 0 ? "" : `; ${count(failed)} failed`;
+    const left = failed === 0 ? "; none of this sync is left" : `; ${count(failed)} failed`;
     writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
   }
   if (result.differing === 0) writeOut("verified: the datapath holds the wanted flows\n");

@@ -1,3 +1,4 @@
+import { Flow } from "../flow/flow.ts";
 import type { KeyRecord } from "../flow/key/record.ts";
 import { UFID_SIZE, writeUfid } from "../flow/key/ufid.ts";
 import { decodeFlow, type FlowParts, newFlowParts } from "../flow/parts.ts";
@@ -141,6 +142,11 @@ export class FlowTable {
       }
     }
     return true;
+  }
+
+  /** Every flow, by number, each with bytes of its own. */
+  *[Symbol.iterator](): Generator<Flow, void> {
+    for (const view of this.flows()) yield Flow.fromParts(view);
   }
 
   /** Every flow, by number; the view is the same object each time. */

@@ -48,6 +48,8 @@ type ReadTable = {
   readonly table: FlowTable;
   /** How many lines were refused: if any, the flows are incomplete. */
   readonly refused: number;
+  /** How many flows were replaced by a later one that matches the same packets. */
+  readonly replaced: number;
   /** The first hundred refused lines. */
   readonly errors: readonly FlowException[];
 };
@@ -64,13 +66,16 @@ export async function readTable(
   const table = new FlowTable();
   const { owner = "", ports = portNamesOf([]), signal } = options;
   const strange: FlowException[] = [];
+  let replaced = 0;
   const report = await startLoad("dry", input, {
     owner,
     ports,
     ...(signal === undefined ? {} : { signal }),
     onFlow: (flow, verb, line) => {
-      if (verb === "put" || verb === "add") table.put(flow);
-      else strange.push(verbInSet(verb, line));
+      if (verb === "put" || verb === "add") {
+        const { size } = table;
+        if (table.put(flow) < size) replaced++;
+      } else strange.push(verbInSet(verb, line));
     },
   });
   if (report.ended === "interrupted") {
@@ -82,7 +87,7 @@ export async function readTable(
       : new MillraceError("UNREADABLE_INPUT", report.endReason);
   }
   const errors = [...report.errors, ...strange].slice(0, ERRORS_MAX);
-  return { table, refused: report.refused + strange.length, errors };
+  return { table, refused: report.refused + strange.length, replaced, errors };
 }
 
 /** The most errors kept, as in the report of a load. */

@@ -3,7 +3,13 @@ import { FlowSetReader } from "../format/flow-set/reader.ts";
 import type { ByteSource } from "../format/source.ts";
 import { setCtLimits } from "../ovs/ct-limit.ts";
 import type { OvsChannel } from "../ovs/channel.ts";
-import { createDatapath, type DatapathHandle, handleOf, listDatapaths } from "../ovs/datapath.ts";
+import {
+  createDatapath,
+  type DatapathHandle,
+  deleteDatapath,
+  handleOf,
+  listDatapaths,
+} from "../ovs/datapath.ts";
 import { addPort, listPorts, type PortType } from "../ovs/vport.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { FlowTable } from "./flow-table.ts";
@@ -46,7 +52,13 @@ export function prepareDatapath(
     const names = missing.map((port) => port.name).join(", ");
     throw new MillraceError("NO_PORT", `${name} lacks these ports: ${names}; --create adds them`);
   }
-  for (const port of missing) makePort(datapath, port);
+  try {
+    for (const port of missing) makePort(datapath, port);
+  } catch (error) {
+    // A datapath without its ports is no restored one: it goes with the attempt.
+    if (found === undefined) deleteDatapath(channel, name);
+    throw error;
+  }
   if (create && facts?.ctLimits !== undefined && facts.ctLimits.length > 0) {
     setCtLimits(channel, facts.ctLimits);
   }

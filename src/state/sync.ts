@@ -5,6 +5,8 @@ import { type FlowException, failedFlows } from "../load/outcome.ts";
 import type { LoadReport } from "../load/report.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
 import { startLoad, type StartOptions } from "../load/start-load.ts";
+import { noPermission } from "../netlink/channel.ts";
+import { EPERM } from "../sys/errno.ts";
 import type { FlowTable } from "./flow-table.ts";
 import type { Plan } from "./plan.ts";
 
@@ -141,6 +143,7 @@ class SyncRun {
     );
     this.#settled = before + report.lines;
     onProgress?.(this.#settled, this.#all);
+    if (report.endErrno === EPERM) throw noPermission("changing flows");
     const failed = failedFlows(report);
     const lost = options.mode === "delete" ? report.reconciled.absent : report.reconciled.present;
     this.#sent += report.lines;

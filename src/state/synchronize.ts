@@ -66,7 +66,7 @@ export async function synchronize(
   if (wanted.size === 0 && options.allowEmpty !== true) {
     throw new MillraceError(
       "EMPTY_SET",
-      "the wanted set has no flow: the datapath would be emptied",
+      "the wanted set has no flow: the datapath would be emptied; nothing was sent (--allow-empty, if that is meant)",
     );
   }
   const held = readDatapath(target.datapath);
@@ -76,10 +76,10 @@ export async function synchronize(
   const conflicts = plan.conflicts
     .slice(0, CONFLICTS_MAX)
     .map((conflict) => inWords(conflict, wanted, held));
-  if (conflicts.length > 0 || options.dryRun === true) {
-    return { ...nothingSent(plan), conflicts, planned, differing: null, rolledBack: null };
-  }
+  const unsent = { ...nothingSent(plan), conflicts, planned, differing: null, rolledBack: null };
+  if (conflicts.length > 0) return unsent;
   refuseMuch(plan, options.maxChange ?? MAX_CHANGE, target.datapath.name);
+  if (options.dryRun === true) return unsent;
   const report = await carryOut(plan, wanted, held, target, options);
   const isDone = report.ended === "complete" && report.failed + report.unknown === 0;
   const rolledBack =
@@ -121,7 +121,7 @@ function refuseMuch(
   if (touched * 100 <= owned * percent) return;
   throw new MillraceError(
     "TOO_MUCH_CHANGE",
-    `${touched} of the owner's ${owned} flows in ${name} would be deleted or changed, at most ${percent} % may`,
+    `${touched} of the owner's ${owned} flows in ${name} would be deleted or changed, at most ${percent} % may; nothing was sent (--max-change PERCENT allows more)`,
   );
 }
 

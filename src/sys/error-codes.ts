@@ -202,7 +202,7 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
     exit: 3,
     errno: EAFNOSUPPORT,
     meaning: "A datapath was named with a type that is not the kernel's.",
-    remedy: "Leave the type out, or write `system@NAME`.",
+    remedy: "Leave the type out; `millrace dpctl` takes `system@NAME`, too.",
   },
   NO_PORT: {
     exit: 3,

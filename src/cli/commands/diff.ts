@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { Flow } from "../../flow/flow.ts";
 import { InventedPorts } from "../../flow/ports.ts";
 import { diffTables, type FlowDifference } from "../../state/diff.ts";
@@ -38,11 +38,10 @@ export function diffCommand(): Command {
       .description("Show how two sets of flows differ.")
       .argument("<A>", "a set of flows")
       .argument("<B>", "another one")
-      .option(
-        "--ignore <LIST>",
-        "what is not compared: stats, ufid, with a comma; none",
-        ignoredOf,
-        new Set<Ignored>(["stats", "order"]),
+      .addOption(
+        new Option("--ignore <LIST>", "what is not compared: stats, ufid, with a comma; none")
+          .argParser(ignoredOf)
+          .default(new Set<Ignored>(["stats", "order"]), "stats"),
       )
       .option("--stat", "counts by mask and actions, instead of flows")
       .option(...OWNER_OPTION)
@@ -59,7 +58,7 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   using signals = new EndingSignals();
   const stats = !options.ignore.has("stats");
   if (stats && (datapathIn(a) === undefined || datapathIn(b) === undefined)) {
-    throw new UsageError("statistics are those of datapaths: --ignore stats");
+    throw new UsageError("files have no statistics to compare: add stats to --ignore");
   }
   if (a === "-" && b === "-") throw new UsageError("standard input cannot be both sets");
   const [before, after] = await readBoth(a, b, options, signals.signal);
@@ -69,7 +68,7 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   const compared = { ufid: !options.ignore.has("ufid"), stats };
   for (const difference of diffTables(before.table, after.table, compared)) {
     isEqual = false;
-    if (counts !== undefined) counts.add(difference);
+    if (counts !== undefined) counts.add(difference, style);
     else if (options.json) printJsonLine(jsonOf(difference));
     else printLines(differenceLines(difference, style));
     if (outputEnded()) break;
