@@ -1,6 +1,7 @@
 import type { PortNames } from "../flow/ports.ts";
 import type { ByteSource } from "../format/source.ts";
 import type { FlowFormat } from "../format/detect.ts";
+import type { FlowException } from "../load/outcome.ts";
 import type { LoadReport } from "../load/report.ts";
 import { verdictOf } from "../load/report.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
@@ -36,6 +37,8 @@ export class AfterLoad {
   readonly #source: ByteSource;
   readonly #options: AfterLoadOptions;
   readonly #before: FlowTable | undefined;
+  /** Lines whose flows were not carried out: nothing is taken back of them. */
+  readonly #untouched = new Set<number>();
   #report: AfterLoadReport = { verification: null, rolledBack: null };
 
   /** @throws UsageError where the input cannot be read once more; MillraceError `UNSOUND_DUMP` */
@@ -56,6 +59,11 @@ export class AfterLoad {
     return found === null ? undefined : found.missing + found.different === 0;
   }
 
+  /** Is told of each flow that was not simply applied. */
+  note({ state, line }: FlowException): void {
+    if (state === "rejected" || state === "refused") this.#untouched.add(line);
+  }
+
   /** Looks at what the load did. @returns what was found, and done */
   async end(report: LoadReport): Promise<AfterLoadReport> {
     this.#report = await this.#end(report);
@@ -65,19 +73,21 @@ export class AfterLoad {
   async #end(report: LoadReport): Promise<AfterLoadReport> {
     const { verify, told } = this.#options;
     if (this.#before !== undefined && verdictOf(report) !== "applied") {
-      const touched = await this.#flows(report.lines);
+      const touched = await this.#flows(
+        (line) => line <= report.lines && !this.#untouched.has(line),
+      );
       const { sent, failed, unknown } = await takeBack(this.#target, this.#before, touched);
       return { verification: null, rolledBack: { sent, failed: failed + unknown } };
     }
     if (!verify) return { verification: null, rolledBack: null };
-    const wanted = await this.#flows(report.lines);
+    const wanted = await this.#flows((line) => line <= report.lines);
     const { owner = "" } = told;
     const verification = verifyFlows(this.#target.datapath, wanted, { owner });
     return { verification, rolledBack: null };
   }
 
   /** The flows of the input up to a line: those that a load of it may have touched. */
-  async #flows(lines: number): Promise<FlowTable> {
+  async #flows(isMeant: (line: number) => boolean): Promise<FlowTable> {
     const source = this.#source.reopen?.();
     if (source === undefined)
       throw new UsageError(`${this.#source.name} changed while it was read`);
@@ -85,7 +95,7 @@ export class AfterLoad {
     const { told, format } = this.#options;
     const table = new FlowTable();
     const onFlow: StartOptions["onFlow"] = (flow, _, line) => {
-      if (line <= lines) table.put(flow);
+      if (isMeant(line)) table.put(flow);
     };
     await startLoad("dry", { source, format }, { ...told, ports, onFlow });
     return table;

@@ -1,4 +1,4 @@
-import { newFlowParts } from "../flow/parts.ts";
+import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
 import { doTheSame } from "./diff.ts";
 import type { FlowTable } from "./flow-table.ts";
@@ -36,10 +36,27 @@ function planBack(before: FlowTable, touched: FlowTable, now: FlowTable): Plan {
     const is = now.numberOf(touched, index);
     if (was < 0 && is >= 0) deletesFirst.push(is);
     else if (was >= 0 && is < 0) adds.push(was);
-    else if (was >= 0 && is >= 0 && !doTheSame(before.read(was, old), now.read(is, held))) {
-      changes.push({ wanted: was, held: is });
+    else if (was >= 0 && is >= 0) {
+      before.read(was, old);
+      now.read(is, held);
+      if (!haveSameName(old, held)) {
+        // It was taken out and put back: a change would keep the name that it has now.
+        deletesFirst.push(is);
+        adds.push(was);
+      } else if (!doTheSame(old, held)) changes.push({ wanted: was, held: is });
     }
   }
   const nothing = { deletes: [], conflicts: [], unchanged: 0, foreign: 0, owned: 0 };
   return { deletesFirst, adds, changes, ...nothing };
+}
+
+/** Whether the kernel names two flows alike: by the same UFID, or both by their keys. */
+function haveSameName(
+  { bytes: a, ufid }: FlowParts,
+  { bytes: b, ufid: other }: FlowParts,
+): boolean {
+  const length = ufid.end - ufid.start;
+  if (length !== other.end - other.start) return false;
+  for (let i = 0; i < length; i++) if (a[ufid.start + i] !== b[other.start + i]) return false;
+  return true;
 }

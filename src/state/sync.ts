@@ -7,7 +7,7 @@ import type { LoadTarget } from "../load/send/connection.ts";
 import { startLoad, type StartOptions } from "../load/start-load.ts";
 import { noPermission } from "../netlink/channel.ts";
 import { EPERM } from "../sys/errno.ts";
-import type { FlowTable } from "./flow-table.ts";
+import { FlowTable } from "./flow-table.ts";
 import type { Plan } from "./plan.ts";
 
 /** Options for carrying out a plan. */
@@ -16,6 +16,8 @@ export type SyncOptions = {
   readonly owner?: string;
   /** Whether put flows keep their identities, because they were in a kernel before. */
   readonly keepNames?: boolean;
+  /** Receives the flows that were put, changed or deleted, or may have been: what a rollback undoes. */
+  readonly touched?: FlowTable;
   /**
    * Ends the sync as it ends a load: nothing is thrown, `ended` is `interrupted`, and sent requests
    * are counted.
@@ -120,17 +122,19 @@ class SyncRun {
 
   /** Whether all went as planned so far. */
   get isSound(): boolean {
-    return this.#ended === "complete" && this.#failed === 0;
+    return this.#ended === "complete" && this.#failed + this.#unknown === 0;
   }
 
   /** @returns how many flows are as wanted now */
   async load(flows: Iterable<Flow>, options: StartOptions): Promise<number> {
     if (this.#ended !== "complete") return 0;
-    const { owner = "", signal, onProgress } = this.#options;
+    const { owner = "", signal, onProgress, touched } = this.#options;
+    const offered = touched === undefined ? undefined : new FlowTable();
+    const untouched = new Set<number>();
     const before = this.#settled;
     const report = await startLoad(
       this.#target,
-      { items: flows },
+      { items: offered === undefined ? flows : recorded(flows, offered) },
       {
         ...options,
         owner,
@@ -138,9 +142,12 @@ class SyncRun {
         ...(signal === undefined ? {} : { signal }),
         onException: (exception) => {
           if (this.#errors.length < ERRORS_MAX) this.#errors.push(exception);
+          const { state, line } = exception;
+          if (state === "rejected" || state === "refused") untouched.add(line);
         },
       },
     );
+    if (offered !== undefined) addExcept(touched, offered, untouched);
     this.#settled = before + report.lines;
     onProgress?.(this.#settled, this.#all);
     if (report.endErrno === EPERM) throw noPermission("changing flows");
@@ -163,6 +170,26 @@ class SyncRun {
       ended: this.#ended,
       endReason: this.#endReason,
     };
+  }
+}
+
+/** The flows, which are put into a table as they are taken: the number of a flow is its line less one. */
+function* recorded(flows: Iterable<Flow>, table: FlowTable): Generator<Flow, void> {
+  for (const flow of flows) {
+    table.put(flow.parts);
+    yield flow;
+  }
+}
+
+/** Adds the flows of a table to another one, but for those of some lines. */
+function addExcept(
+  into: FlowTable | undefined,
+  flows: FlowTable,
+  lines: ReadonlySet<number>,
+): void {
+  const view = newFlowParts();
+  for (let index = 0; index < flows.size; index++) {
+    if (!lines.has(index + 1)) into?.put(flows.read(index, view));
   }
 }
 

@@ -80,33 +80,25 @@ export async function synchronize(
   if (conflicts.length > 0) return unsent;
   refuseMuch(plan, options.maxChange ?? MAX_CHANGE, target.datapath.name);
   if (options.dryRun === true) return unsent;
-  const report = await carryOut(plan, wanted, held, target, options);
+  const touched = options.rollback === true ? new FlowTable() : undefined;
+  const report = await carryOut(
+    plan,
+    wanted,
+    held,
+    target,
+    touched === undefined ? options : { ...options, touched },
+  );
   const isDone = report.ended === "complete" && report.failed + report.unknown === 0;
-  const rolledBack =
-    isDone || options.rollback !== true ? null : await undo(target, plan, wanted, held);
+  const rolledBack = isDone || touched === undefined ? null : await undo(target, held, touched);
   const differing = options.verify === true ? differingOf(wanted, target, options) : null;
   return { ...report, conflicts, planned, differing, rolledBack };
 }
 
-// What a plan touches, whatever of it was done.
 async function undo(
   target: LoadTarget,
-  plan: Plan,
-  wanted: FlowTable,
   held: FlowTable,
+  touched: FlowTable,
 ): Promise<SyncResult["rolledBack"]> {
-  const touched = new FlowTable();
-  const view = newFlowParts();
-  const add = (table: FlowTable, numbers: readonly number[]): void => {
-    for (const number of numbers) touched.put(table.read(number, view));
-  };
-  add(held, plan.deletesFirst);
-  add(wanted, plan.adds);
-  add(
-    wanted,
-    plan.changes.map((change) => change.wanted),
-  );
-  add(held, plan.deletes);
   const { sent, failed, unknown } = await takeBack(target, held, touched);
   return { sent, failed: failed + unknown };
 }

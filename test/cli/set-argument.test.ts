@@ -16,7 +16,7 @@ test.each([
   });
   expect([exitCode, stderr.toString()]).toEqual([
     2,
-    "millrace: cannot read nofile: there is no such file\n",
+    "millrace: cannot read nofile: there is no such file (a datapath is written dp:nofile)\n",
   ]);
 });
 

@@ -81,6 +81,7 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   const runsOf = ({ id }: Variant): number => {
     if (id === "verbs") return 5;
     if (id === "churn") return 3;
+    if (id === "sync") return 7;
     return id === "latency" || id === "latency-c" ? 2 * SIZE.latencySizes.length : 1;
   };
   expect(own.size).toBe(plan.variants.reduce((sum, variant) => sum + runsOf(variant), 0));

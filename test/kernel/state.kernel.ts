@@ -384,7 +384,7 @@ test("sync --watch goes on where its file changes, and where somebody else chang
   by.remove(sampleLine(7));
   by.modify(sampleLine(8).replace(/2$/, "1"));
   await until(() => by.get(sampleLine(7)) !== undefined);
-  expect(by.get(sampleLine(8))?.toString()).toEndWith("actions:2");
+  await until(() => by.get(sampleLine(8))?.toString().endsWith("actions:2") === true);
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
 });

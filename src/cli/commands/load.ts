@@ -191,7 +191,10 @@ async function run(file: string, options: Options): Promise<void> {
       onProgress: bar.update,
       anyPort: options.anyPort === true,
       ...(maxRate === undefined ? {} : { maxRate }),
-      ...(exceptions === undefined ? {} : { onException: exceptions.write }),
+      onException: (exception) => {
+        exceptions?.write(exception);
+        after?.note(exception);
+      },
       ...(place === undefined ? {} : { readPorts: place.readPorts }),
     },
   );

@@ -251,7 +251,8 @@ export class Executor {
     if (state !== MessageState.rejected || batch.errnos[index] !== EEXIST) return false;
     if (this.#createdLater.has(index)) return false;
     // A flow looked up before it was sent is known.
-    if (this.held.states[index] === Held.other && this.lookFirst) return false;
+    const isKnown = this.held.others.has(index) && this.held.states[index] === Held.other;
+    if (this.lookFirst && isKnown) return false;
     const verb = verbOf(batch, index);
     return verb === "put" || (verb === "add" && this.#options.tolerateExisting);
   }
