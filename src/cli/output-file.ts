@@ -82,7 +82,7 @@ function isPipe(path: string): boolean {
   try {
     return statSync(path).isFIFO();
   } catch {
-    // Whoever opens it says what is wrong.
+    // Opening it will report the error.
     return false;
   }
 }
@@ -104,7 +104,7 @@ export function isInput(path: string, input: string): boolean {
     const read = input === "-" ? fstatSync(0) : statSync(input);
     return output.ino === read.ino && output.dev === read.dev && output.isFile();
   } catch {
-    // Whoever opens them says what is wrong.
+    // Opening them will report the error.
     return false;
   }
 }
