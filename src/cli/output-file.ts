@@ -59,7 +59,7 @@ export function openOutputFile(path: string, option: string, naming: Naming): Ou
     const { stat } = target;
     if (stat?.isDirectory() === true || path.endsWith("/")) throw new Error("it is a folder");
     // The link may lead to a file of the caller.
-    if (stat?.isSymbolicLink() === true) throw new Error("it is somebody else's link");
+    if (stat?.isSymbolicLink() === true) throw new Error("the link belongs to another user");
     if (stat !== undefined && !stat.isFile()) {
       return opened(openSync(target.path, constants.O_WRONLY), path);
     }
