@@ -1,7 +1,7 @@
 /** Documents of JSON held against the schemas that the project publishes, by ajv. */
 import { Ajv2020 } from "ajv/dist/2020.js";
 
-/** Makes of a schema a function that says what is wrong with a document, by its path in it. */
+/** Makes a function from a schema that returns the errors of a document, by path. */
 export function schemaCheck(schema: object): (json: unknown) => readonly string[] {
   const validate = new Ajv2020({ strict: true, allErrors: true }).compile(schema);
   return (json) => {

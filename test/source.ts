@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, normalize } from "node:path";
 
-/** What tests that look at the source itself read: the files of `src` and `bench`, and what they import. */
+/** For tests that check the source itself: the files of `src` and `bench`, and their imports. */
 export const ROOT: string = join(import.meta.dir, "..");
 
 /** Files by their path from {@link ROOT}. */

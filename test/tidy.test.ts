@@ -19,8 +19,8 @@ const FUNCTION_LINES_MAX = 70;
 const PARAMETERS_MAX = 6;
 
 /**
- * Functions of more parameters. All run for every attribute, value or message, where an object for them would be
- * made as often.
+ * Functions with more parameters. All are called per attribute, value or message, where an options
+ * object would be allocated each time.
  */
 const MANY_PARAMETERS: readonly string[] = ["src/flow/shape/shape.ts readNumber"];
 
@@ -43,7 +43,7 @@ function exportsOf(file: string): string[] {
   return Array.from(declared, ([, name = ""]) => name);
 }
 
-/** What a file takes from others, as `path name`; as `path *` where it takes a whole module. */
+/** The imports of a file, as `path name`, or as `path *` for a whole module. */
 function usesOf(file: string): string[] {
   const text = textOf(file);
   const used: string[] = [];
@@ -91,7 +91,7 @@ type Diagnostic = {
   readonly labels: readonly { readonly span: { readonly line: number; readonly column: number } }[];
 };
 
-/** What the linter finds with limits of its own: it knows where a function ends. */
+/** The linter's findings with special limits: it knows where a function ends. */
 function overLimits(): readonly Diagnostic[] {
   const folder = mkdtempSync(join(tmpdir(), "millrace-test-"));
   const config = join(folder, "limits.json");

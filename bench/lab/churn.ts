@@ -1,10 +1,13 @@
 /**
- * Packets that cross a datapath while flows of its table are added, changed and deleted. One line of JSON with a step for
- * the operations, one for the packets of a flow that stays, and one for the first packet of each of many new flows.
+ * Packets that cross a datapath while flows are added, changed and deleted. Prints one line of JSON
+ * with a step for the operations, one for the packets of a flow that stays, and one for the first
+ * packet of each of many new flows.
  *
- *   bun bench/lab/churn.ts DATAPATH FLOWS RATE SECONDS      (ports bench1 and bench2 of it are interfaces of this machine)
+ *   bun bench/lab/churn.ts DATAPATH FLOWS RATE SECONDS      (ports bench1 and bench2 of it are
+ * interfaces of this machine)
  *
- * Packets have numbers: what did not arrive is lost. A packet that found no flow is a miss, by the datapath's counter.
+ * Packets are numbered, so lost ones are known. The datapath counts misses, packets that found no
+ * flow.
  */
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { Datapath } from "../../src/datapath.ts";
@@ -14,18 +17,18 @@ import { runProgram } from "../program.ts";
 
 const [name = "", table = "", rate = "", seconds = ""] = process.argv.slice(2);
 const FLOWS = Number(table);
-/** Operations of a batch: an add, a change and a delete for each flow of a third of it. */
+/** Operations of a batch: an add, a change and a delete for each of its flows. */
 const BATCH_FLOWS = 8;
-/** Packets sent between two looks at what has arrived: the receiver's buffer holds more. */
+/** Packets sent before the arrived ones are read; the receiver's buffer holds more. */
 const BURST = 32;
 const PACKETS_PER_SECOND = 2000;
-/** The UDP port of the flow that stays; those of the others follow. */
+/** The UDP port of the flow that stays; the other flows' ports follow. */
 const STAYS = 1;
 const PORTS = 60_000;
 const DRAIN_MS = 500;
 const RECEIVER = { address: "10.98.0.1", port: 9000, mac: "02:00:00:00:00:02" } as const;
 const SENDER = { address: "10.99.0.1", target: "10.99.0.2" } as const;
-/** Words of a packet: whose it is, and when it was sent. */
+/** Words of a packet: its flow, and when it was sent. */
 const PACKET_WORDS = 2;
 
 using dp = Datapath.open(name);
@@ -44,7 +47,7 @@ function setUp(): void {
   ip("neighbour", "replace", SENDER.target, "lladdr", "02:00:00:00:00:99", "dev", "bench1");
 }
 
-// What a kernel says by itself on an interface would disturb what is measured next.
+// Packets that the kernel itself sends on an interface would disturb the next measurement.
 function tearDown(): void {
   for (const port of ["bench1", "bench2"]) {
     ip("address", "flush", "dev", port);
@@ -63,16 +66,16 @@ const keyOf = (port: number): string =>
 const actionsOf = (ttl: number): string =>
   `set(eth(dst=${RECEIVER.mac})),set(ipv4(src=10.98.0.9,dst=${RECEIVER.address},ttl=${ttl})),` +
   `set(udp(dst=${RECEIVER.port})),${OUT}`;
-/** UDP port of flow `index`: they go round, and a flow is gone long before its port comes again. */
+/** UDP port of flow `index`. Ports are reused, long after the previous flow is gone. */
 const portOf = (index: number): number => STAYS + 1 + (index % (PORTS - 2));
 
-/** Sends what was added to the batch. */
+/** Sends the batch. */
 function flush(): void {
   const [failure] = batch.flush().exceptions;
   if (failure !== undefined) throw new Error(`a flow failed: ${failure.reason}`);
 }
 
-/** Sends packets and knows what became of them. */
+/** Sends packets and tracks their arrival. */
 class Traffic {
   readonly latency: RecordableHistogram = createHistogram();
   sent = 0;
@@ -143,7 +146,7 @@ async function churn(): Promise<Step[]> {
     if (operations < (elapsed / 1000) * Number(rate)) operate();
     const due = Math.ceil((elapsed / 1000) * PACKETS_PER_SECOND) - steady.sent;
     for (let i = 0; i < Math.min(due, BURST); i++) steady.send(STAYS, 0);
-    // What has arrived is taken.
+    // Lets arrived packets be read.
     await new Promise<void>((resolve) => setImmediate(resolve));
     elapsed = performance.now() - startedAt;
   }

@@ -3,7 +3,7 @@ import type { Variant } from "../model.ts";
 import type { Size } from "../size.ts";
 import { BUN, DATAPATH, SWEEP_ROUNDS } from "./programs.ts";
 
-/** What packets feel of a table that changes all the time. */
+/** How a constantly changing table affects packets. */
 export function churn({ churnFlows: flows, churnRate, churnSeconds, rounds }: Size): Variant[] {
   const script = join(import.meta.dir, "../lab/churn.ts");
   return [

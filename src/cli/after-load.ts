@@ -14,24 +14,25 @@ import { type Verification, verifyFlows } from "../state/verify.ts";
 import { UsageError } from "./exit.ts";
 import { count, counted, writeOut } from "./output.ts";
 
-// What a load does when it has ended: it takes itself back after a failure, or compares the datapath with its file.
+// What a load does at its end: it undoes itself after a failure, or compares the datapath with its
+// file.
 
-/** What is asked of it. */
+/** What to do after a load. */
 type AfterLoadOptions = {
   readonly rollback: boolean;
   readonly verify: boolean;
-  /** How the file was loaded: it is read once more in the same way. */
+  /** How the file was loaded; it is read again in the same way. */
   readonly told: Pick<StartOptions, "mode" | "owner" | "ufid">;
   readonly format: FlowFormat | "auto";
 };
 
-/** What it found and did; null where it was not asked, or had no cause. */
+/** What it found and did; null if not requested, or if there was no need. */
 type AfterLoadReport = {
   readonly verification: Verification | null;
   readonly rolledBack: { readonly sent: number; readonly failed: number } | null;
 };
 
-/** Made before a load, and asked after it. */
+/** Constructed before a load, and used after it. */
 export class AfterLoad {
   readonly #target: LoadTarget;
   readonly #source: ByteSource;
@@ -41,7 +42,7 @@ export class AfterLoad {
   readonly #untouched = new Set<number>();
   #report: AfterLoadReport = { verification: null, rolledBack: null };
 
-  /** @throws UsageError where the input cannot be read once more; MillraceError `UNSOUND_DUMP` */
+  /** @throws UsageError if the input cannot be read again; MillraceError `UNSOUND_DUMP` */
   constructor(target: LoadTarget, source: ByteSource, options: AfterLoadOptions) {
     if (source.reopen === undefined) {
       const option = options.rollback ? "--on-error rollback" : "--verify";
@@ -53,18 +54,20 @@ export class AfterLoad {
     this.#before = options.rollback ? readDatapath(target.datapath) : undefined;
   }
 
-  /** Whether the datapath was found to hold the flows of the file; undefined where nobody looked. */
+  /**
+   * Whether the datapath was found to hold the flows of the file; undefined if it was not checked.
+   */
   get isAsWanted(): boolean | undefined {
     const found = this.#report.verification;
     return found === null ? undefined : found.missing + found.different === 0;
   }
 
-  /** Is told of each flow that was not simply applied. */
+  /** Receives each flow that was not simply applied. */
   note({ state, line }: FlowException): void {
     if (state === "rejected" || state === "refused") this.#untouched.add(line);
   }
 
-  /** Looks at what the load did. @returns what was found, and done */
+  /** Checks the result of the load, or undoes it. @returns what was found and done */
   async end(report: LoadReport): Promise<AfterLoadReport> {
     this.#report = await this.#end(report);
     return this.#report;
@@ -86,7 +89,7 @@ export class AfterLoad {
     return { verification, rolledBack: null };
   }
 
-  /** The flows of the input up to a line: those that a load of it may have touched. */
+  /** The flows of the input whose lines are meant. */
   async #flows(isMeant: (line: number) => boolean): Promise<FlowTable> {
     const source = this.#source.reopen?.();
     if (source === undefined)
@@ -101,7 +104,7 @@ export class AfterLoad {
     return table;
   }
 
-  /** Prints what was found, and done. */
+  /** Prints what was found and done. */
   print(): void {
     const { verification, rolledBack } = this.#report;
     if (verification !== null) {

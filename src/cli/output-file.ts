@@ -59,7 +59,7 @@ export function openOutputFile(path: string, option: string, naming: Naming): Ou
     const { stat } = target;
     if (stat?.isDirectory() === true || path.endsWith("/")) throw new Error("it is a folder");
     // The link may lead to a file of the caller.
-    if (stat?.isSymbolicLink() === true) throw new Error("it is somebody else's link");
+    if (stat?.isSymbolicLink() === true) throw new Error("the link belongs to another user");
     if (stat !== undefined && !stat.isFile()) {
       return opened(openSync(target.path, constants.O_WRONLY), path);
     }
@@ -82,7 +82,7 @@ function isPipe(path: string): boolean {
   try {
     return statSync(path).isFIFO();
   } catch {
-    // Whoever opens it says what is wrong.
+    // Opening it will report the error.
     return false;
   }
 }
@@ -104,7 +104,7 @@ export function isInput(path: string, input: string): boolean {
     const read = input === "-" ? fstatSync(0) : statSync(input);
     return output.ino === read.ino && output.dev === read.dev && output.isFile();
   } catch {
-    // Whoever opens them says what is wrong.
+    // Opening them will report the error.
     return false;
   }
 }

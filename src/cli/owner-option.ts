@@ -4,5 +4,5 @@
  */
 export const OWNER_OPTION: [flags: string, description: string] = [
   "--owner <NAME>",
-  "whose flows they are: the name goes into their UFIDs (default: nobody's)",
+  "the owner of the flows, a name that is part of their UFIDs (default: none)",
 ];

@@ -42,8 +42,8 @@ function printCounts(result: SyncResult, goal: string): void {
 
 const WHY: Readonly<Record<SyncConflict["why"], string>> = {
   gap: "would have to go for a moment, as the kernel takes no flow that it covers (--allow-gap)",
-  foreign: "is somebody else's, and the kernel takes no flow that it covers (--all)",
-  taken: "is somebody else's, with other actions (--all, or --previous FILE)",
+  foreign: "belongs to another owner, and the kernel takes no flow that it covers (--all)",
+  taken: "belongs to another owner, with other actions (--all, or --previous FILE)",
 };
 
 function printConflict({ why, wanted, held }: SyncConflict): void {

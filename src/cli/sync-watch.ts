@@ -3,9 +3,12 @@ import type { MulticastListener } from "../netlink/multicast.ts";
 import { type ChangeEvent, listenToChanges } from "../ovs/events.ts";
 import type { DatapathHandle } from "../ovs/datapath.ts";
 
-// What a sync that goes on waits for: a file that changes, or flows of the kernel that do.
+// The events for which a continuous sync waits: changes of the file, or of the kernel's flows.
 
-/** How often it is looked, and how long flows have to rest before they are read: a load changes many. */
+/**
+ * How often the file is checked, and how long flows must be unchanged before they are read, since a
+ * load changes many.
+ */
 const LOOK_MS = 200;
 const REST_MS = 500;
 
@@ -16,12 +19,12 @@ type SyncCause = "the file changed" | "flows changed" | "it is time to look";
 type WatchOptions = {
   readonly datapath: DatapathHandle;
   readonly file: string;
-  /** Seconds after which the datapath is read, though nothing was heard: the kernel may lose what it tells. */
+  /** Seconds after which the datapath is read even without an event: the kernel may lose events. */
   readonly verifyEvery: number;
   readonly signal: AbortSignal;
 };
 
-/** Made before the first sync: what happens beside it is not missed. */
+/** Constructed before the first sync, so that changes during it are not missed. */
 export class SyncWatch implements Disposable {
   readonly #options: WatchOptions;
   readonly #changes: MulticastListener<ChangeEvent>;
@@ -39,8 +42,8 @@ export class SyncWatch implements Disposable {
   }
 
   /**
-   * Tells each time that it is time to sync again, until the signal comes. What happens while the caller syncs is
-   * told after that, what the sync itself did as well: the next one finds nothing to send.
+   * Yields each time another sync is due, until the signal comes. Changes during a sync are
+   * reported after it, including those by the sync itself: then the next one finds nothing to send.
    */
   async *causes(): AsyncGenerator<SyncCause, void> {
     const { file, verifyEvery, signal } = this.#options;
@@ -71,7 +74,10 @@ export class SyncWatch implements Disposable {
   }
 }
 
-/** Another one where the file was written, or another file has its name; undefined where there is none for now. */
+/**
+ * The version of a file, which changes if the file is written or replaced; undefined while there is
+ * no file.
+ */
 function versionOf(file: string): string | undefined {
   const stat = statSync(file, { throwIfNoEntry: false });
   return stat === undefined ? undefined : `${stat.ino} ${stat.size} ${stat.mtimeMs}`;

@@ -46,13 +46,19 @@ export class MaskClass {
     return true;
   }
 
-  /** Reads the masked key of a flow of this mask from its record, a value for each of {@link words}. */
+  /**
+   * Reads the masked key of a flow of this mask from its record, one value for each of
+   * {@link words}.
+   */
   read(ints: Int32Array, into: Int32Array): void {
     const { words, masks } = this;
     for (let i = 0; i < words.length; i++) into[i] = ints[words[i]!]! & masks[i]!;
   }
 
-  /** Takes a flow of this mask by its masked key. @returns whether that changes which bits all have, or any */
+  /**
+   * Adds a flow of this mask by its masked key. @returns whether the bits that all or any flows
+   * have changed
+   */
   add(values: Int32Array): boolean {
     const { all, any } = this;
     let changed = 0;
@@ -82,7 +88,7 @@ const WORDS_MAX = 1024;
 /** Finds the class of a flow's mask. */
 export class MaskClasses {
   readonly all: MaskClass[] = [];
-  /** The masked key of the last flow, a value for each word of its mask. */
+  /** The masked key of the last flow, one value for each word of its mask. */
   readonly values: Int32Array = new Int32Array(WORDS_MAX);
   /** Increases when a class is made, or when what its flows have in common changes. */
   version = 0;
@@ -115,7 +121,7 @@ export class MaskClasses {
     return found;
   }
 
-  /** Takes another flow of a class, whose masked key was put into {@link values}. */
+  /** Adds another flow of a class, whose masked key is in {@link values}. */
   addTo(own: MaskClass): void {
     if (own.add(this.values)) this.version++;
   }

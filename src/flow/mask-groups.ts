@@ -42,7 +42,7 @@ class MaskFlows {
 
 /** The flows of a mask by the value of one word. */
 class FlowIndex {
-  /** Which of the mask's words; -1 where it has none. */
+  /** The index of the word among the mask's; -1 if the mask has none. */
   readonly column: number;
   readonly #first = new Map<number, number>();
   readonly #next: Int32Array;

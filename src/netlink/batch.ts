@@ -67,7 +67,10 @@ export class Batch {
   count = 0;
   /** Messages that are not {@link MessageState.accepted}; set by the transactor. */
   failures = 0;
-  /** Copies of this message lie in the arena, back to back, in words `#copiesStart` to `#copiesEnd`. */
+  /**
+   * The message whose copies are in the arena, back to back, in words `#copiesStart` to
+   * `#copiesEnd`.
+   */
   #copied: Int32Array | undefined;
   #copiesStart = 0;
   #copiesEnd = 0;

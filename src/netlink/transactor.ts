@@ -45,14 +45,14 @@ const DATAGRAMS_MAX = 1024;
 const SEND_ATTEMPTS = 8;
 
 /**
- * Sends batches and finds out what became of every message.
+ * Sends batches and finds the outcome of every message.
  *
  * Netlink is synchronous: when a send returns, each of its messages has been carried out and every
- * reply is queued. The kernel goes on after an error, but a datagram it cannot walk to its end is
- * dropped in silence from there; so the last message of each datagram asks for an ack, and only with
- * that ack are the others known to be accepted. All datagrams between two reads are kept so few that
- * a reply for each of their messages fits the receive buffer; where replies are lost all the same
- * (ENOBUFS), a message without a reply of its own is {@link MessageState.lost}. Nothing is sent twice.
+ * reply is queued. The kernel goes on after an error, but if it cannot walk a datagram to its end,
+ * it silently drops the rest. So the last message of each datagram asks for an ack, and only that
+ * ack proves that the others were accepted. The number of datagrams between two reads is limited so
+ * that a reply for each of their messages fits the receive buffer; if replies are lost anyway
+ * (ENOBUFS), a message without a reply is {@link MessageState.lost}. Nothing is sent twice.
  */
 export class Transactor {
   readonly socket: NetlinkSocket;

@@ -131,12 +131,15 @@ export class FlowTable {
     return into;
   }
 
-  /** Whether the UFID of a flow is the hash of its match, for nobody: the hash that the table has anyway. */
+  /**
+   * Whether the UFID of a flow is the hash of its match without an owner, which the table stores
+   * anyway.
+   */
   isNobodys(index: number, { bytes, ufid }: FlowParts): boolean {
     if (ufid.end - ufid.start !== UFID_SIZE) return false;
     const at = index * HASH_WORDS;
     for (let i = 0; i < UFID_SIZE; i++) {
-      // A UFID lies in memory as the hash does.
+      // A UFID has the same bytes in memory as the hash.
       if (bytes[ufid.start + i] !== ((this.#hashes[at + (i >> 2)]! >>> ((i & 3) * 8)) & 0xff)) {
         return false;
       }
@@ -144,7 +147,7 @@ export class FlowTable {
     return true;
   }
 
-  /** Every flow, by number, each with bytes of its own. */
+  /** Every flow, by number, each with its own bytes. */
   *[Symbol.iterator](): Generator<Flow, void> {
     for (const view of this.flows()) yield Flow.fromParts(view);
   }
@@ -219,11 +222,14 @@ export class FlowTable {
     this.#counters[at + 3] = flow.tcpFlags;
   }
 
-  /** Appends the flow whose match was read. @returns false where there is no room: nothing was written */
+  /**
+   * Appends the flow whose match was read. @returns false, with nothing written, if there is no
+   * room
+   */
   #writeInto(writer: AttributeWriter, flow: FlowParts): boolean {
     const { bytes, ufid, actions } = flow;
     const { position } = writer;
-    // Its own bytes, and no view of them: that is an object a flow.
+    // Copies the bytes without a view, which would be an object per flow.
     if (ufid.start >= 0) writer.bytes(OVS_FLOW_ATTR_UFID, bytes, ufid.start, ufid.end);
     this.#match.write(writer, ufid.start < 0 ? flow : undefined);
     if (actions.start >= 0) {

@@ -8,7 +8,10 @@ export type OnTerminal = {
   readonly text: string;
   readonly type: (keys: string) => void;
   readonly resize: (size: Size) => void;
-  /** Waits until `text` holds this, from `from` on. @throws Error after a while, with what there is */
+  /**
+   * Waits until `text` holds this, from `from` on. @throws Error after a while, with the text so
+   * far
+   */
   readonly shows: (wanted: string | RegExp, from?: number) => Promise<void>;
   readonly ended: Promise<number>;
   readonly kill: () => void;

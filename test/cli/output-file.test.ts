@@ -143,8 +143,8 @@ describe("a file that is written as a whole", () => {
       writeFileSync(join(folder, "victim"), "mine");
       symlinkSync("victim", path);
       lchownSync(path, 12345, 12345);
-      expect(() => openOutputFile(path, "-o", "whole")).toThrow("-o " + path + ": it is somebody");
-      expect(() => openOutputFile(path, "-o", "growing")).toThrow("somebody else's link");
+      expect(() => openOutputFile(path, "-o", "whole")).toThrow("-o " + path + ": the link");
+      expect(() => openOutputFile(path, "-o", "growing")).toThrow("belongs to another user");
       rmSync(path);
       writeFileSync(path, "theirs");
       chownSync(path, 12345, 54321);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { millrace, millraceProcess } from "../kernel/program.ts";
 
-// Kernel tests run most command lines in one process: that must not change what a command says.
+// Kernel tests run most command lines in one process, which must not change a command's output.
 test("a shared process says what one of its own says, and keeps nothing from one command to the next", () => {
   const commands = [
     ["--version"],

@@ -16,7 +16,7 @@ import { AttributeWriter } from "../../src/netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../src/sys/memory.ts";
 import { describeUnless } from "../runner/skip.ts";
 
-/** Data of Open vSwitch's own tests, where somebody put it beside the project. */
+/** Data of Open vSwitch's own tests, if it is available beside the project. */
 const FOLDER = join(import.meta.dir, "../../../shared/conformance");
 
 function lines(name: string): readonly string[] {

@@ -10,7 +10,7 @@ const memory = new PinnedMemory(1 << 16);
 const writer = new AttributeWriter(memory);
 const NONE = { start: -1, end: -1 };
 
-/** A flow as a dump has it, made from a line. */
+/** A flow as in a dump, made from a line. */
 export function flowOf(text: string, more: Partial<FlowParts> = {}): FlowParts {
   const line = utf8.encode(text);
   writer.reset(0, memory.size);

@@ -11,10 +11,13 @@ import { Random, randomFlow } from "./rules/random.ts";
 const memory = new PinnedMemory(256 << 10);
 const writer = new AttributeWriter(memory);
 
-/** Far more than a line of 100,000 bytes takes, far less than one whose time grows with its square. */
+/**
+ * Far more than a line of 100,000 bytes takes, and far less than if the time grew with the square
+ * of its length.
+ */
 const MILLISECONDS = 1000;
 
-/** Encodes a line, or is told with a place in it why not. @returns how long that took */
+/** Encodes a line; an error must have a place in it. @returns how long that took */
 function encodeTimed(text: string): number {
   const bytes = utf8.encode(text);
   const encoder = new FlowLineEncoder({ ufid: true });
@@ -57,7 +60,7 @@ test("a mutated line is read or refused, in bounded time", () => {
 
 const KEY = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no) ";
 
-/** Pieces that come again and again, and what is before them. */
+/** Repeated pieces, and the text before them. */
 const REPEATED: readonly (readonly [string, string])[] = [
   ["", "("],
   ["", "encap("],

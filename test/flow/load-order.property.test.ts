@@ -5,7 +5,7 @@ import type { FlowParts } from "../../src/flow/parts.ts";
 import { flowOf } from "./dumped-flow.ts";
 import { PROPERTY } from "./harness.ts";
 
-/** What is matched of a packet, field by field; zero where the mask is. */
+/** The matched value of each field; zero where the mask is. */
 type Match = { readonly key: readonly number[]; readonly mask: readonly number[] };
 
 const LAST_BITS = [0, 1, 2, 3] as const;
@@ -18,7 +18,9 @@ const match: fc.Arbitrary<Match> = fc
   )
   .map(([key, mask]) => ({ key: key.map((value, i) => value & (mask[i] ?? 0)), mask }));
 
-/** A datapath as the kernel keeps it: a flow whose masked key is one of a flow there is refused. */
+/**
+ * A model of the kernel's datapath: a flow whose masked key an existing flow matches is refused.
+ */
 function takenOf(matches: readonly Match[]): Match[] {
   const held: Match[] = [];
   for (const one of matches) {

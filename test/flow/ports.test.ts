@@ -38,7 +38,7 @@ const name = fc
   .filter((bytes) => bytes.length > 0 && isInterfaceName(bytes))
   .map((bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes));
 
-/** The number that a text means by a name; undefined where it takes it for no name. */
+/** The number that a text means by a name; undefined if it is not taken as a name. */
 function read(text: string, ports = portNamesOf([])): string | undefined {
   try {
     return Flow.parse(text, { ports }).toString();

@@ -22,10 +22,12 @@ export function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** What a feed gives: its messages with their lines, and what it refused, in order. */
+/** The output of a feed: its messages with their lines, and its refusals, in order. */
 export type Collected = { readonly messages: string[]; readonly refusals: string[] };
 
-/** Pumps a feed to its end through a batch of `capacity` messages; what came before an error is kept. */
+/**
+ * Pumps a feed to its end through a batch of `capacity` messages; keeps the output before an error.
+ */
 export async function collect(
   feed: FlowFeed,
   capacity = 1000,

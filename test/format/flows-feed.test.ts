@@ -25,7 +25,7 @@ async function* later(items: Iterable<FlowItem>): AsyncGenerator<FlowItem> {
   }
 }
 
-/** What a feed gives, and what it threw at last. */
+/** The output of a feed, and the error that ended it. */
 async function all(items: Items): Promise<Collected & { error: string }> {
   const into: Collected = { messages: [], refusals: [] };
   try {

@@ -5,8 +5,9 @@ import { loadReportSchema } from "../../src/load/report-schema.ts";
 import { schemaCheck } from "../json-schema.ts";
 import { TestDatapath } from "./lab.ts";
 
-/*
- * The one rule for signals: what changes or judges flows gives its account, what waits throws the signal's reason.
+/**
+ * The rule for signals: calls that change or judge flows return their account, calls that wait
+ * throw the signal's reason.
  */
 
 const REASON = new Error("enough");

@@ -31,7 +31,7 @@ class Wire implements Disposable {
     else this.dp.execute({ packet, ...(key === undefined ? {} : { key }) }, actions);
   }
 
-  /** Sends a frame that no flow is to match. @throws Error where one does */
+  /** Sends a frame that no flow may match. @throws Error if one does */
   async miss(frame: Sent): Promise<Upcall> {
     const { hit } = this.dp.info().stats;
     this.send(frame);
@@ -47,7 +47,7 @@ class Wire implements Disposable {
     throw new Error(`${frame.name} did not arrive`);
   }
 
-  /** Sends a frame that a flow is to match. @throws Error where none does */
+  /** Sends a frame that a flow must match. @throws Error if none does */
   async hit(frame: Sent): Promise<void> {
     const { hit } = this.dp.info().stats;
     this.send(frame);
@@ -72,7 +72,7 @@ const keyOf = (packet: Upcall | { kind: "lost" }): string =>
   packet.kind === "lost" ? "lost" : packet.key;
 
 describe("the answer to a miss", () => {
-  /** Answers each frame, each of which has to be a miss before, and sends all of them again. */
+  /** Answers each frame, which must be a miss before, and sends all of them again. */
   async function answerAll(
     wire: Wire,
     frames: readonly Sent[],

@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const FLOWS = 500;
 
-/** The C program that stands for the kernel's limit. */
+/** The C program that represents the kernel's limit. */
 const LIMIT = buildLimit(folder);
 if ("missing" in LIMIT) console.error(`the C program is left out: ${LIMIT.missing}`);
 

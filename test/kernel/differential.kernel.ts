@@ -10,9 +10,9 @@ import { NO_DPCTL, TestDatapath, witness } from "./lab.ts";
 import { randomActions, randomKey } from "./language/random-keys.ts";
 import { type RawHeld, rawFlows } from "./language/raw.ts";
 
-/*
- * The same random flows through ovs-dpctl and through millrace: what is refused and what the kernel holds
- * afterwards, byte for byte, are the same; and what either prints of it loads to the same again.
+/**
+ * The same random flows through ovs-dpctl and through millrace: both refuse the same flows and
+ * leave the same in the kernel, byte for byte; and the dump of either loads to the same again.
  */
 
 const FLOWS = Number(process.env["MILLRACE_DIFFERENTIAL_FLOWS"] ?? 300);

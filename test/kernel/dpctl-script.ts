@@ -3,7 +3,7 @@ export const V4 = (last: number): string =>
   `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.${last},frag=no)`;
 const UFID = "ufid:00000000-0000-0000-0000-00000000000";
 
-/** What a line of the script may be about beside its words. */
+/** Optional properties of a line of the script. */
 export type Line = {
   readonly args: readonly string[];
   /** ovs-dpctl ends with 0 where something was not done: ours does not. */

@@ -1,4 +1,4 @@
-// Ethernet frames of every kind that the kernel tells apart, all between the same two machines.
+// Ethernet frames of every kind that the kernel distinguishes, all between the same two machines.
 
 /** A frame from 02:00:00:00:00:bb to 02:00:00:00:00:aa. */
 export type Frame = { readonly name: string; readonly packet: Uint8Array };

@@ -7,7 +7,7 @@ import { MILLRACE, witness } from "./lab.ts";
 
 const ISOLATED = join(import.meta.dir, "isolated");
 
-/** What a test that fails in its middle leaves: all of it under names that the next one wants. */
+/** Leaves everything that a failed test may leave, under names that the next test needs. */
 const LEAVES = `
   set -e
   ip netns add left0

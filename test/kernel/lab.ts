@@ -15,7 +15,10 @@ import { lacks } from "../runner/skip.ts";
 
 export { MILLRACE, millrace, millraceProcess } from "./program.ts";
 
-/** A datapath of a test's own, with internal ports 1 and 2 (`NAMEp1`, `NAMEp2`); gone when the test ends. */
+/**
+ * A datapath for one test, with internal ports 1 and 2 (`NAMEp1`, `NAMEp2`); gone when the test
+ * ends.
+ */
 export class TestDatapath implements Disposable {
   readonly channel: OvsChannel = new OvsChannel();
   readonly name: string;
@@ -48,7 +51,7 @@ export class TestDatapath implements Disposable {
   }
 }
 
-/** What a program says, as an independent witness. @throws Error where it fails */
+/** The output of a program, as an independent witness. @throws Error if it fails */
 export function witness(...command: readonly string[]): string {
   const child = Bun.spawnSync([...command], { stdout: "pipe", stderr: "pipe" });
   if (child.exitCode !== 0) {
@@ -67,7 +70,10 @@ export const IS_UML: boolean = readFileSync("/proc/cpuinfo", "utf8").includes("U
 /** A flow's time of use is in jiffies, of 10 ms at most, from which `ovs_flow_used_time` counts back. */
 export const JIFFIES_MS = 20;
 
-/** What `run` throws; undefined where it does not. @throws what is no MillraceError */
+/**
+ * The error that `run` throws; undefined if it does not throw. @throws errors that are not a
+ * MillraceError
+ */
 export function failure(run: () => unknown): MillraceError | undefined {
   try {
     run();

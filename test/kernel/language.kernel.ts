@@ -20,7 +20,10 @@ import { describeUnless, testUnless } from "../runner/skip.ts";
 const SEED = Number(process.env["MILLRACE_SEED"] ?? 1);
 const RANDOM_FLOWS = Number(process.env["MILLRACE_RUNS"] ?? 400);
 
-/** Flows of one line of a corpus that are looked at; the others differ only in what is around. */
+/**
+ * The most flows of one line of a corpus that are checked; the others differ only in their
+ * surroundings.
+ */
 const ENOUGH = Number(process.env["MILLRACE_FLOWS_A_LINE"] ?? 2);
 
 /** Helpers that the corpora name. The kernel has those whose modules it finds. */
@@ -39,7 +42,7 @@ beforeAll(() => {
 
 afterAll(() => dp[Symbol.dispose]());
 
-/** Why a line is no flow for this kernel; undefined where it is one. */
+/** Why a line is not a flow for this kernel; undefined if it is. */
 function refusal(line: string): string | undefined {
   try {
     return verdict(line.replace(/^ufid:[-0-9a-fx]*,/, ""), features)?.reason;

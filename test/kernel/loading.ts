@@ -16,7 +16,7 @@ export function lines(text: string, options: Partial<FlowLineOptions> = {}): Tex
   return new TextFeed(source, { ufid: true, ...options });
 }
 
-/** Lines of that many flows, none like another one. */
+/** Lines of that many different flows. */
 export function sample(count: number, first = 0): string {
   return Array.from({ length: count }, (_, i) => `${sampleLine(first + i)}\n`).join("");
 }

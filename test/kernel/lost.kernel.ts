@@ -10,9 +10,9 @@ import { Transactor } from "../../src/netlink/transactor.ts";
 import { OVS_FLOW_CMD_GET } from "../../src/uapi/openvswitch.ts";
 import { failure, TestDatapath } from "./lab.ts";
 
-/*
- * Replies that are lost: what a flow is read back as means success or failure by what was asked for, and the
- * same to a load, a flow by itself, a batch, and dpctl.
+/**
+ * Lost replies: whether the state that is read back means success depends on the request, and a
+ * load, a single flow, a batch and dpctl agree on it.
  */
 
 let spy: { mockRestore: () => void } | undefined;
@@ -24,7 +24,10 @@ function loseNoMore(): void {
 
 afterEach(loseNoMore);
 
-/** From now on no reply to a change arrives. @param carriedOut the kernel does what it is asked all the same */
+/**
+ * From now on no reply to a change arrives. @param carriedOut whether the kernel still carries out
+ * the requests
+ */
 function loseReplies(carriedOut: boolean): void {
   const lossy = function (this: Transactor, batch: Batch, first: number, end: number): void {
     const command = batch.memory.u8[(batch.starts[first] ?? 0) + NLMSG_HEADER];
@@ -46,7 +49,7 @@ const KEY = "in_port(1),eth(),eth_type(0x1234)";
 const OTHER = "in_port(2),eth() 1";
 const folder = mkdtempSync(join(tmpdir(), "lost-"));
 
-/** Ways to carry out a line. Each says whether it went well. */
+/** Ways to carry out a line. Each returns whether it succeeded. */
 const WAYS: Readonly<Record<string, (dp: Datapath, verb: Verb) => boolean | Promise<boolean>>> = {
   async load(dp, verb) {
     const result = await dp.load([lineOf(verb)]);

@@ -15,7 +15,7 @@ import { failure, IS_UML, witness } from "./lab.ts";
 import { limit } from "../runner/limit.ts";
 import { describeUnless } from "../runner/skip.ts";
 
-/** Loads the kernel's module anew: no datapath may be there. */
+/** Reloads the kernel's module; there must be no datapath. */
 function reload(): void {
   const loaded = ["vport_geneve", "vport_vxlan", "vport_gre", "openvswitch"].filter((name) =>
     existsSync(`/sys/module/${name}`),

@@ -20,10 +20,13 @@ const NLM_F_REQUEST = 1;
 /** The first number of a generic netlink family; below are the types of other protocols. */
 const GENL_MIN_ID = 0x10;
 
-/** A request that somebody sent to a generic netlink family. */
+/** A request sent to a generic netlink family. */
 export type TappedRequest = { readonly family: number; readonly command: number };
 
-/** Made before what it is to hear; each `requests` gives what came since. */
+/**
+ * Construct it before the requests that it should hear; each call of `requests` returns the new
+ * ones.
+ */
 export class NetlinkTap implements Disposable {
   readonly #name: string;
   readonly #fd: number;

@@ -11,7 +11,7 @@ import { rawFlows } from "./language/raw.ts";
 import { testUnless } from "../runner/skip.ts";
 import { NO_VSWITCHD, Vswitchd } from "./vswitchd.ts";
 
-/** Lines of real dumps, where somebody put them beside the project. */
+/** Lines of real dumps, if they are available beside the project. */
 const REAL = join(import.meta.dir, "../../../shared/cases/dumps.txt");
 
 /** What no kernel of the lab can hold of them, or no kernel at all. */
@@ -21,7 +21,7 @@ const NOT_HELD: readonly (readonly [RegExp, RegExp])[] = [
   [/userspace\(pid=0,/, /the port id must be there, and not be 0/],
 ];
 
-/** Lines that plain dumps have so: each lacks what the kernel wants. */
+/** Lines as in plain dumps: each lacks something that the kernel requires. */
 const PLAIN: readonly string[] = [
   "recirc_id(0x1),tunnel(tun_id=0x1,src=10.1.1.1,dst=10.1.1.2,tp_dst=6081,flags(+key)),in_port(1),eth(),eth_type(0x1234), packets:1, bytes:2, used:0.1s, actions:1",
   "recirc_id(0x2),tunnel(tun_id=0x1,ipv6_src=::1,flags(+key)),in_port(1),eth(),eth_type(0x1234), packets:1, bytes:2, used:0.1s, actions:1",

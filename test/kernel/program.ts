@@ -35,9 +35,9 @@ export function millraceProcess(args: readonly string[], input?: string | Uint8A
 let resident: Resident | undefined;
 
 /**
- * Runs millrace. All calls of a test file share one process, but for those with an input, and those that enter
- * a network namespace, which a process does for good. What is about the process itself (signals, pipes, a
- * terminal, the exit status that a shell sees) wants {@link millraceProcess}.
+ * Runs millrace. All calls of a test file share one process, except calls with an input, and calls
+ * that enter a network namespace, which cannot be undone. Tests of the process itself (signals,
+ * pipes, a terminal, the exit status in a shell) need {@link millraceProcess}.
  */
 export function millrace(args: readonly string[], input?: string | Uint8Array): Ended {
   if (input !== undefined || args.includes("--namespace")) return millraceProcess(args, input);

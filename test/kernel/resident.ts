@@ -1,14 +1,17 @@
 /**
- * One millrace process that carries out many command lines, one after the other: a start of Bun costs half a
- * second in User Mode Linux. On descriptor 3 it reads a line a command, its arguments in JSON, and answers
- * each with a line, its exit status. `program.ts` starts it.
+ * One millrace process that carries out many command lines, one after another: a start of Bun takes
+ * half a second in User Mode Linux. On descriptor 3 it reads one line per command, its arguments in
+ * JSON, and answers each with a line, its exit status. `program.ts` starts it.
  */
 import { readSync, writeSync } from "node:fs";
 import { start } from "../../src/cli/start.ts";
 
 const CHANNEL = 3;
 
-/** The next line of the channel; undefined at its end. It blocks: nothing is to happen between commands. */
+/**
+ * The next line of the channel; undefined at its end. It blocks: nothing must happen between
+ * commands.
+ */
 function nextLine(): string | undefined {
   const piece = Buffer.alloc(4096);
   let line = "";

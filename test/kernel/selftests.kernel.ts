@@ -3,14 +3,14 @@ import { millrace, witness } from "./lab.ts";
 import { addressOf, ping, TestNetwork } from "./net.ts";
 import { limit } from "../runner/limit.ts";
 
-/*
- * What the kernel's own self-test of the datapath looks at, done with `millrace dpctl`: not what a kernel holds, but
- * what becomes of packets.
+/**
+ * The kernel's self-test of the datapath, done with `millrace dpctl`: it checks packets rather than
+ * the flow table.
  */
 
 setDefaultTimeout(limit(60));
 
-/** What a program inside a machine says; `isWell` where it ends with 0. */
+/** The output of a program inside a machine; `isWell` if it exits with 0. */
 function inside(machine: string, ...command: readonly string[]): { isWell: boolean; said: string } {
   const child = Bun.spawnSync(["ip", "netns", "exec", machine, ...command], { stderr: "pipe" });
   return {

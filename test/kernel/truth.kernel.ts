@@ -14,9 +14,10 @@ import { testUnless } from "../runner/skip.ts";
 import { NO_DPCTL, witness } from "./lab.ts";
 import { carryOut, goTogether, type Way, WAYS } from "./truth-ways.ts";
 
-/*
- * What is said of each line is what is there: random flows that nest, collide and contradict one another, in
- * all modes and by all names, against a model of the datapath and against what ovs-dpctl reads back.
+/**
+ * The reported outcome of each line is what is in the datapath: random flows that nest, collide and
+ * contradict one another, in all modes and with all identities, checked against a model of the
+ * datapath and ovs-dpctl's dump.
  */
 
 /** Lines that can go that way together. */

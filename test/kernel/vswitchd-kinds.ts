@@ -1,11 +1,12 @@
-/*
- * Packets for ovs-vswitchd, and OpenFlow's words for what of them may be matched and changed.
- */
+/** Packets for ovs-vswitchd, and the OpenFlow fields that can be matched and changed. */
 
 /** A field of a packet, in the ways in which a rule may match it. */
 type Field = readonly [match: string, ...others: string[]];
 
-/** A kind of packet: what stands behind the addresses and tags, what of it may be matched, and done to it. */
+/**
+ * A kind of packet: the bytes after addresses and tags, the fields that can be matched, and the
+ * actions for it.
+ */
 export type Kind = {
   readonly type: string;
   readonly payload: string;

@@ -1,12 +1,12 @@
 import type { Random } from "../flow/rules/random.ts";
 import { hex, KINDS, TAGS } from "./vswitchd-kinds.ts";
 
-/*
- * OpenFlow rules, each with the frame that it is for. A rule is told from all others by the frame's source, so that
- * whatever else it matches, under whatever mask, is what its flow in the datapath comes to match.
+/**
+ * OpenFlow rules, each with its frame. The frame's source distinguishes a rule from all others, so
+ * whatever else it matches, under any mask, becomes the match of its flow in the datapath.
  */
 
-/** A rule for ovs-ofctl, and what brings its flow about. */
+/** A rule for ovs-ofctl, and the packet that creates its flow. */
 export type Ruled = {
   readonly rule: string;
   readonly packet: Uint8Array;

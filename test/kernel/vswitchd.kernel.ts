@@ -133,7 +133,7 @@ function dumps(style: readonly string[], name = "ovs-system"): { own: string[]; 
   };
 }
 
-/** Loads the text of a dump into a datapath of its own. @returns what ovs-dpctl says of that one */
+/** Loads the text of a dump into a new datapath. @returns ovs-dpctl's dump of it */
 async function reloaded(text: string, style: readonly string[]): Promise<string[]> {
   using other = new TestDatapath("vs0");
   using opened = Datapath.open(other.name);

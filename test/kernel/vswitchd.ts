@@ -12,7 +12,7 @@ import { millrace, witness } from "./lab.ts";
  */
 const CPUS_KNOWN_MS = 10_000;
 
-/** Why tests with ovs-vswitchd are skipped; undefined where it is at hand. */
+/** Why tests with ovs-vswitchd are skipped; undefined if it is available. */
 export const NO_VSWITCHD: string | undefined = lacks("ovs-vswitchd");
 
 /**

@@ -48,7 +48,7 @@ async function waitingLab(
   return { pid: child.pid, ended, kernel: lab.kernelProcess };
 }
 
-/** Whether a process runs; one that ended and that nobody has waited for does not. */
+/** Whether a process runs; a zombie does not count. */
 function isRunning(pid: number): boolean {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
@@ -57,7 +57,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** What labs leave in the places where they could: nothing, when none runs. */
+/** Everything that labs left behind: nothing if none runs. */
 function tracesOf(kernel: number, pid: number): string[] {
   const runs = cacheFolder("runs");
   const found = readdirSync(runs).filter((name) => name.startsWith(`${pid}-`));

@@ -11,13 +11,13 @@ type Said = LabResult & { readonly out: string; readonly err: string };
 
 const running = new Set<AbortController>();
 
-/** Ends the labs of a test that failed before they did: the next test is to find none. */
+/** Ends the labs of a failed test, so that the next test finds none. */
 export async function endLabs(): Promise<void> {
   for (const stop of running) stop.abort("the test has ended");
   await until(() => running.size === 0);
 }
 
-/** Runs a command in a lab and collects what it says. */
+/** Runs a command in a lab and collects its output. */
 export async function inLab(
   command: readonly string[],
   options: Partial<LabOptions> = {},

@@ -11,7 +11,7 @@ import { describeUnless } from "../runner/skip.ts";
 
 setDefaultTimeout(limit(240));
 
-/** QEMU boots by emulation in 5–20 s: its tests run where they are asked for. */
+/** QEMU boots with emulation in 5–20 s, so its tests run only on request. */
 const WHY_NOT =
   process.env["MILLRACE_TEST_QEMU"] === "1" ? undefined : "QEMU is for npm run test:long";
 

@@ -19,7 +19,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(endLabs);
 
-/** Every byte value, more than a serial line's buffer, and what a terminal would translate. */
+/**
+ * Every byte value, more than a serial line's buffer, including bytes that a terminal would
+ * translate.
+ */
 function binary(size: number): Uint8Array {
   const bytes = new Uint8Array(size);
   for (let i = 0; i < size; i += 1) bytes[i] = (i * 31 + (i >> 8)) & 0xff;

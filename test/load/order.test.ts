@@ -10,7 +10,7 @@ import type { FlowException } from "../../src/load/outcome.ts";
 const UDP_MISSING = "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17,frag=no) 2";
 const ARP = "in_port(1),eth(),eth_type(0x0806),arp()";
 
-/** Every exception of a dry run, as it is told. */
+/** Every exception of a dry run, in the order reported. */
 async function told(source: ByteSource): Promise<FlowException[]> {
   const found: FlowException[] = [];
   const sink = new DryRun(new Account((exception) => found.push(exception)));
@@ -116,7 +116,7 @@ describe("a rule's refusal", () => {
   });
 
   test("quotes its line, however far the input has been read by then", async () => {
-    // A batch is longer than the buffer that lines are read into; overlong lines lie between.
+    // A batch is longer than the buffer for lines; overlong lines are in between.
     const lines = Array.from({ length: 4000 }, (_, i) => {
       if (i % 1999 === 7) return `# ${"long ".repeat(250_000)}`;
       return i % 3 === 0 ? `${UDP_MISSING},${i} # ${"x".repeat(600)}` : sampleLine(i);

@@ -19,10 +19,10 @@ export type ScriptedLoad = Omit<SenderOptions, "batching" | "tolerate"> & {
   readonly connections?: ConnectionCache;
 };
 
-/** What a load came to. */
+/** The result of a load. */
 export type Loaded = {
   readonly report: LoadReport;
-  /** How each line ended: its state, and its errno where it has one. */
+  /** The outcome of each line: its state, and its errno if any. */
   readonly ends: readonly string[];
 };
 

@@ -7,9 +7,10 @@ import { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
 import { loadInto } from "./scripted-load.ts";
 import { type Line, linesOfDump, Model, Random, randomLine, randomMatch, textOf } from "./truth.ts";
 
-/*
- * What is said of each line is what is there, as test/kernel/truth.kernel.ts has it of a real kernel: here
- * of a flow table in memory, with batches of a few flows, and in milliseconds.
+/**
+ * The reported outcome of each line is what is in the table, as test/kernel/truth.kernel.ts checks
+ * with a real kernel: here with a flow table in memory, with batches of a few flows, in
+ * milliseconds.
  */
 
 /** @returns whether each line was applied */
@@ -94,7 +95,7 @@ test.each(Array.from({ length: 30 }, (_, seed) => seed))(
   (seed) => {
     const random = new Random(seed * 104729 + 5);
     using dp = new ScriptedDatapath();
-    // A flow each, none of which another one meets.
+    // One flow each, none of which meets another.
     const flows = Array.from({ length: 40 }, (_, i) => `in_port(${i + 1}),eth()`);
     const before = flows.map(() =>
       random.below(2) === 0 ? undefined : String(1 + random.below(2)),

@@ -1,8 +1,8 @@
 import { Flow } from "../../src/flow/flow.ts";
 
-/*
- * Random flows that nest, collide and contradict one another, and a model of the datapath that says what each
- * line is to mean there.
+/**
+ * Random flows that nest, collide and contradict one another, and a model of the datapath that says
+ * what each line must do.
  */
 
 /** Numbers that look random, the same for each seed. */

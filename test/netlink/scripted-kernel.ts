@@ -3,9 +3,9 @@ import { ENOBUFS, ENOENT } from "../../src/sys/errno.ts";
 import type { SocketCalls } from "../../src/sys/socket-calls.ts";
 import { NLM_F_ACK, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR } from "../../src/uapi/netlink.ts";
 
-/*
- * A kernel's end of a netlink socket, in memory: it carries out what a socket sends, queues replies, and does
- * what a test scripts instead. One socket at a time.
+/**
+ * The kernel's side of a netlink socket, in memory: it carries out requests, queues replies, or
+ * does what a test scripts instead. One socket at a time.
  */
 
 /** A message that was carried out. */
@@ -32,7 +32,7 @@ const SO_RCVBUF = 8;
 const SO_MEMINFO = 55;
 const MSG_TRUNC = 0x20;
 
-/** A message below NLMSG_MIN_TYPE is acked where it asks for that; there is no other family. */
+/** A message below NLMSG_MIN_TYPE is acked if it requests that; there are no families. */
 function answerNoop(request: Request): readonly Uint8Array[] {
   if (request.type >= 0x10) return [errorReply(request.sequence, ENOENT)];
   return (request.flags & NLM_F_ACK) === 0 ? [] : [errorReply(request.sequence, 0)];

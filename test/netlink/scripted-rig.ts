@@ -7,7 +7,7 @@ import type { CallEnd } from "../../src/sys/hand-over.ts";
 import { NETLINK_GENERIC, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
 import { type Request, ScriptedKernel } from "./scripted-kernel.ts";
 
-/* Batches that are written as letters, and what sends them to a scripted kernel. */
+/** Batches written as letters, and a transactor that sends them to a scripted kernel. */
 
 // No family has this number.
 const NO_FAMILY = 0xfff0;
@@ -21,7 +21,7 @@ const PACKING: Packing = {
 
 const { accepted, rejected, lost, unsent } = MessageState;
 
-/** A kernel, and what sends to it. */
+/** A kernel, and a transactor that sends to it. */
 export function rig(packing: Partial<Packing> = {}): {
   kernel: ScriptedKernel;
   sender: Transactor;

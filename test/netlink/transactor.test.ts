@@ -71,8 +71,8 @@ async function runByTwo(
 }
 
 /**
- * Of messages every second of which is refused, the first refusals came, and then no more: the rest is lost,
- * and so are those that have no reply of their own.
+ * Every second message is refused. Only the first refusals arrive: the rest are lost, and so are
+ * messages without a reply.
  */
 function expectKnownFirst(states: readonly number[]): void {
   const { lost, rejected } = MessageState;

@@ -12,9 +12,9 @@ import {
 import { sendFlow } from "../../src/ovs/flow-requests.ts";
 import { ScriptedDatapath } from "./scripted-datapath.ts";
 
-/*
- * A request to a number that is no family's is ENOENT, as one for a flow that is not there: a module that was
- * loaded anew has other numbers.
+/**
+ * A request to a number that belongs to no family fails with ENOENT, just like a request for a
+ * missing flow: a reloaded module has other numbers.
  */
 
 const UFID: FlowIdentity = { ufid: new Uint8Array(16).fill(7) };

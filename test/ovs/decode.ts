@@ -1,4 +1,4 @@
-// How the tests read recorded messages, and what of a decoded one is compared.
+// Reads recorded messages for tests, and selects the parts of decoded ones to compare.
 import { expect } from "bun:test";
 import { Flow } from "../../src/flow/flow.ts";
 import { MessageReader } from "../../src/netlink/message.ts";
@@ -53,7 +53,7 @@ export function upcallOf(placed: Placed, command = 1): object {
   };
 }
 
-// Only what cannot be read as a key may throw, and that says so.
+// Only an unreadable key may throw, and the error says so.
 function saidOrThrown(run: () => string): string {
   try {
     return run();
@@ -85,7 +85,7 @@ export function changeOf(
   kind: ChangeKind,
   wanted?: number,
 ): ChangeEvent | undefined {
-  // As it lies in a receive buffer: at a multiple of four, behind the header of netlink.
+  // As in a receive buffer: at a multiple of four, after the netlink header.
   const memory = new PinnedMemory((bytes.length + 40) & ~3);
   memory.u8.fill(bytes[start - 1] ?? 0);
   memory.u8.set(bytes.subarray(start, end), 16);

@@ -22,7 +22,7 @@ function commit(verb: FlowVerb, write: (writer: AttributeWriter) => void): Batch
   return batch;
 }
 
-// The kernel takes a DEL with neither as a flush, and a UFID of more than 16 bytes as none.
+// To the kernel, a DEL with neither is a flush, and a UFID of more than 16 bytes counts as none.
 test.each([
   ["nothing", () => undefined],
   ["a UFID of no byte", (w: AttributeWriter) => w.bytes(OVS_FLOW_ATTR_UFID, bytes(0))],

@@ -13,7 +13,7 @@ function holding(count: number, ufid: boolean): ScriptedDatapath {
   return dp;
 }
 
-/** The flows that a dump gives, and what is doubtful about it. */
+/** The flows that a dump gives, and its doubts. */
 function dump(dp: ScriptedDatapath): [flows: number, doubt: DumpDoubt | undefined] {
   const check = DumpCheck.of(dp.handle);
   let count = 0;

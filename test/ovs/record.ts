@@ -1,12 +1,13 @@
 /**
- * Records what the kernel says, message by message, for the tests of the decoders. In the lab, with
- * ports and flows of every kind:
+ * Records the kernel's messages for the tests of the decoders. In the lab, with ports and flows of
+ * every kind:
  *
  *   millrace lab run --kernel uml -- sh -c 'for m in nf_conntrack_netlink vport-gre vport-vxlan
  *     vport-geneve veth; do modprobe $m; done; src/cli/bun test/ovs/record.ts' > test/ovs/recorded.ts
  *   src/cli/bun fmt test/ovs
  *
- * Another recording has other counters, times and numbers: the tests say what they expect of this one.
+ * Another recording has other counters, times and numbers: the tests say what they expect of this
+ * one.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { Datapath } from "../../src/index.ts";

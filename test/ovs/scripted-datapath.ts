@@ -72,12 +72,12 @@ export class ScriptedDatapath implements Disposable {
   /** Flow requests of all sockets, in the order in which they were carried out. */
   readonly requests: FlowRequest[] = [];
   flows: HeldFlow[] = [];
-  /** Numbers of the families; one that is not there has none. */
+  /** Numbers of the families; a missing one has none. */
   readonly families: Map<string, number> = new Map([
     [OVS_FLOW_FAMILY, 0x20],
     [OVS_DATAPATH_FAMILY, 0x40],
   ]);
-  /** What a request is answered instead: an errno, or undefined for what is always done. */
+  /** Overrides the answer to a request: an errno, or undefined for the usual answer. */
   refuse: (request: FlowRequest) => number | undefined = () => undefined;
   /** Is given each socket's kernel before anything is sent over it. */
   onOpen: (kernel: ScriptedKernel) => void = () => {};
@@ -164,7 +164,7 @@ export class ScriptedDatapath implements Disposable {
     return [message(type, 0, sequence, described), errorReply(sequence, 0)];
   }
 
-  // Generic header and ovs_header of what the kernel sends.
+  // Generic header and ovs_header of the kernel's messages.
   #prefix(): string {
     return new Uint8Array([1, 1, 0, 0, this.handle.index, 0, 0, 0]).toHex();
   }
@@ -184,7 +184,7 @@ export class ScriptedDatapath implements Disposable {
       const held = this.#byUfid(ufid) ?? this.flows.find((flow) => meets(match, flow));
       if (held === undefined) {
         const mask = maskBytes.toHex();
-        // What tells flows apart is mostly behind: it is compared first.
+        // Flows mostly differ at the end, which is compared first.
         const bits = new Map([...attributesOf(maskBytes)].toReversed());
         this.flows.push({ ufid, key, keyHash, mask, match, bits, actions });
       } else if ((flags & (NLM_F_CREATE | NLM_F_EXCL)) !== 0) return EEXIST;
@@ -246,7 +246,10 @@ function attributesOf(bytes: Uint8Array, start = 0): Attributes {
   return found;
 }
 
-/** A packet with this key is one of the flow's (`ovs_flow_tbl_lookup`): what is not there is zero. */
+/**
+ * Whether the flow matches a packet with this key (`ovs_flow_tbl_lookup`); missing attributes are
+ * zero.
+ */
 function meets(packet: Attributes, { match, bits }: HeldFlow): boolean {
   for (const [type, mask] of bits) {
     const own = packet.get(type) ?? EMPTY;

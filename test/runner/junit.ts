@@ -1,4 +1,4 @@
-/** Reads what `bun test --reporter=junit` writes: what became of each test. */
+/** Reads the output of `bun test --reporter=junit`: the result of each test. */
 import { SKIP } from "./skip.ts";
 
 /** What became of one test. */
@@ -7,7 +7,7 @@ export type Outcome = {
   readonly file: string;
   readonly name: string;
   readonly state: "passed" | "failed" | "skipped";
-  /** Of a skipped test; undefined where nobody said. */
+  /** The reason of a skipped test; undefined if none was given. */
   readonly reason: string | undefined;
 };
 
@@ -21,10 +21,10 @@ type Results = {
 const ELEMENT =
   /<testsuite (?<suite>[^>]*)>|(?<end><\/testsuite>)|<testcase (?<test>[^>]*?)(?:\/>|>(?<body>[\s\S]*?)<\/testcase>)/g;
 
-/** A hook of a group, in which bun tells of it where it failed, or was skipped with its group. */
+/** A hook of a group, which bun reports as a test if it failed, or was skipped with its group. */
 const HOOK = "(unnamed)";
 
-/** Reads a report in JUnit's XML. @throws Error where it is none, or is cut */
+/** Reads a report in JUnit's XML. @throws Error if it is not one, or is truncated */
 export function readJunit(xml: string): Results {
   if (!xml.trimEnd().endsWith("</testsuites>")) throw new Error("the report is cut");
   const outcomes: Outcome[] = [];

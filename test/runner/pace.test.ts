@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-/** What is said inside a lab, whose limits are measured anew. */
+/** The output inside a lab, whose limits are measured again. */
 function paceInside(patience?: string): number {
   const env: Record<string, string | undefined> = { ...process.env };
   delete env["MILLRACE_TEST_PATIENCE"];

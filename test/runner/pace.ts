@@ -1,8 +1,8 @@
 /**
- * Says how many times as long as on a quiet machine things take here and now, a whole number: MILLRACE_TEST_PACE.
- * A run measures it once: a computation and a boot of the lab, which is fetched where it is not there yet; with
- * the word `inside`, in the lab, the computation and a start of Bun. A run of more work has MILLRACE_TEST_PATIENCE,
- * so many times the limits of others.
+ * Prints by what factor, a whole number, this machine is now slower than a quiet one:
+ * MILLRACE_TEST_PACE. A run measures it once, by a computation and a boot of the lab, which is
+ * fetched if missing; with the word `inside`, in the lab, by the computation and a start of Bun. A
+ * run with more work has MILLRACE_TEST_PATIENCE, a factor for its limits.
  */
 import { slowness } from "../../src/lab/time-limit.ts";
 
@@ -11,7 +11,7 @@ const QUIET_BOOT_MS = 2000;
 const QUIET_START_MS = 700;
 
 async function bootMs(): Promise<number> {
-  // Only here: inside, to read it all takes as long as what is measured.
+  // Only here: inside the lab, loading it takes as long as the measurement.
   const { LAB_PEERS, LabError, peerPath, runInLab } = await import("../../src/lab/index.ts");
   const { StatusLine } = await import("../../src/cli/status-line.ts");
   using status = new StatusLine("lab: ");
@@ -29,7 +29,7 @@ async function bootMs(): Promise<number> {
     });
     return boot.bootMs;
   } catch (error) {
-    // What wants a lab will say so.
+    // Tests that need a lab will report it.
     if (error instanceof LabError) return 0;
     throw error;
   }

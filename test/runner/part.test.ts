@@ -7,7 +7,7 @@ const ROOT = join(import.meta.dir, "../..");
 const run = mkdtempSync(join(tmpdir(), "millrace-run-"));
 afterAll(() => rmSync(run, { recursive: true }));
 
-/** Runs a part of a run of five. @returns its status, and what it says of itself */
+/** Runs one part of a run of five. @returns its status and its output */
 function part(name: string, file: string): string {
   const { exitCode, stderr } = Bun.spawnSync(["sh", "test/runner/part", name, file], {
     cwd: ROOT,

@@ -1,10 +1,13 @@
-/** Tests that not every machine can run: what they lack stands at the end of their names, for the table of a run. */
+/**
+ * Tests that not every machine can run: their names end with what is missing, for the table of a
+ * run.
+ */
 import { describe, test } from "bun:test";
 
 /** Between a test's name and why it was skipped, as TAP has it. */
 export const SKIP = " # SKIP ";
 
-/** `test`, or one that is skipped where there is a reason. */
+/** `test`, or a skipped test if there is a reason. */
 export function testUnless(
   reason: string | undefined,
 ): (name: string, run: () => void | Promise<unknown>, milliseconds?: number) => void {
@@ -12,7 +15,7 @@ export function testUnless(
   return (name, run, milliseconds) => test.skip(`${name}${SKIP}${reason}`, run, milliseconds);
 }
 
-/** `describe`, or one whose tests are skipped where there is a reason. */
+/** `describe`, or a skipped one if there is a reason. */
 export function describeUnless(
   reason: string | undefined,
 ): (name: string, tests: () => void) => void {
@@ -20,7 +23,7 @@ export function describeUnless(
   return (name, tests) => describe.skip(`${name}${SKIP}${reason}`, tests);
 }
 
-/** Why what wants `program` is skipped, where it is not on PATH. */
+/** Why tests that need `program` are skipped, if it is not in PATH. */
 export function lacks(program: string): string | undefined {
   return Bun.which(program) === null ? `${program} is not installed` : undefined;
 }

@@ -1,18 +1,18 @@
 /**
- * The end of a run: one table of its parts, and its exit status. A part is a folder of MILLRACE_TEST_RUN in which
- * `part` has put what bun reported and its exit status. Arguments are the parts that there have to be; what is not
- * there, or says nothing, has failed.
+ * The end of a run: one table of its parts, and its exit status. A part is a folder of
+ * MILLRACE_TEST_RUN in which `part` has put bun's report and its exit status. Arguments are the
+ * expected parts; a part that is missing, or has no report, has failed.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Outcome, readJunit } from "./junit.ts";
 
-/** What a part left. */
+/** The results of a part. */
 type Part = {
   readonly name: string;
-  /** Bun's report; undefined where there is none. */
+  /** Bun's report; undefined if there is none. */
   readonly junit: string | undefined;
-  /** Exit status of bun; undefined where it did not end. */
+  /** Exit status of bun; undefined if it did not end. */
   readonly status: number | undefined;
   /** Why all of it was left out. */
   readonly skipped?: string | undefined;
@@ -32,7 +32,9 @@ type Row = {
 /** Ended by `timeout`. */
 const TIMEOUT_STATUS = 124;
 
-/** The table of `parts`, and whether all is well. `complaints` are failures of what is no part: of labs. */
+/**
+ * The table of `parts`, and whether all is well. `complaints` are failures outside parts, of labs.
+ */
 export function tableOf(
   parts: readonly Part[],
   complaints: readonly string[] = [],

@@ -5,7 +5,7 @@ import type { FlowParts } from "../../src/flow/parts.ts";
 import { FlowTable } from "../../src/state/flow-table.ts";
 import { flowOf } from "../flow/dumped-flow.ts";
 
-/** What is matched of a packet, field by field, zero where the mask is; and the port that it goes to. */
+/** The matched value of each field, zero where the mask is; and the output port. */
 export type Rule = {
   readonly key: readonly number[];
   readonly mask: readonly number[];
@@ -22,7 +22,7 @@ export const rule: fc.Arbitrary<Rule> = fc
   )
   .map(([key, mask, to]) => ({ key: key.map((value, i) => value & (mask[i] ?? 0)), mask, to }));
 
-/** What two rules have in common where they match the same packets. */
+/** The common key of rules that match the same packets. */
 export function nameOf({ key, mask }: Rule): string {
   return `${key.join()}/${mask.join()}`;
 }
@@ -35,7 +35,7 @@ export function textOf({ key, mask, to }: Rule): string {
   );
 }
 
-/** The rule as a flow; made once, as making it takes longer than what is tested. */
+/** The rule as a flow; made once, since making it takes longer than the test. */
 export function partsOf(from: Rule): FlowParts {
   const text = textOf(from);
   let parts = PARTS.get(text);
@@ -74,7 +74,7 @@ export class ModelTable {
     );
   }
 
-  /** @returns false where the kernel says EEXIST */
+  /** @returns false if the kernel answers EEXIST */
   put(one: Rule): boolean {
     if (!this.held.has(nameOf(one)) && this.obstacleOf(one) !== undefined) return false;
     this.held.set(nameOf(one), one);

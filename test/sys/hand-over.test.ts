@@ -15,10 +15,11 @@ import {
   Turn,
 } from "../../src/sys/hand-over.ts";
 
-/*
- * Both sides of a hand-over, a step at a time and in every order. A run is a list of choices, replayed from the
- * start. A side is where what it was told has brought it: runs that have told both sides the same, and have the
- * same word, go on alike, and one of them is gone on with.
+/**
+ * Both sides of a hand-over, step by step and in every order. A run is a list of choices, replayed
+ * from the start. The state of a side depends only on the values it received: runs in which both
+ * sides received the same values, and the word is the same, continue alike, so only one of them is
+ * continued.
  */
 
 /** What is done, and what may go wrong. */

@@ -6,9 +6,9 @@ import { SendThread } from "../../src/sys/send-thread.ts";
 import { NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_NOOP } from "../../src/uapi/netlink.ts";
 import { limit } from "../runner/limit.ts";
 
-/*
- * Calls that one thread hands to another one, as fast as it goes, while every CPU is busy with something else: what
- * hand-over.test.ts says of every order of the steps, on real threads.
+/**
+ * Calls that one thread hands to another, as fast as possible, while every CPU is busy: checks on
+ * real threads what hand-over.test.ts checks for every order of steps.
  */
 
 const COUNT = Number(process.env["MILLRACE_HAND_OVERS"] ?? 2000);

@@ -57,7 +57,7 @@ export function flowCommand(): Command {
     .option("--json", "one JSON document; with --dry-run an object a flow, as dump has it")
     .action(del);
   withExamples(flow.command("flush"), FLUSH)
-    .description("delete every flow of the datapath, whoever put it")
+    .description("delete all flows of the datapath, of every owner")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")
     .action(flush);

@@ -118,7 +118,7 @@ function withKernel(command: Command): Command {
       "--peers",
       "fetch ovs-dpctl, ip and other tools, which then come before the machine's own",
     )
-    .option("--quiet", "say nothing of one's own");
+    .option("--quiet", "print only the command's output");
 }
 
 /** Runs a command in a lab and ends this process with its exit status. */

@@ -215,7 +215,7 @@ async function run(file: string, options: Options): Promise<void> {
   }
 }
 
-// What it takes to look at the datapath once more is loaded only where that is asked for.
+// Loads the modules for checking the datapath only if that is requested.
 async function afterLoad(
   target: LoadTarget,
   source: ByteSource,

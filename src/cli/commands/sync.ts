@@ -121,14 +121,14 @@ async function run(file: string, options: Options): Promise<void> {
   if (watching !== undefined) await goOn(watching, () => once(openFile(file)));
 }
 
-/** What a sync is told beside its file. */
+/** The arguments of a sync besides its file. */
 type Told = {
   readonly options: Options;
   readonly previous: FlowTable | undefined;
   readonly signal: AbortSignal;
 };
 
-/** @returns the exit status that the sync stands for */
+/** @returns the exit status of the sync */
 async function syncOnce(
   target: LoadTarget,
   source: ByteSource,
@@ -169,7 +169,7 @@ async function startWatch(
   return new SyncWatch({ datapath, file, verifyEvery, signal });
 }
 
-/** Syncs again and again, until a signal comes: that is its ordinary end. */
+/** Syncs repeatedly until a signal comes, which is the normal end. */
 async function goOn(watching: SyncWatch, sync: () => Promise<number>): Promise<void> {
   writeError("watching\n");
   for await (const cause of watching.causes()) {
@@ -177,7 +177,7 @@ async function goOn(watching: SyncWatch, sync: () => Promise<number>): Promise<v
     try {
       await sync();
     } catch (error) {
-      // A file that is half written, or wrong, is one that will change again.
+      // A file that is incomplete or wrong will change again.
       if (!(error instanceof MillraceError) || exitStatusOf(error) > Exit.usage) throw error;
       complain(error.message);
     }

@@ -103,7 +103,7 @@ export const DEC_TTL: Members = new Members([
 export const PSAMPLE: Members = new Members(
   [
     member("group", "u32", uapi.OVS_PSAMPLE_ATTR_GROUP, "psample group", { required: true }),
-    member("cookie", "hex", uapi.OVS_PSAMPLE_ATTR_COOKIE, "bytes for whoever reads the sample", {
+    member("cookie", "hex", uapi.OVS_PSAMPLE_ATTR_COOKIE, "bytes for the reader of the sample", {
       max: uapi.OVS_PSAMPLE_COOKIE_MAX_SIZE,
     }),
   ],

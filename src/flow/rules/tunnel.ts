@@ -92,7 +92,7 @@ function checkFacts(): Refusal | undefined {
     return refuse(RULE, "tunnel(flags(bridge)) goes with tun_id alone");
   }
   if (!FACTS.destination) return refuse(RULE, "tunnel(): dst or ipv6_dst must not be 0");
-  if (!FACTS.ttl) return refuse(RULE, "tunnel() needs ttl=, and be it ttl=0/0");
+  if (!FACTS.ttl) return refuse(RULE, "tunnel() needs ttl=, even if only as ttl=0/0");
   return undefined;
 }
 

@@ -7,23 +7,26 @@ import type { MaskClass, MaskClasses } from "../mask-class.ts";
 import { type FlowParts, readMatch } from "../parts.ts";
 import { hashOf, Kept, WordView } from "./kept.ts";
 
-/** Keys of the same attributes under the same mask: where the values are is known. */
+/** Keys with the same attributes and the same mask, so that the places of values are known. */
 type MaskForm = {
   readonly own: MaskClass;
-  /** Words of the key that are no value, and what they are: headers, and the EtherType. */
+  /** The constant words of the key: headers, and the EtherType. */
   readonly fixedAt: Int32Array;
   readonly fixed: Int32Array;
   readonly keyBytes: number;
   readonly mask: Int32Array;
-  /** For each word of the mask's, the word of the key where its value is; -1 where it is always {@link constants}. */
+  /**
+   * For each word of the mask, the word of the key with its value; -1 if it is always that of
+   * {@link constants}.
+   */
   readonly valueAt: Int32Array;
   readonly constants: Int32Array;
 };
 
-/** Attributes that do not lie in a record as they lie in a key. */
+/** Attributes whose layout in a record differs from that in a key. */
 const NESTED: ReadonlySet<number> = new Set([SLOT_ENCAP, SLOT_TUNNEL, SLOT_NSH]);
 
-/** Reads flows into classes by their masks; those of one form share the work. */
+/** Sorts flows into classes by mask; flows of one form share work. */
 export class MaskReader {
   readonly #classes: MaskClasses;
   readonly #record = new KeyRecord();
@@ -34,7 +37,10 @@ export class MaskReader {
     this.#classes = classes;
   }
 
-  /** Takes a flow; its masked key is in the classes' `values` then. @returns its class; undefined where it cannot be read */
+  /**
+   * Adds a flow, and leaves its masked key in the classes' `values`. @returns its class; undefined
+   * if it cannot be read
+   */
   add(flow: FlowParts): MaskClass | undefined {
     const { bytes, key, mask } = flow;
     if (((key.start | mask.start) & 3) !== 0 || mask.start < 0) return this.#addAlone(flow);
@@ -82,7 +88,7 @@ function readValues(form: MaskForm, words: Int32Array, first: number, into: Int3
   }
 }
 
-/** The form of a flow of a class; undefined where an attribute is a nest, or none that is known. */
+/** The form of a flow of a class; undefined if an attribute is nested or unknown. */
 function formOf(
   { bytes, key, mask }: FlowParts,
   words: Int32Array,

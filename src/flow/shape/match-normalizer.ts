@@ -15,7 +15,7 @@ import { hashOf, Kept, WordView } from "./kept.ts";
 /** Keys that have fields which no rule looks at, so that their values decide nothing. */
 const UNRULED = KEYS.filter(({ unruled }) => unruled.length > 0);
 
-/** A word of a value: in the key as it is read, in the normal form, and among the words that are hashed. */
+/** A word of a value: its place in the key as read, in the normal form, and in the hashed words. */
 type ValueWord = {
   readonly from: number;
   readonly mask: number;
@@ -24,7 +24,7 @@ type ValueWord = {
   readonly hashed: number;
 };
 
-/** Matches of one form, which differ in a few values: their normal form and what is hashed of it. */
+/** Matches of one form, which differ in a few values: their normal form and its hashed words. */
 type MatchForm = {
   readonly form: KeyForm;
   /** Bytes of the KEY and the MASK attribute in normal form, without headers. */
@@ -36,8 +36,8 @@ type MatchForm = {
 };
 
 /**
- * Reads matches, and has the hash and the bytes of their normal form. Matches of one form share the work: only the
- * values are copied.
+ * Reads matches, and computes the hash and the bytes of their normal form. Matches of one form
+ * share work: only the values are copied.
  */
 export class MatchNormalizer {
   /** The hash of the match read last: its UFID without an owner. */
@@ -45,7 +45,7 @@ export class MatchNormalizer {
   readonly #forms = new Kept<MatchForm>();
   readonly #words = new WordView();
   readonly #record = new KeyRecord();
-  /** Of the match read last: its form, and where it lies; undefined if its record has it. */
+  /** The form of the match read last, with its place; undefined if the match is in the record. */
   #form: MatchForm | undefined;
   #from: Int32Array = new Int32Array(0);
   #first = 0;
@@ -77,8 +77,10 @@ export class MatchNormalizer {
   }
 
   /**
-   * Appends the KEY and MASK attributes of the match read last. A writer without room is left failed.
-   * @param kept the flow, if its key must stay as it was read: the kernel finds it by that
+   * Appends the KEY and MASK attributes of the match read last. A writer without room is left
+   * failed.
+   * @param kept the flow, if its key must be written as it was read, because the kernel identifies
+   * it by that
    */
   write(writer: AttributeWriter, kept?: FlowParts): void {
     const form = this.#form;
@@ -124,13 +126,13 @@ export class MatchNormalizer {
   }
 }
 
-/** Where the normal form of a form's first match is written. */
+/** The buffer for the normal form of a form's first match. */
 let scratch: AttributeWriter | undefined;
 
 /**
  * The form of a match.
  * @param record its normal form
- * @returns undefined if a value does not lie in the normal form as it was read
+ * @returns undefined if a value is not in the normal form as it was read
  */
 function formOf(flow: FlowParts, words: Int32Array, record: KeyRecord): MatchForm | undefined {
   scratch ??= new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));

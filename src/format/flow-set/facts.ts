@@ -44,7 +44,8 @@ export function headerFault(facts: Facts): string | undefined {
   }
   const { owner, order } = facts;
   if (owner !== undefined && !isString(owner)) return "its owner is no name";
-  if (order !== undefined && order !== "masks") return "its order is none that this millrace knows";
+  if (order !== undefined && order !== "masks")
+    return "its order is unknown to this version of millrace";
   return undefined;
 }
 

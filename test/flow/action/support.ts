@@ -24,7 +24,7 @@ export function actionsText(bytes: Uint8Array, ports?: PortNames): string {
   return sink.toString();
 }
 
-/** Hexadecimal digits of attributes, words of four bytes apart. */
+/** Hexadecimal digits of attributes, grouped in words of four bytes. */
 export function hex(bytes: Uint8Array): string {
   return (bytes.toHex().match(/.{1,8}/g) ?? []).join(" ");
 }

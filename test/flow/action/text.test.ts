@@ -176,7 +176,7 @@ function data(bytes: number): string {
 const NO_MASKS = "no masks: set(tunnel(…)) writes whole fields";
 
 describe("errors", () => {
-  // The text, the column of the error, what is expected there, the word that is suggested.
+  // The text, the column of the error, the expectation, the suggested word.
   const cases: readonly (readonly [string, number, string, ...string[]])[] = [
     ["1,,x", 4, "an action"],
     ["pop_vlna", 1, "an action", "pop_vlan"],

@@ -18,7 +18,7 @@ function holds(filter: string, flow: FlowParts): boolean {
   return FlowFilter.parse(filter).passes(flow, 0);
 }
 
-/** The fields that have a value, where the first level of a flow has them and behind tags. */
+/** The fields that have a value, at the first level that has them and after tags. */
 const COLUMNS: readonly FlowColumn[] = ["", "encap.", "encap.encap."].flatMap((prefix) =>
   fieldNames()
     .map((name) => prefix + name)
@@ -26,14 +26,14 @@ const COLUMNS: readonly FlowColumn[] = ["", "encap.", "encap.encap."].flatMap((p
     .flatMap((name) => parseColumns(name, undefined)),
 );
 
-/** The question whether a flow matches a field, of each field. */
+/** For each field, the condition that a flow matches it. */
 const IS_MATCHED = new Map(COLUMNS.map(({ name }) => [name, FlowFilter.parse(name)]));
 
 const flows: fc.Arbitrary<FlowParts> = fc
   .tuple(keyText, actionList)
   .map(([key, actions]) => flowOf(`${key} ${actions}`));
 
-/** The fields that a flow matches, and their values as a flow has them. */
+/** The fields that a flow matches, with their values as in its text. */
 function valuesOf(flow: FlowParts): { matched: [string, string][]; others: string[] } {
   const subject = new Subject().set(flow, 0);
   const [matched, others]: [[string, string][], string[]] = [[], []];
@@ -112,7 +112,7 @@ test("in is of every packet of a flow, meets of some: tried with all values of a
   );
 });
 
-/** Conditions of which each is true of some flows, and not of others. */
+/** Conditions that are each true for some flows and false for others. */
 const condition: fc.Arbitrary<string> = fc.constantFrom(
   "eth",
   "vlan",

@@ -41,7 +41,7 @@ function meant(filter: string): string[] {
 
 describe("a filter means the flows", () => {
   test.each([
-    // A value with the mask that is written, and none else.
+    // A value with exactly the given mask.
     ["tcp.dst = 443", ["HTTPS"]],
     ["tcp.dst = 443/0xffff", ["HTTPS"]],
     ["tcp.dst = 443/0xff", []],
@@ -60,7 +60,7 @@ describe("a filter means the flows", () => {
     ["ct_state in +est", ["HTTPS"]],
     ["ct_state in -est", []],
     ["ipv6.src in fe80::/10", ["DNS"]],
-    // Some packets: what is not matched may be anything, but of another header.
+    // Some packets: unmatched bits may be anything, but not another header.
     ["ipv4.dst meets 10.1.2.3", ["HTTPS", "ANY"]],
     ["ipv4.dst meets 0.0.0.0/0", ["HTTPS", "TAGGED", "ANY"]],
     ["tcp.dst meets 443", ["HTTPS", "TAGGED", "ANY"]],
@@ -127,7 +127,7 @@ describe("a filter means the flows", () => {
     ["used = 60", ["HTTPS"]],
     ["used != never", ["HTTPS"]],
     ["used = never and tcp", []],
-    // A time is none where there was no packet.
+    // Without a packet there is no time.
     ["used >= 0 or used < 0", ["HTTPS"]],
     ["ufid", Object.keys(ALL)],
     ["not ufid", []],

@@ -18,7 +18,7 @@ function encoders(shapes: boolean): Encoders {
   return { lines, json: new FlowJsonLineEncoder(lines, shapes) };
 }
 
-/** Everything that encoding a line comes to: bytes, verb, or the error. */
+/** The complete result of encoding a line: bytes, verb, or the error. */
 function outcome({ lines, json }: Encoders, text: string): string {
   const bytes = utf8.encode(`${text}${BEHIND}`);
   writer.reset(64, memory.size);

@@ -118,7 +118,7 @@ function tunnelText(fields: readonly Field[], flags: Field): fc.Arbitrary<string
     masked(number(0xffff_ffff), number(0xffff_ffff)).map((idx) => `erspan(ver=1,idx=${idx})`),
     fc.constantFrom("erspan(ver=2,dir=1,hwid=0x7/0x3)", "erspan(ver=2,dir=0)", "vxlan(gbp())"),
   );
-  // The kernel wants a destination, of one family.
+  // The kernel requires a destination, of one family.
   const six = fields.filter((of) => of.name !== "src" && of.name !== "dst");
   const four = fields.filter((of) => !of.name.startsWith("ipv6"));
   const destination = /(^|,)(ipv6_)?dst=/;
@@ -183,7 +183,7 @@ const unknown = fc
     return `key${type}(${text}/${text})`;
   });
 
-/** A whole key: any attributes, inside up to two tags, with what has no name. */
+/** A whole key: any attributes, inside up to two tags, including unnamed ones. */
 export const keyText: fc.Arbitrary<string> = fc
   .tuple(
     levelText(NAMES),

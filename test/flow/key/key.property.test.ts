@@ -145,7 +145,7 @@ test("no bytes crash the decoder, and what it takes prints and reads back", () =
       someKey,
       fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 }),
       ({ bytes: whole, keyEnd, maskEnd }, changes) => {
-        // What was drawn stays as it is: a run that fails is to be replayed.
+        // Drawn values are not changed, so that a failed run can be replayed.
         const bytes = whole.slice();
         for (const [place, byte] of changes)
           if (bytes.length > 0) bytes[place % bytes.length] = byte;

@@ -1,9 +1,9 @@
 import { plugin } from "bun";
 import { readFileSync } from "node:fs";
 
-/*
- * A program: the UFIDs of the keys that come in, a line each, as a millrace has them whose records have the keys
- * in other slots. Its argument says which.
+/**
+ * A program that prints the UFIDs of keys, one per line of input, computed with the keys in
+ * permuted slots. Its argument is the permutation.
  */
 const seed = Number(process.argv[2]);
 

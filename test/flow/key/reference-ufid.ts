@@ -45,7 +45,10 @@ function typesOf(key: Attributes, mask: Attributes): number[] {
 
 const NONE = new Uint8Array(0);
 
-/** Bytes of what a kernel matches, and does not dump where the protocol, at this offset, is 0. */
+/**
+ * The size of tuples that a kernel matches, but does not dump if the protocol, at this offset, is
+ * 0.
+ */
 const TUPLES: ReadonlyMap<number, readonly [size: number, proto: number]> = new Map([
   [A.OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV4, [16, 12]],
   [A.OVS_KEY_ATTR_CT_ORIG_TUPLE_IPV6, [40, 36]],
@@ -57,7 +60,7 @@ function keyWords(keyBytes: Uint8Array, maskBytes: Uint8Array, isIpv6?: boolean)
   const hasHeaders = isIpv6 ?? typeIn(keyBytes, maskBytes) === 0x86dd;
   return typesOf(key, mask).flatMap((type) => {
     const bits = mask.get(type) ?? NONE;
-    // A port that is none has no attribute in the key; an Ethernet type that is none has none either.
+    // The absence of a port, or of an Ethernet type, has no attribute in the key.
     const absent = type === A.OVS_KEY_ATTR_IN_PORT ? 0xff : 0;
     const value = key.get(type) ?? new Uint8Array(bits.length).fill(absent);
     const [size, proto] = TUPLES.get(type) ?? [];
@@ -82,7 +85,7 @@ function keyWords(keyBytes: Uint8Array, maskBytes: Uint8Array, isIpv6?: boolean)
   });
 }
 
-/** The Ethernet type inside all tags: 0 where it is not matched, undefined where there is none. */
+/** The Ethernet type inside all tags: 0 if it is not matched, undefined if there is none. */
 function typeIn(keyBytes: Uint8Array, maskBytes: Uint8Array): number | undefined {
   const key = attributesOf(keyBytes);
   const mask = attributesOf(maskBytes);

@@ -10,7 +10,7 @@ import {
 import { SLOT_IPV4, SLOT_IPV6 } from "../../../src/flow/key/slots.ts";
 import { KEYS, keyNamed } from "../../../src/flow/key/table.ts";
 
-/** The keys of which there is a bit in a word of headers. */
+/** The keys with a bit in a word of headers. */
 function names(slots: number): string {
   const found = KEYS.filter(
     ({ slot }) => slot >>> 5 === HEADER_WORD && ((slots >>> slot) & 1) === 1,

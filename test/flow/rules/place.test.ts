@@ -5,7 +5,7 @@ import { verdict } from "./support.ts";
 const ETH = "in_port(1),eth()";
 const TAG = `${ETH},eth_type(0x8100),vlan(vid=5,pcp=1)`;
 
-/** The line from the first byte on of what breaks a rule. */
+/** The line from the first byte that breaks a rule. */
 function placed(line: string, text = line): string | undefined {
   const refusal = verdict(text);
   expect(refusal).toBeDefined();
@@ -15,7 +15,7 @@ function placed(line: string, text = line): string | undefined {
 
 describe("what breaks a rule is found in its line", () => {
   const cases: readonly (readonly [line: string, at: string | undefined])[] = [
-    // Nothing that stands there is wrong.
+    // Nothing in the text is wrong.
     ["in_port(1) 2", undefined],
     [`${ETH},eth_type(0x0800) 2`, "eth_type(0x0800)"],
     [`${ETH},eth_type(0x0800),ipv4(src=1.1.1.1,proto=17) 2`, "proto=17"],
@@ -47,6 +47,6 @@ test("and in a line of JSON", () => {
   const text = `${TAG},encap(eth_type(0x0800),ipv4(proto=17)) 2`;
   const inside = '{"eth_type":"0x0800","ipv4":{"ttl":1,"proto":17}}';
   expect(placed(`{"key":{"eth_type":"0x8100","encap":${inside}}}`, text)).toStartWith("17}");
-  // At the header where the field is not there.
+  // At the header if the field is missing.
   expect(placed('{"key":{"encap":{"ipv4":{}}}}', text)).toStartWith("{}}");
 });

@@ -14,10 +14,10 @@ const CORPUS = readFileSync(join(import.meta.dir, "../corpus/flows.txt"), "utf8"
   .split("\n")
   .filter((line) => line !== "" && !line.startsWith("#"));
 
-/** How often a flow comes again, with other bytes in its key. */
+/** How often a flow is repeated, with other bytes in its key. */
 const MUTATIONS = 6;
 
-/** What there is to know of a mask, and of the flow that was read last. */
+/** All facts about a mask, and about the flow read last. */
 function told(of: MaskClass | undefined, classes: MaskClasses): object | undefined {
   if (of === undefined) return undefined;
   const { words, masks, types, hasEthernet } = of;

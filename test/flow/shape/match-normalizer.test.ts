@@ -58,7 +58,7 @@ test("matches of one form have the normal form and the hash that each has by its
   let readable = 0;
   for (const flow of flows(random)) {
     const variants = [flow, flow];
-    // Any bit of the key: most are values, and some decide what the others are.
+    // Any bit of the key: most are values, and some decide the meaning of others.
     for (let left = 12; left > 0; left--) {
       const copy = copyFlow(flow);
       const { start, end } = left % 4 === 0 ? copy.mask : copy.key;

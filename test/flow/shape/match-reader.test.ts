@@ -28,7 +28,7 @@ function slow(flow: FlowParts): unknown {
   return readMatch(flow, record) ? contentOf(record) : undefined;
 }
 
-/** Flows as one reader reads them, one after the other. */
+/** Flows as one reader reads them, one after another. */
 function fast(flows: readonly FlowParts[]): unknown[] {
   const reader = new MatchReader();
   return flows.map((flow) => {
@@ -73,7 +73,7 @@ test("a tag that is none is read as such, beside one under the same mask", () =>
   const tagged = flowOf(
     "in_port(1),eth(),eth_type(0x8100),vlan(vid=7),encap(eth_type(0x0800),ipv4(ttl=64)) 1",
   );
-  // A mask without ENCAP, as ovs-vswitchd sends it, is one of what is behind the tag.
+  // A mask without ENCAP, as ovs-vswitchd sends it, applies to what follows the tag.
   const at = findAttribute(tagged.bytes, tagged.mask.start, tagged.mask.end, OVS_KEY_ATTR_ENCAP);
   const mask = { start: at + 4, end: at + attributeLength(tagged.bytes, at, tagged.mask.end) };
   const flows = [true, false, true].map((hasTag) => {

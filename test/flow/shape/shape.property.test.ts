@@ -11,9 +11,9 @@ const writer = new AttributeWriter(memory);
 
 const BEHIND = "1.23:4::0x5,in_port(12),eth()";
 
-/** Everything that encoding a line comes to: bytes, verb, or the error. */
+/** The complete result of encoding a line: bytes, verb, or the error. */
 function outcome(encoder: FlowLineEncoder, text: string): string {
-  // Lines lie in a buffer, with others behind them.
+  // Lines are in a buffer, followed by others.
   const bytes = utf8.encode(`${text}${BEHIND}`);
   writer.reset(64, memory.size);
   try {

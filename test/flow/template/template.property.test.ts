@@ -4,7 +4,7 @@ import { FlowTemplate, type TemplateValue } from "../../../src/flow/template.ts"
 import { LINE_OPTIONS, PROPERTY } from "../harness.ts";
 import { lineBytes, rowBytes } from "./support.ts";
 
-/** A value as it is in a line, and the ways to hand it to a template. */
+/** A value as in a line, and the ways to pass it to a template. */
 type Value = { readonly text: string; readonly value: TemplateValue };
 
 const both = (text: string, value: TemplateValue): fc.Arbitrary<Value> =>

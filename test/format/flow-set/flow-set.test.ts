@@ -49,7 +49,7 @@ function load(source: ByteSource, options: FlowSetOptions, capacity?: number): P
   return collect(new FlowSetFeed(source, options), capacity);
 }
 
-/** What is thrown, and what was given out before. */
+/** The error, and what was given out before it. */
 async function failure(source: ByteSource): Promise<{ reason: string; collected: Collected }> {
   const collected: Collected = { messages: [], refusals: [] };
   try {

@@ -44,7 +44,7 @@ const NAMED = [
 const NAMES = 18;
 const NUMBERS = 6;
 
-/** What a set gives, be it checked first or as a pipe, and whether it is damaged. */
+/** The output of a set, checked first or as a pipe, and whether it is damaged. */
 async function read(
   bytes: Uint8Array,
   options: FlowSetOptions,

@@ -33,7 +33,7 @@ const BROKEN: readonly string[] = [
   "",
 ];
 
-/** What only a flow set has no room for. */
+/** Flows for which only a flow set has no room. */
 const UNHELD: ReadonlySet<string> = new Set(["SHORT_UFID", "PORT_NAME"]);
 
 async function bothWays(lines: readonly string[]): Promise<[unknown, unknown]> {

@@ -13,7 +13,7 @@ import { collect, PORTS, utf8 } from "../collect.ts";
 
 setDefaultTimeout(limit(30));
 
-/** What is matched of a packet, field by field; zero where the mask is. */
+/** The matched value of each field; zero where the mask is. */
 type Match = { readonly key: readonly number[]; readonly mask: readonly number[] };
 
 /** A set in the order that is found for lines, and the lines of its flows in that order. */

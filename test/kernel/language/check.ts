@@ -2,7 +2,10 @@ import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import { sameActions } from "../../../src/flow/action/same.ts";
 import { flowOf, type HeldFlow, type OneFlow } from "./one-flow.ts";
 
-/** What became of a line: refused by the parser or the kernel, or held, with all that is not as it should be. */
+/**
+ * The result of a line: refused by the parser or the kernel, or held, with everything that is
+ * wrong.
+ */
 type Checked = {
   readonly refused: string | undefined;
   readonly wrong: readonly string[];

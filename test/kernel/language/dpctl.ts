@@ -1,6 +1,6 @@
 /**
- * What ovs-dpctl (3.1, of Debian 12) cannot say of a flow, or says of another: as a witness of these it
- * is of no use. They are held against the kernel's own bytes elsewhere.
+ * Flows that ovs-dpctl (3.1, of Debian 12) cannot print, or prints like another flow, so that it
+ * cannot serve as a witness. They are compared with the kernel's bytes elsewhere.
  */
 const UNSAID: readonly RegExp[] = [
   // In a tag: no type at all.

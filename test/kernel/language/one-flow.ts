@@ -32,7 +32,7 @@ import { NotSupportedError } from "../../../src/sys/errors.ts";
 import { PinnedMemory } from "../../../src/sys/memory.ts";
 import type { TestDatapath } from "../lab.ts";
 
-/** A flow's attributes, in hexadecimal: two flows are the same to a kernel where these are. */
+/** A flow's attributes, in hexadecimal: two flows are the same to a kernel if these are. */
 type RawFlow = {
   readonly ufid: string;
   readonly key: string;
@@ -142,7 +142,7 @@ function printed(view: FlowParts, verbose: boolean): string {
   return out.toString();
 }
 
-/** Puts one flow at a time into a datapath of its own, and looks at what the kernel made of it. */
+/** Puts one flow at a time into a separate datapath, and reads it back. */
 export class OneFlow implements Disposable {
   readonly #dp: TestDatapath;
   // One socket and one arena for all: fresh memory for each flow would take ten times as long as the flow.
@@ -152,7 +152,7 @@ export class OneFlow implements Disposable {
     this.#dp = dp;
   }
 
-  /** @returns the errno's name where the kernel does not take it @throws FlowSyntaxError */
+  /** @returns the errno's name if the kernel refuses it @throws FlowSyntaxError */
   put(line: string): string | undefined {
     try {
       sendOne({ datapath: this.#dp.handle, connections: this.#connections }, line, "put");

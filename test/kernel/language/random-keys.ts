@@ -1,11 +1,11 @@
 import type { Random } from "../../flow/rules/random.ts";
 
-/*
- * Keys that millrace and ovs-dpctl both read, with masks on whatever can have one: what a value calls for
- * and what is left of it under its mask are often not the same.
+/**
+ * Keys that both millrace and ovs-dpctl read, with masks wherever possible: the headers that a
+ * value requires often differ from those of the masked value.
  *
- * Left out is what millrace takes on purpose and ovs-dpctl refuses, since dumps have it: an empty encap()
- * behind a tag that is there, and a tunnel's destination of zeros.
+ * Left out is what millrace takes on purpose and ovs-dpctl refuses, since dumps have it: an empty
+ * encap() behind a tag that is there, and a tunnel's destination of zeros.
  */
 
 /** The headers that a protocol calls for. */

@@ -50,7 +50,7 @@ test("two are said to send where they are chosen and really did", () => {
   expect(asked.senders).toBe(1);
   asked.sent(2);
   expect(asked.senders).toBe(2);
-  // Two that were only tried are none that send.
+  // Two sockets that were only tried do not count as senders.
   const tried = new SenderTrial("auto");
   tried.sent(2);
   expect(tried.senders).toBe(1);

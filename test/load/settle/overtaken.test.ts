@@ -2,7 +2,10 @@ import { expect, test } from "bun:test";
 import { Datapath } from "../../../src/datapath.ts";
 import { MemoryKernel } from "../../../src/testing/index.ts";
 
-/* A put that is refused, or was never reached, leaves alone what a later line of its batch has made. */
+/**
+ * A put that is refused, or was never reached, does not touch a flow that a later line of its batch
+ * created.
+ */
 
 const NARROW =
   "in_port(1),eth(),eth_type(0x0800),ipv4(src=192.1.3.0,dst=10.0.0.0/255.0.0.0,frag=no)";
