@@ -39,7 +39,7 @@ const FAILURES: Readonly<Record<CallEnd, string>> = {
   late: "the thread that sends half of each batch does not answer: what it was to send is unknown",
 };
 
-/** Sends flows to the kernel: owns the arena and the socket, keeps time, settles every flow. */
+/** Sends flows to the kernel by a connection that it borrows, keeps time, and settles every flow. */
 export class Sender implements FlowSink {
   readonly account: Account;
   readonly requests: FlowRequests;
