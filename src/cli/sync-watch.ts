@@ -13,7 +13,7 @@ const LOOK_MS = 200;
 const REST_MS = 500;
 
 /** Why it is time to sync again. */
-type SyncCause = "the file changed" | "flows changed" | "it is time to look";
+export type SyncCause = "the file changed" | "flows changed" | "it is time to look";
 
 /** What is watched. */
 type WatchOptions = {

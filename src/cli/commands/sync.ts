@@ -17,7 +17,7 @@ import { complain, counted, writeError, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
-import type { SyncWatch } from "../sync-watch.ts";
+import type { SyncCause, SyncWatch } from "../sync-watch.ts";
 
 // `millrace sync`: brings a datapath to the flows of a file.
 
@@ -112,13 +112,13 @@ async function run(file: string, options: Options): Promise<void> {
   askWhereTyped(file);
   const previous =
     before === undefined ? undefined : await readSource(before, { owner, ports, signal });
-  const once = (from: ByteSource): Promise<number> =>
-    syncOnce(place.target, from, { options, previous, signal });
+  const once = (from: ByteSource, cause?: SyncCause): Promise<number> =>
+    syncOnce(place.target, from, { options, previous, signal, cause });
   using watching = options.watch
     ? await startWatch(place.target.datapath, file, options, signal)
     : undefined;
   process.exitCode = await once(source);
-  if (watching !== undefined) await goOn(watching, () => once(openFile(file)));
+  if (watching !== undefined) await goOn(watching, (cause) => once(openFile(file), cause));
 }
 
 /** The arguments of a sync besides its file. */
@@ -126,13 +126,15 @@ type Told = {
   readonly options: Options;
   readonly previous: FlowTable | undefined;
   readonly signal: AbortSignal;
+  /** Why it syncs again; undefined the first time. */
+  readonly cause: SyncCause | undefined;
 };
 
 /** @returns the exit status of the sync */
 async function syncOnce(
   target: LoadTarget,
   source: ByteSource,
-  { options, previous, signal }: Told,
+  { options, previous, signal, cause }: Told,
 ): Promise<number> {
   const ports = portNames(target.datapath);
   const { owner = "", dryRun, json } = options;
@@ -153,6 +155,12 @@ async function syncOnce(
     onPlan,
     ...(previous === undefined ? {} : { previous }),
   });
+  // A watch reads the datapath after its own changes, too: only its file deserves a word each time.
+  const isNews = result.sent > 0 || result.conflicts.length > 0 || result.ended !== "complete";
+  if (cause !== undefined) {
+    if (!isNews && cause !== "the file changed") return statusOfSync(result);
+    writeError(`${new Date().toISOString()} ${cause}\n`);
+  }
   if (dryRun && !json && result.conflicts.length === 0) {
     writeOut(`${counted(result.planned, "request")} planned, nothing sent\n`);
   } else printSync(result, { from: source.name, to: options.dp, json: json === true });
@@ -170,12 +178,14 @@ async function startWatch(
 }
 
 /** Syncs repeatedly until a signal comes, which is the normal end. */
-async function goOn(watching: SyncWatch, sync: () => Promise<number>): Promise<void> {
+async function goOn(
+  watching: SyncWatch,
+  sync: (cause: SyncCause) => Promise<number>,
+): Promise<void> {
   writeError("watching\n");
   for await (const cause of watching.causes()) {
-    writeError(`${new Date().toISOString()} ${cause}\n`);
     try {
-      await sync();
+      await sync(cause);
     } catch (error) {
       // A file that is incomplete or wrong will change again.
       if (!(error instanceof MillraceError) || exitStatusOf(error) > Exit.usage) throw error;

@@ -53,7 +53,10 @@ async function run(file: string, { dp, owner = "", exact, json }: Options): Prom
   const isAsWanted =
     found.missing + found.different === 0 && (exact === undefined || found.extra === 0);
   if (json) printJson({ ...found, isAsWanted });
-  else writeOut(`${inWords(found, file, dp)}\n`);
+  else {
+    writeOut(`${inWords(found, file, dp)}\n`);
+    if (!isAsWanted && file !== "-") writeOut(`'millrace diff ${file} dp:${dp}' shows which\n`);
+  }
   process.exitCode = isAsWanted ? Exit.ok : Exit.someFailed;
 }
 
