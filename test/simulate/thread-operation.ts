@@ -56,18 +56,21 @@ class SimulatedThread implements CallMaker {
     this.#end = "made";
     this.#call = () => {
       this.#call = undefined;
+      // A crash in the midst of the call leaves nobody who knows what it sent.
+      this.#end = "failed";
       const most = moment === "half" ? Math.ceil(count / 2) : count;
       this.sent = sendmmsg(calls, fd, headers, most);
       this.received = this.sent > 0 ? recvmmsg(calls, fd, replies, slots, MSG_DONTWAIT) : 0;
+      this.#end = "made";
     };
     if (moment === "at once") this.#call();
     if (moment === "midway") this.#world.interleave(this.#random.below(400), () => this.#call?.());
     // It may have failed before its call or behind it.
     if (moment === "fails" && this.#random.chance(30)) {
-      this.#end = "failed";
       this.hasFailed = true;
       if (this.#random.chance(50)) this.#call();
       this.#call = undefined;
+      this.#end = "failed";
     }
   }
 
