@@ -66,6 +66,7 @@ export async function readTable(
   const table = new FlowTable();
   const { owner = "", ports = portNamesOf([]), signal } = options;
   const strange: FlowException[] = [];
+  let strangeLines = 0;
   let replaced = 0;
   const report = await startLoad("dry", input, {
     owner,
@@ -75,7 +76,7 @@ export async function readTable(
       if (verb === "put" || verb === "add") {
         const { size } = table;
         if (table.put(flow) < size) replaced++;
-      } else strange.push(verbInSet(verb, line));
+      } else if (strangeLines++ < ERRORS_MAX) strange.push(verbInSet(verb, line));
     },
   });
   if (report.ended === "interrupted") {
@@ -87,7 +88,7 @@ export async function readTable(
       : new MillraceError("UNREADABLE_INPUT", report.endReason);
   }
   const errors = [...report.errors, ...strange].slice(0, ERRORS_MAX);
-  return { table, refused: report.refused + strange.length, replaced, errors };
+  return { table, refused: report.refused + strangeLines, replaced, errors };
 }
 
 /** The most errors kept, as in the report of a load. */

@@ -18,12 +18,21 @@ const { values } = parseArgs({
     first: { type: "boolean", default: false },
   },
 });
-const from = Number(values.from);
-const most = Number(values.seeds);
+
+/** @throws Error: a run of no seeds must not end well */
+function numberOf(option: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
+  throw new Error(`--${option}: found "${text}", expected a number`);
+}
+
+const from = numberOf("from", values.from);
+const most = numberOf("seeds", values.seeds);
+const { minutes } = values;
 const end =
-  values.minutes === undefined
+  minutes === undefined
     ? Number.POSITIVE_INFINITY
-    : Date.now() + Number(values.minutes) * 60_000;
+    : Date.now() + numberOf("minutes", minutes) * 60_000;
 
 function told({ seed, steps }: Plan): string {
   const each = steps.map(

@@ -33,6 +33,8 @@ export function heldByMatch(
   }
   const found = new Map<number, string>();
   for (let dumps = 1; ; dumps++) {
+    // What only a doubtful dump had may be gone.
+    found.clear();
     const check = DumpCheck.of(datapath);
     for (const view of dumpFlows(datapath, { check })) {
       if (!hashMatch(view, hash, 0)) continue;
