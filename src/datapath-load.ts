@@ -9,7 +9,14 @@ import { startLoad, startLoadSync, type StartOptions } from "./load/start-load.t
 /** Options of the library's loads. */
 export type DatapathLoadOptions = Omit<
   StartOptions,
-  "exactIdentity" | "keepNames" | "onFlow" | "outcomes" | "ports" | "readPorts" | "startThread"
+  | "exactIdentity"
+  | "keepNames"
+  | "knownUfids"
+  | "onFlow"
+  | "outcomes"
+  | "ports"
+  | "readPorts"
+  | "startThread"
 > & {
   /**
    * Whether to load even if ovs-vswitchd runs the datapath; it deletes flows that it did not make

@@ -47,6 +47,8 @@ export type StartOptions = LoadOptions & {
   readonly tolerate?: readonly (number | ErrnoCode)[];
   /** Whether flows are found only by the identity in their requests, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
+  /** Whether modifies and deletes by UFID are of flows that were just read: they are not read again. */
+  readonly knownUfids?: boolean;
   /** Called for every flow that was not simply applied. */
   readonly onException?: (exception: FlowException) => void;
   /** Receives the outcome of each flow. */
@@ -126,6 +128,7 @@ function openSink(target: LoadTarget | "dry", options: StartOptions): FlowSink {
     tolerate: new Set(tolerate?.map(errnoOf)),
     senders,
     exactIdentity: options.exactIdentity === true,
+    knownUfids: options.knownUfids === true,
     ...(options.startThread === undefined ? {} : { startThread: options.startThread }),
   });
 }

@@ -81,6 +81,11 @@ export function nameAt(batch: Batch, index: number): number {
   return ((batch.starts[index] ?? 0) >> 2) + ATTRIBUTES_AT;
 }
 
+/** Whether request `index` identifies its flow by a UFID. */
+export function hasUfid(batch: Batch, index: number): boolean {
+  return batch.memory.u32[nameAt(batch, index)]! >>> 16 === OVS_FLOW_ATTR_UFID;
+}
+
 /** The first word of an attribute of request `index`; -1 if it has none of this type. */
 export function attributeAt(batch: Batch, index: number, type: number): number {
   const { u32 } = batch.memory;

@@ -36,7 +36,7 @@ export type SyncReport = {
   readonly unchanged: number;
   /** Flows of other owners, which were left alone. */
   readonly foreign: number;
-  /** Requests that were sent. */
+  /** Requests that were sent, those that read a flow again included. */
   readonly sent: number;
   /** Flows that did not end as wanted. */
   readonly failed: number;
@@ -87,19 +87,16 @@ export function countOf({ deletesFirst, adds, changes, deletes }: Plan): number 
   return deletesFirst.length + adds.length + changes.length + deletes.length;
 }
 
-/** A flow that is gone meanwhile counts as deleted. */
-const DELETE = {
-  mode: "delete",
-  keepNames: true,
-  exactIdentity: true,
-  tolerate: ["ENOENT"],
-} as const;
-
 /**
- * The flow was just read: reading it again, as a modify from a file must, would double the
- * requests.
+ * The flow was just read. Reading it again, as a modify or a delete from a file must, would double
+ * the requests: that is done only if its key identifies it, since a key has several masks.
  */
-const CHANGE = { mode: "modify", keepNames: true, exactIdentity: true } as const;
+const JUST_READ = { keepNames: true, exactIdentity: true, knownUfids: true } as const;
+
+/** A flow that is gone meanwhile counts as deleted. */
+const DELETE = { ...JUST_READ, mode: "delete", tolerate: ["ENOENT"] } as const;
+
+const CHANGE = { ...JUST_READ, mode: "modify" } as const;
 
 /** The loads of one sync, one after another: once one ends early, the others send nothing. */
 class SyncRun {
@@ -153,7 +150,7 @@ class SyncRun {
     if (report.endErrno === EPERM) throw noPermission("changing flows");
     const failed = failedFlows(report);
     const lost = options.mode === "delete" ? report.reconciled.absent : report.reconciled.present;
-    this.#sent += report.lines;
+    this.#sent += report.lines + report.reads;
     this.#failed += failed - report.unknown;
     this.#unknown += report.unknown;
     this.#ended = report.ended;

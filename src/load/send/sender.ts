@@ -23,6 +23,8 @@ export type SenderOptions = {
   readonly tolerate?: ReadonlySet<number>;
   /** Whether flows are found only by the identity in their requests, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
+  /** See `ExecuteOptions`. */
+  readonly knownUfids?: boolean;
   /**
    * How many sockets send; `auto` by default. Only sendmmsg allows 2. With other transports, or if
    * the load keeps a rate, `auto` means 1.
@@ -61,6 +63,7 @@ export class Sender implements FlowSink {
   readonly #target: LoadTarget;
   readonly #tolerate: ReadonlySet<number>;
   readonly #exactIdentity: boolean;
+  readonly #knownUfids: boolean;
   readonly #startThread: (() => CallMaker) | undefined;
   /** When the settler began a batch that was not sent before; 0 if it did not. */
   #begunAt = 0;
@@ -77,6 +80,7 @@ export class Sender implements FlowSink {
     this.#target = target;
     this.#tolerate = tolerate;
     this.#exactIdentity = options.exactIdentity === true;
+    this.#knownUfids = options.knownUfids === true;
     this.#startThread = options.startThread;
     // A thread can only call the machine's kernel.
     const isAlone = channel.kernel !== undefined && options.startThread === undefined;
@@ -165,6 +169,7 @@ export class Sender implements FlowSink {
     return (this.#settler ??= newSettler(this.#target, this.#connection, this.account, {
       tolerate: this.#tolerate,
       exactIdentity: this.#exactIdentity,
+      knownUfids: this.#knownUfids,
     }));
   }
 

@@ -1,7 +1,7 @@
 import { ufidSeed } from "../../flow/key/ufid.ts";
 import { type Batch, MessageState } from "../../netlink/batch.ts";
 import type { Transactor } from "../../netlink/transactor.ts";
-import { commandOf, verbOf } from "../../ovs/flow-request.ts";
+import { commandOf, hasUfid, verbOf } from "../../ovs/flow-request.ts";
 import { FlowRequests } from "../../ovs/flow-requests.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM } from "../../sys/errno.ts";
 import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
@@ -23,6 +23,11 @@ export type ExecuteOptions = {
   readonly tolerateExisting: boolean;
   /** Whether flows are found only by the identity in their requests, as `ovs-dpctl` finds them. */
   readonly exactIdentity?: boolean;
+  /**
+   * Whether the flow with the UFID of a modify or a delete is the intended one, because it was read a
+   * moment ago: it is not read again.
+   */
+  readonly knownUfids?: boolean;
 };
 
 /**
@@ -30,7 +35,7 @@ export type ExecuteOptions = {
  *
  * The kernel compares less than a request says: it carries out a SET or DEL by UFID whatever the
  * key is, and one by key whatever the mask is. So the flow of a modify or a delete is read first,
- * and the request is sent only if that is the intended flow. A put is sent directly, and refused
+ * unless the caller has just read it, and the request is sent only if that is the intended flow. A put is sent directly, and refused
  * with EEXIST if a flow is in its way; then that flow is read, and if it is the intended one, its
  * actions are set. A load that meets mostly such flows also reads first: then flows that are
  * already as requested are not sent at all.
@@ -153,7 +158,9 @@ export class Executor {
   }
 
   #isLookedAt(batch: Batch, index: number): boolean {
-    if (commandOf(batch, index) !== OVS_FLOW_CMD_NEW) return true;
+    if (commandOf(batch, index) !== OVS_FLOW_CMD_NEW) {
+      return this.#options.knownUfids !== true || !hasUfid(batch, index);
+    }
     return this.lookFirst && verbOf(batch, index) === "put";
   }
 
