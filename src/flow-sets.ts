@@ -1,12 +1,17 @@
 import { type FlowSource, inputOf } from "./flow-source.ts";
 import { Flow } from "./flow/flow.ts";
 import { InventedPorts, type NumberedPort, portNamesOf } from "./flow/ports.ts";
-import { type DiffOptions, diffTables, type FlowAspect } from "./state/diff.ts";
+import { type DifferenceOf, type DiffOptions, diffTables } from "./state/diff.ts";
 import type { LoadTarget } from "./load/send/connection.ts";
 import { portNames } from "./ovs/vport.ts";
 import { FlowTable } from "./state/flow-table.ts";
 import { readTable, type ReadTableOptions } from "./state/read-table.ts";
-import { synchronize, type SynchronizeOptions, type SyncResult } from "./state/synchronize.ts";
+import {
+  NOTHING_SENT,
+  synchronize,
+  type SynchronizeOptions,
+  type SyncResult,
+} from "./state/synchronize.ts";
 import { MillraceError } from "./sys/errors.ts";
 
 /** How flows are read into a table. */
@@ -34,16 +39,8 @@ export async function readFlows(
   return completeTable(source, { ...others, ports: names });
 }
 
-/** One difference between two sets of flows: a flow of one of them, or how one of both differs. */
-export type Difference =
-  | { readonly kind: "added"; readonly after: Flow }
-  | { readonly kind: "removed"; readonly before: Flow }
-  | {
-      readonly kind: "changed";
-      readonly before: Flow;
-      readonly after: Flow;
-      readonly what: readonly FlowAspect[];
-    };
+/** A difference between two sets, in flows. */
+export type Difference = DifferenceOf<Flow>;
 
 /**
  * The differences between two sets: the flows that `after` has and `before` lacks or has with other
@@ -105,23 +102,7 @@ export async function syncInto(
 }
 
 /** The result of a sync that was ended before anything was sent. */
-const INTERRUPTED: SyncResult = {
-  added: 0,
-  changed: 0,
-  deleted: 0,
-  unchanged: 0,
-  foreign: 0,
-  sent: 0,
-  failed: 0,
-  unknown: 0,
-  errors: [],
-  ended: "interrupted",
-  endReason: "",
-  conflicts: [],
-  planned: 0,
-  differing: null,
-  rolledBack: null,
-};
+const INTERRUPTED: SyncResult = { ...NOTHING_SENT, ended: "interrupted" };
 
 // Reads a complete set: syncing one without some of its flows would delete those.
 async function completeTable(source: FlowSource, options: ReadTableOptions): Promise<FlowTable> {

@@ -9,10 +9,11 @@ import { type StartOptions, startLoad } from "../load/start-load.ts";
 import { portNames } from "../ovs/vport.ts";
 import { FlowTable } from "../state/flow-table.ts";
 import { readDatapath } from "../state/read-table.ts";
-import { takeBack } from "../state/rollback.ts";
+import { type RolledBack, takeBack } from "../state/rollback.ts";
 import { type Verification, verifyFlows } from "../state/verify.ts";
 import { UsageError } from "./exit.ts";
-import { count, counted, writeOut } from "./output.ts";
+import { writeOut } from "./output.ts";
+import { agreementText, printRolledBack } from "./sync-output.ts";
 
 // What a load does at its end: it undoes itself after a failure, or compares the datapath with its
 // file.
@@ -29,7 +30,7 @@ type AfterLoadOptions = {
 /** What it found and did; null if not requested, or if there was no need. */
 type AfterLoadReport = {
   readonly verification: Verification | null;
-  readonly rolledBack: { readonly sent: number; readonly failed: number } | null;
+  readonly rolledBack: RolledBack | null;
 };
 
 /** Constructed before a load, and used after it. */
@@ -79,8 +80,8 @@ export class AfterLoad {
       const touched = await this.#flows(
         (line) => line <= report.lines && !this.#untouched.has(line),
       );
-      const { sent, failed, unknown } = await takeBack(this.#target, this.#before, touched);
-      return { verification: null, rolledBack: { sent, failed: failed + unknown } };
+      const rolledBack = await takeBack(this.#target, this.#before, touched);
+      return { verification: null, rolledBack };
     }
     if (!verify) return { verification: null, rolledBack: null };
     const wanted = await this.#flows((line) => line <= report.lines);
@@ -108,18 +109,8 @@ export class AfterLoad {
   print(): void {
     const { verification, rolledBack } = this.#report;
     if (verification !== null) {
-      const { wanted, equal, missing, different } = verification;
-      const parts = [
-        `${count(equal)} of ${counted(wanted, "flow")} there, with their actions`,
-        ...(missing > 0 ? [`${count(missing)} missing`] : []),
-        ...(different > 0 ? [`${count(different)} with other actions`] : []),
-      ];
-      writeOut(`verified by a dump: ${parts.join(", ")}\n`);
+      writeOut(`verified by a dump: ${agreementText(verification)}\n`);
     }
-    if (rolledBack !== null) {
-      const { sent, failed } = rolledBack;
-      const left = failed === 0 ? "; none of this load is left" : `; ${count(failed)} failed`;
-      writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
-    }
+    if (rolledBack !== null) printRolledBack(rolledBack, "load");
   }
 }

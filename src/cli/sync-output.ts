@@ -1,3 +1,5 @@
+import type { RolledBack } from "../state/rollback.ts";
+import type { Verification } from "../state/verify.ts";
 import type { SyncConflict, SyncResult } from "../state/synchronize.ts";
 import { Exit } from "./exit.ts";
 import { complain, count, counted, printJson, writeOut } from "./output.ts";
@@ -29,15 +31,26 @@ function printCounts(result: SyncResult, goal: string): void {
   ];
   writeOut(`${goal}: ${parts.join(", ")}; ${counted(result.sent, "request")} sent\n`);
   for (const { code, reason, text } of result.errors) writeOut(`  (${code}) ${reason}: ${text}\n`);
-  if (result.rolledBack !== null) {
-    const { sent, failed } = result.rolledBack;
-    const left = failed === 0 ? "; none of this sync is left" : `; ${count(failed)} failed`;
-    writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
-  }
+  if (result.rolledBack !== null) printRolledBack(result.rolledBack, "sync");
   if (result.differing === 0) writeOut("verified: the datapath holds the wanted flows\n");
   else if (result.differing !== null) {
     writeOut(`read again: ${counted(result.differing, "flow")} not as wanted\n`);
   }
+}
+
+/** Prints what became of a rollback. @param run what was undone */
+export function printRolledBack({ sent, failed }: RolledBack, run: "load" | "sync"): void {
+  const left = failed === 0 ? `; none of this ${run} is left` : `; ${count(failed)} failed`;
+  writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
+}
+
+/** How many of the wanted flows a datapath holds. */
+export function agreementText({ wanted, equal, missing, different }: Verification): string {
+  return [
+    `${count(equal)} of ${counted(wanted, "flow")} there, with their actions`,
+    ...(missing > 0 ? [`${count(missing)} missing`] : []),
+    ...(different > 0 ? [`${count(different)} with other actions`] : []),
+  ].join(", ");
 }
 
 const WHY: Readonly<Record<SyncConflict["why"], string>> = {

@@ -2,7 +2,7 @@ import { LEVELS, levelOfWord, lowestSlot, SLOT_UNKNOWN } from "./key/levels.ts";
 import { type KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "./key/record.ts";
 import { SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_IN_PORT } from "./key/slots.ts";
 
-/**
+/*
  * Classes of flows by mask. Flows of one mask never overlap. For two masks, single flows often need
  * no comparison: a bit that all flows of one class have set and all of the other have clear keeps
  * the classes apart.

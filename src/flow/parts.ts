@@ -147,6 +147,17 @@ export function identityOf({
     : { ufid: bytes.slice(ufid.start, ufid.end) };
 }
 
+/** Whether two flows have the same UFID, or neither has one. */
+export function haveSameUfid(
+  { bytes: a, ufid: own }: FlowParts,
+  { bytes: b, ufid: held }: FlowParts,
+): boolean {
+  const length = own.end - own.start;
+  if (length !== held.end - held.start) return false;
+  for (let i = 0; i < length; i++) if (a[own.start + i] !== b[held.start + i]) return false;
+  return true;
+}
+
 /** What a flow matches. */
 type Match = Pick<FlowParts, "bytes" | "key" | "mask">;
 

@@ -1,20 +1,23 @@
-import { sameActions } from "../flow/action/same.ts";
-import { type FlowParts, hasGivenUfid, newFlowParts } from "../flow/parts.ts";
+import { sameDeeds } from "../load/settle/same-flow.ts";
+import { type FlowParts, hasGivenUfid, haveSameUfid, newFlowParts } from "../flow/parts.ts";
 import type { FlowTable } from "./flow-table.ts";
 
 /** What may differ between two flows that match the same packets. */
 export type FlowAspect = "actions" | "ufid" | "stats";
 
-/** A difference between two sets of flows. The parts are the same objects each time. */
-export type FlowDifference =
-  | { readonly kind: "added"; readonly after: FlowParts }
-  | { readonly kind: "removed"; readonly before: FlowParts }
+/** A difference between two sets of flows: a flow of one of them, or how one of both differs. */
+export type DifferenceOf<T> =
+  | { readonly kind: "added"; readonly after: T }
+  | { readonly kind: "removed"; readonly before: T }
   | {
       readonly kind: "changed";
-      readonly before: FlowParts;
-      readonly after: FlowParts;
+      readonly before: T;
+      readonly after: T;
       readonly what: readonly FlowAspect[];
     };
+
+/** A difference in bytes. The parts are the same objects each time. */
+export type FlowDifference = DifferenceOf<FlowParts>;
 
 /** What is compared besides matches and actions. */
 export type DiffOptions = {
@@ -60,7 +63,7 @@ function differences(
   after: FlowParts,
   { ufid = true, stats = false }: DiffOptions,
 ): readonly FlowAspect[] {
-  const isSame = doTheSame(before, after);
+  const isSame = sameDeeds(before, after);
   const hasOther = ufid && !haveOneName(before, after);
   const hasMoved =
     stats && (before.packets !== after.packets || before.byteCount !== after.byteCount);
@@ -72,22 +75,8 @@ function differences(
   return what;
 }
 
-/** Whether two flows do the same with a packet. */
-export function doTheSame({ bytes, actions: a }: FlowParts, held: FlowParts): boolean {
-  const { actions: b } = held;
-  return sameActions(bytes, a.start, a.end, held.bytes, b.start, b.end);
-}
-
 // Whether two flows have the same identity. A UFID that is the hash of the match adds nothing to
 // the match, and equals having no UFID.
 function haveOneName(own: FlowParts, held: FlowParts): boolean {
-  const a = own.ufid;
-  const b = held.ufid;
-  let i = 0;
-  const length = a.end - a.start;
-  if (length === b.end - b.start) {
-    while (i < length && own.bytes[a.start + i] === held.bytes[b.start + i]) i++;
-    if (i === length) return true;
-  }
-  return !hasGivenUfid(own) && !hasGivenUfid(held);
+  return haveSameUfid(own, held) || (!hasGivenUfid(own) && !hasGivenUfid(held));
 }

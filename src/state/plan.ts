@@ -1,6 +1,6 @@
 import { NO_OWNER, type UfidSeed, ufidSeed } from "../flow/key/ufid.ts";
-import { type FlowParts, isOwned, newFlowParts } from "../flow/parts.ts";
-import { doTheSame } from "./diff.ts";
+import { type FlowParts, haveSameUfid, isOwned, newFlowParts } from "../flow/parts.ts";
+import { sameDeeds } from "../load/settle/same-flow.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { Obstacles } from "./obstacles.ts";
 
@@ -77,9 +77,9 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
     }
     wanted.read(index, own);
     held.read(at, match);
-    const isOurs = owners.has(held, at, match) || haveSameUfid(own, match);
+    const isOurs = owners.has(held, at, match) || (own.ufid.start >= 0 && haveSameUfid(own, match));
     fate[at] = WANTED | (isOurs ? OURS : 0);
-    if (doTheSame(own, match)) unchanged++;
+    if (sameDeeds(own, match)) unchanged++;
     else if (isOurs) changes.push({ wanted: index, held: at });
     else conflicts.push({ wanted: index, held: at, why: "taken" });
   }
@@ -154,12 +154,4 @@ class Owners {
     if (isOwners) return true;
     return this.#previous !== undefined && this.#previous.numberOf(held, index) >= 0;
   }
-}
-
-// Whether a held flow has the given UFID of a wanted one, and so is the same flow.
-function haveSameUfid({ bytes: one, ufid: a }: FlowParts, { bytes: other, ufid: b }: FlowParts) {
-  const length = a.end - a.start;
-  if (a.start < 0 || length !== b.end - b.start) return false;
-  for (let i = 0; i < length; i++) if (one[a.start + i] !== other[b.start + i]) return false;
-  return true;
 }

@@ -1,10 +1,13 @@
-import { type FlowParts, newFlowParts } from "../flow/parts.ts";
+import { haveSameUfid, newFlowParts } from "../flow/parts.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
-import { doTheSame } from "./diff.ts";
+import { sameDeeds } from "../load/settle/same-flow.ts";
 import type { FlowTable } from "./flow-table.ts";
 import type { Plan } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
-import { carryOut, type SyncReport } from "./sync.ts";
+import { carryOut } from "./sync.ts";
+
+/** How many requests undid a run, and how many of them failed. */
+export type RolledBack = { readonly sent: number; readonly failed: number };
 
 /**
  * Undoes what a run did to a datapath. Flows that it touched and that existed before get their
@@ -18,10 +21,11 @@ export async function takeBack(
   target: LoadTarget,
   before: FlowTable,
   touched: FlowTable,
-): Promise<SyncReport> {
+): Promise<RolledBack> {
   const now = readDatapath(target.datapath);
   const plan = planBack(before, touched, now);
-  return carryOut(plan, before, now, target, { keepNames: true });
+  const { sent, failed, unknown } = await carryOut(plan, before, now, target, { keepNames: true });
+  return { sent, failed: failed + unknown };
 }
 
 /** The plan that turns the current flows into the previous ones, for flows that the run touched. */
@@ -39,24 +43,13 @@ function planBack(before: FlowTable, touched: FlowTable, now: FlowTable): Plan {
     else if (was >= 0 && is >= 0) {
       before.read(was, old);
       now.read(is, held);
-      if (!haveSameName(old, held)) {
+      if (!haveSameUfid(old, held)) {
         // It was taken out and put back: a change would keep the name that it has now.
         deletesFirst.push(is);
         adds.push(was);
-      } else if (!doTheSame(old, held)) changes.push({ wanted: was, held: is });
+      } else if (!sameDeeds(old, held)) changes.push({ wanted: was, held: is });
     }
   }
   const nothing = { deletes: [], conflicts: [], unchanged: 0, foreign: 0, owned: 0 };
   return { deletesFirst, adds, changes, ...nothing };
-}
-
-/** Whether the kernel names two flows alike: by the same UFID, or both by their keys. */
-function haveSameName(
-  { bytes: a, ufid }: FlowParts,
-  { bytes: b, ufid: other }: FlowParts,
-): boolean {
-  const length = ufid.end - ufid.start;
-  if (length !== other.end - other.start) return false;
-  for (let i = 0; i < length; i++) if (a[ufid.start + i] !== b[other.start + i]) return false;
-  return true;
 }

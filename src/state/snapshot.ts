@@ -1,5 +1,6 @@
+import { sameDeeds } from "../load/settle/same-flow.ts";
 import { LoadOrder } from "../flow/load-order.ts";
-import { copyFlow, type FlowParts, newFlowParts } from "../flow/parts.ts";
+import { copyFlow, type FlowParts, haveSameUfid, newFlowParts } from "../flow/parts.ts";
 import { portNamesOf } from "../flow/ports.ts";
 import { FlowSetDump } from "../format/flow-set/dump.ts";
 import { FlowSetWriter } from "../format/flow-set/writer.ts";
@@ -8,7 +9,6 @@ import { type DatapathHandle, infoOf } from "../ovs/datapath.ts";
 import { dumpFlows } from "../ovs/flow.ts";
 import { listPorts, type PortInfo } from "../ovs/vport.ts";
 import { MillraceError } from "../sys/errors.ts";
-import { doTheSame } from "./diff.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { readDatapath } from "./read-table.ts";
 import type { SnapshotFacts, SnapshotPort } from "./snapshot-facts.ts";
@@ -102,21 +102,15 @@ function differing(datapath: DatapathHandle, table: FlowTable): number {
       others++;
       continue;
     }
-    if (isThere[number] === 0 && !isSame(view, table.read(number, held))) others++;
+    if (isThere[number] === 0 && !isUnchanged(view, table.read(number, held))) others++;
     isThere[number] = 1;
   }
   for (const there of isThere) if (there === 0) others++;
   return others;
 }
 
-function isSame(own: FlowParts, held: FlowParts): boolean {
-  const { ufid: a } = own;
-  const { ufid: b } = held;
-  if (a.end - a.start !== b.end - b.start) return false;
-  for (let i = 0; i < a.end - a.start; i++) {
-    if (own.bytes[a.start + i] !== held.bytes[b.start + i]) return false;
-  }
-  return doTheSame(own, held);
+function isUnchanged(view: FlowParts, held: FlowParts): boolean {
+  return haveSameUfid(view, held) && sameDeeds(view, held);
 }
 
 /**

@@ -5,7 +5,7 @@ import { MillraceError } from "../sys/errors.ts";
 import { FlowTable } from "./flow-table.ts";
 import { type Conflict, type Plan, planSync, type PlanOptions } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
-import { takeBack } from "./rollback.ts";
+import { type RolledBack, takeBack } from "./rollback.ts";
 import { carryOut, countOf, type SyncOptions, type SyncReport } from "./sync.ts";
 
 /** Options of a sync. */
@@ -47,7 +47,26 @@ export type SyncResult = SyncReport & {
    * With `rollback`, after a failure: the number of requests that undid what was done, and how many
    * of them failed.
    */
-  readonly rolledBack: { readonly sent: number; readonly failed: number } | null;
+  readonly rolledBack: RolledBack | null;
+};
+
+/** The result of a sync that sends nothing. */
+export const NOTHING_SENT: SyncResult = {
+  added: 0,
+  changed: 0,
+  deleted: 0,
+  unchanged: 0,
+  foreign: 0,
+  sent: 0,
+  failed: 0,
+  unknown: 0,
+  errors: [],
+  ended: "complete",
+  endReason: "",
+  conflicts: [],
+  planned: 0,
+  differing: null,
+  rolledBack: null,
 };
 
 const MAX_CHANGE = 50;
@@ -76,7 +95,8 @@ export async function synchronize(
   const conflicts = plan.conflicts
     .slice(0, CONFLICTS_MAX)
     .map((conflict) => inWords(conflict, wanted, held));
-  const unsent = { ...nothingSent(plan), conflicts, planned, differing: null, rolledBack: null };
+  const { unchanged, foreign } = plan;
+  const unsent = { ...NOTHING_SENT, unchanged, foreign, conflicts, planned };
   if (conflicts.length > 0) return unsent;
   refuseMuch(plan, options.maxChange ?? MAX_CHANGE, target.datapath.name);
   if (options.dryRun === true) return unsent;
@@ -89,18 +109,9 @@ export async function synchronize(
     touched === undefined ? options : { ...options, touched },
   );
   const isDone = report.ended === "complete" && report.failed + report.unknown === 0;
-  const rolledBack = isDone || touched === undefined ? null : await undo(target, held, touched);
+  const rolledBack = isDone || touched === undefined ? null : await takeBack(target, held, touched);
   const differing = options.verify === true ? differingOf(wanted, target, options) : null;
   return { ...report, conflicts, planned, differing, rolledBack };
-}
-
-async function undo(
-  target: LoadTarget,
-  held: FlowTable,
-  touched: FlowTable,
-): Promise<SyncResult["rolledBack"]> {
-  const { sent, failed, unknown } = await takeBack(target, held, touched);
-  return { sent, failed: failed + unknown };
 }
 
 /** @throws MillraceError `TOO_MUCH_CHANGE` */
@@ -115,22 +126,6 @@ function refuseMuch(
     "TOO_MUCH_CHANGE",
     `${touched} of the owner's ${owned} flows in ${name} would be deleted or changed, at most ${percent} % may; nothing was sent (--max-change PERCENT allows more)`,
   );
-}
-
-function nothingSent({ unchanged, foreign }: Plan): SyncReport {
-  return {
-    added: 0,
-    changed: 0,
-    deleted: 0,
-    unchanged,
-    foreign,
-    sent: 0,
-    failed: 0,
-    unknown: 0,
-    errors: [],
-    ended: "complete",
-    endReason: "",
-  };
 }
 
 // The number of wanted flows that are missing or have other actions, and of the owner's flows that

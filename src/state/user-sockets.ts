@@ -9,7 +9,7 @@ import type { FlowParts } from "../flow/parts.ts";
 import { NLA_HEADER } from "../netlink/attribute-writer.ts";
 import { OVS_ACTION_ATTR_USERSPACE, OVS_USERSPACE_ATTR_PID } from "../uapi/openvswitch.ts";
 
-/**
+/*
  * `userspace(pid=N)` sends packets to the netlink socket whose port id is N: one of a process that
  * ran when the flow was put. On another machine, or later, N belongs to no process, or to another.
  */

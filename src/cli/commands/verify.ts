@@ -7,7 +7,8 @@ import { EndingSignals } from "../../sys/signals.ts";
 import { Exit } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { count, counted, printJson, writeOut } from "../output.ts";
+import { count, printJson, writeOut } from "../output.ts";
+import { agreementText } from "../sync-output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 
@@ -62,9 +63,7 @@ async function run(file: string, { dp, owner = "", exact, json }: Options): Prom
 
 function inWords(found: Verification, file: string, dp: string): string {
   const parts = [
-    `${count(found.equal)} of ${counted(found.wanted, "flow")} there, with their actions`,
-    ...(found.missing > 0 ? [`${count(found.missing)} missing`] : []),
-    ...(found.different > 0 ? [`${count(found.different)} with other actions`] : []),
+    agreementText(found),
     ...(found.extra > 0 ? [`${count(found.extra)} more of the owner's`] : []),
     ...(found.foreign > 0 ? [`${count(found.foreign)} of others`] : []),
   ];
