@@ -2,8 +2,8 @@ import { EINVAL, EOPNOTSUPP } from "../sys/errno.ts";
 import * as A from "../uapi/openvswitch.ts";
 import type { KernelParts } from "./datapath-state.ts";
 import type { Family } from "./family.ts";
-import { headOf, ovsAttributes } from "./ovs-message.ts";
-import { genericMessage, type Request } from "./wire.ts";
+import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import type { Request } from "./wire.ts";
 
 // The family ovs_ct_limit of a kernel in memory.
 
@@ -65,10 +65,7 @@ export class CtLimitFamily implements Family {
 
   #message(request: Request, limits: readonly [number, number][] | undefined): Uint8Array {
     const { command, datapath } = headOf(request);
-    const { sequence, portId } = request;
-    const type = this.#kernel.families.idOf(this.name);
-    const head = { type, sequence, portId, command, version: this.version, datapath };
-    return genericMessage(head, (writer) => {
+    return ovsMessage(this.#kernel, this, { command, datapath, request }, (writer) => {
       if (limits === undefined) return;
       const at = writer.reserve(A.OVS_CT_LIMIT_ATTR_ZONE_LIMIT, limits.length * ENTRY_BYTES) >> 2;
       for (const [i, [zone, limit]] of limits.entries()) {

@@ -5,8 +5,8 @@ import { NLM_F_MULTI } from "../uapi/netlink.ts";
 import * as A from "../uapi/openvswitch.ts";
 import { type DatapathState, type KernelParts, newDatapath, newPort } from "./datapath-state.ts";
 import type { Family, Walk } from "./family.ts";
-import { headOf, ovsAttributes } from "./ovs-message.ts";
-import { type Attributes, genericMessage, type Request, textOf, u32List, u32Of } from "./wire.ts";
+import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { type Attributes, type Request, textOf, u32List, u32Of } from "./wire.ts";
 
 // The family ovs_datapath of a kernel in memory.
 
@@ -105,17 +105,8 @@ export class DatapathFamily implements Family {
 
   // ovs_dp_cmd_fill_info
   #describe(dp: DatapathState, request: Request, command: number, flags = 0): Uint8Array {
-    const { sequence, portId } = request;
-    const head = {
-      type: this.#kernel.families.idOf(this.name),
-      flags,
-      sequence,
-      portId,
-      command,
-      version: this.version,
-      datapath: dp.index,
-    };
-    return genericMessage(head, (writer) => putDatapath(writer, dp));
+    const head = { command, datapath: dp.index, flags, request };
+    return ovsMessage(this.#kernel, this, head, (writer) => putDatapath(writer, dp));
   }
 }
 

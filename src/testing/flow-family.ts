@@ -9,8 +9,8 @@ import type { DatapathState, KernelParts } from "./datapath-state.ts";
 import type { Family, Walk } from "./family.ts";
 import { hasEmptyTag, isOddMask, newFlow, type NewFlow, readExactKey } from "./flow-match.ts";
 import type { HeldFlow } from "./flow-table.ts";
-import { type Attributes, genericMessage, type Request, u32Of } from "./wire.ts";
-import { headOf, ovsAttributes } from "./ovs-message.ts";
+import { type Attributes, type Request, u32Of } from "./wire.ts";
+import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
 
 // The family ovs_flow of a kernel in memory.
 
@@ -196,17 +196,10 @@ export class FlowFamily implements Family {
     omit: number,
     flags = 0,
   ): Uint8Array {
-    const { sequence, portId } = request;
-    const head = {
-      type: this.#kernel.families.idOf(this.name),
-      flags,
-      sequence,
-      portId,
-      command,
-      version: this.version,
-      datapath: headOf(request).datapath,
-    };
-    return genericMessage(head, (writer) => putFlow(writer, flow, omit));
+    const { datapath } = headOf(request);
+    return ovsMessage(this.#kernel, this, { command, datapath, flags, request }, (writer) =>
+      putFlow(writer, flow, omit),
+    );
   }
 }
 

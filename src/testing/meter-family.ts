@@ -4,8 +4,8 @@ import { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../sys/errno.ts";
 import * as A from "../uapi/openvswitch.ts";
 import type { KernelParts, MeterState } from "./datapath-state.ts";
 import type { Family } from "./family.ts";
-import { headOf, ovsAttributes } from "./ovs-message.ts";
-import { type Attributes, attributesOf, genericMessage, type Request, u32Of } from "./wire.ts";
+import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { type Attributes, attributesOf, type Request, u32Of } from "./wire.ts";
 
 // The family ovs_meter of a kernel in memory.
 
@@ -29,7 +29,7 @@ export class MeterFamily implements Family {
     if (given === undefined) return EINVAL;
     const { command, datapath } = headOf(request);
     const answer = (write: (writer: AttributeWriter) => void): void =>
-      reply(this.#message(request, command, write));
+      reply(ovsMessage(this.#kernel, this, { command, datapath, request }, write));
     if (command < A.OVS_METER_CMD_FEATURES || command > A.OVS_METER_CMD_GET) return EOPNOTSUPP;
     const dp = this.#kernel.byIndex(datapath);
     if (command === A.OVS_METER_CMD_FEATURES) {
@@ -58,22 +58,6 @@ export class MeterFamily implements Family {
     if (command === A.OVS_METER_CMD_DEL) dp.meters.delete(id);
     answer((writer) => meter !== undefined && putMeter(writer, id, meter));
     return 0;
-  }
-
-  #message(
-    { sequence, portId, ...request }: Request,
-    command: number,
-    write: (writer: AttributeWriter) => void,
-  ): Uint8Array {
-    const head = {
-      type: this.#kernel.families.idOf(this.name),
-      sequence,
-      portId,
-      command,
-      version: this.version,
-      datapath: headOf({ sequence, portId, ...request }).datapath,
-    };
-    return genericMessage(head, write);
   }
 }
 

@@ -8,16 +8,9 @@ import * as A from "../uapi/openvswitch.ts";
 import type { DatapathState, KernelParts, PortState } from "./datapath-state.ts";
 import type { Family } from "./family.ts";
 import { dumpExactKey, readExactKey } from "./flow-match.ts";
-import { headOf, ovsAttributes } from "./ovs-message.ts";
+import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
 import { FRAME_LEAST, putHeaders } from "./packet-headers.ts";
-import {
-  type Attributes,
-  attributesOf,
-  genericMessage,
-  type Request,
-  u32Of,
-  written,
-} from "./wire.ts";
+import { type Attributes, attributesOf, type Request, u32Of, written } from "./wire.ts";
 
 /** Passes of a packet through the table (OVS_RECURSION_LIMIT, and what is deferred). */
 const PASSES_MAX = 10;
@@ -191,15 +184,8 @@ export class PacketFamily implements Family {
     const key = dumpExactKey(plain, this.#kernel.features);
     const { frame, truncate } = packet;
     const shown = truncate > 0 && truncate < frame.length ? frame.subarray(0, truncate) : frame;
-    const head = {
-      type: this.#kernel.families.idOf(this.name),
-      sequence: 0,
-      portId: 0,
-      command,
-      version: this.version,
-      datapath: dp.index,
-    };
-    const message = genericMessage(head, (writer) => {
+    const head = { command, datapath: dp.index };
+    const message = ovsMessage(this.#kernel, this, head, (writer) => {
       writer.bytes(A.OVS_PACKET_ATTR_KEY, key);
       more(writer);
       if (shown.length < frame.length) writer.u32(A.OVS_PACKET_ATTR_LEN, frame.length);

@@ -5,8 +5,8 @@ import { NLM_F_MULTI } from "../uapi/netlink.ts";
 import * as A from "../uapi/openvswitch.ts";
 import { type DatapathState, type KernelParts, newPort, type PortState } from "./datapath-state.ts";
 import type { Family, Walk } from "./family.ts";
-import { headOf, ovsAttributes } from "./ovs-message.ts";
-import { type Attributes, genericMessage, type Request, textOf, u32List, u32Of } from "./wire.ts";
+import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { type Attributes, type Request, textOf, u32List, u32Of } from "./wire.ts";
 
 /** Ports have numbers below this (DP_MAX_PORTS). */
 const PORTS_MAX = 65_535;
@@ -159,17 +159,8 @@ export class PortFamily implements Family {
 
   // ovs_vport_cmd_fill_info
   #describe({ dp, port }: Found, request: Request, command: number, flags = 0): Uint8Array {
-    const { sequence, portId } = request;
-    const head = {
-      type: this.#kernel.families.idOf(this.name),
-      flags,
-      sequence,
-      portId,
-      command,
-      version: this.version,
-      datapath: dp.index,
-    };
-    return genericMessage(head, (writer) => putPort(writer, dp, port));
+    const head = { command, datapath: dp.index, flags, request };
+    return ovsMessage(this.#kernel, this, head, (writer) => putPort(writer, dp, port));
   }
 }
 
