@@ -1,14 +1,10 @@
 import { expect } from "bun:test";
 import type { Datapath } from "../../src/datapath.ts";
-import { FlowTemplate, type TemplateFill } from "../../src/flow/template.ts";
 import { lineToFlowJson } from "../../src/flow/json.ts";
-import type { FlowRefusal } from "../../src/format/refusals.ts";
-import { FlowSetCompiler } from "../../src/format/flow-set/compile.ts";
-import { FlowSetWriter } from "../../src/format/flow-set/writer.ts";
-import { bytesSource } from "../../src/format/source.ts";
 import type { LoadResult } from "../../src/load/result.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
-import { dotted, type Line, maskOf, textOf } from "../load/truth.ts";
+import { bytesOf, compiled, filled } from "../load/sources.ts";
+import { type Line, textOf } from "../load/truth.ts";
 
 /** The ways in which lines come into a datapath. */
 export const WAYS = ["lines", "text", "json", "set", "template", "batch", "one"] as const;
@@ -47,42 +43,8 @@ function loadBy(
   if (way === "template") return dp.load(filled(lines), { ufid, mode: lines[0]?.verb ?? "put" });
   const text = lines.map(textOf);
   if (way === "text") return dp.load(bytesOf(text), { ufid });
-  if (way === "set") return dp.load(compiled(bytesOf(text)), { ufid });
+  if (way === "set") return dp.load(compiled(bytesOf(text), { judges: false }), { ufid });
   return dp.load(bytesOf(text.map((line) => JSON.stringify(lineToFlowJson(line)))), { ufid });
-}
-
-function bytesOf(lines: readonly string[]): Uint8Array {
-  return new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
-}
-
-/** A flow set of lines of text; the kernel judges them. */
-function compiled(text: Uint8Array): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const writer = new FlowSetWriter((bytes) => parts.push(bytes.slice()));
-  const refuse = ({ reason }: FlowRefusal): void => {
-    throw new Error(reason);
-  };
-  const source = bytesSource("set", text);
-  const compiler = new FlowSetCompiler(source, "text", writer, refuse, { judges: false });
-  do {
-    while (compiler.step());
-  } while (compiler.fill() === true);
-  compiler.finish();
-  return new Uint8Array(Buffer.concat(parts));
-}
-
-/** Lines of one verb and one mask, without UFIDs, as rows of a template. */
-function filled(lines: readonly Line[]): TemplateFill {
-  const { srcBits, dstBits } = lines[0]?.match ?? { srcBits: 0, dstBits: 0 };
-  const hole = (name: string, bits: number): string =>
-    bits === 0 ? "" : `${name}={${name}}/${dotted(maskOf(bits))},`;
-  const text =
-    "in_port(1),eth(),eth_type(0x0800)," +
-    `ipv4(${hole("src", srcBits)}${hole("dst", dstBits)}frag=no) {out}`;
-  const template = FlowTemplate.compile<string>(text);
-  const valueOf = ({ match, actions }: Line, name: string): string =>
-    name === "out" ? actions : dotted(name === "src" ? match.src : match.dst);
-  return template.fill(lines.map((line) => template.holes.map((name) => valueOf(line, name))));
 }
 
 /** Whether a template can have lines like this one beside another one. */

@@ -1,12 +1,9 @@
 import { lineToFlowJson } from "../../src/flow/json.ts";
-import { FlowTemplate, type TemplateFill } from "../../src/flow/template.ts";
-import { FlowSetCompiler } from "../../src/format/flow-set/compile.ts";
-import { FlowSetWriter } from "../../src/format/flow-set/writer.ts";
-import { bytesSource } from "../../src/format/source.ts";
+import type { TemplateFill } from "../../src/flow/template.ts";
 import type { DatapathLoadOptions } from "../../src/datapath-load.ts";
 import type { Batching } from "../../src/load/send/batching.ts";
 import type { Random } from "../../src/testing/random.ts";
-import { dotted, maskOf } from "../load/truth.ts";
+import { bytesOf, compiled, filled } from "../load/sources.ts";
 import { checkAccount, type Said } from "./account.ts";
 import { type Line, randomLines } from "./lines.ts";
 import { EAGAIN, ENOBUFS, ENODEV, ENOMEM } from "../../src/sys/errno.ts";
@@ -208,32 +205,4 @@ function sourceOf(way: Way, lines: readonly Line[]): readonly string[] | Uint8Ar
   if (way === "set") return compiled(bytesOf(text));
   if (way === "template") return filled(lines);
   return bytesOf(text.map((line) => JSON.stringify(lineToFlowJson(line))));
-}
-
-function bytesOf(lines: readonly string[]): Uint8Array {
-  return new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
-}
-
-function compiled(text: Uint8Array): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const writer = new FlowSetWriter((bytes) => parts.push(bytes.slice()));
-  const compiler = new FlowSetCompiler(bytesSource("set", text), "text", writer, ({ reason }) => {
-    throw new Error(reason);
-  });
-  do {
-    while (compiler.step());
-  } while (compiler.fill() === true);
-  compiler.finish();
-  return new Uint8Array(Buffer.concat(parts));
-}
-
-function filled(lines: readonly Line[]): TemplateFill {
-  const { srcBits, dstBits } = lines[0]?.match ?? { srcBits: 0, dstBits: 0 };
-  const hole = (name: string, bits: number): string =>
-    bits === 0 ? "" : `${name}={${name}}/${dotted(maskOf(bits))},`;
-  const text = `in_port(1),eth(),eth_type(0x0800),ipv4(${hole("src", srcBits)}${hole("dst", dstBits)}frag=no) {out}`;
-  const template = FlowTemplate.compile<string>(text);
-  const valueOf = ({ match, actions }: Line, name: string): string =>
-    name === "out" ? actions : dotted(name === "src" ? match.src : match.dst);
-  return template.fill(lines.map((line) => template.holes.map((name) => valueOf(line, name))));
 }
