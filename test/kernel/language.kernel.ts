@@ -12,7 +12,7 @@ import { Random, randomFlow } from "../flow/rules/random.ts";
 import { verdict } from "../flow/rules/support.ts";
 import { failure, HAS_DPCTL, MILLRACE, millrace, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
 import { checkFlow } from "./language/check.ts";
-import { isKnown, isSaid } from "./language/dpctl.ts";
+import { byPort, isKnown, isSaid } from "./language/dpctl.ts";
 import { corpusLines, oddRanges, underPort } from "./language/lines.ts";
 import { flowOf, OneFlow } from "./language/one-flow.ts";
 import { describeUnless, testUnless } from "../runner/skip.ts";
@@ -332,15 +332,6 @@ testUnless(NO_DPCTL)("what is not sent is what the kernel refuses, as ovs-dpctl 
   witness("ovs-dpctl", "add-flows", other.name, file);
   expect(other.flows).toBe(0);
 });
-
-/** The lines of a dump, by the in_port that each has of its own: ours are in the order in which they load. */
-function byPort(dump: string): readonly string[] {
-  const portOf = (line: string): string => /in_port\([^)]*\)/.exec(line)?.[0] ?? line;
-  return dump
-    .trim()
-    .split("\n")
-    .toSorted((a, b) => (portOf(a) < portOf(b) ? -1 : 1));
-}
 
 describeUnless(NO_DPCTL)("what a kernel holds", () => {
   /** Each flow's line, by its in_port, which is its own. */

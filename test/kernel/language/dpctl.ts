@@ -37,3 +37,12 @@ const NEWER = /dec_ttl\(|psample\(|,drop|drop\(\d/;
 export function isKnown(line: string): boolean {
   return !NEWER.test(line);
 }
+
+/** The lines of a dump, by the in_port that each has of its own: ours are in the order in which they load. */
+export function byPort(dump: string): readonly string[] {
+  const portOf = (line: string): string => /in_port\([^)]*\)/.exec(line)?.[0] ?? line;
+  return dump
+    .trim()
+    .split("\n")
+    .toSorted((a, b) => (portOf(a) < portOf(b) ? -1 : 1));
+}
