@@ -67,6 +67,12 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
       1.5,
     ),
     atMost(
+      "diff of two datapaths, a hundredth with other actions, start left out, against two dumps, not printed",
+      ratio(find("sync", "sync-diff-datapaths")?.each, find("sync", "sync-diff-dumps")?.each),
+      1.3,
+    ),
+    memory("memory of that diff, MB", find("sync", "sync-diff-datapaths"), 800),
+    atMost(
       "start of millrace --version, against bun -e 0",
       starts(results.runs, "start-version"),
       3,
@@ -187,9 +193,9 @@ function atMost(what: string, value: number | undefined, most: number): Bar {
   };
 }
 
-function memory(what: string, figure: Figure | undefined): Bar {
+function memory(what: string, figure: Figure | undefined, megabytes = 200): Bar {
   const bytes = figure?.peakBytes;
-  return atMost(what + flowsOf(figure), bytes === undefined ? undefined : bytes / 1e6, 200);
+  return atMost(what + flowsOf(figure), bytes === undefined ? undefined : bytes / 1e6, megabytes);
 }
 
 /** Seconds of a whole process, minus those of one that does nothing. */

@@ -18,6 +18,16 @@ export function sync(size: Size, files: Files): Variant[] {
       leaves: 0,
       reports: true,
     },
+    {
+      part: "sync",
+      id: "sync-diff",
+      name: "millrace, the difference of two datapaths",
+      program: "millrace",
+      command: [BUN, join(import.meta.dir, "../lab/diff.ts"), DATAPATH, files.sync(size.flows)],
+      flows: size.flows,
+      leaves: 0,
+      reports: true,
+    },
   ];
 }
 

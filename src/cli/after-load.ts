@@ -11,8 +11,9 @@ import { FlowTable } from "../state/flow-table.ts";
 import { readDatapath } from "../state/read-table.ts";
 import { type RolledBack, takeBack } from "../state/rollback.ts";
 import { type Verification, verifyFlows } from "../state/verify.ts";
+import { MillraceError } from "../sys/errors.ts";
 import { UsageError } from "./exit.ts";
-import { writeOut } from "./output.ts";
+import { complain, writeOut } from "./output.ts";
 import { agreementText, printRolledBack } from "./sync-output.ts";
 
 // What a load does at its end: it undoes itself after a failure, or compares the datapath with its
@@ -31,7 +32,11 @@ type AfterLoadOptions = {
 type AfterLoadReport = {
   readonly verification: Verification | null;
   readonly rolledBack: RolledBack | null;
+  /** Why the datapath could not be read for that; otherwise empty. */
+  readonly checkFailure: string;
 };
+
+const NOTHING: AfterLoadReport = { verification: null, rolledBack: null, checkFailure: "" };
 
 /** Constructed before a load, and used after it. */
 export class AfterLoad {
@@ -41,7 +46,7 @@ export class AfterLoad {
   readonly #before: FlowTable | undefined;
   /** Lines whose flows were not carried out: nothing is taken back of them. */
   readonly #untouched = new Set<number>();
-  #report: AfterLoadReport = { verification: null, rolledBack: null };
+  #report: AfterLoadReport = NOTHING;
 
   /** @throws UsageError if the input cannot be read again; MillraceError `UNSOUND_DUMP` */
   constructor(target: LoadTarget, source: ByteSource, options: AfterLoadOptions) {
@@ -59,7 +64,8 @@ export class AfterLoad {
    * Whether the datapath was found to hold the flows of the file; undefined if it was not checked.
    */
   get isAsWanted(): boolean | undefined {
-    const found = this.#report.verification;
+    const { verification: found, checkFailure } = this.#report;
+    if (checkFailure !== "") return false;
     return found === null ? undefined : found.missing + found.different === 0;
   }
 
@@ -70,7 +76,13 @@ export class AfterLoad {
 
   /** Checks the result of the load, or undoes it. @returns what was found and done */
   async end(report: LoadReport): Promise<AfterLoadReport> {
-    this.#report = await this.#end(report);
+    try {
+      this.#report = await this.#end(report);
+    } catch (error) {
+      // Flows were sent: their account must not be lost.
+      if (!(error instanceof MillraceError)) throw error;
+      this.#report = { ...NOTHING, checkFailure: error.message };
+    }
     return this.#report;
   }
 
@@ -81,13 +93,13 @@ export class AfterLoad {
         (line) => line <= report.lines && !this.#untouched.has(line),
       );
       const rolledBack = await takeBack(this.#target, this.#before, touched);
-      return { verification: null, rolledBack };
+      return { ...NOTHING, rolledBack };
     }
-    if (!verify) return { verification: null, rolledBack: null };
+    if (!verify) return NOTHING;
     const wanted = await this.#flows((line) => line <= report.lines);
     const { owner = "" } = told;
     const verification = verifyFlows(this.#target.datapath, wanted, { owner });
-    return { verification, rolledBack: null };
+    return { ...NOTHING, verification };
   }
 
   /** The flows of the input whose lines are meant. */
@@ -107,7 +119,8 @@ export class AfterLoad {
 
   /** Prints what was found and done. */
   print(): void {
-    const { verification, rolledBack } = this.#report;
+    const { verification, rolledBack, checkFailure } = this.#report;
+    if (checkFailure !== "") complain(checkFailure);
     if (verification !== null) {
       writeOut(`verified by a dump: ${agreementText(verification)}\n`);
     }

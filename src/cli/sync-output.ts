@@ -17,6 +17,7 @@ export function printSync(result: SyncResult, { from, to, json }: SyncStyle): vo
     writeOut("nothing was sent\n");
   } else printCounts(result, `${from} → ${to}`);
   if (result.endReason !== "") complain(result.endReason);
+  if (result.checkFailure !== "") complain(result.checkFailure);
 }
 
 function printCounts(result: SyncResult, goal: string): void {
@@ -65,10 +66,11 @@ function printConflict({ why, wanted, held }: SyncConflict): void {
 
 /** The exit status of a sync. */
 export function statusOfSync(result: SyncResult): number {
-  const { ended, conflicts, failed, unknown, differing } = result;
+  const { ended, conflicts, failed, unknown, differing, checkFailure } = result;
   if (ended === "fatal") return Exit.unavailable;
   if (ended === "interrupted") return Exit.interrupted;
   if (ended !== "complete" || unknown > 0) return Exit.internal;
-  const isAsWanted = conflicts.length === 0 && failed === 0 && (differing ?? 0) === 0;
+  const isAsWanted =
+    conflicts.length === 0 && failed + (differing ?? 0) === 0 && checkFailure === "";
   return isAsWanted ? Exit.ok : Exit.someFailed;
 }

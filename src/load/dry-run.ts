@@ -5,6 +5,7 @@ import { FlowRequests } from "../ovs/flow-requests.ts";
 import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { Account } from "./account.ts";
 import type { FlowSink } from "./flow-sink.ts";
+import type { LoadJournal } from "./load-journal.ts";
 import type { Histogram } from "./report.ts";
 import { pointedText } from "./request-text.ts";
 import { FlowJudge } from "../flow/shape/flow-judge.ts";
@@ -27,6 +28,7 @@ export class DryRun implements FlowSink {
   readonly latency: Histogram = createHistogram();
   readonly systemCalls = 0;
   readonly reads = 0;
+  readonly resumed = 0;
   readonly fatalErrno = 0;
   readonly failure = "";
   readonly senders = 1;
@@ -38,16 +40,19 @@ export class DryRun implements FlowSink {
   readonly #view = newFlowParts();
   readonly #judge = new FlowJudge();
   readonly #onFlow: OnFlow | undefined;
+  readonly #journal: LoadJournal | undefined;
 
-  constructor(account: Account, onFlow?: OnFlow) {
+  constructor(account: Account, onFlow?: OnFlow, journal?: LoadJournal) {
     this.account = account;
     this.#onFlow = onFlow;
+    this.#journal = journal;
   }
 
   send({ batch }: FlowRequests): boolean {
     if (this.firstSendAt === 0) this.firstSendAt = performance.now();
     this.batches++;
     this.bytes += batch.bytes;
+    this.#journal?.begin(batch);
     for (let i = 0; i < batch.count; i++) this.#take(batch, i);
     batch.clear();
     this.lastReplyAt = performance.now();

@@ -28,6 +28,8 @@ export type FlowSink = Disposable & {
   readonly lastReplyAt: number;
   readonly batches: number;
   readonly systemCalls: number;
+  /** Flows that were not sent, because an earlier run applied them; see `LoadJournal`. */
+  readonly resumed: number;
   /** Flows read from the kernel to settle others. */
   readonly reads: number;
   readonly bytes: number;

@@ -198,9 +198,9 @@ class LoadRun implements Disposable {
   /** How long the load must rest to keep its rate. */
   restMs(now: number): number {
     const { maxRate } = this.#options;
-    const { firstSendAt } = this.#sink;
+    const { firstSendAt, resumed } = this.#sink;
     if (maxRate === undefined || firstSendAt === 0) return 0;
-    return (this.#account.settled / maxRate) * 1000 - (now - firstSendAt);
+    return ((this.#account.settled - resumed) / maxRate) * 1000 - (now - firstSendAt);
   }
 
   /**
@@ -232,17 +232,19 @@ class LoadRun implements Disposable {
     this.progress();
     const sink = this.#sink;
     const { counts } = this.#account;
-    const seconds = (sink.lastReplyAt - sink.firstSendAt) / 1000;
+    const seconds = sink.batches > 0 ? (sink.lastReplyAt - sink.firstSendAt) / 1000 : 0;
+    const { resumed } = sink;
     return {
       ...counts,
       lines: this.#feed.line,
       ...(this.#feed.notes ?? NO_NOTES),
-      flowsPerSecond: seconds > 0 ? Math.round(counts.applied / seconds) : 0,
+      flowsPerSecond: seconds > 0 ? Math.round((counts.applied - resumed) / seconds) : 0,
       seconds,
       wholeSeconds: (performance.now() - this.#startedAt) / 1000,
       batches: sink.batches,
       systemCalls: sink.systemCalls,
       reads: sink.reads,
+      resumed,
       bytes: sink.bytes,
       batchLatencyMicroseconds: batchLatency(sink.latency),
       peakResidentBytes: peakResidentBytes(),

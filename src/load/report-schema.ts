@@ -54,6 +54,7 @@ const REPORT: Members<Omit<LoadReport, "endCause">> = {
   batches: COUNT,
   systemCalls: COUNT,
   reads: { ...COUNT, description: "flows that were read from the kernel" },
+  resumed: { ...COUNT, description: "applied flows that an earlier run had sent" },
   bytes: { ...COUNT, description: "of netlink, sent" },
   batchLatencyMicroseconds: objectOf(LATENCY),
   peakResidentBytes: COUNT,
@@ -79,6 +80,7 @@ const COUNTS = (names: readonly string[]): Schema => ({
 const ASKED_FOR = {
   verification: COUNTS(["wanted", "held", "equal", "missing", "different", "extra", "foreign"]),
   rolledBack: COUNTS(["sent", "failed"]),
+  checkFailure: { ...TEXT, description: "why the datapath could not be read for them; or empty" },
 };
 
 /** The JSON Schema (draft 2020-12) of a report as JSON, of a load or a dry run. */

@@ -43,6 +43,11 @@ export type LoadReport = OutcomeCounts &
      * the way of puts. For a flow that is already as requested, nothing is sent.
      */
     readonly reads: number;
+    /**
+     * Applied flows that were not sent, because an earlier run, which was cut, had applied them; 0
+     * if the load does not continue one.
+     */
+    readonly resumed: number;
     /** Netlink bytes sent. */
     readonly bytes: number;
     readonly batchLatencyMicroseconds: BatchLatency;

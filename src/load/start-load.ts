@@ -12,6 +12,7 @@ import { fileFeed, type FileFeedOptions, sendersOf, type WorkerCount } from "./f
 import type { OnFlow } from "./dry-run.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import { load, type LoadOptions, loadSync } from "./load.ts";
+import type { LoadJournal } from "./load-journal.ts";
 import type { FlowException } from "./outcome.ts";
 import type { OutcomeTable } from "./outcome-table.ts";
 import { RecentNames } from "./recent-names.ts";
@@ -49,6 +50,8 @@ export type StartOptions = LoadOptions & {
   readonly exactIdentity?: boolean;
   /** Whether modifies and deletes by UFID are of flows that were just read: they are not read again. */
   readonly knownUfids?: boolean;
+  /** Records how far the load got, and knows what an earlier run did. */
+  readonly journal?: LoadJournal;
   /** Called for every flow that was not simply applied. */
   readonly onException?: (exception: FlowException) => void;
   /** Receives the outcome of each flow. */
@@ -119,7 +122,7 @@ function openSink(target: LoadTarget | "dry", options: StartOptions): FlowSink {
   const account = new Account(options.onException, options.outcomes);
   if (target === "dry") {
     const { DryRun }: typeof import("./dry-run.ts") = require("./dry-run.ts");
-    return new DryRun(account, options.onFlow);
+    return new DryRun(account, options.onFlow, options.journal);
   }
   const { batching, workers = "auto", senders = sendersOf(workers), tolerate } = options;
   const { Sender }: typeof import("./send/sender.ts") = require("./send/sender.ts");
@@ -130,6 +133,7 @@ function openSink(target: LoadTarget | "dry", options: StartOptions): FlowSink {
     exactIdentity: options.exactIdentity === true,
     knownUfids: options.knownUfids === true,
     ...(options.startThread === undefined ? {} : { startThread: options.startThread }),
+    ...(options.journal === undefined ? {} : { journal: options.journal }),
   });
 }
 

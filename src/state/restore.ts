@@ -1,7 +1,7 @@
 import { newFlowParts } from "../flow/parts.ts";
 import { FlowSetReader } from "../format/flow-set/reader.ts";
 import type { ByteSource } from "../format/source.ts";
-import { setCtLimits } from "../ovs/ct-limit.ts";
+import { type CtLimit, getCtLimits, setCtLimits } from "../ovs/ct-limit.ts";
 import type { OvsChannel } from "../ovs/channel.ts";
 import {
   createDatapath,
@@ -59,10 +59,18 @@ export function prepareDatapath(
     if (found === undefined) deleteDatapath(channel, name);
     throw error;
   }
-  if (create && facts?.ctLimits !== undefined && facts.ctLimits.length > 0) {
-    setCtLimits(channel, facts.ctLimits);
-  }
+  if (create) addMissingLimits(channel, facts?.ctLimits ?? []);
   return datapath;
+}
+
+// Sets limits of zones that have none. They apply to all datapaths, so existing ones stay.
+function addMissingLimits(channel: OvsChannel, limits: readonly CtLimit[]): void {
+  if (limits.length === 0) return;
+  const limited = new Set(
+    getCtLimits(channel).flatMap(({ zone, limit }) => (limit === 0 ? [] : [zone])),
+  );
+  const missing = limits.filter(({ zone }) => !limited.has(zone));
+  if (missing.length > 0) setCtLimits(channel, missing);
 }
 
 // Creates a port by name only: its number in the old datapath may be taken here.

@@ -41,13 +41,21 @@ export type SyncResult = SyncReport & {
   readonly conflicts: readonly SyncConflict[];
   /** How many requests the plan takes; a dry run sends none of them. */
   readonly planned: number;
-  /** With `verify`: the number of flows that are not as wanted; otherwise null. */
+  /**
+   * With `verify`: the number of flows that are not as wanted; otherwise, and after a rollback,
+   * null.
+   */
   readonly differing: number | null;
   /**
    * With `rollback`, after a failure: the number of requests that undid what was done, and how many
    * of them failed.
    */
   readonly rolledBack: RolledBack | null;
+  /**
+   * Why the datapath could not be read after the flows were sent, to undo or to verify them;
+   * otherwise empty.
+   */
+  readonly checkFailure: string;
 };
 
 /** The result of a sync that sends nothing. */
@@ -67,6 +75,7 @@ export const NOTHING_SENT: SyncResult = {
   planned: 0,
   differing: null,
   rolledBack: null,
+  checkFailure: "",
 };
 
 const MAX_CHANGE = 50;
@@ -108,10 +117,20 @@ export async function synchronize(
     target,
     touched === undefined ? options : { ...options, touched },
   );
+  const sent = { ...report, conflicts, planned, differing: null, rolledBack: null };
   const isDone = report.ended === "complete" && report.failed + report.unknown === 0;
-  const rolledBack = isDone || touched === undefined ? null : await takeBack(target, held, touched);
-  const differing = options.verify === true ? differingOf(wanted, target, options) : null;
-  return { ...report, conflicts, planned, differing, rolledBack };
+  try {
+    if (!isDone && touched !== undefined) {
+      const rolledBack = await takeBack(target, held, touched);
+      return { ...sent, rolledBack, checkFailure: "" };
+    }
+    const differing = options.verify === true ? differingOf(wanted, target, options) : null;
+    return { ...sent, differing, checkFailure: "" };
+  } catch (error) {
+    // Flows were sent: their account must not be lost.
+    if (error instanceof MillraceError) return { ...sent, checkFailure: error.message };
+    throw error;
+  }
 }
 
 /** @throws MillraceError `TOO_MUCH_CHANGE` */

@@ -14,6 +14,7 @@ import { errnoNumber } from "../../sys/errno.ts";
 import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import type { AfterLoad } from "../after-load.ts";
+import type { LoadRecord } from "../load-journal.ts";
 import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { EXIT_OF, UsageError } from "../exit.ts";
@@ -41,6 +42,8 @@ type Options = {
   mode: FlowVerb;
   onError: "continue" | "stop" | "rollback";
   verify?: true;
+  resume?: true;
+  journal: boolean;
   tolerate: ReadonlySet<number>;
   ack: AckMode;
   transport: Transport;
@@ -68,6 +71,10 @@ as 'millrace compile' makes it. What gzip or zstd have compressed is read as wha
 '-' is standard input. A line's own verb wins over --mode. Loading the same file twice changes
 nothing. The kernel offers no transaction over a set of flows: each one stands alone, and the
 report says what became of it. In --json p99 is null below 100 batches, p999 below 1,000.
+
+--resume records in FILE.NAME.journal how far the load got, and removes the journal at the end. After
+a load that was cut, by SIGKILL too, it reads the datapath: flows of the earlier run that are there
+are not sent again, and those that are not, are.
 
 Examples:
   millrace load flows.txt --dp lab0
@@ -122,6 +129,8 @@ export function loadCommand(): Command {
     .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
     .option("--force", "load also where ovs-vswitchd runs the datapath")
     .option("--verify", "dump the datapath at the end, and compare it with FILE")
+    .option("--resume", "go on where an earlier run with --resume was cut; see below")
+    .option("--no-journal", "with --resume: write none, if there is no room for it")
     .option("--dry-run", "parse, validate and encode; send nothing")
     .option("--any-port", "with --dry-run: take any name for one of a port")
     .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
@@ -174,6 +183,7 @@ async function run(file: string, options: Options): Promise<void> {
   const target = options.dryRun || place === undefined ? "dry" : place.target;
   if (target !== "dry") kernel?.checkOwner(target, options.force === true);
   const after = target === "dry" ? undefined : await afterLoad(target, source, options);
+  using record = target === "dry" ? undefined : await openRecord(target, source, options);
   if (typed) askForFlows();
   const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format } = options;
   const report = await startLoad(
@@ -196,8 +206,10 @@ async function run(file: string, options: Options): Promise<void> {
         after?.note(exception);
       },
       ...(place === undefined ? {} : { readPorts: place.readPorts }),
+      ...(record === undefined ? {} : { journal: record.resumption }),
     },
   );
+  record?.end(report);
   bar[Symbol.dispose]();
   const more = await after?.end(report);
   // JSON cannot hold a thrown value; the reason describes it.
@@ -228,6 +240,16 @@ async function afterLoad(
   return new AfterLoad(target, source, { rollback, verify: verify === true, told, format });
 }
 
+async function openRecord(
+  target: LoadTarget,
+  source: ByteSource,
+  { resume, journal, mode, ufid, owner = "", format }: Options,
+): Promise<LoadRecord | undefined> {
+  if (resume === undefined) return undefined;
+  const { LoadRecord } = await import("../load-journal.ts");
+  return LoadRecord.open(target, source, { write: journal, told: { mode, ufid, owner }, format });
+}
+
 /** @throws UsageError if options contradict one another, or if the target is missing */
 function refuseConflicts(options: Options): void {
   const { dp, dryRun, workers, transport } = options;
@@ -237,6 +259,13 @@ function refuseConflicts(options: Options): void {
   if (dryRun && (options.verify || options.onError === "rollback")) {
     const option = options.verify ? "--verify" : "--on-error rollback";
     throw new UsageError(`${option} wants a datapath, and --dry-run sends nothing`);
+  }
+  if (options.resume && (dryRun || options.onError === "rollback")) {
+    const other = dryRun ? "--dry-run" : "--on-error rollback";
+    throw new UsageError(`--resume goes on with a load, which ${other} does not`);
+  }
+  if (!options.journal && !options.resume) {
+    throw new UsageError("--no-journal goes with --resume: a load keeps no journal without it");
   }
   if (options.verify && (options.mode === "delete" || options.mode === "modify")) {
     throw new UsageError("--verify compares flows that are put or added");
@@ -280,6 +309,11 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   const goal = options.dryRun ? "dry run, nothing sent" : options.dp;
   writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${counted(report.lines, "line")}\n`);
   writeOut(notesText(report));
+  if (report.resumed > 0) {
+    writeOut(
+      `${counted(report.resumed, "flow")} of the run that was cut were there: not sent again\n`,
+    );
+  }
   if (report.batches > 0 && !options.dryRun) printFigures(report);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
   if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");

@@ -2,12 +2,14 @@ import { createHistogram } from "node:perf_hooks";
 import type { Batch } from "../../netlink/batch.ts";
 import type { Transactor, TransactorCounters } from "../../netlink/transactor.ts";
 import { FlowRequests } from "../../ovs/flow-requests.ts";
+import { EEXIST, ENOENT } from "../../sys/errno.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import type { CallEnd } from "../../sys/hand-over.ts";
 import type { CallMaker } from "../../sys/send-thread.ts";
 import type { Account } from "../account.ts";
 import type { FlowSink } from "../flow-sink.ts";
 import type { Histogram } from "../report.ts";
+import type { LoadJournal } from "../load-journal.ts";
 import { type LoadTarget, SendConnection } from "./connection.ts";
 import { SecondSender } from "./second-sender.ts";
 import { DEFAULT_BATCHING, type Batching } from "./batching.ts";
@@ -32,6 +34,7 @@ export type SenderOptions = {
   readonly senders?: SenderCount;
   /** Starts the thread of the second socket; a test's version may fail. */
   readonly startThread?: () => CallMaker;
+  readonly journal?: LoadJournal;
 };
 
 /** Why a load ends, by how the last call of its sending thread ended. */
@@ -40,6 +43,9 @@ const FAILURES: Readonly<Record<CallEnd, string>> = {
   failed: "the thread that sends half of each batch failed: what it was to send was read back",
   late: "the thread that sends half of each batch does not answer: what it was to send is unknown",
 };
+
+/** What a repeated request may find, if the first one was carried out. */
+const REPEATED: ReadonlySet<number> = new Set([EEXIST, ENOENT]);
 
 /** Sends flows to the kernel by a connection that it borrows, keeps time, and settles every flow. */
 export class Sender implements FlowSink {
@@ -51,6 +57,7 @@ export class Sender implements FlowSink {
   fatalErrno = 0;
   failure = "";
   withoutThread = "";
+  resumed = 0;
 
   readonly #latency = createHistogram();
   readonly #connection: SendConnection;
@@ -60,6 +67,11 @@ export class Sender implements FlowSink {
   readonly #readCallsBefore: number;
   /** Made when a flow first fails. */
   #settler: Settler | undefined;
+  /** Flows read by settlers before this one. */
+  #readsBefore = 0;
+  readonly #journal: LoadJournal | undefined;
+  /** Whether an earlier run may have sent the batch. */
+  #isRepeated = false;
   readonly #target: LoadTarget;
   readonly #tolerate: ReadonlySet<number>;
   readonly #exactIdentity: boolean;
@@ -82,6 +94,7 @@ export class Sender implements FlowSink {
     this.#exactIdentity = options.exactIdentity === true;
     this.#knownUfids = options.knownUfids === true;
     this.#startThread = options.startThread;
+    this.#journal = options.journal;
     // A thread can only call the machine's kernel.
     const isAlone = channel.kernel !== undefined && options.startThread === undefined;
     this.#trial = new SenderTrial(isAlone ? 1 : sendersFor(options));
@@ -105,7 +118,7 @@ export class Sender implements FlowSink {
   }
 
   get reads(): number {
-    return this.#settler?.reads ?? 0;
+    return this.#readsBefore + (this.#settler?.reads ?? 0);
   }
 
   get senders(): 1 | 2 {
@@ -118,7 +131,8 @@ export class Sender implements FlowSink {
   }
 
   send({ batch }: FlowRequests, due: number): boolean {
-    if (this.#settler?.busy !== true && this.#sendWhole(batch)) {
+    const isNew = this.#settler?.busy !== true;
+    if (isNew && (this.#isResumed(batch) || this.#sendWhole(batch))) {
       this.account.applied(batch.count);
     } else {
       const settled = this.#settler?.settle(due) ?? true;
@@ -138,6 +152,25 @@ export class Sender implements FlowSink {
 
   abandon(): void {
     this.#settler?.abandon();
+  }
+
+  // Whether an earlier run did all of a batch, so that nothing is sent.
+  #isResumed(batch: Batch): boolean {
+    if (this.#journal === undefined) return false;
+    const before = this.#journal.begin(batch);
+    if (before === "applied") {
+      this.resumed += batch.count;
+      this.lastReplyAt = performance.now();
+      return true;
+    }
+    const isRepeated = before === "perhaps";
+    if (isRepeated !== this.#isRepeated) {
+      // Other flows are tolerated from here on.
+      this.#readsBefore = this.reads;
+      this.#settler = undefined;
+      this.#isRepeated = isRepeated;
+    }
+    return false;
   }
 
   // Sends a batch that needs no look at the kernel first. Returns whether it is finished: no
@@ -167,7 +200,7 @@ export class Sender implements FlowSink {
 
   #settlerOf(): Settler {
     return (this.#settler ??= newSettler(this.#target, this.#connection, this.account, {
-      tolerate: this.#tolerate,
+      tolerate: this.#isRepeated ? REPEATED : this.#tolerate,
       exactIdentity: this.#exactIdentity,
       knownUfids: this.#knownUfids,
     }));
