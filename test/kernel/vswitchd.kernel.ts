@@ -142,11 +142,33 @@ async function reloaded(text: string, style: readonly string[]): Promise<string[
   return dumps(style, other.name).theirs;
 }
 
+/** The socket that restored flows send packets to. */
+const SOCKET = 4242;
+
+/** Takes a snapshot, ends the daemon with its datapath, and restores. @param flows with names of ports */
+function expectRestored(daemon: Vswitchd, flows: readonly string[]): void {
+  const path = join(folder, "vswitchd.set");
+  const snapshot = millrace(["snapshot", "--dp", "ovs-system", "-o", path]);
+  expect([snapshot.exitCode, snapshot.stdout]).toEqual([0, expect.stringContaining("two equal")]);
+  daemon[Symbol.dispose]();
+  const args = ["restore", path, "--dp", "ovs-system", "--create"];
+  try {
+    // Whose socket the packets are for is not known any more.
+    expect(millrace(args)).toMatchObject({ stderr: expect.stringContaining("FOREIGN_SOCKET") });
+    const restored = millrace([...args, "--userspace-pid", String(SOCKET)]);
+    expect([restored.exitCode, restored.stderr]).toEqual([0, ""]);
+    const redirected = flows.map((line) => line.replaceAll(/pid=\d+/g, `pid=${SOCKET}`));
+    expect(dumps(["-m"]).theirs).toEqual(redirected.toSorted());
+  } finally {
+    millrace(["dp", "del", "ovs-system"]);
+  }
+}
+
 testUnless(NO_VSWITCHD)(
   `what ovs-vswitchd made of ${RULES} rules is printed as by ovs-dpctl, and loads again to the same, seed ${SEED}`,
   async () => {
     const ruled = randomRules(new Random(SEED), RULES, !IS_UML);
-    using _daemon = daemonWith(ruled.map(({ rule }) => rule));
+    using daemon = daemonWith(ruled.map(({ rule }) => rule));
     using theirs = Datapath.open("ovs-system");
     const ports = theirs.ports();
     const numberOf = (name: string): string =>
@@ -193,6 +215,9 @@ testUnless(NO_VSWITCHD)(
     expect(await reloaded(numbers, EXACT)).toEqual([...flows]);
     // What ovs-dpctl prints without wildcards and UFIDs loads as well.
     expect(await reloaded(seen.plain, [])).toEqual(lines(seen.plain));
+    // A snapshot brings datapath, ports, tunnels and flows back when the daemon is gone.
+    const [, named = { theirs: [] }] = seen.printed;
+    expectRestored(daemon, named.theirs);
   },
   3_600_000,
 );

@@ -86,8 +86,9 @@ export class Vswitchd implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const pid of this.#pids) process.kill(pid);
-    Bun.sleepSync(500);
+    const pids = this.#pids;
+    for (const pid of pids) process.kill(pid);
+    if (pids.length > 0) Bun.sleepSync(500);
     millrace(["dp", "del", "ovs-system"]);
   }
 }

@@ -4,6 +4,7 @@ import { featuresOf } from "../../ovs/features.ts";
 import { type FlowParts, newFlowParts } from "../../flow/parts.ts";
 import { decodeRequest, familyOf, type FlowVerb, verbOf } from "../../ovs/flow-request.ts";
 import { EEXIST, EIO, ENODEV, ENOENT, EPERM, ESTALE, errnoName } from "../../sys/errno.ts";
+import { MillraceError } from "../../sys/errors.ts";
 import { OVS_FLOW_FAMILY } from "../../uapi/openvswitch.ts";
 import { heldByMatch } from "./elsewhere.ts";
 import { type ExecuteOptions, Executor, ReadBack } from "./executor.ts";
@@ -159,7 +160,13 @@ export class Settler {
       if (verbOf(batch, i) === "delete") deletes.push(i);
     }
     if (deletes.length === 0 || this.#abandoned) return new Map();
-    return heldByMatch(this.#target, batch, deletes);
+    try {
+      return heldByMatch(this.#target, batch, deletes);
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      const reason = `there is no such flow; whether it is there under another identity could not be read: ${error.message}`;
+      return new Map(deletes.map((index) => [index, reason]));
+    }
   }
 
   #tell(batch: Batch, index: number): void {
@@ -183,8 +190,19 @@ export class Settler {
     });
   }
 
-  // The kernel's reason in words, with the flow that is in the way.
+  // The kernel's reason in words. Looking for it may fail, for example because the datapath is gone
+  // by now: that must not cost the account.
   #explain(index: number, verb: FlowVerb, errno: number, sent: FlowParts): Rejection {
+    try {
+      return this.#lookForReason(index, verb, errno, sent);
+    } catch (error) {
+      if (error instanceof MillraceError) return explainRejection(verb, errno, { sent });
+      throw error;
+    }
+  }
+
+  // As above, with the flow that is in the way.
+  #lookForReason(index: number, verb: FlowVerb, errno: number, sent: FlowParts): Rejection {
     const why = explainRejection(verb, errno, {
       sent,
       features: this.#features,

@@ -1,0 +1,38 @@
+/** Reasons that are looked for in a datapath that is gone by then, over the kernel in memory. */
+import { expect, test } from "bun:test";
+import { Datapath } from "../../../src/datapath.ts";
+import { MemoryKernel } from "../../../src/testing/index.ts";
+import { NLM_F_DUMP } from "../../../src/uapi/netlink.ts";
+import { OVS_FLOW_FAMILY } from "../../../src/uapi/openvswitch.ts";
+
+const WIDE = "in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.0/8,frag=no) 1";
+const NARROW = "in_port(1),eth(),eth_type(0x0800),ipv4(src=10.1.0.0/16,frag=no)";
+
+/** A datapath that goes before the first dump of its flows. */
+function vanishing(): Datapath {
+  const kernel = new MemoryKernel();
+  const dp = Datapath.create("gone0", { kernel });
+  dp.addPort("a", { type: "internal" });
+  dp.put(WIDE);
+  let isGone = false;
+  kernel.faults.before = ({ type, flags }) => {
+    const isDump = type === kernel.families.idOf(OVS_FLOW_FAMILY) && (flags & NLM_F_DUMP) !== 0;
+    if (isGone || !isDump) return;
+    isGone = true;
+    kernel.reloadModule();
+  };
+  return dp;
+}
+
+test("a load whose datapath goes while a reason is looked for has its account", () => {
+  using dp = vanishing();
+  const { report } = dp.loadSync([`${NARROW} 2`]);
+  expect(report).toMatchObject({ lines: 1, applied: 0, rejected: 1 });
+  expect(report.errors[0]?.code).toBe("EEXIST");
+});
+
+test("a delete that would be tolerated is not, if nobody can say whether the flow is there", () => {
+  using dp = vanishing();
+  const { report } = dp.loadSync([`delete ${NARROW}`], { tolerate: ["ENOENT"] });
+  expect([report.applied, report.rejected]).toEqual([0, 1]);
+});
