@@ -78,7 +78,8 @@ describeUnless(NO_UML)("the end of a lab", () => {
     expect(tracesOf(kernel, pid)).not.toEqual([]);
     process.kill(pid, signal);
     expect(await ended).toBe(status);
-    expect(tracesOf(kernel, pid)).toEqual([]);
+    // What was killed may still be on its way out, on a busy machine.
+    await until(() => tracesOf(kernel, pid).length === 0);
     const after = shared.map((path) => (existsSync(path) ? readdirSync(path).length : -1));
     expect(after[0]).toBe(before[0] ?? -1);
   });

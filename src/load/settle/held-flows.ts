@@ -127,6 +127,8 @@ export class HeldFlows {
       return;
     }
     this.states[index] = sameDeeds(sent, held) ? Held.same : Held.match;
+    // It may have been found in place of another flow that has its identity.
+    if (this.others.size > 0) this.others.delete(index);
   };
 
   readonly #onEnd = (index: number, result: ReadResult): void => {

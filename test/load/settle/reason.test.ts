@@ -1,7 +1,7 @@
 /** Reasons that are looked for in a datapath that is gone by then, over the kernel in memory. */
 import { expect, test } from "bun:test";
 import { Datapath } from "../../../src/datapath.ts";
-import { MemoryKernel } from "../../../src/testing/index.ts";
+import { MemoryKernel, type Request } from "../../../src/testing/index.ts";
 import { NLM_F_DUMP } from "../../../src/uapi/netlink.ts";
 import { OVS_FLOW_FAMILY } from "../../../src/uapi/openvswitch.ts";
 
@@ -15,12 +15,13 @@ function vanishing(): Datapath {
   dp.addPort("a", { type: "internal" });
   dp.put(WIDE);
   let isGone = false;
-  kernel.faults.before = ({ type, flags }) => {
+  const before = ({ type, flags }: Request): void => {
     const isDump = type === kernel.families.idOf(OVS_FLOW_FAMILY) && (flags & NLM_F_DUMP) !== 0;
     if (isGone || !isDump) return;
     isGone = true;
     kernel.reloadModule();
   };
+  kernel.faults = { before };
   return dp;
 }
 
