@@ -19,7 +19,7 @@ import { MillraceError } from "../sys/errors.ts";
  */
 
 /** The load that a journal is about: if any of it differs, the journal says nothing about a load. */
-export type JournalSubject = {
+type JournalSubject = {
   /** Length in bytes and time of change of the input. */
   readonly size: number;
   readonly changedMs: number;

@@ -15,7 +15,7 @@ import { readDatapath } from "./read-table.ts";
 // Continues a load that was cut: the journal says how far it got, and the kernel whether that is so.
 
 /** What a resumed load does without, and what it must do again. */
-export type ResumeOptions = {
+type ResumeOptions = {
   /** How far the earlier run got; from the beginning if there was none. */
   readonly earlier?: JournalPosition | undefined;
   /** Lines among the earlier run's whose flows the kernel does not have as they should be. */
@@ -58,7 +58,7 @@ export class Resumption implements LoadJournal {
 }
 
 /** An input, and how it is loaded. */
-export type ResumedInput = {
+type ResumedInput = {
   readonly source: ByteSource;
   readonly format: FlowFormat | "auto";
   readonly ports: PortNames;

@@ -72,9 +72,9 @@ as 'millrace compile' makes it. What gzip or zstd have compressed is read as wha
 nothing. The kernel offers no transaction over a set of flows: each one stands alone, and the
 report says what became of it. In --json p99 is null below 100 batches, p999 below 1,000.
 
---resume records in FILE.NAME.journal how far the load got, and removes the journal at the end. After
-a load that was cut, by SIGKILL too, it reads the datapath: flows of the earlier run that are there
-are not sent again, and those that are not, are.
+--resume records in FILE.NAME.journal how far the load got, and removes the journal at the end.
+After a load that was cut, by SIGKILL too, it reads the datapath: flows of the earlier run that are
+there are not sent again, and those that are missing are.
 
 Examples:
   millrace load flows.txt --dp lab0
