@@ -9,6 +9,9 @@ import { fileOf, folder } from "./sets.ts";
 setDefaultTimeout(limit(120));
 
 const FLOWS = 6000;
+/** Batches are small as well, in both runs. */
+const SLOWLY = ["--max-rate", "3000"] as const;
+
 const LINES = Array.from({ length: FLOWS }, (_, i) => sampleLine(i));
 
 function resume(file: string, dp: string, ...more: readonly string[]) {
@@ -25,7 +28,7 @@ function positionIn(journal: string): number[] {
 /** Loads slowly with a journal, and kills it by SIGKILL once some thousand flows are settled. */
 async function cutLoad(file: string, dp: string): Promise<string> {
   const journal = `${file}.${dp}.journal`;
-  const child = Bun.spawn([MILLRACE, "load", file, "--dp", dp, "--resume", "--max-rate", "1500"], {
+  const child = Bun.spawn([MILLRACE, "load", file, "--dp", dp, "--resume", ...SLOWLY], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   for (;;) {
@@ -45,7 +48,7 @@ test("a load that SIGKILL cut goes on where it was, and says how much was there"
   const [settled = 0, sent = 0] = positionIn(journal);
   expect(dp.flows).toBeGreaterThanOrEqual(settled);
   expect(dp.flows).toBeLessThanOrEqual(sent);
-  const { exitCode, report, stderr } = resume(file, dp.name);
+  const { exitCode, report, stderr } = resume(file, dp.name, ...SLOWLY);
   expect([exitCode, stderr]).toEqual([0, ""]);
   expect(report).toMatchObject({ applied: FLOWS, lines: FLOWS, ended: "complete" });
   expect(report.resumed).toBeGreaterThan(0);
@@ -80,7 +83,7 @@ test("no room for a journal is an error before anything is sent, or a warning", 
   const full = join(folder, "full");
   mkdirSync(full);
   // One page, which the file takes.
-  witness("mount", "-t", "tmpfs", "-o", "size=4k", "none", full);
+  witness("busybox", "mount", "-t", "tmpfs", "-o", "size=4k", "none", full);
   try {
     const file = join(full, "flows.txt");
     writeFileSync(file, LINES.slice(0, 10).join("\n"));
@@ -91,20 +94,20 @@ test("no room for a journal is an error before anything is sent, or a warning", 
     expect([without.exitCode, dp.flows]).toEqual([0, 10]);
     expect(without.stderr).toContain("warning: no journal is kept");
   } finally {
-    witness("umount", full);
+    witness("busybox", "umount", "-l", full);
   }
   const locked = join(folder, "locked");
   mkdirSync(locked);
   const file = join(locked, "flows.txt");
   writeFileSync(file, LINES.slice(10, 20).join("\n"));
-  witness("mount", "--bind", "-o", "ro", locked, locked);
-  witness("mount", "-o", "remount,ro,bind", locked);
+  witness("busybox", "mount", "--bind", "-o", "ro", locked, locked);
+  witness("busybox", "mount", "-o", "remount,ro,bind", locked);
   try {
     const refused = resume(file, dp.name);
     expect([refused.exitCode, dp.flows]).toEqual([2, 10]);
     expect(refused.stderr).toContain("mounted to be read only");
   } finally {
-    witness("umount", locked);
+    witness("busybox", "umount", "-l", locked);
     chmodSync(locked, 0o755);
   }
   // A user's file of that name is left alone.

@@ -71,7 +71,8 @@ test(`no packet is lost while ${FLOWS} flows are synced back and forth between t
   };
   expect((await dp.sync([...(SETS[0] ?? [])])).added).toBe(FLOWS + 6);
   const listener = Bun.spawn(["ip", "netns", "exec", two, "busybox", "nc", "-l", "-p", "5001"], {
-    stdin: "ignore",
+    // Not at its end: that would end the connection.
+    stdin: "pipe",
     stdout: "pipe",
   });
   const received = new Response(listener.stdout).arrayBuffer();
