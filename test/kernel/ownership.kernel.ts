@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 import { failure, millrace, TestDatapath, witness } from "./lab.ts";
+import { fileOf } from "./sets.ts";
 import { NO_VSWITCHD, Vswitchd } from "./vswitchd.ts";
 import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
@@ -39,5 +40,40 @@ testUnless(NO_VSWITCHD)(
 
     expect(millrace(["load", "-", "--dp", own.name], flow).exitCode).toBe(0);
     expect(own.flows).toBe(1);
+  },
+);
+
+const SYNCS = 6;
+
+testUnless(NO_VSWITCHD)(
+  "a sync beside ovs-vswitchd ends each time and says what it did; when the daemon is gone, the next one converges",
+  async () => {
+    using daemon = new Vswitchd();
+    using theirs = Datapath.open("ovs-system");
+    const lines = Array.from({ length: 200 }, (_, i) => sampleLine(i));
+    const file = fileOf("beside.txt", lines.join("\n"));
+    const sync = (...more: readonly string[]) => {
+      const args = ["sync", file, "--dp", "ovs-system", "--json", ...more];
+      const { exitCode, stdout } = millrace(args);
+      return { exitCode, report: stdout === "" ? undefined : JSON.parse(stdout) };
+    };
+    expect(sync()).toEqual({ exitCode: 3, report: undefined });
+    expect(theirs.info().stats.flows).toBe(0);
+    for (let turn = 0; turn < SYNCS; turn++) {
+      // A packet has the daemon make a flow of its own.
+      theirs.execute(
+        { packet: new Uint8Array(60).fill(turn + 2, 6, 12), key: "in_port(own-br0)" },
+        "recirc(0)",
+      );
+      await Bun.sleep(150);
+      const { exitCode, report } = sync("--force");
+      expect(report).toMatchObject({ ended: "complete", failed: 0, unknown: 0, conflicts: [] });
+      expect([exitCode, report.added + report.unchanged]).toEqual([0, lines.length]);
+      expect(report.deleted).toBe(0);
+    }
+    daemon.kill();
+    expect(sync("--verify")).toMatchObject({ exitCode: 0, report: { differing: 0 } });
+    expect(millrace(["verify", file, "--dp", "ovs-system"]).exitCode).toBe(0);
+    expect(sync().report).toMatchObject({ sent: 0, unchanged: lines.length });
   },
 );

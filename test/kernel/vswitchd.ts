@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { monotonicMs } from "../../src/index.ts";
@@ -76,13 +76,22 @@ export class Vswitchd implements Disposable {
     if (child.exitCode !== 0) throw new Error(`${command.join(" ")}: exit ${child.exitCode}`);
   }
 
+  get #pidFiles(): string[] {
+    return readdirSync(this.#folder).filter((entry) => entry.endsWith(".pid"));
+  }
+
   get #pids(): number[] {
-    const files = readdirSync(this.#folder).filter((entry) => entry.endsWith(".pid"));
-    return files.map((name) => Number(readFileSync(join(this.#folder, name), "utf8")));
+    return this.#pidFiles.map((name) => Number(readFileSync(join(this.#folder, name), "utf8")));
   }
 
   get isRunning(): boolean {
     return this.#pids.length === 2;
+  }
+
+  /** Kills the daemons: the datapath and its flows stay. */
+  kill(): void {
+    for (const pid of this.#pids) process.kill(pid, "SIGKILL");
+    for (const name of this.#pidFiles) rmSync(join(this.#folder, name));
   }
 
   [Symbol.dispose](): void {
