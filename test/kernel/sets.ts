@@ -16,9 +16,9 @@ export function fileOf(name: string, text: string): string {
   return path;
 }
 
-/** Flows by ovs-dpctl, sorted, without statistics. */
-export function dpctl(name: string): string[] {
-  return witness("ovs-dpctl", "dump-flows", name)
+/** Flows by ovs-dpctl, sorted, without statistics. @param style `-m` shows UFIDs and all fields */
+export function dpctl(name: string, ...style: readonly string[]): string[] {
+  return witness("ovs-dpctl", ...style, "dump-flows", name)
     .trim()
     .split("\n")
     .map((line) => line.replace(/ packets:.*used:\w+,/, ""))
