@@ -1,0 +1,82 @@
+/** Syncs in which something fails, over the kernel in memory. */
+import { expect, test } from "bun:test";
+import { Datapath } from "../../src/datapath.ts";
+import { ENOMEM } from "../../src/sys/errno.ts";
+import { MemoryKernel, type Request } from "../../src/testing/index.ts";
+import { NLM_F_CREATE, NLM_F_DUMP } from "../../src/uapi/netlink.ts";
+import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
+
+const flow = (host: number, port = 1): string =>
+  `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.${host},frag=no) ${port}`;
+
+const OLD = [flow(1), flow(2), flow(3), flow(4)];
+/** One stays, one changes, two go, two come. */
+const NEW = [flow(1), flow(2, 2), flow(5), flow(6)];
+
+type Machine = Disposable & {
+  readonly kernel: MemoryKernel;
+  readonly dp: Datapath;
+  readonly isFlow: (request: Request) => boolean;
+  readonly flows: () => string[];
+};
+
+async function machine(): Promise<Machine> {
+  const kernel = new MemoryKernel();
+  const dp = Datapath.create("dp0", { kernel });
+  await dp.sync(OLD);
+  return {
+    kernel,
+    dp,
+    isFlow: ({ type }) => type === kernel.families.idOf(OVS_FLOW_FAMILY),
+    flows: () => Array.from(dp.flows(), (held) => held.toString()).toSorted(),
+    [Symbol.dispose]: () => dp.close(),
+  };
+}
+
+/** Has one of the flows that are put find no memory. */
+function failOnce({ kernel, isFlow }: Machine): void {
+  let left = 1;
+  const refuse = (request: Request): number | undefined => {
+    const isNew = isFlow(request) && (request.flags & NLM_F_CREATE) !== 0;
+    return isNew && left-- > 0 ? ENOMEM : undefined;
+  };
+  kernel.faults = { refuse };
+}
+
+test("nothing is deleted behind a flow that could not be put, and the next sync goes on", async () => {
+  using all = await machine();
+  const { dp, kernel } = all;
+  failOnce(all);
+  const options = { maxChange: 100 };
+  const report = await dp.sync(NEW, options);
+  expect(report).toMatchObject({ added: 1, changed: 1, deleted: 0, failed: 1, rolledBack: null });
+  expect(all.flows()).toHaveLength(5);
+  kernel.faults = {};
+  expect(await dp.sync(NEW, options)).toMatchObject({ added: 1, changed: 0, deleted: 2, sent: 3 });
+  expect(await dp.sync(NEW)).toMatchObject({ sent: 0, unchanged: 4 });
+});
+
+test("a rollback gives back what was there, and the wanted set is not verified then", async () => {
+  using all = await machine();
+  const before = all.flows();
+  failOnce(all);
+  const report = await all.dp.sync(NEW, { maxChange: 100, rollback: true, verify: true });
+  expect(report).toMatchObject({ failed: 1, differing: null, checkFailure: "" });
+  expect(report.rolledBack).toEqual({ sent: 2, failed: 0 });
+  expect(all.flows()).toEqual(before);
+});
+
+test("a sync that cannot be verified has its report all the same", async () => {
+  using all = await machine();
+  const { kernel, dp, isFlow } = all;
+  // The second dump is the one that verifies.
+  let dumps = 0;
+  const refuse = (request: Request): number | undefined => {
+    const isDump = isFlow(request) && (request.flags & NLM_F_DUMP) !== 0;
+    return isDump && ++dumps === 2 ? ENOMEM : undefined;
+  };
+  kernel.faults = { refuse };
+  const report = await dp.sync(NEW, { maxChange: 100, verify: true });
+  expect(report).toMatchObject({ added: 2, changed: 1, deleted: 2, differing: null });
+  expect(report.checkFailure).toContain("cannot allocate memory");
+});
