@@ -6,11 +6,12 @@ import {
 } from "../format/source.ts";
 import type { FlowException } from "../load/outcome.ts";
 import { OvsChannel } from "../ovs/channel.ts";
-import { openDatapath } from "../ovs/datapath.ts";
+import { type DatapathHandle, openDatapath } from "../ovs/datapath.ts";
 import { portNames } from "../ovs/vport.ts";
 import type { PortNames } from "../flow/ports.ts";
+import type { Comparison, DiffOptions } from "../state/diff.ts";
 import type { FlowTable } from "../state/flow-table.ts";
-import { readDatapath, readTable } from "../state/read-table.ts";
+import { compareDatapath, readDatapath, readTable } from "../state/read-table.ts";
 import { NetworkNamespace } from "../sys/netns.ts";
 import { excerpt } from "./excerpt.ts";
 import { UsageError } from "./exit.ts";
@@ -32,7 +33,7 @@ export type SetArgument = {
 };
 
 /** The name of a datapath in an argument; undefined if it names a file. */
-export function datapathIn(argument: string): { name: string; namespace?: string } | undefined {
+export function datapathIn(argument: string): NamedDatapath | undefined {
   if (!argument.startsWith("dp:")) return undefined;
   const path = argument.slice(3);
   const at = path.lastIndexOf("/");
@@ -41,16 +42,37 @@ export function datapathIn(argument: string): { name: string; namespace?: string
   return at < 0 ? { name: path } : { name: path.slice(at + 1), namespace: path.slice(0, at) };
 }
 
-/** Reads the flows of a datapath. */
-export function readNamed(
-  { name, namespace }: { name: string; namespace?: string },
-  statistics = false,
-): SetArgument {
+/** A datapath in an argument. */
+type NamedDatapath = { readonly name: string; readonly namespace?: string };
+
+/** Opens a datapath in an argument. @param use must not keep the handle */
+function withNamed<T>({ name, namespace }: NamedDatapath, use: (handle: DatapathHandle) => T): T {
   using entered =
     namespace === undefined ? undefined : NetworkNamespace.open(namespaceOf(namespace));
   using channel = new OvsChannel(entered);
-  const datapath = openDatapath(channel, name);
-  return { table: readDatapath(datapath, { statistics }), ports: portNames(datapath) };
+  return use(openDatapath(channel, name));
+}
+
+/** Reads the flows of a datapath. */
+export function readNamed(named: NamedDatapath, statistics = false): SetArgument {
+  return withNamed(named, (datapath) => ({
+    table: readDatapath(datapath, { statistics }),
+    ports: portNames(datapath),
+  }));
+}
+
+/** The names of a datapath's ports. */
+export function portsOfNamed(named: NamedDatapath): PortNames {
+  return withNamed(named, portNames);
+}
+
+/** Compares the flows of a datapath with a set. */
+export function compareNamed(
+  before: FlowTable,
+  named: NamedDatapath,
+  options: DiffOptions,
+): Comparison {
+  return withNamed(named, (datapath) => compareDatapath(before, datapath, options));
 }
 
 /** How a file of flows is read. */

@@ -1,6 +1,6 @@
 import { sameDeeds } from "../load/settle/same-flow.ts";
 import { type FlowParts, hasGivenUfid, haveSameUfid, newFlowParts } from "../flow/parts.ts";
-import type { FlowTable } from "./flow-table.ts";
+import { FlowTable } from "./flow-table.ts";
 
 /** What may differ between two flows that match the same packets. */
 export type FlowAspect = "actions" | "ufid" | "stats";
@@ -28,16 +28,51 @@ export type DiffOptions = {
 };
 
 /**
+ * Compares flows with a set as they are read, and keeps only those that differ, so that two large
+ * sets need the memory of one.
+ */
+export class Comparison {
+  readonly #before: FlowTable;
+  readonly #options: DiffOptions;
+  readonly #isInBoth: Uint8Array;
+  readonly #differing: FlowTable;
+  readonly #old = newFlowParts();
+
+  constructor(before: FlowTable, options: DiffOptions = {}) {
+    this.#before = before;
+    this.#options = options;
+    this.#isInBoth = new Uint8Array(before.size);
+    this.#differing = new FlowTable({ statistics: options.stats === true });
+  }
+
+  /** Takes a flow of the other set. @returns false if its key or mask cannot be read */
+  take(flow: FlowParts): boolean {
+    const number = this.#before.find(flow);
+    if (number < 0) return this.#differing.put(flow) >= 0;
+    const old = this.#before.read(number, this.#old);
+    if (differences(old, flow, this.#options).length > 0) return this.#differing.put(flow) >= 0;
+    this.#isInBoth[number] = 1;
+    return true;
+  }
+
+  /** The differences, as {@link diffTables} tells them. Call it once. */
+  differences(): Generator<FlowDifference, void> {
+    return diffTables(this.#before, this.#differing, this.#options, this.#isInBoth);
+  }
+}
+
+/**
  * The differences between two sets of flows: first flows of `after` that `before` lacks, or has
  * with other actions, in the order of `after`; then flows that only `before` has. Two flows that
  * match the same packets are the same flow.
+ * @param isInBoth flows of `before`, by number, that are known to be in the other set, unchanged
  */
 export function* diffTables(
   before: FlowTable,
   after: FlowTable,
   options: DiffOptions = {},
+  isInBoth: Uint8Array = new Uint8Array(before.size),
 ): Generator<FlowDifference, void> {
-  const isInBoth = new Uint8Array(before.size);
   const old = newFlowParts();
   const now = newFlowParts();
   for (let index = 0; index < after.size; index++) {

@@ -7,6 +7,7 @@ import type { DatapathHandle } from "../ovs/datapath.ts";
 import { DumpCheck, doubtInWords, type DumpDoubt } from "../ovs/dump-check.ts";
 import { dumpFlows } from "../ovs/flow.ts";
 import { MillraceError } from "../sys/errors.ts";
+import { Comparison, type DiffOptions } from "./diff.ts";
 import { FlowTable, type FlowTableOptions } from "./flow-table.ts";
 
 /** How often the datapath is dumped if its flows change during each dump. */
@@ -17,21 +18,48 @@ const DUMPS_MAX = 3;
  * @throws MillraceError `UNSOUND_DUMP` if they keep changing
  */
 export function readDatapath(datapath: DatapathHandle, options: FlowTableOptions = {}): FlowTable {
+  return readSoundly(
+    datapath,
+    () => new FlowTable(options),
+    (table, flow) => table.put(flow) >= 0,
+  );
+}
+
+/**
+ * Compares the flows of a datapath with a set while it is read, as {@link readDatapath} reads it.
+ * @throws MillraceError `UNSOUND_DUMP`
+ */
+export function compareDatapath(
+  before: FlowTable,
+  datapath: DatapathHandle,
+  options: DiffOptions = {},
+): Comparison {
+  return readSoundly(
+    datapath,
+    () => new Comparison(before, options),
+    (comparison, flow) => comparison.take(flow),
+  );
+}
+
+// Offers the flows of a datapath to what `start` makes, anew for each dump.
+function readSoundly<T>(
+  datapath: DatapathHandle,
+  start: () => T,
+  take: (into: T, flow: FlowParts) => boolean,
+): T {
   let doubt: DumpDoubt | undefined;
   for (let dumps = 0; dumps < DUMPS_MAX; dumps++) {
-    const table = new FlowTable(options);
+    const into = start();
     const check = DumpCheck.of(datapath);
-    for (const view of dumpFlows(datapath, { check })) putRead(table, view);
+    for (const view of dumpFlows(datapath, { check })) {
+      if (take(into, view)) continue;
+      throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
+    }
     doubt = check.doubt();
-    if (doubt === undefined) return table;
+    if (doubt === undefined) return into;
   }
   const why = doubt === undefined ? "" : doubtInWords(doubt);
   throw new MillraceError("UNSOUND_DUMP", `${datapath.name}: ${why}, ${DUMPS_MAX} times`);
-}
-
-function putRead(table: FlowTable, flow: FlowParts): void {
-  if (table.put(flow) >= 0) return;
-  throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
 }
 
 /** Options for reading an input into a table. */

@@ -1,7 +1,8 @@
 import { Command, Option } from "commander";
 import { Flow } from "../../flow/flow.ts";
-import { InventedPorts } from "../../flow/ports.ts";
-import { diffTables, type FlowDifference } from "../../state/diff.ts";
+import { InventedPorts, type PortNames } from "../../flow/ports.ts";
+import { type DiffOptions, diffTables, type FlowDifference } from "../../state/diff.ts";
+import type { FlowTable } from "../../state/flow-table.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { DifferenceCounts, differenceLines } from "../diff-output.ts";
 import { Exit, UsageError } from "../exit.ts";
@@ -10,12 +11,13 @@ import { outputEnded, printJsonLine, printLines } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import {
   askWhereTyped,
+  compareNamed,
   datapathIn,
   openFile,
+  portsOfNamed,
   readNamed,
   readSource,
   SET_HELP,
-  type SetArgument,
 } from "../set-argument.ts";
 
 // `millrace diff`: how two sets of flows differ.
@@ -61,12 +63,12 @@ async function run(a: string, b: string, options: Options): Promise<void> {
     throw new UsageError("files have no statistics to compare: add stats to --ignore");
   }
   if (a === "-" && b === "-") throw new UsageError("standard input cannot be both sets");
-  const [before, after] = await readBoth(a, b, options, signals.signal);
-  const style = { before: before.ports, after: after.ports, statistics: stats };
+  const compared = { ufid: !options.ignore.has("ufid"), stats };
+  const { differences, ...ports } = await compareBoth(a, b, options, compared, signals.signal);
+  const style = { ...ports, statistics: stats };
   const counts = options.stat ? new DifferenceCounts() : undefined;
   let isEqual = true;
-  const compared = { ufid: !options.ignore.has("ufid"), stats };
-  for (const difference of diffTables(before.table, after.table, compared)) {
+  for (const difference of differences) {
     isEqual = false;
     if (counts !== undefined) counts.add(difference, style);
     else if (options.json) printJsonLine(jsonOf(difference));
@@ -77,26 +79,39 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   process.exitCode = isEqual ? Exit.ok : Exit.someFailed;
 }
 
-// Reads both sets. If one side is a datapath, a file's port names are its ports.
-async function readBoth(
+/** How two sets differ, and the ports of each. */
+type Compared = {
+  readonly differences: Iterable<FlowDifference>;
+  readonly before: PortNames;
+  readonly after: PortNames;
+};
+
+// Reads both sets; of a datapath that is the second one, only flows that differ are kept. If one
+// side is a datapath, a file's port names are its ports.
+async function compareBoth(
   a: string,
   b: string,
-  { owner, ignore }: Options,
+  { owner }: Options,
+  compared: DiffOptions,
   signal: AbortSignal,
-): Promise<[SetArgument, SetArgument]> {
-  const stats = !ignore.has("stats");
-  const [named, compared] = [datapathIn(a), datapathIn(b)];
+): Promise<Compared> {
+  const [first, second] = [datapathIn(a), datapathIn(b)];
   // A missing file is reported before a datapath is dumped.
-  const left = named === undefined ? openFile(a) : undefined;
-  const right = compared === undefined ? openFile(b) : undefined;
-  const first = named === undefined ? undefined : readNamed(named, stats);
-  const second = compared === undefined ? undefined : readNamed(compared, stats);
-  const ports = (first ?? second)?.ports ?? new InventedPorts();
-  const read = async (file: string, source = openFile(file)): Promise<SetArgument> => {
+  const left = first === undefined ? openFile(a) : undefined;
+  const right = second === undefined ? openFile(b) : undefined;
+  const names = second === undefined ? undefined : portsOfNamed(second);
+  const held = first === undefined ? undefined : readNamed(first, compared.stats);
+  const ports = held?.ports ?? names ?? new InventedPorts();
+  const read = async (file: string, source = openFile(file)): Promise<FlowTable> => {
     askWhereTyped(file);
-    return { table: await readSource(source, { owner, ports, signal }), ports };
+    return readSource(source, { owner, ports, signal });
   };
-  return [first ?? (await read(a, left)), second ?? (await read(b, right))];
+  const before = held?.table ?? (await read(a, left));
+  const differences =
+    second === undefined
+      ? diffTables(before, await read(b, right), compared)
+      : compareNamed(before, second, compared).differences();
+  return { differences, before: ports, after: names ?? ports };
 }
 
 function jsonOf(difference: FlowDifference): object {
