@@ -46,12 +46,20 @@ export class DumpCheck {
 
   /** The doubts about the dump after its end; undefined if there are none. */
   doubt(): DumpDoubt | undefined {
-    const after = this.#count();
-    const dumped = this.#seen.size;
-    const isWhole = dumped >= Math.min(this.#before, after);
-    if (this.#repeated === 0 && isWhole) return undefined;
-    return { dumped, repeated: this.#repeated, before: this.#before, after };
+    const { size: dumped } = this.#seen;
+    return doubtOf({
+      dumped,
+      repeated: this.#repeated,
+      before: this.#before,
+      after: this.#count(),
+    });
   }
+}
+
+/** The counts of a dump if they cast doubt on it, as {@link DumpCheck} says; otherwise undefined. */
+export function doubtOf(counts: DumpDoubt): DumpDoubt | undefined {
+  const { dumped, repeated, before, after } = counts;
+  return repeated === 0 && dumped >= Math.min(before, after) ? undefined : counts;
 }
 
 /** Describes a doubtful dump in words. */

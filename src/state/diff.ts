@@ -27,6 +27,9 @@ export type DiffOptions = {
   readonly stats?: boolean;
 };
 
+/** What became of a flow that was read: one that matches the same packets may have come before. */
+export type TakenFlow = "new" | "repeated" | "unreadable";
+
 /**
  * Compares flows with a set as they are read, and keeps only those that differ, so that two large
  * sets need the memory of one.
@@ -45,14 +48,21 @@ export class Comparison {
     this.#differing = new FlowTable({ statistics: options.stats === true });
   }
 
-  /** Takes a flow of the other set. @returns false if its key or mask cannot be read */
-  take(flow: FlowParts): boolean {
+  /** Takes a flow of the other set. */
+  take(flow: FlowParts): TakenFlow {
     const number = this.#before.find(flow);
-    if (number < 0) return this.#differing.put(flow) >= 0;
-    const old = this.#before.read(number, this.#old);
-    if (differences(old, flow, this.#options).length > 0) return this.#differing.put(flow) >= 0;
-    this.#isInBoth[number] = 1;
-    return true;
+    const isKnown = number >= 0 && this.#isInBoth[number] === 1;
+    if (number >= 0) {
+      const old = this.#before.read(number, this.#old);
+      if (differences(old, flow, this.#options).length === 0) {
+        this.#isInBoth[number] = 1;
+        return isKnown ? "repeated" : "new";
+      }
+    }
+    const { size } = this.#differing;
+    const differing = this.#differing.put(flow);
+    if (differing < 0) return "unreadable";
+    return isKnown || differing < size ? "repeated" : "new";
   }
 
   /** The differences, as {@link diffTables} tells them. Call it once. */

@@ -3,11 +3,11 @@ import { type PortNames, portNamesOf } from "../flow/ports.ts";
 import type { FlowException } from "../load/outcome.ts";
 import type { LoadInput } from "../load/start-load.ts";
 import { startLoad } from "../load/start-load.ts";
-import type { DatapathHandle } from "../ovs/datapath.ts";
-import { DumpCheck, doubtInWords, type DumpDoubt } from "../ovs/dump-check.ts";
+import { type DatapathHandle, infoOf } from "../ovs/datapath.ts";
+import { doubtInWords, doubtOf, type DumpDoubt } from "../ovs/dump-check.ts";
 import { dumpFlows } from "../ovs/flow.ts";
 import { MillraceError } from "../sys/errors.ts";
-import { Comparison, type DiffOptions } from "./diff.ts";
+import { Comparison, type DiffOptions, type TakenFlow } from "./diff.ts";
 import { FlowTable, type FlowTableOptions } from "./flow-table.ts";
 
 /** How often the datapath is dumped if its flows change during each dump. */
@@ -21,7 +21,11 @@ export function readDatapath(datapath: DatapathHandle, options: FlowTableOptions
   return readSoundly(
     datapath,
     () => new FlowTable(options),
-    (table, flow) => table.put(flow) >= 0,
+    (table, flow) => {
+      const { size } = table;
+      const number = table.put(flow);
+      return number < 0 ? "unreadable" : number === size ? "new" : "repeated";
+    },
   );
 }
 
@@ -41,21 +45,26 @@ export function compareDatapath(
   );
 }
 
-// Offers the flows of a datapath to what `start` makes, anew for each dump.
+// Offers the flows of a datapath to what `start` makes, anew for each dump. What is made knows which
+// flows came before, so that a dump is checked as by `DumpCheck`, without a second memory of them.
 function readSoundly<T>(
   datapath: DatapathHandle,
   start: () => T,
-  take: (into: T, flow: FlowParts) => boolean,
+  take: (into: T, flow: FlowParts) => TakenFlow,
 ): T {
+  const count = (): number => infoOf(datapath).stats.flows;
   let doubt: DumpDoubt | undefined;
   for (let dumps = 0; dumps < DUMPS_MAX; dumps++) {
     const into = start();
-    const check = DumpCheck.of(datapath);
-    for (const view of dumpFlows(datapath, { check })) {
-      if (take(into, view)) continue;
-      throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
+    const before = count();
+    let [dumped, repeated] = [0, 0];
+    for (const view of dumpFlows(datapath)) {
+      const taken = take(into, view);
+      if (taken === "new") dumped++;
+      else if (taken === "repeated") repeated++;
+      else throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
     }
-    doubt = check.doubt();
+    doubt = doubtOf({ dumped, repeated, before, after: count() });
     if (doubt === undefined) return into;
   }
   const why = doubt === undefined ? "" : doubtInWords(doubt);
