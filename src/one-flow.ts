@@ -2,11 +2,13 @@ import { Flow } from "./flow/flow.ts";
 import { notOneFlow } from "./flow/text/syntax-error.ts";
 import { FlowFilter } from "./flow/filter/filter.ts";
 import { identitiesOf } from "./flow/identity.ts";
+import { ufidSeed } from "./flow/key/ufid.ts";
 import { FlowLineEncoder } from "./flow/line.ts";
 import {
   type ByteRange,
   type FlowParts,
   identityOf,
+  isOwned,
   type FlowIdentity,
   FLOW_BYTES_MAX,
 } from "./flow/parts.ts";
@@ -151,7 +153,9 @@ export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
   const named = findName(target, flow);
   const parts = "parts" in named ? named.parts : undefined;
   const ways: FlowIdentity[] = [named.identity];
-  if (parts !== undefined && "ufid" in named.identity && parts.key.end > parts.key.start) {
+  // A flow with a given UFID is no flow without it: nothing else would change or delete it either.
+  const isHash = parts !== undefined && isOwned(parts, ufidSeed(target.owner));
+  if (isHash && parts.key.end > parts.key.start) {
     ways.push({ key: parts.bytes.slice(parts.key.start, parts.key.end) });
   }
   let found: Flow | undefined;

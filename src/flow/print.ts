@@ -13,7 +13,9 @@ export type FlowPrintStyle = PrintStyle & {
   readonly statistics: boolean;
 };
 
-const TCP_FLAG_LETTERS = "FSRP.UEC";
+/** Letters of TCP flags in the order in which OVS prints them, and the bit of each. */
+const TCP_FLAG_LETTERS = "SFPRU.EC";
+const TCP_FLAG_BITS = [0x02, 0x01, 0x08, 0x04, 0x20, 0x10, 0x40, 0x80];
 
 /**
  * Prints a flow as a line of `ovs-dpctl dump-flows` (with `verbose`, of `-m`), without a newline.
@@ -92,7 +94,7 @@ function printUsed(out: TextSink, usedMs: number, nowMs: number): void {
 
 /** Prints one letter per flag, as `packet_format_tcp_flags` of OVS. */
 function printTcpFlags(out: TextSink, flags: number): void {
-  for (let bit = 0; bit < TCP_FLAG_LETTERS.length; bit++) {
-    if (((flags >>> bit) & 1) === 1) out.byte(TCP_FLAG_LETTERS.charCodeAt(bit));
+  for (const [i, bit] of TCP_FLAG_BITS.entries()) {
+    if ((flags & bit) !== 0) out.byte(TCP_FLAG_LETTERS.charCodeAt(i));
   }
 }

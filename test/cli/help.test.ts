@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { COMMANDS } from "../../src/cli/command-table.ts";
 import { programOf } from "../../src/cli/program.ts";
+import { textOf } from "../source.ts";
 
 const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
 
@@ -68,6 +69,18 @@ describe.each(found)("the help of $path", ({ path, command }) => {
     expect(examples.some((line) => line.includes(path))).toBe(true);
     for (const line of examples) for (const words of calls(line)) await parse(words);
   });
+});
+
+test("whoever reads of the lab is told that its commands see the disk, and how to keep them from it", () => {
+  const pages = ["README.md", "docs/lab.md"].map((name) => textOf(name));
+  const helps = found.filter(({ path }) => /^millrace lab (?:run|shell)$/.test(path));
+  expect(helps.length).toBe(2);
+  for (const text of [...pages, ...helps.map(({ command }) => helpOf(command))]) {
+    expect(text.replaceAll(/\s+/g, " ")).toMatch(
+      /sees the host's disk,? with (?:your|the caller's) (?:rights|privileges)/,
+    );
+    expect(text).toContain("--read-only");
+  }
 });
 
 /** The arguments of each call of millrace in a line of a shell. */

@@ -34,6 +34,8 @@ describe("a line of a dump", () => {
     );
     expect(printed({ ...flow, usedMs: 9998, tcpFlags: 0 })).toContain("used:0.002s");
     expect(printed({ ...flow, usedMs: 10_500 })).toContain("used:0.000s");
+    expect(printed({ ...flow, tcpFlags: 0x03 })).toContain("flags:SF,");
+    expect(printed({ ...flow, tcpFlags: 0xff })).toContain("flags:SFPRU.EC,");
   });
 
   test("without statistics", () => {

@@ -12,7 +12,16 @@ import {
 import { sampleLine } from "../../src/format/sample.ts";
 import { EINVAL } from "../../src/sys/errno.ts";
 import { OVS_ACTION_ATTR_DROP } from "../../src/uapi/openvswitch.ts";
-import { failure, HAS_DPCTL, IS_UML, JIFFIES_MS, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
+import {
+  failure,
+  HAS_DPCTL,
+  IS_UML,
+  JIFFIES_MS,
+  millrace,
+  NO_DPCTL,
+  TestDatapath,
+  witness,
+} from "./lab.ts";
 import { limit } from "../runner/limit.ts";
 import { testUnless } from "../runner/skip.ts";
 
@@ -176,18 +185,34 @@ describe("Datapath", () => {
       "in_port(1),eth(),eth_type(0x0800),ipv4(proto=6,frag=no),tcp(dst=80),tcp_flags(0/0)";
     dp.put(`${key} 2`);
     const startedAt = monotonicMs();
-    // Ethernet, IPv4 without options, TCP from 1 to 80: SYN, then ACK and FIN.
-    for (const flags of ["02", "11"]) {
+    // Ethernet, IPv4 without options, TCP from 1 to 80.
+    const send = (flags: string): void => {
       const ip = "4500002800004000400626ce0a0000010a000002";
       const tcp = `00010050000000000000000050${flags}200000000000`;
       const packet = Uint8Array.fromHex(`ffffffffffff0200000000010800${ip}${tcp}`);
       dp.execute({ packet, key: "in_port(1)" }, "recirc(0)");
-    }
+    };
+    // SYN, then ACK and FIN.
+    for (const flags of ["02", "11"]) send(flags);
     const flow = dp.get(key);
     expect([flow?.packets, flow?.tcpFlags]).toEqual([2, 0x13]);
     expect(flow?.usedMs).toBeGreaterThan(startedAt - JIFFIES_MS);
     expect(flow?.usedMs).toBeLessThan(monotonicMs() + JIFFIES_MS);
-    if (HAS_DPCTL) expect(witness("ovs-dpctl", "dump-flows", made.name)).toContain("flags:SF.");
+    const flagsIn = (text = ""): string | undefined => /flags:([^,]*)/.exec(text)?.[1];
+    for (const [flags, told] of [
+      ["10", "SF."],
+      ["0c", "SFPR."],
+      ["e0", "SFPRU.EC"],
+    ] as const) {
+      send(flags);
+      const texts = [
+        dp.get(key)?.toString({ statistics: true }),
+        millrace(["dump", "--dp", made.name]).stdout,
+        millrace(["dpctl", "dump-flows", made.name]).stdout,
+        ...(HAS_DPCTL ? [witness("ovs-dpctl", "dump-flows", made.name)] : []),
+      ];
+      expect(texts.map(flagsIn)).toEqual(texts.map(() => told));
+    }
   });
 
   test("what this kernel takes is found by trying; what it lacks is named, with the Linux that has it", () => {
@@ -274,7 +299,7 @@ describe("Datapath", () => {
     using dp = Datapath.open(made.name);
     const [key = "", actions = ""] = sampleLine(7).split(" ");
     witness("ovs-dpctl", "add-flow", made.name, key, actions);
-    expect(dp.get(key)?.ufid).toBeUndefined();
+    expect(dp.get(key)).toMatchObject({ ufid: undefined, packets: 0 });
     expect(dp.remove(key)).toBe(true);
     expect(made.flows).toBe(0);
   });

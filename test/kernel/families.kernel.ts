@@ -10,7 +10,7 @@ import {
 } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { HAS_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
-import { addressOf, ping, TestNetwork } from "./net.ts";
+import { addressOf, ping, pingCommand, TestNetwork } from "./net.ts";
 import { limit } from "../runner/limit.ts";
 
 describe("meters", () => {
@@ -213,6 +213,7 @@ describe("ports", () => {
     const { dp } = net;
     net.connect();
     expect(await ping(net.machines[0] ?? "", addressOf(2), 2)).toBe(2);
+    witness(...pingCommand(net.machines[0] ?? "", "-c", "1", "-s", "1400", addressOf(2)));
     // Machines ask for one another again after some seconds: from here on nothing is counted.
     for (const each of net.interfaces) witness("ip", "link", "set", each, "down");
     const [link] = JSON.parse(witness("ip", "-s", "-j", "link", "show", "pc1v1"));
@@ -240,6 +241,10 @@ describe("ports", () => {
       const shown = witness("ovs-dpctl", "show", "pc1");
       expect(shown).toContain(`hit:${stats.hit} missed:${stats.missed} lost:${stats.lost}`);
       expect(shown).toContain(`hit:${megaflow.maskHit} total:${megaflow.masks} `);
+      // Every counter, share and size, as nothing moves.
+      const all = witness("ovs-dpctl", "-s", "show", "pc1");
+      expect(all).toMatch(/RX bytes:\d+ \(\d\.\d KiB\)/);
+      expect(millrace(["dpctl", "-s", "show", "pc1"]).stdout).toBe(all);
     }
   });
 

@@ -8,6 +8,7 @@ import { addPort } from "../../src/ovs/vport.ts";
 import { FRAMES } from "./frames.ts";
 import { IS_UML, NO_DPCTL, millrace, TestDatapath, witness } from "./lab.ts";
 import { rawFlows } from "./language/raw.ts";
+import { limit } from "../runner/limit.ts";
 import { testUnless } from "../runner/skip.ts";
 import { NO_VSWITCHD, Vswitchd } from "./vswitchd.ts";
 
@@ -135,7 +136,7 @@ testUnless(NO_VSWITCHD ?? NO_DPCTL)(
 async function flowOf(part: string, send: () => void) {
   using dp = Datapath.open("ovs-system");
   using holder = new TestDatapath("pas4");
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + limit(30);
   while (performance.now() < deadline) {
     send();
     await Bun.sleep(100);

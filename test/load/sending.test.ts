@@ -82,6 +82,20 @@ describe("a batch", () => {
     expect(second?.reason).not.toContain("UFID");
   });
 
+  test("tells a flow that is there by another name from one that overlaps it", () => {
+    using dp = holding([`${GIVEN} ${port(1)} 1`, `${WIDE} 1`]);
+    for (const verb of ["", "add "]) {
+      const { ends, report } = loadInto(dp, [`${verb}${port(1)} 2`, `${verb}${NARROW} 2`]);
+      expect(ends).toEqual([`rejected ${EEXIST}`, `rejected ${EEXIST}`]);
+      const [same, other] = report.errors.map(({ reason }) => reason);
+      expect(same).toBe(`the flow is there, and named otherwise: ${GIVEN} ${port(1)}`);
+      expect(other).toMatch(
+        /overlaps .*: ufid:[0-9a-f-]+ in_port\(100\).*src=10\.0\.0\.0\/255\.0\.0\.0/,
+      );
+    }
+    expect(held(dp)).toEqual({ [port(1)]: "1", [WIDE]: "1" });
+  });
+
   test("is sent no further where the kernel takes no flow any more, and all lines are told", () => {
     for (const errno of [ENODEV, EPERM]) {
       using dp = holding([`${port(1)} 1`, `${port(2)} 1`]);

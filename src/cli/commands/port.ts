@@ -3,7 +3,7 @@ import { OvsChannel } from "../../ovs/channel.ts";
 import { openDatapath } from "../../ovs/datapath.ts";
 import { NetworkNamespace } from "../../sys/netns.ts";
 import { movePort } from "../../ovs/port-move.ts";
-import { addPort, deletePort, listPorts, type PortType } from "../../ovs/vport.ts";
+import { addPort, deletePort, listPorts, type PortInfo, type PortType } from "../../ovs/vport.ts";
 import { withExamples } from "../help.ts";
 import { namespaceOf, withNamespace } from "../namespace-option.ts";
 import { positiveNumber } from "../number-option.ts";
@@ -113,10 +113,15 @@ function move(name: string, options: DatapathOption & { to: string; json?: true 
 function list(options: DatapathOption & { json?: true }): void {
   using channel = new OvsChannel();
   const ports = listPorts(openDatapath(channel, options.dp));
-  if (options.json) return printJson(ports);
+  if (options.json) printJson(ports);
+  else printTable(portTable(ports));
+}
+
+/** The table of `port list`: its header, and a row a port. */
+export function portTable(ports: readonly PortInfo[]): string[][] {
   // Kernels before 6.3 do not count them.
   const counted = ports.some(({ upcalls }) => upcalls !== undefined);
-  printTable([
+  return [
     [
       "PORT",
       "NAME",
@@ -141,5 +146,5 @@ function list(options: DatapathOption & { json?: true }): void {
       count(stats.rxErrors + stats.txErrors),
       ...(counted ? [count(upcalls?.success ?? 0), count(upcalls?.fail ?? 0)] : []),
     ]),
-  ]);
+  ];
 }

@@ -4,7 +4,7 @@ import type { Batch } from "../../netlink/batch.ts";
 import { DumpCheck, doubtInWords } from "../../ovs/dump-check.ts";
 import { dumpFlows } from "../../ovs/flow.ts";
 import { decodeRequest } from "../../ovs/flow-request.ts";
-import { describe } from "./held-flows.ts";
+import { describe, otherNameReason } from "./held-flows.ts";
 import type { LoadTarget } from "../send/connection.ts";
 
 /** How often the datapath is dumped if its flows change during each dump. */
@@ -40,7 +40,7 @@ export function heldByMatch(
       if (!hashMatch(view, hash, 0)) continue;
       // Only wanted flows are described, which are few of many.
       for (const index of wanted.get(hash.join()) ?? []) {
-        found.set(index, `the flow is there, and named otherwise: ${describe(view)}`);
+        found.set(index, otherNameReason(describe(view)));
       }
     }
     const doubt = check.doubt();

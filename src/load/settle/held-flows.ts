@@ -150,6 +150,11 @@ export function otherFlowReason(byUfid: boolean, name: string): string {
     : `a flow with this key is there under another mask: ${name}`;
 }
 
+/** Why a request is not carried out: its flow is there under another identity. */
+export function otherNameReason(name: string): string {
+  return `the flow is there, and named otherwise: ${name}`;
+}
+
 /** A flow's identity, key and mask in text. */
 export function describe(held: FlowParts): string {
   const record = new KeyRecord();

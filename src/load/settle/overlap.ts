@@ -5,8 +5,9 @@ import { dumpFlows, getFlow } from "../../ovs/flow.ts";
 import type { FlowVerb } from "../../ovs/flow-request.ts";
 import { EEXIST } from "../../sys/errno.ts";
 import type { Rejection } from "./explain.ts";
-import { describe } from "./held-flows.ts";
+import { describe, otherNameReason } from "./held-flows.ts";
 import type { LoadTarget } from "../send/connection.ts";
+import { sameMatch } from "./same-flow.ts";
 
 /** The most searches of a load, and the most flows of each, since the load waits for them. */
 const SEARCHES_MAX = 3;
@@ -32,16 +33,17 @@ export class OverlapSearch {
 
   /**
    * Adds the flow that is in the way to a rejection, if an overlap caused it and the flow is found.
+   * If that is the same flow under another identity, the reason says so instead.
    */
   nameIn(why: Rejection, verb: FlowVerb, errno: number, refused: FlowParts): Rejection {
     const met = errno === EEXIST && (verb === "put" || verb === "add");
-    const held = met ? this.#find(refused) : undefined;
-    return held === undefined ? why : { ...why, reason: `${why.reason}: ${held}` };
+    const reason = met ? this.#find(refused, why.reason) : undefined;
+    return reason === undefined ? why : { ...why, reason };
   }
 
-  // The found flow's key in text; undefined if it is the same flow, if none was found, or after too
-  // many searches.
-  #find(refused: FlowParts): string | undefined {
+  // The reason with the found flow; undefined if that has the identity of the refused one, if none
+  // was found, or after too many searches.
+  #find(refused: FlowParts, reason: string): string | undefined {
     if (this.#searches === SEARCHES_MAX || this.#looks === LOOKS_MAX) return undefined;
     const { datapath } = this.#target;
     this.#looks++;
@@ -50,7 +52,10 @@ export class OverlapSearch {
     this.#searches++;
     let seen = 0;
     for (const view of dumpFlows(datapath)) {
-      if (readMatch(view, this.#held) && overlaps(this.#refused, this.#held)) return describe(view);
+      if (readMatch(view, this.#held) && overlaps(this.#refused, this.#held)) {
+        const name = describe(view);
+        return sameMatch(refused, view) ? otherNameReason(name) : `${reason}: ${name}`;
+      }
       if (++seen === FLOWS_MAX) break;
     }
     return undefined;
