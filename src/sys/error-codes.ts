@@ -79,7 +79,7 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
   UNREADABLE_INPUT: {
     exit: 2,
     errno: ENOENT,
-    meaning: "An input cannot be read, or broke off before its first flow.",
+    meaning: "An input cannot be read, is damaged, or was cut short.",
     remedy: "The message names the input and why.",
   },
   UNWRITABLE_OUTPUT: {
@@ -202,7 +202,7 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
     exit: 3,
     errno: EAFNOSUPPORT,
     meaning: "A datapath was named with a type that is not the kernel's.",
-    remedy: "Leave the type out; `millrace dpctl` takes `system@NAME`, too.",
+    remedy: "Write the name alone, or `system@NAME`.",
   },
   NO_PORT: {
     exit: 3,

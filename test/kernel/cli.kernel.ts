@@ -217,7 +217,7 @@ describe("millrace load", () => {
       }
       writeFileSync(path, bytes.subarray(0, bytes.length - 1));
       const { exitCode, stderr } = millrace(["load", path, "--dp", dp.name]);
-      expect([exitCode, stderr]).toEqual([2, expect.stringContaining("ends too early\n")]);
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining("its end is missing\n")]);
       expect(stderr).toStartWith(`millrace: cannot read ${path}: it is compressed by `);
     }
   });
