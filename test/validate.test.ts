@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compile } from "./format/collect.ts";
 import { Flow, UnreadableInputError, validate } from "../src/index.ts";
 
 const GOOD = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no) 2";
@@ -47,5 +48,9 @@ describe("validate", () => {
     expect(await validate([NAMED], { ports: "any" })).toMatchObject({ encoded: 1 });
     const bytes = new TextEncoder().encode(NAMED);
     expect(await validate(bytes, { ports: "any" })).toMatchObject({ encoded: 1 });
+    // A flow set keeps names until it is loaded.
+    const { bytes: set } = await compile(NAMED);
+    expect(await validate(set)).toMatchObject({ encoded: 1, refused: 0 });
+    expect(await validate(set, { ports: {} })).toMatchObject({ encoded: 0, refused: 1 });
   });
 });

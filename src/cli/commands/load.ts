@@ -33,6 +33,7 @@ import { withNamespace } from "../namespace-option.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { loadProgressBar } from "../progress.ts";
 import { isTyped } from "../terminal.ts";
+import { UnknownPorts } from "../unknown-ports.ts";
 
 // `millrace load`: turns options into a load, and prints its report as text or JSON.
 
@@ -59,6 +60,9 @@ type Options = {
   errors?: string;
   json?: true;
 };
+
+const NAMES_NEED_PORTS =
+  "names of ports need a datapath: --dp NAME reads its ports, --any-port accepts every name";
 
 /** How many exceptions the text report shows; `--json` and `--errors` have more. */
 const SHOWN_MAX = 10;
@@ -185,6 +189,7 @@ async function run(file: string, options: Options): Promise<void> {
   const after = target === "dry" ? undefined : await afterLoad(target, source, options);
   using record = target === "dry" ? undefined : await openRecord(target, source, options);
   if (typed) askForFlows();
+  const unknown = new UnknownPorts();
   const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format } = options;
   const report = await startLoad(
     target,
@@ -199,13 +204,14 @@ async function run(file: string, options: Options): Promise<void> {
       batching: batchingOf(options),
       signal: signals.signal,
       onProgress: bar.update,
-      anyPort: options.anyPort === true,
+      ...(place === undefined
+        ? unknown.accepting(options.anyPort)
+        : { readPorts: place.readPorts }),
       ...(maxRate === undefined ? {} : { maxRate }),
       onException: (exception) => {
         exceptions?.write(exception);
         after?.note(exception);
       },
-      ...(place === undefined ? {} : { readPorts: place.readPorts }),
       ...(record === undefined ? {} : { journal: record.resumption }),
     },
   );
@@ -219,6 +225,7 @@ async function run(file: string, options: Options): Promise<void> {
     after?.print();
   }
   for (const note of report.withoutThreads) complain(note);
+  if (unknown.asked) complain(NAMES_NEED_PORTS);
   // The reason also goes to standard error, in either form of the report.
   if (report.endReason !== "") complain(report.endReason);
   process.exitCode = EXIT_OF[verdictOf(report)];
