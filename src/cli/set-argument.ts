@@ -7,9 +7,10 @@ import {
 import type { FlowException } from "../load/outcome.ts";
 import { OvsChannel } from "../ovs/channel.ts";
 import { openDatapath } from "../ovs/datapath.ts";
-import { portNames } from "../ovs/vport.ts";
-import type { PortNames } from "../flow/ports.ts";
+import { listPorts } from "../ovs/vport.ts";
+import { InventedPorts, type NumberedPort, type PortNames, portNamesOf } from "../flow/ports.ts";
 import type { FlowTable } from "../state/flow-table.ts";
+import type { OpenSet } from "../state/open-set.ts";
 import { readDatapath, readTable } from "../state/read-table.ts";
 import { NetworkNamespace } from "../sys/netns.ts";
 import { excerpt } from "./excerpt.ts";
@@ -17,6 +18,7 @@ import { UsageError } from "./exit.ts";
 import { namespaceOf } from "./namespace-option.ts";
 import { askForFlows, complain, counted, writeError } from "./output.ts";
 import { isTyped } from "./terminal.ts";
+import type { Waiting } from "./waiting.ts";
 
 // A set of flows as an argument: a datapath, `dp:NAME`, or a file of flows.
 
@@ -25,11 +27,14 @@ export const SET_HELP = `
 A set is dp:NAME, a datapath; dp:NAMESPACE/NAME, one in a network namespace; a FILE of flows in any
 format that 'millrace load' reads; or -, standard input.`;
 
-/** A set of flows, and the ports of the datapath from which it was read. */
+/** A set of flows, and the ports that its flows name. */
 export type SetArgument = {
   readonly table: FlowTable;
   readonly ports: PortNames;
 };
+
+/** The flows of a datapath, and its ports. */
+export type NamedSet = SetArgument & { readonly numbered: readonly NumberedPort[] };
 
 /** The name of a datapath in an argument; undefined if it names a file. */
 export function datapathIn(argument: string): { name: string; namespace?: string } | undefined {
@@ -41,16 +46,27 @@ export function datapathIn(argument: string): { name: string; namespace?: string
   return at < 0 ? { name: path } : { name: path.slice(at + 1), namespace: path.slice(0, at) };
 }
 
-/** Reads the flows of a datapath. */
-export function readNamed(
-  { name, namespace }: { name: string; namespace?: string },
-  statistics = false,
-): SetArgument {
+/** Reads the flows of the datapath that an argument names. */
+export function readNamed(argument: string, waiting: Waiting, statistics = false): NamedSet {
+  const { name, namespace } = datapathIn(argument) ?? { name: argument };
   using entered =
     namespace === undefined ? undefined : NetworkNamespace.open(namespaceOf(namespace));
   using channel = new OvsChannel(entered);
   const datapath = openDatapath(channel, name);
-  return { table: readDatapath(datapath, { statistics }), ports: portNames(datapath) };
+  const table = readDatapath(datapath, { statistics, onRead: waiting.onRead(name) });
+  const numbered = listPorts(datapath);
+  return { table, ports: portNamesOf(numbered), numbered };
+}
+
+/**
+ * The names of ports in a file that is compared with a datapath. A snapshot may name ports that the
+ * datapath no longer has: they are its own, by their old numbers, and a flow that uses one differs.
+ * In any other file such a name is a mistake.
+ */
+export function portsBeside(numbered: readonly NumberedPort[], { facts }: OpenSet): PortNames {
+  return facts === undefined
+    ? portNamesOf(numbered)
+    : new InventedPorts([...numbered, ...facts.ports]);
 }
 
 /** How a file of flows is read. */
@@ -58,7 +74,8 @@ type FileOptions = {
   readonly owner?: string | undefined;
   /** The ports that its flows may name. */
   readonly ports: PortNames;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
+  readonly waiting: Waiting;
 };
 
 /** Opens a file of flows, so that a missing one is reported before anything else happens. */
@@ -85,12 +102,13 @@ export function askWhereTyped(file: string): void {
  */
 export async function readSource(
   source: ByteSource,
-  { owner = "", ports, signal }: FileOptions,
+  { owner = "", ports, signal, waiting }: FileOptions,
 ): Promise<FlowTable> {
   const { table, refused, replaced, errors } = await readTable(
     { source, format: "auto" },
-    { owner, ports, ...(signal === undefined ? {} : { signal }) },
+    { owner, ports, signal, onProgress: waiting.onFile(source.name) },
   );
+  waiting.clear();
   if (refused > 0) {
     for (const error of errors.slice(0, SHOWN_MAX)) showRefused(error);
     const lines = counted(refused, "line is no flow", "lines are no flows");

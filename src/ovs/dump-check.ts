@@ -25,13 +25,14 @@ export type DumpDoubt = {
 export class DumpCheck {
   readonly #count: () => number;
   readonly #seen = new IdentitySet();
-  readonly #before: number;
+  /** Flows of the datapath when this was constructed. */
+  readonly before: number;
   #repeated = 0;
 
   /** Construct it before the dump. @param count asks how many flows the datapath holds */
   constructor(count: () => number) {
     this.#count = count;
-    this.#before = count();
+    this.before = count();
   }
 
   static of(datapath: DatapathHandle): DumpCheck {
@@ -48,9 +49,9 @@ export class DumpCheck {
   doubt(): DumpDoubt | undefined {
     const after = this.#count();
     const dumped = this.#seen.size;
-    const isWhole = dumped >= Math.min(this.#before, after);
+    const isWhole = dumped >= Math.min(this.before, after);
     if (this.#repeated === 0 && isWhole) return undefined;
-    return { dumped, repeated: this.#repeated, before: this.#before, after };
+    return { dumped, repeated: this.#repeated, before: this.before, after };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FlowParts } from "../flow/parts.ts";
 import { type PortNames, portNamesOf } from "../flow/ports.ts";
 import { UnreadableInputError } from "../format/source.ts";
+import type { LoadProgress } from "../load/load.ts";
 import type { FlowException } from "../load/outcome.ts";
 import type { LoadInput } from "../load/start-load.ts";
 import { startLoad } from "../load/start-load.ts";
@@ -10,6 +11,15 @@ import { dumpFlows } from "../ovs/flow.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { FlowTable, type FlowTableOptions } from "./flow-table.ts";
 
+/** Called now and then while a datapath is read. @param all the flows that it has, about */
+export type OnRead = (flows: number, all: number) => void;
+
+/** A call of {@link OnRead} after each so many flows. */
+const TOLD_FLOWS = 4096;
+
+/** How a datapath is read. */
+type ReadDatapathOptions = FlowTableOptions & { readonly onRead?: OnRead };
+
 /** How often the datapath is dumped if its flows change during each dump. */
 const DUMPS_MAX = 3;
 
@@ -17,17 +27,39 @@ const DUMPS_MAX = 3;
  * Reads the flows of a datapath. A dump during which flows changed is repeated.
  * @throws MillraceError `UNSOUND_DUMP` if they keep changing
  */
-export function readDatapath(datapath: DatapathHandle, options: FlowTableOptions = {}): FlowTable {
+export function readDatapath(
+  datapath: DatapathHandle,
+  { onRead, ...options }: ReadDatapathOptions = {},
+): FlowTable {
   let doubt: DumpDoubt | undefined;
   for (let dumps = 0; dumps < DUMPS_MAX; dumps++) {
     const table = new FlowTable(options);
     const check = DumpCheck.of(datapath);
-    for (const view of dumpFlows(datapath, { check })) putRead(table, view);
+    for (const view of told(dumpFlows(datapath, { check }), check.before, onRead)) {
+      putRead(table, view);
+    }
     doubt = check.doubt();
     if (doubt === undefined) return table;
   }
   const why = doubt === undefined ? "" : doubtInWords(doubt);
   throw new MillraceError("UNSOUND_DUMP", `${datapath.name}: ${why}, ${DUMPS_MAX} times`);
+}
+
+/** The flows of a dump; `onRead` is called as they pass. */
+export function told(
+  flows: Iterable<FlowParts>,
+  all: number,
+  onRead: OnRead | undefined,
+): Iterable<FlowParts> {
+  return onRead === undefined ? flows : toldEach(flows, all, onRead);
+}
+
+function* toldEach(flows: Iterable<FlowParts>, all: number, onRead: OnRead) {
+  let read = 0;
+  for (const flow of flows) {
+    yield flow;
+    if (++read % TOLD_FLOWS === 0) onRead(read, all);
+  }
 }
 
 function putRead(table: FlowTable, flow: FlowParts): void {
@@ -42,6 +74,8 @@ export type ReadTableOptions = {
   /** The ports that flows may name; none by default. */
   readonly ports?: PortNames;
   readonly signal?: AbortSignal;
+  /** Called at most every 50 ms. */
+  readonly onProgress?: (progress: LoadProgress) => void;
 };
 
 /** The flows of an input, and the lines that cannot be part of a set. */
@@ -65,7 +99,7 @@ export async function readTable(
   options: ReadTableOptions = {},
 ): Promise<ReadTable> {
   const table = new FlowTable();
-  const { owner = "", ports = portNamesOf([]), signal } = options;
+  const { owner = "", ports = portNamesOf([]), signal, onProgress } = options;
   const strange: FlowException[] = [];
   let strangeLines = 0;
   let replaced = 0;
@@ -73,6 +107,7 @@ export async function readTable(
     owner,
     ports,
     ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
     onFlow: (flow, verb, line) => {
       if (verb === "put" || verb === "add") {
         const { size } = table;

@@ -1,7 +1,9 @@
 import { Command, Option } from "commander";
 import { Flow } from "../../flow/flow.ts";
-import { InventedPorts } from "../../flow/ports.ts";
+import { InventedPorts, type NumberedPort, type PortNames } from "../../flow/ports.ts";
+import type { ByteSource } from "../../format/source.ts";
 import { diffTables, type FlowDifference } from "../../state/diff.ts";
+import { type OpenSet, openSet } from "../../state/open-set.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { DifferenceCounts, differenceLines } from "../diff-output.ts";
 import { Exit, UsageError } from "../exit.ts";
@@ -11,12 +13,15 @@ import { OWNER_OPTION } from "../owner-option.ts";
 import {
   askWhereTyped,
   datapathIn,
+  type NamedSet,
   openFile,
+  portsBeside,
   readNamed,
   readSource,
   SET_HELP,
   type SetArgument,
 } from "../set-argument.ts";
+import { Waiting } from "../waiting.ts";
 
 // `millrace diff`: how two sets of flows differ.
 
@@ -27,8 +32,8 @@ type Ignored = "stats" | "ufid" | "order";
 const HELP_AFTER = `${SET_HELP}
 Flows are one where they match the same packets. What differs is printed with - and +: a flow of A
 alone, a flow of B alone, or both where its actions are others, or a UFID that it was given.
-With 'stats' not ignored, packets and bytes are compared, of two datapaths. Files are read with
-the names of the other side's ports.
+With 'stats' not ignored, packets and bytes are compared, of two datapaths. A file may name ports
+of the datapath or the snapshot with which it is compared, or give their numbers.
 Exit status: 0 the sets are equal, 1 they differ, 2 and more trouble.`;
 
 /** `millrace diff`. */
@@ -61,7 +66,11 @@ async function run(a: string, b: string, options: Options): Promise<void> {
     throw new UsageError("files have no statistics to compare: add stats to --ignore");
   }
   if (a === "-" && b === "-") throw new UsageError("standard input cannot be both sets");
-  const [before, after] = await readBoth(a, b, options, signals.signal);
+  using waiting = new Waiting();
+  const { owner } = options;
+  const { signal } = signals;
+  const [before, after] = await readBoth(a, b, { stats, owner, signal, waiting });
+  waiting.clear();
   const style = { before: before.ports, after: after.ports, statistics: stats };
   const counts = options.stat ? new DifferenceCounts() : undefined;
   let isEqual = true;
@@ -77,26 +86,62 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   process.exitCode = isEqual ? Exit.ok : Exit.someFailed;
 }
 
-// Reads both sets. If one side is a datapath, a file's port names are its ports.
+/** How both sets are read. */
+type Reading = {
+  readonly stats: boolean;
+  readonly owner: string | undefined;
+  readonly signal: AbortSignal;
+  readonly waiting: Waiting;
+};
+
+// Reads both sets, so that a port has the same number in both: that in the datapath, if one side is
+// one, or in a snapshot.
 async function readBoth(
   a: string,
   b: string,
-  { owner, ignore }: Options,
-  signal: AbortSignal,
+  reading: Reading,
 ): Promise<[SetArgument, SetArgument]> {
-  const stats = !ignore.has("stats");
-  const [named, compared] = [datapathIn(a), datapathIn(b)];
   // A missing file is reported before a datapath is dumped.
-  const left = named === undefined ? openFile(a) : undefined;
-  const right = compared === undefined ? openFile(b) : undefined;
-  const first = named === undefined ? undefined : readNamed(named, stats);
-  const second = compared === undefined ? undefined : readNamed(compared, stats);
-  const ports = (first ?? second)?.ports ?? new InventedPorts();
-  const read = async (file: string, source = openFile(file)): Promise<SetArgument> => {
-    askWhereTyped(file);
-    return { table: await readSource(source, { owner, ports, signal }), ports };
-  };
-  return [first ?? (await read(a, left)), second ?? (await read(b, right))];
+  const [left, right] = [fileOf(a), fileOf(b)];
+  const before = await openSide(a, left, reading);
+  const after = await openSide(b, right, reading);
+  const shared = new InventedPorts([...portsIn(before), ...portsIn(after)]);
+  return [
+    await tableOf(before, after, shared, reading),
+    await tableOf(after, before, shared, reading),
+  ];
+}
+
+function fileOf(argument: string): ByteSource | undefined {
+  return datapathIn(argument) === undefined ? openFile(argument) : undefined;
+}
+
+/** A set whose ports are known: a datapath that was read, or a file whose flows were not yet. */
+type Side = NamedSet | OpenSet;
+
+async function openSide(
+  argument: string,
+  file: ByteSource | undefined,
+  { stats, signal, waiting }: Reading,
+): Promise<Side> {
+  if (file === undefined) return readNamed(argument, waiting, stats);
+  askWhereTyped(argument);
+  return openSet(file, signal);
+}
+
+function portsIn(side: Side): readonly NumberedPort[] {
+  return "table" in side ? side.numbered : (side.facts?.ports ?? []);
+}
+
+async function tableOf(
+  side: Side,
+  other: Side,
+  shared: PortNames,
+  reading: Reading,
+): Promise<SetArgument> {
+  if ("table" in side) return side;
+  const ports = "table" in other ? portsBeside(other.numbered, side) : shared;
+  return { table: await readSource(side.source, { ...reading, ports }), ports };
 }
 
 function jsonOf(difference: FlowDifference): object {

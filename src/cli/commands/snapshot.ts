@@ -7,6 +7,7 @@ import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { bytes, complain, counted, printJson, writeError, writeOut } from "../output.ts";
 import { openOutputFile } from "../output-file.ts";
+import { Waiting } from "../waiting.ts";
 
 // `millrace snapshot`: the flows and ports of a datapath, in a file that restores them.
 
@@ -45,10 +46,13 @@ function run(options: Options): void {
   if (toError && process.stdout.isTTY) throw new UsageError("a flow set is not for a terminal");
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, options.dp);
+  using waiting = new Waiting();
   const { flows, ports, moving, shortUfids, ...taken } = takeSnapshot(datapath, out.write, {
     ctLimits: options.ctLimits === true,
     counters: options.counters === true,
+    onRead: waiting.onRead(options.dp),
   });
+  waiting.clear();
   out.keep();
   const soundness = moving === 0 ? "two equal passes" : `moving: ${counted(moving, "flow")} differ`;
   if (options.json) {

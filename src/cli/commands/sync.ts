@@ -2,8 +2,9 @@ import { Command, Option } from "commander";
 import type { ByteSource } from "../../format/source.ts";
 import type { LoadTarget } from "../../load/send/connection.ts";
 import type { DatapathHandle } from "../../ovs/datapath.ts";
-import { portNames } from "../../ovs/vport.ts";
+import { listPorts, portNames } from "../../ovs/vport.ts";
 import type { FlowTable } from "../../state/flow-table.ts";
+import { openSet } from "../../state/open-set.ts";
 import type { Plan } from "../../state/plan.ts";
 import { synchronize } from "../../state/synchronize.ts";
 import { MillraceError } from "../../sys/errors.ts";
@@ -15,9 +16,10 @@ import { checkOwner, openTarget } from "../load-target.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { complain, counted, writeError, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
+import { askWhereTyped, openFile, portsBeside, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
 import type { SyncCause, SyncWatch } from "../sync-watch.ts";
+import { Waiting } from "../waiting.ts";
 
 // `millrace sync`: brings a datapath to the flows of a file.
 
@@ -108,17 +110,28 @@ async function run(file: string, options: Options): Promise<void> {
   if (options.dryRun === undefined) checkOwner(place.target, options.force === true);
   const { owner = "" } = options;
   const { signal } = signals;
-  const ports = portNames(place.target.datapath);
-  askWhereTyped(file);
+  using waiting = new Waiting();
+  const { datapath } = place.target;
   const previous =
-    before === undefined ? undefined : await readSource(before, { owner, ports, signal });
+    before === undefined
+      ? undefined
+      : await readPrevious(before, datapath, { owner, signal, waiting });
+  askWhereTyped(file);
   const once = (from: ByteSource, cause?: SyncCause): Promise<number> =>
-    syncOnce(place.target, from, { options, previous, signal, cause });
-  using watching = options.watch
-    ? await startWatch(place.target.datapath, file, options, signal)
-    : undefined;
+    syncOnce(place.target, from, { options, previous, signal, waiting, cause });
+  using watching = options.watch ? await startWatch(datapath, file, options, signal) : undefined;
   process.exitCode = await once(source);
   if (watching !== undefined) await goOn(watching, (cause) => once(openFile(file), cause));
+}
+
+// Flows of ports that are gone since have their numbers.
+async function readPrevious(
+  source: ByteSource,
+  datapath: DatapathHandle,
+  told: { owner: string; signal: AbortSignal; waiting: Waiting },
+): Promise<FlowTable> {
+  const set = await openSet(source, told.signal);
+  return readSource(set.source, { ...told, ports: portsBeside(listPorts(datapath), set) });
 }
 
 /** The arguments of a sync besides its file. */
@@ -126,6 +139,7 @@ type Told = {
   readonly options: Options;
   readonly previous: FlowTable | undefined;
   readonly signal: AbortSignal;
+  readonly waiting: Waiting;
   /** Why it syncs again; undefined the first time. */
   readonly cause: SyncCause | undefined;
 };
@@ -134,12 +148,13 @@ type Told = {
 async function syncOnce(
   target: LoadTarget,
   source: ByteSource,
-  { options, previous, signal, cause }: Told,
+  { options, previous, signal, waiting, cause }: Told,
 ): Promise<number> {
   const ports = portNames(target.datapath);
   const { owner = "", dryRun, json } = options;
-  const wanted = await readSource(source, { owner, ports, signal });
+  const wanted = await readSource(source, { owner, ports, signal, waiting });
   const onPlan = (plan: Plan, held: FlowTable): void => {
+    waiting.clear();
     if (dryRun && !json) printPlan(plan, wanted, held, ports);
   };
   const result = await synchronize(target, wanted, {
@@ -153,8 +168,11 @@ async function syncOnce(
     rollback: options.onError === "rollback",
     signal,
     onPlan,
+    onRead: waiting.onRead(options.dp),
+    onProgress: waiting.onSent(options.dp),
     ...(previous === undefined ? {} : { previous }),
   });
+  waiting.clear();
   // A watch reads the datapath after its own changes, too: only its file deserves a word each time.
   const isNews = result.sent > 0 || result.conflicts.length > 0 || result.ended !== "complete";
   if (cause !== undefined) {
@@ -188,7 +206,9 @@ async function goOn(
       await sync(cause);
     } catch (error) {
       // A file that is incomplete or wrong will change again.
-      if (!(error instanceof MillraceError) || exitStatusOf(error) > Exit.usage) throw error;
+      if (!(error instanceof MillraceError)) throw error;
+      watching.checkDatapath();
+      if (exitStatusOf(error) > Exit.usage) throw error;
       complain(error.message);
     }
   }
