@@ -13,6 +13,20 @@ test.each([
   expect(stderr.toString()).toContain(`(see '${help}')`);
 });
 
+test.each([
+  [["dump"], "--dp NAME is missing: 'millrace dp list' shows the datapaths\n"],
+  [["dump", "lab0"], "--dp NAME is missing: 'millrace dp list' shows the datapaths\n"],
+  [["port", "list"], "--dp NAME is missing: 'millrace dp list' shows the datapaths\n"],
+  [["snapshot", "--dp", "lab0"], "--output FILE is missing\n"],
+  [["dump-flows"], "unknown command 'dump-flows'; ovs-dpctl's is 'millrace dpctl dump-flows'\n"],
+  [["add-dp", "lab0"], "unknown command 'add-dp'; ovs-dpctl's is 'millrace dpctl add-dp'\n"],
+  [["lod"], "unknown command 'lod'\n(Did you mean load?)\n"],
+])("%p: what is missing is named", (args, message) => {
+  const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...args]);
+  expect(exitCode).toBe(2);
+  expect(stderr.toString()).toStartWith(`millrace: ${message}(see 'millrace`);
+});
+
 test("the help names the variable that traces", () => {
   const { stdout } = Bun.spawnSync([MILLRACE, "--help"]);
   expect(stdout.toString()).toContain("MILLRACE_TRACE=netlink");
