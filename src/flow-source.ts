@@ -79,7 +79,8 @@ function pathOf(blob: Blob): string | undefined {
   if (!shown.startsWith(beginning)) return undefined;
   const offset = /\boffset: (\d+)/.exec(shown.slice(beginning.length))?.[1];
   if (Number(offset) > OFFSET_MAX) {
-    const why = "this part of it counts from its end, which Bun knows once its size was asked for";
+    const why =
+      "this part of it counts from the end, which Bun only knows after its size was requested";
     throw new UnreadableInputError(`cannot read ${name}: ${why}`);
   }
   return offset === undefined && isWhole(blob, name) ? name : undefined;

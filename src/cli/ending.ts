@@ -60,7 +60,9 @@ function ofDpctl(fault: string): string {
   const [, name = ""] = /^unknown command '([\w-]+)'/.exec(fault) ?? [];
   if (!name.includes("-")) return "";
   const { COMMANDS }: typeof import("./dpctl/commands.ts") = require("./dpctl/commands.ts");
-  return COMMANDS.some((known) => known.name === name) ? `; ovs-dpctl's is 'millrace dpctl ${name}'` : "";
+  return COMMANDS.some((known) => known.name === name)
+    ? `; ovs-dpctl's is 'millrace dpctl ${name}'`
+    : "";
 }
 
 function inspected(error: unknown): string {

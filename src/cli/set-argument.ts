@@ -24,8 +24,8 @@ import type { Waiting } from "./waiting.ts";
 
 /** The help text about such arguments. */
 export const SET_HELP = `
-A set is dp:NAME, a datapath; dp:NAMESPACE/NAME, one in a network namespace; a FILE of flows in any
-format that 'millrace load' reads; or -, standard input.`;
+A set is a datapath (dp:NAME, or dp:NAMESPACE/NAME in a network namespace), a file of flows in any
+format that 'millrace load' reads, or standard input (-).`;
 
 /** A set of flows, and the ports that its flows name. */
 export type SetArgument = {
@@ -111,13 +111,15 @@ export async function readSource(
   waiting.clear();
   if (refused > 0) {
     for (const error of errors.slice(0, SHOWN_MAX)) showRefused(error);
-    const lines = counted(refused, "line is no flow", "lines are no flows");
-    throw new UnreadableInputError(`cannot read ${source.name}: ${lines} of a set`);
+    const lines = counted(refused, "line is not a flow", "lines are not flows");
+    throw new UnreadableInputError(
+      `cannot read ${source.name}: ${lines}, and a set must be complete`,
+    );
   }
   if (replaced > 0) {
     const lines = counted(replaced, "flow is", "flows are");
     complain(
-      `warning: ${lines} in ${source.name} twice: of two that match the same packets the later one counts`,
+      `warning: ${lines} in ${source.name} twice; of two that match the same packets, the later one counts`,
     );
   }
   return table;

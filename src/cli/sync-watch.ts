@@ -14,7 +14,7 @@ const LOOK_MS = 200;
 const REST_MS = 500;
 
 /** Why it is time to sync again. */
-export type SyncCause = "the file changed" | "flows changed" | "it is time to look";
+export type SyncCause = "the file changed" | "flows changed" | "time to check";
 
 /** What is watched. */
 type WatchOptions = {
@@ -68,7 +68,7 @@ export class SyncWatch implements Disposable {
       let cause: SyncCause | undefined;
       if (version !== undefined && version !== this.#version) cause = "the file changed";
       else if (changedAt > this.#syncedAt && now - changedAt > REST_MS) cause = "flows changed";
-      else if (now - this.#syncedAt > verifyEvery * 1000) cause = "it is time to look";
+      else if (now - this.#syncedAt > verifyEvery * 1000) cause = "time to check";
       if (cause === undefined) continue;
       this.#version = version;
       this.#syncedAt = now;

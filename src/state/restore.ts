@@ -43,7 +43,7 @@ export function prepareDatapath(
 ): DatapathHandle {
   const found = listDatapaths(channel).find((known) => known.name === kernelName(name));
   if (found === undefined && !create) {
-    throw new MillraceError("NO_DATAPATH", `there is no datapath ${name}; --create makes it`);
+    throw new MillraceError("NO_DATAPATH", `there is no datapath ${name}; --create creates it`);
   }
   const made = found ?? createDatapath(channel, name, { userFeatures: facts?.userFeatures ?? 0 });
   const datapath = handleOf(channel, made);

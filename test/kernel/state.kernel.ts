@@ -200,7 +200,7 @@ test("load --verify tells what the datapath has, and lacks, by a dump", () => {
   const first = millrace(load);
   expect([first.exitCode, first.stdout]).toEqual([
     0,
-    expect.stringContaining("verified by a dump: 200 of 200 flows there, with their actions"),
+    expect.stringContaining("verified by a dump: 200 of 200 flows found with their actions"),
   ]);
   // A line that puts the same flow once more is what counts.
   const twice = fileOf("twice.txt", `${sample(200)}${sampleLine(3).replace(/2$/, "1")}\n`);
@@ -267,7 +267,7 @@ testUnless(NO_DPCTL)(
     const verified = millrace(["verify", set, "--dp", dp.name]);
     expect([verified.exitCode, verified.stdout.split("\n")[0]]).toEqual([
       1,
-      `${set} in st16: 0 of 20 flows there, with their actions, 20 missing, 21 more of the owner's`,
+      `${set} in st16: 0 of 20 flows found with their actions, 20 missing, 21 more of the owner's`,
     ]);
     expect(verified.stdout).toContain("\n  missing    in_port(st16p1),");
   },

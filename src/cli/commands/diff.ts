@@ -30,11 +30,11 @@ type Options = { ignore: ReadonlySet<Ignored>; stat?: true; owner?: string; json
 type Ignored = "stats" | "ufid" | "order";
 
 const HELP_AFTER = `${SET_HELP}
-Flows are one where they match the same packets. What differs is printed with - and +: a flow of A
-alone, a flow of B alone, or both where its actions are others, or a UFID that it was given.
-With 'stats' not ignored, packets and bytes are compared, of two datapaths. A file may name ports
-of the datapath or the snapshot with which it is compared, or give their numbers.
-Exit status: 0 the sets are equal, 1 they differ, 2 and more trouble.`;
+Two flows are the same if they match the same packets. A line with - is a flow of A, a line with +
+a flow of B: flows that the other set lacks, and flows with other actions or another given UFID.
+If stats are not ignored, packets and bytes of two datapaths are compared. A file may name ports of
+the datapath or the snapshot with which it is compared, or give their numbers.
+Exit status: 0 the sets are equal, 1 they differ, 2 or more an error.`;
 
 /** `millrace diff`. */
 export function diffCommand(): Command {
@@ -42,15 +42,18 @@ export function diffCommand(): Command {
     new Command("diff")
       .description("Show how two sets of flows differ.")
       .argument("<A>", "a set of flows")
-      .argument("<B>", "another one")
+      .argument("<B>", "another set of flows")
       .addOption(
-        new Option("--ignore <LIST>", "what is not compared: stats, ufid, with a comma; none")
+        new Option(
+          "--ignore <LIST>",
+          "what not to compare: stats, ufid, or both (stats,ufid); or none",
+        )
           .argParser(ignoredOf)
           .default(new Set<Ignored>(["stats", "order"]), "stats"),
       )
-      .option("--stat", "counts by mask and actions, instead of flows")
+      .option("--stat", "count differences by mask and actions")
       .option(...OWNER_OPTION)
-      .option("--json", "an object a line: its kind, and the flow before and after")
+      .option("--json", "one object per line: the kind, and the flow before and after")
       .addHelpText("after", HELP_AFTER)
       .action(run),
     "millrace diff flows.txt dp:lab0",

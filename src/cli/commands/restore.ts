@@ -29,25 +29,25 @@ type Options = {
 };
 
 const HELP_AFTER = `
-Only what is missing, or has other actions, is sent; flows that FILE does not have stay. Ports are
-found by name. --create makes the datapath, its ports and its limits of connections where they are
-missing; a port that is an interface of its own has to be there. Flows that send packets to a
-process's socket, 'userspace(pid=…)', are refused unless --userspace-pid says which socket is meant.
-FILE is a snapshot, or any file of flows.`;
+Only flows that are missing or have other actions are sent; flows that FILE lacks stay. Ports are
+found by name. --create creates the datapath, its ports and its limits of connections if they are
+missing; the interface of a netdev port must exist. Flows that send packets to a process's socket,
+'userspace(pid=…)', are refused unless --userspace-pid names the socket. FILE is a snapshot, or any
+file of flows.`;
 
 /** `millrace restore`. */
 export function restoreCommand(): Command {
   const command = withNamespace(
     new Command("restore")
-      .description("Put the flows of a snapshot back into a datapath.")
+      .description("Restore the flows of a snapshot in a datapath.")
       .argument("<FILE>", "the snapshot; - is standard input")
       .requiredOption("--dp <NAME>", "the datapath")
-      .option("--create", "make the datapath and its ports where they are missing")
-      .option("--userspace-pid <ID>", "the netlink socket that flows send packets to", portId)
-      .option("--all", "change flows of everybody")
-      .option("--allow-gap", "take out a wide flow for a moment that is in the way of a narrow one")
+      .option("--create", "create the datapath and its ports if they are missing")
+      .option("--userspace-pid <ID>", "the netlink socket to which flows send packets", portId)
+      .option("--all", "change flows of every owner")
+      .option("--allow-gap", "briefly remove a wide flow that blocks a narrow one")
       .option(...OWNER_OPTION)
-      .option("--force", "restore also where ovs-vswitchd runs the datapath")
+      .option("--force", "restore even if ovs-vswitchd runs the datapath")
       .option("--json", "one JSON document")
       .addHelpText("after", HELP_AFTER)
       .action(run),
@@ -68,7 +68,7 @@ async function run(file: string, options: Options): Promise<void> {
   const { source, facts } = await openSet(opened, signal);
   using channel = new OvsChannel();
   const datapath = prepareDatapath(channel, options.dp, facts, options.create === true);
-  const warning = refuseOwned(datapath, ". --force restores all the same", options.force === true);
+  const warning = refuseOwned(datapath, ". Add --force to restore anyway", options.force === true);
   if (warning !== undefined) complain(warning);
   const { owner = "" } = options;
   const ports = portNames(datapath);

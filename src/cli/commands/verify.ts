@@ -20,21 +20,21 @@ import { Waiting } from "../waiting.ts";
 type Options = { dp: string; owner?: string; exact?: true; json?: true };
 
 const HELP_AFTER = `
-The datapath is dumped, and the dump is sound: it has as many flows as the kernel counts, none of
-them twice; one during which flows came or went is taken again. Each flow of FILE has to be there,
-with its actions; --exact: and no other flow of the owner. The first ten flows that are not so are
-printed, with --json a hundred.
-Exit status: 0 it is so, 1 it is not, 2 and more trouble.`;
+The dump of the datapath must be complete: as many flows as the kernel counts, none of them twice.
+If flows change meanwhile, it is repeated. Each flow of FILE must exist with its actions; with
+--exact, the owner may have no other flows. The first ten flows that are missing, different or extra
+are printed; with --json, a hundred.
+Exit status: 0 the flows are as wanted, 1 they are not, 2 or more an error.`;
 
 /** `millrace verify`. */
 export function verifyCommand(): Command {
   const command = withNamespace(
     new Command("verify")
-      .description("Tell whether a datapath holds the flows of a file. Nothing is changed.")
+      .description("Check whether a datapath holds the flows of a file. Changes nothing.")
       .argument("<FILE>", "the wanted flows, in any format; - is standard input")
       .requiredOption("--dp <NAME>", "the datapath")
       .option(...OWNER_OPTION)
-      .option("--exact", "no other flow of the owner may be there")
+      .option("--exact", "allow no other flows of the owner")
       .option("--json", "one JSON document")
       .addHelpText("after", HELP_AFTER)
       .action(run),

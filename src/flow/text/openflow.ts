@@ -135,7 +135,7 @@ const OTHERS =
   /^(table|priority|cookie|duration|n_packets|n_bytes|(idle|hard)_(timeout|age)|importance|send_flow_rem|check_overlap|reset_counts|metadata|conj_id|tun_metadata\d+|x*reg\d+)$/;
 
 /** What was expected in place of a word of OpenFlow, and what it is called here. */
-export type OpenFlowHint = { readonly expected: string; readonly suggestion?: string };
+type OpenFlowHint = { readonly expected: string; readonly suggestion?: string };
 
 /** About a word where a key is expected; undefined if it is not OpenFlow's. */
 export function openFlowKey(word: string): OpenFlowHint | undefined {
