@@ -6,6 +6,8 @@ import { listPorts } from "../../ovs/vport.ts";
 import { openSet } from "../../state/open-set.ts";
 import { type Deviation, type Verification, verifyFlows } from "../../state/verify.ts";
 import { EndingSignals } from "../../sys/signals.ts";
+import { colours as pc } from "../colour.ts";
+import { actionsOf } from "../diff-output.ts";
 import { Exit } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
@@ -92,11 +94,13 @@ function hint(file: string, dp: string): string {
 
 /** A flow that is not as wanted, in a line or two. */
 function linesOf(deviation: Deviation, wanted: PortNames, held: PortNames): string[] {
-  const { what } = deviation;
-  if (what === "extra") return [`  extra      ${deviation.held.toString({ ports: held })}`];
-  const text = `  ${what.padEnd(9)}  ${deviation.wanted.toString({ ports: wanted })}`;
-  if (what === "missing") return [text];
-  return [text, `    there is ${deviation.held.toString({ ports: held })}`];
+  if (deviation.what === "extra") {
+    return [`  ${pc.green("extra")}      ${deviation.held.toString({ ports: held })}`];
+  }
+  const text = deviation.wanted.toString({ ports: wanted });
+  if (deviation.what === "missing") return [`  ${pc.red("missing")}    ${text}`];
+  const actions = actionsOf(deviation.held.parts, held);
+  return [`  ${pc.yellow("different")}  ${text}`, `    but has  actions:${actions}`];
 }
 
 function inWords(found: Verification, file: string, dp: string): string {
