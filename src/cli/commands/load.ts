@@ -89,7 +89,7 @@ Examples:
 
 /** `millrace load`. */
 export function loadCommand(): Command {
-  const command = withBatching(new Command("load"))
+  const command = new Command("load")
     .description("Load flows from a file into a datapath, in packed netlink transactions.")
     .argument("[FILE]", "the flows; - is standard input", "-")
     .option("--dp <NAME>", "the datapath; --dry-run needs none")
@@ -140,9 +140,9 @@ export function loadCommand(): Command {
     .option("--dry-run", "parse, validate and encode; send nothing")
     .option("--any-port", "with --dry-run: accept any name as a port's")
     .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
-    .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER);
-  return withNamespace(command.action(run));
+    .option("--json", "one JSON document");
+  // What a newcomer needs comes first.
+  return withBatching(withNamespace(command)).addHelpText("after", HELP_AFTER).action(run);
 }
 
 /** Adds the options for packing flows into system calls. */
