@@ -39,6 +39,19 @@ describe("validate", () => {
     }
   });
 
+  test("what is not a source of flows is a clear error", async () => {
+    const said = async (source: unknown): Promise<string> =>
+      // @ts-expect-error a script without types passes anything
+      validate(source).then(() => "", String);
+    const expected = "expected a path, bytes, a Blob, a filled template, or an iterable of flows";
+    for (const source of [5, null, undefined, {}, true]) {
+      expect(await said(source)).toStartWith("MillraceError: flows: found ");
+      expect(await said(source)).toEndWith(expected);
+    }
+    expect(await said(GOOD)).toEndWith("there is no such file (pass a flow in an array: [text])");
+    expect(await said("flows.none")).toEndWith("flows.none: there is no such file");
+  });
+
   test("takes names of ports that it is told of, or any", async () => {
     expect(await validate([NAMED])).toMatchObject({ encoded: 0, refused: 1 });
     expect(await validate([NAMED], { ports: { veth7: 7, veth8: 8 } })).toMatchObject({
