@@ -177,7 +177,7 @@ class LoadRun implements Disposable {
       this.#unreadable(error);
       return false;
     }
-    throw new MillraceError("NOT_SYNCHRONOUS", `${this.#feed.name} has to be waited for`);
+    throw new MillraceError("NOT_SYNCHRONOUS", `${this.#feed.name} must be waited for`);
   }
 
   progress(): void {

@@ -96,7 +96,7 @@ export async function synchronize(
   if (wanted.size === 0 && options.allowEmpty !== true) {
     throw new MillraceError(
       "EMPTY_SET",
-      "the wanted set has no flow: the datapath would be emptied; nothing was sent (--allow-empty, if that is meant)",
+      "the wanted set has no flow: the datapath would be emptied; nothing was sent (add --allow-empty if that is intended)",
     );
   }
   const held = readDatapath(target.datapath, readingOf(options));

@@ -121,7 +121,7 @@ describe.each(KINDS)("%s", (kind) => {
 
   test("a load without waiting says that it has to wait", () => {
     const input = { source: bytesSource("bytes", whole), format: "auto" } as const;
-    expect(() => startLoadSync("dry", input, {})).toThrow("bytes has to be waited for");
+    expect(() => startLoadSync("dry", input, {})).toThrow("bytes must be waited for");
   });
 
   test("progress is told in bytes of the file", async () => {

@@ -68,7 +68,7 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   if (stats && (datapathIn(a) === undefined || datapathIn(b) === undefined)) {
     throw new UsageError("files have no statistics to compare: add stats to --ignore");
   }
-  if (a === "-" && b === "-") throw new UsageError("standard input cannot be both sets");
+  if (a === "-" && b === "-") throw new UsageError("only one set can be standard input");
   using waiting = new Waiting();
   const { owner } = options;
   const { signal } = signals;

@@ -99,7 +99,7 @@ async function run(given: Options, command: Command): Promise<void> {
   if (outputEnded()) return;
   const doubt = check.doubt();
   if (doubt === undefined) return;
-  complain(`${doubtInWords(doubt)}; dump again for the flows of now`);
+  complain(`${doubtInWords(doubt)}; dump again`);
   process.exitCode = Exit.someFailed;
 }
 
@@ -157,14 +157,16 @@ function refuseFlows({ format, where, groupBy, sum }: Options): void {
   if (format === "msgpack") throw new UsageError("a flow set holds flows, not their masks");
   if (where !== undefined || groupBy !== undefined || sum !== undefined)
     throw new UsageError(
-      "--summary is of all flows: it cannot be with --where, --group-by or --sum",
+      "--summary is of all flows: it cannot be combined with --where, --group-by or --sum",
     );
 }
 
 /** @throws UsageError if `--format` contradicts `--json` */
 function jsonFormat({ format }: Options, command: Command): FlowFormat {
   if (command.getOptionValueSource("format") !== "default" && format !== "jsonl") {
-    throw new UsageError(`--json is --format jsonl, and cannot be with --format ${format}`);
+    throw new UsageError(
+      `--json is --format jsonl, and cannot be combined with --format ${format}`,
+    );
   }
   return "jsonl";
 }
@@ -172,7 +174,7 @@ function jsonFormat({ format }: Options, command: Command): FlowFormat {
 /** @throws UsageError for options that do not apply to groups */
 function refuseUngrouped({ format, stats, sum }: Options): void {
   if (format === "msgpack") throw new UsageError("a flow set holds flows, not groups of them");
-  if (!stats && sum !== undefined) throw new UsageError("--sum cannot be with --no-stats");
+  if (!stats && sum !== undefined) throw new UsageError("--sum cannot be combined with --no-stats");
 }
 
 function sumsOf(text: string): Sum[] {

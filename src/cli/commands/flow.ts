@@ -79,7 +79,7 @@ async function del(text: string | undefined, options: DeleteOptions): Promise<vo
     throw new UsageError("FLOW is missing, or --where; 'flow flush' deletes every flow");
   }
   if (text !== undefined && options.where !== undefined) {
-    throw new UsageError("FLOW and --where cannot be both");
+    throw new UsageError("give FLOW or --where, not both");
   }
   if (options.owner !== undefined && options.where !== undefined) {
     throw new UsageError("--owner is for FLOW; a filter says whose flows it means: owner = NAME");
@@ -160,7 +160,7 @@ async function show(
 
 function warnOf(doubt: DumpDoubt | undefined): void {
   if (doubt === undefined) return;
-  complain(`${doubtInWords(doubt)}; some may have been passed over`);
+  complain(`${doubtInWords(doubt)}; some may have been missed`);
   if (process.exitCode === Exit.ok) process.exitCode = Exit.someFailed;
 }
 

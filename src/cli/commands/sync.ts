@@ -106,7 +106,9 @@ export function syncCommand(): Command {
 
 async function run(file: string, options: Options): Promise<void> {
   if (options.watch && (file === "-" || options.dryRun)) {
-    throw new UsageError("--watch needs a file that can change, and cannot be with --dry-run");
+    throw new UsageError(
+      "--watch needs a file that can change, and cannot be combined with --dry-run",
+    );
   }
   using signals = new EndingSignals();
   const source = openFile(file);
