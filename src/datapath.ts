@@ -387,7 +387,7 @@ export class Datapath implements Disposable {
   // Checks only until it is free, since the check reads all of /proc.
   #checkOwner({ force }: Pick<DatapathLoadOptions, "force">): void {
     if (force === true || this.#isFree) return;
-    refuseOwned(this.#handle, "; the option force loads all the same");
+    refuseOwned(this.#handle, "; the option force loads anyway");
     this.#isFree = true;
   }
 }

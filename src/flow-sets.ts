@@ -2,9 +2,11 @@ import { type FlowSource, inputOf } from "./flow-source.ts";
 import { Flow } from "./flow/flow.ts";
 import { InventedPorts, type NumberedPort, portNamesOf } from "./flow/ports.ts";
 import { type DifferenceOf, type DiffOptions, diffTables } from "./state/diff.ts";
+import type { LoadInput } from "./load/start-load.ts";
 import type { LoadTarget } from "./load/send/connection.ts";
 import { portNames } from "./ovs/vport.ts";
 import { FlowTable } from "./state/flow-table.ts";
+import { openSet } from "./state/open-set.ts";
 import { readTable, type ReadTableOptions } from "./state/read-table.ts";
 import {
   NOTHING_SENT,
@@ -18,7 +20,10 @@ import { MillraceError } from "./sys/errors.ts";
 export type ReadFlowsOptions = {
   /** The flows' owner, who is part of the UFIDs of flows without a given one. None by default. */
   readonly owner?: string;
-  /** The ports that flows may name, such as `dp.ports()`; names get invented numbers by default. */
+  /**
+   * The ports that flows may name, such as `dp.ports()`. By default, ports of a snapshot have their
+   * numbers in it, and other names get invented numbers.
+   */
   readonly ports?: readonly NumberedPort[];
   /** Ends the reading by throwing its reason, since a part of a set is a different set. */
   readonly signal?: AbortSignal;
@@ -35,8 +40,12 @@ export async function readFlows(
   options: ReadFlowsOptions = {},
 ): Promise<FlowTable> {
   const { ports, ...others } = options;
-  const names = ports === undefined ? new InventedPorts() : portNamesOf(ports);
-  return completeTable(source, { ...others, ports: names });
+  const input = inputOf(source);
+  if (ports !== undefined) return completeTable(input, { ...others, ports: portNamesOf(ports) });
+  if (!("source" in input)) return completeTable(input, { ...others, ports: new InventedPorts() });
+  const set = await orReason(openSet(input.source, options.signal), options.signal);
+  const names = new InventedPorts(set.facts?.ports);
+  return completeTable({ ...input, source: set.source }, { ...others, ports: names });
 }
 
 /** A difference between two sets, in flows. */
@@ -92,7 +101,8 @@ export async function syncInto(
     ...(signal === undefined ? {} : { signal }),
   };
   try {
-    const wanted = source instanceof FlowTable ? source : await completeTable(source, read);
+    const wanted =
+      source instanceof FlowTable ? source : await completeTable(inputOf(source), read);
     return await synchronize(target, wanted, { ...options, owner });
   } catch (error) {
     // A signal while flows are sent ends the sync as it ends a load.
@@ -105,12 +115,17 @@ export async function syncInto(
 const INTERRUPTED: SyncResult = { ...NOTHING_SENT, ended: "interrupted" };
 
 // Reads a complete set: syncing one without some of its flows would delete those.
-async function completeTable(source: FlowSource, options: ReadTableOptions): Promise<FlowTable> {
-  const { table, errors } = await readTable(inputOf(source), options).catch((error: unknown) => {
-    options.signal?.throwIfAborted();
-    throw error;
-  });
+async function completeTable(input: LoadInput, options: ReadTableOptions): Promise<FlowTable> {
+  const { table, errors } = await orReason(readTable(input, options), options.signal);
   const [first] = errors;
   if (first === undefined) return table;
   throw new MillraceError(first.code, `line ${first.line}: ${first.reason}`);
+}
+
+/** Throws the reason of the signal in place of what the work throws once it was aborted. */
+function orReason<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return work.catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
 }

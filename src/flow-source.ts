@@ -10,6 +10,7 @@ import {
   streamSource,
   UnreadableInputError,
 } from "./format/source.ts";
+import { MillraceError } from "./sys/errors.ts";
 
 /** A source of flows for a load. */
 export type FlowSource =
@@ -31,8 +32,11 @@ export type FlowSource =
 
 /** The input of a synchronous load. @throws UnreadableInputError */
 export function synchronousInput(source: string | Uint8Array | Iterable<FlowItem>): LoadInput {
-  if (typeof source === "string") return file(pathSource(source));
-  if (!(source instanceof Uint8Array)) return { items: source };
+  if (typeof source === "string") return file(namedSource(source));
+  if (!(source instanceof Uint8Array)) {
+    if (!isIterable(source, Symbol.iterator)) throw notFlows(source);
+    return { items: source };
+  }
   return file(bytesSource("bytes", source));
 }
 
@@ -43,8 +47,29 @@ export function inputOf(source: FlowSource): LoadInput {
   if (source instanceof TemplateFill) return source;
   if (source instanceof URL) return file(pathSource(Bun.fileURLToPath(source)));
   if (source instanceof Blob) return file(blobSource(source));
-  const isAsync = typeof source === "object" && Symbol.asyncIterator in source;
-  return isAsync ? { items: source } : synchronousInput(source);
+  return isIterable(source, Symbol.asyncIterator) ? { items: source } : synchronousInput(source);
+}
+
+/** Whether a value can be iterated; a script without types may pass anything. */
+function isIterable<Key extends symbol>(value: unknown, key: Key): value is Record<Key, unknown> {
+  return typeof value === "object" && value !== null && key in value;
+}
+
+function notFlows(source: unknown): MillraceError {
+  const found = source === null ? "null" : typeof source;
+  const expected = "a path, bytes, a Blob, a filled template, or an iterable of flows";
+  return new MillraceError("USAGE", `flows: found ${found}, expected ${expected}`);
+}
+
+/** A string is a path; whoever passes a flow is told how. */
+function namedSource(path: string): ByteSource {
+  try {
+    return pathSource(path);
+  } catch (error) {
+    const isFlow = error instanceof UnreadableInputError && /^\w+\(.*\)/.test(path);
+    if (!isFlow) throw error;
+    throw new UnreadableInputError(`${error.message} (pass a flow in an array: [text])`);
+  }
 }
 
 function file(source: ByteSource): FlowInput {
@@ -79,7 +104,8 @@ function pathOf(blob: Blob): string | undefined {
   if (!shown.startsWith(beginning)) return undefined;
   const offset = /\boffset: (\d+)/.exec(shown.slice(beginning.length))?.[1];
   if (Number(offset) > OFFSET_MAX) {
-    const why = "this part of it counts from its end, which Bun knows once its size was asked for";
+    const why =
+      "this part of it counts from the end, which Bun only knows after its size was requested";
     throw new UnreadableInputError(`cannot read ${name}: ${why}`);
   }
   return offset === undefined && isWhole(blob, name) ? name : undefined;

@@ -7,7 +7,10 @@ export type ValidateOptions = Pick<
   StartOptions,
   "mode" | "ufid" | "owner" | "onError" | "onException" | "onProgress" | "signal"
 > & {
-  /** Names of ports with their numbers; `any` accepts every name. None by default. */
+  /**
+   * Names of ports with their numbers; `any` accepts every name. By default only flow sets may name
+   * ports: they keep names until they are loaded.
+   */
   readonly ports?: Readonly<Record<string, number>> | "any";
 };
 
@@ -23,10 +26,10 @@ export async function validate(
   source: FlowSource,
   options: ValidateOptions = {},
 ): Promise<LoadReport> {
-  const { ports = {}, ...rest } = options;
-  const named =
-    ports === "any"
-      ? { anyPort: true }
+  const { ports, ...rest } = options;
+  const named: Pick<StartOptions, "anyPort" | "readPorts"> =
+    ports === "any" || ports === undefined
+      ? { anyPort: ports === undefined ? "sets" : true }
       : { readPorts: () => Object.entries(ports).map(([name, number]) => ({ name, number })) };
   return startLoad("dry", inputOf(source), { ...rest, ...named, workers: 0 });
 }

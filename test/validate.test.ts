@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { compile } from "./format/collect.ts";
 import { Flow, UnreadableInputError, validate } from "../src/index.ts";
 
 const GOOD = "in_port(1),eth(),eth_type(0x0800),ipv4(frag=no) 2";
@@ -38,6 +39,19 @@ describe("validate", () => {
     }
   });
 
+  test("what is not a source of flows is a clear error", async () => {
+    const said = async (source: unknown): Promise<string> =>
+      // @ts-expect-error a script without types passes anything
+      validate(source).then(() => "", String);
+    const expected = "expected a path, bytes, a Blob, a filled template, or an iterable of flows";
+    for (const source of [5, null, undefined, {}, true]) {
+      expect(await said(source)).toStartWith("MillraceError: flows: found ");
+      expect(await said(source)).toEndWith(expected);
+    }
+    expect(await said(GOOD)).toEndWith("there is no such file (pass a flow in an array: [text])");
+    expect(await said("flows.none")).toEndWith("flows.none: there is no such file");
+  });
+
   test("takes names of ports that it is told of, or any", async () => {
     expect(await validate([NAMED])).toMatchObject({ encoded: 0, refused: 1 });
     expect(await validate([NAMED], { ports: { veth7: 7, veth8: 8 } })).toMatchObject({
@@ -47,5 +61,9 @@ describe("validate", () => {
     expect(await validate([NAMED], { ports: "any" })).toMatchObject({ encoded: 1 });
     const bytes = new TextEncoder().encode(NAMED);
     expect(await validate(bytes, { ports: "any" })).toMatchObject({ encoded: 1 });
+    // A flow set keeps names until it is loaded.
+    const { bytes: set } = await compile(NAMED);
+    expect(await validate(set)).toMatchObject({ encoded: 1, refused: 0 });
+    expect(await validate(set, { ports: {} })).toMatchObject({ encoded: 0, refused: 1 });
   });
 });

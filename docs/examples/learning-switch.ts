@@ -13,7 +13,7 @@ const [name = "switch0", ...interfaces] = process.argv.slice(2);
 /** Flows that a machine's move makes wrong are as old as this at most: all are dropped then. */
 const FLUSH_EVERY_MS = 300_000;
 
-/** By Ethernet type: the kernel wants the header in the key, though nothing of it is matched. */
+/** By Ethernet type: the kernel requires the header in the key, though nothing of it is matched. */
 const WHATEVER_IS_INSIDE: ReadonlyMap<string, string> = new Map([
   ["0800", "ipv4()"],
   ["0806", "arp()"],

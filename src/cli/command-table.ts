@@ -18,11 +18,11 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/compile.ts")).compileCommand,
   },
   snapshot: {
-    summary: "keep the flows and ports of a datapath in a file",
+    summary: "save the flows and ports of a datapath in a file",
     load: async () => (await import("./commands/snapshot.ts")).snapshotCommand,
   },
   restore: {
-    summary: "put the flows of a snapshot back into a datapath",
+    summary: "restore the flows of a snapshot in a datapath",
     load: async () => (await import("./commands/restore.ts")).restoreCommand,
   },
   diff: {
@@ -30,15 +30,15 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/diff.ts")).diffCommand,
   },
   sync: {
-    summary: "bring a datapath to the flows of a file, by the difference alone",
+    summary: "make a datapath hold the flows of a file, by sending only the difference",
     load: async () => (await import("./commands/sync.ts")).syncCommand,
   },
   verify: {
-    summary: "tell whether a datapath holds the flows of a file",
+    summary: "check whether a datapath holds the flows of a file",
     load: async () => (await import("./commands/verify.ts")).verifyCommand,
   },
   sample: {
-    summary: "write flows to try things with",
+    summary: "write flows for experiments",
     load: async () => (await import("./commands/sample.ts")).sampleCommand,
   },
   dp: {
@@ -54,15 +54,15 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/flow.ts")).flowCommand,
   },
   dpctl: {
-    summary: "ovs-dpctl's commands for a kernel datapath: a drop-in",
+    summary: "ovs-dpctl's commands, as a drop-in replacement",
     load: async () => (await import("./commands/dpctl.ts")).dpctlCommand,
   },
   top: {
-    summary: "the busiest flows of a datapath, live",
+    summary: "show the busiest flows of a datapath, live",
     load: async () => (await import("./commands/top.ts")).topCommand,
   },
   completion: {
-    summary: "a script that makes a shell complete these commands",
+    summary: "print a script that lets a shell complete these commands",
     load: async () => {
       const { completionCommand } = await import("./commands/completion.ts");
       return () => completionCommand(COMMANDS);
@@ -73,7 +73,7 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/meter.ts")).meterCommand,
   },
   "ct-limit": {
-    summary: "set, get and delete limits of connections, by conntrack zone",
+    summary: "set, get and delete limits of connections",
     load: async () => (await import("./commands/ct-limit.ts")).ctLimitCommand,
   },
   monitor: {
@@ -81,7 +81,7 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/monitor.ts")).monitorCommand,
   },
   upcalls: {
-    summary: "show packets that find no flow, as they come",
+    summary: "show packets that match no flow, as they arrive",
     load: async () => (await import("./commands/upcalls.ts")).upcallsCommand,
   },
   lab: {
@@ -89,15 +89,15 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/lab.ts")).labCommand,
   },
   doctor: {
-    summary: "what this machine has and lacks, and what to do about it",
+    summary: "check what this machine has and lacks, and how to fix it",
     load: async () => (await import("./commands/doctor.ts")).doctorCommand,
   },
   demo: {
-    summary: "load 100,000 flows into a real kernel datapath and show what became of them",
+    summary: "load 100,000 flows into a real kernel datapath, and show the result",
     load: async () => (await import("./commands/demo.ts")).demoCommand,
   },
   bench: {
-    summary: "measure millrace against the kernel's limit and against its peers",
+    summary: "compare millrace's speed with the kernel's limit and with other programs",
     load: async () => (await import("./commands/bench.ts")).benchCommand,
   },
 };

@@ -126,7 +126,8 @@ function bitsIn(bytes: Uint8Array): number {
 
 const ACTIONS = "actions:";
 
-function actionsOf(flow: FlowParts, ports: PortNames): string {
+/** The actions of a flow as text. */
+export function actionsOf(flow: FlowParts, ports: PortNames): string {
   const text = Flow.fromParts(flow).toString({ ports });
   return text.slice(text.indexOf(ACTIONS) + ACTIONS.length);
 }

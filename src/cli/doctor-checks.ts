@@ -98,7 +98,7 @@ function checkSocket(): Check[] {
       what: "receive buffer",
       verdict: enough ? "ok" : "note",
       found:
-        `${bytes(socket.receiveBufferBytes)}: replies to ${counted(replies, "flow")} a batch` +
+        `${bytes(socket.receiveBufferBytes)}: replies to ${counted(replies, "flow")} per batch` +
         (enough ? "" : ` (net.core.rmem_max is ${limit}); batches are smaller`),
       ...(enough ? {} : { remedy: "sudo sysctl net.core.rmem_max=4194304; or run as root" }),
     },
@@ -107,7 +107,7 @@ function checkSocket(): Check[] {
       verdict: "ok",
       found: `datagrams up to ${bytes(socket.datagramBytesMax)}`,
     },
-    { what: "max_iovs", verdict: "ok", found: `${iovMax()} transactions a writev` },
+    { what: "max_iovs", verdict: "ok", found: `${iovMax()} transactions per writev` },
   ];
 }
 
@@ -124,7 +124,7 @@ function checkVswitchd(): Check {
   return {
     what,
     verdict: "note",
-    found: "running: it deletes flows that it does not know, within seconds",
+    found: "running: it deletes unknown flows within seconds",
     remedy: "load into a datapath of your own (millrace dp add), not into ovs-system",
   };
 }

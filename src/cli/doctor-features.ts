@@ -30,11 +30,11 @@ export function checkFeatures(): Check[] {
     try {
       const missing = missingFeatures(probeFeatures(datapath));
       if (missing.length === 0)
-        return [{ what: WHAT, verdict: "ok", found: "all that flows can say" }];
-      return missing.map(({ feature, since }) => ({
+        return [{ what: WHAT, verdict: "ok", found: "all that flows can use" }];
+      return missing.map(({ feature, since, instead }) => ({
         what: WHAT,
         verdict: "note",
-        found: `no ${feature}: flows that ask for it are rejected`,
+        found: `no ${feature}: flows with it are rejected${instead === undefined ? "" : `; ${instead}`}`,
         remedy: `Linux ${since}, or a distribution's kernel that has it`,
       }));
     } finally {

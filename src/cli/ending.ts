@@ -41,7 +41,7 @@ function tell(error: unknown, path: string): void {
   if (error instanceof CommanderError) {
     const fault = usageFault(error);
     if (fault === undefined) return;
-    complain(fault);
+    complain(fault + ofDpctl(fault));
     writeError(hint);
   } else if (error instanceof FlowSyntaxError) {
     const { message, text, caretAt: caret } = error;
@@ -53,6 +53,16 @@ function tell(error: unknown, path: string): void {
   } else {
     complain(systemErrorText(error) ?? `internal error: ${inspected(error)}`);
   }
+}
+
+/** For a command of ovs-dpctl's: where it is here. */
+function ofDpctl(fault: string): string {
+  const [, name = ""] = /^unknown command '([\w-]+)'/.exec(fault) ?? [];
+  if (!name.includes("-")) return "";
+  const { COMMANDS }: typeof import("./dpctl/commands.ts") = require("./dpctl/commands.ts");
+  return COMMANDS.some((known) => known.name === name)
+    ? `; ovs-dpctl's is 'millrace dpctl ${name}'`
+    : "";
 }
 
 function inspected(error: unknown): string {

@@ -38,5 +38,12 @@ export function inHouseStyle(command: Command): Command {
  * instead.
  */
 export function usageFault({ code, exitCode, message }: CommanderError): string | undefined {
-  return exitCode === 0 || code === "commander.help" ? undefined : message.replace(/^error: /, "");
+  if (exitCode === 0 || code === "commander.help") return undefined;
+  const fault = message.replace(/^error: /, "");
+  const [, option = "", value = ""] = MISSING_OPTION.exec(fault) ?? [];
+  if (option === "--dp") return `--dp ${value} is missing: 'millrace dp list' shows the datapaths`;
+  return option === "" ? fault : `${option} ${value} is missing`;
 }
+
+/** What commander says of an option that must be given, such as `-o, --output <FILE>`. */
+const MISSING_OPTION = /^required option '(?:-\w, )?(--[\w-]+) <(\w+)>' not specified$/;

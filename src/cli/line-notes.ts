@@ -8,8 +8,8 @@ export function notesText({ completed, passedOver }: LineNotes): string {
     completed > 0
       ? `  completed ${counted(completed, "line")} of a dump: what it left out is wildcarded (ttl=0/0, tcp_flags(0/0), arp() …)`
       : "",
-    headers > 0 ? `  passed over ${counted(headers, "line")} "flow-dump from …"` : "",
-    members.length > 0 ? `  passed over what no kernel says of a flow: ${members.join(", ")}` : "",
+    headers > 0 ? `  skipped ${counted(headers, "line")} "flow-dump from …"` : "",
+    members.length > 0 ? `  skipped members that no kernel has: ${members.join(", ")}` : "",
   ];
   return lines.map((line) => (line === "" ? "" : `${line}\n`)).join("");
 }

@@ -24,8 +24,7 @@ export function openTarget(name: string): OpenTarget {
 }
 
 /** What to do if ovs-vswitchd runs the datapath. */
-const REMEDY =
-  ". Load into a datapath of your own (millrace dp add NAME), or with --force all the same";
+const REMEDY = ". Load into a datapath of your own (millrace dp add NAME), or add --force";
 
 /**
  * Warns if ovs-vswitchd runs the datapath.

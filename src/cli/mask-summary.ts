@@ -55,7 +55,7 @@ export function printMasks(name: string, { flows, masks }: MaskSummary, json: bo
   const times = ((PUT_MICROSECONDS + walk) / (PUT_MICROSECONDS + WALK_MICROSECONDS)).toFixed(1);
   writeOut(
     `A put walks every mask: about ${walk.toFixed(1)} µs for ${count(masks.length)}, ` +
-      `and takes ${times} times as long as beside one mask.\n`,
+      `and takes ${times} times as long as with one mask.\n`,
   );
   printTable([
     ["FLOWS", "A FLOW OF THE MASK"],

@@ -9,7 +9,7 @@ export function withNamespace(command: Command): Command {
   for (const leaf of command.commands.length > 0 ? command.commands : [command]) {
     leaf.option(
       "--namespace <NAME>",
-      "in this network namespace: its name, its path, or the id of a process in it",
+      "use this network namespace: a name, a path, or the id of a process in it",
     );
   }
   return command.hook("preAction", (_, leaf) => {

@@ -251,7 +251,7 @@ function codeOf(error: unknown): string {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such folder",
-  ENOTDIR: "a part of the path is no folder",
+  ENOTDIR: "a part of the path is not a folder",
   EACCES: "no permission to write it, or in its folder",
   EPERM: "no permission to replace what is there",
   EROFS: "it lies on a file system that is mounted to be read only",

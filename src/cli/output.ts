@@ -38,7 +38,7 @@ export function complain(message: string): void {
 
 /** Asks the user to type flows: otherwise a command that reads a terminal seems to hang. */
 export function askForFlows(): void {
-  writeError("reading flows from this terminal, one a line; Ctrl-D ends them\n");
+  writeError("reading flows from this terminal, one per line; Ctrl-D ends them\n");
 }
 
 /** @returns whether there is a reader */

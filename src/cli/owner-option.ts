@@ -4,5 +4,5 @@
  */
 export const OWNER_OPTION: [flags: string, description: string] = [
   "--owner <NAME>",
-  "the owner of the flows, a name that is part of their UFIDs (default: none)",
+  "the owner of the flows: a name that becomes part of their UFIDs (default: none)",
 ];

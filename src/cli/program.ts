@@ -10,11 +10,11 @@ export type CommandTable = Readonly<
 const HELP_AFTER = `
 Exit status: 0 all applied; 1 some flows rejected or refused; 2 usage or unreadable input;
 3 no permission, no module, no such datapath, or one that ovs-vswitchd runs; 4 interrupted;
-5 an internal error, or outcomes that stayed unknown; 125 the lab failed.
-'millrace help COMMAND' tells more of each command.
+5 an internal error, or unknown outcomes; 125 the lab failed.
+'millrace help COMMAND' describes a command.
 
-Environment: MILLRACE_TRACE=netlink prints every netlink message that is sent or received to
-standard error, decoded.`;
+Environment: with MILLRACE_TRACE=netlink, every netlink message that is sent or received is decoded
+and printed to standard error.`;
 
 /** Runs the command that `args` names. @returns the exit status */
 export async function runProgram(args: readonly string[], commands: CommandTable): Promise<number> {
@@ -58,7 +58,7 @@ export async function programOf(args: readonly string[], commands: CommandTable)
     }
   }
   configure(program);
-  program.helpCommand("help [COMMAND...]", "what a command does and takes, with examples");
+  program.helpCommand("help [COMMAND...]", "describe a command, with examples");
   return program;
 }
 
@@ -75,6 +75,6 @@ function helpAsOption(args: readonly string[], commands: CommandTable): readonly
 function configure(command: Command): void {
   inHouseStyle(command).exitOverride();
   if (command.commands.length > 0)
-    command.helpCommand("help [COMMAND]", "the help of one of these");
+    command.helpCommand("help [COMMAND]", "describe one of these commands");
   for (const subcommand of command.commands) configure(subcommand);
 }

@@ -26,7 +26,7 @@ function printCounts(result: SyncResult, goal: string): void {
     `${count(result.changed)} changed`,
     `${count(result.deleted)} deleted`,
     `${count(result.unchanged)} unchanged`,
-    ...(result.foreign > 0 ? [`${count(result.foreign)} of others left alone`] : []),
+    ...(result.foreign > 0 ? [`${count(result.foreign)} of other owners left alone`] : []),
     ...(result.failed > 0 ? [`${count(result.failed)} failed`] : []),
     ...(result.unknown > 0 ? [`${count(result.unknown)} unknown`] : []),
   ];
@@ -41,27 +41,29 @@ function printCounts(result: SyncResult, goal: string): void {
 
 /** Prints what became of a rollback. @param run what was undone */
 export function printRolledBack({ sent, failed }: RolledBack, run: "load" | "sync"): void {
-  const left = failed === 0 ? `; none of this ${run} is left` : `; ${count(failed)} failed`;
-  writeOut(`taken back: ${counted(sent, "request")} sent${left}\n`);
+  const left = failed === 0 ? `; nothing of this ${run} is left` : `; ${count(failed)} failed`;
+  writeOut(`undone: ${counted(sent, "request")} sent${left}\n`);
 }
 
 /** How many of the wanted flows a datapath holds. */
 export function agreementText({ wanted, equal, missing, different }: Verification): string {
   return [
-    `${count(equal)} of ${counted(wanted, "flow")} there, with their actions`,
+    `${count(equal)} of ${counted(wanted, "flow")} found with their actions`,
     ...(missing > 0 ? [`${count(missing)} missing`] : []),
     ...(different > 0 ? [`${count(different)} with other actions`] : []),
   ].join(", ");
 }
 
 const WHY: Readonly<Record<SyncConflict["why"], string>> = {
-  gap: "would have to go for a moment, as the kernel takes no flow that it covers (--allow-gap)",
-  foreign: "belongs to another owner, and the kernel takes no flow that it covers (--all)",
-  taken: "belongs to another owner, with other actions (--all, or --previous FILE)",
+  gap: "covers it, so the kernel refuses the new flow; --allow-gap removes it for a moment",
+  foreign:
+    "covers it and belongs to another owner, so the kernel refuses the new flow; --all deletes it",
+  taken:
+    "exists with other actions and belongs to another owner; --all or --previous FILE changes it",
 };
 
 function printConflict({ why, wanted, held }: SyncConflict): void {
-  writeOut(`cannot have ${wanted}\n  for  ${held}\n  ${WHY[why]}\n`);
+  writeOut(`cannot put ${wanted}\n  because  ${held}\n  ${WHY[why]}\n`);
 }
 
 /** The exit status of a sync. */

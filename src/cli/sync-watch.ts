@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
 import type { MulticastListener } from "../netlink/multicast.ts";
 import { type ChangeEvent, listenToChanges } from "../ovs/events.ts";
-import type { DatapathHandle } from "../ovs/datapath.ts";
+import { type DatapathHandle, listDatapaths } from "../ovs/datapath.ts";
+import { MillraceError } from "../sys/errors.ts";
 
 // The events for which a continuous sync waits: changes of the file, or of the kernel's flows.
 
@@ -13,7 +14,7 @@ const LOOK_MS = 200;
 const REST_MS = 500;
 
 /** Why it is time to sync again. */
-export type SyncCause = "the file changed" | "flows changed" | "it is time to look";
+export type SyncCause = "the file changed" | "flows changed" | "time to check";
 
 /** What is watched. */
 type WatchOptions = {
@@ -35,7 +36,7 @@ export class SyncWatch implements Disposable {
     const { datapath, file } = options;
     this.#options = options;
     this.#changes = listenToChanges(datapath.channel, {
-      kinds: ["flow"],
+      kinds: ["flow", "datapath"],
       datapathIndex: datapath.index,
     });
     this.#version = versionOf(file);
@@ -44,29 +45,48 @@ export class SyncWatch implements Disposable {
   /**
    * Yields each time another sync is due, until the signal comes. Changes during a sync are
    * reported after it, including those by the sync itself: then the next one finds nothing to send.
+   * @throws MillraceError `NO_DATAPATH` when the datapath is deleted
    */
   async *causes(): AsyncGenerator<SyncCause, void> {
     const { file, verifyEvery, signal } = this.#options;
     let changedAt = 0;
+    let failure: { readonly error: unknown } | undefined;
     const listening = (async (): Promise<void> => {
-      for await (const _ of this.#changes.events({ signal })) changedAt = performance.now();
+      for await (const change of this.#changes.events({ signal })) {
+        if (change.kind !== "datapath") changedAt = performance.now();
+        else if (change.change === "delete") throw this.#deleted();
+      }
     })().catch((error: unknown) => {
-      if (!signal.aborted) throw error;
+      // Kept, as nobody waits for it during a sync.
+      if (!signal.aborted) failure = { error };
     });
     while (!signal.aborted) {
       await Promise.race([Bun.sleep(LOOK_MS), listening]);
+      if (failure !== undefined) throw failure.error;
       const now = performance.now();
       const version = versionOf(file);
       let cause: SyncCause | undefined;
       if (version !== undefined && version !== this.#version) cause = "the file changed";
       else if (changedAt > this.#syncedAt && now - changedAt > REST_MS) cause = "flows changed";
-      else if (now - this.#syncedAt > verifyEvery * 1000) cause = "it is time to look";
+      else if (now - this.#syncedAt > verifyEvery * 1000) cause = "time to check";
       if (cause === undefined) continue;
       this.#version = version;
       this.#syncedAt = now;
       yield cause;
     }
     await listening;
+  }
+
+  /** After a sync failed. @throws MillraceError `NO_DATAPATH` if the datapath was deleted */
+  checkDatapath(): void {
+    const { channel, index, name } = this.#options.datapath;
+    const found = listDatapaths(channel).find((known) => known.name === name);
+    if (found?.index !== index) throw this.#deleted();
+  }
+
+  #deleted(): MillraceError {
+    const { name } = this.#options.datapath;
+    return new MillraceError("NO_DATAPATH", `the datapath ${name} was deleted: the watch ends`);
   }
 
   [Symbol.dispose](): void {

@@ -270,7 +270,7 @@ export class LineParser {
       }
       cursor.skipSeparators();
       if (cursor.position < cursor.end) continue;
-      if (strangeAt >= 0) cursor.fail(EXPECTED_STATISTICS, strangeAt);
+      if (strangeAt >= 0) failStrange(cursor, strangeAt, strange?.[0] ?? "");
       cursor.fail("actions:");
     }
     for (const name of strange ?? []) if (this.members.size < MEMBERS_MAX) this.members.add(name);
@@ -285,6 +285,14 @@ export class LineParser {
       return;
     }
   }
+}
+
+/** `output:2` of OpenFlow looks like a member of a dump. */
+function failStrange(cursor: Cursor, at: number, name: string): never {
+  const { openFlowAction }: typeof import("./text/openflow.ts") = require("./text/openflow.ts");
+  const hint = openFlowAction(name);
+  if (hint === undefined) cursor.fail(EXPECTED_STATISTICS, at);
+  cursor.fail(hint.expected, at, hint.suggestion);
 }
 
 /** Names of ports, which notes whether one was looked up. */

@@ -1,3 +1,4 @@
+import type { PortNames } from "./ports.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { LineParser, type LineParserOptions, type LineVerb } from "./line-parser.ts";
 import { ShapeCache } from "./shape/cache.ts";
@@ -12,6 +13,8 @@ export type { LineVerb } from "./line-parser.ts";
 export type FlowLineOptions = LineParserOptions & {
   /** Whether lines of one shape share work, true by default; the bytes are the same either way. */
   readonly shapes?: boolean;
+  /** The names of ports in flow sets; by default those in `ports`. */
+  readonly setPorts?: PortNames;
 };
 
 /**

@@ -56,17 +56,28 @@ export function portNamesOf(ports: readonly NumberedPort[]): PortNames {
 const LAST_PORT = 65_534;
 
 /**
- * Port names for comparing flows of several files without a datapath: each new name gets its own
- * number, from the last one down.
+ * Port names for comparing flows of several sets: known ports have their numbers, and each other
+ * name gets a number of its own, from the last one down.
  */
 export class InventedPorts implements PortNames {
   readonly #numbers = new Map<string, number>();
   readonly #names = new Map<number, string>();
+  #last = LAST_PORT;
+
+  /** @param known of two ports with the same name or number, the first one counts */
+  constructor(known: readonly NumberedPort[] = []) {
+    for (const { name, number } of known) {
+      if (this.#numbers.has(name) || this.#names.has(number)) continue;
+      this.#numbers.set(name, number);
+      this.#names.set(number, name);
+    }
+  }
 
   numberOf(name: string): number | undefined {
     const known = this.#numbers.get(name);
     if (known !== undefined) return known;
-    const number = LAST_PORT - this.#numbers.size;
+    while (this.#names.has(this.#last)) this.#last--;
+    const number = this.#last;
     if (number < 0) return undefined;
     this.#numbers.set(name, number);
     this.#names.set(number, name);

@@ -46,7 +46,7 @@ and all that is printed reads back to the same flow.
 - In JSON a flow is the tree of its text: \`{"key": {"in_port": 1, "eth": {}, "eth_type": "0x0800", "ipv4": {"dst": "10.0.0.0/8"}}, "actions": [{"output": 2}]}\`.`;
 
 const KEYS_INTRODUCTION =
-  "What a kernel wants beside a key (`tcp_flags()` beside `tcp()`, `eth_type()` before `ipv4()`) is checked before a flow is sent, and a refusal says what is missing.";
+  "What a kernel requires beside a key (`tcp_flags()` beside `tcp()`, `eth_type()` before `ipv4()`) is checked before a flow is sent, and a refusal says what is missing.";
 
 const ACTIONS_INTRODUCTION =
   "Actions are done one after another. `ACTIONS` stands for a list of them; `drop` alone is the empty list. " +
@@ -64,7 +64,7 @@ same flow. It is printed otherwise where ovs-dpctl leaves out what a kernel want
 - \`eth_type(0/0)\` and \`in_port(0/0xffff0000)\`, which mean nothing, are left out, but for \`-m\`;
 - percentages have all digits, and bytes their leading zeros.
 
-A line with \`actions:\` is one of a dump, and pasted dumps are often less than whole. What the kernel wants and
+A line with \`actions:\` is one of a dump, and pasted dumps are often less than whole. What the kernel requires and
 such a line has not was wildcarded: a tunnel's \`ttl=0/0\` and \`dst\`, headers such as \`arp()\`, \`tcp()\` and
 \`tcp_flags(0/0)\`. It is added, and reports say to how many lines. Lines \`flow-dump from pmd on cpu core: 3\` and
 members that no kernel's dump has (\`dpe_packets:0\`) are passed over, and named. Bytes without their leading zeros,

@@ -43,7 +43,7 @@ function damaged(name: string, compression: Compression, cause: unknown): Unread
   if (cause instanceof UnreadableInputError) return cause;
   const said = cause instanceof Error ? cause.message : String(cause);
   const reason = said.includes("end of file")
-    ? `it is compressed by ${compression}, and ends too early`
+    ? `it is compressed by ${compression}, and was cut short: its end is missing`
     : `it is compressed by ${compression}, and damaged (${said})`;
   return new UnreadableInputError(`cannot read ${name}: ${reason}`, { cause });
 }

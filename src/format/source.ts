@@ -41,7 +41,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   EISDIR: "it is a folder",
   EACCES: "no permission to read it",
-  ENOTDIR: "a part of the path is no folder",
+  ENOTDIR: "a part of the path is not a folder",
   ENXIO: "there is nothing behind it to read from",
   EBADF: "it is not open for reading",
 };

@@ -47,7 +47,7 @@ async function boot(
   return runInGuest(
     {
       kind: "qemu",
-      remedy: "Its file system wants mount namespaces: unshare(1) with --mount must be allowed.",
+      remedy: "Its file system needs mount namespaces: unshare(1) --mount must be allowed.",
       title: accelerator === "kvm" ? "QEMU (KVM)" : "QEMU",
       tree,
       channels: QEMU_CHANNELS,

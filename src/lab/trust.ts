@@ -33,7 +33,7 @@ export function folderFault(path: string): string | undefined {
   if (stat === "hidden") return `no permission to look at ${path}`;
   if (stat === undefined) return undefined;
   if (stat.isSymbolicLink()) return `${path} is a link`;
-  if (!stat.isDirectory()) return `${path} is no folder`;
+  if (!stat.isDirectory()) return `${path} is not a folder`;
   if (stat.uid !== self()) return `${path} belongs to user ${stat.uid}`;
   return (stat.mode & (GROUP_WRITES | OTHERS_WRITE)) === 0
     ? undefined

@@ -177,7 +177,7 @@ class LoadRun implements Disposable {
       this.#unreadable(error);
       return false;
     }
-    throw new MillraceError("NOT_SYNCHRONOUS", `${this.#feed.name} has to be waited for`);
+    throw new MillraceError("NOT_SYNCHRONOUS", `${this.#feed.name} must be waited for`);
   }
 
   progress(): void {
@@ -344,6 +344,6 @@ function explainEnd(errno: number): string {
   if (errno === ESTALE)
     return "the kernel's module openvswitch was loaded anew while the datapath was open";
   if (errno === EPERM)
-    return "the kernel wants CAP_NET_ADMIN: run it with sudo, or in 'unshare -rn'";
+    return "the kernel requires CAP_NET_ADMIN: run it with sudo, or in 'unshare -rn'";
   return `the kernel takes no more flows: ${errnoText(errno)}`;
 }

@@ -60,8 +60,11 @@ export type StartOptions = LoadOptions & {
   readonly onFlow?: OnFlow;
   /** Reads the ports that flows may name; by default those of the datapath, none in a dry run. */
   readonly readPorts?: () => readonly NumberedPort[];
-  /** In a dry run: whether any name is accepted as a port's. */
-  readonly anyPort?: boolean;
+  /**
+   * In a dry run: whether any name is accepted as a port's; `sets`: in flow sets, which keep names
+   * until they are loaded.
+   */
+  readonly anyPort?: boolean | "sets";
   /** In a dry run: the names of ports, regardless of existing ports. */
   readonly ports?: PortNames;
   /** Starts the thread of a second socket; a test's version may fail. */
@@ -198,6 +201,7 @@ function portReader(
   return () => listPorts(target.datapath);
 }
 
-function lineOf({ ufid = true, mode = "put", owner = "" }: StartOptions): FileFeedOptions["line"] {
-  return { ufid, mode, owner };
+function lineOf(options: StartOptions): FileFeedOptions["line"] {
+  const { ufid = true, mode = "put", owner = "" } = options;
+  return { ufid, mode, owner, ...(options.anyPort === "sets" ? { setPorts: ANY_PORTS } : {}) };
 }

@@ -221,7 +221,7 @@ function explain(error: unknown, doing: string): unknown {
 export function noPermission(doing: string, cause?: unknown): MillraceError {
   return new MillraceError(
     "NO_PERMISSION",
-    `${doing}: the kernel wants CAP_NET_ADMIN: run it with sudo, or in a network namespace of your ` +
+    `${doing}: the kernel requires CAP_NET_ADMIN: run it with sudo, or in a network namespace of your ` +
       "own ('unshare -rn')",
     { cause },
   );

@@ -95,6 +95,14 @@ export type DatapathHandle = {
   readonly name: string;
 };
 
+/** The type that ovs-dpctl gives the kernel's datapaths. */
+const SYSTEM = "system@";
+
+/** The kernel's name of a datapath, which may be written as ovs-dpctl does: `system@NAME`. */
+export function kernelName(name: string): string {
+  return name.startsWith(SYSTEM) ? name.slice(SYSTEM.length) : name;
+}
+
 /** @throws MillraceError `NO_DATAPATH` if there is none of that name */
 export function openDatapath(channel: OvsChannel, name: string): DatapathHandle {
   return handleOf(channel, getDatapath(channel, name));
@@ -117,7 +125,8 @@ export function listDatapaths(channel: OvsChannel): DatapathInfo[] {
 }
 
 /** @throws MillraceError `NO_DATAPATH` if there is none of that name */
-export function getDatapath(channel: OvsChannel, name: string): DatapathInfo {
+export function getDatapath(channel: OvsChannel, written: string): DatapathInfo {
+  const name = kernelName(written);
   const doing = `looking up the datapath ${name}`;
   const found = explained(name, 0, () => reply(channel, name, OVS_DP_CMD_GET, { doing }));
   if (found === undefined) throw missing(name);
@@ -132,9 +141,10 @@ export function infoOf({ channel, name }: DatapathHandle): DatapathInfo {
 /** @throws MillraceError `EEXIST` if there is one of that name, `NO_PERMISSION`, `USAGE` */
 export function createDatapath(
   channel: OvsChannel,
-  name: string,
+  written: string,
   options: DatapathOptions = {},
 ): DatapathInfo {
+  const name = kernelName(written);
   checkName("datapath", name);
   const settings = settingsOf(options);
   try {
@@ -153,9 +163,10 @@ export function createDatapath(
  */
 export function setDatapath(
   channel: OvsChannel,
-  name: string,
+  written: string,
   options: DatapathOptions,
 ): DatapathInfo {
+  const name = kernelName(written);
   const settings = settingsOf(options);
   const { userFeatures: held } = getDatapath(channel, name);
   // To the kernel, a SET without features clears them (ovs_dp_change in datapath.c).
@@ -186,7 +197,8 @@ function bitOf(word: DatapathFeature): number {
 }
 
 /** Deletes a datapath with its ports and flows. */
-export function deleteDatapath(channel: OvsChannel, name: string): void {
+export function deleteDatapath(channel: OvsChannel, written: string): void {
+  const name = kernelName(written);
   explained(name, 0, () => {
     channel.transact({
       ...datapathRequest(OVS_DP_CMD_DEL),
@@ -274,8 +286,13 @@ function explained<T>(name: string, newFeatures: number, run: () => T): T {
 }
 
 function missing(name: string, cause?: NetlinkError): MillraceError {
-  const make = isName(name) ? `, 'millrace dp add ${name}' makes it` : "";
-  const message = `there is no datapath "${name}": 'millrace dp list' shows those there are${make}`;
+  const [type = "", plain] = name.split("@");
+  const make = isName(name) ? `, 'millrace dp add ${name}' creates it` : "";
+  const hint =
+    plain === undefined
+      ? `'millrace dp list' shows the existing ones${make}`
+      : `those of the kernel have no type "${type}"; write "${plain}" or "system@${plain}"`;
+  const message = `there is no datapath "${name}": ${hint}`;
   return new MillraceError("NO_DATAPATH", message, { cause });
 }
 

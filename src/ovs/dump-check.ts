@@ -25,13 +25,14 @@ export type DumpDoubt = {
 export class DumpCheck {
   readonly #count: () => number;
   readonly #seen = new IdentitySet();
-  readonly #before: number;
+  /** Flows of the datapath when this was constructed. */
+  readonly before: number;
   #repeated = 0;
 
   /** Construct it before the dump. @param count asks how many flows the datapath holds */
   constructor(count: () => number) {
     this.#count = count;
-    this.#before = count();
+    this.before = count();
   }
 
   static of(datapath: DatapathHandle): DumpCheck {
@@ -50,7 +51,7 @@ export class DumpCheck {
     return doubtOf({
       dumped,
       repeated: this.#repeated,
-      before: this.#before,
+      before: this.before,
       after: this.#count(),
     });
   }

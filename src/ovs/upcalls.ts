@@ -192,7 +192,7 @@ export class Upcalls extends EventStream<UpcallEvent> {
     throw new MillraceError(
       "BUSY",
       `another program gets the misses of ${name} (ovs-vswitchd?): without them it cannot do its ` +
-        "work; takeOver takes them away from it all the same",
+        "work; takeOver takes them away anyway",
     );
   }
 

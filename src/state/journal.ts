@@ -64,7 +64,7 @@ export function readJournal(path: string, subject: JournalSubject): JournalPosit
     throw unwritable(path, error);
   }
   const [head, told, position = ""] = text.split("\n");
-  if (head !== HEAD) throw unwritable(path, new Error("it is no journal of millrace"));
+  if (head !== HEAD) throw unwritable(path, new Error("it is not a journal of millrace"));
   const found = /^(\d{16}) (\d{16})$/.exec(position);
   if (told !== JSON.stringify(subject) || found === null) return undefined;
   return { settled: Number(found[1]), sent: Number(found[2]) };

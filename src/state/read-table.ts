@@ -1,5 +1,7 @@
 import type { FlowParts } from "../flow/parts.ts";
 import { type PortNames, portNamesOf } from "../flow/ports.ts";
+import { UnreadableInputError } from "../format/source.ts";
+import type { LoadProgress } from "../load/load.ts";
 import type { FlowException } from "../load/outcome.ts";
 import type { LoadInput } from "../load/start-load.ts";
 import { startLoad } from "../load/start-load.ts";
@@ -10,6 +12,15 @@ import { MillraceError } from "../sys/errors.ts";
 import { Comparison, type DiffOptions, type TakenFlow } from "./diff.ts";
 import { FlowTable, type FlowTableOptions } from "./flow-table.ts";
 
+/** Called now and then while a datapath is read. @param all the flows that it has, about */
+export type OnRead = (flows: number, all: number) => void;
+
+/** A call of {@link OnRead} after each so many flows. */
+const TOLD_FLOWS = 4096;
+
+/** How a datapath is read. */
+type ReadDatapathOptions = FlowTableOptions & { readonly onRead?: OnRead };
+
 /** How often the datapath is dumped if its flows change during each dump. */
 const DUMPS_MAX = 3;
 
@@ -17,9 +28,12 @@ const DUMPS_MAX = 3;
  * Reads the flows of a datapath. A dump during which flows changed is repeated.
  * @throws MillraceError `UNSOUND_DUMP` if they keep changing
  */
-export function readDatapath(datapath: DatapathHandle, options: FlowTableOptions = {}): FlowTable {
+export function readDatapath(
+  datapath: DatapathHandle,
+  { onRead, ...options }: ReadDatapathOptions = {},
+): FlowTable {
   return readSoundly(
-    datapath,
+    { datapath, onRead },
     () => new FlowTable(options),
     (table, flow) => {
       const { size } = table;
@@ -36,10 +50,10 @@ export function readDatapath(datapath: DatapathHandle, options: FlowTableOptions
 export function compareDatapath(
   before: FlowTable,
   datapath: DatapathHandle,
-  options: DiffOptions = {},
+  { onRead, ...options }: DiffOptions & { readonly onRead?: OnRead } = {},
 ): Comparison {
   return readSoundly(
-    datapath,
+    { datapath, onRead },
     () => new Comparison(before, options),
     (comparison, flow) => comparison.take(flow),
   );
@@ -48,7 +62,7 @@ export function compareDatapath(
 // Offers the flows of a datapath to what `start` makes, anew for each dump. What is made knows which
 // flows came before, so that a dump is checked as by `DumpCheck`, without a second memory of them.
 function readSoundly<T>(
-  datapath: DatapathHandle,
+  { datapath, onRead }: { readonly datapath: DatapathHandle; readonly onRead: OnRead | undefined },
   start: () => T,
   take: (into: T, flow: FlowParts) => TakenFlow,
 ): T {
@@ -58,7 +72,7 @@ function readSoundly<T>(
     const into = start();
     const before = count();
     let [dumped, repeated] = [0, 0];
-    for (const view of dumpFlows(datapath)) {
+    for (const view of told(dumpFlows(datapath), before, onRead)) {
       const taken = take(into, view);
       if (taken === "new") dumped++;
       else if (taken === "repeated") repeated++;
@@ -71,6 +85,23 @@ function readSoundly<T>(
   throw new MillraceError("UNSOUND_DUMP", `${datapath.name}: ${why}, ${DUMPS_MAX} times`);
 }
 
+/** The flows of a dump; `onRead` is called as they pass. */
+export function told(
+  flows: Iterable<FlowParts>,
+  all: number,
+  onRead: OnRead | undefined,
+): Iterable<FlowParts> {
+  return onRead === undefined ? flows : toldEach(flows, all, onRead);
+}
+
+function* toldEach(flows: Iterable<FlowParts>, all: number, onRead: OnRead) {
+  let read = 0;
+  for (const flow of flows) {
+    yield flow;
+    if (++read % TOLD_FLOWS === 0) onRead(read, all);
+  }
+}
+
 /** Options for reading an input into a table. */
 export type ReadTableOptions = {
   /** The flows' owner, who is part of the UFIDs of flows without a given one. None by default. */
@@ -78,6 +109,8 @@ export type ReadTableOptions = {
   /** The ports that flows may name; none by default. */
   readonly ports?: PortNames;
   readonly signal?: AbortSignal;
+  /** Called at most every 50 ms. */
+  readonly onProgress?: (progress: LoadProgress) => void;
 };
 
 /** The flows of an input, and the lines that cannot be part of a set. */
@@ -101,7 +134,7 @@ export async function readTable(
   options: ReadTableOptions = {},
 ): Promise<ReadTable> {
   const table = new FlowTable();
-  const { owner = "", ports = portNamesOf([]), signal } = options;
+  const { owner = "", ports = portNamesOf([]), signal, onProgress } = options;
   const strange: FlowException[] = [];
   let strangeLines = 0;
   let replaced = 0;
@@ -109,6 +142,7 @@ export async function readTable(
     owner,
     ports,
     ...(signal === undefined ? {} : { signal }),
+    ...(onProgress === undefined ? {} : { onProgress }),
     onFlow: (flow, verb, line) => {
       if (verb === "put" || verb === "add") {
         const { size } = table;
@@ -120,9 +154,10 @@ export async function readTable(
     throw new MillraceError("INTERRUPTED", "interrupted while its input was read");
   }
   if (report.ended === "unreadable") {
-    throw report.endCause instanceof Error
-      ? report.endCause
-      : new MillraceError("UNREADABLE_INPUT", report.endReason);
+    const { endCause: cause, endReason } = report;
+    // A script that gives the flows gets its own error back; of a file, the reason says more.
+    if (!("source" in input) && cause instanceof Error) throw cause;
+    throw new UnreadableInputError(endReason, { cause });
   }
   const errors = [...report.errors, ...strange].slice(0, ERRORS_MAX);
   return { table, refused: report.refused + strangeLines, replaced, errors };

@@ -8,6 +8,7 @@ import {
   type DatapathHandle,
   deleteDatapath,
   handleOf,
+  kernelName,
   listDatapaths,
 } from "../ovs/datapath.ts";
 import { addPort, listPorts, type PortType } from "../ovs/vport.ts";
@@ -40,9 +41,9 @@ export function prepareDatapath(
   facts: SnapshotFacts | undefined,
   create: boolean,
 ): DatapathHandle {
-  const found = listDatapaths(channel).find((known) => known.name === name);
+  const found = listDatapaths(channel).find((known) => known.name === kernelName(name));
   if (found === undefined && !create) {
-    throw new MillraceError("NO_DATAPATH", `there is no datapath ${name}; --create makes it`);
+    throw new MillraceError("NO_DATAPATH", `there is no datapath ${name}; --create creates it`);
   }
   const made = found ?? createDatapath(channel, name, { userFeatures: facts?.userFeatures ?? 0 });
   const datapath = handleOf(channel, made);

@@ -10,7 +10,7 @@ import { dumpFlows } from "../ovs/flow.ts";
 import { listPorts, type PortInfo } from "../ovs/vport.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { FlowTable } from "./flow-table.ts";
-import { readDatapath } from "./read-table.ts";
+import { type OnRead, readDatapath, told } from "./read-table.ts";
 import type { SnapshotFacts, SnapshotPort } from "./snapshot-facts.ts";
 
 /** What a snapshot keeps besides flows and ports. */
@@ -19,6 +19,8 @@ type SnapshotOptions = {
   readonly ctLimits?: boolean;
   /** Packets and bytes of each flow. */
   readonly counters?: boolean;
+  /** Called now and then while the datapath is read, twice at least. */
+  readonly onRead?: OnRead;
 };
 
 /** The facts of a taken snapshot. */
@@ -45,9 +47,9 @@ const ROUNDS_MAX = 3;
 export function takeSnapshot(
   datapath: DatapathHandle,
   write: (bytes: Uint8Array) => void,
-  { ctLimits = false, counters = false }: SnapshotOptions = {},
+  { ctLimits = false, counters = false, onRead }: SnapshotOptions = {},
 ): Snapshot {
-  const { table, moving } = readTwice(datapath, counters);
+  const { table, moving } = readTwice(datapath, counters, onRead);
   const ports = listPorts(datapath);
   const out = new FlowSetWriter(write);
   // The local port has the number 0 in every datapath, and the datapath's name.
@@ -80,10 +82,14 @@ function limitsOf({ channel }: DatapathHandle): NonNullable<SnapshotFacts["ctLim
 function readTwice(
   datapath: DatapathHandle,
   statistics: boolean,
+  onRead: OnRead | undefined,
 ): { table: FlowTable; moving: number } {
   for (let rounds = 1; ; rounds++) {
-    const table = readDatapath(datapath, { statistics });
-    const moving = differing(datapath, table);
+    const table = readDatapath(datapath, {
+      statistics,
+      ...(onRead === undefined ? {} : { onRead }),
+    });
+    const moving = differing(datapath, table, onRead);
     if (moving === 0 || rounds === ROUNDS_MAX) return { table, moving };
   }
 }
@@ -92,11 +98,11 @@ function readTwice(
  * How many flows were added, removed, or got other actions or another identity since the table was
  * read.
  */
-function differing(datapath: DatapathHandle, table: FlowTable): number {
+function differing(datapath: DatapathHandle, table: FlowTable, onRead: OnRead | undefined): number {
   const isThere = new Uint8Array(table.size);
   const held = newFlowParts();
   let others = 0;
-  for (const view of dumpFlows(datapath)) {
+  for (const view of told(dumpFlows(datapath), table.size, onRead)) {
     const number = table.find(view);
     if (number < 0) {
       others++;

@@ -23,7 +23,7 @@ export type SyncOptions = {
    * are counted.
    */
   readonly signal?: AbortSignal;
-  /** Called after flows were settled, with their number and the total of the plan. */
+  /** Called while flows are settled, with their number and the total of the plan. */
   readonly onProgress?: (settled: number, all: number) => void;
 };
 
@@ -137,6 +137,7 @@ class SyncRun {
         owner,
         workers: 0,
         ...(signal === undefined ? {} : { signal }),
+        onProgress: ({ flows: settled }) => onProgress?.(before + settled, this.#all),
         onException: (exception) => {
           if (this.#errors.length < ERRORS_MAX) this.#errors.push(exception);
           const { state, line } = exception;

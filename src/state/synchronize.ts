@@ -4,7 +4,7 @@ import type { LoadTarget } from "../load/send/connection.ts";
 import { MillraceError } from "../sys/errors.ts";
 import { FlowTable } from "./flow-table.ts";
 import { type Conflict, type Plan, planSync, type PlanOptions } from "./plan.ts";
-import { readDatapath } from "./read-table.ts";
+import { type OnRead, readDatapath } from "./read-table.ts";
 import { type RolledBack, takeBack } from "./rollback.ts";
 import { carryOut, countOf, type SyncOptions, type SyncReport } from "./sync.ts";
 
@@ -23,6 +23,8 @@ export type SynchronizeOptions = PlanOptions &
     readonly rollback?: boolean;
     /** Called with the plan before anything is sent. */
     readonly onPlan?: (plan: Plan, held: FlowTable) => void;
+    /** Called now and then while the datapath is read. */
+    readonly onRead?: OnRead;
   };
 
 /** Two flows that cannot both be as wanted. */
@@ -94,10 +96,10 @@ export async function synchronize(
   if (wanted.size === 0 && options.allowEmpty !== true) {
     throw new MillraceError(
       "EMPTY_SET",
-      "the wanted set has no flow: the datapath would be emptied; nothing was sent (--allow-empty, if that is meant)",
+      "the wanted set has no flow: the datapath would be emptied; nothing was sent (add --allow-empty if that is intended)",
     );
   }
-  const held = readDatapath(target.datapath);
+  const held = readDatapath(target.datapath, readingOf(options));
   const plan = planSync(wanted, held, options);
   options.onPlan?.(plan, held);
   const planned = countOf(plan);
@@ -133,6 +135,10 @@ export async function synchronize(
   }
 }
 
+function readingOf({ onRead }: SynchronizeOptions): { readonly onRead?: OnRead } {
+  return onRead === undefined ? {} : { onRead };
+}
+
 /** @throws MillraceError `TOO_MUCH_CHANGE` */
 function refuseMuch(
   { deletesFirst, changes, deletes, owned }: Plan,
@@ -149,8 +155,8 @@ function refuseMuch(
 
 // The number of wanted flows that are missing or have other actions, and of the owner's flows that
 // should be gone.
-function differingOf(wanted: FlowTable, target: LoadTarget, options: PlanOptions): number {
-  const held = readDatapath(target.datapath);
+function differingOf(wanted: FlowTable, target: LoadTarget, options: SynchronizeOptions): number {
+  const held = readDatapath(target.datapath, readingOf(options));
   const left = planSync(wanted, held, options);
   return left.adds.length + left.changes.length + left.deletes.length + left.conflicts.length;
 }

@@ -73,88 +73,89 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
   USAGE: {
     exit: 2,
     errno: EINVAL,
-    meaning: "Arguments or options contradict one another, or have no meaning.",
-    remedy: "`millrace COMMAND --help` tells what may be given.",
+    meaning: "Arguments or options are invalid, or contradict each other.",
+    remedy: "See `millrace COMMAND --help`.",
   },
   UNREADABLE_INPUT: {
     exit: 2,
     errno: ENOENT,
-    meaning: "An input cannot be read, or broke off before its first flow.",
-    remedy: "The message names the input and why.",
+    meaning: "An input cannot be read, is damaged, or was cut short.",
+    remedy: "The message names the input and the reason.",
   },
   UNWRITABLE_OUTPUT: {
     exit: 2,
     errno: ENOENT,
-    meaning: "A file that a command is to write cannot be opened for it.",
-    remedy: "The message names the file and why.",
+    meaning: "An output file cannot be opened for writing.",
+    remedy: "The message names the file and the reason.",
   },
   FLOW_SYNTAX: {
     exit: 2,
     errno: EINVAL,
-    meaning: "A flow, or a filter of flows, is not in its language.",
+    meaning: "A flow, or a filter, has a syntax error.",
     remedy:
-      "The message says where, what was found and what was expected; `docs/flow-language.md` and `docs/filter.md` have the languages.",
+      "The message says where, what was found and what was expected; see `docs/flow-language.md` and `docs/filter.md`.",
   },
   FLOW_JSON: {
     exit: 2,
     errno: EINVAL,
-    meaning: "A flow in JSON is not of its schema.",
-    remedy: "The message has the path in the object; `docs/flow.schema.json` is the schema.",
+    meaning: "A flow in JSON does not follow its schema.",
+    remedy: "The message has the path in the object; the schema is `docs/flow.schema.json`.",
   },
   FLOW_USERSPACE_ONLY: {
     exit: 2,
     errno: EINVAL,
-    meaning: "A flow matches what only ovs-vswitchd's own datapath knows.",
-    remedy: "Leave the field out.",
+    meaning: "A flow uses a field or an action that only ovs-vswitchd's userspace datapath knows.",
+    remedy: "Leave it out.",
   },
   FLOW_VALUE: {
     exit: 1,
     errno: EINVAL,
-    meaning: "A row has a value that its hole in the template does not take.",
-    remedy: "The reason says which, and what it takes.",
+    meaning: "A row has a value that the template does not accept in that place.",
+    remedy: "The reason names the value, and says what is accepted.",
   },
   FLOW_REFUSED: {
     exit: 1,
     errno: EINVAL,
-    meaning: "The kernel would not take the flow: it breaks one of its rules. It was not sent.",
-    remedy: "The reason has the rule in words.",
+    meaning: "The flow breaks a rule of the kernel, which would refuse it. It was not sent.",
+    remedy: "The reason describes the rule.",
   },
   LINE_TOO_LONG: {
     exit: 1,
     errno: EMSGSIZE,
-    meaning: "A line is longer than any flow is.",
+    meaning: "A line is longer than any flow.",
     remedy: "",
   },
   NO_KEY: {
     exit: 1,
     errno: EINVAL,
-    meaning: "A delete names no flow: the kernel would delete them all.",
-    remedy: "Name a key or a UFID; `millrace flow flush` deletes all.",
+    meaning: "A delete names no flow, so the kernel would delete all flows.",
+    remedy: "Give a key or a UFID; `millrace flow flush` deletes all flows.",
   },
   NO_ACTIONS: {
     exit: 1,
     errno: EINVAL,
-    meaning: "A flow that is to be put has no actions.",
-    remedy: "A flow that does nothing has the action `drop`.",
+    meaning: "A flow to be installed has no actions.",
+    remedy: "Write `drop` to drop the packets.",
   },
   PORT_NAME: {
     exit: 1,
     errno: EINVAL,
-    meaning: "A flow set cannot keep the name of a port where its number is not used as it is.",
-    remedy: "Give the number.",
+    meaning:
+      "A flow set cannot hold the name of a port in this place, because the number is encoded with other bits.",
+    remedy: "Give the number of the port.",
   },
   SHORT_UFID: {
     exit: 1,
     errno: EINVAL,
-    meaning: "A flow set has room for UFIDs of 16 bytes alone.",
-    remedy: "Load such a flow as text.",
+    meaning: "A flow set holds only UFIDs of 16 bytes.",
+    remedy: "Load the flow as text.",
   },
   LOST_REPLY: {
     exit: 5,
     errno: EIO,
     meaning:
-      "The kernel's reply to a flow was lost, and it was read back: the state says what was found.",
-    remedy: "Load the same input again: what is there already is not changed.",
+      "The kernel's reply to a flow was lost, so the flow was read back: the state says what was found.",
+    remedy: "Load the same input again: existing flows do not change.",
   },
   INTERRUPTED: {
     exit: 4,
@@ -165,44 +166,44 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
   TOO_LONG: {
     exit: 2,
     errno: EMSGSIZE,
-    meaning: "A flow, or its actions, is longer than a netlink message can be.",
+    meaning: "A flow or its actions do not fit into a netlink message.",
     remedy: "",
   },
   TEMPLATE_COLUMNS: {
     exit: 2,
     errno: EINVAL,
-    meaning: "The columns or rows of a template do not fit its holes.",
-    remedy: "The message names the hole.",
+    meaning: "The columns or rows do not match the placeholders of a template.",
+    remedy: "The message names the placeholder.",
   },
   NOT_SYNCHRONOUS: {
     exit: 2,
     errno: EINVAL,
-    meaning: "A load without yielding was given an input that has to be waited for.",
+    meaning: "A synchronous load was given an input that must be waited for.",
     remedy: "Use `load` instead of `loadSync`.",
   },
   NO_PERMISSION: {
     exit: 3,
     errno: EPERM,
-    meaning: "The kernel wants CAP_NET_ADMIN.",
-    remedy: "`sudo`, or `unshare -rn` for a network namespace of your own.",
+    meaning: "The kernel requires CAP_NET_ADMIN.",
+    remedy: "Use `sudo`, or `unshare -rn` for a network namespace of your own.",
   },
   NO_MODULE: {
     exit: 3,
     errno: EAFNOSUPPORT,
     meaning: "The kernel has no Open vSwitch datapath, or lacks one of its families.",
-    remedy: "`sudo modprobe openvswitch`, or `millrace lab shell` for a throw-away kernel.",
+    remedy: "Run `sudo modprobe openvswitch`, or `millrace lab shell` for a throw-away kernel.",
   },
   NO_DATAPATH: {
     exit: 3,
     errno: ENODEV,
     meaning: "There is no datapath of this name.",
-    remedy: "`millrace dp list` shows those that are there, `millrace dp add NAME` makes one.",
+    remedy: "`millrace dp list` shows the existing ones, `millrace dp add NAME` creates one.",
   },
   NO_DATAPATH_TYPE: {
     exit: 3,
     errno: EAFNOSUPPORT,
-    meaning: "A datapath was named with a type that is not the kernel's.",
-    remedy: "Leave the type out; `millrace dpctl` takes `system@NAME`, too.",
+    meaning: "A datapath was named with a type that the kernel does not have.",
+    remedy: "Write the name alone, or `system@NAME`.",
   },
   NO_PORT: {
     exit: 3,
@@ -214,42 +215,42 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
     exit: 3,
     errno: ENODEV,
     meaning: "There is no network interface of this name.",
-    remedy: "`ip link` shows those that are there.",
+    remedy: "`ip link` shows the existing ones.",
   },
   NO_PROTOCOL: {
     exit: 3,
     errno: ENOENT,
-    meaning: "The kernel has no netlink protocol that was asked for.",
+    meaning: "The kernel lacks the requested netlink protocol.",
     remedy: "",
   },
   NO_NAMESPACE: {
     exit: 3,
     errno: ENOENT,
     meaning: "There is no network namespace of this name.",
-    remedy: "`ip netns list` shows those that have names.",
+    remedy: "`ip netns list` shows the named ones.",
   },
   NOT_SUPPORTED: {
     exit: 3,
     errno: EOPNOTSUPP,
-    meaning: "This kernel lacks what was asked for.",
-    remedy: "The message says which Linux has it, where that is known.",
+    meaning: "This kernel lacks the requested feature.",
+    remedy: "The message says which Linux has it, if known.",
   },
   OWNED: {
     exit: 3,
     errno: EPERM,
-    meaning: "ovs-vswitchd runs the datapath, and deletes flows that it does not know.",
-    remedy: "Use a datapath of your own, or `--force`.",
+    meaning: "ovs-vswitchd runs the datapath, and deletes unknown flows.",
+    remedy: "Use a datapath of your own, or add `--force`.",
   },
   BUSY: {
     exit: 3,
     errno: EEXIST,
-    meaning: "Another program has what was asked for: the misses of a datapath go to one.",
-    remedy: "End the other program.",
+    meaning: "Another program receives the misses of the datapath; only one can.",
+    remedy: "Stop the other program, or use `--take-over`.",
   },
   LOCAL_PORT: {
     exit: 3,
     errno: EINVAL,
-    meaning: "The port of the datapath's own name goes with the datapath alone.",
+    meaning: "The datapath's local port cannot be deleted alone.",
     remedy: "`millrace dp del NAME` deletes both.",
   },
   NOT_INTERNAL: {
@@ -261,74 +262,74 @@ export const ERROR_CODES: Readonly<Record<OwnErrorCode, ErrorCode>> = {
   UNSOUND_DUMP: {
     exit: 1,
     errno: EIO,
-    meaning: "Flows changed while they were dumped: the dump may lack some.",
+    meaning: "Flows changed while they were dumped, so the dump may be incomplete.",
     remedy: "Dump again.",
   },
   EMPTY_SET: {
     exit: 1,
     errno: EINVAL,
-    meaning: "A datapath was to be brought to a set without a flow.",
-    remedy: "`--allow-empty`, where that is meant.",
+    meaning: "A sync was given a set without flows.",
+    remedy: "Add `--allow-empty` if that is intended.",
   },
   TOO_MUCH_CHANGE: {
     exit: 1,
     errno: EINVAL,
     meaning:
-      "A sync would delete or change more of the owner's flows than it may; nothing was sent.",
-    remedy: "`--dry-run` shows what it would do; `--max-change PERCENT` lets it.",
+      "A sync would delete or change more of the owner's flows than allowed; nothing was sent.",
+    remedy: "`--dry-run` shows the changes; `--max-change PERCENT` allows more.",
   },
   FOREIGN_SOCKET: {
     exit: 1,
     errno: EINVAL,
     meaning: "Flows of a snapshot send packets to the socket of a process: `userspace(pid=…)`.",
-    remedy: "`--userspace-pid ID` names the socket that is meant here.",
+    remedy: "Name the new socket by `--userspace-pid ID`.",
   },
   CLOSED: {
     exit: 5,
     errno: EIO,
-    meaning: "What was closed is used.",
+    meaning: "An object was used after it was closed.",
     remedy: "",
   },
   MALFORMED: {
     exit: 5,
     errno: EIO,
-    meaning: "The kernel, or a program, gave bytes that are not what they should be.",
+    meaning: "The kernel or a program sent malformed bytes.",
     remedy: "",
   },
   TRUNCATED: {
     exit: 5,
     errno: EMSGSIZE,
-    meaning: "A reply of the kernel is longer than the memory for it.",
+    meaning: "A reply of the kernel did not fit into the buffer.",
     remedy: "",
   },
   NO_REPLY: {
     exit: 5,
     errno: EIO,
-    meaning: "The kernel did not say what it made.",
+    meaning: "The kernel did not answer a request to create something.",
     remedy: "",
   },
   NO_LIBC: {
     exit: 5,
     errno: ENOENT,
-    meaning: "No C library was found whose functions millrace can call.",
+    meaning: "No C library was found that millrace can call.",
     remedy: "",
   },
   WORKER: {
     exit: 5,
     errno: EIO,
     meaning: "A thread of a load failed.",
-    remedy: "`--workers 0` does without.",
+    remedy: "Use `--workers 0`.",
   },
   ASSERTION: {
     exit: 5,
     errno: EIO,
-    meaning: "A defect in millrace, or in the use of its library.",
+    meaning: "A bug in millrace, or a wrong use of its library.",
     remedy: "",
   },
   DPCTL_FAILED: {
     exit: 1,
     errno: EIO,
-    meaning: "A command of `millrace dpctl` failed, and said why.",
+    meaning: "A command of `millrace dpctl` failed; its messages say why.",
     remedy: "",
   },
 };
@@ -349,13 +350,13 @@ export function errorReference(): string {
   );
   return `# Error codes
 
-Every error that millrace throws on purpose is a \`MillraceError\` with a \`code\`; so has each flow of a report that
-was not simply applied. A code is one of these words, or the name of the kernel's errno (\`EINVAL\`). Commands end with
-the exit status of the error: 1 some flows were not taken, 2 wrong usage or unreadable input, 3 no permission, no
-module or no such datapath, 4 interrupted, 5 an internal error or outcomes that stayed unknown. An errno of the kernel
-that refuses a command is 3, or 2 where the request itself was invalid.
+Every error that millrace throws on purpose is a \`MillraceError\` with a \`code\`; so does each flow in a report
+that was not simply applied. The code is one of these words, or the name of the kernel's errno (\`EINVAL\`). Commands end with
+the exit status of the error: 1 some flows failed, 2 wrong usage or unreadable input, 3 no permission, no module or no
+such datapath, 4 interrupted, 5 an internal error or unknown outcomes. If the kernel refuses a command with an errno, the
+status is 3, or 2 if the request itself was invalid.
 
-| code | exit | what it means | what mends it |
+| code | exit status | meaning | what to do |
 |---|---|---|---|
 ${rows.join("\n")}
 `;

@@ -66,3 +66,26 @@ test("a line of top is no wider than the screen", () => {
     }
   }
 });
+
+test("an interval without packets says so", () => {
+  const state = {
+    sort: "packets",
+    filter: "",
+    typed: undefined,
+    isJudging: false,
+    width: 80,
+    rows: 9,
+  } as const;
+  const idle = {
+    datapath: "lab0",
+    time: "",
+    seconds: 1,
+    flows: 3,
+    activeFlows: 0,
+    packetsPerSecond: 0,
+    bytesPerSecond: 0,
+    readMilliseconds: 1,
+    busiest: [],
+  };
+  expect(sampleLines(idle, state).at(-1)).toContain("no flow had packets in the last interval");
+});

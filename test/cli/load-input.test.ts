@@ -50,6 +50,22 @@ describe("the input of a load", () => {
     expect(stderr.trim().split("\n").length).toBe(1);
   });
 
+  test("names of ports in a dry run: those of a flow set are accepted, for others --any-port is named", () => {
+    writeFileSync(join(folder, "named"), "in_port(veth1),eth(),eth_type(0x0806),arp() veth2\n");
+    expect(shell("millrace compile named -o named.set").exitCode).toBe(0);
+    for (const words of ["load named.set --dry-run", "load named --dry-run --any-port"]) {
+      const { exitCode, stdout, stderr } = shell(`millrace ${words}`);
+      expect([exitCode, stderr]).toEqual([0, ""]);
+      expect(stdout).toContain("1 valid of 1 line\n");
+    }
+    const refused = shell("millrace load named --dry-run");
+    expect([refused.exitCode, refused.stderr]).toEqual([
+      1,
+      "millrace: names of ports need a datapath: --dp NAME reads its ports, --any-port accepts every name\n",
+    ]);
+    expect(shell("echo bad | millrace load --dry-run").stderr).toBe("");
+  });
+
   test.each(["millrace load - --dry-run <fifo", "millrace load fifo --dry-run"])(
     "%s: SIGINT ends the wait for its first byte, with a report, exit 4",
     async (command) => {

@@ -209,7 +209,7 @@ describe("what is no file to be replaced", () => {
       [".", "it is a folder"],
       ["new/", "it is a folder"],
       ["none/out", "there is no such folder"],
-      ["flows.txt/out", "a part of the path is no folder"],
+      ["flows.txt/out", "a part of the path is not a folder"],
       ["''", "it names no file"],
       ["/dev/fd/77", "it is not open for writing"],
       ["./flows.txt", "it is the input itself"],

@@ -58,7 +58,7 @@ test.each(["load - --dry-run", "compile - -o /dev/null"])(
   "%s on a terminal says that it waits for flows",
   async (words) => {
     const terminal = onTerminal([MILLRACE, ...words.split(" ")]);
-    await terminal.shows("reading flows from this terminal, one a line; Ctrl-D ends them");
+    await terminal.shows("reading flows from this terminal, one per line; Ctrl-D ends them");
     terminal.type(`${sampleLine(1)}\n\u0004`);
     expect(await terminal.ended).toBe(0);
     expect(terminal.text).toMatch(/ 1 valid of 1 line| 1 flow of 1 line/);

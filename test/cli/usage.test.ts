@@ -13,6 +13,20 @@ test.each([
   expect(stderr.toString()).toContain(`(see '${help}')`);
 });
 
+test.each([
+  [["dump"], "--dp NAME is missing: 'millrace dp list' shows the datapaths\n"],
+  [["dump", "lab0"], "--dp NAME is missing: 'millrace dp list' shows the datapaths\n"],
+  [["port", "list"], "--dp NAME is missing: 'millrace dp list' shows the datapaths\n"],
+  [["snapshot", "--dp", "lab0"], "--output FILE is missing\n"],
+  [["dump-flows"], "unknown command 'dump-flows'; ovs-dpctl's is 'millrace dpctl dump-flows'\n"],
+  [["add-dp", "lab0"], "unknown command 'add-dp'; ovs-dpctl's is 'millrace dpctl add-dp'\n"],
+  [["lod"], "unknown command 'lod'\n(Did you mean load?)\n"],
+])("%p: what is missing is named", (args, message) => {
+  const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...args]);
+  expect(exitCode).toBe(2);
+  expect(stderr.toString()).toStartWith(`millrace: ${message}(see 'millrace`);
+});
+
 test("the help names the variable that traces", () => {
   const { stdout } = Bun.spawnSync([MILLRACE, "--help"]);
   expect(stdout.toString()).toContain("MILLRACE_TRACE=netlink");
@@ -23,7 +37,7 @@ test("the help of load shows its defaults as people write them", () => {
   expect(stdout.toString().replaceAll(/\s+/g, " ")).toContain("ENOENT of a delete (default: none)");
 });
 
-test("dump --json is a format, and cannot be with another one", () => {
+test("dump --json is a format, and cannot be combined with another one", () => {
   const dump = (...args: readonly string[]): string => {
     const { stderr, exitCode } = Bun.spawnSync([MILLRACE, "dump", "--dp", "none-such", ...args]);
     return `${exitCode}: ${stderr.toString()}`;
@@ -49,10 +63,10 @@ test.each([
 
 test.each([
   [["dump", "--group-by", "in_port", "--format", "msgpack"], "a flow set holds flows"],
-  [["dump", "--sum", "packets", "--no-stats"], "--sum cannot be with --no-stats"],
+  [["dump", "--sum", "packets", "--no-stats"], "--sum cannot be combined with --no-stats"],
   [["dump", "--sum", "flows"], 'found "flows", expected packets or bytes'],
   [["flow", "del"], "FLOW is missing, or --where"],
-  [["flow", "del", "in_port(1)", "--where", "tcp"], "FLOW and --where cannot be both"],
+  [["flow", "del", "in_port(1)", "--where", "tcp"], "give FLOW or --where, not both"],
 ])("%p: what cannot be done is a usage error", (args, message) => {
   const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...args, "--dp", "none-such"]);
   expect([exitCode, stderr.toString()]).toEqual([2, expect.stringContaining(message)]);

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { validate } from "../../src/index.ts";
+import { readFlows, UnreadableInputError, validate } from "../../src/index.ts";
 import { compressionOf } from "../../src/format/detect.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { bytesSource, streamSource } from "../../src/format/source.ts";
@@ -61,7 +61,7 @@ describe.each(KINDS)("%s", (kind) => {
       const report = await validate(cat(whole, whole).subarray(0, cut));
       expect([cut, report.ended]).toEqual([cut, "unreadable"]);
       expect(report.endReason).toBe(
-        `cannot read bytes: it is compressed by ${kind}, and ends too early`,
+        `cannot read bytes: it is compressed by ${kind}, and was cut short: its end is missing`,
       );
     }
   });
@@ -82,11 +82,21 @@ describe.each(KINDS)("%s", (kind) => {
     }
   });
 
+  test("a set of flows is not read from a part of a file", async () => {
+    const path = file(`cut.${kind}`, whole.subarray(0, whole.length - 7));
+    const error = await readFlows(path).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(UnreadableInputError);
+    expect(error).toMatchObject({
+      code: "UNREADABLE_INPUT",
+      message: `cannot read ${path}: it is compressed by ${kind}, and was cut short: its end is missing`,
+    });
+  });
+
   test("one that ends before its first flow cannot be read at all", async () => {
     const source = whole.subarray(0, 9);
     for (const input of [source, file(`begun.${kind}`, source)]) {
       expect(await validate(input).catch(String)).toContain(
-        `it is compressed by ${kind}, and ends too early`,
+        `it is compressed by ${kind}, and was cut short: its end is missing`,
       );
     }
   });
@@ -111,7 +121,7 @@ describe.each(KINDS)("%s", (kind) => {
 
   test("a load without waiting says that it has to wait", () => {
     const input = { source: bytesSource("bytes", whole), format: "auto" } as const;
-    expect(() => startLoadSync("dry", input, {})).toThrow("bytes has to be waited for");
+    expect(() => startLoadSync("dry", input, {})).toThrow("bytes must be waited for");
   });
 
   test("progress is told in bytes of the file", async () => {

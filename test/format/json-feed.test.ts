@@ -55,7 +55,7 @@ describe("JSON lines", () => {
       "5 FLOW_JSON",
       "6 FLOW_JSON",
     ]);
-    expect(refusals[0]).toContain("what is no JSON");
+    expect(refusals[0]).toContain("invalid JSON");
     expect(refusals[1]).toContain(".key.ipv4.ttl");
     expect(refusals[2]).toContain(".actions[1].push_vlan.vid");
   });

@@ -114,7 +114,7 @@ describe("millrace load", () => {
     const flows = file("one.txt", `${sampleLine(1)}\n`);
     const none = millrace(["load", flows, "--dp", "absent"]);
     expect(none.exitCode).toBe(3);
-    expect(none.stderr).toContain("'millrace dp add absent' makes it");
+    expect(none.stderr).toContain("'millrace dp add absent' creates it");
     const child = Bun.spawnSync(
       [
         "busybox",
@@ -129,7 +129,7 @@ describe("millrace load", () => {
     );
     const { ended, endReason } = JSON.parse(child.stdout.toString());
     expect(ended).toBe("fatal");
-    expect(endReason).toStartWith("the kernel wants CAP_NET_ADMIN");
+    expect(endReason).toStartWith("the kernel requires CAP_NET_ADMIN");
     expect(child.stderr.toString()).toBe(`millrace: ${endReason}\n`);
     expect(child.exitCode).toBe(3);
   });
@@ -217,7 +217,7 @@ describe("millrace load", () => {
       }
       writeFileSync(path, bytes.subarray(0, bytes.length - 1));
       const { exitCode, stderr } = millrace(["load", path, "--dp", dp.name]);
-      expect([exitCode, stderr]).toEqual([2, expect.stringContaining("ends too early\n")]);
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining("its end is missing\n")]);
       expect(stderr).toStartWith(`millrace: cannot read ${path}: it is compressed by `);
     }
   });

@@ -43,7 +43,7 @@ const PLAIN: readonly string[] = [
   "recirc_id(0x11),in_port(1),packet_type(ns=0,id=0),eth_type(0x0800),ipv4(frag=no), packets:1, bytes:60, used:0.000s, actions:2",
 ];
 
-test("lines of a plain dump lack what the kernel wants: they load, and the report counts them", () => {
+test("lines of a plain dump lack what the kernel requires: they load, and the report counts them", () => {
   using dp = new TestDatapath("pas0");
   const path = join(tmpdir(), "plain.txt");
   writeFileSync(path, PLAIN.map((line) => `${line}\n`).join(""));

@@ -127,6 +127,6 @@ test("what cannot be resumed says so", () => {
     expect(exitCode).toBe(2);
     return stderr;
   };
-  expect(said(file, "--dry-run", "--resume")).toContain("--resume goes on with a load");
+  expect(said(file, "--dry-run", "--resume")).toContain("--resume continues a load");
   expect(said(file, "--dp", "x", "--no-journal")).toContain("--no-journal goes with --resume");
 });

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
@@ -7,7 +7,7 @@ import * as OVS from "../../src/uapi/openvswitch.ts";
 import { limit } from "../runner/limit.ts";
 import { testUnless } from "../runner/skip.ts";
 import { corpusLines, underPort } from "./language/lines.ts";
-import { millrace, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
+import { MILLRACE, millrace, NO_DPCTL, TestDatapath, witness } from "./lab.ts";
 import { sample } from "./loading.ts";
 import { NetlinkTap } from "./netlink-tap.ts";
 import { dpctl, fileOf, folder } from "./sets.ts";
@@ -204,7 +204,7 @@ test("load --verify tells what the datapath has, and lacks, by a dump", () => {
   const first = millrace(load);
   expect([first.exitCode, first.stdout]).toEqual([
     0,
-    expect.stringContaining("verified by a dump: 200 of 200 flows there, with their actions"),
+    expect.stringContaining("verified by a dump: 200 of 200 flows found with their actions"),
   ]);
   // A line that puts the same flow once more is what counts.
   const twice = fileOf("twice.txt", `${sample(200)}${sampleLine(3).replace(/2$/, "1")}\n`);
@@ -233,4 +233,88 @@ test("load --verify tells what the datapath has, and lacks, by a dump", () => {
   ]);
   const piped = millrace(["load", "-", "--dp", dp.name, "--verify"], sample(1));
   expect([piped.exitCode, piped.stderr]).toEqual([2, expect.stringContaining("give a file")]);
+});
+
+testUnless(NO_DPCTL)(
+  "a snapshot is compared with what names its ports by number, whatever other datapaths call them",
+  () => {
+    using dp = new TestDatapath("st16");
+    const numbered = fileOf("numbered.txt", sample(20));
+    millrace(["load", numbered, "--dp", dp.name]);
+    const set = join(folder, "numbers.set");
+    expect(millrace(["snapshot", "--dp", dp.name, "-o", set]).exitCode).toBe(0);
+    const piped = `cat ${set} | ${MILLRACE} diff - ${numbered}`;
+    expect(witness("sh", "-c", piped)).toBe("");
+    writeFileSync(`${set}.gz`, Bun.gzipSync(readFileSync(set)));
+    for (const files of [
+      [set, numbered],
+      [numbered, set],
+      [`${set}.gz`, numbered],
+      [set, set],
+    ]) {
+      const diff = millrace(["diff", ...files]);
+      expect([files, diff.exitCode, diff.stdout + diff.stderr]).toEqual([files, 0, ""]);
+    }
+    // A name that the snapshot does not have is some other port.
+    const named = fileOf("named.txt", sample(20).replace("in_port(1)", "in_port(nowhere)"));
+    const lines = millrace(["diff", set, named]).stdout.trim().split("\n");
+    expect(lines.map((line) => /^.{2}in_port\(\w+\)/.exec(line)?.[0])).toEqual([
+      "+ in_port(nowhere)",
+      "- in_port(st16p1)",
+    ]);
+    // The kernel keeps the flows of a port that is gone: the snapshot knows its number.
+    expect(millrace(["port", "del", "st16p1", "--dp", dp.name]).exitCode).toBe(0);
+    expect(dpctl(dp.name)[0]).toStartWith("in_port(1)");
+    expect(millrace(["diff", set, `dp:${dp.name}`])).toMatchObject({ exitCode: 0, stdout: "" });
+    expect(millrace(["verify", set, "--dp", dp.name]).exitCode).toBe(0);
+    const wanted = fileOf("wanted.txt", "in_port(2),eth(),eth_type(0x0806),arp() 2");
+    const of = ["--dp", dp.name, "--max-change", "100"];
+    millrace(["sync", wanted, ...of, "--previous", set, "--all"]);
+    expect(dp.flows).toBe(1);
+    // A number that another port has by now is not the old port's.
+    expect(
+      millrace(["port", "add", "st16p3", "--type", "internal", "--number", "1", "--dp", dp.name])
+        .exitCode,
+    ).toBe(0);
+    millrace(["load", numbered, "--dp", dp.name]);
+    const verified = millrace(["verify", set, "--dp", dp.name]);
+    expect([verified.exitCode, verified.stdout.split("\n")[0]]).toEqual([
+      1,
+      `${set} in st16: 0 of 20 flows found with their actions, 20 missing, 21 more of the owner's`,
+    ]);
+    expect(verified.stdout).toContain("\n  missing    in_port(st16p1),");
+  },
+);
+
+test("verify names the first flows that are not as wanted: ten, and a hundred in JSON", () => {
+  using dp = new TestDatapath("st17");
+  const lines = Array.from({ length: 300 }, (_, i) => sampleLine(i));
+  millrace(["load", fileOf("held.txt", lines.slice(5).join("\n")), "--dp", dp.name]);
+  const wanted = lines.slice(0, 290).map((line, i) => (i === 7 ? line.replace(/2$/, "1") : line));
+  const file = fileOf("asked.txt", wanted.join("\n"));
+  const verify = ["verify", file, "--dp", dp.name];
+  const { exitCode, stdout } = millrace(verify);
+  const told = stdout.trimEnd().split("\n");
+  expect(exitCode).toBe(1);
+  expect(told.map((line) => line.slice(0, 12).trim())).toEqual([
+    expect.any(String),
+    ...Array.from({ length: 5 }, () => "missing"),
+    "different",
+    "but has",
+  ]);
+  expect(told[1]).toContain("ipv4(src=10.0.0.0,");
+  expect([told[6], told[7]].map((line) => line?.split("actions:")[1])).toEqual([
+    "st17p1",
+    "st17p2",
+  ]);
+  // Flows that are not wanted count with --exact alone.
+  const exact = millrace([...verify, "--exact"])
+    .stdout.trimEnd()
+    .split("\n");
+  expect(exact.at(-1)).toBe(`  … and 6 more: 'millrace diff ${file} dp:st17' shows all`);
+  expect(exact.filter((line) => line.startsWith("  extra      in_port(st17p1)"))).toHaveLength(4);
+  const few = fileOf("few-asked.txt", lines.slice(5, 10).join("\n"));
+  const found = JSON.parse(millrace(["verify", few, "--dp", dp.name, "--exact", "--json"]).stdout);
+  expect([found.isAsWanted, found.extra, found.differences.length]).toEqual([false, 290, 100]);
+  expect(found.differences[0]).toMatchObject({ what: "extra", held: { actions: [{ output: 2 }] } });
 });

@@ -2,6 +2,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
+import { deleteDatapath } from "../../src/ovs/datapath.ts";
 import * as OVS from "../../src/uapi/openvswitch.ts";
 import { limit } from "../runner/limit.ts";
 import { testUnless } from "../runner/skip.ts";
@@ -159,6 +160,41 @@ test("sync --watch goes on where its file changes, and where somebody else chang
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
 });
+
+test("sync --watch ends when its datapath is deleted, and says so", async () => {
+  using dp = new TestDatapath("st14");
+  const file = fileOf("deleted.txt", sample(50));
+  const args = ["sync", file, "--dp", dp.name, "--watch"];
+  // So that no change of a flow makes it look.
+  millrace(["load", file, "--dp", dp.name]);
+  const child = Bun.spawn([MILLRACE, ...args, "--verify-every", "3600"], {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  const stderr = readerOf(child.stderr);
+  while (!stderr.text.includes("watching")) await Bun.sleep(20);
+  // Others come and go meanwhile.
+  using other = new TestDatapath("st15");
+  deleteDatapath(other.channel, other.name);
+  await Bun.sleep(500);
+  expect(child.exitCode).toBeNull();
+  const deletedAt = performance.now();
+  deleteDatapath(dp.channel, dp.name);
+  expect(await child.exited).toBe(3);
+  expect(performance.now() - deletedAt).toBeLessThan(limit(3));
+  expect(stderr.text).toEndWith("millrace: the datapath st14 was deleted: the watch ends\n");
+});
+
+/** What comes from a stream, as far as it came. */
+function readerOf(stream: ReadableStream<Uint8Array>): { readonly text: string } {
+  const read = { text: "" };
+  const decoder = new TextDecoder();
+  void (async () => {
+    for await (const piece of stream) read.text += decoder.decode(piece, { stream: true });
+  })();
+  return read;
+}
 
 test("two syncs at once, and a load beside them, end and say what they did; the next sync converges", async () => {
   using dp = new TestDatapath("st12");

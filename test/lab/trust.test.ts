@@ -74,7 +74,7 @@ describe("a folder", () => {
     symlinkSync(own, join(folder, "link"));
     writeFileSync(join(folder, "file"), "");
     expect(folderFault(join(folder, "link"))).toBe(`${folder}/link is a link`);
-    expect(folderFault(join(folder, "file"))).toBe(`${folder}/file is no folder`);
+    expect(folderFault(join(folder, "file"))).toBe(`${folder}/file is not a folder`);
     for (const mode of [0o770, 0o702, 0o1777, 0o720])
       expect(folderFault(made(`open${mode}`, mode))).toEndWith("can be written by others");
   });

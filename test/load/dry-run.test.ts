@@ -80,7 +80,7 @@ test("a synchronous load says that it cannot wait", () => {
     yield sampleLine(1);
   }
   const waiting = new FlowsFeed("script", later(), { ufid: true });
-  expect(() => loadSync(waiting, new DryRun(new Account()))).toThrow("has to be waited for");
+  expect(() => loadSync(waiting, new DryRun(new Account()))).toThrow("must be waited for");
 });
 
 test("stops at a refused line where asked, with all before it taken", async () => {

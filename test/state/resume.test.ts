@@ -168,7 +168,7 @@ test("a journal of another input, datapath or manner says nothing; another file 
   writeFileSync(path, "another\n");
   expect(readJournal(file, subjectOf(path, told))).toBeUndefined();
   writeFileSync(file, "a user's own file\n");
-  expect(() => readJournal(file, subjectOf(path, told))).toThrow(/no journal of millrace/);
+  expect(() => readJournal(file, subjectOf(path, told))).toThrow(/not a journal of millrace/);
   expect(readFileSync(file, "utf8")).toBe("a user's own file\n");
   // What took the name meanwhile is not this journal's to remove.
   writeFileSync(join(folder, "new"), "x");

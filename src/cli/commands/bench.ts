@@ -12,7 +12,7 @@ export const SUITE = "suite";
 export function benchCommand(): Command {
   return new Command("bench")
     .description("Measure millrace against the kernel's limit and against its peers.")
-    .argument("[ARGUMENTS...]", "of the suite; --help tells them")
+    .argument("[ARGUMENTS...]", "those of the suite; see --help")
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()

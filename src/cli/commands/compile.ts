@@ -33,14 +33,13 @@ const SHOWN_MAX = 10;
 const REPORTED_MAX = 100;
 
 const HELP_AFTER = `
-The flows are judged as 'millrace load --dry-run' does, and parsed and encoded once; 'millrace load
-OUT' sends them as they are, at the rate of the kernel. Names of ports stay names, and a load
-chooses the verb of lines that name none, whether flows have a UFID, and for which owner, as it does
-for text: for the owner that is named here no UFID has to be made then. OUT has checksums: a load
-touches nothing where it is damaged.
+The flows are checked as by 'millrace load --dry-run', and parsed and encoded once; 'millrace load
+OUT' sends them unchanged, at the kernel's rate. Names of ports stay names. As for text, the load
+decides on the verb of lines without one, on UFIDs, and on the owner; UFIDs for the owner named here
+are already made. OUT has checksums: a damaged file is not loaded.
 
-The kernel walks every mask that is there for each flow that it takes. So flows whose mask many
-share come first (--order fast), where no packet is of both: the same becomes of each flow.
+For each new flow the kernel walks all existing masks. So --order fast puts flows of the most common
+mask first, but never reorders flows that overlap: the result is the same.
 
 Examples:
   millrace compile flows.txt -o flows.set
@@ -60,12 +59,12 @@ export function compileCommand(): Command {
     .addOption(
       new Option(
         "--order <ORDER>",
-        "of the flows: that of FILE, or the one that loads fastest, which is the default but for standard output",
+        "the order of the flows: that of FILE, or the one that loads fastest (default, except on standard output)",
       ).choices(["file", "fast"]),
     )
-    .option("--no-judge", "leave the kernel's own rules to the load; only the language counts")
-    .option("--keep-going", "leave out lines that are refused; without it there is no OUT then")
-    .option("--json", "one JSON document, on standard error where OUT is standard output")
+    .option("--no-judge", "check only the language; the load checks the kernel's rules")
+    .option("--keep-going", "leave out refused lines; otherwise one refused line means no OUT")
+    .option("--json", "one JSON document; on standard error if OUT is standard output")
     .addHelpText("after", HELP_AFTER)
     .action(run);
 }

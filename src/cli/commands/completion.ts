@@ -15,7 +15,7 @@ Examples:
 /** `millrace completion`. @param table the commands to complete */
 export function completionCommand(table: CommandTable): Command {
   return new Command("completion")
-    .description("Print a script that makes a shell complete millrace's commands.")
+    .description("Print a script that lets a shell complete millrace's commands.")
     .argument("[SHELL...]", `one of ${SHELLS.join(", ")}`)
     .option("--json", "the script in a JSON document")
     .addOption(new Option("--words", "print what completes the words after --").hideHelp())

@@ -17,9 +17,9 @@ import { count, printJson, printTable } from "../output.ts";
 type JsonOption = { json?: true };
 
 const HELP_AFTER = `
-ZONE is a number from 0 to 65535, or 'default' for all zones that have no limit of their own. Limits
-belong to the network namespace: they hold for the connections that flows with ct(commit) make in
-all its datapaths.`;
+ZONE is a number from 0 to 65535, or 'default' for all zones without a limit of their own. Limits
+belong to the network namespace: they apply to connections that flows with ct(commit) create in any
+of its datapaths.`;
 
 const SET = "millrace ct-limit set default=100000 5=1000";
 const GET = "millrace ct-limit get 5 --json";
@@ -28,19 +28,19 @@ const DEL = "millrace ct-limit del 5";
 /** `millrace ct-limit`. */
 export function ctLimitCommand(): Command {
   const limits = new Command("ct-limit")
-    .description("Limits of connections, by conntrack zone.")
+    .description("Manage limits of connections, by conntrack zone.")
     .addHelpText("after", HELP_AFTER);
   withExamples(limits, SET, GET, DEL);
   withExamples(limits.command("set <ZONE=LIMIT...>").addHelpText("after", HELP_AFTER), SET)
-    .description("set limits; 0 is no limit")
+    .description("set limits; 0 means no limit")
     .option("--json", "one JSON document")
     .action(set);
   withExamples(limits.command("get [ZONE...]").addHelpText("after", HELP_AFTER), GET)
-    .description("limits and connections now; of the default and all zones with a limit")
+    .description("print limits and current connections; by default of all zones with a limit")
     .option("--json", "one JSON document")
     .action(get);
   withExamples(limits.command("del <ZONE...>").addHelpText("after", HELP_AFTER), DEL)
-    .description("delete limits: the default holds again")
+    .description("delete limits, so that the default applies again")
     .option("--json", "one JSON document")
     .action(del);
   return withNamespace(limits);

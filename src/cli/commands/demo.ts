@@ -47,14 +47,17 @@ export function demoCommand(): Command {
   return withExamples(new Command("demo"), "millrace demo", "millrace demo --kernel qemu")
     .description(
       "Boot a throw-away kernel, create a datapath, load 100,000 flows from a file, read them back, " +
-        "and report, beside what it would have taken flow by flow.",
+        "and compare the time with that of a load flow by flow.",
     )
     .addOption(
       new Option("--kernel <KERNEL>", "the lab's kernel")
         .choices(["auto", "host", "uml", "qemu"])
         .default("auto"),
     )
-    .option("--here", "on the kernel that runs, in this network namespace; wants CAP_NET_ADMIN")
+    .option(
+      "--here",
+      "run on this machine's kernel, in this network namespace; needs CAP_NET_ADMIN",
+    )
     .action((options: Options) => (options.here ? demo() : demoInLab(options.kernel)));
 }
 

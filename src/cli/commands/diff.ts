@@ -1,8 +1,9 @@
 import { Command, Option } from "commander";
 import { Flow } from "../../flow/flow.ts";
-import { InventedPorts, type PortNames } from "../../flow/ports.ts";
+import { InventedPorts, type NumberedPort, type PortNames, portNamesOf } from "../../flow/ports.ts";
+import type { ByteSource } from "../../format/source.ts";
 import { type DiffOptions, diffTables, type FlowDifference } from "../../state/diff.ts";
-import type { FlowTable } from "../../state/flow-table.ts";
+import { type OpenSet, openSet } from "../../state/open-set.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { DifferenceCounts, differenceLines } from "../diff-output.ts";
 import { Exit, UsageError } from "../exit.ts";
@@ -13,12 +14,17 @@ import {
   askWhereTyped,
   compareNamed,
   datapathIn,
+  type NamedDatapath,
+  type NamedPorts,
   openFile,
+  portsBeside,
   portsOfNamed,
   readNamed,
   readSource,
   SET_HELP,
+  type SetArgument,
 } from "../set-argument.ts";
+import { Waiting } from "../waiting.ts";
 
 // `millrace diff`: how two sets of flows differ.
 
@@ -27,11 +33,11 @@ type Options = { ignore: ReadonlySet<Ignored>; stat?: true; owner?: string; json
 type Ignored = "stats" | "ufid" | "order";
 
 const HELP_AFTER = `${SET_HELP}
-Flows are one where they match the same packets. What differs is printed with - and +: a flow of A
-alone, a flow of B alone, or both where its actions are others, or a UFID that it was given.
-With 'stats' not ignored, packets and bytes are compared, of two datapaths. Files are read with
-the names of the other side's ports.
-Exit status: 0 the sets are equal, 1 they differ, 2 and more trouble.`;
+Two flows are the same if they match the same packets. A line with - is a flow of A, a line with +
+a flow of B: flows that the other set lacks, and flows with other actions or another given UFID.
+If stats are not ignored, packets and bytes of two datapaths are compared. A file may name ports of
+the datapath or the snapshot with which it is compared, or give their numbers.
+Exit status: 0 the sets are equal, 1 they differ, 2 or more an error.`;
 
 /** `millrace diff`. */
 export function diffCommand(): Command {
@@ -39,15 +45,18 @@ export function diffCommand(): Command {
     new Command("diff")
       .description("Show how two sets of flows differ.")
       .argument("<A>", "a set of flows")
-      .argument("<B>", "another one")
+      .argument("<B>", "another set of flows")
       .addOption(
-        new Option("--ignore <LIST>", "what is not compared: stats, ufid, with a comma; none")
+        new Option(
+          "--ignore <LIST>",
+          "what not to compare: stats, ufid, or both (stats,ufid); or none",
+        )
           .argParser(ignoredOf)
           .default(new Set<Ignored>(["stats", "order"]), "stats"),
       )
-      .option("--stat", "counts by mask and actions, instead of flows")
+      .option("--stat", "count differences by mask and actions")
       .option(...OWNER_OPTION)
-      .option("--json", "an object a line: its kind, and the flow before and after")
+      .option("--json", "one object per line: the kind, and the flow before and after")
       .addHelpText("after", HELP_AFTER)
       .action(run),
     "millrace diff flows.txt dp:lab0",
@@ -62,9 +71,13 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   if (stats && (datapathIn(a) === undefined || datapathIn(b) === undefined)) {
     throw new UsageError("files have no statistics to compare: add stats to --ignore");
   }
-  if (a === "-" && b === "-") throw new UsageError("standard input cannot be both sets");
+  if (a === "-" && b === "-") throw new UsageError("only one set can be standard input");
+  using waiting = new Waiting();
+  const { owner } = options;
+  const { signal } = signals;
   const compared = { ufid: !options.ignore.has("ufid"), stats };
-  const { differences, ...ports } = await compareBoth(a, b, options, compared, signals.signal);
+  const { differences, ...ports } = await compareBoth(a, b, { compared, owner, signal, waiting });
+  waiting.clear();
   const style = { ...ports, statistics: stats };
   const counts = options.stat ? new DifferenceCounts() : undefined;
   let isEqual = true;
@@ -79,6 +92,14 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   process.exitCode = isEqual ? Exit.ok : Exit.someFailed;
 }
 
+/** How both sets are read and compared. */
+type Reading = {
+  readonly compared: DiffOptions;
+  readonly owner: string | undefined;
+  readonly signal: AbortSignal;
+  readonly waiting: Waiting;
+};
+
 /** How two sets differ, and the ports of each. */
 type Compared = {
   readonly differences: Iterable<FlowDifference>;
@@ -86,32 +107,58 @@ type Compared = {
   readonly after: PortNames;
 };
 
-// Reads both sets; of a datapath that is the second one, only flows that differ are kept. If one
-// side is a datapath, a file's port names are its ports.
-async function compareBoth(
-  a: string,
-  b: string,
-  { owner }: Options,
-  compared: DiffOptions,
-  signal: AbortSignal,
-): Promise<Compared> {
-  const [first, second] = [datapathIn(a), datapathIn(b)];
+// Reads both sets, so that a port has the same number in both: that in the datapath, if one side is
+// one, or in a snapshot. Of a datapath that is the second one, only flows that differ are kept.
+async function compareBoth(a: string, b: string, reading: Reading): Promise<Compared> {
+  const { compared, waiting } = reading;
   // A missing file is reported before a datapath is dumped.
-  const left = first === undefined ? openFile(a) : undefined;
-  const right = second === undefined ? openFile(b) : undefined;
-  const names = second === undefined ? undefined : portsOfNamed(second);
-  const held = first === undefined ? undefined : readNamed(first, compared.stats);
-  const ports = held?.ports ?? names ?? new InventedPorts();
-  const read = async (file: string, source = openFile(file)): Promise<FlowTable> => {
-    askWhereTyped(file);
-    return readSource(source, { owner, ports, signal });
-  };
-  const before = held?.table ?? (await read(a, left));
-  const differences =
-    second === undefined
-      ? diffTables(before, await read(b, right), compared)
-      : compareNamed(before, second, compared).differences();
-  return { differences, before: ports, after: names ?? ports };
+  const [left, right] = [fileOf(a), fileOf(b)];
+  const first = await openSide(a, left, reading);
+  const second = await openSide(b, right, reading);
+  const shared = new InventedPorts([...portsIn(first), ...portsIn(second)]);
+  const before = await readSide(first, second, shared, reading);
+  if (!("datapath" in second)) {
+    const after = await readSide(second, first, shared, reading);
+    const differences = diffTables(before.table, after.table, compared);
+    return { differences, before: before.ports, after: after.ports };
+  }
+  const comparison = compareNamed(before.table, second.datapath, waiting, compared);
+  const after = portNamesOf(second.numbered);
+  return { differences: comparison.differences(), before: before.ports, after };
+}
+
+function fileOf(argument: string): ByteSource | undefined {
+  return datapathIn(argument) === undefined ? openFile(argument) : undefined;
+}
+
+/** A set whose ports are known, and whose flows are not read yet. */
+type Side = (NamedPorts & { readonly datapath: NamedDatapath }) | OpenSet;
+
+async function openSide(
+  argument: string,
+  file: ByteSource | undefined,
+  { signal }: Reading,
+): Promise<Side> {
+  const datapath = datapathIn(argument);
+  if (datapath !== undefined) return { datapath, ...portsOfNamed(datapath) };
+  askWhereTyped(argument);
+  return openSet(file ?? openFile(argument), signal);
+}
+
+function portsIn(side: Side): readonly NumberedPort[] {
+  return "datapath" in side ? side.numbered : (side.facts?.ports ?? []);
+}
+
+async function readSide(
+  side: Side,
+  other: Side,
+  shared: PortNames,
+  reading: Reading,
+): Promise<SetArgument> {
+  const { compared, waiting } = reading;
+  if ("datapath" in side) return readNamed(side.datapath, waiting, compared.stats);
+  const ports = "datapath" in other ? portsBeside(other.numbered, side) : shared;
+  return { table: await readSource(side.source, { ...reading, ports }), ports };
 }
 
 function jsonOf(difference: FlowDifference): object {

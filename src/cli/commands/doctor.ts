@@ -14,14 +14,14 @@ const SIGNS = { ok: pc.green("ok     "), note: pc.yellow("note   "), lacking: pc
 export function doctorCommand(): Command {
   const command = new Command("doctor")
     .description(
-      "What this machine has and lacks for loads and for the lab, and what to do about it.",
+      "Check what this machine has and lacks for loads and for the lab, and how to fix it.",
     )
     .option(
       "--dp <NAME>",
-      "the masks of a datapath, instead: what they are and what a put costs by them",
+      "print the masks of this datapath instead, and how they slow down installs",
     )
     .option("--json", "one JSON document")
-    .addHelpText("after", "\nExit status: 0 all there; 3 something is lacking.")
+    .addHelpText("after", "\nExit status: 0 nothing is missing; 3 something is missing.")
     .action(async (options: { dp?: string; json?: true }) => {
       if (options.dp !== undefined) return showMasks(options.dp, options.json === true);
       const checks = checkAll();

@@ -45,21 +45,21 @@ export function dpCommand(): Command {
     "millrace dp set lab0 --features unaligned,vport-pids",
     "millrace dp set lab0 --masks-cache 1024",
   )
-    .description("change a datapath; what is not named stays")
+    .description("change a datapath; settings that are not named stay")
     .option(
       "--features <LIST>",
-      `on, the others off: ${DATAPATH_FEATURES.join(", ")}; or none`,
+      `features to enable, all others are disabled: ${DATAPATH_FEATURES.join(", ")}; or none`,
       featuresOf,
     )
-    .option("--masks-cache <SLOTS>", "slots of the mask cache: 0, or a power of two", slots)
+    .option("--masks-cache <SLOTS>", "slots of the mask cache: 0 or a power of two", slots)
     .option("--json", "one JSON document")
     .action(set);
   withExamples(dp.command("list"), "millrace dp list", "millrace dp list --json")
-    .description("the datapaths of this network namespace")
+    .description("list the datapaths of this network namespace")
     .option("--json", "one JSON document")
     .action(list);
   withExamples(dp.command("show [NAME]"), "millrace dp show", "millrace dp show lab0 --json")
-    .description("counters and ports of a datapath, or of all")
+    .description("print counters and ports of one datapath, or of all")
     .option("--json", "one JSON document")
     .action(show);
   return withNamespace(dp);

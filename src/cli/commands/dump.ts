@@ -32,8 +32,8 @@ type Options = {
 };
 
 const HELP_AFTER = `${WHERE_HELP}
---group-by prints a table of the groups, with --json an object a line: how many flows have the same
-values. Its FIELDS are those of --where, with commas between them, and 'actions'.`;
+--group-by counts the flows that have the same values, and prints a table (with --json, one object
+per line). FIELDS are those of --where, and 'actions', separated by commas.`;
 
 /** `millrace dump`. */
 export function dumpCommand(): Command {
@@ -46,22 +46,26 @@ export function dumpCommand(): Command {
       .addOption(
         new Option(
           "--format <FORMAT>",
-          "text; jsonl: an object a line; msgpack: a flow set, with UFIDs and without statistics",
+          "text; jsonl: one object per line; msgpack: a flow set, with UFIDs, without statistics",
         )
           .choices(FLOW_FORMATS)
           .default("text"),
       )
-      .option("--json", "the same as --format jsonl: an object a line")
-      .option("-m, --more", "UFIDs, and wildcarded fields too; implies --names")
+      .option("--json", "the same as --format jsonl: one object per line")
+      .option("-m, --more", "with UFIDs and wildcarded fields; implies --names")
       .option("--names", "names of ports instead of numbers")
       .option(
         "--no-stats",
-        "without packets, bytes and last use: the same flows give the same dump",
+        "leave out packets, bytes and last use, so that equal flows give equal dumps",
       )
       .option(...WHERE_OPTION)
       .option("--group-by <FIELDS>", "count flows by the values of these fields")
-      .option("--sum <WHAT>", "packets, bytes or both, with a comma: of each group", sumsOf)
-      .option("--summary", "instead of flows, their masks, and what a put costs by them")
+      .option(
+        "--sum <WHAT>",
+        "with --group-by: add up packets, bytes, or both (packets,bytes)",
+        sumsOf,
+      )
+      .option("--summary", "print the masks of the flows, and how they slow down installs")
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );
@@ -95,7 +99,7 @@ async function run(given: Options, command: Command): Promise<void> {
   if (outputEnded()) return;
   const doubt = check.doubt();
   if (doubt === undefined) return;
-  complain(`${doubtInWords(doubt)}; dump again for the flows of now`);
+  complain(`${doubtInWords(doubt)}; dump again`);
   process.exitCode = Exit.someFailed;
 }
 
@@ -153,14 +157,16 @@ function refuseFlows({ format, where, groupBy, sum }: Options): void {
   if (format === "msgpack") throw new UsageError("a flow set holds flows, not their masks");
   if (where !== undefined || groupBy !== undefined || sum !== undefined)
     throw new UsageError(
-      "--summary is of all flows: it cannot be with --where, --group-by or --sum",
+      "--summary is of all flows: it cannot be combined with --where, --group-by or --sum",
     );
 }
 
 /** @throws UsageError if `--format` contradicts `--json` */
 function jsonFormat({ format }: Options, command: Command): FlowFormat {
   if (command.getOptionValueSource("format") !== "default" && format !== "jsonl") {
-    throw new UsageError(`--json is --format jsonl, and cannot be with --format ${format}`);
+    throw new UsageError(
+      `--json is --format jsonl, and cannot be combined with --format ${format}`,
+    );
   }
   return "jsonl";
 }
@@ -168,7 +174,7 @@ function jsonFormat({ format }: Options, command: Command): FlowFormat {
 /** @throws UsageError for options that do not apply to groups */
 function refuseUngrouped({ format, stats, sum }: Options): void {
   if (format === "msgpack") throw new UsageError("a flow set holds flows, not groups of them");
-  if (!stats && sum !== undefined) throw new UsageError("--sum cannot be with --no-stats");
+  if (!stats && sum !== undefined) throw new UsageError("--sum cannot be combined with --no-stats");
 }
 
 function sumsOf(text: string): Sum[] {

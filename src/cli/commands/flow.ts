@@ -30,7 +30,7 @@ Exit status 1: there is no such flow.`;
 
 const DELETE_HELP = `${FLOW_HELP}
 ${WHERE_HELP}
-With --where the flows are dumped, and each is deleted by what names it; none is no failure.`;
+--where dumps the flows, and deletes each by its UFID or key; finding none is not a failure.`;
 
 const GET = "millrace flow get 'in_port(1),eth(),eth_type(0x0800),ipv4(frag=no)' --dp lab0 --json";
 const DEL = "millrace flow del ufid:12345678-1234-1234-1234-123456789abc --dp lab0";
@@ -53,8 +53,8 @@ export function flowCommand(): Command {
     .requiredOption("--dp <NAME>", "the datapath")
     .option(...OWNER_OPTION)
     .option(...WHERE_OPTION)
-    .option("--dry-run", "print the flows that would be deleted, and delete none")
-    .option("--json", "one JSON document; with --dry-run an object a flow, as dump has it")
+    .option("--dry-run", "print the flows that would be deleted, and delete nothing")
+    .option("--json", "one JSON document; with --dry-run one object per flow, as dump prints it")
     .action(del);
   withExamples(flow.command("flush"), FLUSH)
     .description("delete all flows of the datapath, of every owner")
@@ -79,7 +79,7 @@ async function del(text: string | undefined, options: DeleteOptions): Promise<vo
     throw new UsageError("FLOW is missing, or --where; 'flow flush' deletes every flow");
   }
   if (text !== undefined && options.where !== undefined) {
-    throw new UsageError("FLOW and --where cannot be both");
+    throw new UsageError("give FLOW or --where, not both");
   }
   if (options.owner !== undefined && options.where !== undefined) {
     throw new UsageError("--owner is for FLOW; a filter says whose flows it means: owner = NAME");
@@ -160,7 +160,7 @@ async function show(
 
 function warnOf(doubt: DumpDoubt | undefined): void {
   if (doubt === undefined) return;
-  complain(`${doubtInWords(doubt)}; some may have been passed over`);
+  complain(`${doubtInWords(doubt)}; some may have been missed`);
   if (process.exitCode === Exit.ok) process.exitCode = Exit.someFailed;
 }
 

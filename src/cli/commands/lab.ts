@@ -41,10 +41,10 @@ function positive(text: string): number {
 }
 
 const DISK = `
-A command in a lab sees the host's disk, with the caller's rights, and what it writes there stays.
-With --read-only it stays in the guest's memory, and is gone with the guest. That is for accidents:
-a command is root in its guest, and one that means harm can mount the disk again.
-/run, /dev/shm and TMPDIR are the guest's own in any case.`;
+A command in a lab sees the host's disk with the caller's rights, and what it writes there stays.
+With --read-only, its writes stay in the guest's memory and are gone with the guest. This protects
+against accidents only: the command is root in its guest, and can mount the disk again.
+/run, /dev/shm and TMPDIR always belong to the guest.`;
 
 const RUN = "millrace lab run --read-only -- sh setup.sh";
 const SHELL = "millrace lab shell --read-only";
@@ -58,20 +58,20 @@ export function labCommand(): Command {
   lab.enablePositionalOptions();
   const run = withKernel(lab.command("run")).addHelpText("after", DISK);
   withExamples(run, RUN, "millrace lab run --peers -- sh -c 'millrace dp add x && ovs-dpctl show'")
-    .description("run a command in a lab; the exit status is the command's")
+    .description("run a command in a lab; its exit status is returned")
     .argument("<COMMAND...>", "the command and its arguments, after --")
-    .option("--timeout <SECONDS>", "end the command after so long (exit status 124)", positive)
+    .option("--timeout <SECONDS>", "end the command after this time (exit status 124)", positive)
     .passThroughOptions()
     .action((command: string[], options: RunOptions) => inLab(command, options, false));
   withExamples(withKernel(lab.command("shell")).addHelpText("after", DISK), SHELL)
     .description("open a shell in a lab, on this terminal")
     .action((options: RunOptions) => inLab([process.env["SHELL"] ?? "/bin/sh"], options, true));
   withExamples(lab.command("list"), "millrace lab list", "millrace lab list --json")
-    .description("say which kernels can be had here, what runs, and what is kept on disk")
+    .description("list kernels that are available here, running labs, and what is kept on disk")
     .option("--json", "one JSON document")
     .action(list);
   withExamples(lab.command("clean"), "millrace lab clean")
-    .description("remove the kernels and programs that are kept on disk; they are fetched again")
+    .description("remove the kernels and programs kept on disk; they are fetched again when needed")
     .option("--json", "one JSON document")
     .action(clean);
   return lab;
@@ -112,12 +112,9 @@ function withKernel(command: Command): Command {
     .option("--memory <MIB>", "the guest's memory in MiB (default: 4096, or what fits)", positive)
     .option(
       "--read-only",
-      "keep what is written to the disk in the guest's memory; not on the host's own kernel",
+      "keep writes to the disk in the guest's memory; not with the host's own kernel",
     )
-    .option(
-      "--peers",
-      "fetch ovs-dpctl, ip and other tools, which then come before the machine's own",
-    )
+    .option("--peers", "fetch ovs-dpctl, ip and other tools, and use them before the machine's own")
     .option("--quiet", "print only the command's output");
 }
 

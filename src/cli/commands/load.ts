@@ -33,6 +33,7 @@ import { withNamespace } from "../namespace-option.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { loadProgressBar } from "../progress.ts";
 import { isTyped } from "../terminal.ts";
+import { UnknownPorts } from "../unknown-ports.ts";
 
 // `millrace load`: turns options into a load, and prints its report as text or JSON.
 
@@ -60,21 +61,26 @@ type Options = {
   json?: true;
 };
 
+const NAMES_NEED_PORTS =
+  "names of ports need a datapath: --dp NAME reads its ports, --any-port accepts every name";
+
 /** How many exceptions the text report shows; `--json` and `--errors` have more. */
 const SHOWN_MAX = 10;
 
 const HELP_AFTER = `
-FILE holds a flow a line, as ovs-dpctl add-flows reads them and ovs-dpctl dump-flows prints them:
+FILE has one flow per line, as ovs-dpctl add-flows reads it and ovs-dpctl dump-flows prints it:
   [add|modify|delete] [ufid:UUID] KEY ACTIONS      # a comment
-or a flow a line as a JSON object, as 'millrace dump --format jsonl' writes it; or it is a flow set,
-as 'millrace compile' makes it. What gzip or zstd have compressed is read as what it holds.
-'-' is standard input. A line's own verb wins over --mode. Loading the same file twice changes
-nothing. The kernel offers no transaction over a set of flows: each one stands alone, and the
-report says what became of it. In --json p99 is null below 100 batches, p999 below 1,000.
+It may also have one JSON object per line ('millrace dump --format jsonl' writes these), or be a
+flow set ('millrace compile' makes it). Files compressed by gzip or zstd are decompressed. '-' is
+standard input. A verb in a line takes precedence over --mode.
 
---resume records in FILE.NAME.journal how far the load got, and removes the journal at the end.
-After a load that was cut, by SIGKILL too, it reads the datapath: flows of the earlier run that are
-there are not sent again, and those that are missing are.
+Loading the same file twice changes nothing. The kernel offers no transaction over a set of flows:
+each flow is independent, and the report says what became of it. In --json, p99 is null below 100
+batches, p999 below 1,000.
+
+--resume records in FILE.NAME.journal how far the load got, and removes the journal at the end. If
+an earlier run was cut short, even by SIGKILL, it reads the datapath first: flows that exist are not
+sent again, missing ones are.
 
 Examples:
   millrace load flows.txt --dp lab0
@@ -83,19 +89,19 @@ Examples:
 
 /** `millrace load`. */
 export function loadCommand(): Command {
-  const command = withBatching(new Command("load"))
+  const command = new Command("load")
     .description("Load flows from a file into a datapath, in packed netlink transactions.")
     .argument("[FILE]", "the flows; - is standard input", "-")
     .option("--dp <NAME>", "the datapath; --dry-run needs none")
     .addOption(
-      new Option("--format <FORMAT>", "of FILE; auto looks at its first bytes")
+      new Option("--format <FORMAT>", "the format of FILE; auto looks at its first bytes")
         .choices(["auto", ...FLOW_FORMATS])
         .default("auto"),
     )
     .addOption(
       new Option(
         "--mode <MODE>",
-        "put: create or replace; add: a flow that is there is EEXIST; modify: it must be there",
+        "put: create or replace; add: an existing flow is an error (EEXIST); modify: it must exist",
       )
         .choices(["put", "add", "modify", "delete"])
         .default("put"),
@@ -103,7 +109,7 @@ export function loadCommand(): Command {
     .addOption(
       new Option(
         "--on-error <WHAT>",
-        "after a flow fails, go on, or stop behind its batch; rollback: and take back what was done",
+        "after a flow fails: go on; stop after its batch; or stop, and undo what was done",
       )
         .choices(["continue", "stop", "rollback"])
         .default("continue"),
@@ -111,7 +117,7 @@ export function loadCommand(): Command {
     .addOption(
       new Option(
         "--tolerate <ERRNOS>",
-        "count as applied: EEXIST where the very same flow is there, ENOENT of a delete",
+        "count as applied: EEXIST if the very same flow exists, ENOENT of a delete",
       )
         .argParser(errnoSet)
         .default(new Set<number>(), "none"),
@@ -120,50 +126,50 @@ export function loadCommand(): Command {
     .addOption(
       new Option(
         "--workers <N>",
-        "threads beside the first: one parses, a second one sends, too; auto: where it pays",
+        "extra threads: one parses, a second one also sends; auto: if it pays",
       )
         .default("auto")
         .argParser(workerCount),
     )
     .option(...OWNER_OPTION)
     .option("--no-ufid", "identify flows by their key, as ovs-dpctl does")
-    .option("--force", "load also where ovs-vswitchd runs the datapath")
-    .option("--verify", "dump the datapath at the end, and compare it with FILE")
-    .option("--resume", "go on where an earlier run with --resume was cut; see below")
-    .option("--no-journal", "with --resume: write none, if there is no room for it")
+    .option("--force", "load even if ovs-vswitchd runs the datapath")
+    .option("--verify", "at the end, dump the datapath and compare it with FILE")
+    .option("--resume", "continue an earlier run with --resume that was cut short; see below")
+    .option("--no-journal", "with --resume: keep no journal, for a disk without room")
     .option("--dry-run", "parse, validate and encode; send nothing")
-    .option("--any-port", "with --dry-run: take any name for one of a port")
+    .option("--any-port", "with --dry-run: accept any name as a port's")
     .option("--errors <FILE>", "write every flow that failed to FILE, as JSON lines")
-    .option("--json", "one JSON document")
-    .addHelpText("after", HELP_AFTER);
-  return withNamespace(command.action(run));
+    .option("--json", "one JSON document");
+  // What a newcomer needs comes first.
+  return withBatching(withNamespace(command)).addHelpText("after", HELP_AFTER).action(run);
 }
 
 /** Adds the options for packing flows into system calls. */
 function withBatching(command: Command): Command {
   return command
     .addOption(
-      new Option("--ack <MODE>", "errors: an ack a datagram, and errors; each: an ack a flow")
+      new Option("--ack <MODE>", "errors: one ack per datagram, and errors; each: one ack per flow")
         .choices(["errors", "each"])
         .default(DEFAULT_BATCHING.ack),
     )
     .addOption(
       new Option(
         "--transport <HOW>",
-        "sendmmsg: several datagrams a system call; send: one; writev: an iovec a flow",
+        "sendmmsg: several datagrams per system call; send: one; writev: one iovec per flow",
       )
         .choices(["sendmmsg", "send", "writev"])
         .default(DEFAULT_BATCHING.transport),
     )
     .option(
       "--batch-flows <N>",
-      `flows a datagram (default: ${completeBatching().messagesPerDatagram} by sendmmsg, else ` +
+      `flows per datagram (default: ${completeBatching().messagesPerDatagram} by sendmmsg, else ` +
         `${completeBatching({ transport: "send" }).messagesPerDatagram}); at most ${iovMax()} with writev`,
       positive("--batch-flows", 1 << 16),
     )
     .option(
       "--batch-bytes <N>",
-      "bytes a datagram",
+      "bytes per datagram",
       positive("--batch-bytes", 1 << 24),
       DEFAULT_BATCHING.bytesPerDatagram,
     );
@@ -185,6 +191,7 @@ async function run(file: string, options: Options): Promise<void> {
   const after = target === "dry" ? undefined : await afterLoad(target, source, options);
   using record = target === "dry" ? undefined : await openRecord(target, source, options);
   if (typed) askForFlows();
+  const unknown = new UnknownPorts();
   const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format } = options;
   const report = await startLoad(
     target,
@@ -199,13 +206,14 @@ async function run(file: string, options: Options): Promise<void> {
       batching: batchingOf(options),
       signal: signals.signal,
       onProgress: bar.update,
-      anyPort: options.anyPort === true,
+      ...(place === undefined
+        ? unknown.accepting(options.anyPort)
+        : { readPorts: place.readPorts }),
       ...(maxRate === undefined ? {} : { maxRate }),
       onException: (exception) => {
         exceptions?.write(exception);
         after?.note(exception);
       },
-      ...(place === undefined ? {} : { readPorts: place.readPorts }),
       ...(record === undefined ? {} : { journal: record.resumption }),
     },
   );
@@ -219,6 +227,7 @@ async function run(file: string, options: Options): Promise<void> {
     after?.print();
   }
   for (const note of report.withoutThreads) complain(note);
+  if (unknown.asked) complain(NAMES_NEED_PORTS);
   // The reason also goes to standard error, in either form of the report.
   if (report.endReason !== "") complain(report.endReason);
   process.exitCode = EXIT_OF[verdictOf(report)];
@@ -254,15 +263,15 @@ async function openRecord(
 function refuseConflicts(options: Options): void {
   const { dp, dryRun, workers, transport } = options;
   if (dp === undefined && dryRun === undefined) {
-    throw new UsageError("--dp NAME is missing (or --dry-run, to send nothing)");
+    throw new UsageError("--dp NAME is missing (or --dry-run, which sends nothing)");
   }
   if (dryRun && (options.verify || options.onError === "rollback")) {
     const option = options.verify ? "--verify" : "--on-error rollback";
-    throw new UsageError(`${option} wants a datapath, and --dry-run sends nothing`);
+    throw new UsageError(`${option} needs a datapath, and --dry-run sends nothing`);
   }
   if (options.resume && (dryRun || options.onError === "rollback")) {
     const other = dryRun ? "--dry-run" : "--on-error rollback";
-    throw new UsageError(`--resume goes on with a load, which ${other} does not`);
+    throw new UsageError(`--resume continues a load, which ${other} does not`);
   }
   if (!options.journal && !options.resume) {
     throw new UsageError("--no-journal goes with --resume: a load keeps no journal without it");
@@ -271,7 +280,7 @@ function refuseConflicts(options: Options): void {
     throw new UsageError("--verify compares flows that are put or added");
   }
   if (options.anyPort && !dryRun) {
-    throw new UsageError("--any-port is for --dry-run: a datapath has names of its own");
+    throw new UsageError("--any-port is for --dry-run: a datapath knows its names");
   }
   if (workers === 2 && transport !== "sendmmsg") {
     throw new UsageError(`--workers 2 sends by sendmmsg, not by --transport ${transport}`);
@@ -310,13 +319,11 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${counted(report.lines, "line")}\n`);
   writeOut(notesText(report));
   if (report.resumed > 0) {
-    writeOut(
-      `${counted(report.resumed, "flow")} of the run that was cut were there: not sent again\n`,
-    );
+    writeOut(`${counted(report.resumed, "flow")} of the earlier run exist: not sent again\n`);
   }
   if (report.batches > 0 && !options.dryRun) printFigures(report);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
-  if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");
+  if (report.ended === "stopped") writeOut("stopped at the first failure, as requested\n");
 }
 
 function printFigures(report: LoadReport): void {

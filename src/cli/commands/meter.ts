@@ -19,7 +19,7 @@ const GET = "millrace meter get 1 2 --dp lab0 --json";
 /** `millrace meter`. */
 export function meterCommand(): Command {
   const meter = new Command("meter").description(
-    "Meters of a datapath: what a flow's meter(ID) action drops.",
+    "Manage the meters of a datapath: rate limits that flows use by the action meter(ID).",
   );
   withExamples(
     meter,
@@ -28,29 +28,41 @@ export function meterCommand(): Command {
     "millrace load flows.txt --dp lab0       # with meter(1) in actions",
   );
   withExamples(
-    sub(meter, "features", "how many meters and bands there can be"),
+    sub(meter, "features", "print how many meters and bands are possible"),
     "millrace meter features --dp lab0",
   ).action(features);
   withExamples(
-    sub(meter, "set <ID>", "make a meter, or change it"),
+    sub(meter, "set <ID>", "create or change a meter"),
     SET,
     "millrace meter set 2 --dp lab0 --kbps 50000 --burst 8000",
   )
-    .option("--pps <RATE>", "drop what is above so many packets a second", positiveNumber("--pps"))
+    .option(
+      "--pps <RATE>",
+      "drop packets above this rate, in packets per second",
+      positiveNumber("--pps"),
+    )
     .option(
       "--kbps <RATE>",
-      "drop what is above so many kilobits a second",
+      "drop packets above this rate, in kilobits per second",
       positiveNumber("--kbps"),
     )
-    .option("--burst <SIZE>", "let so many through at once", positiveNumber("--burst"))
-    .option("--clear", "begin counting at zero")
+    .option(
+      "--burst <SIZE>",
+      "the burst that is let through, in packets or kilobits",
+      positiveNumber("--burst"),
+    )
+    .option("--clear", "reset the counters")
     .action(set);
   withExamples(
-    sub(meter, "get <ID...>", "counters; the kernel does not tell rates, and has no list"),
+    sub(
+      meter,
+      "get <ID...>",
+      "print counters; the kernel reports no rates, and has no list of meters",
+    ),
     GET,
   ).action(get);
   withExamples(
-    sub(meter, "del <ID...>", "delete meters; flows that name one let everything through"),
+    sub(meter, "del <ID...>", "delete meters; flows that use one then let everything through"),
     "millrace meter del 1 2 --dp lab0",
   ).action(del);
   return withNamespace(meter);
@@ -82,7 +94,7 @@ function set(text: string, options: SetOptions): void {
   const id = meterId(text);
   const rate = options.pps ?? options.kbps;
   if (rate === undefined || (options.pps !== undefined && options.kbps !== undefined)) {
-    throw new UsageError("a meter wants --pps or --kbps, and one of them only");
+    throw new UsageError("a meter needs either --pps or --kbps");
   }
   using channel = new OvsChannel();
   const band = { rate, burst: options.burst ?? 0 };

@@ -14,21 +14,25 @@ import { printJsonLine, writeError, writeOut } from "../output.ts";
 type Options = LiveOptions & { dp?: string; only?: readonly ChangeKind[]; json?: true };
 
 const HELP_AFTER = `
-Each line begins with the time at which the change was read, in UTC: the kernel tells none of its
-own. The kernel does not tell of everything: a flush is silent, and so is the end of the flows of
-a datapath that is deleted. While anybody listens to flows, each install costs the kernel half as
-much again. A line "overrun" says how many changes were lost there. Ends with SIGINT, status 0.`;
+Each line begins with the time at which the change was read, in UTC; the kernel reports no times.
+The kernel does not report everything: not a flush, nor the flows of a deleted datapath. While any
+program listens to flows, an install costs the kernel half as much again. A line "overrun" says how
+many changes were lost. SIGINT ends the command with status 0.`;
 
 /** `millrace monitor`. */
 export function monitorCommand(): Command {
   const command = withNamespace(
     new Command("monitor")
       .description("Show changes of datapaths, ports and flows as they happen.")
-      .option("--dp <NAME>", "of this datapath only")
-      .option("--only <KINDS>", "datapath, port, flow: those of the list, with commas", kindsOf)
-      .option("--count <N>", "end after so many changes", positiveNumber("--count"))
-      .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
-      .option("--json", "an object a line")
+      .option("--dp <NAME>", "only changes of this datapath")
+      .option(
+        "--only <KINDS>",
+        "only these kinds: datapath, port, flow, separated by commas",
+        kindsOf,
+      )
+      .option("--count <N>", "end after this many changes", positiveNumber("--count"))
+      .option("--duration <SECONDS>", "end after this time", positiveNumber("--duration"))
+      .option("--json", "one object per line")
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );

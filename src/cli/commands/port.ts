@@ -30,16 +30,16 @@ export function portCommand(): Command {
     "millrace port add host0 --dp lab0 --type internal --number 7",
     "millrace port add vx0 --dp lab0 --type vxlan --destination-port 4789",
   )
-    .description("add an interface that exists, or one that the datapath makes")
+    .description("add an existing interface, or one that the datapath creates")
     .requiredOption("--dp <NAME>", "the datapath")
     .addOption(
-      new Option("--type <TYPE>", "netdev: an interface that exists; the others make one")
+      new Option("--type <TYPE>", "netdev: an existing interface; the others create one")
         .choices(["netdev", "internal", "vxlan", "geneve", "gre"])
         .default("netdev"),
     )
     .option(
       "--number <N>",
-      "the port number wanted; otherwise the next free one",
+      "the port number; by default the next free one",
       positiveNumber("--number"),
     )
     .option(
@@ -51,12 +51,12 @@ export function portCommand(): Command {
     .option("--json", "one JSON document")
     .action(add);
   withExamples(port.command("del <NAME>"), "millrace port del veth1 --dp lab0")
-    .description("take a port out of its datapath")
+    .description("remove a port from its datapath")
     .requiredOption("--dp <NAME>", "the datapath")
     .option("--json", "one JSON document")
     .action(del);
   withExamples(port.command("move <NAME>"), "millrace port move host0 --dp lab0 --to blue")
-    .description("move the interface of an internal port into a namespace; it stays a port")
+    .description("move the interface of an internal port into another namespace")
     .requiredOption("--dp <NAME>", "the datapath")
     .requiredOption("--to <NAMESPACE>", "a network namespace: name, path, or id of a process in it")
     .option("--json", "one JSON document")

@@ -12,14 +12,14 @@ import { Slices } from "../slices.ts";
 type Options = { output: string };
 
 const HELP_AFTER = `
-Each flow is an IPv4 and UDP connection from port 1, matched exactly, that leaves by port 2. The
-same N gives the same flows.`;
+Each flow matches one UDP connection over IPv4 from port 1 exactly, and sends it out of port 2. The
+same N always gives the same flows.`;
 
 /** `millrace sample`. */
 export function sampleCommand(): Command {
   const command = new Command("sample")
-    .description("Write flows to try things with: a file of N of them, all different.")
-    .argument("<N>", `how many, at most ${SAMPLE_FLOWS_MAX}`, flowCount)
+    .description("Write a file of N different flows for experiments.")
+    .argument("<N>", `how many flows, at most ${SAMPLE_FLOWS_MAX}`, flowCount)
     .option("-o, --output <FILE>", "the file; - is standard output", "-")
     .addHelpText("after", HELP_AFTER)
     .action(run);

@@ -7,27 +7,28 @@ import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { bytes, complain, counted, printJson, writeError, writeOut } from "../output.ts";
 import { openOutputFile } from "../output-file.ts";
+import { Waiting } from "../waiting.ts";
 
 // `millrace snapshot`: the flows and ports of a datapath, in a file that restores them.
 
 type Options = { dp: string; output: string; ctLimits?: true; counters?: true; json?: true };
 
 const HELP_AFTER = `
-FILE is a flow set: flows with the UFIDs that they were given, ports by name, and what the datapath
-was. 'load', 'restore', 'diff' and 'sync' take it. Two passes over the datapath have to find the
-same flows with the same actions; where they never do, the snapshot says how many differ, and the
-exit status is 1. The kernel does not tell the rates of meters: a snapshot has none.`;
+FILE is a flow set: the flows with their given UFIDs, the ports by name, and the settings of the
+datapath. 'load', 'restore', 'diff', 'verify' and 'sync' read it. Two passes over the datapath must
+find the same flows with the same actions. If they never do, the snapshot says how many differ, and
+the exit status is 1. A snapshot has no rates of meters, because the kernel does not report them.`;
 
 /** `millrace snapshot`. */
 export function snapshotCommand(): Command {
   const command = withNamespace(
     new Command("snapshot")
-      .description("Keep the flows and ports of a datapath in a file.")
+      .description("Save the flows and ports of a datapath in a file.")
       .requiredOption("--dp <NAME>", "the datapath")
       .requiredOption("-o, --output <FILE>", "the snapshot; - is standard output")
-      .option("--ct-limits", "limits of connections, too")
-      .option("--counters", "packets and bytes of each flow, too")
-      .option("--json", "one JSON document, on standard error where FILE is standard output")
+      .option("--ct-limits", "also save limits of connections")
+      .option("--counters", "also save packets and bytes of each flow")
+      .option("--json", "one JSON document; on standard error if FILE is standard output")
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );
@@ -45,10 +46,13 @@ function run(options: Options): void {
   if (toError && process.stdout.isTTY) throw new UsageError("a flow set is not for a terminal");
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, options.dp);
+  using waiting = new Waiting();
   const { flows, ports, moving, shortUfids, ...taken } = takeSnapshot(datapath, out.write, {
     ctLimits: options.ctLimits === true,
     counters: options.counters === true,
+    onRead: waiting.onRead(options.dp),
   });
+  waiting.clear();
   out.keep();
   const soundness = moving === 0 ? "two equal passes" : `moving: ${counted(moving, "flow")} differ`;
   if (options.json) {
@@ -68,7 +72,7 @@ function run(options: Options): void {
   }
   if (shortUfids > 0) {
     const which = counted(shortUfids, "flow has a UFID", "flows have UFIDs");
-    complain(`warning: ${which} of fewer than 16 bytes; restored they have another one`);
+    complain(`warning: ${which} of fewer than 16 bytes; they are restored with another one`);
   }
   process.exitCode = moving === 0 ? Exit.ok : Exit.someFailed;
 }

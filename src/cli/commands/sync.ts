@@ -2,8 +2,9 @@ import { Command, Option } from "commander";
 import type { ByteSource } from "../../format/source.ts";
 import type { LoadTarget } from "../../load/send/connection.ts";
 import type { DatapathHandle } from "../../ovs/datapath.ts";
-import { portNames } from "../../ovs/vport.ts";
+import { listPorts, portNames } from "../../ovs/vport.ts";
 import type { FlowTable } from "../../state/flow-table.ts";
+import { openSet } from "../../state/open-set.ts";
 import type { Plan } from "../../state/plan.ts";
 import { synchronize } from "../../state/synchronize.ts";
 import { MillraceError } from "../../sys/errors.ts";
@@ -15,9 +16,10 @@ import { checkOwner, openTarget } from "../load-target.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { complain, counted, writeError, writeOut } from "../output.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
-import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
+import { askWhereTyped, openFile, portsBeside, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
 import type { SyncCause, SyncWatch } from "../sync-watch.ts";
+import { Waiting } from "../waiting.ts";
 
 // `millrace sync`: brings a datapath to the flows of a file.
 
@@ -39,52 +41,57 @@ type Options = {
 };
 
 const HELP_AFTER = `
-Only the difference is sent: flows that are as wanted are not touched, and a flow of both sets is
-never absent. Flows are compared by what they match. Only flows of the owner are deleted or changed,
-those whose UFID millrace made for that name; --all takes all of the datapath for the owner's, and
---previous those that FILE had before.
+Flows that are as wanted are not touched, and a flow of both sets is never absent. Two flows are the
+same if they match the same packets. Only the owner's flows are deleted or changed: those whose UFID
+millrace made for that name. --all treats all flows as the owner's, --previous those of that file.
 
-The kernel takes no flow that a wider one covers which is there. Where such a wide flow is wanted,
-too, nothing is sent, and the pairs are named; --allow-gap takes it out and puts it back. Which of
-two overlapping flows a packet meets is not set by the order of FILE: the kernel has no priorities.
+The kernel refuses a flow that an existing wider flow covers. If the wider flow is wanted as well,
+nothing is sent, and the pairs are named; --allow-gap removes the wider flow and puts it back. The
+order of FILE does not decide which of two overlapping flows a packet meets: the kernel has no
+priorities.
+
+--watch ends when the datapath is deleted, with exit status 3.
 Exit status 1: nothing was sent, or some flows are not as wanted.`;
 
 /** `millrace sync`. */
 export function syncCommand(): Command {
   const command = withNamespace(
     new Command("sync")
-      .description("Bring a datapath to the flows of a file, by sending the difference alone.")
+      .description("Make a datapath hold the flows of a file, by sending only the difference.")
       .argument("<FILE>", "the wanted flows, in any format; - is standard input")
       .requiredOption("--dp <NAME>", "the datapath")
       .option(...OWNER_OPTION)
-      .option("--all", "delete and change flows of everybody")
-      .option("--previous <FILE>", "also those of this set, which FILE had before")
-      .option("--allow-gap", "take out a wide flow for a moment that is in the way of a narrow one")
-      .option("--allow-empty", "FILE may have no flow: all of the owner's are deleted")
+      .option("--all", "delete and change flows of every owner")
+      .option(
+        "--previous <FILE>",
+        "also delete and change flows of this set, which FILE had before",
+      )
+      .option("--allow-gap", "briefly remove a wide flow that blocks a narrow one")
+      .option("--allow-empty", "allow a FILE without flows, which deletes all of the owner's")
       .option(
         "--max-change <PERCENT>",
-        "stop where more of the owner's flows would be deleted or changed",
+        "send nothing if more of the owner's flows would be deleted or changed",
         percent,
         50,
       )
-      .option("--dry-run", "print what would be sent, as a diff, and send nothing")
+      .option("--dry-run", "print the changes as a diff, and send nothing")
       .addOption(
         new Option(
           "--on-error <WHAT>",
-          "stop deletes nothing more; rollback takes back what was done",
+          "after a flow fails: delete nothing more (stop), or undo what was done (rollback)",
         )
           .choices(["stop", "rollback"])
           .default("stop"),
       )
-      .option("--verify", "read the datapath again at the end, and compare")
-      .option("--watch", "go on: sync again where FILE changes, or the kernel's flows do")
+      .option("--verify", "at the end, read the datapath again and compare")
+      .option("--watch", "keep running: sync again when FILE or the kernel's flows change")
       .option(
         "--verify-every <SECONDS>",
-        "with --watch: look, though nothing was heard",
+        "with --watch: also sync after so long without a change",
         seconds,
         60,
       )
-      .option("--force", "sync also where ovs-vswitchd runs the datapath")
+      .option("--force", "sync even if ovs-vswitchd runs the datapath")
       .option("--json", "one JSON document")
       .addHelpText("after", HELP_AFTER)
       .action(run),
@@ -99,7 +106,9 @@ export function syncCommand(): Command {
 
 async function run(file: string, options: Options): Promise<void> {
   if (options.watch && (file === "-" || options.dryRun)) {
-    throw new UsageError("--watch wants a file that can change, and a sync that sends");
+    throw new UsageError(
+      "--watch needs a file that can change, and cannot be combined with --dry-run",
+    );
   }
   using signals = new EndingSignals();
   const source = openFile(file);
@@ -108,17 +117,28 @@ async function run(file: string, options: Options): Promise<void> {
   if (options.dryRun === undefined) checkOwner(place.target, options.force === true);
   const { owner = "" } = options;
   const { signal } = signals;
-  const ports = portNames(place.target.datapath);
-  askWhereTyped(file);
+  using waiting = new Waiting();
+  const { datapath } = place.target;
   const previous =
-    before === undefined ? undefined : await readSource(before, { owner, ports, signal });
+    before === undefined
+      ? undefined
+      : await readPrevious(before, datapath, { owner, signal, waiting });
+  askWhereTyped(file);
   const once = (from: ByteSource, cause?: SyncCause): Promise<number> =>
-    syncOnce(place.target, from, { options, previous, signal, cause });
-  using watching = options.watch
-    ? await startWatch(place.target.datapath, file, options, signal)
-    : undefined;
+    syncOnce(place.target, from, { options, previous, signal, waiting, cause });
+  using watching = options.watch ? await startWatch(datapath, file, options, signal) : undefined;
   process.exitCode = await once(source);
   if (watching !== undefined) await goOn(watching, (cause) => once(openFile(file), cause));
+}
+
+// Flows of ports that are gone since have their numbers.
+async function readPrevious(
+  source: ByteSource,
+  datapath: DatapathHandle,
+  told: { owner: string; signal: AbortSignal; waiting: Waiting },
+): Promise<FlowTable> {
+  const set = await openSet(source, told.signal);
+  return readSource(set.source, { ...told, ports: portsBeside(listPorts(datapath), set) });
 }
 
 /** The arguments of a sync besides its file. */
@@ -126,6 +146,7 @@ type Told = {
   readonly options: Options;
   readonly previous: FlowTable | undefined;
   readonly signal: AbortSignal;
+  readonly waiting: Waiting;
   /** Why it syncs again; undefined the first time. */
   readonly cause: SyncCause | undefined;
 };
@@ -134,12 +155,13 @@ type Told = {
 async function syncOnce(
   target: LoadTarget,
   source: ByteSource,
-  { options, previous, signal, cause }: Told,
+  { options, previous, signal, waiting, cause }: Told,
 ): Promise<number> {
   const ports = portNames(target.datapath);
   const { owner = "", dryRun, json } = options;
-  const wanted = await readSource(source, { owner, ports, signal });
+  const wanted = await readSource(source, { owner, ports, signal, waiting });
   const onPlan = (plan: Plan, held: FlowTable): void => {
+    waiting.clear();
     if (dryRun && !json) printPlan(plan, wanted, held, ports);
   };
   const result = await synchronize(target, wanted, {
@@ -153,8 +175,11 @@ async function syncOnce(
     rollback: options.onError === "rollback",
     signal,
     onPlan,
+    onRead: waiting.onRead(options.dp),
+    onProgress: waiting.onSent(options.dp),
     ...(previous === undefined ? {} : { previous }),
   });
+  waiting.clear();
   // A watch reads the datapath after its own changes, too: only its file deserves a word each time.
   const isNews = result.sent > 0 || result.conflicts.length > 0 || result.ended !== "complete";
   if (cause !== undefined) {
@@ -188,7 +213,9 @@ async function goOn(
       await sync(cause);
     } catch (error) {
       // A file that is incomplete or wrong will change again.
-      if (!(error instanceof MillraceError) || exitStatusOf(error) > Exit.usage) throw error;
+      if (!(error instanceof MillraceError)) throw error;
+      watching.checkDatapath();
+      if (exitStatusOf(error) > Exit.usage) throw error;
       complain(error.message);
     }
   }

@@ -29,8 +29,8 @@ type Options = {
 const ROWS_DEFAULT = 20;
 
 const HELP_AFTER = `
-Rates are of the last interval. Keys: p sort by packets, b by bytes, f type a filter, q quit.
-Without a terminal each interval is printed after the other. --json prints a document a line.
+Rates are those of the last interval. Keys: p sort by packets, b by bytes, f type a filter, q quit.
+Without a terminal, the intervals are printed one after another.
 ${WHERE_HELP}`;
 
 /** `millrace top`. */
@@ -40,16 +40,16 @@ export function topCommand(): Command {
       .description("Show the busiest flows of a datapath, live.")
       .requiredOption("--dp <NAME>", "the datapath")
       .addOption(
-        new Option("--sort <WHAT>", "by packets or by bytes a second")
+        new Option("--sort <WHAT>", "by packets or by bytes per second")
           .choices(["packets", "bytes"])
           .default("packets"),
       )
-      .option("--filter <TEXT>", "only flows whose text holds this", "")
+      .option("--filter <TEXT>", "only flows whose text contains this", "")
       .option(...WHERE_OPTION)
-      .option("--interval <SECONDS>", "time between two looks, from 0.1", interval, 1)
-      .option("--rows <N>", "flows shown; as many as fit otherwise", rowCount)
-      .option("--once", "one interval, then end")
-      .option("--json", "one JSON document an interval, a line each")
+      .option("--interval <SECONDS>", "time between two updates, 0.1 or more", interval, 1)
+      .option("--rows <N>", "how many flows to show (default: as many as fit)", rowCount)
+      .option("--once", "print one interval, and end")
+      .option("--json", "one JSON document per interval, each on one line")
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );

@@ -21,30 +21,30 @@ type Options = LiveOptions & {
 };
 
 const HELP_AFTER = `
-Packets that find no flow come here while the command runs, and are dropped unless --execute says
-what is done with them. Where another program gets them (ovs-vswitchd), the command refuses to
-start: --take-over takes them away from it, and gives them back at the end. Each line begins with
-the time at which the packet was read, in UTC. A line "lost" says how many packets were lost
-there. Ends with SIGINT, status 0.`;
+While the command runs, it receives the packets that match no flow, and drops them unless --execute
+gives their actions. If another program receives them (ovs-vswitchd), the command does not start;
+--take-over takes the packets away from that program, and gives them back at the end. Each line
+begins with the time at which the packet was read, in UTC. A line "lost" says how many packets were
+lost. SIGINT ends the command with status 0.`;
 
 /** `millrace upcalls`. */
 export function upcallsCommand(): Command {
   const command = withNamespace(
     new Command("upcalls")
-      .description("Show packets that find no flow, as they come.")
+      .description("Show packets that match no flow, as they arrive.")
       .requiredOption("--dp <NAME>", "the datapath")
-      .option("--port <NAMES...>", "only those that came in by these ports")
+      .option("--port <NAMES...>", "only packets from these ports")
       .addOption(
-        new Option("--dispatch <HOW>", "one socket for all, one a port, or one a CPU")
+        new Option("--dispatch <HOW>", "one socket for all, one per port, or one per CPU")
           .choices(["shared", "port", "cpu"])
           .default("shared"),
       )
       .option("--execute <ACTIONS>", "send each packet through these actions: '2', 'eth1,eth2'")
-      .option("--packets", "the packets' bytes too, in hexadecimal; --json has them anyway")
-      .option("--take-over", "take the packets away from another program")
-      .option("--count <N>", "end after so many packets", positiveNumber("--count"))
-      .option("--duration <SECONDS>", "end after so long", positiveNumber("--duration"))
-      .option("--json", "an object a line")
+      .option("--packets", "also print the packets' bytes, in hexadecimal; --json always has them")
+      .option("--take-over", "take the packets away from the program that gets them now")
+      .option("--count <N>", "end after this many packets", positiveNumber("--count"))
+      .option("--duration <SECONDS>", "end after this time", positiveNumber("--duration"))
+      .option("--json", "one object per line")
       .addHelpText("after", HELP_AFTER)
       .action(run),
   );

@@ -6,7 +6,8 @@ import type { PortNames } from "../../flow/ports.ts";
 import { Cursor } from "../../flow/text/cursor.ts";
 import { FlowSyntaxError } from "../../flow/text/syntax-error.ts";
 import { usage } from "../../ovs/check.ts";
-import { ALIASES, FIELDS, PREREQUISITES, PROTOCOLS, VALUES } from "./filter-fields.ts";
+import { ALIASES, FIELDS, PROTOCOLS } from "../../flow/text/openflow.ts";
+import { PREREQUISITES, VALUES } from "./filter-fields.ts";
 
 /** One field of a filter: its value in each of the attributes that may hold it. */
 type Condition = readonly { readonly slot: number; readonly record: KeyRecord }[];

@@ -193,7 +193,7 @@ export function kernelDatapathName(arg: string): string {
   if (type === SYSTEM) return name;
   // OVS knows the type netdev, but has no such datapath unless ovs-vswitchd runs.
   const code = type === "netdev" ? "NO_DATAPATH" : "NO_DATAPATH_TYPE";
-  throw new MillraceError(code, `"${type}" is no datapath of the kernel`);
+  throw new MillraceError(code, `"${type}" is not a type of the kernel's datapaths`);
 }
 
 /** The errno of an error: the kernel's, or the one that ovs-dpctl would give. */

@@ -46,7 +46,7 @@ export function sampleLines(sample: TopSample, state: ScreenState): string[] {
   const keys =
     typed === undefined
       ? `p packets  b bytes  f filter  q quit${filterText(filter, isJudging)}`
-      : `filter: ${typed}_   (Enter: take it, Esc: leave it)`;
+      : `filter: ${typed}_   (Enter: apply, Esc: cancel)`;
   const mark = (column: TopSort, title: string): string =>
     (column === sort ? `${title}↓` : title).padStart(12);
   const lines = [
@@ -55,6 +55,9 @@ export function sampleLines(sample: TopSample, state: ScreenState): string[] {
     "",
     pc.bold(beginningOf(`${mark("packets", "packets/s")}${mark("bytes", "bytes/s")}  flow`, width)),
   ];
+  if (sample.busiest.length === 0) {
+    lines.push(pc.dim(beginningOf("no flow had packets in the last interval", width)));
+  }
   for (const { packetsPerSecond, bytesPerSecond, flow } of sample.busiest.slice(0, rows)) {
     const rates = `${rate(packetsPerSecond).padStart(12)}${bytes(Math.round(bytesPerSecond)).padStart(12)}`;
     lines.push(beginningOf(`${rates}  ${flow}`, width));

@@ -17,7 +17,7 @@ import { parsePushNsh } from "./nsh.ts";
 import { parseSet } from "./set.ts";
 import { ACTION_OF_WORD, ACTION_WORDS, type ActionSpec, USERSPACE_ACTIONS } from "./table.ts";
 import { parseBytes } from "./value.ts";
-import { CLOSE, OPEN } from "../text/ascii.ts";
+import { CLOSE, COLON, EQUALS, OPEN } from "../text/ascii.ts";
 
 // Reads a list of actions from text, straight into netlink attributes.
 
@@ -84,6 +84,10 @@ function parseAction(
   const start = cursor.position;
   const end = cursor.tokenEnd();
   if (cursor.word() === 0 || cursor.position < end) {
+    const after = cursor.peek();
+    // A port's name may have an equals sign, but no colon.
+    const isName = after === EQUALS && ports?.numberOf(cursor.slice(start, end)) !== undefined;
+    if (after === COLON || (after === EQUALS && !isName)) failOpenFlow(cursor, start);
     cursor.position = start;
     parseOutput(cursor, writer, ports, end);
     return;
@@ -107,7 +111,15 @@ function parseAction(
   }
 }
 
+/** Reports the word just read if it is an action of OpenFlow, as in `output:2` or `NORMAL`. */
+function failOpenFlow(cursor: Cursor, start: number): void {
+  const { openFlowAction }: typeof import("../text/openflow.ts") = require("../text/openflow.ts");
+  const hint = openFlowAction(cursor.wordText());
+  if (hint !== undefined) cursor.fail(hint.expected, start, hint.suggestion);
+}
+
 function failUnknown(cursor: Cursor, word: string, start: number, named: boolean): never {
+  failOpenFlow(cursor, start);
   const expected = named ? "an action, or the name of a port of the datapath" : EXPECTED_ACTION;
   cursor.fail(expected, start, ACTION_WORDS.nearest(word));
 }

@@ -133,7 +133,7 @@ export class FilterParser {
         if (field !== undefined) return this.#parseField(field);
         const expected =
           name === "" ? EXPECTED_TEST : "a field such as ipv4.dst (docs/filter.md has them all)";
-        return cursor.fail(expected, start, nearestField(name, OTHER_NAMES));
+        return cursor.fail(expected, start, openFlowName(name) ?? nearestField(name, OTHER_NAMES));
       }
     }
   }
@@ -216,6 +216,12 @@ export class FilterParser {
       cursor.fail(cursor.depth > 0 ? EXPECTED_CLOSE : EXPECTED_END);
     }
   }
+}
+
+/** What a field of OpenFlow is called here, as of `nw_dst`. */
+function openFlowName(name: string): string | undefined {
+  const { openFlowField }: typeof import("../text/openflow.ts") = require("../text/openflow.ts");
+  return openFlowField(name);
 }
 
 /** The bytes that may have been skipped after a value or a name. */

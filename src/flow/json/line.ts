@@ -61,7 +61,7 @@ function parse(text: string, raw: Uint8Array, line: number): unknown {
     return JSON.parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    const found = `what is no JSON (${why})`;
+    const found = `invalid JSON (${why})`;
     throw new FlowJsonError({ raw, path: ".", line, found, expected: "a flow" });
   }
 }

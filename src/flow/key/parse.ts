@@ -12,7 +12,7 @@ import { SLOT_PACKET_TYPE, SLOT_VLAN } from "./slots.ts";
 import type { KeySpec } from "./spec.ts";
 import { fieldNamed, KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";
 import { parseTunnel } from "./tunnel-parse.ts";
-import { CLOSE, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
+import { CLOSE, COLON, COMMA, EQUALS, OPEN, SLASH } from "../text/ascii.ts";
 
 // Reads a key from text into a record.
 
@@ -76,7 +76,7 @@ export function parseKeyAttribute(
   const index = KEY_WORDS.find(cursor);
   if (index < 0) return parseUnknown(cursor, record, level, start);
   const spec = KEYS[index]!;
-  cursor.expect(OPEN, "an opening (");
+  if (!cursor.take(OPEN)) failUnopened(cursor, spec);
   if (!record.add(level, spec.slot)) cursor.fail("each key once", start);
   if (spec.where === "userspace") {
     record.userspace.push({ name: spec.name, kind: "a key", level, at: start });
@@ -86,6 +86,27 @@ export function parseKeyAttribute(
   cursor.leave();
   cursor.expect(CLOSE, EXPECTED_CLOSE);
   return spec.slot;
+}
+
+/** Reports a name without a parenthesis; OpenFlow has `in_port=1`, and `tcp` alone. */
+function failUnopened(cursor: Cursor, { name }: KeySpec): never {
+  const next = cursor.peek();
+  const isOpenFlow = next === EQUALS || next === COMMA;
+  const hint = isOpenFlow ? ": this is OpenFlow, the language of ovs-ofctl" : "";
+  cursor.fail(`an opening (${hint}`, cursor.position, isOpenFlow ? `${name}(…)` : undefined);
+}
+
+/** Reports a word that is not a key, and what may have been meant. */
+function failUnknown(cursor: Cursor, start: number): never {
+  const word = cursor.wordText();
+  const next = cursor.peek();
+  if (word === "actions" && (next === COLON || next === EQUALS)) {
+    cursor.fail("a space before the actions", start);
+  }
+  const { openFlowKey }: typeof import("../text/openflow.ts") = require("../text/openflow.ts");
+  const hint = next === OPEN ? undefined : openFlowKey(word);
+  if (hint !== undefined) cursor.fail(hint.expected, start, hint.suggestion);
+  cursor.fail("a key that is known", start, KEY_WORDS.nearest(word));
 }
 
 const EXPECTED_CLOSE = "a comma or a closing )";
@@ -174,7 +195,7 @@ function parseMpls(cursor: Cursor, record: KeyRecord, level: number, spec: KeySp
 function parseUnknown(cursor: Cursor, record: KeyRecord, level: number, start: number): number {
   const type = unknownType(cursor);
   if (type < 0 || cursor.peek() !== OPEN) {
-    cursor.fail("a key that is known", start, KEY_WORDS.nearest(cursor.wordText()));
+    failUnknown(cursor, start);
   }
   for (const unknown of record.unknown) {
     if (unknown.level === level && unknown.type === type) cursor.fail("each key once", start);

@@ -78,7 +78,7 @@ function checkList(context: ActionContext, start: number, end: number): Refusal 
   }
   return at === end
     ? undefined
-    : refuse("action.bytes", `left-over bytes that are no action (${end - at})`);
+    : refuse("action.bytes", `left-over bytes that are not an action (${end - at})`);
 }
 
 /** Checks the list of `start` to `end`, inside the action of a context. */
@@ -105,7 +105,7 @@ function checkAction(context: ActionContext, type: number, last: boolean): Refus
   if (spec === undefined || type > features.actionMax) return refuseUnknown(type, features);
   const size = end - start;
   if (spec.payload >= 0 && size !== spec.payload) {
-    const text = `${spec.name} has ${size} ${size === 1 ? "byte" : "bytes"}: the kernel wants ${spec.payload}`;
+    const text = `${spec.name} has ${size} ${size === 1 ? "byte" : "bytes"}: the kernel requires ${spec.payload}`;
     return refuse("action.length", text);
   }
   switch (type) {

@@ -30,7 +30,7 @@ export function checkCt(context: ActionContext): Refusal | undefined {
   let at = start;
   while (at < end) {
     const length = attributeLength(bytes, at, end);
-    if (length === 0) return refuse(RULE, "ct: bytes that are no attribute");
+    if (length === 0) return refuse(RULE, "ct: bytes that are not an attribute");
     const type = attributeType(bytes, at);
     const refusal = checkMember(context, at, type);
     if (refusal !== undefined) return refusal;
@@ -146,7 +146,7 @@ function checkNat(context: ActionContext, nat: number, commit: boolean): Refusal
   let at = start;
   while (at < end) {
     const length = attributeLength(bytes, at, end);
-    if (length === 0) return refuse(RULE_NAT, "nat: bytes that are no attribute");
+    if (length === 0) return refuse(RULE_NAT, "nat: bytes that are not an attribute");
     const type = attributeType(bytes, at);
     const size = length - NLA_HEADER;
     if (type === 0 || type > uapi.OVS_NAT_ATTR_PROTO_RANDOM)

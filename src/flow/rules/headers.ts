@@ -218,7 +218,7 @@ export function readHeaders(record: KeyRecord, headers: Headers): Refusal | unde
       return atSlot(refuse("key.eth_type", text), S.SLOT_ETHERTYPE, level);
     }
   } else if (!ethernet) {
-    return refuse("key.missing", "eth() or eth_type(): the kernel wants one of them");
+    return refuse("key.missing", "eth() or eth_type(): the kernel requires one of them");
   }
   headers.etherTypeExact = hasMask(headers, S.SLOT_ETHERTYPE);
   headers.ipProto = 0;

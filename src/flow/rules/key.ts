@@ -195,7 +195,7 @@ function checkNsh(record: KeyRecord, headers: Headers): Refusal | undefined {
   const level = headers.level[slot]!;
   const context = keyOffset(level, slot) + NSH_CONTEXT;
   if (isZero(record.bytes, context, NSH_CONTEXT_SIZE)) return undefined;
-  const text = "nsh(c1=…) to c4 are of mdtype=1: the kernel wants both";
+  const text = "nsh(c1=…) to c4 need mdtype=1: the kernel requires both";
   return atSlot(refuse("key.nsh", text), slot, level);
 }
 
@@ -254,13 +254,13 @@ function refuseMissing(headers: Headers, slot: number): Refusal {
   const level = (asking: number): number => headers.level[asking]!;
   if (slot === S.SLOT_TCP_FLAGS) {
     const text =
-      "tcp needs tcp_flags() as well: the kernel wants both for proto 6, even if only as tcp_flags(0/0)";
+      "tcp needs tcp_flags() as well: the kernel requires both for proto 6, even if only as tcp_flags(0/0)";
     return atSlot(refuse(rule, text), S.SLOT_TCP, level(S.SLOT_TCP));
   }
   const name = keyName(slot);
   const asksFor = KEY_BY_SLOT[slot]?.asksFor;
   const missing = (why: string): Refusal =>
-    refuse(rule, `${name} is missing: the kernel wants it for ${why}, even if only as ${name}`);
+    refuse(rule, `${name} is missing: the kernel requires it for ${why}, even if only as ${name}`);
   switch (asksFor?.key) {
     case "icmpv6": {
       const refusal = missing(`icmpv6 type ${asksFor.values.join(" and ")}`);

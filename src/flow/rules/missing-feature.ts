@@ -4,10 +4,18 @@ import { kernelKeys, type KeySpec } from "../key/table.ts";
 import type { KernelFeatures } from "./features.ts";
 
 /** A feature that other kernels have: its name, and the first mainline Linux with it. */
-export type MissingFeature = { readonly feature: string; readonly since: string };
+export type MissingFeature = {
+  readonly feature: string;
+  readonly since: string;
+  /** What does nearly the same on every kernel. */
+  readonly instead?: string;
+};
 
 /** The missing feature for an action of later kernels. */
-export function missingAction({ name, since }: ActionSpec): MissingFeature {
+export function missingAction({ name, form, since }: ActionSpec): MissingFeature {
+  if (form.kind === "drop") {
+    return { feature: "action drop(REASON)", since, instead: "a plain drop works" };
+  }
   return { feature: `action ${name}`, since };
 }
 

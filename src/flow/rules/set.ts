@@ -36,7 +36,7 @@ export function checkSet(context: ActionContext, action: number): Refusal | unde
   const wanted = LENGTHS[type] ?? -1;
   if (wanted === -1) return refuse(RULE, `set(${name}): the kernel cannot write it`);
   if (wanted !== -2 && half !== wanted)
-    return refuse(RULE, `set(${name}): its length is ${half}, the kernel wants ${wanted}`);
+    return refuse(RULE, `set(${name}): its length is ${half}, the kernel requires ${wanted}`);
   // In a nest, the halves are not value and mask.
   const pairs = masked && wanted !== -2 ? half : 0;
   for (let i = 0; i < pairs; i++) {

@@ -108,7 +108,7 @@ export function checkSetTunnel(bytes: Uint8Array, start: number, end: number): R
   let at = start;
   while (at < end) {
     const length = attributeLength(bytes, at, end);
-    if (length === 0) return refuse(RULE, "set(tunnel(…)): bytes that are no attribute");
+    if (length === 0) return refuse(RULE, "set(tunnel(…)): bytes that are not an attribute");
     const type = attributeType(bytes, at);
     const wanted = LENGTHS[type] ?? -2;
     if (wanted === -2 || (wanted >= 0 && wanted !== length - NLA_HEADER))

@@ -43,7 +43,7 @@ export function headerFault(facts: Facts): string | undefined {
     return `its messages are for ${String(facts["byteOrder"])}-endian machines: compile it on this one`;
   }
   const { owner, order } = facts;
-  if (owner !== undefined && !isString(owner)) return "its owner is no name";
+  if (owner !== undefined && !isString(owner)) return "its owner is not a name";
   if (order !== undefined && order !== "masks")
     return "its order is unknown to this version of millrace";
   return undefined;

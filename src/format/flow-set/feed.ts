@@ -21,6 +21,8 @@ export type FlowSetOptions = {
   /** The verb for a flow whose line had none; `put` by default. */
   readonly mode?: LineVerb;
   readonly ports?: PortNames;
+  /** Used instead of `ports`, if given. */
+  readonly setPorts?: PortNames;
   /** The flows' owner: UFIDs made for another owner are computed again. None by default. */
   readonly owner?: string;
 };
@@ -54,7 +56,7 @@ export class FlowSetFeed implements FlowFeed {
   constructor(source: ByteSource, options: FlowSetOptions) {
     this.#reader = new FlowSetReader(source);
     this.#mode = options.mode ?? "put";
-    this.#ports = options.ports;
+    this.#ports = options.setPorts ?? options.ports;
     this.#owner = options.owner ?? "";
     this.#seed = ufidSeed(this.#owner);
     this.#sendsAsIs = options.ufid && this.#mode !== "delete";

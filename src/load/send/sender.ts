@@ -265,7 +265,7 @@ function sendersFor({ batching = DEFAULT_BATCHING, senders = "auto" }: SenderOpt
     if (senders !== 2) return 1;
     throw new MillraceError(
       "USAGE",
-      `two sockets cannot send by ${batching.transport}: by sendmmsg alone`,
+      `two sockets cannot send by ${batching.transport}: only by sendmmsg`,
     );
   }
   return senders === "auto" && navigator.hardwareConcurrency < 2 ? 1 : senders;

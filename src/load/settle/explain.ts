@@ -89,14 +89,14 @@ function plainReason(verb: FlowVerb, errno: number): string {
   switch (errno) {
     case EEXIST:
       return verb === "put"
-        ? "it overlaps a flow that is there under another mask (the narrow one has to come first), or that one was put under another UFID"
+        ? "it overlaps an existing flow with another mask (the narrow one must come first), or the flow exists under another UFID"
         : "a flow that matches this key is there already, the same one or a wider one that overlaps it";
     case ENOENT:
       return "there is no such flow";
     case EINVAL:
       return "the kernel does not take this key, mask or action list";
     case EPERM:
-      return "the kernel wants CAP_NET_ADMIN";
+      return "the kernel requires CAP_NET_ADMIN";
     case ESTALE:
       return "the kernel's module openvswitch was loaded anew, and its datapaths are gone";
     case ENODEV:

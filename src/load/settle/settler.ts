@@ -164,7 +164,7 @@ export class Settler {
       return heldByMatch(this.#target, batch, deletes);
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
-      const reason = `there is no such flow; whether it is there under another identity could not be read: ${error.message}`;
+      const reason = `there is no such flow, and whether it exists under another identity could not be read: ${error.message}`;
       return new Map(deletes.map((index) => [index, reason]));
     }
   }

@@ -67,7 +67,7 @@ export class MessageText {
       lines.push(...this.#messageLines(message, protocol));
       at += align(length);
     }
-    if (at < datagram.length) lines.push(`${datagram.length - at} bytes that are no message`);
+    if (at < datagram.length) lines.push(`${datagram.length - at} bytes that are not a message`);
     return lines;
   }
 
@@ -151,7 +151,7 @@ function attributeLines(
       lines.push(nameOf(type), ...attributeLines(bytes, start, end, scheme));
     }
   }
-  if (reader.malformed) lines.push("(the rest is no list of attributes)");
+  if (reader.malformed) lines.push("(the rest is not a list of attributes)");
   return lines.map((line) => `  ${line}`);
 }
 

@@ -24,16 +24,16 @@ test("what a kernel lacks, with the Linux that has it", () => {
   // And every action that comes after these.
   const found = missingFeatures(OLD).map(({ feature, since }) => `${feature}: ${since}`);
   const features = ["conntrack zones: 4.3 with NF_CONNTRACK_ZONES", "hash(sym_l4()): 6.6"];
-  expect(found.slice(0, 2)).toEqual(["action drop: 6.7", "action psample: 6.11"]);
+  expect(found.slice(0, 2)).toEqual(["action drop(REASON): 6.7", "action psample: 6.11"]);
   expect(found.slice(-2)).toEqual(features);
   const [exthdrs] = missingFeatures({ ...ALL_FEATURES, keyMax: 31 });
   expect(exthdrs).toEqual({ feature: "key key32()", since: "5.18" });
 });
 
 test.each([
-  ["drop(1)", "action drop"],
+  ["drop(1)", "action drop(REASON)"],
   ["psample(group=1)", "action psample"],
-  ["clone(drop(1))", "action drop"],
+  ["clone(drop(1))", "action drop(REASON)"],
   ["hash(sym_l4(0))", "hash(sym_l4())"],
   ["ct(zone=1)", "conntrack zones"],
   ["ct(commit)", undefined],
@@ -60,7 +60,7 @@ describe("the probe of an action", () => {
     const line = `${IPV4} ${probe}`;
     expect(verdict(line)).toBeUndefined();
     const { missing } = verdict(line, { ...ALL_FEATURES, actionMax: type - 1 }) ?? {};
-    expect(missing?.feature).toBe(`action ${name}`);
+    expect(missing?.feature).toBe(name === "drop" ? "action drop(REASON)" : `action ${name}`);
   });
 
   test("is there for the newest ones", () => {

@@ -97,12 +97,12 @@ describe("the kernel refuses", () => {
     [
       `${IP},ipv4(proto=6),tcp() 1`,
       "key.missing",
-      "tcp needs tcp_flags() as well: the kernel wants both for proto 6",
+      "tcp needs tcp_flags() as well: the kernel requires both for proto 6",
     ],
     [
       `${IP},ipv4(proto=132) 1`,
       "key.missing",
-      "sctp() is missing: the kernel wants it for proto 132",
+      "sctp() is missing: the kernel requires it for proto 132",
     ],
     [
       `${ETH},eth_type(0x86dd),ipv6(proto=58),icmpv6(type=136,code=0) 1`,
@@ -162,7 +162,7 @@ describe("the kernel refuses", () => {
     [`${ETH} clone(drop(1),1)`, "action.drop", "must be the last"],
     [`${ETH} action8(02 00 00 00 00 00 00 00)`, "action.hash", "algorithm 2"],
     [`${ETH} action999(00)`, "action.unknown", `knows 1 to ${NEWEST_ACTION}`],
-    [`${ETH} action1(01)`, "action.length", "output has 1 byte: the kernel wants 4"],
+    [`${ETH} action1(01)`, "action.length", "output has 1 byte: the kernel requires 4"],
     [`${ETH} userspace(pid=0)`, "action.userspace", "not be 0"],
     [`${ETH} action2()`, "action.userspace", "must be there"],
     [`${ETH} push_vlan(tpid=0x9100,vid=1,pcp=0)`, "action.push_vlan", "0x8100 or 0x88a8"],

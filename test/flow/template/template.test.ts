@@ -190,7 +190,7 @@ test("a writer without room is left failed, and the row can be encoded again", (
   expect(reader.fill()).toBe(false);
 });
 
-test("rows come from generators, which are closed, and from what has to be waited for", async () => {
+test("rows come from generators, which are closed, and from what must be waited for", async () => {
   const web = FlowTemplate.compile(WEB);
   const one = rowBytes(web.fill([[1, 2]]));
   let closed = false;
