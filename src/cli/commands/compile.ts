@@ -1,9 +1,10 @@
 import { Command, Option } from "commander";
+import type { FlowOrder } from "../../flow/mask-order.ts";
 import { detect, type FlowFormat } from "../../format/detect.ts";
 import type { LineNotes } from "../../format/feed.ts";
 import type { FlowRefusal } from "../../format/refusals.ts";
 import { FlowSetCompiler } from "../../format/flow-set/compile.ts";
-import { type FlowSetOrder, HeldRecords } from "../../format/flow-set/order.ts";
+import { HeldRecords } from "../../format/flow-set/order.ts";
 import { FlowSetWriter } from "../../format/flow-set/writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EndingSignals } from "../../sys/signals.ts";
@@ -96,7 +97,7 @@ async function run(file: string, options: Options): Promise<void> {
   const interrupted = signals.signal.aborted;
   const written = !interrupted && (refused === 0 || options.keepGoing === true);
   // Without its last record a set is incomplete, even if parts of it were already written.
-  let ordered: FlowSetOrder | undefined;
+  let ordered: FlowOrder | undefined;
   if (written) {
     compiler.finish();
     ordered = held?.finish(
@@ -170,7 +171,7 @@ type Report = LineNotes & {
   readonly bytes: number;
   readonly written: boolean;
   /** Null if nothing was written, or if the order of the file was requested. */
-  readonly order: FlowSetOrder | null;
+  readonly order: FlowOrder | null;
   readonly seconds: number;
   readonly errors: readonly FlowRefusal[];
 };
@@ -200,7 +201,7 @@ function print(report: Report, file: string, options: Options, toError: boolean)
 }
 
 // The text about the order; empty if another order could not be faster.
-function orderText({ order, masks, walkedInFileOrder, walked, reason }: FlowSetOrder): string {
+function orderText({ order, masks, walkedInFileOrder, walked, reason }: FlowOrder): string {
   if (order === "masks") {
     const [before, now] = [walkedInFileOrder, walked].map((mean) => (mean ?? 0).toFixed(1));
     return `  order    another one than the file's: of ${counted(masks ?? 0, "mask")} a put walks ${now}, not ${before}\n`;

@@ -2,8 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import * as fc from "fast-check";
 import { FlowSetCompiler } from "../../../src/format/flow-set/compile.ts";
 import { FlowSetFeed } from "../../../src/format/flow-set/feed.ts";
-import { type FlowSetOrder, HeldRecords } from "../../../src/format/flow-set/order.ts";
+import { HeldRecords } from "../../../src/format/flow-set/order.ts";
 import { FlowSetWriter } from "../../../src/format/flow-set/writer.ts";
+import type { FlowOrder } from "../../../src/flow/mask-order.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import { bytesSource } from "../../../src/format/source.ts";
 import { TextFeed } from "../../../src/format/text-feed.ts";
@@ -19,7 +20,7 @@ type Match = { readonly key: readonly number[]; readonly mask: readonly number[]
 /** A set in the order that is found for lines, and the lines of its flows in that order. */
 async function ordered(
   text: string,
-): Promise<{ order: FlowSetOrder; lines: number[]; messages: readonly string[] }> {
+): Promise<{ order: FlowOrder; lines: number[]; messages: readonly string[] }> {
   let records: Uint8Array[] = [];
   const take = (record: Uint8Array): void => void records.push(record.slice());
   const held = new HeldRecords(take);
