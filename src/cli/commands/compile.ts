@@ -10,7 +10,7 @@ import { pathSource, standardInput, UnreadableInputError } from "../../format/so
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
-import { notesText } from "../line-notes.ts";
+import { notesText, orderText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askForFlows, bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
@@ -198,13 +198,4 @@ function print(report: Report, file: string, options: Options, toError: boolean)
   write(notesText(report));
   if (report.order !== null) write(orderText(report.order));
   if (!report.written && !toError) write(`${to} was not written\n`);
-}
-
-// The text about the order; empty if another order could not be faster.
-function orderText({ order, masks, walkedInFileOrder, walked, reason }: FlowOrder): string {
-  if (order === "masks") {
-    const [before, now] = [walkedInFileOrder, walked].map((mean) => (mean ?? 0).toFixed(1));
-    return `  order    another one than the file's: of ${counted(masks ?? 0, "mask")} a put walks ${now}, not ${before}\n`;
-  }
-  return reason === "" ? "" : `  order    that of the file: ${reason}\n`;
 }

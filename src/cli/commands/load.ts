@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { colours as pc } from "../colour.ts";
 import { type ByteSource, pathSource, standardInput } from "../../format/source.ts";
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
+import type { FeedOrder } from "../../format/open-feed.ts";
 import type { WorkerCount } from "../../load/file-feed.ts";
 import type { FlowException } from "../../load/outcome.ts";
 import { type LoadReport, verdictOf } from "../../load/report.ts";
@@ -17,7 +18,7 @@ import type { AfterLoad } from "../after-load.ts";
 import { excerpt } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { EXIT_OF, UsageError } from "../exit.ts";
-import { notesText } from "../line-notes.ts";
+import { notesText, orderText } from "../line-notes.ts";
 import {
   askForFlows,
   bytes,
@@ -48,6 +49,7 @@ type Options = {
   batchBytes: number;
   workers: WorkerCount;
   maxRate?: number;
+  order: FeedOrder;
   ufid: boolean;
   owner?: string;
   force?: true;
@@ -67,7 +69,9 @@ or a flow a line as a JSON object, as 'millrace dump --format jsonl' writes it; 
 as 'millrace compile' makes it. What gzip or zstd have compressed is read as what it holds.
 '-' is standard input. A line's own verb wins over --mode. Loading the same file twice changes
 nothing. The kernel offers no transaction over a set of flows: each one stands alone, and the
-report says what became of it. In --json p99 is null below 100 batches, p999 below 1,000.
+report says what became of it. For each flow the kernel walks every mask that is there: --order fast
+sends flows whose mask many share first, where no packet is of both. In --json p99 is null below 100
+batches, p999 below 1,000.
 
 Examples:
   millrace load flows.txt --dp lab0
@@ -108,6 +112,14 @@ export function loadCommand(): Command {
       )
         .argParser(errnoSet)
         .default(new Set<number>(), "none"),
+    )
+    .addOption(
+      new Option(
+        "--order <ORDER>",
+        "that of FILE; fast: the one that loads fastest, for which FILE is read twice",
+      )
+        .choices(["file", "fast"])
+        .default("file"),
     )
     .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
     .addOption(
@@ -175,7 +187,7 @@ async function run(file: string, options: Options): Promise<void> {
   if (target !== "dry") kernel?.checkOwner(target, options.force === true);
   const after = target === "dry" ? undefined : await afterLoad(target, source, options);
   if (typed) askForFlows();
-  const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format } = options;
+  const { mode, ufid, owner = "", workers, tolerate, onError, maxRate, format, order } = options;
   const report = await startLoad(
     target,
     { source, format },
@@ -184,6 +196,7 @@ async function run(file: string, options: Options): Promise<void> {
       ufid,
       owner,
       workers,
+      order,
       tolerate: [...tolerate],
       onError: onError === "rollback" ? "stop" : onError,
       batching: batchingOf(options),
@@ -191,10 +204,8 @@ async function run(file: string, options: Options): Promise<void> {
       onProgress: bar.update,
       anyPort: options.anyPort === true,
       ...(maxRate === undefined ? {} : { maxRate }),
-      onException: (exception) => {
-        exceptions?.write(exception);
-        after?.note(exception);
-      },
+      onException: (exception) => exceptions?.write(exception),
+      ...(after === undefined ? {} : { outcomes: after.outcomes }),
       ...(place === undefined ? {} : { readPorts: place.readPorts }),
     },
   );
@@ -280,6 +291,7 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   const goal = options.dryRun ? "dry run, nothing sent" : options.dp;
   writeOut(`${from} → ${goal}: ${parts.join(", ")} of ${counted(report.lines, "line")}\n`);
   writeOut(notesText(report));
+  if (report.order !== undefined) writeOut(orderText(report.order));
   if (report.batches > 0 && !options.dryRun) printFigures(report);
   if (report.ended === "interrupted") writeOut("interrupted: lines after these were not read\n");
   if (report.ended === "stopped") writeOut("stopped at the first failure, as asked\n");
