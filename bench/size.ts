@@ -56,7 +56,7 @@ export function fullSize(options: SizeOptions): Size {
     masks: [1, 2, 4, 8, 16, 32, 64, 128, MASKS_MAX],
     otherMasks: [64, 1000, 3900],
     orderFlows: Math.min(flows, 20_000),
-    packetMasks: [1, 4, 16, 64, 256, 1000, 4096],
+    packetMasks: [1, 4, 16, 64, 256, 1000, 3900],
     cacheMasks: [1, 64, 1000],
     packetPasses: 200,
     churnFlows: Math.min(flows, 20_000),
