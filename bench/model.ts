@@ -39,6 +39,7 @@ export type VariantId =
   | "template"
   | "load-compiled"
   | `order-${string}`
+  | `packets-${string}`
   | "load-text"
   | "load-text-watched"
   | "load-text-of-dpctl"

@@ -56,12 +56,17 @@ export function printResults(
   for (const line of environment.skipped) writeOut(`left out: ${line}\n`);
 }
 
-function printPackets({ all }: Figures): void {
-  const lines = all.flatMap(({ name, lost, missed }) => [
-    ...(lost === undefined ? [] : [`${name}: ${count(lost)} lost\n`]),
-    ...(missed === undefined ? [] : [`${name}: ${count(missed)} packets found no flow\n`]),
+function printPackets(figures: Figures): void {
+  const lines = packetLines(figures);
+  if (lines.length > 0) writeOut(`\n${lines.join("\n")}\n`);
+}
+
+/** What became of packets, a line for each figure that has some. */
+export function packetLines({ all }: Figures): string[] {
+  return all.flatMap(({ name, lost, missed }) => [
+    ...(lost === undefined ? [] : [`${name}: ${count(lost)} lost`]),
+    ...(missed === undefined ? [] : [`${name}: ${count(missed)} packets found no flow`]),
   ]);
-  if (lines.length > 0) writeOut(`\n${lines.join("")}`);
 }
 
 /** Whether a figure only serves to be subtracted. */

@@ -19,6 +19,11 @@ export type Size = {
   /** Masks beside that of most flows, of both orders of them. */
   readonly otherMasks: readonly number[];
   readonly orderFlows: number;
+  /** Masks that packets are looked up in, and those of them with caches of several sizes. */
+  readonly packetMasks: readonly number[];
+  readonly cacheMasks: readonly number[];
+  /** How often 1,024 packets are looked up in few masks. */
+  readonly packetPasses: number;
   /** Flows of the table of the part `churn`, operations a second, and for how long. */
   readonly churnFlows: number;
   readonly churnRate: number;
@@ -51,6 +56,9 @@ export function fullSize(options: SizeOptions): Size {
     masks: [1, 2, 4, 8, 16, 32, 64, 128, MASKS_MAX],
     otherMasks: [64, 1000, 3900],
     orderFlows: Math.min(flows, 20_000),
+    packetMasks: [1, 4, 16, 64, 256, 1000, 3900],
+    cacheMasks: [1, 64, 1000],
+    packetPasses: 200,
     churnFlows: Math.min(flows, 20_000),
     churnRate: Math.min(options.rate, 5000),
     churnSeconds: 5,
@@ -71,6 +79,9 @@ export function quickSize(options: Omit<SizeOptions, "textFlows">): Size {
     masks: [1, 16, MASKS_MAX],
     otherMasks: [64, 1000],
     orderFlows: Math.min(flows, 2000),
+    packetMasks: [1, 64],
+    cacheMasks: [64],
+    packetPasses: 8,
     churnFlows: Math.min(flows, 2000),
     churnSeconds: 1,
     latencyFlows: Math.min(flows, 2000),

@@ -42,6 +42,18 @@ export function orderedLine(
   );
 }
 
+/**
+ * Flow `index` of those that recirculated packets find, under one of `masks` masks that overlap
+ * none: a packet from 11.0.x.y, where x.y is `index`, to 10.9.0.0.
+ */
+export function lookedUpLine(index: number, masks: number): string {
+  const mask = (index % masks) + 1;
+  return (
+    `recirc_id(1),in_port(1),eth(),eth_type(0x0800),ipv4(src=11.0.${index >> 8}.${index & 255},` +
+    `dst=10.9.0.0/255.255.${mask >> 8}.${mask & 255},proto=17,frag=no),udp() drop`
+  );
+}
+
 /** The flow of the sample with another output port. */
 export function otherActions(index: number): string {
   return sampleLine(index).replace(/ 2$/, " 1");

@@ -43,7 +43,10 @@ export function chartsOf(figures: Figures): Chart[] {
   if (sweep.length > 0) charts.push(distribution(sweep));
   if (figuresOf("growth").some(({ tenths }) => tenths !== undefined))
     charts.push(growth(figuresOf("growth")));
-  if (figuresOf("masks").length > 0) charts.push(masks(figuresOf("masks")));
+  const ofMasks = figuresOf("masks").filter(({ masks: count }) => count !== undefined);
+  if (ofMasks.length > 0) charts.push(masks(ofMasks));
+  const ofPackets = figuresOf("masks").filter(({ id }) => PACKETS_ID.test(id));
+  if (ofPackets.length > 0) charts.push(packets(ofPackets));
   if (figuresOf("latency").length > 0) charts.push(flowLatency(figuresOf("latency")));
   return charts;
 }
@@ -262,5 +265,35 @@ function masks(figures: readonly Figure[]): Chart {
         ),
       }))
       .filter(({ values }) => values.some((value) => value !== null)),
+  };
+}
+
+/** Ids of packets in the part `masks`: the number of masks, and the size of the cache if it is set. */
+const PACKETS_ID = /^packets-([1-9]\d*)(?:-cache-(\d+))?$/;
+
+function packets(figures: readonly Figure[]): Chart {
+  const measured = figures.map((figure) => {
+    const [, masksOfId, cache] = PACKETS_ID.exec(figure.id) ?? [];
+    return { count: Number(masksOfId), cache, each: figure.each };
+  });
+  const numbers = (values: readonly number[]): number[] =>
+    [...new Set(values)].toSorted((a, b) => a - b);
+  const counts = numbers(measured.map(({ count }) => count));
+  const sizes = numbers(measured.flatMap(({ cache }) => (cache === undefined ? [] : [+cache])));
+  return {
+    id: "mask-packets",
+    title: "What masks cost a packet",
+    note: "1,024 connections in turn, looked up and dropped. The kernel remembers the mask of a connection in a cache; where it does not, it tries one mask after another.",
+    x: { label: "masks in the datapath", values: counts, log: true },
+    y: { label: "µs a packet", log: true },
+    series: [undefined, ...sizes.map(String)].map((size, i) => ({
+      label: size === undefined ? "the usual cache" : `a cache of ${size}`,
+      colours: PROGRAM_COLOURS.millrace,
+      dash: STEPS[i % STEPS.length] ?? [],
+      values: counts.map(
+        (count) =>
+          measured.find((found) => found.count === count && found.cache === size)?.each ?? null,
+      ),
+    })),
   };
 }

@@ -5,7 +5,7 @@ import type { Bar } from "../bars.ts";
 import type { Figure, Figures } from "../figures.ts";
 import { MEMORY_HEADS, memoryRows } from "../memory.ts";
 import { type Environment, PARTS, type Results } from "../model.ts";
-import { isStart, verdict } from "../print.ts";
+import { isStart, packetLines, verdict } from "../print.ts";
 import { type Chart, chartsOf } from "./charts.ts";
 import { escapeXml as text, peerRows, peersSvg, where } from "./svg.ts";
 
@@ -32,6 +32,7 @@ export function writeReport(
     peersSection(environment, figures),
     ...charts.map(chartSection),
     memorySection(figures),
+    packetsSection(figures),
     figuresSection(figures),
     proofSection(figures),
     environmentSection(environment),
@@ -108,6 +109,13 @@ function memorySection(figures: Figures): string {
   return `<h2>Memory, and pauses of the garbage collector</h2>
 <p>Of long loads, in runs of their own: a collector that tells of its pauses takes longer.</p>
 ${table(MEMORY_HEADS, rows)}`;
+}
+
+function packetsSection(figures: Figures): string {
+  const lines = packetLines(figures).map((line) => `<li>${text(line)}</li>`);
+  if (lines.length === 0) return "";
+  return `<h2>Packets while the table changes</h2>
+<ul>${lines.join("")}</ul>`;
 }
 
 function figuresSection(figures: Figures): string {

@@ -1,12 +1,13 @@
+import { join } from "node:path";
 import type { Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
-import { BEST, DATAPATH, limit, MILLRACE, ours, SWEEP_ROUNDS } from "./programs.ts";
+import { BEST, BUN, DATAPATH, limit, MILLRACE, ours, SWEEP_ROUNDS } from "./programs.ts";
 
 /**
- * The same number of flows with increasing numbers of masks; and flows of one mask before and after
- * those of others.
+ * The same number of flows with increasing numbers of masks; flows of one mask before and after
+ * those of others; and packets.
  */
 export function masks(size: Size, files: Files, peers: Peers): Variant[] {
   const flows = size.sweepFlows;
@@ -23,7 +24,25 @@ export function masks(size: Size, files: Files, peers: Peers): Variant[] {
     const work = `${count} masks, ${flows}`;
     return found.map((variant) => ({ ...variant, masks: count, work, rounds }));
   });
-  return [...mixed, ...size.otherMasks.flatMap((count) => orders(size, files, count))];
+  const ordered = size.otherMasks.flatMap((count) => orders(size, files, count));
+  return [...mixed, ...ordered, packets(size)];
+}
+
+/** Packets that are looked up in increasing numbers of masks. */
+function packets({ packetMasks, cacheMasks, packetPasses, rounds }: Size): Variant {
+  const script = join(import.meta.dir, "../lab/mask-packets.ts");
+  const words = [String(packetPasses), packetMasks.join(","), cacheMasks.join(",")];
+  return {
+    part: "masks",
+    id: "packets-all",
+    name: "millrace, packets",
+    program: "millrace",
+    command: [BUN, script, DATAPATH, ...words],
+    flows: 0,
+    leaves: 0,
+    reports: true,
+    rounds: Math.min(rounds, SWEEP_ROUNDS),
+  };
 }
 
 /** The same flows with those of the one mask first, last, and last in the file but compiled. */

@@ -1,7 +1,7 @@
 import type { PortNames } from "../flow/ports.ts";
 import type { ByteSource } from "../format/source.ts";
 import type { FlowFormat } from "../format/detect.ts";
-import type { FlowException } from "../load/outcome.ts";
+import { OutcomeTable } from "../load/outcome-table.ts";
 import type { LoadReport } from "../load/report.ts";
 import { verdictOf } from "../load/report.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
@@ -44,8 +44,11 @@ export class AfterLoad {
   readonly #source: ByteSource;
   readonly #options: AfterLoadOptions;
   readonly #before: FlowTable | undefined;
-  /** Lines whose flows were not carried out: nothing is taken back of them. */
-  readonly #untouched = new Set<number>();
+  /**
+   * What the load fills: which lines it took, since those of a flow set need not ascend, nor those
+   * in another order.
+   */
+  readonly outcomes: OutcomeTable = new OutcomeTable();
   #report: AfterLoadReport = NOTHING;
 
   /** @throws UsageError if the input cannot be read again; MillraceError `UNSOUND_DUMP` */
@@ -69,11 +72,6 @@ export class AfterLoad {
     return found === null ? undefined : found.missing + found.different === 0;
   }
 
-  /** Receives each flow that was not simply applied. */
-  note({ state, line }: FlowException): void {
-    if (state === "rejected" || state === "refused") this.#untouched.add(line);
-  }
-
   /** Checks the result of the load, or undoes it. @returns what was found and done */
   async end(report: LoadReport): Promise<AfterLoadReport> {
     try {
@@ -89,17 +87,24 @@ export class AfterLoad {
   async #end(report: LoadReport): Promise<AfterLoadReport> {
     const { verify, told } = this.#options;
     if (this.#before !== undefined && verdictOf(report) !== "applied") {
-      const touched = await this.#flows(
-        (line) => line <= report.lines && !this.#untouched.has(line),
-      );
+      const touched = await this.#flows((line) => this.#isTouched(line));
       const rolledBack = await takeBack(this.#target, this.#before, touched);
       return { ...NOTHING, rolledBack };
     }
     if (!verify) return NOTHING;
-    const wanted = await this.#flows((line) => line <= report.lines);
+    const isWhole = report.ended === "complete";
+    const wanted = await this.#flows((line) => isWhole || this.outcomes.indexOfLine(line) >= 0);
     const { owner = "" } = told;
     const verification = verifyFlows(this.#target.datapath, wanted, { owner });
     return { ...NOTHING, verification };
+  }
+
+  // Whether the flow of a line may have been carried out.
+  #isTouched(line: number): boolean {
+    const index = this.outcomes.indexOfLine(line);
+    if (index < 0) return false;
+    const state = this.outcomes.stateOf(index);
+    return state !== "rejected" && state !== "refused";
   }
 
   /** The flows of the input whose lines are meant. */

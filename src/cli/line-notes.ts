@@ -1,3 +1,4 @@
+import type { FlowOrder } from "../flow/mask-order.ts";
 import type { LineNotes } from "../format/feed.ts";
 import { counted } from "./output.ts";
 
@@ -12,4 +13,13 @@ export function notesText({ completed, passedOver }: LineNotes): string {
     members.length > 0 ? `  skipped members that no kernel has: ${members.join(", ")}` : "",
   ];
   return lines.map((line) => (line === "" ? "" : `${line}\n`)).join("");
+}
+
+/** The line about the order of flows; empty if another order could not be faster. */
+export function orderText({ order, masks, walkedInFileOrder, walked, reason }: FlowOrder): string {
+  if (order === "masks") {
+    const [before, now] = [walkedInFileOrder, walked].map((mean) => (mean ?? 0).toFixed(1));
+    return `  order    another one than the file's: of ${counted(masks ?? 0, "mask")} a put walks ${now}, not ${before}\n`;
+  }
+  return reason === "" ? "" : `  order    that of the file: ${reason}\n`;
 }

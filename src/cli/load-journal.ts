@@ -15,7 +15,7 @@ import { complain, counted } from "./output.ts";
 type JournalOptions = {
   /** Whether a journal must be written. */
   readonly write: boolean;
-  readonly told: Required<Pick<StartOptions, "mode" | "owner" | "ufid">>;
+  readonly told: Required<Pick<StartOptions, "mode" | "owner" | "ufid" | "order">>;
   readonly format: FlowFormat | "auto";
 };
 

@@ -1,5 +1,7 @@
+import { KeyRecord } from "./key/record.ts";
 import { areApart, type MaskClass, MaskClasses } from "./mask-class.ts";
-import type { KeyRecord } from "./key/record.ts";
+import { type FlowParts, readMatch } from "./parts.ts";
+import { MaskReader } from "./shape/mask-reader.ts";
 
 /**
  * Finds masks whose flows can be loaded in any order. Flows of two masks may change places if no
@@ -22,16 +24,16 @@ class MaskFlows {
     this.mask = mask;
   }
 
-  /** Adds the flow that its class just counted. */
-  add(ints: Int32Array): void {
-    const { words, masks, count } = this.mask;
+  /** Adds the masked key of the flow that its class just counted. */
+  add(key: Int32Array): void {
+    const { words, count } = this.mask;
     const first = (count - 1) * words.length;
     if (first + words.length > this.values.length) {
       const longer = new Int32Array(Math.max(this.values.length * 2, words.length * 4));
       longer.set(this.values);
       this.values = longer;
     }
-    for (let i = 0; i < words.length; i++) this.values[first + i] = ints[words[i]!]! & masks[i]!;
+    for (let i = 0; i < words.length; i++) this.values[first + i] = key[i]!;
   }
 
   /** The flows by the word in which they differ most. */
@@ -84,6 +86,8 @@ function mostVaried(columns: number, values: Int32Array, flows: number): number 
 /** Collects flows and finds out which of their masks may change places. */
 export class MaskGroups {
   readonly #classes = new MaskClasses({ byType: false });
+  readonly #reader = new MaskReader(this.#classes);
+  readonly #record = new KeyRecord();
   readonly #flows: MaskFlows[] = [];
   #comparisons = 0;
 
@@ -93,14 +97,20 @@ export class MaskGroups {
   }
 
   /**
-   * Adds the match of a flow.
+   * Adds a flow.
    * @param anyPort whether its port is not known yet and may be any
-   * @returns the number of its mask, from 0
+   * @returns the number of its mask, from 0; -1 if the flow cannot be read
    */
-  add(match: KeyRecord, anyPort: boolean): number {
-    const mask = this.#classes.add(match, anyPort);
-    (this.#flows[mask.number] ??= new MaskFlows(mask)).add(match.ints);
+  add(flow: FlowParts, anyPort: boolean): number {
+    const mask = anyPort ? this.#addOfAnyPort(flow) : this.#reader.add(flow);
+    if (mask === undefined) return -1;
+    (this.#flows[mask.number] ??= new MaskFlows(mask)).add(this.#classes.values);
     return mask.number;
+  }
+
+  #addOfAnyPort(flow: FlowParts): MaskClass | undefined {
+    const record = this.#record;
+    return readMatch(flow, record) ? this.#classes.add(record, true) : undefined;
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { FlowOrder } from "../flow/mask-order.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { Refusals } from "./refusals.ts";
 
@@ -31,6 +32,8 @@ export type FlowFeed = {
   readonly line: number;
   /** Notes on the lines taken; absent if there are none, or if the input is not text. */
   readonly notes?: LineNotes | undefined;
+  /** The order of its flows, if another one than the input's was asked for; known when it gives flows. */
+  readonly order?: FlowOrder | undefined;
   /** Why it has no thread, if one should have been started but failed. */
   readonly withoutThread?: string | undefined;
   /**

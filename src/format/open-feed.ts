@@ -1,5 +1,6 @@
 import type { FlowLineOptions } from "../flow/line.ts";
 import { detect, type DetectedSource, type FlowFormat } from "./detect.ts";
+import type { FlowOrder } from "../flow/mask-order.ts";
 import type { FlowRequests } from "../ovs/flow-requests.ts";
 import type { FlowFeed, LineNotes } from "./feed.ts";
 import type { Refusals } from "./refusals.ts";
@@ -9,8 +10,14 @@ import { TextFeed } from "./text-feed.ts";
 /** An input and its format; `auto` detects the format from its first bytes. */
 export type FlowInput = { readonly source: ByteSource; readonly format: FlowFormat | "auto" };
 
+/** In which order a load sends flows: that of the input, or the one that a kernel takes fastest. */
+export type FeedOrder = "file" | "fast";
+
+/** How flows are read. */
+export type OpenOptions = FlowLineOptions & { readonly order?: FeedOrder };
+
 /** Opens flows, compressed or not. Nothing is read before the feed is filled. */
-export function openFeed(input: FlowInput, options: FlowLineOptions): FlowFeed {
+export function openFeed(input: FlowInput, options: OpenOptions): FlowFeed {
   return new DetectingFeed(input, options);
 }
 
@@ -34,11 +41,13 @@ function feedOf({ source, format }: DetectedSource, options: FlowLineOptions): F
 class DetectingFeed implements FlowFeed {
   readonly #source: ByteSource;
   readonly #format: FlowFormat | "auto";
-  readonly #options: FlowLineOptions;
+  readonly #options: OpenOptions;
   #feed: FlowFeed | undefined;
+  /** Set if the flows cannot be read in the order that was asked for. */
+  #order: FlowOrder | undefined;
   #taken: (() => number) | undefined;
 
-  constructor({ source, format }: FlowInput, options: FlowLineOptions) {
+  constructor({ source, format }: FlowInput, options: OpenOptions) {
     this.#source = source;
     this.#format = format;
     this.#options = options;
@@ -64,6 +73,10 @@ class DetectingFeed implements FlowFeed {
     return this.#feed?.notes;
   }
 
+  get order(): FlowOrder | undefined {
+    return this.#feed?.order ?? this.#order;
+  }
+
   pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
     return this.#feed?.pump(requests, refusals);
   }
@@ -85,7 +98,18 @@ class DetectingFeed implements FlowFeed {
   #open({ source, format }: DetectedSource): boolean | Promise<boolean> {
     this.#taken = source.taken;
     const chosen = this.#format === "auto" ? format : this.#format;
-    this.#feed = feedOf({ source, format: chosen }, this.#options);
+    const input = { source, format: chosen };
+    this.#feed = this.#ordered(input) ?? feedOf(input, this.#options);
     return this.#feed.fill();
+  }
+
+  // A feed in another order, if that is asked for and possible.
+  #ordered(input: DetectedSource): FlowFeed | undefined {
+    if (this.#options.order !== "fast") return undefined;
+    const { orderedFeed }: typeof import("./ordered-feed.ts") = require("./ordered-feed.ts");
+    const opened = orderedFeed(input, this.#options);
+    if ("pump" in opened) return opened;
+    this.#order = opened;
+    return undefined;
   }
 }

@@ -20,6 +20,12 @@ export type ByteSource = {
    */
   read(buffer: Uint8Array, offset: number): number | Promise<number>;
   /**
+   * Reads into `buffer` from byte `place` of the input on, as much as is at hand, and leaves the
+   * place of {@link read}. Absent if that is impossible.
+   * @returns how many bytes were read; 0 at the end
+   */
+  readonly readAt?: (buffer: Uint8Array, place: number) => number;
+  /**
    * Starts again at the first byte. Absent if that is impossible; an input that has it never waits.
    */
   readonly rewind?: () => void;
@@ -122,6 +128,7 @@ function regularSource(name: string, fd: number, stat: Stats, close: () => void)
       position += count;
       return count;
     },
+    readAt: (buffer, place) => attempt(name, () => readSync(fd, buffer, 0, buffer.length, place)),
     rewind: () => {
       position = 0;
     },
@@ -179,6 +186,11 @@ export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
     },
     rewind: () => {
       position = 0;
+    },
+    readAt: (buffer, place) => {
+      const piece = bytes.subarray(place, place + buffer.length);
+      buffer.set(piece);
+      return piece.length;
     },
     reopen: () => bytesSource(name, bytes),
     close: () => undefined,

@@ -39,19 +39,23 @@ export class TextFeed implements FlowFeed {
    */
   readonly #readAgain: RereadLines | undefined;
   readonly #encoder: LineEncoder;
+  readonly #numberOf: (place: number) => number;
   /** The current line did not fit and is still to be encoded. */
   #repeats = false;
   #completed = 0;
   #headers = 0;
 
+  /** @param numberOf the number of the line at a place of the source, if it has another order */
   constructor(
     source: ByteSource,
     options: FlowLineOptions,
     encoder: LineEncoder = new FlowLineEncoder(options),
+    numberOf: (place: number) => number = (place) => place,
   ) {
     this.#lines = new LineReader(source);
     this.#readAgain = source.reopen === undefined ? undefined : new RereadLines(source.reopen);
     this.#encoder = encoder;
+    this.#numberOf = numberOf;
   }
 
   get name(): string {
@@ -89,7 +93,7 @@ export class TextFeed implements FlowFeed {
       if (!this.#take(requests, refusals)) {
         // A flow that does not fit an empty arena is longer than a netlink message can be.
         if (batch.count > 0) this.#repeats = true;
-        else refusals.add(refusalOf(this.line, "EMSGSIZE", TOO_LONG_MESSAGE));
+        else refusals.add(refusalOf(this.#numberOf(this.line), "EMSGSIZE", TOO_LONG_MESSAGE));
         return requests;
       }
       if (batch.full || refusals.full) return requests;
@@ -108,7 +112,8 @@ export class TextFeed implements FlowFeed {
 
   // Encodes the current line, or refuses it. Returns false if there is no room for it.
   #take(requests: FlowRequests, refusals: Refusals): boolean {
-    const { buffer, start, end, line, overlong } = this.#lines;
+    const { buffer, start, end, overlong } = this.#lines;
+    const line = this.#numberOf(this.#lines.line);
     if (overlong) {
       refusals.add(refusalOf(line, "LINE_TOO_LONG", TOO_LONG_LINE));
       return true;

@@ -1,8 +1,7 @@
-import type { FlowLineOptions } from "../flow/line.ts";
 import { type NumberedPort, portNamesOf } from "../flow/ports.ts";
 import { type FlowFormat, isPlainText } from "../format/detect.ts";
 import type { FlowFeed } from "../format/feed.ts";
-import { openFeed } from "../format/open-feed.ts";
+import { openFeed, type OpenOptions } from "../format/open-feed.ts";
 import { type ByteSource, fileSource } from "../format/source.ts";
 import { OVS_FLOW_FAMILY } from "../uapi/openvswitch.ts";
 import type { FlowSink } from "./flow-sink.ts";
@@ -24,7 +23,7 @@ const BYTES_MIN = 4 << 20;
 
 /** The destination of a file's flows, and how its lines are read. */
 export type FileFeedOptions = {
-  readonly line: Omit<FlowLineOptions, "ports">;
+  readonly line: Omit<OpenOptions, "ports">;
   /** Reads the ports that flows may name; called again during a long stream. */
   readonly readPorts: () => readonly NumberedPort[];
   readonly workers: WorkerCount;
@@ -71,6 +70,8 @@ export async function fileFeed(
   options: FileFeedOptions,
 ): Promise<FlowFeed> {
   const { size, path } = source;
+  // Another order is found, and kept, by one thread.
+  if (options.line.order === "fast") return sourceFeed(source, options);
   if (target === undefined || path === undefined || !wanted(options.workers, size ?? 0)) {
     return sourceFeed(source, options);
   }

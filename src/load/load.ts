@@ -238,6 +238,7 @@ class LoadRun implements Disposable {
       ...counts,
       lines: this.#feed.line,
       ...(this.#feed.notes ?? NO_NOTES),
+      ...(this.#feed.order === undefined ? {} : { order: this.#feed.order }),
       flowsPerSecond: seconds > 0 ? Math.round((counts.applied - resumed) / seconds) : 0,
       seconds,
       wholeSeconds: (performance.now() - this.#startedAt) / 1000,

@@ -1,3 +1,4 @@
+import type { FlowOrder } from "../flow/mask-order.ts";
 import { OUTCOME_STATES, type FlowException } from "./outcome.ts";
 import type { BatchLatency, LoadReport } from "./report.ts";
 
@@ -38,6 +39,16 @@ const EXCEPTION: Members<FlowException> = {
   missing: objectOf({ feature: TEXT, since: TEXT }),
 };
 
+const WALKED: Schema = { type: ["number", "null"], minimum: 0 };
+
+const ORDER: Members<FlowOrder> = {
+  order: { enum: ["file", "masks"], description: "masks: not that of the file" },
+  masks: { type: ["integer", "null"], minimum: 0, description: "null where it was not looked at" },
+  walkedInFileOrder: { ...WALKED, description: "masks that a put walks, on average" },
+  walked: { ...WALKED, description: "the same in the order in which flows were sent" },
+  reason: { ...TEXT, description: "why the order is that of the file; else empty" },
+};
+
 // An error thrown by a script cannot be expressed in JSON.
 const REPORT: Members<Omit<LoadReport, "endCause">> = {
   encoded: { ...COUNT, description: "flows that a dry run found valid; nothing was sent" },
@@ -60,6 +71,7 @@ const REPORT: Members<Omit<LoadReport, "endCause">> = {
   peakResidentBytes: COUNT,
   senders: { enum: [1, 2], description: "sockets that sent at the end" },
   withoutThreads: { type: "array", items: TEXT },
+  order: { ...objectOf(ORDER), description: "where --order fast was asked for" },
   lines: { ...COUNT, description: "of the input that were read" },
   ended: { enum: ["complete", "interrupted", "stopped", "fatal", "unreadable", "failed"] },
   endReason: { ...TEXT, description: "empty where it is complete, interrupted or stopped" },
@@ -88,7 +100,7 @@ export function loadReportSchema(): Schema {
   return {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "The report of a load of flows",
-    ...objectOf({ ...REPORT, ...ASKED_FOR }, optional(REPORT, ["endErrno"])),
+    ...objectOf({ ...REPORT, ...ASKED_FOR }, optional(REPORT, ["endErrno", "order"])),
   };
 }
 

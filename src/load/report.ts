@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { FlowOrder } from "../flow/mask-order.ts";
 import type { LineNotes } from "../format/feed.ts";
 import { failedFlows, type FlowException, type OutcomeCounts } from "./outcome.ts";
 
@@ -61,6 +62,8 @@ export type LoadReport = OutcomeCounts &
      * For each thread that could not start, what the load did instead, and why. Only time is lost.
      */
     readonly withoutThreads: readonly string[];
+    /** The order in which flows were sent, if another one than the input's was asked for. */
+    readonly order?: FlowOrder;
     /** Lines read from the input. */
     readonly lines: number;
     /**

@@ -3,7 +3,7 @@ import { ANY_PORTS, type NumberedPort, type PortNames, portNamesOf } from "../fl
 import type { TemplateFill } from "../flow/template.ts";
 import type { FlowItem } from "../format/flows-feed.ts";
 import type { FlowFeed } from "../format/feed.ts";
-import { type FlowInput, openFeed } from "../format/open-feed.ts";
+import { type FlowInput, type FeedOrder, openFeed } from "../format/open-feed.ts";
 import { type ErrnoCode, errnoNumber } from "../sys/errno.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { CallMaker } from "../sys/send-thread.ts";
@@ -40,6 +40,12 @@ export type StartOptions = LoadOptions & {
   readonly keepNames?: boolean;
   /** How requests are packed; by default as measured best. */
   readonly batching?: Partial<Batching>;
+  /**
+   * The order in which flows of a file of lines are sent: `file` by default; `fast` reads the file
+   * twice, and sends those of the masks that most flows share first. Flows that overlap keep their
+   * order.
+   */
+  readonly order?: FeedOrder;
   /** Additional threads; `auto` by default. A synchronous load parses in the calling thread. */
   readonly workers?: WorkerCount;
   /** Sockets that send; by default according to `workers`. */
@@ -202,6 +208,12 @@ function portReader(
 }
 
 function lineOf(options: StartOptions): FileFeedOptions["line"] {
-  const { ufid = true, mode = "put", owner = "" } = options;
-  return { ufid, mode, owner, ...(options.anyPort === "sets" ? { setPorts: ANY_PORTS } : {}) };
+  const { ufid = true, mode = "put", owner = "", order = "file" } = options;
+  return {
+    ufid,
+    mode,
+    owner,
+    order,
+    ...(options.anyPort === "sets" ? { setPorts: ANY_PORTS } : {}),
+  };
 }

@@ -27,6 +27,7 @@ type JournalSubject = {
   readonly mode: string;
   readonly owner: string;
   readonly ufid: boolean;
+  readonly order: string;
 };
 
 /** How far a load got, in flows from the beginning of its input. */

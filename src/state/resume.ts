@@ -62,7 +62,7 @@ type ResumedInput = {
   readonly source: ByteSource;
   readonly format: FlowFormat | "auto";
   readonly ports: PortNames;
-  readonly told: Pick<StartOptions, "mode" | "owner" | "ufid">;
+  readonly told: Pick<StartOptions, "mode" | "owner" | "ufid" | "order">;
 };
 
 /**

@@ -29,6 +29,11 @@ const found = results(
     tenths: Array.from({ length: 10 }, () => 1),
   }),
   run("packed-4-masks", 0, 1, { part: "masks", masks: 4 }),
+  run("packets-64", 0, 3e-3, { part: "masks", name: "packets, 64 masks" }),
+  run("packets-64-cache-1024", 0, 2e-3, { part: "masks", name: "packets, cached" }),
+  run("packets-0", 0, 1e-3, { part: "masks", name: "packets, not looked up" }),
+  run("churn-packets", 0, 1, { part: "churn", name: "packets <that stay>", lost: 3 }),
+  run("churn-operations", 0, 1, { part: "churn", name: "operations", missed: 1200 }),
   run("load-text-watched", 0, 1, {
     name: "watched",
     collectorPausesMs: [1.25, 0.5],
@@ -46,6 +51,20 @@ test("the report needs nothing but itself, and says what was measured", () => {
   expect(html).toContain("a &lt;CPU&gt;");
   const memory = ["watched", "1,000", "64", "2", "1.8", "1.3"];
   expect(html).toContain(memory.map((cell) => `<td>${cell}</td>`).join(""));
+});
+
+test("the report has the masks of packets by cache, and what became of packets", () => {
+  const html = readFileSync(file, "utf8");
+  expect(html).toContain("<li>packets &lt;that stay&gt;: 3 lost</li>");
+  expect(html).toContain("<li>operations: 1,200 packets found no flow</li>");
+  const chart = chartsOf(figures).find(({ id }) => id === "mask-packets");
+  expect(chart?.x.values).toEqual([64]);
+  expect(chart?.series.map(({ label, values }) => [label, ...values])).toEqual([
+    ["the usual cache", 3],
+    ["a cache of 1024", 2],
+  ]);
+  // What has no number of masks is no point of the other plot.
+  expect(chartsOf(figures).find(({ id }) => id === "masks")?.x.values).toEqual([4]);
 });
 
 testUnless(lacks("chromium"))("a browser draws every plot, without an error", () => {

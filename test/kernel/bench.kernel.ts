@@ -27,7 +27,12 @@ const SIZE = {
   masks: [3],
   otherMasks: [20],
   orderFlows: 100,
+  packetMasks: [3, 1100],
+  cacheMasks: [3],
+  packetPasses: 1,
 };
+/** Sizes of the kernel's cache that packets are measured with. */
+const CACHE_SIZES = 4;
 
 /** Every part of the suite with few flows, each program once: a process takes seconds here. */
 function smallPlan(): Plan {
@@ -80,12 +85,18 @@ test("every variant of the suite installs what it is to, and the same flows", ()
   // Some variants give a run a verb, or a size of batch and a loop; each of the others gives one.
   const runsOf = ({ id }: Variant): number => {
     if (id === "verbs") return 5;
-    if (id === "churn") return 3;
+    if (id === "churn") return 4;
+    if (id === "packets-all")
+      return 1 + SIZE.packetMasks.length + SIZE.cacheMasks.length * CACHE_SIZES;
     if (id === "sync") return 7;
     return id === "latency" || id === "latency-c" ? 2 * SIZE.latencySizes.length : 1;
   };
   expect(own.size).toBe(plan.variants.reduce((sum, variant) => sum + runsOf(variant), 0));
   for (const run of runs) expect(run.wholeSeconds).toBeGreaterThan(0);
+  const packets = runs.filter(({ part }) => part === "churn");
+  expect(packets.map(({ lost = 0, missed = 0 }) => [lost, missed])).toEqual(
+    packets.map(() => [0, 0]),
+  );
   // The runs of one process have one figure between them.
   const processes = new Set(runs.map((run) => run.wholeSeconds ?? 0));
   const wholeSeconds = [...processes].reduce((sum, seconds) => sum + seconds, 0);

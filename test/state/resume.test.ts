@@ -17,7 +17,7 @@ import { MemoryKernel } from "../../src/testing/index.ts";
 const folder = mkdtempSync(join(tmpdir(), "resume-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const TOLD = { mode: "put", owner: "", ufid: true } as const;
+const TOLD = { mode: "put", owner: "", ufid: true, order: "file" } as const;
 /** Small, so that a cut lies between two of them. */
 const BATCHING = { messagesPerDatagram: 2, datagramsPerCall: 2 };
 
@@ -162,7 +162,13 @@ test("a journal of another input, datapath or manner says nothing; another file 
   expect(readJournal(file, subjectOf(path, told))).toEqual({ settled: 3, sent: 7 });
   expect(journal.write({ settled: 7, sent: 9 })).toBe(true);
   expect(readJournal(file, subjectOf(path, told))).toEqual({ settled: 7, sent: 9 });
-  for (const other of [{ datapath: "dp1" }, { mode: "add" }, { owner: "a" }, { ufid: false }]) {
+  for (const other of [
+    { datapath: "dp1" },
+    { mode: "add" },
+    { owner: "a" },
+    { ufid: false },
+    { order: "fast" },
+  ]) {
     expect(readJournal(file, subjectOf(path, { ...told, ...other }))).toBeUndefined();
   }
   writeFileSync(path, "another\n");

@@ -1,15 +1,16 @@
 import { Command, Option } from "commander";
+import type { FlowOrder } from "../../flow/mask-order.ts";
 import { detect, type FlowFormat } from "../../format/detect.ts";
 import type { LineNotes } from "../../format/feed.ts";
 import type { FlowRefusal } from "../../format/refusals.ts";
 import { FlowSetCompiler } from "../../format/flow-set/compile.ts";
-import { type FlowSetOrder, HeldRecords } from "../../format/flow-set/order.ts";
+import { HeldRecords } from "../../format/flow-set/order.ts";
 import { FlowSetWriter } from "../../format/flow-set/writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { excerpt } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
-import { notesText } from "../line-notes.ts";
+import { notesText, orderText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askForFlows, bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
 import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
@@ -95,7 +96,7 @@ async function run(file: string, options: Options): Promise<void> {
   const interrupted = signals.signal.aborted;
   const written = !interrupted && (refused === 0 || options.keepGoing === true);
   // Without its last record a set is incomplete, even if parts of it were already written.
-  let ordered: FlowSetOrder | undefined;
+  let ordered: FlowOrder | undefined;
   if (written) {
     compiler.finish();
     ordered = held?.finish(
@@ -169,7 +170,7 @@ type Report = LineNotes & {
   readonly bytes: number;
   readonly written: boolean;
   /** Null if nothing was written, or if the order of the file was requested. */
-  readonly order: FlowSetOrder | null;
+  readonly order: FlowOrder | null;
   readonly seconds: number;
   readonly errors: readonly FlowRefusal[];
 };
@@ -196,13 +197,4 @@ function print(report: Report, file: string, options: Options, toError: boolean)
   write(notesText(report));
   if (report.order !== null) write(orderText(report.order));
   if (!report.written && !toError) write(`${to} was not written\n`);
-}
-
-// The text about the order; empty if another order could not be faster.
-function orderText({ order, masks, walkedInFileOrder, walked, reason }: FlowSetOrder): string {
-  if (order === "masks") {
-    const [before, now] = [walkedInFileOrder, walked].map((mean) => (mean ?? 0).toFixed(1));
-    return `  order    another one than the file's: of ${counted(masks ?? 0, "mask")} a put walks ${now}, not ${before}\n`;
-  }
-  return reason === "" ? "" : `  order    that of the file: ${reason}\n`;
 }

@@ -23,6 +23,8 @@ export class FlowPrinter {
   readonly #actions = new Kept<PrintedActions>();
   readonly #text = new TextSink(512);
   readonly #words = new WordView();
+  /** The pattern of the last key: that of the next one, more often than not. */
+  #last: KeyPattern | undefined;
 
   /** @param style the style of all flows that it prints; its port names must not change */
   constructor(style: FlowPrintStyle) {
@@ -52,12 +54,18 @@ export class FlowPrinter {
 
   #printKey(flow: FlowParts, words: Int32Array, out: TextSink): boolean {
     const { bytes, key, mask } = flow;
+    const last = this.#last;
+    if (last !== undefined && last.matches(words, key, mask)) {
+      last.print(bytes, key.start, out, this.#style.ports);
+      return true;
+    }
     const hash = hashOf(words, mask.start, mask.end, key.end - key.start);
     const kept = this.#patterns.of(hash);
     if (kept !== undefined) {
       for (let i = 0; i < kept.length; i++) {
         const pattern = kept[i]!;
         if (!pattern.matches(words, key, mask)) continue;
+        this.#last = pattern;
         pattern.print(bytes, key.start, out, this.#style.ports);
         return true;
       }

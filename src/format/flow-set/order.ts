@@ -1,7 +1,11 @@
-import { KeyRecord } from "../../flow/key/record.ts";
-import type { MaskClass } from "../../flow/mask-class.ts";
-import { MaskGroups } from "../../flow/mask-groups.ts";
-import { decodeFlow, newFlowParts, readMatch } from "../../flow/parts.ts";
+import {
+  type FlowOrder,
+  type FoundOrder,
+  MaskOrder,
+  orderOfFile,
+  orderOfOneMask,
+} from "../../flow/mask-order.ts";
+import { decodeFlow, newFlowParts } from "../../flow/parts.ts";
 import { align } from "../../netlink/align.ts";
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
 import { assert } from "../../sys/errors.ts";
@@ -10,28 +14,7 @@ import { type FlowSetChunkFacts, RECORD_PREFIX } from "./layout.ts";
 import { hasOwnUfid, isAdd, isPut, keyEnd, LINE_AT, UFID_AT } from "./messages.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
 
-/**
- * Orders a flow set so that a kernel takes it fastest. A put walks every existing mask, so flows
- * that overlap no others are sorted by the number of flows that share their mask, most first. Flows
- * that overlap keep their order.
- */
-
-/** The resulting order of a flow set. */
-export type FlowSetOrder = {
-  /** `file`: the order of the input; `masks`: another one. */
-  readonly order: "file" | "masks";
-  /** The number of masks; null if they were not examined. */
-  readonly masks: number | null;
-  /**
-   * The number of masks that a put walks on average, in the order of the input; null if not
-   * examined.
-   */
-  readonly walkedInFileOrder: number | null;
-  /** The same in the order of the set. */
-  readonly walked: number | null;
-  /** Why the order of the input was kept although another might be faster; empty otherwise. */
-  readonly reason: string;
-};
+/** Puts the flows of a set into the order in which a kernel takes them fastest; see `MaskOrder`. */
 
 /**
  * The most bytes of records held for reordering. Beyond that, they are written in their original
@@ -39,24 +22,10 @@ export type FlowSetOrder = {
  */
 const HELD_BYTES_MAX = 512 << 20;
 
-/**
- * With more masks, some kernels run out of memory for them: then the order would decide which flows
- * fail.
- */
-const MASKS_MAX = 4000;
-
 /** Where the messages of a record begin. */
 const FIRST_WORD = RECORD_PREFIX >> 2;
 
-/**
- * The number of masks that another order must save each put on average: walking one costs a
- * fiftieth of a put.
- */
-const WORTHWHILE_MASKS = 2;
-
 const READER = new AttributeReader();
-
-const NOT_LOOKED_AT = { masks: null, walkedInFileOrder: null, walked: null } as const;
 
 /** A chunk of a flow set, in memory. */
 type Chunk = {
@@ -75,9 +44,6 @@ type Places = {
   readonly at: Int32Array;
   readonly ports: ReadonlyMap<number, readonly PortUse[]>;
 };
-
-/** Flows that keep their relative order, and the number of their masks. */
-type Group = { readonly flows: number[]; masks: number };
 
 /** Holds back the records of a flow set until all are there. */
 export class HeldRecords {
@@ -104,21 +70,16 @@ export class HeldRecords {
    * Writes the set, in another order if that is faster and has no other effect.
    * @param writer makes the writer of the reordered set
    */
-  finish(lines: number, writer: () => FlowSetWriter): FlowSetOrder {
-    if (this.#held === undefined)
-      return {
-        order: "file",
-        ...NOT_LOOKED_AT,
-        reason: "the set is too large to be held in memory",
-      };
+  finish(lines: number, writer: () => FlowSetWriter): FlowOrder {
+    if (this.#held === undefined) return orderOfFile("the set is too large to be held in memory");
     const places = placesOf(this.#held);
-    const { found, groups } = examine(places);
-    if (groups === undefined) {
+    const { found, flows } = examine(places);
+    if (flows === undefined) {
       this.#release();
       return found;
     }
     const out = writer();
-    for (const { flows } of groups) for (const flow of flows) copy(places, flow, out);
+    for (const flow of flows) copy(places, flow, out);
     out.finish(lines);
     this.#held = undefined;
     return found;
@@ -162,37 +123,15 @@ function placesOf(records: readonly Uint8Array[]): Places {
   return { chunks, chunkOf, at, ports };
 }
 
-// Finds the best order. The result has groups, in that order, if reordering is worthwhile.
-function examine(places: Places): { found: FlowSetOrder; groups?: readonly Group[] } {
-  const stay = (reason: string, facts: Partial<FlowSetOrder> = {}): { found: FlowSetOrder } => ({
-    found: { order: "file", ...NOT_LOOKED_AT, ...facts, reason },
+function examine(places: Places): FoundOrder {
+  if (haveOneMask(places)) return { found: orderOfOneMask(places.at.length) };
+  const order = new MaskOrder();
+  if (!readAll(places, order)) return { found: orderOfFile("a flow cannot be read") };
+  return order.find(() => {
+    if (!places.at.every((at, flow) => isPut(chunkAt(places, flow).words, at)))
+      return "there are lines that modify or delete";
+    return haveOwnNames(places) ? "" : "two flows were given the same UFID";
   });
-  if (haveOneMask(places))
-    return stay("", { masks: Math.min(places.at.length, 1), walkedInFileOrder: 1, walked: 1 });
-  const classes = new MaskGroups();
-  const flows = places.at.length;
-  const classOf = new Int32Array(flows);
-  if (!classify(places, classes, classOf)) return stay("a flow cannot be read");
-  const masks = classes.masks.length;
-  const walkedInFileOrder = walkedOf(classOf, masks);
-  const seen = { masks, walkedInFileOrder, walked: walkedInFileOrder };
-  const best = leastWalked(classes.masks, flows);
-  if (walkedInFileOrder - best < WORTHWHILE_MASKS) return stay("", seen);
-  if (masks > MASKS_MAX) return stay(`a kernel may not have room for ${masks} masks`, seen);
-  if (!places.at.every((at, flow) => isPut(chunkAt(places, flow).words, at)))
-    return stay("there are lines that modify or delete", seen);
-  if (!haveOwnNames(places)) return stay("two flows were given the same UFID", seen);
-  const groups = groupsOf(classes, classOf);
-  const walked = walkedOf(
-    Int32Array.from(
-      groups.flatMap((group) => group.flows),
-      (index) => classOf[index]!,
-    ),
-    masks,
-  );
-  if (walkedInFileOrder - walked < WORTHWHILE_MASKS)
-    return stay("flows of different masks overlap", seen);
-  return { found: { order: "masks", masks, walkedInFileOrder, walked, reason: "" }, groups };
 }
 
 function chunkAt({ chunks, chunkOf }: Places, flow: number): Chunk {
@@ -213,58 +152,19 @@ function haveOneMask(places: Places): boolean {
   return true;
 }
 
-function classify(places: Places, classes: MaskGroups, classOf: Int32Array): boolean {
+function readAll(places: Places, order: MaskOrder): boolean {
   const parts = newFlowParts();
-  const record = new KeyRecord();
   const views = places.chunks.map(({ bytes }) => new DataView(bytes.buffer));
-  for (let flow = 0; flow < classOf.length; flow++) {
+  for (let flow = 0; flow < places.at.length; flow++) {
     const { bytes, words } = chunkAt(places, flow);
     const at = places.at[flow]!;
     const view = views[places.chunkOf[flow]!]!;
     decodeFlow({ bytes, view, start: (at + UFID_AT) * 4, end: at * 4 + words[at]! }, parts);
-    if (!readMatch(parts, record)) return false;
     const key = keyEnd(words, at) - at;
     const anyPort = places.ports.get(flow)?.some(({ word }) => word < key) === true;
-    classOf[flow] = classes.add(record, anyPort);
+    if (!order.add(parts, anyPort)) return false;
   }
   return true;
-}
-
-/**
- * How many masks a put walks on average with the masks in this order: those before its own, and its
- * own.
- */
-function walkedOf(classOf: Int32Array, masks: number): number {
-  const seen = new Uint8Array(masks);
-  let there = 0;
-  let walked = 0;
-  for (const index of classOf) {
-    if (seen[index] === 0) {
-      seen[index] = 1;
-      there++;
-    }
-    walked += there;
-  }
-  return classOf.length === 0 ? 0 : walked / classOf.length;
-}
-
-function leastWalked(masks: readonly MaskClass[], flows: number): number {
-  const counts = masks.map(({ count }) => count);
-  let walked = 0;
-  counts.sort((a, b) => b - a).forEach((count, i) => (walked += count * (i + 1)));
-  return flows === 0 ? 0 : walked / flows;
-}
-
-// The groups, sorted by flows per mask, most first; then by their first flows.
-function groupsOf(classes: MaskGroups, classOf: Int32Array): Group[] {
-  const groupOf = classes.groups();
-  const groups: Group[] = [];
-  for (let index = 0; index < groupOf.length; index++)
-    (groups[groupOf[index]!] ??= { flows: [], masks: 0 }).masks++;
-  for (let flow = 0; flow < classOf.length; flow++)
-    groups[groupOf[classOf[flow]!]!]!.flows.push(flow);
-  const density = ({ flows, masks }: Group): number => flows.length / masks;
-  return groups.sort((a, b) => density(b) - density(a) || a.flows[0]! - b.flows[0]!);
 }
 
 // Whether no given UFID occurs twice: a kernel looks up the UFID first.
