@@ -18,7 +18,10 @@ import { readDatapath } from "./read-table.ts";
 type ResumeOptions = {
   /** How far the earlier run got; from the beginning if there was none. */
   readonly earlier?: JournalPosition | undefined;
-  /** Lines among the earlier run's whose flows the kernel does not have as they should be. */
+  /**
+   * Lines among the earlier run's whose flows the kernel does not have as they should be. From the
+   * first of them on, all is sent again.
+   */
   readonly lacking?: ReadonlySet<number>;
   /** Where to record how far this run gets; nowhere if undefined. */
   readonly journal?: Journal | undefined;
@@ -31,6 +34,8 @@ export class Resumption implements LoadJournal {
   #journal: Journal | undefined;
   /** Flows of the batches begun. */
   #flows = 0;
+  /** A batch was sent: then all later ones are, since they may have later lines about its flows. */
+  #sends = false;
 
   constructor({ earlier, lacking = new Set(), journal }: ResumeOptions) {
     this.#earlier = earlier ?? { settled: 0, sent: 0 };
@@ -43,7 +48,8 @@ export class Resumption implements LoadJournal {
     const end = start + batch.count;
     this.#flows = end;
     const { settled, sent } = this.#earlier;
-    if (end <= settled && !this.#lacksAny(batch)) return "applied";
+    this.#sends ||= end > settled || this.#lacksAny(batch);
+    if (!this.#sends) return "applied";
     const position = { settled: Math.max(start, settled), sent: Math.max(end, sent) };
     // It is a hint: a load does not end for want of it.
     if (this.#journal?.write(position) === false) this.#journal = undefined;
@@ -82,12 +88,12 @@ export async function lackingLines(
   return journal.lacking(readDatapath(datapath));
 }
 
-/** The last line about each flow, of the first flows of an input. */
+/** What the last line about each flow wants, of the first flows of an input. */
 class LastOfEach implements LoadJournal {
   /** Flows of the input that are still to be taken. */
   #left: number;
   readonly #table = new FlowTable();
-  /** For each flow of the table. */
+  /** For each flow of the table: the line from which on it is made again, and the last verb. */
   readonly #lines: number[] = [];
   readonly #verbs: FlowVerb[] = [];
   /** Lines whose flows cannot be looked for. */
@@ -116,11 +122,12 @@ class LastOfEach implements LoadJournal {
       this.#unreadable.push(line);
       return;
     }
-    this.#lines[number] = line;
+    // A change needs the flow that an earlier line makes.
+    if (verb !== "modify" || this.#verbs[number] === undefined) this.#lines[number] = line;
     this.#verbs[number] = verb;
   }
 
-  /** The lines whose flows `held` does not have as they should be. */
+  /** The lines that make the flows which `held` does not have as they should be. */
   lacking(held: FlowTable): ReadonlySet<number> {
     const lacking = new Set(this.#unreadable);
     const wanted = newFlowParts();

@@ -12,7 +12,11 @@ export const UML_FEATURES: KernelFeatures = {
 };
 
 /** What a dump gives, one message after the other; undefined at the end, or an errno. */
-export type Walk = { readonly take: () => Uint8Array | undefined | number };
+export type Walk = {
+  readonly take: () => Uint8Array | undefined | number;
+  /** Goes on so many objects further, or back; absent where nothing moves. */
+  readonly move?: (by: number) => void;
+};
 
 /** A generic netlink family of a kernel in memory. */
 export type Family = {
@@ -49,6 +53,11 @@ export class Dump {
   /** Its last piece was given. */
   get ended(): boolean {
     return this.#state === "ended";
+  }
+
+  /** See `betweenPieces` of the faults. */
+  move(by: number): void {
+    this.#walk.move?.(by);
   }
 
   next(room: number): Uint8Array | undefined {

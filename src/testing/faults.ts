@@ -23,6 +23,11 @@ export type Faults = {
   readonly noMemory?: (request: Request) => boolean;
   /** What comes of a reply: nothing, where it is lost in silence; several datagrams, where it is doubled. */
   readonly deliver?: (reply: Uint8Array, request: Request) => readonly Uint8Array[];
-  /** Something happens between two pieces of a dump: the table is hashed anew, say. */
-  readonly betweenPieces?: (request: Request) => void;
+  /**
+   * Something happens between two pieces of a dump of flows or other objects. Returns by how many objects the walk is
+   * moved, since the table is hashed anew: some come twice where it is negative, some not at all where it is positive.
+   */
+  readonly betweenPieces?: (request: Request) => number;
+  /** Bytes that a piece of a dump may have; the kernel takes its least length where it has no memory for a long one. */
+  readonly pieceBytes?: () => number | undefined;
 };

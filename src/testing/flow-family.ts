@@ -61,6 +61,9 @@ export class FlowFamily implements Family {
         if (flow === undefined) return undefined;
         return this.#describe(flow, request, A.OVS_FLOW_CMD_GET, omit, NLM_F_MULTI);
       },
+      move: (by) => {
+        at = Math.max(0, at + by);
+      },
     };
   }
 

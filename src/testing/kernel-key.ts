@@ -210,9 +210,11 @@ export function maskInto(masked: KeyRecord, exact: KeyRecord, mask: KeyRecord): 
       masked.add(level, slot);
       const words = WORDS_OF_SLOT[slot] ?? 0;
       const key = keyOffset(level, slot) >> 2;
+      const isNest = KEY_BY_SLOT[slot]?.nested === true;
       for (let word = key; word < key + words; word++) {
         const bits = mask.ints[word + words] ?? 0;
-        masked.ints[word] = (exact.ints[word] ?? 0) & bits;
+        // A nest says in words of its own, which have no mask, what is in it.
+        masked.ints[word] = isNest ? (mask.ints[word] ?? 0) : (exact.ints[word] ?? 0) & bits;
         masked.ints[word + words] = bits;
       }
     }

@@ -219,7 +219,7 @@ export class MemoryKernel implements NetlinkKernel {
     for (; taken < most; taken++) {
       const room = pointed.roomOf(headers, taken);
       const { dump } = socket;
-      if (taken > 0 && dump !== undefined) this.faults.betweenPieces?.(dump.request);
+      if (dump?.isUnderWay() === true) dump.move(this.faults.betweenPieces?.(dump.request) ?? 0);
       const datagram = socket.shift(room);
       if (datagram === undefined) break;
       pointed.deliverTo(headers, taken, datagram);
@@ -287,12 +287,14 @@ export class MemoryKernel implements NetlinkKernel {
     const walk = family.dump?.(request);
     if (walk === undefined) return EOPNOTSUPP;
     const dump = new Dump(request, walk);
+    let pieces = 0;
     const next = (room: number): Uint8Array | undefined => {
-      const piece = dump.next(room);
+      pieces++;
+      const piece = dump.next(this.faults.pieceBytes?.() ?? room);
       if (dump.ended) socket.dump = undefined;
       return piece;
     };
-    socket.dump = { request, next };
+    socket.dump = { request, next, isUnderWay: () => pieces > 0, move: (by) => dump.move(by) };
     socket.onReadable(true);
     this.onRequest(request, 0);
     return -1;

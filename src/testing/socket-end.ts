@@ -12,6 +12,9 @@ const COST_LEAST = 768;
 type RunningDump = {
   readonly request: Request;
   readonly next: (room: number) => Uint8Array | undefined;
+  /** Its first piece was given, and its last one was not. */
+  readonly isUnderWay: () => boolean;
+  readonly move: (by: number) => void;
 };
 
 /**

@@ -8,7 +8,6 @@ import {
   OVS_FLOW_CMD_GET,
   OVS_FLOW_CMD_NEW,
   OVS_FLOW_CMD_SET,
-  OVS_FLOW_FAMILY,
 } from "../../src/uapi/openvswitch.ts";
 import { ScriptedDatapath } from "../ovs/scripted-datapath.ts";
 import { loadInto } from "./scripted-load.ts";
@@ -219,9 +218,7 @@ describe("a reply that was lost", () => {
   /** The kernel has no memory for the reply to this command on the load's socket, the first time. */
   function loseFirst(dp: ScriptedDatapath, command: number): void {
     let left = 1;
-    dp.onOpen = (kernel) => {
-      kernel.hasNoMemory = ({ bytes }) => bytes[16] === command && left-- > 0;
-    };
+    dp.hasNoMemory = ({ bytes }) => bytes[16] === command && left-- > 0;
   }
 
   test("of a put that met its flow: its actions are set, and it is told as present", () => {
@@ -361,7 +358,7 @@ test.each(["put", "add", "modify", "delete"] as const)(
     using dp = holding(mode === "put" || mode === "add" ? [] : lines);
     let changes = 0;
     dp.refuse = ({ command }) => {
-      if (command !== OVS_FLOW_CMD_GET && ++changes === 8) dp.families.set(OVS_FLOW_FAMILY, 0x21);
+      if (command !== OVS_FLOW_CMD_GET && ++changes === 9) dp.kernel.families.renumber();
       return undefined;
     };
     const { report, ends } = loadInto(dp, lines, { mode, tolerate: [ENOENT, EEXIST] });
@@ -374,13 +371,13 @@ test.each(["put", "add", "modify", "delete"] as const)(
 test("a load that ended as it should leaves its socket to the next one, one that did not closes it", () => {
   using dp = new ScriptedDatapath();
   using connections = new ConnectionCache();
-  const closes = (): number[] => dp.kernels.map((kernel) => kernel.closes);
-  // The channel's own socket is the first.
+  const open = (): number => dp.kernel.portIds().size;
+  const before = open();
   loadInto(dp, [`${port(1)} 1`], { connections });
   loadInto(dp, [`${port(2)} 1`], { connections });
-  expect(closes()).toEqual([0, 0]);
-  dp.gone = true;
+  expect(open()).toBe(before + 1);
+  dp.remove();
   expect(loadInto(dp, [`${port(3)} 1`], { connections }).report.ended).toBe("fatal");
   // With that by which it read what became of its flow.
-  expect(closes()).toEqual([0, 1, 1]);
+  expect(open()).toBe(before);
 });

@@ -107,10 +107,8 @@ test.each(Array.from({ length: 30 }, (_, seed) => seed))(
     loadInto(dp, there);
     const rate = random.of([0, 3, 8, 20]);
     const strikes = (): boolean => random.below(100) < rate;
-    dp.onOpen = (kernel) => {
-      kernel.hasNoMemory = strikes;
-      kernel.room = random.of([4, 100, 100]);
-    };
+    dp.hasNoMemory = strikes;
+    dp.room = random.of([4, 100, 100]);
     const lines = flows.map((flow) => ({
       verb: random.of<Line["verb"]>(["put", "put", "add", "modify", "delete"]),
       flow,
@@ -123,7 +121,8 @@ test.each(Array.from({ length: 30 }, (_, seed) => seed))(
       ),
       options,
     );
-    dp.onOpen = () => {};
+    dp.hasNoMemory = () => false;
+    dp.room = 100;
     const held = new Map<string, string>();
     for (const view of dumpFlows(dp.handle)) {
       const [, port = "", actions = ""] =

@@ -3,13 +3,8 @@ import type { FlowIdentity } from "../../src/flow/parts.ts";
 import { clearFlow, deleteFlow, dumpFlows, getFlow } from "../../src/ovs/flow.ts";
 import { FlowReads, type ReadResult } from "../../src/ovs/flow-reads.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
-import {
-  OVS_FLOW_ATTR_ACTIONS,
-  OVS_FLOW_ATTR_KEY,
-  OVS_FLOW_ATTR_UFID,
-  OVS_FLOW_FAMILY,
-} from "../../src/uapi/openvswitch.ts";
-import { sendFlow } from "../../src/ovs/flow-requests.ts";
+import { OVS_FLOW_ATTR_UFID } from "../../src/uapi/openvswitch.ts";
+import { loadInto } from "../load/scripted-load.ts";
 import { ScriptedDatapath } from "./scripted-datapath.ts";
 
 /**
@@ -22,11 +17,7 @@ const UFID: FlowIdentity = { ufid: new Uint8Array(16).fill(7) };
 /** A datapath that holds one flow, {@link UFID}; the channel knows the family's number. */
 function withOneFlow(): ScriptedDatapath {
   const dp = new ScriptedDatapath();
-  sendFlow(dp.handle, "add", (writer) => {
-    writer.bytes(OVS_FLOW_ATTR_UFID, new Uint8Array(16).fill(7));
-    writer.bytes(OVS_FLOW_ATTR_KEY, new Uint8Array([8, 0, 3, 0, 1, 0, 0, 0]));
-    writer.bytes(OVS_FLOW_ATTR_ACTIONS, new Uint8Array(0));
-  });
+  loadInto(dp, ["ufid:07070707-0707-0707-0707-070707070707 in_port(1),eth() 1"]);
   expect(dp.flows.length).toBe(1);
   dp.requests.length = 0;
   return dp;
@@ -52,21 +43,21 @@ function codeOf(run: () => unknown): string {
 describe.each(ASK)("%s", (_, ask) => {
   test("after the module was loaded anew: the family is looked up again, and the request made once", () => {
     using dp = withOneFlow();
-    dp.families.set(OVS_FLOW_FAMILY, 0x21);
+    dp.kernel.families.renumber();
     expect(ask(dp)).toBe(true);
     expect(dp.requests.length).toBe(1);
   });
 
   test("while the module is gone: that is said, and not that there is no such flow", () => {
     using dp = withOneFlow();
-    dp.families.clear();
+    dp.isUnloaded = true;
     expect(codeOf(() => ask(dp))).toBe("NO_MODULE");
     expect(dp.requests.length).toBe(0);
   });
 
   test("of a flow that is not there is not tried again", () => {
     using dp = withOneFlow();
-    dp.flows = [];
+    dp.table.flush();
     expect(ask(dp)).toBe(false);
     expect(dp.requests.length).toBe(1);
   });
@@ -93,13 +84,13 @@ describe("many reads", () => {
     reads.close();
   });
 
-  test.each([[0x21], [undefined]])(
-    "say of no flow that it is not there where the family went, number now: %p",
-    (now) => {
+  test.each([true, false])(
+    "say of no flow that it is not there where the family went, for good: %p",
+    (isUnloaded) => {
       using dp = withOneFlow();
       const reads = new FlowReads(dp.handle);
-      if (now === undefined) dp.families.clear();
-      else dp.families.set(OVS_FLOW_FAMILY, now);
+      if (isUnloaded) dp.isUnloaded = true;
+      else dp.kernel.families.renumber();
       expect(read(reads)).toEqual(["unknown", "unknown"]);
       reads.close();
     },
@@ -108,8 +99,8 @@ describe("many reads", () => {
   test("whose reply was lost are made again, alone", () => {
     using dp = withOneFlow();
     const reads = new FlowReads(dp.handle);
-    const [socket] = dp.kernels.slice(-1);
-    if (socket !== undefined) socket.deliver = () => [];
+    let lost = 3;
+    dp.kernel.faults = { ...dp.kernel.faults, deliver: (reply) => (lost-- > 0 ? [] : [reply]) };
     expect(read(reads)).toEqual(["found", "none"]);
     // Both together, and each alone.
     expect(dp.requests.length).toBe(4);

@@ -25,14 +25,17 @@ describe.each([true, false])("a dump in an order to load, by UFID: %p", (ufid) =
   test("is whole where nothing changes, and where flows come or go meanwhile", () => {
     using dp = holding(100, ufid);
     expect(dump(dp)).toEqual([100, undefined]);
-    const last = dp.flows.shift();
+    const last = dp.table.flows.shift();
     let dumps = 0;
     dp.onDump = (flows) => {
-      if (last !== undefined && ++dumps === 2) dp.flows = [...flows, last];
+      if (last !== undefined && ++dumps === 2) dp.table.flows.push(last);
       return flows;
     };
     expect(dump(dp)).toEqual([99, undefined]);
-    dp.onDump = (flows) => (dp.flows = flows.slice(1));
+    dp.onDump = (flows) => {
+      dp.table.flows.shift();
+      return flows.slice(1);
+    };
     expect(dump(dp)).toEqual([98, undefined]);
   });
 

@@ -12,6 +12,7 @@ import type { Faults } from "../../src/testing/index.ts";
 import type { Random } from "../../src/testing/random.ts";
 import { errorMessage, type Request } from "../../src/testing/wire.ts";
 import { NLM_F_ACK, NLMSG_ERROR } from "../../src/uapi/netlink.ts";
+import { OVS_FLOW_CMD_GET, OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 import { Crash } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -23,6 +24,10 @@ export const FAULTS = [
   "partial sends",
   "partial reads",
   "no memory for a reply",
+  "no memory for a change's reply",
+  "refused",
+  "short pieces",
+  "rehash",
   "small buffers",
   "tail ignored",
   "lost final ack",
@@ -46,17 +51,30 @@ const HARMLESS: ReadonlySet<Fault> = new Set<Fault>([
   "doubled replies",
   "foreign replies",
   "reordered replies",
+  "short pieces",
+  "rehash",
   "clock",
+]);
+
+/** With these faults no reply to a read is lost. */
+const READABLE: ReadonlySet<Fault> = new Set<Fault>([
+  "small buffers",
+  "no memory for a change's reply",
 ]);
 
 /** With these faults replies are lost, and what became of a flow can be read back all the same. */
 export function canReadBack(faults: readonly Fault[]): boolean {
-  return faults.every((fault) => HARMLESS.has(fault) || fault === "small buffers");
+  return faults.every((fault) => HARMLESS.has(fault) || READABLE.has(fault));
 }
 
 /** A load with these faults ends as one without any. */
 export function areHarmless(faults: readonly Fault[]): boolean {
   return faults.every((fault) => HARMLESS.has(fault));
+}
+
+/** A dump of flows with these faults ends as one without any. */
+export function areHarmlessToDumps(faults: readonly Fault[]): boolean {
+  return areHarmless(faults) && !faults.includes("rehash");
 }
 
 /** A send without memory is tried more often than that. */
@@ -65,6 +83,14 @@ const SENDS_REFUSED_MOST = 3;
 /** In struct nlmsghdr. */
 const ERRNO_AT = 16;
 const SMALL_BUFFER = 6000;
+/** Behind struct nlmsghdr, in struct genlmsghdr. */
+const COMMAND_AT = 16;
+/** The kernel's least length of a dump's piece. */
+const PIECE_BYTES = 3776;
+
+/** What becomes of a dump whose table is hashed anew: flows come twice, are left out, or both. */
+const REHASHES = ["back", "on", "shuffled"] as const;
+export type Rehash = (typeof REHASHES)[number];
 
 /** What goes wrong in a step. @param world in which another program acts, too */
 export function makeFaults(kinds: readonly Fault[], random: Random, world: World): Faults {
@@ -72,6 +98,8 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
   const rare = rate / 8;
   const strikes = (kind: Fault, percent = rate): boolean =>
     kinds.includes(kind) && random.chance(percent);
+  const rehashed = random.of([10, 40]);
+  const way = random.of(REHASHES);
   const replies = new Replies(kinds, random, rate);
   let gone = false;
   let refused = 0;
@@ -96,19 +124,33 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       if (kinds.includes("small buffers")) world.kernel.limitReceiveBuffers(SMALL_BUFFER);
       if (strikes("second writer", rare)) world.actAsOther(random);
       if (gone) return;
-      if (strikes("crash", rare / 4)) throw new Crash("the process ends");
-      if (strikes("datapath deleted", rare / 4)) world.loseDatapath();
-      else if (strikes("module reloaded", rare / 4)) world.kernel.reloadModule();
+      if (strikes("crash", rare / 2)) throw new Crash("the process ends");
+      if (strikes("datapath deleted", rare / 2)) world.loseDatapath();
+      else if (strikes("module reloaded", rare / 2)) world.kernel.reloadModule();
       else return;
       gone = true;
     },
-    noMemory: () => strikes("no memory for a reply"),
+    refuse: (request) => (isChange(request, world) && strikes("refused") ? ENOMEM : undefined),
+    noMemory: (request) =>
+      strikes("no memory for a reply") ||
+      (isChange(request, world) && strikes("no memory for a change's reply")),
     deliver: (reply, request) => replies.deliver(reply, request),
     betweenPieces: () => {
       if (strikes("second writer", rate)) world.actAsOther(random);
-      if (strikes("second writer", rate)) world.rehash(random);
+      if (!gone && strikes("datapath deleted", rare)) {
+        gone = true;
+        world.loseDatapath();
+      }
+      return strikes("rehash", rehashed) ? world.rehash(random, way) : 0;
     },
+    pieceBytes: () =>
+      kinds.includes("short pieces") || kinds.includes("rehash") ? PIECE_BYTES : undefined,
   };
+}
+
+/** Whether a request is to change flows. */
+function isChange({ type, bytes }: Request, { kernel }: World): boolean {
+  return type === kernel.families.idOf(OVS_FLOW_FAMILY) && bytes[COMMAND_AT] !== OVS_FLOW_CMD_GET;
 }
 
 /** What becomes of replies. */
@@ -164,12 +206,13 @@ class Replies {
     if (this.#first < 0) this.#first = sequence;
   }
 
-  // A reply to a request of long ago, or to the one before those that are answered now: any error.
+  // A reply to a request of long ago, to the one before those that are answered now, or to none yet: any error.
   #foreign(request: Request): Uint8Array {
     const random = this.#random;
-    const far = random.of([5000, 100_000, 1 << 30, 1 + random.below(3), 1 + random.below(3)]);
+    const near = 1 + random.below(3);
+    const far = random.of([5000, 1 << 30, -5000, -100_000, near, near, near]);
     const sequence = (Math.max(0, this.#first) - far) >>> 0;
-    return errorMessage({ ...request, sequence }, random.of([0, EEXIST, ENOENT, ENODEV]));
+    return errorMessage({ ...request, sequence }, random.of([0, EEXIST, ENOENT, ENOENT, ENODEV]));
   }
 
   #strikes(kind: Fault): boolean {

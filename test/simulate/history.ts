@@ -75,7 +75,10 @@ export class History {
     if (command === A.OVS_FLOW_CMD_GET) return;
     const given = attributesOf(bytes, ATTRIBUTES_AT);
     const ufid = given.get(A.OVS_FLOW_ATTR_UFID);
-    const isNamed = given.has(A.OVS_FLOW_ATTR_KEY) || (ufid !== undefined && ufid.length <= 16);
+    // A key without attributes names nothing, though this kernel refuses it.
+    const isNamed =
+      given.get(A.OVS_FLOW_ATTR_KEY)?.length !== 0 &&
+      (given.has(A.OVS_FLOW_ATTR_KEY) || (ufid !== undefined && ufid.length <= 16));
     must(
       command !== A.OVS_FLOW_CMD_DEL || isNamed || this.mayFlush,
       () => "a request would flush the datapath",

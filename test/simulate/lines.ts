@@ -52,9 +52,11 @@ export function randomMatches(random: Random): Truth.Match[] {
 /** Lines about some of the matches. */
 export function randomLines(random: Random, matches: readonly Truth.Match[], most: number): Line[] {
   const own = new Truth.Random(random.next());
-  return Array.from({ length: 1 + random.below(most) }, () =>
-    lineOf(Truth.randomLine(own, matches)),
-  );
+  return Array.from({ length: 1 + random.below(most) }, () => {
+    const line = Truth.randomLine(own, matches);
+    // Some give a flow the name that it would have without.
+    return lineOf(random.chance(5) ? { ...line, given: Truth.hashOf(line.match) } : line);
+  });
 }
 
 function lineOf(line: Truth.Line): Line {

@@ -22,8 +22,18 @@ export type Operation = {
   readonly run: (world: World, step: Step, random: Random) => void | Promise<void>;
 };
 
+/** How many lines a step has before any is left out, as it was carried out last. */
+const counts = new WeakMap<Step, number>();
+
+/** The number of lines of a step that was carried out; 0 where it has none. */
+export function linesOf(step: Step): number {
+  return counts.get(step) ?? 0;
+}
+
 /** The lines of a step that are left. */
-export function kept<T>(lines: readonly T[], { kept: numbers }: Step): T[] {
+export function kept<T>(lines: readonly T[], step: Step): T[] {
+  counts.set(step, lines.length);
+  const { kept: numbers } = step;
   return numbers === undefined
     ? [...lines]
     : numbers.flatMap((i) => (i < lines.length ? lines.slice(i, i + 1) : []));

@@ -1,6 +1,8 @@
+import { HOSTILE } from "./hostile-operation.ts";
 import { LOAD } from "./load-operation.ts";
 import type { Operation } from "./operation.ts";
 import { BATCH, DUMP, FLUSH, ONE, RENUMBER, UPCALLS } from "./small-operations.ts";
+import { RESUME } from "./resume-operation.ts";
 import { SYNC } from "./sync-operation.ts";
 import { THREADS } from "./thread-operation.ts";
 import { WHERE } from "./where-operation.ts";
@@ -14,6 +16,8 @@ export const OPERATIONS: readonly Operation[] = [
   UPCALLS,
   RENUMBER,
   SYNC,
+  RESUME,
+  HOSTILE,
   WHERE,
   THREADS,
   FLUSH,

@@ -1,6 +1,6 @@
 import { Random } from "../../src/testing/random.ts";
 import { areHarmless, FAULTS, type Fault } from "./faults.ts";
-import type { Step } from "./operation.ts";
+import type { Operation, Step } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { World } from "./world.ts";
 
@@ -20,10 +20,22 @@ export function planOf(seed: number): Plan {
   const total = OPERATIONS.reduce((sum, { weight }) => sum + weight, 0);
   const steps = Array.from({ length: 1 + random.below(STEPS_MOST) }, (): Step => {
     let at = random.below(total);
-    const operation = OPERATIONS.find(({ weight }) => (at -= weight) < 0);
-    return { operation: operation?.name ?? "", seed: random.next(), faults: randomFaults(random) };
+    const operation = OPERATIONS.find(({ weight }) => (at -= weight) < 0)?.name ?? "none";
+    return { operation, seed: random.next(), faults: randomFaults(random) };
   });
   return { seed, steps };
+}
+
+/** Carries out one step. @throws Violation */
+export async function runStep(world: World, step: Step): Promise<void> {
+  await operationNamed(step.operation).run(world, step, new Random(step.seed));
+}
+
+/** @throws Error: a step that does nothing finds nothing */
+function operationNamed(wanted: string): Operation {
+  const found = OPERATIONS.find(({ name }) => name === wanted);
+  if (found === undefined) throw new Error(`found the operation "${wanted}", which no file has`);
+  return found;
 }
 
 function randomFaults(random: Random): Fault[] {
@@ -42,8 +54,7 @@ export async function runPlan({ seed, steps }: Plan): Promise<End> {
   const world = new World(seed);
   try {
     for (const one of steps) {
-      const operation = OPERATIONS.find(({ name }) => name === one.operation);
-      await operation?.run(world, one, new Random(one.seed));
+      await runStep(world, one);
       step++;
     }
     world.restart();

@@ -1,11 +1,9 @@
 import type { Fault } from "./faults.ts";
-import type { Step } from "./operation.ts";
+import { linesOf, type Step } from "./operation.ts";
 import { type Found, type Plan, runPlan } from "./run-seed.ts";
 
 // Makes a plan in which something is wrong as small as it goes, with the same thing wrong.
 
-/** More lines than any step has. */
-const LINES_MOST = 64;
 const RUNS_MOST = 400;
 
 /** What two things have in common that are wrong for the same reason: its first words. */
@@ -29,14 +27,11 @@ export async function shrink(plan: Plan, found: Found): Promise<readonly [Plan, 
   for (let i = best.steps.length - 1; i >= 0; i--) await tries(best.steps.toSpliced(i, 1));
   for (const [i] of best.steps.entries()) {
     for (const fault of best.steps[i]?.faults ?? []) await tries(without(best.steps, i, fault));
-    await tries(
-      withLines(
-        best.steps,
-        i,
-        Array.from({ length: LINES_MOST }, (_, n) => n),
-      ),
-    );
-    for (let size = LINES_MOST / 2; size >= 1; size >>= 1) {
+    const step = best.steps[i];
+    const count = step === undefined ? 0 : linesOf(step);
+    const all = Array.from({ length: count }, (_, n) => n);
+    if (count === 0 || !(await tries(withLines(best.steps, i, all)))) continue;
+    for (let size = Math.ceil(count / 2); size >= 1; size >>= 1) {
       for (let at = 0; at < (best.steps[i]?.kept?.length ?? 0);) {
         const lines = best.steps[i]?.kept ?? [];
         if (!(await tries(withLines(best.steps, i, lines.toSpliced(at, size))))) at += size;

@@ -1,14 +1,14 @@
-import { Flow } from "../../src/flow/flow.ts";
 import { FlowRejectedError } from "../../src/flow/rules/errors.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
 import { ENOENT } from "../../src/sys/errno.ts";
 import { FRAMES, LLC_FRAMES } from "../kernel/frames.ts";
 import { keyText } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
-import { areHarmless } from "./faults.ts";
-import { statesOf } from "./history.ts";
+import { areHarmless, areHarmlessToDumps } from "./faults.ts";
+import { type History, statesOf } from "./history.ts";
 import { type Line, meaningOf, randomLines } from "./lines.ts";
 import { kept, type Operation } from "./operation.ts";
+import type { Random } from "../../src/testing/random.ts";
 import { Crash, must } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -127,44 +127,50 @@ export const DUMP: Operation = {
           doubted = true;
         },
       };
-      for (const flow of world.dp.flows(options)) found.push(matchOfFlow(flow));
+      for (const flow of world.dp.flows(options)) found.push(matchOfText(flow.toString()));
     });
-    if (failed !== undefined) {
-      must(!areHarmless(step.faults), () => `a dump fails: ${failed.stack}`);
-      world.restart();
-      if (isLong) world.clear();
-      return;
-    }
-    must(!doubted || !areHarmless(step.faults), () => "a dump is doubted that nothing disturbs");
-    const all = new Set(found);
     must(
-      doubted || all.size === found.length,
-      () => "a flow is dumped twice, and nothing is said of it",
+      failed === undefined || !areHarmlessToDumps(step.faults),
+      () => `a dump fails: ${failed?.stack}`,
     );
-    const touched = new Set(history.events.map(({ match }) => match));
-    // Where one goes meanwhile, another one can take its place in the walk, and nobody sees it.
-    const isShrunk = history.events.some(({ change }) => change === "removed");
-    for (const match of isShrunk ? [] : history.start.keys()) {
-      must(
-        doubted || touched.has(match) || all.has(match),
-        () => `${match} is there, and not dumped`,
-      );
-    }
-    const least = Math.min(history.start.size, world.state?.table.flows.length ?? 0);
-    must(doubted || all.size >= least, () => `${least} flows are there, ${all.size} dumped`);
-    for (const match of all) {
-      must(
-        touched.has(match) || history.start.has(match),
-        () => `${match} is dumped, and not there`,
-      );
-    }
+    must(
+      !doubted || !areHarmlessToDumps(step.faults),
+      () => "a dump is doubted that nothing disturbs",
+    );
+    // What was dumped before it failed is there, too.
+    checkDumped(world, history, found, doubted || failed !== undefined);
+    if (failed !== undefined || world.state === undefined) world.restart();
     leave(world);
-    if (random.chance(10)) loseWhileOpen(world);
+    if (random.chance(10)) forget(world);
+    if (random.chance(10)) loseWhileOpen(world, random);
     if (isLong) world.clear();
   },
 };
 
-const MANY: readonly string[] = Array.from(
+function checkDumped(
+  world: World,
+  history: History,
+  found: readonly string[],
+  mayLack: boolean,
+): void {
+  const all = new Set(found);
+  const touched = new Set(history.events.map(({ match }) => match));
+  for (const match of all) {
+    must(touched.has(match) || history.start.has(match), () => `${match} is dumped, and not there`);
+  }
+  if (mayLack) return;
+  must(all.size === found.length, () => "a flow is dumped twice, and nothing is said of it");
+  const least = Math.min(history.start.size, world.state?.table.flows.length ?? 0);
+  must(all.size >= least, () => `${least} flows are there, ${all.size} dumped`);
+  // Where one goes meanwhile, another one can take its place in the walk, and nobody sees it.
+  if (history.events.some(({ change }) => change === "removed")) return;
+  for (const match of history.start.keys()) {
+    must(touched.has(match) || all.has(match), () => `${match} is there, and not dumped`);
+  }
+}
+
+/** More flows than a piece of a dump holds. */
+export const MANY: readonly string[] = Array.from(
   { length: 130 },
   (_, i) => `in_port(1),eth(),eth_type(0x0800),ipv4(src=11.9.0.${i},frag=no) 1`,
 );
@@ -182,10 +188,30 @@ function leave({ dp, kernel, state }: World): void {
   );
 }
 
-/** What is asked of a datapath that is gone fails. */
-function loseWhileOpen(world: World): void {
-  world.loseDatapath();
-  for (const ask of [() => world.dp.ports(), () => [...world.dp.flows()], () => world.dp.info()]) {
+/** An iterator that nobody ends keeps its socket until the datapath is closed. */
+function forget(world: World): void {
+  world.dp.flows().next();
+  world.restart();
+}
+
+const NAMED = { identity: { ufid: new Uint8Array(16).fill(7) } };
+
+/** What is asked of a datapath that is gone fails, also where the module went and came. */
+function loseWhileOpen(world: World, random: Random): void {
+  const { dp, kernel } = world;
+  const asks = [
+    () => dp.ports(),
+    () => [...dp.flows()],
+    () => dp.info(),
+    // For a name that is not text no ports are read.
+    () => dp.get(NAMED),
+    () => dp.remove(NAMED),
+    () => dp.clear(NAMED),
+  ];
+  if (random.chance(50)) kernel.reloadModule();
+  else world.loseDatapath();
+  random.shuffle(asks);
+  for (const ask of asks) {
     let error: unknown;
     try {
       ask();
@@ -197,9 +223,10 @@ function loseWhileOpen(world: World): void {
   world.restart();
 }
 
-function matchOfFlow(flow: Flow): string {
-  const text = flow.toString().replace(/^ufid:[\w-]+[, ]*/, "");
-  return meaningOf(text).match;
+/** What a flow matches that was dumped or told. */
+export function matchOfText(text: string): string {
+  return meaningOf(text.replace(/^(?:add|modify|delete) /, "").replace(/^ufid:[\w-]+[, ]*/, ""))
+    .match;
 }
 
 /** Packets come, and their misses are answered: then they have a flow, and no other packets have it. */
@@ -226,6 +253,11 @@ export const UPCALLS: Operation = {
         );
         for (const event of events) if (event.kind !== "lost") batch.answer(event, "2");
         const { exceptions } = batch.flush();
+        for (const event of events) {
+          if (event.kind === "lost") continue;
+          const key = event.keyBytes.slice();
+          must(!isCalm || world.hasFlowFor(key), () => `"${name}" is answered, and has no flow`);
+        }
         must(
           !isCalm || exceptions.length === 0,
           () => `an answer is ${exceptions[0]?.state}: ${exceptions[0]?.reason}`,

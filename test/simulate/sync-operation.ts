@@ -1,9 +1,12 @@
 import type { SyncResult } from "../../src/state/synchronize.ts";
-import { hashOf, keyText, type Match } from "../load/truth.ts";
-import { areHarmless, type Fault } from "./faults.ts";
+import { OVS_FLOW_CMD_DEL } from "../../src/uapi/openvswitch.ts";
+import { Flow } from "../../src/flow/flow.ts";
+import { keyText } from "../load/truth.ts";
+import { areHarmlessToDumps, type Fault } from "./faults.ts";
 import { type FlowState, type History, statesOf } from "./history.ts";
 import { meaningOf } from "./lines.ts";
 import { kept, type Operation } from "./operation.ts";
+import { MANY, matchOfText } from "./small-operations.ts";
 import { must } from "./violation.ts";
 import type { Random } from "../../src/testing/random.ts";
 import type { World } from "./world.ts";
@@ -18,39 +21,94 @@ type Wanted = {
   readonly ufid: string;
 };
 
+/** How a set is brought about. */
+type Manner = {
+  readonly owner: string;
+  readonly allowGap: boolean;
+  readonly rollback: boolean;
+  readonly verify: boolean;
+  /** Flows of every owner may be touched. */
+  readonly all: boolean;
+};
+
 const OPTIONS = { maxChange: 100, allowEmpty: true };
+const OWNERS = ["", "", "a", "b"] as const;
 
 /** Only the owner's flows are touched, none that stays is ever absent, and what is said to be done is done. */
 export const SYNC: Operation = {
   name: "sync",
-  weight: 8,
+  weight: 10,
   run: async (world, step, random) => {
-    const some = world.matches.filter(() => random.chance(50));
+    const manner: Manner = {
+      owner: random.of(OWNERS),
+      allowGap: random.chance(40),
+      rollback: random.chance(40),
+      verify: random.chance(50),
+      all: random.chance(15),
+    };
+    // More than a piece of a dump holds.
+    const isLong = random.chance(15);
+    putOthers(world, random, isLong);
+    const texts = [...world.matches.map(keyText), ...(isLong ? MANY_KEYS : [])];
     const each = new Map(
-      some.map((match) => wantedOf(match, random)).map((one) => [one.match, one]),
+      texts
+        .filter(() => random.chance(50))
+        .map((key) => wantedOf(key, 1 + random.below(3), manner))
+        .map((one) => [one.match, one]),
     );
     const wanted = kept([...each.values()], step);
-    const owned = ownedBy(world);
-    const result = await syncOnce(world, step.faults, random, wanted);
-    checkTouched(world.history, wanted, owned);
-    if (result !== undefined && areHarmless(step.faults)) checkDone(world, wanted, owned, result);
+    const owned = ownedBy(world, texts, manner);
+    const result = await syncOnce(world, step.faults, random, wanted, manner);
+    checkTouched(world.history, wanted, owned, manner);
+    if (result !== undefined) {
+      checkRolledBack(world, manner, result);
+      checkOrder(world.history, wanted, manner, result);
+      if (areHarmlessToDumps(step.faults)) checkDone(world, wanted, owned, result);
+    }
     if (world.state === undefined || result === undefined) world.restart();
     // Once more, undisturbed: then a third time nothing is sent.
-    const before = ownedBy(world);
-    const again = await syncOnce(world, [], random, wanted);
+    const before = ownedBy(world, texts, manner);
+    const again = await syncOnce(world, [], random, wanted, manner);
     must(again !== undefined, () => "a sync without faults fails");
     if (again === undefined) return;
-    checkTouched(world.history, wanted, before);
+    checkTouched(world.history, wanted, before, manner);
+    checkRolledBack(world, manner, again);
     checkDone(world, wanted, before, again);
-    if (again.conflicts.length > 0 || again.failed > 0) return;
-    const third = await syncOnce(world, [], random, wanted);
-    must(third?.sent === 0, () => `a sync that was done sends ${third?.sent} requests`);
+    if (again.conflicts.length === 0 && again.failed === 0) {
+      const third = await syncOnce(world, [], random, wanted, manner);
+      must(third?.sent === 0, () => `a sync that was done sends ${third?.sent} requests`);
+    }
+    if (isLong) world.clear();
   },
 };
 
-function wantedOf(match: Match, random: Random): Wanted {
-  const text = `${keyText(match)} ${1 + random.below(3)}`;
-  return { text, ...meaningOf(text), ufid: hashOf(match) };
+const MANY_KEYS: readonly string[] = MANY.map((line) => line.slice(0, line.lastIndexOf(" ")));
+
+/** Flows of each owner are there, as other programs put them. */
+function putOthers(world: World, random: Random, isLong: boolean): void {
+  const keys = [...world.matches.map(keyText), ...(isLong ? MANY_KEYS : [])];
+  for (const owner of OWNERS) {
+    const lines = keys
+      .filter(() => random.chance(15))
+      .map((key) => `${key} ${1 + random.below(3)}`);
+    world.begin();
+    world.dp.loadSync(lines, { owner });
+  }
+}
+
+const UFIDS = new Map<string, string>();
+
+/** The UFID of a flow of an owner. */
+function ufidBy(owner: string, key: string): string {
+  const name = `${owner} ${key}`;
+  let ufid = UFIDS.get(name);
+  if (ufid === undefined) UFIDS.set(name, (ufid = Flow.parse(`${key} 1`, { owner }).ufid ?? ""));
+  return ufid;
+}
+
+function wantedOf(key: string, port: number, { owner }: Manner): Wanted {
+  const text = `${key} ${port}`;
+  return { text, ...meaningOf(text), ufid: ufidBy(owner, key) };
 }
 
 async function syncOnce(
@@ -58,52 +116,102 @@ async function syncOnce(
   faults: readonly Fault[],
   random: Random,
   wanted: readonly Wanted[],
+  manner: Manner,
 ): Promise<SyncResult | undefined> {
   world.begin();
   let result: SyncResult | undefined;
   const failed = await world.with(faults, random, async () => {
     result = await world.dp.sync(
       wanted.map(({ text }) => text),
-      { ...OPTIONS, verify: random.chance(50) },
+      { ...OPTIONS, ...manner },
     );
   });
-  must(failed === undefined || faults.length > 0, () => `a sync fails: ${failed?.stack}`);
+  must(failed === undefined || !areHarmlessToDumps(faults), () => `a sync fails: ${failed?.stack}`);
   return result;
 }
 
-/** Matches of the flows whose UFID is their hash. */
-function ownedBy(world: World): ReadonlySet<string> {
-  const hashes = new Map(
-    world.matches.map((match) => [meaningOf(`${keyText(match)} 1`).match, hashOf(match)]),
-  );
-  const states = world.state === undefined ? [] : statesOf(world.state.table);
+/** Matches of the flows whose UFID is their hash for the owner, or of all that may be touched. */
+function ownedBy(
+  world: World,
+  keys: readonly string[],
+  { owner, all }: Manner,
+): ReadonlySet<string> {
+  const hashes = new Map(keys.map((key) => [meaningOf(`${key} 1`).match, ufidBy(owner, key)]));
+  const states = world.state === undefined ? [] : [...statesOf(world.state.table)];
   return new Set(
-    Array.from(states).flatMap(([match, { ufid }]) => (hashes.get(match) === ufid ? [match] : [])),
+    states.flatMap(([match, { ufid }]) => (all || hashes.get(match) === ufid ? [match] : [])),
   );
 }
 
+// Where a flow could not be put or changed, those that are to go stay: they may be all that carries packets.
+function checkOrder(
+  { requests }: History,
+  wanted: readonly Wanted[],
+  { rollback }: Manner,
+  { errors }: SyncResult,
+): void {
+  const matches = new Set(wanted.map(({ match }) => match));
+  const isOfWanted = errors.some(
+    ({ text, state }) => state === "rejected" && matches.has(matchOfText(text)),
+  );
+  if (rollback || !isOfWanted) return;
+  const last = requests.findLastIndex(({ command }) => command !== OVS_FLOW_CMD_DEL);
+  const deleted = requests.slice(last + 1).length;
+  must(deleted === 0, () => `${deleted} flows are deleted, though others could not be put`);
+}
+
+// Every change of a flow is looked at as it happens: one that is absent for a moment was removed.
 function checkTouched(
-  history: History,
+  { start, events }: History,
   wanted: readonly Wanted[],
   owned: ReadonlySet<string>,
+  { allowGap, rollback }: Manner,
 ): void {
   const byMatch = new Map(wanted.map((one) => [one.match, one]));
   const put = new Set<string>();
-  for (const { match, change, after, byOther } of history.events) {
+  for (const { match, change, after, byOther } of events) {
     if (byOther) continue;
     const own = byMatch.get(match);
-    if (change === "put") {
-      must(own?.actions === after?.actions, () => `a sync puts ${match}, which is not wanted so`);
-      put.add(match);
-      continue;
+    const was = rollback ? start.get(match) : undefined;
+    if (change === "removed") {
+      must(
+        own === undefined || allowGap || (rollback && put.has(match)),
+        () => `a sync deletes ${match}, which is wanted`,
+      );
+    } else {
+      const isMeant = after !== undefined && [own?.actions, was?.actions].includes(after.actions);
+      must(isMeant, () => `${change} by a sync of ${match}, which nobody wants so`);
     }
+    if (change === "put") put.add(match);
+    else {
+      must(
+        owned.has(match) || put.has(match),
+        () => `a sync touches ${match}, which is not the owner's: ${change}`,
+      );
+    }
+  }
+}
+
+// What a sync that failed took back is as it was, names included.
+function checkRolledBack(
+  { history, state }: World,
+  { rollback }: Manner,
+  { rolledBack, failed, unknown, ended, checkFailure, conflicts }: SyncResult,
+): void {
+  const isDone = failed + unknown === 0 && ended === "complete";
+  must(
+    !rollback || isDone || rolledBack !== null || checkFailure !== "" || conflicts.length > 0,
+    () => "a sync fails, and takes nothing back",
+  );
+  if (rolledBack === null || rolledBack.failed > 0 || state === undefined) return;
+  const now = statesOf(state.table);
+  const others = new Set(history.events.filter(({ byOther }) => byOther).map(({ match }) => match));
+  for (const match of new Set([...now.keys(), ...history.start.keys()])) {
+    const [was, is] = [history.start.get(match), now.get(match)];
     must(
-      owned.has(match) || put.has(match),
-      () => `a sync touches ${match}, which is not the owner's: ${change}`,
+      others.has(match) || Bun.deepEquals(was, is),
+      () => `${match} was ${JSON.stringify(was)}, and is ${JSON.stringify(is)} behind a rollback`,
     );
-    if (change === "actions")
-      must(own?.actions === after?.actions, () => `a sync changes ${match}, as nobody wants it`);
-    else must(own === undefined, () => `a sync deletes ${match}, which is wanted`);
   }
 }
 
@@ -122,6 +230,12 @@ function checkDone(
     must(history.events.length === 0, tell("a sync with conflicts changes flows"));
     return;
   }
+  const told = result.errors.length;
+  must(told === Math.min(100, result.failed + result.unknown), tell(`${told} flows are told`));
+  for (const { text, state } of result.errors) {
+    must(state === "rejected", tell(`"${text}" is ${state}, with no reply lost`));
+  }
+  if (result.rolledBack !== null) return;
   const count = (change: string): number =>
     history.events.filter((event) => event.change === change).length;
   must(result.added === count("put"), tell(`${count("put")} flows were added`));

@@ -16,7 +16,8 @@ import type { World } from "./world.ts";
 
 // A load whose batches two sockets send, and a thread that makes its calls whenever the seed says.
 
-const LINES = 1100;
+/** One batch, or two and some. */
+const LINES = [544, 1100] as const;
 /** Messages that a thread is worth are 512. */
 const BATCH = { messagesPerDatagram: 16, datagramsPerCall: 34 };
 
@@ -87,9 +88,10 @@ class SimulatedThread implements CallMaker {
 function lines(random: Random): Line[] {
   const mode = random.of(["put", "put", "add"] as const);
   const first = random.below(2) * 300;
-  return Array.from({ length: LINES }, (_, i): Line => {
+  const length = random.of(LINES);
+  return Array.from({ length }, (_, i): Line => {
     // Now and then one comes again.
-    const number = first + (random.chance(0.2) ? random.below(LINES) : i);
+    const number = first + (random.chance(0.2) ? random.below(length) : i);
     const match = { src: 0x0b00_0000 + number, srcBits: 32, dst: 0, dstBits: 0 };
     const actions = String(1 + random.below(2));
     const line = { verb: mode, match, given: undefined, actions };
@@ -100,13 +102,15 @@ function lines(random: Random): Line[] {
 /** A load by two sockets. */
 export const THREADS: Operation = {
   name: "threads",
-  weight: 2,
+  weight: 4,
   run: async (world, step, random) => {
     const all = kept(lines(random), step);
     if (all.length === 0) return;
     world.clear();
-    const there = random.chance(30) ? random.below(LINES) : 0;
-    world.dp.loadSync(all.slice(0, there).map(({ text }) => text));
+    // Some are there already, as the lines have them or with other actions.
+    const percent = random.of([0, 0, 5, 60]);
+    const there = all.filter(() => random.chance(percent));
+    world.dp.loadSync(there.map(({ match }) => `${keyText(match)} ${1 + random.below(2)}`));
     world.begin();
     const said: Said[] = all.map(() => ({ state: "applied", errno: 0 }));
     const thread = new SimulatedThread(world, random);

@@ -1,4 +1,4 @@
-import { areHarmless } from "./faults.ts";
+import { areHarmlessToDumps } from "./faults.ts";
 import { statesOf } from "./history.ts";
 import type { Operation } from "./operation.ts";
 import { must } from "./violation.ts";
@@ -37,7 +37,12 @@ export const WHERE: Operation = {
       const isMeant = history.start.get(match)?.actions === actions || touched.has(match);
       must(isMeant, () => `${match} is removed, and was not meant`);
     }
-    if (areHarmless(step.faults)) {
+    const own = history.events.filter(({ byOther }) => !byOther).length;
+    must(
+      removed <= own || touched.size > 0 || world.state === undefined,
+      () => `${removed} flows are said to be removed, ${own} were`,
+    );
+    if (areHarmlessToDumps(step.faults)) {
       must(failed === undefined, () => `a removal fails: ${failed?.stack}`);
       must(removed === meant.length, () => `${meant.length} flows are meant, ${removed} removed`);
       const left = world.state === undefined ? [] : [...statesOf(world.state.table).values()];

@@ -1,13 +1,14 @@
 import { Datapath } from "../../src/datapath.ts";
-import { ENOENT } from "../../src/sys/errno.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
 import type { DatapathState } from "../../src/testing/datapath-state.ts";
 import { readExactKey } from "../../src/testing/flow-match.ts";
 import { MemoryKernel } from "../../src/testing/index.ts";
 import { Random } from "../../src/testing/random.ts";
-import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
+import type { Request } from "../../src/testing/wire.ts";
+import { NLM_F_ACK, NLM_F_DUMP } from "../../src/uapi/netlink.ts";
+import { OVS_FLOW_CMD_GET, OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 import { type Match, Model, keyText } from "../load/truth.ts";
-import { type Fault, makeFaults } from "./faults.ts";
+import { type Fault, makeFaults, type Rehash } from "./faults.ts";
 import { History, stateOf } from "./history.ts";
 import { meaningOf, randomMatches } from "./lines.ts";
 import { Crash, must } from "./violation.ts";
@@ -20,6 +21,12 @@ const PAYLOAD_AT = 16;
 const BUFFER_BYTES = 8 << 20;
 const ACTIONS = ["0800010001000000", "0800010002000000", "0800010003000000"] as const;
 
+/** Whether a request is a dump, or the read of one flow. */
+function isAlone({ flags, bytes }: Request): boolean {
+  const isDump = (flags & NLM_F_DUMP) === NLM_F_DUMP;
+  return isDump || (bytes[PAYLOAD_AT] === OVS_FLOW_CMD_GET && (flags & NLM_F_ACK) !== 0);
+}
+
 /** One kernel, a program that uses it, and all that happens there. */
 export class World {
   readonly kernel: MemoryKernel;
@@ -28,10 +35,14 @@ export class World {
   history: History;
   /** Of all that the kernel was asked, but for numbers of messages. */
   digest = 0;
-  /** Requests to numbers that were a family's before the module was loaded anew, since {@link begin}. */
+  /**
+   * Requests to the number that the family of flows had before the module was loaded anew, since {@link begin}; but for
+   * dumps, and reads of a single flow: they may look for a reason, behind the outcome.
+   */
   staleRequests = 0;
   /** What `performance.now` says. */
   clock = 1000;
+  readonly #flowFamilies = new Set<number>();
   #until = 0;
   #act: (() => void) | undefined;
   readonly #byMatch = new Map<string, Match>();
@@ -49,10 +60,11 @@ export class World {
         this.digest ^ (type + flags * 65_536),
       );
       this.#goOn();
-      if (errno === ENOENT && this.kernel.families.byId(type) === undefined) this.staleRequests++;
-      if (request.type === this.kernel.families.idOf(OVS_FLOW_FAMILY)) {
+      const flows = this.kernel.families.idOf(OVS_FLOW_FAMILY);
+      if (type === flows) {
+        this.#flowFamilies.add(type);
         this.history.onFlowRequest(request, errno);
-      }
+      } else if (this.#flowFamilies.has(type) && !isAlone(request)) this.staleRequests++;
     };
     this.kernel.onWait = (milliseconds) => {
       this.clock += milliseconds;
@@ -145,10 +157,15 @@ export class World {
     history.byOther = false;
   }
 
-  /** The table is hashed anew: a dump that walks it goes on in another order. */
-  rehash(random: Random): void {
-    const flows = this.state?.table.flows;
-    if (flows !== undefined) random.shuffle(flows);
+  /**
+   * The table is hashed anew: a dump that walks it goes on in another order, or elsewhere.
+   * @returns by how many flows the walk is moved
+   */
+  rehash(random: Random, way: Rehash): number {
+    const by = 1 + random.below(5);
+    if (way !== "shuffled") return way === "back" ? -by : by;
+    random.shuffle(this.state?.table.flows ?? []);
+    return 0;
   }
 
   /** A model of the flows that are there now. */
@@ -164,7 +181,7 @@ export class World {
     return model;
   }
 
-  /** Whether a packet with this key has a flow. */
+  /** Whether packets with this key have a flow. */
   hasFlowFor(key: Uint8Array): boolean {
     const exact = readExactKey(key);
     return exact !== undefined && this.state?.table.lookUp(exact) !== undefined;

@@ -8,7 +8,9 @@ import type { LoadReport } from "../../src/load/report.ts";
 import { startLoad } from "../../src/load/start-load.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { createDatapath, type DatapathHandle, handleOf, infoOf } from "../../src/ovs/datapath.ts";
-import { flushFlows } from "../../src/ovs/flow.ts";
+import { Flow } from "../../src/flow/flow.ts";
+import { identityOf } from "../../src/flow/parts.ts";
+import { deleteFlow, dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
 import { portNames } from "../../src/ovs/vport.ts";
 import { Journal, type JournalPosition, readJournal, subjectOf } from "../../src/state/journal.ts";
 import { lackingLines, Resumption } from "../../src/state/resume.ts";
@@ -42,6 +44,14 @@ class Machine implements Disposable {
 
   get flows(): number {
     return infoOf(this.datapath).stats.flows;
+  }
+
+  /** The actions of each flow, by the last number of its address. */
+  dump(): Record<string, string> {
+    const texts = Array.from(dumpFlows(this.datapath), (view) => Flow.fromParts(view).toString());
+    return Object.fromEntries(
+      texts.map((text) => [/10\.0\.0\.(\d+)/.exec(text)?.[1], text.split("actions:")[1] ?? ""]),
+    );
   }
 
   /** Loads a file as `load --resume` does. @param cutAfter gives up before this many batches are begun */
@@ -133,6 +143,31 @@ test("of lines about one flow the last one counts, and none is carried out again
   const report = await machine.load(path);
   expect(report).toMatchObject({ applied: 8, rejected: 0, resumed: 4 });
   expect(machine.flows).toBe(3);
+});
+
+test("from a flow on that is missing all is sent again: a later line has the last word", async () => {
+  using machine = new Machine();
+  const path = inputOf("again.txt", [
+    line(1, "1"),
+    line(2, "1"),
+    line(3, "1"),
+    line(4, "1"),
+    line(1, "2"),
+    line(3, "2", "modify"),
+    line(5, "1"),
+    line(6, "1"),
+    line(7, "1"),
+  ]);
+  await machine.load(path, 3);
+  expect(positionOf(path)).toEqual({ settled: 8, sent: 9 });
+  // Sent again for its first line, the first batch puts back the old actions of another flow.
+  deleteFlow(machine.datapath, identityOf(Flow.parse(line(2, "1")).parts));
+  expect(await machine.load(path)).toMatchObject({ applied: 9, rejected: 0, resumed: 0 });
+  expect(machine.dump()).toMatchObject({ 1: "2", 2: "1", 3: "2" });
+  // A change is of no use without the flow that an earlier line makes.
+  deleteFlow(machine.datapath, identityOf(Flow.parse(line(3, "1")).parts));
+  expect(await machine.load(path)).toMatchObject({ applied: 9, rejected: 0, resumed: 0 });
+  expect(machine.dump()).toMatchObject({ 1: "2", 2: "1", 3: "2" });
 });
 
 test("what may have been sent is applied where it was done: a delete, and an add", async () => {

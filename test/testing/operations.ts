@@ -111,6 +111,7 @@ function randomKey(random: Random): string {
       "skb_mark(0x10/0xf0)",
       "ct_state(+trk)",
       "skb_priority(1)",
+      `tunnel(src=1.1.1.1,dst=2.2.2.2${random.of(["", "/255.0.0.0"])},ttl=64)`,
     ]),
   ];
   const ethernet = random.of([

@@ -82,7 +82,7 @@ export function explainRejection(
 }
 
 /** Errnos that do not depend on whether the flow is valid. */
-const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, EPERM, ESTALE]);
+const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, ENOMEM, EPERM, ESTALE]);
 
 /** The meaning of an errno, independent of the flow. */
 function plainReason(verb: FlowVerb, errno: number): string {

@@ -31,3 +31,12 @@ test("no room for more masks is no lack of memory", () => {
   );
   expect(reason(`${UDP} 2`, EINVAL)).not.toContain("4096");
 });
+
+test("a kernel without memory is asked for nothing more", () => {
+  const { parts } = Flow.parse(`${UDP} 2`);
+  const features = (): never => {
+    throw new Error("its features were asked for");
+  };
+  expect(explainRejection("put", ENOMEM, { sent: parts, features }).reason).toContain("memory");
+  expect(() => explainRejection("put", EINVAL, { sent: parts, features })).toThrow("features");
+});
