@@ -69,7 +69,7 @@ type ResumedInput = {
  * Compares what an earlier run did with the flows of the datapath. Of lines about one flow, the
  * last one counts.
  * @param settled how many flows of the input the earlier run did
- * @returns the lines whose flows the datapath does not have as they should be
+ * @returns the lines to be sent again, since the datapath does not have their flows as they should be
  * @throws UnreadableInputError; MillraceError `UNSOUND_DUMP`
  */
 export async function lackingLines(
@@ -92,6 +92,8 @@ class LastOfEach implements LoadJournal {
   readonly #verbs: FlowVerb[] = [];
   /** Lines whose flows cannot be looked for. */
   readonly #unreadable: number[] = [];
+  /** All lines about flows that several lines are about. */
+  readonly #repeated: number[] = [];
   readonly #view = newFlowParts();
 
   constructor(flows: number) {
@@ -111,16 +113,22 @@ class LastOfEach implements LoadJournal {
     // A change without actions leaves those that an earlier line gave.
     if (verb === "modify" && this.#view.actions.start < 0) return;
     const line = batch.tags[index] ?? 0;
+    const { size } = this.#table;
     const number = this.#table.put(this.#view);
     if (number < 0) {
       this.#unreadable.push(line);
       return;
     }
+    if (number < size) this.#repeated.push(this.#lines[number] ?? 0, line);
     this.#lines[number] = line;
     this.#verbs[number] = verb;
   }
 
-  /** The lines whose flows `held` does not have as they should be. */
+  /**
+   * The lines whose flows `held` does not have as they should be. A batch that is sent again for one
+   * of them may have an earlier line about another flow: all lines about that are sent again, too,
+   * so that its last one counts.
+   */
   lacking(held: FlowTable): ReadonlySet<number> {
     const lacking = new Set(this.#unreadable);
     const wanted = newFlowParts();
@@ -134,6 +142,7 @@ class LastOfEach implements LoadJournal {
           : isThere && isAsWanted(this.#table.read(index, wanted), held.read(number, found));
       if (!isDone) lacking.add(this.#lines[index] ?? 0);
     }
+    if (lacking.size > 0) for (const line of this.#repeated) lacking.add(line);
     return lacking;
   }
 }

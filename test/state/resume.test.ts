@@ -3,12 +3,14 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Flow } from "../../src/flow/flow.ts";
+import { identityOf } from "../../src/flow/parts.ts";
 import { fileSource } from "../../src/format/source.ts";
 import type { LoadReport } from "../../src/load/report.ts";
 import { startLoad } from "../../src/load/start-load.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { createDatapath, type DatapathHandle, handleOf, infoOf } from "../../src/ovs/datapath.ts";
-import { flushFlows } from "../../src/ovs/flow.ts";
+import { deleteFlow, dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
 import { portNames } from "../../src/ovs/vport.ts";
 import { Journal, type JournalPosition, readJournal, subjectOf } from "../../src/state/journal.ts";
 import { lackingLines, Resumption } from "../../src/state/resume.ts";
@@ -133,6 +135,22 @@ test("of lines about one flow the last one counts, and none is carried out again
   const report = await machine.load(path);
   expect(report).toMatchObject({ applied: 8, rejected: 0, resumed: 4 });
   expect(machine.flows).toBe(3);
+});
+
+test("a batch that is sent again for one flow does not undo a later line about another", async () => {
+  using machine = new Machine();
+  const path = inputOf("later.txt", [...TWELVE.slice(0, 5), line(2, "2"), ...TWELVE.slice(6)]);
+  // Cut behind the last batch, before it says so.
+  await machine.load(path);
+  expect(positionOf(path)).toEqual({ settled: 8, sent: 12 });
+  for (const held of dumpFlows(machine.datapath)) {
+    const text = Flow.fromParts(held).toString();
+    if (text.includes("10.0.0.1,")) deleteFlow(machine.datapath, identityOf(held));
+  }
+  expect(await machine.load(path)).toMatchObject({ applied: 12, rejected: 0 });
+  const held = Array.from(dumpFlows(machine.datapath), (flow) => Flow.fromParts(flow).toString());
+  expect(held).toHaveLength(11);
+  expect(held.find((text) => text.includes("10.0.0.2,"))).toEndWith("actions:2");
 });
 
 test("what may have been sent is applied where it was done: a delete, and an add", async () => {
