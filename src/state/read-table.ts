@@ -1,5 +1,6 @@
 import type { FlowParts } from "../flow/parts.ts";
 import { type PortNames, portNamesOf } from "../flow/ports.ts";
+import { UnreadableInputError } from "../format/source.ts";
 import type { FlowException } from "../load/outcome.ts";
 import type { LoadInput } from "../load/start-load.ts";
 import { startLoad } from "../load/start-load.ts";
@@ -120,9 +121,7 @@ export async function readTable(
     throw new MillraceError("INTERRUPTED", "interrupted while its input was read");
   }
   if (report.ended === "unreadable") {
-    throw report.endCause instanceof Error
-      ? report.endCause
-      : new MillraceError("UNREADABLE_INPUT", report.endReason);
+    throw new UnreadableInputError(report.endReason, { cause: report.endCause });
   }
   const errors = [...report.errors, ...strange].slice(0, ERRORS_MAX);
   return { table, refused: report.refused + strangeLines, replaced, errors };
