@@ -30,9 +30,10 @@ type Options = {
 };
 
 const HELP_AFTER = `
-Only what is missing, or has other actions, is sent; flows that FILE does not have stay. Ports are
-found by name. --create makes the datapath, its ports and its limits of connections where they are
-missing; a port that is an interface of its own has to be there. Flows that send packets to a
+Only what is missing, or has other actions, is sent; flows that FILE does not have stay, unless they
+are the owner's and block one of FILE. Ports are found by name. --create makes the datapath, its
+ports and its limits of connections where they are missing; a port that is an interface of its own
+has to be there. Flows that send packets to a
 process's socket, 'userspace(pid=…)', are refused unless --userspace-pid says which socket is meant.
 FILE is a snapshot, or any file of flows.`;
 
