@@ -94,7 +94,7 @@ async function lackingOf(
   const lacking = await lackingLines(datapath, settled, input);
   if (lacking.size > 0) {
     complain(
-      `${counted(lacking.size, "flow")} of the run that was cut ${lacking.size === 1 ? "is" : "are"} not in ${datapath.name} as loaded: sent again`,
+      `flows of the run that was cut are not in ${datapath.name} as loaded: ${counted(lacking.size, "line is", "lines are")} sent again`,
     );
   }
   return lacking;

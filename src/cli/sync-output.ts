@@ -55,9 +55,10 @@ export function agreementText({ wanted, equal, missing, different }: Verificatio
 }
 
 const WHY: Readonly<Record<SyncConflict["why"], string>> = {
-  gap: "covers it, so the kernel refuses the new flow; --allow-gap removes it for a moment",
+  gap: "covers it, or has its UFID, so the kernel refuses the new flow; --allow-gap removes it for a moment",
+  never: "has the same masked key: the kernel never holds both",
   foreign:
-    "covers it and belongs to another owner, so the kernel refuses the new flow; --all deletes it",
+    "belongs to another owner, and covers it or has its UFID, so the kernel refuses the new flow; --all deletes it",
   taken:
     "exists with other actions and belongs to another owner; --all or --previous FILE changes it",
 };

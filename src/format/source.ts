@@ -132,9 +132,15 @@ function regularSource(name: string, fd: number, stat: Stats, close: () => void)
     rewind: () => {
       position = 0;
     },
-    reopen: () => (statSync(name).mtimeMs === stat.mtimeMs ? fileSource(name) : undefined),
+    reopen: () => (isUnchanged(name, stat) ? fileSource(name) : undefined),
     close,
   };
+}
+
+// A clock may be too coarse to tell a file from the one that replaced it.
+function isUnchanged(path: string, { ino, size, mtimeMs }: Stats): boolean {
+  const now = statSync(path, { throwIfNoEntry: false });
+  return now?.ino === ino && now.size === size && now.mtimeMs === mtimeMs;
 }
 
 /**

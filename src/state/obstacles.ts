@@ -1,9 +1,9 @@
 import { LEVELS, levelOfWord, lowestSlot, SLOT_UNKNOWN } from "../flow/key/levels.ts";
 import { normalize } from "../flow/key/normal-form.ts";
-import { haveSameMask, maskHash } from "../flow/key/overlap.ts";
+import { haveSameMask, maskHash, overlaps } from "../flow/key/overlap.ts";
 import { KeyRecord, keyOffset, maskOffset, WORDS_OF_SLOT } from "../flow/key/record.ts";
 import { SLOT_ETHERNET, SLOT_ETHERTYPE } from "../flow/key/slots.ts";
-import { type FlowParts, readMatch } from "../flow/parts.ts";
+import { type FlowParts, haveSameUfid, newFlowParts, readMatch } from "../flow/parts.ts";
 import type { FlowTable } from "./flow-table.ts";
 
 /** Flows of one mask, which differ only in values. */
@@ -45,6 +45,57 @@ export class Obstacles {
 }
 
 const NONE: readonly number[] = [];
+
+/**
+ * Whether a kernel refuses each of two flows while the other one is there, so that it never holds
+ * both: 10.0.0.0/8 and 10.0.0.0/16 have the same masked key.
+ */
+export function excludeEachOther(flow: FlowParts, held: FlowParts): boolean {
+  const own = readNormal(flow, new KeyRecord());
+  const other = readNormal(held, new KeyRecord());
+  return overlaps(own, other) && overlaps(other, own);
+}
+
+/**
+ * Which held flows have the UFIDs of new ones, whose matches are others: a kernel refuses a new flow
+ * because of that, too.
+ */
+export class UfidHolders {
+  /** For new flows, by number, the held flow with the same UFID. */
+  readonly #holders = new Map<number, number>();
+
+  constructor(wanted: FlowTable, news: readonly number[], held: FlowTable) {
+    const flow = newFlowParts();
+    const other = newFlowParts();
+    const byHash = new Map<number, number>();
+    /** New flows whose hash another one has: usually none. */
+    const more: number[] = [];
+    for (const index of news) {
+      if (wanted.read(index, flow).ufid.start < 0) continue;
+      const hash = ufidHash(flow);
+      if (byHash.has(hash)) more.push(index);
+      else byHash.set(hash, index);
+    }
+    for (let at = 0; at < held.size; at++) {
+      const first = byHash.get(ufidHash(held.read(at, other)));
+      if (first === undefined) continue;
+      for (const index of [first, ...more]) {
+        if (haveSameUfid(wanted.read(index, flow), other)) this.#holders.set(index, at);
+      }
+    }
+  }
+
+  /** The number of the flow that holds the UFID of a new flow; -1 if there is none. */
+  of(index: number): number {
+    return this.#holders.get(index) ?? -1;
+  }
+}
+
+function ufidHash({ bytes, ufid }: FlowParts): number {
+  let hash = ufid.end - ufid.start;
+  for (let at = ufid.start; at < ufid.end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return hash;
+}
 
 function classesOf(held: FlowTable): readonly MaskClass[] {
   const byHash = new Map<number, MaskClass[]>();

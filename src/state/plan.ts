@@ -2,7 +2,7 @@ import { NO_OWNER, type UfidSeed, ufidSeed } from "../flow/key/ufid.ts";
 import { type FlowParts, haveSameUfid, isOwned, newFlowParts } from "../flow/parts.ts";
 import { sameDeeds } from "../load/settle/same-flow.ts";
 import type { FlowTable } from "./flow-table.ts";
-import { Obstacles } from "./obstacles.ts";
+import { excludeEachOther, Obstacles, UfidHolders } from "./obstacles.ts";
 
 /** Which flows may be deleted and changed. */
 export type PlanOptions = {
@@ -25,11 +25,11 @@ export type Conflict = {
   /** The existing flow's number in the held set. */
   readonly held: number;
   /**
-   * `gap`: both are wanted, and the wide one would have to be absent for a while. `foreign`: a flow
-   * of another owner is in the way. `taken`: the flow exists with other actions and belongs to
-   * another owner.
+   * `gap`: both are wanted, and the existing one would have to be absent for a while. `never`: both
+   * are wanted, and a kernel never holds both. `foreign`: a flow of another owner is in the way.
+   * `taken`: the flow exists with other actions and belongs to another owner.
    */
-  readonly why: "gap" | "foreign" | "taken";
+  readonly why: "gap" | "never" | "foreign" | "taken";
 };
 
 /** The steps from the held flows to the wanted ones, in this order, as numbers of flows. */
@@ -83,25 +83,22 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
     else if (isOurs) changes.push({ wanted: index, held: at });
     else conflicts.push({ wanted: index, held: at, why: "taken" });
   }
-  let foreign = 0;
-  for (let at = 0; at < held.size; at++) {
-    if (fate[at] !== 0) continue;
-    if (owners.has(held, at, held.read(at, match))) fate[at] = OURS;
-    else foreign++;
-  }
+  const foreign = markOurs(held, owners, fate);
   const owned = fate.reduce((count, bits) => count + ((bits & OURS) === 0 ? 0 : 1), 0);
 
   const deletesFirst: number[] = [];
   const putBack: number[] = [];
-  const obstacles = adds.length > 0 && held.size > 0 ? new Obstacles(held) : undefined;
+  const blockers = blockersIn(held, wanted, adds);
   // A flow that is put back counts as new: other flows may block it as well.
   const news = [...adds];
   for (const index of news) {
-    for (const at of obstacles?.of(wanted.read(index, own)) ?? []) {
+    for (const at of blockers(index)) {
       if ((fate[at]! & FIRST) !== 0) continue;
       const isOurs = (fate[at]! & OURS) !== 0;
       const isWanted = (fate[at]! & WANTED) !== 0;
       if (!isOurs) conflicts.push({ wanted: index, held: at, why: "foreign" });
+      else if (isWanted && excludeEachOther(wanted.read(index, own), held.read(at, match)))
+        conflicts.push({ wanted: index, held: at, why: "never" });
       else if (isWanted && !allowGap) conflicts.push({ wanted: index, held: at, why: "gap" });
       else {
         fate[at]! |= FIRST;
@@ -127,6 +124,35 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
     unchanged: unchanged - unchangedPutBack,
     foreign,
     owned,
+  };
+}
+
+/** Marks flows of the owner among those that are not wanted. @returns how many are not the owner's */
+function markOurs(held: FlowTable, owners: Owners, fate: Uint8Array): number {
+  const view = newFlowParts();
+  let foreign = 0;
+  for (let at = 0; at < held.size; at++) {
+    if (fate[at] !== 0) continue;
+    if (owners.has(held, at, held.read(at, view))) fate[at] = OURS;
+    else foreign++;
+  }
+  return foreign;
+}
+
+/** Finds the held flows because of which a kernel would refuse a wanted flow. */
+function blockersIn(
+  held: FlowTable,
+  wanted: FlowTable,
+  adds: readonly number[],
+): (index: number) => readonly number[] {
+  if (adds.length === 0 || held.size === 0) return () => [];
+  const obstacles = new Obstacles(held);
+  const holders = new UfidHolders(wanted, adds, held);
+  const view = newFlowParts();
+  return (index) => {
+    const found = obstacles.of(wanted.read(index, view));
+    const holder = holders.of(index);
+    return holder < 0 || found.includes(holder) ? found : [...found, holder];
   };
 }
 

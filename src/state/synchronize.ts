@@ -29,7 +29,7 @@ export type SynchronizeOptions = PlanOptions &
 
 /** Two flows that cannot both be as wanted. */
 export type SyncConflict = {
-  /** `gap`, `foreign` or `taken`; see {@link Conflict}. */
+  /** `gap`, `never`, `foreign` or `taken`; see {@link Conflict}. */
   readonly why: Conflict["why"];
   /** The wanted flow, as text. */
   readonly wanted: string;

@@ -67,7 +67,9 @@ test("the kernel decides: what was deleted or changed since is sent again", asyn
   const changed = fileOf("changed.txt", second.replace(/ \S+$/, " 1"));
   expect(millrace(["load", changed, "--dp", dp.name]).exitCode).toBe(0);
   const { exitCode, report, stderr } = resume(file, dp.name);
-  expect(stderr).toContain("2 flows of the run that was cut are not in rs2 as loaded: sent again");
+  expect(stderr).toContain(
+    "flows of the run that was cut are not in rs2 as loaded: 2 lines are sent again",
+  );
   expect([exitCode, report.applied]).toEqual([0, FLOWS]);
   expect(millrace(["verify", file, "--dp", dp.name]).exitCode).toBe(0);
   // A datapath that was made anew has none of them.

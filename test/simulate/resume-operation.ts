@@ -94,7 +94,7 @@ async function loadIt(
   { path, ufid }: Manner,
   { lines, cutAfter }: { readonly lines: readonly Line[]; readonly cutAfter: number },
 ): Promise<Said[] | undefined> {
-  const told = { mode: "put", owner: "", ufid } as const;
+  const told = { mode: "put", owner: "", order: "file", ufid } as const;
   const said: Said[] = lines.map(() => ({ state: "applied", errno: 0 }));
   let isWhole = false;
   await world.with(faults, random, async () => {

@@ -1,6 +1,7 @@
 /** Syncs in which something fails, over the kernel in memory. */
 import { expect, test } from "bun:test";
 import { Datapath } from "../../src/datapath.ts";
+import type { DatapathSyncOptions } from "../../src/flow-sets.ts";
 import { ENOMEM } from "../../src/sys/errno.ts";
 import { MemoryKernel, type Request } from "../../src/testing/index.ts";
 import { NLM_F_CREATE, NLM_F_DUMP } from "../../src/uapi/netlink.ts";
@@ -79,4 +80,46 @@ test("a sync that cannot be verified has its report all the same", async () => {
   const report = await dp.sync(NEW, { maxChange: 100, verify: true });
   expect(report).toMatchObject({ added: 2, changed: 1, deleted: 2, differing: null });
   expect(report.checkFailure).toContain("cannot allocate memory");
+});
+
+/** Syncs into a datapath that has some flows. */
+async function syncOver(
+  held: readonly string[],
+  wanted: readonly string[],
+  options: DatapathSyncOptions,
+) {
+  using dp = Datapath.create("dp0", { kernel: new MemoryKernel() });
+  await dp.load(held);
+  const report = await dp.sync(wanted, { maxChange: 100, ...options });
+  const flows = Array.from(dp.flows(), (one) => one.toString()).toSorted();
+  return { report, why: report.conflicts.map(({ why }) => why), flows };
+}
+
+test("flows of which a kernel never holds both are named, and no gap is made for them", async () => {
+  const wide = flow(0).replace("10.0.0.0", "10.0.0.0/8");
+  const narrow = flow(0).replace("10.0.0.0", "10.0.0.0/16");
+  for (const [held, allowGap] of [
+    [wide, false],
+    [wide, true],
+    [narrow, true],
+  ] as const) {
+    const { report, why, flows } = await syncOver([held], [wide, narrow], { allowGap });
+    expect([report.sent, why, flows.length]).toEqual([0, ["never"], 1]);
+  }
+});
+
+test("a UFID goes to another flow once the flow that has it is gone", async () => {
+  const named = (host: number): string => `ufid:11111111-1111-1111-1111-111111111111 ${flow(host)}`;
+  const moved = await syncOver([named(1)], [named(2)], { all: true });
+  expect(moved.report).toMatchObject({ added: 1, deleted: 1, failed: 0 });
+  expect(moved.flows).toEqual([expect.stringContaining("10.0.0.2")]);
+  // It is another owner's, or is wanted as well.
+  const foreign = await syncOver([named(1)], [named(2)], {});
+  expect([foreign.report.sent, foreign.why]).toEqual([0, ["foreign"]]);
+  const both = [named(2), flow(1)];
+  const kept = await syncOver([named(1)], both, { all: true });
+  expect([kept.report.sent, kept.why]).toEqual([0, ["gap"]]);
+  const swapped = await syncOver([named(1)], both, { all: true, allowGap: true });
+  expect(swapped.report).toMatchObject({ added: 2, deleted: 1, failed: 0 });
+  expect(swapped.flows).toHaveLength(2);
 });

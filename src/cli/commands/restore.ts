@@ -29,11 +29,11 @@ type Options = {
 };
 
 const HELP_AFTER = `
-Only flows that are missing or have other actions are sent; flows that FILE lacks stay. Ports are
-found by name. --create creates the datapath, its ports and its limits of connections if they are
-missing; the interface of a netdev port must exist. Flows that send packets to a process's socket,
-'userspace(pid=…)', are refused unless --userspace-pid names the socket. FILE is a snapshot, or any
-file of flows.`;
+Only flows that are missing or have other actions are sent; flows that FILE lacks stay, unless they
+are the owner's and block one of FILE. Ports are found by name. --create creates the datapath, its
+ports and its limits of connections if they are missing; the interface of a netdev port must exist.
+Flows that send packets to a process's socket, 'userspace(pid=…)', are refused unless
+--userspace-pid names the socket. FILE is a snapshot, or any file of flows.`;
 
 /** `millrace restore`. */
 export function restoreCommand(): Command {
