@@ -9,14 +9,16 @@ import { onTerminal } from "./on-terminal.ts";
 
 const SOURCE = join(import.meta.dir, "../../src/cli/waiting.ts");
 
-/** Reads a datapath for so long, and then has something to say. */
+/** Reads a datapath for so long by its own clock, and then has something to say. */
 const scriptOf = (milliseconds: number): string => `
   const { Waiting } = await import(${JSON.stringify(SOURCE)});
+  let now = 0;
+  performance.now = () => now;
   using waiting = new Waiting();
   const onRead = waiting.onRead("lab0");
   for (let flows = 0; flows < ${milliseconds}; flows += 10) {
     onRead(flows * 1000, 3_000_000);
-    await Bun.sleep(10);
+    now += 10;
   }
   waiting.onSent("lab0")(1234, 5000);
   waiting.clear();
