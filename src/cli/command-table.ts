@@ -14,7 +14,7 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/dump.ts")).dumpCommand,
   },
   compile: {
-    summary: "compile flows into a flow set, which loads at the kernel's rate",
+    summary: "compile flows into a flow set, which loads faster",
     load: async () => (await import("./commands/compile.ts")).compileCommand,
   },
   snapshot: {
@@ -30,7 +30,7 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/diff.ts")).diffCommand,
   },
   sync: {
-    summary: "make a datapath hold the flows of a file, by sending only the difference",
+    summary: "make a datapath hold the flows of a file",
     load: async () => (await import("./commands/sync.ts")).syncCommand,
   },
   verify: {
@@ -93,11 +93,11 @@ export const COMMANDS: CommandTable = {
     load: async () => (await import("./commands/doctor.ts")).doctorCommand,
   },
   demo: {
-    summary: "load 100,000 flows into a real kernel datapath, and show the result",
+    summary: "load 100,000 flows into a throw-away kernel",
     load: async () => (await import("./commands/demo.ts")).demoCommand,
   },
   bench: {
-    summary: "compare millrace's speed with the kernel's limit and with other programs",
+    summary: "measure the speed of millrace and other programs",
     load: async () => (await import("./commands/bench.ts")).benchCommand,
   },
 };

@@ -1,5 +1,5 @@
 import { type Command, type CommanderError, Help } from "commander";
-import { writeOut } from "./output.ts";
+import { writeError, writeOut } from "./output.ts";
 
 /** The maximum length of a line of help, unless the terminal is narrower. */
 const COLUMNS = 100;
@@ -24,7 +24,9 @@ export function inHouseStyle(command: Command): Command {
     .configureOutput({
       outputError: () => undefined,
       writeOut: (text) => writeOut(fitting(text)),
+      writeErr: (text) => writeError(fitting(text)),
       getOutHelpWidth: () => Math.min(COLUMNS, process.stdout.columns ?? COLUMNS),
+      getErrHelpWidth: () => Math.min(COLUMNS, process.stderr.columns ?? COLUMNS),
     })
     .configureHelp({
       commandUsage: (shown) =>

@@ -15,7 +15,8 @@ export async function showLive<T>(
 ): Promise<void> {
   using signals = new EndingSignals();
   const ends = [signals.signal];
-  if (options.duration !== undefined) ends.push(AbortSignal.timeout(options.duration * 1000));
+  if (options.duration !== undefined)
+    ends.push(AbortSignal.timeout(Math.ceil(options.duration * 1000)));
   const signal = AbortSignal.any(ends);
   let shown = 0;
   try {

@@ -9,3 +9,13 @@ export function positiveNumber(option: string): (text: string) => number {
     return Number(text);
   };
 }
+
+/** Reads seconds above 0, fractions too, for an option. @throws UsageError */
+export function seconds(option: string): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,9}(\.\d+)?$/.test(text) || Number(text) === 0) {
+      throw new UsageError(`${option}: found "${text}", expected seconds above 0`);
+    }
+    return Number(text);
+  };
+}

@@ -120,6 +120,16 @@ describe("millrace help", () => {
     expect(shown).toContain("Examples:\n  millrace ");
   });
 
+  test("fits a terminal of 80 columns, command by command; so does no command at all", () => {
+    for (const shown of [help(), help("--help")]) {
+      for (const [name, { summary }] of Object.entries(COMMANDS)) {
+        const line = shown.split("\n").find((known) => known.startsWith(`  ${name} `)) ?? "";
+        expect(line).toEndWith(summary);
+        expect(line.length).toBeLessThanOrEqual(80);
+      }
+    }
+  });
+
   test("alone it is the help of all", () => {
     const shown = help("help");
     expect(shown).toBe(help("--help"));

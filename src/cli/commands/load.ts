@@ -128,7 +128,7 @@ export function loadCommand(): Command {
     .addOption(
       new Option(
         "--order <ORDER>",
-        "that of FILE; fast: the one that loads fastest, for which FILE is read twice",
+        "file: the order of FILE; fast: the order that loads fastest, which reads FILE twice",
       )
         .choices(["file", "fast"])
         .default("file"),

@@ -6,7 +6,7 @@ import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { type LiveOptions, showLive } from "../live.ts";
-import { positiveNumber } from "../number-option.ts";
+import { positiveNumber, seconds } from "../number-option.ts";
 import { printJsonLine, writeError, writeOut } from "../output.ts";
 
 // `millrace monitor`: changes as they happen.
@@ -31,7 +31,7 @@ export function monitorCommand(): Command {
         kindsOf,
       )
       .option("--count <N>", "end after this many changes", positiveNumber("--count"))
-      .option("--duration <SECONDS>", "end after this time", positiveNumber("--duration"))
+      .option("--duration <SECONDS>", "end after this time", seconds("--duration"))
       .option("--json", "one object per line")
       .addHelpText("after", HELP_AFTER)
       .action(run),

@@ -157,6 +157,8 @@ async function syncOnce(
   source: ByteSource,
   { options, previous, signal, waiting, cause }: Told,
 ): Promise<number> {
+  // A watch may have waited long before this.
+  waiting.clear();
   const ports = portNames(target.datapath);
   const { owner = "", dryRun, json } = options;
   const wanted = await readSource(source, { owner, ports, signal, waiting });

@@ -3,7 +3,7 @@ import { Datapath } from "../../datapath.ts";
 import { type PortNames, portNamesOf } from "../../flow/ports.ts";
 import type { UpcallDispatch, UpcallEvent } from "../../ovs/upcalls.ts";
 import { type LiveOptions, showLive } from "../live.ts";
-import { positiveNumber } from "../number-option.ts";
+import { positiveNumber, seconds } from "../number-option.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { counted, printJsonLine, writeError, writeOut } from "../output.ts";
@@ -43,7 +43,7 @@ export function upcallsCommand(): Command {
       .option("--packets", "also print the packets' bytes, in hexadecimal; --json always has them")
       .option("--take-over", "take the packets away from the program that gets them now")
       .option("--count <N>", "end after this many packets", positiveNumber("--count"))
-      .option("--duration <SECONDS>", "end after this time", positiveNumber("--duration"))
+      .option("--duration <SECONDS>", "end after this time", seconds("--duration"))
       .option("--json", "one object per line")
       .addHelpText("after", HELP_AFTER)
       .action(run),
