@@ -87,3 +87,22 @@ test("a port that is called as an action is one in JSON", () => {
   const line = flowJsonToLine({ key: { in_port: 1, eth: {} }, actions: [{ output: "drop" }] });
   expect(read(line, ports)).toBe("in_port(1),eth(), actions:5");
 });
+
+test("text holds every name but a number, and what ends a name", () => {
+  const held = [
+    "5b45c61b307e_h",
+    "7z",
+    "0x",
+    "0xeth",
+    "1e3",
+    "-1",
+    "0.5",
+    "ct",
+    "a=b{c}",
+    "\u00e9",
+  ];
+  const numbers = ["6", "08", "0x3", "0X3f"];
+  const others = ["a#b", "c,d", "e)f", "(g", "h i", "j\u0007", "\ufffd", ""];
+  expect(held.filter((port) => !isTextName(port))).toEqual([]);
+  expect([...numbers, ...others].filter(isTextName)).toEqual([]);
+});
