@@ -54,6 +54,8 @@ test("every bar finds its variant by its id, whatever its name says, and so does
     ...(["all", "dump", "read", "send"] as const).map((step) =>
       run(`sync-${step}`, 0, 1, { part: "sync", flows: 1 }),
     ),
+    run("sync-diff-printed", 0, 1, { part: "sync", flows: 1 }),
+    run("sync-diff-datapaths", 0, 1, { part: "sync", flows: 1, peakResidentBytes: 1e6 }),
     run("ovs-parse", 0, 2, { ...native, program: "libopenvswitch" }),
     run("dry-run", 0, 1, { ...native, peakResidentBytes: 1e6 }),
     run("start-bun", 0, 1, { ...native, program: "bun" }),

@@ -89,6 +89,7 @@ test("every variant of the suite installs what it is to, and the same flows", ()
     if (id === "packets-all")
       return 1 + SIZE.packetMasks.length + SIZE.cacheMasks.length * CACHE_SIZES;
     if (id === "sync") return 7;
+    if (id === "sync-diff") return 3;
     return id === "latency" || id === "latency-c" ? 2 * SIZE.latencySizes.length : 1;
   };
   expect(own.size).toBe(plan.variants.reduce((sum, variant) => sum + runsOf(variant), 0));

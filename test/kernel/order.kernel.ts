@@ -91,7 +91,7 @@ test("load --order fast says what it did, and verifies it", () => {
       /order +another one than the file's: of 61 masks a put walks [\d.]+, not/,
     ),
   ]);
-  expect(first.stdout).toContain("560 of 560 flows there");
+  expect(first.stdout).toContain("560 of 560 flows found");
   const piped = millrace([...load, "-"], MANY.join("\n"));
   expect([piped.exitCode, piped.stdout]).toEqual([
     0,

@@ -13,12 +13,22 @@ const UNRULED = KEYS.filter(({ unruled }) => unruled.length > 0);
 /** Flows known to be accepted: keys of a form with this list of actions. */
 type Taken = { readonly form: KeyForm; readonly actions: Uint8Array };
 
+function takes(
+  { form, actions: known }: Taken,
+  { bytes, key, mask, actions }: FlowParts,
+  words: Int32Array,
+): boolean {
+  return form.matches(words, key, mask) && isSame(bytes, actions.start, actions.end, known);
+}
+
 /**
  * Judges flows as `brokenRule` does, for a kernel that can do everything. Flows that differ only in
  * addresses and ports are judged once, if the verdict does not depend on these.
  */
 export class FlowJudge {
   readonly #taken = new Kept<Taken>();
+  /** What took the last flow, and mostly takes the next one. */
+  #last: Taken | undefined;
   readonly #words = new WordView();
   readonly #record = new KeyRecord();
 
@@ -29,13 +39,16 @@ export class FlowJudge {
       return brokenRule(flow);
     }
     const words = this.#words.of(bytes);
+    const last = this.#last;
+    if (last !== undefined && takes(last, flow, words)) return undefined;
     const hash = hashOf(words, mask.start, mask.end, hashOf(words, actions.start, actions.end, 0));
     const kept = this.#taken.of(hash);
     if (kept !== undefined) {
       for (let i = 0; i < kept.length; i++) {
-        const { form, actions: known } = kept[i]!; // i is below its length
-        if (!form.matches(words, key, mask)) continue;
-        if (isSame(bytes, actions.start, actions.end, known)) return undefined;
+        const taken = kept[i]!; // i is below its length
+        if (!takes(taken, flow, words)) continue;
+        this.#last = taken;
+        return undefined;
       }
     }
     const broken = brokenRule(flow);
