@@ -103,6 +103,8 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
   const replies = new Replies(kinds, random, rate);
   let gone = false;
   let refused = 0;
+  // A shortage passes, or it does not.
+  let refusals = random.of([1, 3, Number.POSITIVE_INFINITY]);
   return {
     call: (call) => {
       const sends = call !== "recvmmsg" && call !== "poll";
@@ -118,7 +120,7 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       if (call === "recvmmsg" && strikes("partial reads")) return { atMost: 1 + random.below(3) };
       return undefined;
     },
-    reach: (length) => (strikes("tail ignored", rare) ? random.below(length) : length),
+    reach: (length) => (strikes("tail ignored") ? random.below(length) : length),
     before: (request) => {
       replies.onRequest(request);
       if (kinds.includes("small buffers")) world.kernel.limitReceiveBuffers(SMALL_BUFFER);
@@ -130,7 +132,11 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       else return;
       gone = true;
     },
-    refuse: (request) => (isChange(request, world) && strikes("refused") ? ENOMEM : undefined),
+    refuse: (request) => {
+      if (refusals === 0 || !isChange(request, world) || !strikes("refused")) return undefined;
+      refusals--;
+      return ENOMEM;
+    },
     noMemory: (request) =>
       strikes("no memory for a reply") ||
       (isChange(request, world) && strikes("no memory for a change's reply")),

@@ -29,7 +29,10 @@ export const LOAD: Operation = {
   name: "load",
   weight: 60,
   run: async (world, step, random) => {
-    const all = randomLines(random, world.matches, random.of([6, LINES_MOST]));
+    // A datapath without flows, and lines of which many are about one flow.
+    if (random.chance(15)) world.clear();
+    const matches = random.chance(25) ? world.matches.slice(0, 3) : world.matches;
+    const all = randomLines(random, matches, random.of([6, LINES_MOST]));
     const way = random.of(WAYS);
     const lines = kept(way === "template" ? alike(all) : all, step);
     const ufid = random.chance(70);
