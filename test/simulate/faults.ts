@@ -43,6 +43,14 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** Those by which a request or its reply is lost, while what is there can be read. */
+export const LOSSES: readonly Fault[] = [
+  "no memory for a change's reply",
+  "refused",
+  "tail ignored",
+  "lost final ack",
+];
+
 /** Those that change nothing of what becomes of a load. */
 const HARMLESS: ReadonlySet<Fault> = new Set<Fault>([
   "interrupted",
