@@ -102,7 +102,8 @@ export type Rehash = (typeof REHASHES)[number];
 
 /** What goes wrong in a step. @param world in which another program acts, too */
 export function makeFaults(kinds: readonly Fault[], random: Random, world: World): Faults {
-  const rate = random.of([0.5, 2, 8, 25]);
+  const isLossy = kinds.every((kind) => LOSSES.includes(kind));
+  const rate = isLossy ? random.of([8, 25]) : random.of([0.5, 2, 8, 25]);
   const rare = rate / 8;
   const strikes = (kind: Fault, percent = rate): boolean =>
     kinds.includes(kind) && random.chance(percent);

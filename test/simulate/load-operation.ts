@@ -29,9 +29,10 @@ export const LOAD: Operation = {
   name: "load",
   weight: 60,
   run: async (world, step, random) => {
-    // A datapath without flows, and lines of which many are about one flow.
-    if (random.chance(15)) world.clear();
-    const matches = random.chance(25) ? world.matches.slice(0, 3) : world.matches;
+    // Many lines about one flow, which is not there.
+    const isNarrow = random.chance(25);
+    if (isNarrow && random.chance(70)) world.clear();
+    const matches = isNarrow ? world.matches.slice(0, 3) : world.matches;
     const all = randomLines(random, matches, random.of([6, LINES_MOST]));
     const way = random.of(WAYS);
     const lines = kept(way === "template" ? alike(all) : all, step);

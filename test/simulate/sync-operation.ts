@@ -37,12 +37,12 @@ const OWNERS = ["", "", "a", "b"] as const;
 /** Only the owner's flows are touched, none that stays is ever absent, and what is said to be done is done. */
 export const SYNC: Operation = {
   name: "sync",
-  weight: 10,
+  weight: 14,
   run: async (world, step, random) => {
     const manner: Manner = {
       owner: random.of(OWNERS),
       allowGap: random.chance(40),
-      rollback: random.chance(40),
+      rollback: random.chance(60),
       verify: random.chance(50),
       all: random.chance(15),
     };
