@@ -68,6 +68,15 @@ describe("a batch", () => {
     }
   });
 
+  test("looks for a flow without a UFID anew behind a put that gives another one its hash", () => {
+    const hash = Flow.parse(`${NARROW} 1`).ufid;
+    using dp = holding([`${NARROW} 1`]);
+    const lines = [`delete ufid:${hash} ${NARROW}`, `ufid:${hash} ${port(7)} 2`];
+    const { ends } = loadInto(dp, [...lines, `modify ${NARROW} 3`], { ufid: false });
+    expect(ends).toEqual(["applied", "applied", `rejected ${ENOENT}`]);
+    expect(held(dp)).toEqual({ [port(7)]: "2" });
+  });
+
   test("names no flow that was in the way of the one before", () => {
     using dp = holding([`${GIVEN} ${ip("192.168.0.1")} 1`, `${NARROW} 1`]);
     const puts = [2, 3, 4, 5, 6, 7].map((last) => `${ip(`192.168.0.${last}`)} 1`);

@@ -43,6 +43,14 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** Those by which a request or its reply is lost, while what is there can be read. */
+export const LOSSES: readonly Fault[] = [
+  "no memory for a change's reply",
+  "refused",
+  "tail ignored",
+  "lost final ack",
+];
+
 /** Those that change nothing of what becomes of a load. */
 const HARMLESS: ReadonlySet<Fault> = new Set<Fault>([
   "interrupted",
@@ -94,7 +102,8 @@ export type Rehash = (typeof REHASHES)[number];
 
 /** What goes wrong in a step. @param world in which another program acts, too */
 export function makeFaults(kinds: readonly Fault[], random: Random, world: World): Faults {
-  const rate = random.of([0.5, 2, 8, 25]);
+  const isLossy = kinds.every((kind) => LOSSES.includes(kind));
+  const rate = isLossy ? random.of([8, 25]) : random.of([0.5, 2, 8, 25]);
   const rare = rate / 8;
   const strikes = (kind: Fault, percent = rate): boolean =>
     kinds.includes(kind) && random.chance(percent);
@@ -103,6 +112,8 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
   const replies = new Replies(kinds, random, rate);
   let gone = false;
   let refused = 0;
+  // A shortage passes, or it does not.
+  let refusals = random.of([1, 3, Number.POSITIVE_INFINITY]);
   return {
     call: (call) => {
       const sends = call !== "recvmmsg" && call !== "poll";
@@ -118,7 +129,7 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       if (call === "recvmmsg" && strikes("partial reads")) return { atMost: 1 + random.below(3) };
       return undefined;
     },
-    reach: (length) => (strikes("tail ignored", rare) ? random.below(length) : length),
+    reach: (length) => (strikes("tail ignored") ? random.below(length) : length),
     before: (request) => {
       replies.onRequest(request);
       if (kinds.includes("small buffers")) world.kernel.limitReceiveBuffers(SMALL_BUFFER);
@@ -130,7 +141,11 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       else return;
       gone = true;
     },
-    refuse: (request) => (isChange(request, world) && strikes("refused") ? ENOMEM : undefined),
+    refuse: (request) => {
+      if (refusals === 0 || !isChange(request, world) || !strikes("refused")) return undefined;
+      refusals--;
+      return ENOMEM;
+    },
     noMemory: (request) =>
       strikes("no memory for a reply") ||
       (isChange(request, world) && strikes("no memory for a change's reply")),

@@ -29,7 +29,11 @@ export const LOAD: Operation = {
   name: "load",
   weight: 60,
   run: async (world, step, random) => {
-    const all = randomLines(random, world.matches, random.of([6, LINES_MOST]));
+    // Many lines about one flow, which is not there.
+    const isNarrow = random.chance(25);
+    if (isNarrow && random.chance(70)) world.clear();
+    const matches = isNarrow ? world.matches.slice(0, 3) : world.matches;
+    const all = randomLines(random, matches, random.of([6, LINES_MOST]));
     const way = random.of(WAYS);
     const lines = kept(way === "template" ? alike(all) : all, step);
     const ufid = random.chance(70);

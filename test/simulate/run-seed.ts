@@ -1,5 +1,5 @@
 import { Random } from "../../src/testing/random.ts";
-import { areHarmless, FAULTS, type Fault } from "./faults.ts";
+import { areHarmless, FAULTS, type Fault, LOSSES } from "./faults.ts";
 import type { Operation, Step } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { World } from "./world.ts";
@@ -41,6 +41,7 @@ function operationNamed(wanted: string): Operation {
 function randomFaults(random: Random): Fault[] {
   if (random.chance(40)) return [];
   if (random.chance(25)) return FAULTS.filter((fault) => areHarmless([fault]) && random.chance(35));
+  if (random.chance(20)) return LOSSES.filter(() => random.chance(50));
   const few = random.chance(60);
   return FAULTS.filter(() => random.chance(few ? 8 : 25));
 }

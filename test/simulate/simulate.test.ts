@@ -30,3 +30,11 @@ test("a seed asks the kernel for the same each time, byte for byte", async () =>
     expect(one.found?.error.message).toBe(other.found?.error.message);
   }
 });
+
+test("a step that no operation carries out is wrong, not passed over", async () => {
+  const { found } = await runPlan({
+    seed: 1,
+    steps: [{ operation: "nothing", seed: 1, faults: [] }],
+  });
+  expect(found?.error.message).toContain('"nothing"');
+});

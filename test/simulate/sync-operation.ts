@@ -37,18 +37,18 @@ const OWNERS = ["", "", "a", "b"] as const;
 /** Only the owner's flows are touched, none that stays is ever absent, and what is said to be done is done. */
 export const SYNC: Operation = {
   name: "sync",
-  weight: 10,
+  weight: 14,
   run: async (world, step, random) => {
     const manner: Manner = {
       owner: random.of(OWNERS),
       allowGap: random.chance(40),
-      rollback: random.chance(40),
+      rollback: random.chance(60),
       verify: random.chance(50),
       all: random.chance(15),
     };
     // More than a piece of a dump holds.
     const isLong = random.chance(15);
-    putOthers(world, random, isLong);
+    putOthers(world, random, isLong, manner.owner);
     const texts = [...world.matches.map(keyText), ...(isLong ? MANY_KEYS : [])];
     const each = new Map(
       texts
@@ -84,15 +84,19 @@ export const SYNC: Operation = {
 
 const MANY_KEYS: readonly string[] = MANY.map((line) => line.slice(0, line.lastIndexOf(" ")));
 
-/** Flows of each owner are there, as other programs put them. */
-function putOthers(world: World, random: Random, isLong: boolean): void {
+/** Flows of each owner are there, as other programs put them: those of the sync's own one mostly. */
+function putOthers(world: World, random: Random, isLong: boolean, own: string): void {
   const keys = [...world.matches.map(keyText), ...(isLong ? MANY_KEYS : [])];
+  const foreign = random.of([0, 0, 3, 15]);
+  if (foreign === 0) world.clear();
   for (const owner of OWNERS) {
-    const lines = keys
-      .filter(() => random.chance(15))
-      .map((key) => `${key} ${1 + random.below(3)}`);
+    const percent = owner === own ? 30 : foreign;
+    const some = keys.filter(() => random.chance(percent));
     world.begin();
-    world.dp.loadSync(lines, { owner });
+    world.dp.loadSync(
+      some.map((key) => `${key} ${1 + random.below(3)}`),
+      { owner },
+    );
   }
 }
 

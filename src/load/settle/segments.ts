@@ -1,5 +1,5 @@
 import type { Batch } from "../../netlink/batch.ts";
-import { commandOf, verbOf } from "../../ovs/flow-request.ts";
+import { commandOf, hasUfid, verbOf } from "../../ovs/flow-request.ts";
 import { OVS_FLOW_CMD_NEW } from "../../uapi/openvswitch.ts";
 import { NamedFlows } from "../named-flows.ts";
 
@@ -35,9 +35,14 @@ export class Segments {
     if (!lookFirst && onlyCreates(batch)) return batch.count;
     const named = this.#named;
     named.clear();
+    let givesUfid = false;
     for (let i = start; i < batch.count; i++) {
       const creates = commandOf(batch, i) === OVS_FLOW_CMD_NEW;
       const looks = !creates || (lookFirst && verbOf(batch, i) === "put");
+      // A flow without a UFID in its request is also looked up by the hash of its match, which an
+      // earlier request may give to another flow.
+      if (looks && givesUfid && !hasUfid(batch, i)) return i;
+      givesUfid ||= creates && hasUfid(batch, i);
       if (looks && lookFirst) {
         if (named.hasOrAdd(batch, i)) return i;
       } else if (looks) {
