@@ -56,7 +56,7 @@ export function agreementText({ wanted, equal, missing, different }: Verificatio
 
 const WHY: Readonly<Record<SyncConflict["why"], string>> = {
   gap: "would have to go for a moment: it covers that flow, or has its UFID (--allow-gap)",
-  never: "has the same masked key: the kernel never holds both",
+  never: "has the same masked key, or the same UFID in that file: the kernel never holds both",
   foreign: "belongs to another owner, and covers that flow, or has its UFID (--all)",
   taken: "belongs to another owner, with other actions (--all, or --previous FILE)",
 };
