@@ -29,6 +29,11 @@ type WatchOptions = {
 export class SyncWatch implements Disposable {
   readonly #options: WatchOptions;
   readonly #changes: MulticastListener<ChangeEvent>;
+  /**
+   * Whether the last sync sent something, but failed. What it did to the kernel's flows, and took
+   * back, is then no reason to do it again at once.
+   */
+  hasFailed = false;
   #version: string | undefined;
   #syncedAt = performance.now();
 
@@ -67,8 +72,10 @@ export class SyncWatch implements Disposable {
       const version = versionOf(file);
       let cause: SyncCause | undefined;
       if (version !== undefined && version !== this.#version) cause = "the file changed";
-      else if (changedAt > this.#syncedAt && now - changedAt > REST_MS) cause = "flows changed";
-      else if (now - this.#syncedAt > verifyEvery * 1000) cause = "time to check";
+      else if (!this.hasFailed && changedAt > this.#syncedAt && now - changedAt > REST_MS) {
+        cause = "flows changed";
+      }
+      if (now - this.#syncedAt > verifyEvery * 1000) cause ??= "time to check";
       if (cause === undefined) continue;
       this.#version = version;
       this.#syncedAt = now;

@@ -59,7 +59,9 @@ export function subjectOf(
 export function readJournal(path: string, subject: JournalSubject): JournalPosition | undefined {
   let text: string;
   try {
-    text = readFileSync(path, "latin1");
+    // Whatever has the name, such as a pipe that nobody writes into, must not be waited for.
+    const flag = constants.O_RDONLY | constants.O_NONBLOCK;
+    text = readFileSync(path, { encoding: "latin1", flag });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw unwritable(path, error);

@@ -93,12 +93,12 @@ export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOption
   const news = [...adds];
   for (const index of news) {
     for (const at of blockers(index)) {
-      if ((fate[at]! & FIRST) !== 0) continue;
       const isOurs = (fate[at]! & OURS) !== 0;
       const isWanted = (fate[at]! & WANTED) !== 0;
-      if (!isOurs) conflicts.push({ wanted: index, held: at, why: "foreign" });
-      else if (isWanted && excludeEachOther(wanted.read(index, own), held.read(at, match)))
+      if (isWanted && neverBoth(wanted, index, held, at)) {
         conflicts.push({ wanted: index, held: at, why: "never" });
+      } else if ((fate[at]! & FIRST) !== 0) continue;
+      else if (!isOurs) conflicts.push({ wanted: index, held: at, why: "foreign" });
       else if (isWanted && !allowGap) conflicts.push({ wanted: index, held: at, why: "gap" });
       else {
         fate[at]! |= FIRST;
@@ -154,6 +154,13 @@ function blockersIn(
     const holder = holders.of(index);
     return holder < 0 || found.includes(holder) ? found : [...found, holder];
   };
+}
+
+/** Whether a kernel never holds a new flow beside the wanted one that it holds as number `at`. */
+function neverBoth(wanted: FlowTable, index: number, held: FlowTable, at: number): boolean {
+  const flow = wanted.read(index, newFlowParts());
+  const other = wanted.read(wanted.numberOf(held, at), newFlowParts());
+  return excludeEachOther(flow, other) || (flow.ufid.start >= 0 && haveSameUfid(flow, other));
 }
 
 /** Bits of a held flow: it is wanted; the owner may delete it; it is deleted first. */

@@ -32,6 +32,8 @@ type Snapshot = SnapshotFacts & {
    * another UFID.
    */
   readonly shortUfids: number;
+  /** Flows with numbers of ports that the datapath lacks: restored, they keep these numbers. */
+  readonly unnamedPorts: number;
 };
 
 /** The most pairs of passes over a datapath whose flows keep changing. */
@@ -67,7 +69,8 @@ export function takeSnapshot(
     moving,
   };
   set.finish({ snapshot: facts });
-  return { ...facts, flows: out.flows, bytes: out.bytes, shortUfids: set.shortUfids };
+  const { shortUfids, unnamedPorts } = set;
+  return { ...facts, flows: out.flows, bytes: out.bytes, shortUfids, unnamedPorts };
 }
 
 function portOf({ number, name, type, tunnel }: PortInfo): SnapshotPort {

@@ -211,6 +211,11 @@ test("a journal of another input, datapath or manner says nothing; another file 
   writeFileSync(file, "a user's own file\n");
   expect(() => readJournal(file, subjectOf(path, told))).toThrow(/not a journal of millrace/);
   expect(readFileSync(file, "utf8")).toBe("a user's own file\n");
+  // Nor is a pipe waited for.
+  Bun.spawnSync(["mkfifo", `${file}.pipe`]);
+  expect(() => readJournal(`${file}.pipe`, subjectOf(path, told))).toThrow(
+    /no journal of millrace/,
+  );
   // What took the name meanwhile is not this journal's to remove.
   writeFileSync(join(folder, "new"), "x");
   rmSync(file);

@@ -53,3 +53,15 @@ test("one that does not rest is told to be moving: a flow has other actions in e
   expect(snapshotOf(kernel)).toEqual({ moving: 1, flows: 3 });
   dp.close();
 });
+
+test("numbers of ports that the datapath lacks are counted, by flow", () => {
+  const kernel = new MemoryKernel();
+  using dp = Datapath.create("dp0", { kernel });
+  const { number } = dp.addPort("p1", { type: "internal" });
+  for (const [host, actions] of [`0,${number}`, "7,8", `clone(${number},9)`, "drop"].entries()) {
+    dp.put(`${flow(host).replace("in_port(1)", `in_port(${number})`)} ${actions}`);
+  }
+  using channel = new OvsChannel(undefined, kernel);
+  const taken = takeSnapshot(openDatapath(channel, "dp0"), () => {});
+  expect(taken).toMatchObject({ flows: 4, unnamedPorts: 2 });
+});

@@ -106,6 +106,10 @@ test("flows of which a kernel never holds both are named, and no gap is made for
     const { report, why, flows } = await syncOver([held], [wide, narrow], { allowGap });
     expect([report.sent, why, flows.length]).toEqual([0, ["never"], 1]);
   }
+  // Nor is one made where a third flow asks for a gap.
+  const third = flow(0).replace("10.0.0.0", "10.1.0.0/16");
+  const { report, why } = await syncOver([wide], [wide, third, narrow], { allowGap: true });
+  expect([report.sent, why]).toEqual([0, ["never"]]);
 });
 
 test("a UFID goes to another flow once the flow that has it is gone", async () => {
@@ -122,4 +126,7 @@ test("a UFID goes to another flow once the flow that has it is gone", async () =
   const swapped = await syncOver([named(1)], both, { all: true, allowGap: true });
   expect(swapped.report).toMatchObject({ added: 2, deleted: 1, failed: 0 });
   expect(swapped.flows).toHaveLength(2);
+  // A file may give it to one flow alone.
+  const twice = await syncOver([named(1)], [named(1), named(2)], { all: true, allowGap: true });
+  expect([twice.report.sent, twice.why, twice.flows.length]).toEqual([0, ["never"], 1]);
 });

@@ -47,12 +47,13 @@ function run(options: Options): void {
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, options.dp);
   using waiting = new Waiting();
-  const { flows, ports, moving, shortUfids, ...taken } = takeSnapshot(datapath, out.write, {
+  const taken = takeSnapshot(datapath, out.write, {
     ctLimits: options.ctLimits === true,
     counters: options.counters === true,
     onRead: waiting.onRead(options.dp),
   });
   waiting.clear();
+  const { flows, ports, moving, shortUfids, unnamedPorts } = taken;
   out.keep();
   const soundness = moving === 0 ? "two equal passes" : `moving: ${counted(moving, "flow")} differ`;
   if (options.json) {
@@ -63,6 +64,7 @@ function run(options: Options): void {
       moving,
       taken: soundness,
       shortUfids,
+      unnamedPorts,
     };
     if (toError) writeError(`${JSON.stringify(report, null, 2)}\n`);
     else printJson(report);
@@ -73,6 +75,12 @@ function run(options: Options): void {
   if (shortUfids > 0) {
     const which = counted(shortUfids, "flow has a UFID", "flows have UFIDs");
     complain(`warning: ${which} of fewer than 16 bytes; they are restored with another one`);
+  }
+  if (unnamedPorts > 0) {
+    const which = counted(unnamedPorts, "flow names a port", "flows name ports");
+    complain(
+      `warning: ${which} that ${options.dp} lacks; where that number is another port's, restored flows use it`,
+    );
   }
   process.exitCode = moving === 0 ? Exit.ok : Exit.someFailed;
 }

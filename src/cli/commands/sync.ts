@@ -6,7 +6,7 @@ import { listPorts, portNames } from "../../ovs/vport.ts";
 import type { FlowTable } from "../../state/flow-table.ts";
 import { openSet } from "../../state/open-set.ts";
 import type { Plan } from "../../state/plan.ts";
-import { synchronize } from "../../state/synchronize.ts";
+import { synchronize, type SyncResult } from "../../state/synchronize.ts";
 import { MillraceError } from "../../sys/errors.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { printPlan } from "../diff-output.ts";
@@ -124,11 +124,14 @@ async function run(file: string, options: Options): Promise<void> {
       ? undefined
       : await readPrevious(before, datapath, { owner, signal, waiting });
   askWhereTyped(file);
-  const once = (from: ByteSource, cause?: SyncCause): Promise<number> =>
+  const once = (from: ByteSource, cause?: SyncCause): Promise<SyncResult> =>
     syncOnce(place.target, from, { options, previous, signal, waiting, cause });
   using watching = options.watch ? await startWatch(datapath, file, options, signal) : undefined;
-  process.exitCode = await once(source);
-  if (watching !== undefined) await goOn(watching, (cause) => once(openFile(file), cause));
+  const result = await once(source);
+  process.exitCode = statusOfSync(result);
+  if (watching === undefined) return;
+  watching.hasFailed = isFailure(result);
+  await goOn(watching, (cause) => once(openFile(file), cause));
 }
 
 // Flows of ports that are gone since have their numbers.
@@ -151,12 +154,11 @@ type Told = {
   readonly cause: SyncCause | undefined;
 };
 
-/** @returns the exit status of the sync */
 async function syncOnce(
   target: LoadTarget,
   source: ByteSource,
   { options, previous, signal, waiting, cause }: Told,
-): Promise<number> {
+): Promise<SyncResult> {
   // A watch may have waited long before this.
   waiting.clear();
   const ports = portNames(target.datapath);
@@ -185,13 +187,18 @@ async function syncOnce(
   // A watch reads the datapath after its own changes, too: only its file deserves a word each time.
   const isNews = result.sent > 0 || result.conflicts.length > 0 || result.ended !== "complete";
   if (cause !== undefined) {
-    if (!isNews && cause !== "the file changed") return statusOfSync(result);
+    if (!isNews && cause !== "the file changed") return result;
     writeError(`${new Date().toISOString()} ${cause}\n`);
   }
   if (dryRun && !json && result.conflicts.length === 0) {
     writeOut(`${counted(result.planned, "request")} planned, nothing sent\n`);
   } else printSync(result, { from: source.name, to: options.dp, json: json === true });
-  return statusOfSync(result);
+  return result;
+}
+
+/** Whether a sync sent something, but the datapath is not as wanted. */
+function isFailure(result: SyncResult): boolean {
+  return result.sent > 0 && statusOfSync(result) !== Exit.ok;
 }
 
 async function startWatch(
@@ -207,12 +214,12 @@ async function startWatch(
 /** Syncs repeatedly until a signal comes, which is the normal end. */
 async function goOn(
   watching: SyncWatch,
-  sync: (cause: SyncCause) => Promise<number>,
+  sync: (cause: SyncCause) => Promise<SyncResult>,
 ): Promise<void> {
   writeError("watching\n");
   for await (const cause of watching.causes()) {
     try {
-      await sync(cause);
+      watching.hasFailed = isFailure(await sync(cause));
     } catch (error) {
       // A file that is incomplete or wrong will change again.
       if (!(error instanceof MillraceError)) throw error;

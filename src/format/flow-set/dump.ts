@@ -21,6 +21,11 @@ export class FlowSetDump {
    * hash of their match.
    */
   shortUfids = 0;
+  /**
+   * The number of flows with numbers of ports that have no name: in another datapath the number may
+   * be another port's.
+   */
+  unnamedPorts = 0;
 
   /** @param ports if given, the set names ports instead of numbering them */
   constructor(out: FlowSetWriter, ports: PortNames | undefined) {
@@ -65,12 +70,16 @@ export class FlowSetDump {
   #portsOf(names: PortNames): PortUse[] {
     const message = this.#out.copy();
     const found: PortUse[] = [];
+    let unnamed = 0;
     const offer = (offset: number): void => {
       const word = offset >> 2;
-      const name = names.nameOf(message[word] ?? 0);
+      const number = message[word] ?? 0;
+      const name = names.nameOf(number);
       if (name !== undefined) found.push({ word, name });
+      else if (number > 0) unnamed++; // not the local port, nor none, which is -1
     };
     walkPorts(new Uint8Array(message.buffer), message, 0, { offer });
+    if (unnamed > 0) this.unnamedPorts++;
     return found;
   }
 }
