@@ -298,8 +298,14 @@ class LoadRun implements Disposable {
   }
 
   // Handles a read error: flows read before are loaded, and the report says so. If nothing was
-  // read, there is no report and the error is thrown.
+  // read, there is no report and the error is thrown. A thread that failed always has a report: it
+  // may have read more than was sent.
   #unreadable(error: unknown): void {
+    if (error instanceof MillraceError && error.code === "WORKER") {
+      this.#ended = "failed";
+      this.#endReason = error.message;
+      return;
+    }
     if (!(error instanceof UnreadableInputError) || this.#feed.line === 0) throw error;
     this.#ended = "unreadable";
     this.#endReason = error.message;

@@ -117,11 +117,17 @@ export class FlowReads {
     batch.clear();
   }
 
-  // Whether ENOENT means that the flow is missing, rather than the family.
+  // Whether ENOENT means that the flow is missing, rather than the family; not if that cannot be
+  // asked.
   #isFlowMissing(): boolean {
     const { errnos, count } = this.#batch;
     if (!errnos.subarray(0, count).includes(ENOENT)) return true;
-    return !this.#datapath.channel.familyMoved(OVS_FLOW_FAMILY, this.#family);
+    try {
+      return !this.#datapath.channel.familyMoved(OVS_FLOW_FAMILY, this.#family);
+    } catch (error) {
+      if (error instanceof MillraceError) return false;
+      throw error;
+    }
   }
 
   close(): void {

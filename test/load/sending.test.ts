@@ -385,8 +385,8 @@ test("a load that ended as it should leaves its socket to the next one, one that
   loadInto(dp, [`${port(1)} 1`], { connections });
   loadInto(dp, [`${port(2)} 1`], { connections });
   expect(open()).toBe(before + 1);
-  dp.remove();
-  expect(loadInto(dp, [`${port(3)} 1`], { connections }).report.ended).toBe("fatal");
+  dp.refuse = ({ command }) => (command === OVS_FLOW_CMD_SET ? ENODEV : undefined);
+  expect(loadInto(dp, [`${port(1)} 2`], { connections }).report.ended).toBe("fatal");
   // With that by which it read what became of its flow.
   expect(open()).toBe(before);
 });

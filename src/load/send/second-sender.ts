@@ -34,7 +34,12 @@ export class SecondSender implements Disposable {
   ) {
     this.#thread = thread;
     this.#calls = tracedThread(thread);
-    this.#transactor = new Transactor(channel.openSocket(), packing);
+    try {
+      this.#transactor = new Transactor(channel.openSocket(), packing);
+    } catch (error) {
+      thread.end();
+      throw error;
+    }
     this.#independence = new Independence(capacity);
   }
 

@@ -220,26 +220,41 @@ export class Sender implements FlowSink {
 
   // Returns how many sockets sent it.
   #execute(batch: Batch): 1 | 2 {
-    if (this.#trial.next === 2) {
-      this.#second ??= new SecondSender(
+    const second = this.#trial.next === 2 ? this.#secondSender() : undefined;
+    if (second !== undefined) {
+      if (second.execute(batch, this.#transactor)) {
+        // Requests that the thread may still be sending cannot be read back.
+        if (second.lastCall === "late") this.#settlerOf().abandon();
+        return 2;
+      }
+      if (second.startFailure !== undefined)
+        this.#sendAlone("the thread that sends did not start", second.startFailure);
+    }
+    this.#transactor.execute(batch);
+    return 1;
+  }
+
+  // Opened when it is first needed. A load does not end for want of it.
+  #secondSender(): SecondSender | undefined {
+    if (this.#second !== undefined || this.withoutThread !== "") return this.#second;
+    try {
+      return (this.#second = new SecondSender(
         this.#target.datapath.channel,
         this.#transactor.packing,
         this.requests.batch.capacity,
         this.#startThread?.(),
-      );
-      if (this.#second.execute(batch, this.#transactor)) {
-        // Requests that the thread may still be sending cannot be read back.
-        if (this.#second.lastCall === "late") this.#settlerOf().abandon();
-        return 2;
-      }
-      const { startFailure } = this.#second;
-      if (startFailure !== undefined && this.withoutThread === "") {
-        this.#trial.giveUp();
-        this.withoutThread = `the thread that sends did not start, one socket sent all: ${startFailure}`;
-      }
+      ));
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      this.#sendAlone("the second socket was not opened", error.message);
+      return undefined;
     }
-    this.#transactor.execute(batch);
-    return 1;
+  }
+
+  #sendAlone(what: string, why: string): void {
+    if (this.withoutThread !== "") return;
+    this.#trial.giveUp();
+    this.withoutThread = `${what}, one socket sent all: ${why}`;
   }
 
   [Symbol.dispose](): void {

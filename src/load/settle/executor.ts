@@ -75,7 +75,7 @@ export class Executor {
     this.#options = options;
     this.readBack = new Uint8Array(capacity);
     const seed = ufidSeed(target.owner);
-    this.held = new HeldFlows(connection.readsOf(target), capacity, seed);
+    this.held = new HeldFlows(() => connection.readsOf(target), capacity, seed);
     this.#transactor = transactor;
     this.#followUps = new FollowUps(FlowRequests.to(target.datapath, followUps), transactor, seed);
     this.#segments = new Segments(capacity);

@@ -7,6 +7,7 @@ import { printUfid } from "../../flow/text/ufid.ts";
 import type { Batch } from "../../netlink/batch.ts";
 import type { FlowReads, ReadResult } from "../../ovs/flow-reads.ts";
 import { decodeRequest, nameAt } from "../../ovs/flow-request.ts";
+import { MillraceError } from "../../sys/errors.ts";
 import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_UFID } from "../../uapi/openvswitch.ts";
 import { sameDeeds, sameMatch } from "./same-flow.ts";
 
@@ -51,39 +52,52 @@ export class HeldFlows {
   /** The number of flows read. */
   asked = 0;
 
-  readonly #reads: FlowReads;
+  readonly #readsOf: () => FlowReads;
   readonly #seed: UfidSeed;
   readonly #sent = newFlowParts();
   readonly #hash = new Int32Array(UFID_SIZE / 4);
   #batch: Batch | undefined;
 
-  /** @param capacity the most messages of a batch @param seed the seed of the flows' owner */
-  constructor(reads: FlowReads, capacity: number, seed: UfidSeed) {
-    this.#reads = reads;
+  /**
+   * @param readsOf returns what reads; it may have to open a socket, and throw
+   * @param capacity the most messages of a batch
+   * @param seed the seed of the flows' owner
+   */
+  constructor(readsOf: () => FlowReads, capacity: number, seed: UfidSeed) {
+    this.#readsOf = readsOf;
     this.#seed = seed;
     this.states = new Uint8Array(capacity);
     this.foundBy = new Uint8Array(capacity);
   }
 
   /**
-   * Looks up the flows of some messages of a batch.
+   * Looks up the flows of some messages of a batch. If the kernel cannot be asked, each is unknown:
+   * nothing is thrown, since the batch may have been sent.
    * @param elsewhere whether a flow not found by the message's identity is looked up by its key, or
    * by the hash of its key and mask; never for a message with a given UFID
    */
   look(batch: Batch, messages: readonly number[], elsewhere: boolean): void {
     this.#batch = batch;
+    let reads: FlowReads;
+    try {
+      reads = this.#readsOf();
+    } catch (error) {
+      if (!(error instanceof MillraceError)) throw error;
+      for (const index of messages) this.states[index] = Held.unknown;
+      return;
+    }
     for (const index of messages) {
       this.foundBy[index] = FoundBy.own;
       const { u8, u32 } = batch.memory;
       const at = nameAt(batch, index);
       const header = u32[at] ?? 0;
-      this.#ask(header >>> 16, u8, at * 4 + 4, at * 4 + (header & 0xffff), index);
+      this.#ask(reads, index, header >>> 16, u8, at * 4 + 4, at * 4 + (header & 0xffff));
     }
-    this.#execute();
-    if (elsewhere) this.#lookElsewhere(batch, messages);
+    reads.execute(this.#onFlow, this.#onEnd);
+    if (elsewhere) this.#lookElsewhere(reads, batch, messages);
   }
 
-  #lookElsewhere(batch: Batch, messages: readonly number[]): void {
+  #lookElsewhere(reads: FlowReads, batch: Batch, messages: readonly number[]): void {
     for (const index of messages) {
       const state = this.states[index];
       if (state !== Held.none && state !== Held.other) continue;
@@ -94,24 +108,27 @@ export class HeldFlows {
       const { bytes, ufid, key } = sent;
       if (ufid.start < 0) {
         this.foundBy[index] = FoundBy.hash;
-        this.#ask(OVS_FLOW_ATTR_UFID, hash, 0, UFID_SIZE, index);
+        this.#ask(reads, index, OVS_FLOW_ATTR_UFID, hash, 0, UFID_SIZE);
       } else if (hash.every((byte, i) => byte === bytes[ufid.start + i]) && key.end > key.start) {
         this.foundBy[index] = FoundBy.key;
-        this.#ask(OVS_FLOW_ATTR_KEY, bytes, key.start, key.end, index);
+        this.#ask(reads, index, OVS_FLOW_ATTR_KEY, bytes, key.start, key.end);
       }
     }
-    this.#execute();
+    reads.execute(this.#onFlow, this.#onEnd);
   }
 
-  #ask(type: number, bytes: Uint8Array, start: number, end: number, index: number): void {
+  #ask(
+    reads: FlowReads,
+    index: number,
+    type: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
     this.asked++;
-    if (this.#reads.add(type, bytes, start, end, index)) return;
-    this.#execute();
-    this.#reads.add(type, bytes, start, end, index);
-  }
-
-  #execute(): void {
-    this.#reads.execute(this.#onFlow, this.#onEnd);
+    if (reads.add(type, bytes, start, end, index)) return;
+    reads.execute(this.#onFlow, this.#onEnd);
+    reads.add(type, bytes, start, end, index);
   }
 
   readonly #onFlow = (index: number, held: FlowParts): void => {

@@ -143,12 +143,21 @@ export class Settler {
     const errnos = batch.errnos.subarray(0, batch.count);
     const isDoubtful = (errno: number): boolean => errno === ENOENT || errno === EIO;
     if (this.#abandoned || !errnos.some(isDoubtful)) return;
-    const { channel } = this.#target.datapath;
-    if (!channel.familyMoved(OVS_FLOW_FAMILY, familyOf(batch))) return;
+    if (!this.#familyMoved(batch)) return;
     for (const [i, errno] of errnos.entries()) {
       if (!isDoubtful(errno)) continue;
       batch.states[i] = MessageState.rejected;
       batch.errnos[i] = ESTALE;
+    }
+  }
+
+  // If that cannot be asked, the errnos stay as they are.
+  #familyMoved(batch: Batch): boolean {
+    try {
+      return this.#target.datapath.channel.familyMoved(OVS_FLOW_FAMILY, familyOf(batch));
+    } catch (error) {
+      if (error instanceof MillraceError) return false;
+      throw error;
     }
   }
 

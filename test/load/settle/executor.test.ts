@@ -12,7 +12,8 @@ import { Sender } from "../../../src/load/send/sender.ts";
 import { completeBatching } from "../../../src/load/send/batching.ts";
 import { type Batch, MessageState } from "../../../src/netlink/batch.ts";
 import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
-import { ENOENT } from "../../../src/sys/errno.ts";
+import { EIO, ENOENT } from "../../../src/sys/errno.ts";
+import { SystemCallError } from "../../../src/sys/errors.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
@@ -50,6 +51,9 @@ function executorOf(
   });
   return { connection, executor, batch };
 }
+
+/** EMFILE. */
+const NO_SOCKET = new SystemCallError("socket", 24, "opening a netlink socket");
 
 const statesOf = (batch: Batch): number[] => [...batch.states.subarray(0, batch.count)];
 const { accepted, lost, unsent } = MessageState;
@@ -121,6 +125,41 @@ test("a load that is given up tolerates no delete that was not looked for, and r
     "applied 0",
     "refused 0",
   ]);
+});
+
+test.each([
+  [
+    "by a socket of its own",
+    (dp: ScriptedDatapath) => {
+      let opened = 0;
+      // That of the load comes first.
+      dp.onOpen = () => {
+        if (++opened > 1) throw NO_SOCKET;
+      };
+    },
+    `unknown ${EIO}`,
+  ],
+  [
+    "of its family",
+    (dp: ScriptedDatapath) => {
+      dp.channel.familyMoved = () => {
+        throw NO_SOCKET;
+      };
+    },
+    "applied",
+  ],
+])("where the kernel cannot be asked %s, every line is accounted for", (_, deafen, met) => {
+  using dp = new ScriptedDatapath();
+  expect(loadInto(dp, [`${port(1)} 1`]).report.applied).toBe(1);
+  deafen(dp);
+  // Puts are sent at once, and what was in the way of one is looked at afterwards.
+  const puts = loadInto(dp, [`${port(1)} 2`, `${port(2)} 1`]);
+  expect([puts.report.ended, ...puts.ends]).toEqual(["complete", met, "applied"]);
+  deafen(dp);
+  const tolerate = [ENOENT];
+  const others = loadInto(dp, [`modify ${port(3)} 3`, `delete ${port(4)}`], { tolerate });
+  expect(others.ends).toEqual([`rejected ${EIO}`, `rejected ${EIO}`]);
+  expect(dp.flows.length).toBe(2);
 });
 
 test("failures that are told in slices are each told once", () => {

@@ -8,7 +8,7 @@ import { temporaryFolder } from "../../../src/lab/trust.ts";
 import { Account } from "../../../src/load/account.ts";
 import { DryRun } from "../../../src/load/dry-run.ts";
 import { load } from "../../../src/load/load.ts";
-import type { LoadReport } from "../../../src/load/report.ts";
+import { type LoadReport, verdictOf } from "../../../src/load/report.ts";
 import { WorkerFeed } from "../../../src/load/thread/worker-feed.ts";
 import { limit } from "../../runner/limit.ts";
 
@@ -53,10 +53,11 @@ test("where the thread cannot start the load parses itself, and says so", async 
   ]);
 });
 
-test("a thread that breaks once it has begun ends the load", async () => {
-  const script = new URL("breaking-thread.ts", import.meta.url);
-  const failure = await loadByThread(script).catch(String);
-  expect(failure).toContain("the parsing thread failed: error: broken on purpose");
+test("a thread that breaks once it has begun ends the load, with a report", async () => {
+  const report = await loadByThread(new URL("breaking-thread.ts", import.meta.url));
+  expect(report).toMatchObject({ encoded: 0, lines: 0, ended: "failed" });
+  expect(report.endReason).toContain("the parsing thread failed: error: broken on purpose");
+  expect(verdictOf(report)).toBe("unknown");
 });
 
 test("a load that ends before its thread could start opens nothing any more", async () => {
