@@ -1,5 +1,6 @@
 import type { KernelFeatures } from "../../flow/rules/features.ts";
 import { type Batch, MessageState } from "../../netlink/batch.ts";
+import { NetlinkError } from "../../netlink/errors.ts";
 import { featuresOf } from "../../ovs/features.ts";
 import { type FlowParts, newFlowParts } from "../../flow/parts.ts";
 import { decodeRequest, familyOf, type FlowVerb, verbOf } from "../../ovs/flow-request.ts";
@@ -139,24 +140,31 @@ export class Settler {
 
   // ENOENT from a missing family says nothing about a flow, and a flow unreadable for that reason
   // is EIO: both become ESTALE. The batch is not sent again: the datapath is gone with the module.
+  // If that cannot be asked, the outcome is unknown.
   #markStale(batch: Batch): void {
     const errnos = batch.errnos.subarray(0, batch.count);
     const isDoubtful = (errno: number): boolean => errno === ENOENT || errno === EIO;
     if (this.#abandoned || !errnos.some(isDoubtful)) return;
-    if (!this.#familyMoved(batch)) return;
+    const isMoved = this.#familyMoved(batch);
+    if (isMoved === false) return;
     for (const [i, errno] of errnos.entries()) {
       if (!isDoubtful(errno)) continue;
-      batch.states[i] = MessageState.rejected;
-      batch.errnos[i] = ESTALE;
+      if (isMoved === true) {
+        batch.states[i] = MessageState.rejected;
+        batch.errnos[i] = ESTALE;
+      } else {
+        batch.states[i] = MessageState.lost;
+        this.#executor.readBack[i] = ReadBack.unknown;
+      }
     }
   }
 
-  // If that cannot be asked, the errnos stay as they are.
-  #familyMoved(batch: Batch): boolean {
+  // Undefined if it cannot be asked.
+  #familyMoved(batch: Batch): boolean | undefined {
     try {
       return this.#target.datapath.channel.familyMoved(OVS_FLOW_FAMILY, familyOf(batch));
     } catch (error) {
-      if (error instanceof MillraceError) return false;
+      if (error instanceof MillraceError) return undefined;
       throw error;
     }
   }
@@ -173,6 +181,7 @@ export class Settler {
       return heldByMatch(this.#target, batch, deletes);
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error;
+      this.#noteEnd(error);
       const reason = `there is no such flow, and whether it exists under another identity could not be read: ${error.message}`;
       return new Map(deletes.map((index) => [index, reason]));
     }
@@ -205,9 +214,16 @@ export class Settler {
     try {
       return this.#lookForReason(index, verb, errno, sent);
     } catch (error) {
-      if (error instanceof MillraceError) return explainRejection(verb, errno, { sent });
-      throw error;
+      if (!(error instanceof MillraceError)) throw error;
+      this.#noteEnd(error);
+      return explainRejection(verb, errno, { sent });
     }
+  }
+
+  // The load ends here if the datapath went meanwhile, although its flows did not say so.
+  #noteEnd(error: MillraceError): void {
+    if (error instanceof NetlinkError && error.errno === ENODEV) this.fatalErrno = ENODEV;
+    if (error.code === "NO_MODULE") this.fatalErrno = ESTALE;
   }
 
   // As above, with the flow that is in the way.

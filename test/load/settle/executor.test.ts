@@ -11,6 +11,7 @@ import { SendConnection } from "../../../src/load/send/connection.ts";
 import { Sender } from "../../../src/load/send/sender.ts";
 import { completeBatching } from "../../../src/load/send/batching.ts";
 import { type Batch, MessageState } from "../../../src/netlink/batch.ts";
+import { OvsChannel } from "../../../src/ovs/channel.ts";
 import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
 import { EIO, ENOENT } from "../../../src/sys/errno.ts";
 import { SystemCallError } from "../../../src/sys/errors.ts";
@@ -133,11 +134,13 @@ test.each([
     (dp: ScriptedDatapath) => {
       let opened = 0;
       // That of the load comes first.
-      dp.onOpen = () => {
+      dp.channel.openSocket = (...args) => {
         if (++opened > 1) throw NO_SOCKET;
+        return OvsChannel.prototype.openSocket.apply(dp.channel, args);
       };
     },
     `unknown ${EIO}`,
+    `rejected ${EIO}`,
   ],
   [
     "of its family",
@@ -147,8 +150,21 @@ test.each([
       };
     },
     "applied",
+    `unknown ${EIO}`,
   ],
-])("where the kernel cannot be asked %s, every line is accounted for", (_, deafen, met) => {
+  [
+    "of its family once more",
+    (dp: ScriptedDatapath) => {
+      let asked = 0;
+      dp.channel.familyMoved = () => {
+        if (++asked > 2) throw NO_SOCKET;
+        return false;
+      };
+    },
+    "applied",
+    `unknown ${EIO}`,
+  ],
+])("where the kernel cannot be asked %s, every line is accounted for", (_, deafen, met, gone) => {
   using dp = new ScriptedDatapath();
   expect(loadInto(dp, [`${port(1)} 1`]).report.applied).toBe(1);
   deafen(dp);
@@ -158,7 +174,7 @@ test.each([
   deafen(dp);
   const tolerate = [ENOENT];
   const others = loadInto(dp, [`modify ${port(3)} 3`, `delete ${port(4)}`], { tolerate });
-  expect(others.ends).toEqual([`rejected ${EIO}`, `rejected ${EIO}`]);
+  expect(others.ends).toEqual([gone, gone]);
   expect(dp.flows.length).toBe(2);
 });
 

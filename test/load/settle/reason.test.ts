@@ -28,12 +28,12 @@ function vanishing(): Datapath {
 test("a load whose datapath goes while a reason is looked for has its account", () => {
   using dp = vanishing();
   const { report } = dp.loadSync([`${NARROW} 2`]);
-  expect(report).toMatchObject({ lines: 1, applied: 0, rejected: 1 });
+  expect(report).toMatchObject({ lines: 1, applied: 0, rejected: 1, ended: "fatal" });
   expect(report.errors[0]?.code).toBe("EEXIST");
 });
 
 test("a delete that would be tolerated is not, if nobody can say whether the flow is there", () => {
   using dp = vanishing();
   const { report } = dp.loadSync([`delete ${NARROW}`], { tolerate: ["ENOENT"] });
-  expect([report.applied, report.rejected]).toEqual([0, 1]);
+  expect([report.applied, report.rejected, report.ended]).toEqual([0, 1, "fatal"]);
 });
