@@ -98,7 +98,7 @@ describe("a batch", () => {
       const [same, other] = report.errors.map(({ reason }) => reason);
       expect(same).toBe(`the flow is there, and named otherwise: ${GIVEN} ${port(1)}`);
       expect(other).toMatch(
-        /overlaps .*: ufid:[0-9a-f-]+ in_port\(100\).*src=10\.0\.0\.0\/255\.0\.0\.0/,
+        /overlaps .* come first\): ufid:[0-9a-f-]+ in_port\(100\).*src=10\.0\.0\.0\/255\.0\.0\.0/,
       );
     }
     expect(held(dp)).toEqual({ [port(1)]: "1", [WIDE]: "1" });

@@ -84,12 +84,16 @@ export function explainRejection(
 /** Errnos that do not depend on whether the flow is valid. */
 const SAYS_ENOUGH: ReadonlySet<number> = new Set([EEXIST, ENOENT, ENODEV, ENOMEM, EPERM, ESTALE]);
 
+/** Why a flow is refused that the kernel may take once another one is gone. */
+export const OVERLAPS =
+  "it overlaps an existing flow with another mask (the narrow one must come first)";
+
 /** The meaning of an errno, independent of the flow. */
 function plainReason(verb: FlowVerb, errno: number): string {
   switch (errno) {
     case EEXIST:
       return verb === "put"
-        ? "it overlaps an existing flow with another mask (the narrow one must come first), or the flow exists under another UFID"
+        ? `${OVERLAPS}, or the flow exists under another UFID`
         : "a flow that matches this key is there already, the same one or a wider one that overlaps it";
     case ENOENT:
       return "there is no such flow";

@@ -4,7 +4,7 @@ import { type FlowParts, identityOf, readMatch } from "../../flow/parts.ts";
 import { dumpFlows, getFlow } from "../../ovs/flow.ts";
 import type { FlowVerb } from "../../ovs/flow-request.ts";
 import { EEXIST } from "../../sys/errno.ts";
-import type { Rejection } from "./explain.ts";
+import { OVERLAPS, type Rejection } from "./explain.ts";
 import { describe, otherNameReason } from "./held-flows.ts";
 import type { LoadTarget } from "../send/connection.ts";
 import { sameMatch } from "./same-flow.ts";
@@ -32,18 +32,18 @@ export class OverlapSearch {
   }
 
   /**
-   * Adds the flow that is in the way to a rejection, if an overlap caused it and the flow is found.
-   * If that is the same flow under another identity, the reason says so instead.
+   * Names the flow that is in the way, if that caused a rejection and it is found: one that
+   * overlaps, or the same flow under another identity.
    */
   nameIn(why: Rejection, verb: FlowVerb, errno: number, refused: FlowParts): Rejection {
     const met = errno === EEXIST && (verb === "put" || verb === "add");
-    const reason = met ? this.#find(refused, why.reason) : undefined;
+    const reason = met ? this.#find(refused) : undefined;
     return reason === undefined ? why : { ...why, reason };
   }
 
   // The reason with the found flow; undefined if that has the identity of the refused one, if none
   // was found, or after too many searches.
-  #find(refused: FlowParts, reason: string): string | undefined {
+  #find(refused: FlowParts): string | undefined {
     if (this.#searches === SEARCHES_MAX || this.#looks === LOOKS_MAX) return undefined;
     const { datapath } = this.#target;
     this.#looks++;
@@ -54,7 +54,7 @@ export class OverlapSearch {
     for (const view of dumpFlows(datapath)) {
       if (readMatch(view, this.#held) && overlaps(this.#refused, this.#held)) {
         const name = describe(view);
-        return sameMatch(refused, view) ? otherNameReason(name) : `${reason}: ${name}`;
+        return sameMatch(refused, view) ? otherNameReason(name) : `${OVERLAPS}: ${name}`;
       }
       if (++seen === FLOWS_MAX) break;
     }
