@@ -9,7 +9,7 @@ import { type Line, randomLines } from "./lines.ts";
 import { EAGAIN, ENOBUFS, ENODEV, ENOMEM } from "../../src/sys/errno.ts";
 import { areHarmless, canReadBack } from "./faults.ts";
 import { kept, type Operation, type Step } from "./operation.ts";
-import { must } from "./violation.ts";
+import { Crash, must } from "./violation.ts";
 import type { World } from "./world.ts";
 
 // Whole loads, from every source, with faults and without, and once more.
@@ -125,6 +125,11 @@ async function loadIt(
     );
   });
   must(failed === undefined || !areHarmless(step.faults), () => `a load fails: ${failed?.stack}`);
+  // Whatever goes wrong, a load that has sent something has an account.
+  must(
+    failed === undefined || failed instanceof Crash || world.history.requests.length === 0,
+    () => `a load that sent something fails: ${failed?.stack}`,
+  );
   return said;
 }
 
