@@ -304,9 +304,11 @@ export class Executor {
       this.readBack[index] = readBackOf(this.held.states[index]);
     }
     for (const index of lost) {
-      if (batch.states[index] !== MessageState.accepted) continue;
+      const state = batch.states[index];
+      if (state === MessageState.lost) continue;
+      // That the follow-up was refused does not say that the request was.
       batch.states[index] = MessageState.lost;
-      this.readBack[index] = ReadBack.present;
+      this.readBack[index] = state === MessageState.accepted ? ReadBack.present : ReadBack.absent;
     }
   }
 }

@@ -13,13 +13,15 @@ import { completeBatching } from "../../../src/load/send/batching.ts";
 import { type Batch, MessageState } from "../../../src/netlink/batch.ts";
 import { OvsChannel } from "../../../src/ovs/channel.ts";
 import { FlowRequests } from "../../../src/ovs/flow-requests.ts";
-import { EIO, ENOENT } from "../../../src/sys/errno.ts";
+import { EIO, ENOENT, ENOMEM } from "../../../src/sys/errno.ts";
 import { SystemCallError } from "../../../src/sys/errors.ts";
 import {
   OVS_FLOW_ATTR_ACTIONS,
   OVS_FLOW_ATTR_KEY,
   OVS_FLOW_ATTR_MASK,
   OVS_FLOW_ATTR_UFID,
+  OVS_FLOW_CMD_NEW,
+  OVS_FLOW_CMD_SET,
 } from "../../../src/uapi/openvswitch.ts";
 import { ScriptedDatapath } from "../../ovs/scripted-datapath.ts";
 import { loadInto } from "../scripted-load.ts";
@@ -279,4 +281,20 @@ test("no request is made of one without a key: as a delete it might be a flush",
     }
   }
   connection.close();
+});
+
+test("a put that was carried out, and whose flow was changed meanwhile, is not told as rejected", () => {
+  using dp = new ScriptedDatapath();
+  let isLost = false;
+  dp.hasNoMemory = ({ type, bytes }) => {
+    const isFirst = !isLost && type === dp.family && bytes[16] === OVS_FLOW_CMD_NEW;
+    isLost ||= isFirst;
+    return isFirst;
+  };
+  dp.refuse = ({ command }) => {
+    for (const flow of dp.flows) dp.table.setActions(flow, new Uint8Array(0));
+    return command === OVS_FLOW_CMD_SET ? ENOMEM : undefined;
+  };
+  expect(loadInto(dp, [`${port(1)} 2`]).ends).toEqual([`absent ${EIO}`]);
+  expect(dp.takeCommands()).toEqual(["NEW", "SET"]);
 });
