@@ -2,6 +2,7 @@ import { haveSameUfid, newFlowParts } from "../flow/parts.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
 import { sameDeeds } from "../load/settle/same-flow.ts";
 import type { FlowTable } from "./flow-table.ts";
+import { Obstacles } from "./obstacles.ts";
 import type { Plan } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
 import { carryOut } from "./sync.ts";
@@ -12,7 +13,8 @@ export type RolledBack = { readonly sent: number; readonly failed: number };
 /**
  * Undoes what a run did to a datapath. Flows that it touched and that existed before get their
  * actions and identities back; flows that did not exist are deleted. All other flows are left
- * alone, even if they changed meanwhile.
+ * alone, even if they changed meanwhile; but a wide one is absent for a moment where it would keep
+ * out a narrow one that is put back.
  * @param before the flows of the datapath before the run
  * @param touched the flows that the run put, changed or deleted
  * @throws MillraceError `UNSOUND_DUMP`
@@ -50,6 +52,49 @@ function planBack(before: FlowTable, touched: FlowTable, now: FlowTable): Plan {
       } else if (!sameDeeds(old, held)) changes.push({ wanted: was, held: is });
     }
   }
+  const out = inTheWay(before, now, { deletesFirst, adds, changes });
   const nothing = { deletes: [], conflicts: [], unchanged: 0, foreign: 0, owned: 0 };
-  return { deletesFirst, adds, changes, ...nothing };
+  return {
+    deletesFirst: [...deletesFirst, ...out.map(({ is }) => is)],
+    adds: [...adds, ...out.map(({ was }) => was)],
+    changes: changes.filter(({ held: is }) => !out.some((wide) => wide.is === is)),
+    ...nothing,
+  };
+}
+
+/** A flow that was there before, as a number in both tables. */
+type Standing = { readonly was: number; readonly is: number };
+
+/**
+ * Wide flows because of which a kernel would refuse narrow ones that are put back: they came last
+ * when all were put, and so have to come last again. One that another program changed stays.
+ */
+function inTheWay(
+  before: FlowTable,
+  now: FlowTable,
+  { deletesFirst, adds, changes }: Pick<Plan, "deletesFirst" | "adds" | "changes">,
+): readonly Standing[] {
+  const out: Standing[] = [];
+  if (adds.length === 0) return out;
+  const obstacles = new Obstacles(now);
+  const old = newFlowParts();
+  const held = newFlowParts();
+  const gone = new Set(deletesFirst);
+  const changed = new Set(changes.map(({ held: is }) => is));
+  // A flow that is put back last may be refused because of another one.
+  const news = [...adds];
+  for (const index of news) {
+    for (const is of obstacles.of(before.read(index, old))) {
+      const was = before.numberOf(now, is);
+      if (was < 0 || gone.has(is)) continue;
+      before.read(was, old);
+      now.read(is, held);
+      const isAsBefore = haveSameUfid(old, held) && (sameDeeds(old, held) || changed.has(is));
+      if (!isAsBefore) continue;
+      gone.add(is);
+      out.push({ was, is });
+      news.push(was);
+    }
+  }
+  return out;
 }

@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { Datapath } from "../../src/index.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { deleteDatapath } from "../../src/ovs/datapath.ts";
@@ -218,6 +218,10 @@ test("sync --watch does not do and take back the same thing over and over", asyn
   await Bun.sleep(3000);
   writeFileSync(file, flow("11.0.0.1"));
   await until(() => dp.flows === 1);
+  // The signal is the normal end also while the file is read: here, a pipe that is waited for.
+  rmSync(file);
+  witness("busybox", "mkfifo", file);
+  await Bun.sleep(1500);
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
   await reading;

@@ -214,7 +214,7 @@ test("a journal of another input, datapath or manner says nothing; another file 
   // Nor is a pipe waited for.
   Bun.spawnSync(["mkfifo", `${file}.pipe`]);
   expect(() => readJournal(`${file}.pipe`, subjectOf(path, told))).toThrow(
-    /no journal of millrace/,
+    /not a journal of millrace/,
   );
   // What took the name meanwhile is not this journal's to remove.
   writeFileSync(join(folder, "new"), "x");

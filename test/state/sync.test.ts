@@ -3,9 +3,10 @@ import { expect, test } from "bun:test";
 import { Datapath } from "../../src/datapath.ts";
 import type { DatapathSyncOptions } from "../../src/flow-sets.ts";
 import { ENOMEM } from "../../src/sys/errno.ts";
+import { NLMSG_HEADER } from "../../src/netlink/message.ts";
 import { MemoryKernel, type Request } from "../../src/testing/index.ts";
 import { NLM_F_CREATE, NLM_F_DUMP } from "../../src/uapi/netlink.ts";
-import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
+import { OVS_FLOW_CMD_DEL, OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 
 const flow = (host: number, port = 1): string =>
   `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.${host},frag=no) ${port}`;
@@ -64,6 +65,24 @@ test("a rollback gives back what was there, and the wanted set is not verified t
   const report = await all.dp.sync(NEW, { maxChange: 100, rollback: true, verify: true });
   expect(report).toMatchObject({ failed: 1, differing: null, checkFailure: "" });
   expect(report.rolledBack).toEqual({ sent: 2, failed: 0 });
+  expect(all.flows()).toEqual(before);
+});
+
+test("a rollback puts a narrow flow back that a wide one would keep out", async () => {
+  using all = await machine();
+  const { kernel, dp, isFlow } = all;
+  const wide = flow(0).replace("10.0.0.0", "10.0.0.0/8");
+  await dp.sync([...OLD, wide]);
+  const before = all.flows();
+  // The narrow flows are deleted, but for the last one.
+  let deletes = 0;
+  const refuse = (request: Request): number | undefined => {
+    const isDelete = isFlow(request) && request.bytes[NLMSG_HEADER] === OVS_FLOW_CMD_DEL;
+    return isDelete && ++deletes === OLD.length ? ENOMEM : undefined;
+  };
+  kernel.faults = { refuse };
+  const report = await dp.sync([wide], { maxChange: 100, rollback: true });
+  expect(report).toMatchObject({ deleted: 3, failed: 1, rolledBack: { failed: 0 } });
   expect(all.flows()).toEqual(before);
 });
 

@@ -221,6 +221,8 @@ async function goOn(
     try {
       watching.hasFailed = isFailure(await sync(cause));
     } catch (error) {
+      // The signal came while the file was read: nothing is half done.
+      if (error instanceof MillraceError && error.code === "INTERRUPTED") break;
       // A file that is incomplete or wrong will change again.
       if (!(error instanceof MillraceError)) throw error;
       watching.checkDatapath();
