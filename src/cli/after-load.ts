@@ -79,7 +79,8 @@ export class AfterLoad {
     } catch (error) {
       // Flows were sent: their account must not be lost.
       if (!(error instanceof MillraceError)) throw error;
-      this.#report = { ...NOTHING, checkFailure: error.message };
+      const undone = this.#before === undefined ? "" : "not taken back, or not all of it: ";
+      this.#report = { ...NOTHING, checkFailure: undone + error.message };
     }
     return this.#report;
   }

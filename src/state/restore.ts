@@ -33,6 +33,7 @@ export async function readSnapshotFacts(source: ByteSource): Promise<SnapshotFac
  * Creates what a snapshot's datapath had and this one lacks: the datapath, its ports, its limits of
  * connections.
  * @param create if false, anything missing is an error
+ * @returns the datapath, and whether it was created
  * @throws MillraceError `NO_DATAPATH`, `NO_PORT`, `NO_INTERFACE`, `NO_PERMISSION`
  */
 export function prepareDatapath(
@@ -40,7 +41,7 @@ export function prepareDatapath(
   name: string,
   facts: SnapshotFacts | undefined,
   create: boolean,
-): DatapathHandle {
+): { readonly datapath: DatapathHandle; readonly isNew: boolean } {
   const found = listDatapaths(channel).find((known) => known.name === kernelName(name));
   if (found === undefined && !create) {
     throw new MillraceError("NO_DATAPATH", `there is no datapath ${name}; --create creates it`);
@@ -61,7 +62,7 @@ export function prepareDatapath(
     throw error;
   }
   if (create) addMissingLimits(channel, facts?.ctLimits ?? []);
-  return datapath;
+  return { datapath, isNew: found === undefined };
 }
 
 // Sets limits of zones that have none. They apply to all datapaths, so existing ones stay.
@@ -114,6 +115,6 @@ export function settleSockets(table: FlowTable, portId: number | undefined): voi
   const named = [...ids].slice(0, 5).join(", ");
   throw new MillraceError(
     "FOREIGN_SOCKET",
-    `sockets of a process that ran when the snapshot was taken (pid=${named}) get the packets of ${flows} of its flows`,
+    `sockets of a process that ran when the snapshot was taken (pid=${named}) get the packets of ${flows} of its flows; --userspace-pid names the socket that gets them now`,
   );
 }

@@ -45,7 +45,15 @@ testUnless(NO_DPCTL)(
     expect(millrace(["flow", "flush", "--dp", dp.name]).exitCode).toBe(0);
     const refused = millrace(["restore", one, "--dp", dp.name]);
     expect([refused.exitCode, dp.flows]).toEqual([1, 0]);
-    expect(refused.stderr).toContain("pid=");
+    expect(refused.stderr).toContain("--userspace-pid");
+    // Nothing stays of a datapath that was created for it.
+    const foreign = fileOf("foreign.txt", "in_port(1),eth() userspace(pid=77)");
+    const created = millrace(["restore", foreign, "--dp", "st50", "--create"]);
+    expect(created.stderr).toContain("FOREIGN_SOCKET");
+    expect([created.exitCode, millrace(["dp", "list"]).stdout.includes("st50")]).toEqual([
+      1,
+      false,
+    ]);
     const sent = millrace(["restore", one, "--dp", dp.name, "--userspace-pid", "4711", "--json"]);
     expect([sent.exitCode, JSON.parse(sent.stdout)]).toMatchObject([
       0,

@@ -1,8 +1,10 @@
 import { Command } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
+import { deleteDatapath } from "../../ovs/datapath.ts";
 import { portNames } from "../../ovs/vport.ts";
 import { refuseOwned } from "../../ovs/vswitchd.ts";
 import { openSet } from "../../state/open-set.ts";
+import type { FlowTable } from "../../state/flow-table.ts";
 import { prepareDatapath, settleSockets } from "../../state/restore.ts";
 import { synchronize } from "../../state/synchronize.ts";
 import { EndingSignals } from "../../sys/signals.ts";
@@ -67,13 +69,20 @@ async function run(file: string, options: Options): Promise<void> {
   using waiting = new Waiting();
   const { source, facts } = await openSet(opened, signal);
   using channel = new OvsChannel();
-  const datapath = prepareDatapath(channel, options.dp, facts, options.create === true);
+  const { datapath, isNew } = prepareDatapath(channel, options.dp, facts, options.create === true);
   const warning = refuseOwned(datapath, ". Add --force to restore anyway", options.force === true);
   if (warning !== undefined) complain(warning);
   const { owner = "" } = options;
   const ports = portNames(datapath);
-  const wanted = await readSource(source, { owner, ports, signal, waiting });
-  settleSockets(wanted, options.userspacePid);
+  let wanted: FlowTable;
+  try {
+    wanted = await readSource(source, { owner, ports, signal, waiting });
+    settleSockets(wanted, options.userspacePid);
+  } catch (error) {
+    // Nothing is restored, so nothing stays that was created for it.
+    if (isNew) deleteDatapath(channel, options.dp);
+    throw error;
+  }
   const result = await synchronize({ datapath }, wanted, {
     owner,
     signal,
