@@ -12,7 +12,7 @@ import { limit } from "../runner/limit.ts";
 import { MILLRACE, millrace, TestDatapath } from "./lab.ts";
 
 /** How often something is killed; 200 times in the long tests. */
-const KILLS = Number(process.env["MILLRACE_KILLS"] ?? 6);
+const KILLS = Number(process.env["MILLRACE_KILLS"] ?? 4);
 const SEED = Number(process.env["MILLRACE_SEED"] ?? Date.now() % 1_000_000);
 
 setDefaultTimeout(limit(60 + KILLS * 10));

@@ -8,7 +8,7 @@ import { fileOf, folder } from "./sets.ts";
 
 setDefaultTimeout(limit(120));
 
-const FLOWS = 6000;
+const FLOWS = 4000;
 /** Batches are small as well, in both runs. */
 const SLOWLY = ["--max-rate", "3000"] as const;
 
@@ -33,7 +33,7 @@ async function cutLoad(file: string, dp: string): Promise<string> {
   });
   for (;;) {
     await Bun.sleep(50);
-    if (existsSync(journal) && (positionIn(journal)[0] ?? 0) >= 1500) break;
+    if (existsSync(journal) && (positionIn(journal)[0] ?? 0) >= 1000) break;
     expect(child.exitCode).toBeNull();
   }
   child.kill("SIGKILL");

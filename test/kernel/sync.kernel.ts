@@ -215,7 +215,7 @@ test("sync --watch does not do and take back the same thing over and over", asyn
     for await (const piece of child.stderr) said += new TextDecoder().decode(piece);
   })();
   await until(() => said.includes("watching"));
-  await Bun.sleep(3000);
+  await Bun.sleep(1500);
   writeFileSync(file, flow("11.0.0.1"));
   await until(() => dp.flows === 1);
   // The signal is the normal end also while the file is read: here, a pipe that is waited for.
