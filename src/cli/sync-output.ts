@@ -56,7 +56,7 @@ export function agreementText({ wanted, equal, missing, different }: Verificatio
 
 const WHY: Readonly<Record<SyncConflict["why"], string>> = {
   gap: "covers it, or has its UFID, so the kernel refuses the new flow; --allow-gap removes it for a moment",
-  never: "has the same masked key, or the same UFID in that file: the kernel never holds both",
+  never: "has the same masked key: the kernel never holds both",
   foreign:
     "belongs to another owner, and covers it or has its UFID, so the kernel refuses the new flow; --all deletes it",
   taken:

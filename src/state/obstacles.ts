@@ -91,7 +91,8 @@ export class UfidHolders {
   }
 }
 
-function ufidHash({ bytes, ufid }: FlowParts): number {
+/** A hash of the UFID of a flow. */
+export function ufidHash({ bytes, ufid }: FlowParts): number {
   let hash = ufid.end - ufid.start;
   for (let at = ufid.start; at < ufid.end; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
   return hash;

@@ -160,7 +160,7 @@ function blockersIn(
 function neverBoth(wanted: FlowTable, index: number, held: FlowTable, at: number): boolean {
   const flow = wanted.read(index, newFlowParts());
   const other = wanted.read(wanted.numberOf(held, at), newFlowParts());
-  return excludeEachOther(flow, other) || (flow.ufid.start >= 0 && haveSameUfid(flow, other));
+  return excludeEachOther(flow, other);
 }
 
 /** Bits of a held flow: it is wanted; the owner may delete it; it is deleted first. */

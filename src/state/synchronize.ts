@@ -6,6 +6,7 @@ import { FlowTable } from "./flow-table.ts";
 import { type Conflict, type Plan, planSync, type PlanOptions } from "./plan.ts";
 import { type OnRead, readDatapath } from "./read-table.ts";
 import { type RolledBack, takeBack } from "./rollback.ts";
+import { refuseSharedUfids } from "./shared-ufids.ts";
 import { carryOut, countOf, type SyncOptions, type SyncReport } from "./sync.ts";
 
 /** Options of a sync. */
@@ -86,7 +87,8 @@ const CONFLICTS_MAX = 100;
 /**
  * Brings a datapath to a wanted set of flows, with the fewest requests: flows that are as wanted
  * are not touched, and flows of both sets are never absent.
- * @throws MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`, `NO_PERMISSION`
+ * @throws MillraceError `UNSOUND_DUMP`, `EMPTY_SET`, `TOO_MUCH_CHANGE`, `NO_PERMISSION`; `FLOW_REFUSED`
+ * if two flows have the same UFID
  */
 export async function synchronize(
   target: LoadTarget,
@@ -99,6 +101,7 @@ export async function synchronize(
       "the wanted set has no flow: the datapath would be emptied; nothing was sent (add --allow-empty if that is intended)",
     );
   }
+  refuseSharedUfids(wanted, options.owner);
   const held = readDatapath(target.datapath, readingOf(options));
   const plan = planSync(wanted, held, options);
   options.onPlan?.(plan, held);

@@ -145,7 +145,17 @@ test("a UFID goes to another flow once the flow that has it is gone", async () =
   const swapped = await syncOver([named(1)], both, { all: true, allowGap: true });
   expect(swapped.report).toMatchObject({ added: 2, deleted: 1, failed: 0 });
   expect(swapped.flows).toHaveLength(2);
-  // A file may give it to one flow alone.
-  const twice = await syncOver([named(1)], [named(1), named(2)], { all: true, allowGap: true });
-  expect([twice.report.sent, twice.why, twice.flows.length]).toEqual([0, ["never"], 1]);
+});
+
+test("a set that gives one UFID to two flows is refused before anything is sent", async () => {
+  using all = await machine();
+  const before = all.flows();
+  const ufid = "ufid:12345678-1234-1234-1234-123456789abc, ";
+  const wanted = [...OLD, `${ufid}${flow(7)}`, `${ufid}${flow(8)}`];
+  const error = await all.dp.sync(wanted, { allowGap: true }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({
+    code: "FLOW_REFUSED",
+    message: expect.stringMatching(/10\.0\.0\.7.*10\.0\.0\.8/),
+  });
+  expect(all.flows()).toEqual(before);
 });

@@ -83,6 +83,7 @@ export function syncCommand(): Command {
           .choices(["stop", "rollback"])
           .default("stop"),
       )
+      .option("--resume", "continue a sync that was cut short; every sync does")
       .option("--verify", "at the end, read the datapath again and compare")
       .option("--watch", "keep running: sync again when FILE or the kernel's flows change")
       .option(
