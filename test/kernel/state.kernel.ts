@@ -49,7 +49,7 @@ testUnless(NO_DPCTL)(
     // Nothing stays of a datapath that was created for it.
     const foreign = fileOf("foreign.txt", "in_port(1),eth() userspace(pid=77)");
     const created = millrace(["restore", foreign, "--dp", "st50", "--create"]);
-    expect(created.stderr).toContain("FOREIGN_SOCKET");
+    expect(created.stderr).toContain("--userspace-pid");
     expect([created.exitCode, millrace(["dp", "list"]).stdout.includes("st50")]).toEqual([
       1,
       false,
