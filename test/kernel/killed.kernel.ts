@@ -65,7 +65,9 @@ test(`${KILLS} times SIGKILL at a random moment, and a second run makes it whole
   const [one, two] = [file("one.txt", 0), file("two.txt", FLOWS / 2)];
   const kept = join(folder, "kept.set");
   const to = ["--dp", dp.name];
+  const startedAt = performance.now();
   expect(millrace(["load", two, ...to]).exitCode).toBe(0);
+  const usual = performance.now() - startedAt;
   expect(millrace(["snapshot", ...to, "-o", kept]).exitCode).toBe(0);
   const [first, second] = [await tableOf(one, dp), await tableOf(two, dp)];
   const sync = (path: string): string[] => ["sync", path, ...to, "--max-change", "100"];
@@ -83,7 +85,7 @@ test(`${KILLS} times SIGKILL at a random moment, and a second run makes it whole
     const command = commands[kill % commands.length] ?? commands[0];
     if (command === undefined) break;
     const { name, args, wanted, exact } = command;
-    const longest = whole.get(name) ?? 3000;
+    const longest = whole.get(name) ?? usual;
     const { took, isWhole } = await killed(args, longest * (0.2 + 0.9 * random()));
     if (isWhole) whole.set(name, took);
     else cut++;
