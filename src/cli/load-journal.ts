@@ -5,7 +5,7 @@ import type { LoadReport } from "../load/report.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
 import type { StartOptions } from "../load/start-load.ts";
 import { Journal, type JournalPosition, readJournal, subjectOf } from "../state/journal.ts";
-import { lackingLines, Resumption } from "../state/resume.ts";
+import { recover, Resumption } from "../state/resume.ts";
 import { UsageError } from "./exit.ts";
 import { complain, counted } from "./output.ts";
 
@@ -50,8 +50,8 @@ export class LoadRecord implements Disposable {
     const journal = write ? new Journal(file, subject, earlier) : undefined;
     if (!write) complain("warning: no journal is kept (--no-journal): a cut load starts again");
     try {
-      const lacking = await lackingOf(earlier, source, { datapath, told, format });
-      return new LoadRecord(new Resumption({ earlier, lacking, journal }), journal);
+      const held = await heldOf(earlier, source, { datapath, told, format });
+      return new LoadRecord(new Resumption({ earlier, held, journal }), journal);
     } catch (error) {
       journal?.[Symbol.dispose]();
       throw error;
@@ -77,7 +77,8 @@ function readIfJournal(...args: Parameters<typeof readJournal>): JournalPosition
   }
 }
 
-async function lackingOf(
+/** Flows from the beginning of the input that the datapath has. */
+async function heldOf(
   earlier: JournalPosition | undefined,
   source: ByteSource,
   {
@@ -85,17 +86,17 @@ async function lackingOf(
     told,
     format,
   }: Pick<JournalOptions, "told" | "format"> & Pick<LoadTarget, "datapath">,
-): Promise<ReadonlySet<number>> {
+): Promise<number> {
   const { settled = 0 } = earlier ?? {};
-  if (settled === 0) return new Set();
+  if (settled === 0) return 0;
   const reread = source.reopen?.();
   if (reread === undefined) throw new UsageError(`${source.name} changed while it was read`);
   const input = { source: reread, format, ports: portNames(datapath), told };
-  const lacking = await lackingLines(datapath, settled, input);
-  if (lacking.size > 0) {
+  const { held, lacking } = await recover(datapath, settled, input);
+  if (lacking > 0) {
     complain(
-      `flows of the run that was cut are not in ${datapath.name} as loaded: ${counted(lacking.size, "line is", "lines are")} sent again`,
+      `${counted(lacking, "flow")} of the run that was cut ${lacking === 1 ? "is" : "are"} not in ${datapath.name} as loaded: all from the first of them on is sent again`,
     );
   }
-  return lacking;
+  return held;
 }

@@ -14,15 +14,12 @@ import { readDatapath } from "./read-table.ts";
 
 // Continues a load that was cut: the journal says how far it got, and the kernel whether that is so.
 
-/** What a resumed load does without, and what it must do again. */
+/** What a resumed load does without. */
 type ResumeOptions = {
-  /** How far the earlier run got; from the beginning if there was none. */
-  readonly earlier?: JournalPosition | undefined;
-  /**
-   * Lines among the earlier run's whose flows the kernel does not have as they should be. From the
-   * first of them on, all is sent again.
-   */
-  readonly lacking?: ReadonlySet<number>;
+  /** How far the earlier run got; undefined if there was none. */
+  readonly earlier: JournalPosition | undefined;
+  /** Flows from the beginning of the input that need not be sent; see {@link Recovered}. */
+  readonly held: number;
   /** Where to record how far this run gets; nowhere if undefined. */
   readonly journal?: Journal | undefined;
 };
@@ -30,16 +27,14 @@ type ResumeOptions = {
 /** Tells a load which batches an earlier run did, and records how far this one gets. */
 export class Resumption implements LoadJournal {
   readonly #earlier: JournalPosition;
-  readonly #lacking: ReadonlySet<number>;
+  readonly #held: number;
   #journal: Journal | undefined;
   /** Flows of the batches begun. */
   #flows = 0;
-  /** A batch was sent: then all later ones are, since they may have later lines about its flows. */
-  #sends = false;
 
-  constructor({ earlier, lacking = new Set(), journal }: ResumeOptions) {
+  constructor({ earlier, held, journal }: ResumeOptions) {
     this.#earlier = earlier ?? { settled: 0, sent: 0 };
-    this.#lacking = lacking;
+    this.#held = held;
     this.#journal = journal;
   }
 
@@ -47,19 +42,12 @@ export class Resumption implements LoadJournal {
     const start = this.#flows;
     const end = start + batch.count;
     this.#flows = end;
+    if (end <= this.#held) return "applied";
     const { settled, sent } = this.#earlier;
-    this.#sends ||= end > settled || this.#lacksAny(batch);
-    if (!this.#sends) return "applied";
     const position = { settled: Math.max(start, settled), sent: Math.max(end, sent) };
     // It is a hint: a load does not end for want of it.
     if (this.#journal?.write(position) === false) this.#journal = undefined;
     return start < sent ? "perhaps" : "never";
-  }
-
-  #lacksAny({ tags, count }: Batch): boolean {
-    if (this.#lacking.size === 0) return false;
-    for (let i = 0; i < count; i++) if (this.#lacking.has(tags[i] ?? 0)) return true;
-    return false;
   }
 }
 
@@ -71,65 +59,75 @@ type ResumedInput = {
   readonly told: Pick<StartOptions, "mode" | "owner" | "ufid" | "order">;
 };
 
+/** What a datapath has of the flows that an earlier run settled. */
+type Recovered = {
+  /**
+   * Flows from the beginning of the input before the first that the datapath does not have as it
+   * should be. From that on all must be sent again, since later lines may be about the same flows.
+   */
+  readonly held: number;
+  /** Flows that the datapath does not have as they should be. */
+  readonly lacking: number;
+};
+
 /**
  * Compares what an earlier run did with the flows of the datapath. Of lines about one flow, the
  * last one counts.
  * @param settled how many flows of the input the earlier run did
- * @returns the lines whose flows the datapath does not have as they should be
  * @throws UnreadableInputError; MillraceError `UNSOUND_DUMP`
  */
-export async function lackingLines(
+export async function recover(
   datapath: DatapathHandle,
   settled: number,
   { source, format, ports, told }: ResumedInput,
-): Promise<ReadonlySet<number>> {
+): Promise<Recovered> {
   const journal = new LastOfEach(settled);
   await startLoad("dry", { source, format }, { ...told, ports, journal });
-  return journal.lacking(readDatapath(datapath));
+  return journal.compare(readDatapath(datapath));
 }
 
 /** What the last line about each flow wants, of the first flows of an input. */
 class LastOfEach implements LoadJournal {
-  /** Flows of the input that are still to be taken. */
-  #left: number;
+  readonly #settled: number;
+  /** Flows of the input that were taken. */
+  #taken = 0;
   readonly #table = new FlowTable();
-  /** For each flow of the table: the line from which on it is made again, and the last verb. */
-  readonly #lines: number[] = [];
+  /** For each flow of the table: the place in the input from which it is made again; the last verb. */
+  readonly #places: number[] = [];
   readonly #verbs: FlowVerb[] = [];
-  /** Lines whose flows cannot be looked for. */
+  /** Places of flows that cannot be looked for. */
   readonly #unreadable: number[] = [];
   readonly #view = newFlowParts();
 
-  constructor(flows: number) {
-    this.#left = flows;
+  constructor(settled: number) {
+    this.#settled = settled;
   }
 
   begin(batch: Batch): EarlierRun {
-    const count = Math.min(batch.count, this.#left);
-    this.#left -= count;
+    const count = Math.min(batch.count, this.#settled - this.#taken);
     for (let i = 0; i < count; i++) this.#take(batch, i);
     return "never";
   }
 
   #take(batch: Batch, index: number): void {
+    const place = this.#taken++;
     decodeRequest(batch, index, this.#view);
     const verb = verbOf(batch, index);
     // A change without actions leaves those that an earlier line gave.
     if (verb === "modify" && this.#view.actions.start < 0) return;
-    const line = batch.tags[index] ?? 0;
     const number = this.#table.put(this.#view);
     if (number < 0) {
-      this.#unreadable.push(line);
+      this.#unreadable.push(place);
       return;
     }
     // A change needs the flow that an earlier line makes.
-    if (verb !== "modify" || this.#verbs[number] === undefined) this.#lines[number] = line;
+    if (verb !== "modify" || this.#verbs[number] === undefined) this.#places[number] = place;
     this.#verbs[number] = verb;
   }
 
-  /** The lines that make the flows which `held` does not have as they should be. */
-  lacking(held: FlowTable): ReadonlySet<number> {
-    const lacking = new Set(this.#unreadable);
+  compare(held: FlowTable): Recovered {
+    let first = Math.min(this.#settled, ...this.#unreadable.slice(0, 1));
+    let lacking = this.#unreadable.length;
     const wanted = newFlowParts();
     const found = newFlowParts();
     for (let index = 0; index < this.#table.size; index++) {
@@ -139,9 +137,11 @@ class LastOfEach implements LoadJournal {
         this.#verbs[index] === "delete"
           ? !isThere
           : isThere && isAsWanted(this.#table.read(index, wanted), held.read(number, found));
-      if (!isDone) lacking.add(this.#lines[index] ?? 0);
+      if (isDone) continue;
+      lacking++;
+      first = Math.min(first, this.#places[index] ?? 0);
     }
-    return lacking;
+    return { held: first, lacking };
   }
 }
 

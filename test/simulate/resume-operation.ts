@@ -7,7 +7,7 @@ import { OvsChannel } from "../../src/ovs/channel.ts";
 import { openDatapath } from "../../src/ovs/datapath.ts";
 import { portNames } from "../../src/ovs/vport.ts";
 import { Journal, readJournal, subjectOf } from "../../src/state/journal.ts";
-import { lackingLines, Resumption } from "../../src/state/resume.ts";
+import { recover, Resumption } from "../../src/state/resume.ts";
 import { ENOENT } from "../../src/sys/errno.ts";
 import type { Random } from "../../src/testing/random.ts";
 import { keyText, textOf } from "../load/truth.ts";
@@ -106,8 +106,8 @@ async function loadIt(
     using journal = new Journal(file, subject, earlier);
     const { settled = 0 } = earlier ?? {};
     const input = { source: fileSource(path), format: "auto", told } as const;
-    const lacking = await lackingLines(datapath, settled, { ...input, ports: portNames(datapath) });
-    const resumption = new Resumption({ earlier, lacking, journal });
+    const { held } = await recover(datapath, settled, { ...input, ports: portNames(datapath) });
+    const resumption = new Resumption({ earlier, held, journal });
     const begin = resumption.begin.bind(resumption);
     let batches = 0;
     resumption.begin = (batch) => {

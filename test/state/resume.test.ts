@@ -13,7 +13,7 @@ import { createDatapath, type DatapathHandle, handleOf, infoOf } from "../../src
 import { deleteFlow, dumpFlows, flushFlows } from "../../src/ovs/flow.ts";
 import { portNames } from "../../src/ovs/vport.ts";
 import { Journal, type JournalPosition, readJournal, subjectOf } from "../../src/state/journal.ts";
-import { lackingLines, Resumption } from "../../src/state/resume.ts";
+import { recover, Resumption } from "../../src/state/resume.ts";
 import { MemoryKernel } from "../../src/testing/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "resume-"));
@@ -61,14 +61,14 @@ class Machine implements Disposable {
     const earlier = readJournal(file, subject);
     const ports = portNames(this.datapath);
     const source = fileSource(path);
-    const lacking = await lackingLines(this.datapath, earlier?.settled ?? 0, {
+    const { held } = await recover(this.datapath, earlier?.settled ?? 0, {
       source: fileSource(path),
       format: "auto",
       ports,
       told: TOLD,
     });
     using journal = new Journal(file, subject, earlier);
-    const resumption = new Resumption({ earlier, lacking, journal });
+    const resumption = new Resumption({ earlier, held, journal });
     const begin = resumption.begin.bind(resumption);
     let batches = 0;
     resumption.begin = (batch) => {
