@@ -1,3 +1,4 @@
+import { IdentitySet } from "../flow/identity-set.ts";
 import { FlowLineEncoder, type FlowLineOptions } from "../flow/line.ts";
 import { type FlowOrder, MaskOrder, orderOfFile } from "../flow/mask-order.ts";
 import { decodeFlow, FLOW_BYTES_MAX, newFlowParts } from "../flow/parts.ts";
@@ -136,7 +137,7 @@ class Look {
   #end = 0;
   /** Why the lines keep their order, if that is known. */
   #obstacle = "";
-  #givenUfids: Set<string> | undefined;
+  #givenUfids: IdentitySet | undefined;
   #changesFlows = false;
   #sharesUfid = false;
 
@@ -212,10 +213,8 @@ class Look {
 
   #addUfid(): void {
     const { bytes, ufid } = this.#parts;
-    const given = Buffer.from(bytes.subarray(ufid.start, ufid.end)).toString("latin1");
-    const all = (this.#givenUfids ??= new Set());
-    if (all.has(given)) this.#sharesUfid = true;
-    else all.add(given);
+    const given = (this.#givenUfids ??= new IdentitySet());
+    if (!given.add(bytes, ufid.start, ufid.end)) this.#sharesUfid = true;
   }
 
   #grow(): void {

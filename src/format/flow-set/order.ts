@@ -5,6 +5,8 @@ import {
   orderOfFile,
   orderOfOneMask,
 } from "../../flow/mask-order.ts";
+import { IdentitySet } from "../../flow/identity-set.ts";
+import { UFID_SIZE } from "../../flow/key/ufid.ts";
 import { decodeFlow, newFlowParts } from "../../flow/parts.ts";
 import { align } from "../../netlink/align.ts";
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
@@ -169,15 +171,14 @@ function readAll(places: Places, order: MaskOrder): boolean {
 
 // Whether no given UFID occurs twice: a kernel looks up the UFID first.
 function haveOwnNames(places: Places): boolean {
-  const seen = new Set<string>();
-  let given = 0;
+  const given = new IdentitySet();
   for (const [flow, at] of places.at.entries()) {
-    const { words } = chunkAt(places, flow);
+    const { words, bytes } = chunkAt(places, flow);
     if (!hasOwnUfid(words, at)) continue;
-    given++;
-    seen.add(words.subarray(at + UFID_AT + 1, at + UFID_AT + 5).join());
+    const ufid = (at + UFID_AT + 1) * 4;
+    if (!given.add(bytes, ufid, ufid + UFID_SIZE)) return false;
   }
-  return seen.size === given;
+  return true;
 }
 
 function copy(places: Places, flow: number, out: FlowSetWriter): void {
