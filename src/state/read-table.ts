@@ -72,11 +72,12 @@ function readSoundly<T>(
     const into = start();
     const before = count();
     let [dumped, repeated] = [0, 0];
-    for (const view of told(dumpFlows(datapath), before, onRead)) {
+    for (const view of dumpFlows(datapath)) {
       const taken = take(into, view);
       if (taken === "new") dumped++;
       else if (taken === "repeated") repeated++;
       else throw new MillraceError("MALFORMED", "the kernel sent a flow that cannot be decoded");
+      tellRead(onRead, dumped + repeated, before);
     }
     doubt = doubtOf({ dumped, repeated, before, after: count() });
     if (doubt === undefined) return into;
@@ -85,21 +86,9 @@ function readSoundly<T>(
   throw new MillraceError("UNSOUND_DUMP", `${datapath.name}: ${why}, ${DUMPS_MAX} times`);
 }
 
-/** The flows of a dump; `onRead` is called as they pass. */
-export function told(
-  flows: Iterable<FlowParts>,
-  all: number,
-  onRead: OnRead | undefined,
-): Iterable<FlowParts> {
-  return onRead === undefined ? flows : toldEach(flows, all, onRead);
-}
-
-function* toldEach(flows: Iterable<FlowParts>, all: number, onRead: OnRead) {
-  let read = 0;
-  for (const flow of flows) {
-    yield flow;
-    if (++read % TOLD_FLOWS === 0) onRead(read, all);
-  }
+/** Calls `onRead` now and then, if it is called with each number of flows read. */
+export function tellRead(onRead: OnRead | undefined, read: number, all: number): void {
+  if (read % TOLD_FLOWS === 0) onRead?.(read, all);
 }
 
 /** Options for reading an input into a table. */

@@ -10,7 +10,7 @@ import { dumpFlows } from "../ovs/flow.ts";
 import { listPorts, type PortInfo } from "../ovs/vport.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { FlowTable } from "./flow-table.ts";
-import { type OnRead, readDatapath, told } from "./read-table.ts";
+import { type OnRead, readDatapath, tellRead } from "./read-table.ts";
 import type { SnapshotFacts, SnapshotPort } from "./snapshot-facts.ts";
 
 /** What a snapshot keeps besides flows and ports. */
@@ -104,8 +104,9 @@ function readTwice(
 function differing(datapath: DatapathHandle, table: FlowTable, onRead: OnRead | undefined): number {
   const isThere = new Uint8Array(table.size);
   const held = newFlowParts();
-  let others = 0;
-  for (const view of told(dumpFlows(datapath), table.size, onRead)) {
+  let [others, read] = [0, 0];
+  for (const view of dumpFlows(datapath)) {
+    tellRead(onRead, ++read, table.size);
     const number = table.find(view);
     if (number < 0) {
       others++;
