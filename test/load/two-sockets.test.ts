@@ -28,6 +28,18 @@ describe("a load by two sockets", () => {
     failed: () => new SendThread({ script: new URL("../sys/throwing-thread.ts", import.meta.url) }),
   };
 
+  /** A load that one socket sends, though two were to. @returns what it says of threads */
+  const sentByOne = (dp: ScriptedDatapath, thread: CallMaker): readonly string[] => {
+    const { report, ends } = loadInto(dp, lines, {
+      flowsPerBatch: 600,
+      senders: 2,
+      startThread: () => thread,
+    });
+    expect(report).toMatchObject({ ended: "complete", applied: 1200, senders: 1 });
+    expect(ends).toEqual(applied(1200));
+    return report.withoutThreads;
+  };
+
   test.each([
     ["late", `unknown ${EIO}`],
     ["failed", `absent ${EIO}`],
@@ -57,33 +69,20 @@ describe("a load by two sockets", () => {
       if (++opened > 1) throw new SystemCallError("socket", EMFILE, "opening a socket");
       return open(...args);
     };
-    const { report, ends } = loadInto(dp, lines, {
-      flowsPerBatch: 600,
-      senders: 2,
-      startThread: () => thread,
-    });
-    expect(report).toMatchObject({ ended: "complete", applied: 1200, senders: 1 });
-    expect(report.withoutThreads).toEqual([
+    expect(sentByOne(dp, thread)).toEqual([
       expect.stringMatching(
         /^the second socket was not opened, one socket sent all: .*too many open files/,
       ),
     ]);
-    expect([ends, ended]).toEqual([applied(1200), 1]);
+    expect(ended).toBe(1);
   });
 
   test("whose thread does not start sends all by one, and says so", async () => {
     using dp = new ScriptedDatapath();
     const thread = new SendThread({ script: new URL("nowhere.ts", import.meta.url) });
     while (thread.startFailure === undefined) await Bun.sleep(1);
-    const { report, ends } = loadInto(dp, lines, {
-      flowsPerBatch: 600,
-      senders: 2,
-      startThread: () => thread,
-    });
-    expect(report).toMatchObject({ ended: "complete", applied: 1200, senders: 1 });
-    expect(report.withoutThreads).toEqual([
+    expect(sentByOne(dp, thread)).toEqual([
       expect.stringMatching(/^the thread that sends did not start, .* ModuleNotFound .*nowhere/),
     ]);
-    expect(ends).toEqual(applied(1200));
   });
 });
