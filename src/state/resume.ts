@@ -120,8 +120,9 @@ class LastOfEach implements LoadJournal {
       this.#unreadable.push(place);
       return;
     }
-    // A change needs the flow that an earlier line makes.
-    if (verb !== "modify" || this.#verbs[number] === undefined) this.#places[number] = place;
+    // What an add or a change does depends on the flow that an earlier line makes.
+    const isFirst = this.#verbs[number] === undefined;
+    if (isFirst || verb === "put" || verb === "delete") this.#places[number] = place;
     this.#verbs[number] = verb;
   }
 

@@ -174,7 +174,8 @@ class Replies {
   readonly #random: Random;
   readonly #rate: number;
   #first = -1;
-  #kept: Uint8Array | undefined;
+  /** Replies that are held back, by the port id of their socket. */
+  readonly #kept = new Map<number, Uint8Array>();
 
   constructor(kinds: readonly Fault[], random: Random, rate: number) {
     this.#kinds = kinds;
@@ -184,8 +185,8 @@ class Replies {
 
   deliver(reply: Uint8Array, request: Request): readonly Uint8Array[] {
     const random = this.#random;
-    const kept = this.#kept;
-    this.#kept = undefined;
+    const kept = this.#kept.get(request.portId);
+    this.#kept.delete(request.portId);
     const delivered = kept === undefined ? [] : [kept];
     const view = new DataView(reply.buffer, reply.byteOffset, reply.length);
     const isError = view.getUint16(4, true) === NLMSG_ERROR;
@@ -199,7 +200,7 @@ class Replies {
       return delivered;
     }
     if (isError && !isAcked && this.#strikes("reordered replies")) {
-      this.#kept = reply;
+      this.#kept.set(request.portId, reply);
       return delivered;
     }
     if (this.#strikes("cut replies")) {

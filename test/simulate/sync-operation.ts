@@ -174,18 +174,26 @@ function checkTouched(
 ): void {
   const byMatch = new Map(wanted.map((one) => [one.match, one]));
   const put = new Set<string>();
+  // What a sync may have found, and takes back to.
+  const found = new Map([...start].map(([match, { actions }]) => [match, new Set([actions])]));
   for (const { match, change, after, byOther } of events) {
-    if (byOther) continue;
+    if (byOther) {
+      if (after !== undefined) found.get(match)?.add(after.actions);
+      continue;
+    }
     const own = byMatch.get(match);
-    const was = rollback ? start.get(match) : undefined;
     if (change === "removed") {
       must(
         own === undefined || allowGap || (rollback && put.has(match)),
         () => `a sync deletes ${match}, which is wanted`,
       );
     } else {
-      const isMeant = after !== undefined && [own?.actions, was?.actions].includes(after.actions);
-      must(isMeant, () => `${change} by a sync of ${match}, which nobody wants so`);
+      const isMeant = after !== undefined && after.actions === own?.actions;
+      const isFound = rollback && after !== undefined && found.get(match)?.has(after.actions);
+      must(
+        isMeant || isFound === true,
+        () => `${change} by a sync of ${match}, which nobody wants so`,
+      );
     }
     if (change === "put") put.add(match);
     else {

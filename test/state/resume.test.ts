@@ -170,6 +170,25 @@ test("from a flow on that is missing all is sent again: a later line has the las
   expect(machine.dump()).toMatchObject({ 1: "2", 2: "1", 3: "2" });
 });
 
+test("of two adds of a flow that is gone the first one makes it, as it did", async () => {
+  using machine = new Machine();
+  const path = inputOf("adds.txt", [
+    line(1, "1"),
+    line(2, "1"),
+    line(3, "3", "add"),
+    line(4, "1"),
+    line(3, "2", "add"),
+    ...[5, 6, 7, 8].map((host) => line(host, "1")),
+  ]);
+  await machine.load(path, 2);
+  expect(positionOf(path)).toEqual({ settled: 4, sent: 8 });
+  await machine.load(path, 3);
+  expect(positionOf(path)).toEqual({ settled: 8, sent: 9 });
+  deleteFlow(machine.datapath, identityOf(Flow.parse(line(3, "1")).parts));
+  await machine.load(path);
+  expect(machine.dump()).toMatchObject({ 3: "3" });
+});
+
 test("what may have been sent is applied where it was done: a delete, and an add", async () => {
   using machine = new Machine();
   const path = inputOf("doubt.txt", [
