@@ -113,8 +113,9 @@ class LastOfEach implements LoadJournal {
     const place = this.#taken++;
     decodeRequest(batch, index, this.#view);
     const verb = verbOf(batch, index);
-    // A change without actions leaves those that an earlier line gave.
+    // A change without actions leaves those that an earlier line gave, and so does an add.
     if (verb === "modify" && this.#view.actions.start < 0) return;
+    if (verb === "add" && this.#makes(this.#table.find(this.#view))) return;
     const number = this.#table.put(this.#view);
     if (number < 0) {
       this.#unreadable.push(place);
@@ -124,6 +125,11 @@ class LastOfEach implements LoadJournal {
     const isFirst = this.#verbs[number] === undefined;
     if (isFirst || verb === "put" || verb === "delete") this.#places[number] = place;
     this.#verbs[number] = verb;
+  }
+
+  // Whether the lines so far make a flow.
+  #makes(number: number): boolean {
+    return this.#verbs[number] === "put" || this.#verbs[number] === "add";
   }
 
   compare(held: FlowTable): Recovered {

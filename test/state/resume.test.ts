@@ -189,6 +189,23 @@ test("of two adds of a flow that is gone the first one makes it, as it did", asy
   expect(machine.dump()).toMatchObject({ 3: "3" });
 });
 
+test("an add behind a put is not what the flow should be, though it may be what was done", async () => {
+  using machine = new Machine();
+  const path = inputOf("put-add.txt", [
+    line(1, "2"),
+    ...[2, 3, 4].map((host) => line(host, "1")),
+    line(1, "1", "add"),
+    ...[5, 6, 7, 8].map((host) => line(host, "1")),
+  ]);
+  await machine.load(path, 2);
+  await machine.load(path, 3);
+  expect(positionOf(path)).toEqual({ settled: 8, sent: 9 });
+  // As if the put had failed for want of memory.
+  await machine.load(inputOf("as-added.txt", [line(1, "1")]));
+  expect(await machine.load(path)).toMatchObject({ resumed: 0 });
+  expect(machine.dump()).toMatchObject({ 1: "2" });
+});
+
 test("what may have been sent is applied where it was done: a delete, and an add", async () => {
   using machine = new Machine();
   const path = inputOf("doubt.txt", [
