@@ -106,11 +106,19 @@ function takesFlow(datapath: DatapathHandle, line: string): boolean {
       writer.flag(OVS_FLOW_ATTR_PROBE);
     });
   } catch (error) {
-    if (!(error instanceof NetlinkError)) throw error;
+    // Its reply was lost: the kernel may have taken it.
+    if (!(error instanceof NetlinkError)) {
+      deleteProbe(datapath, line);
+      throw error;
+    }
     if (COLLIDED.has(error.errno)) return true;
     if (NO_VERDICT.has(error.errno)) throw error;
     return false;
   }
-  for (const identity of identitiesOf(line).slice(0, 1)) deleteFlow(datapath, identity);
+  deleteProbe(datapath, line);
   return true;
+}
+
+function deleteProbe(datapath: DatapathHandle, line: string): void {
+  for (const identity of identitiesOf(line).slice(0, 1)) deleteFlow(datapath, identity);
 }
