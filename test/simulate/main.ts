@@ -37,9 +37,18 @@ const end =
 function told({ seed, steps }: Plan): string {
   const each = steps.map(
     ({ operation, faults, kept }) =>
-      `  ${operation}, ${faults.length === 0 ? "nothing wrong" : faults.join(", ")}${kept === undefined ? "" : `, lines ${kept.join(" ")}`}`,
+      `  ${operation}, ${faults.length === 0 ? "nothing wrong" : faults.join(", ")}${kept === undefined ? "" : `, lines ${rangesOf(kept)}`}`,
   );
   return `seed ${seed}:\n${each.join("\n")}`;
+}
+
+/** Ascending numbers, those that follow one another as a range: `0 3-5`. */
+function rangesOf(numbers: readonly number[]): string {
+  const starts = numbers.filter((number, i) => numbers[i - 1] !== number - 1);
+  const ends = numbers.filter((number, i) => numbers[i + 1] !== number + 1);
+  return starts
+    .map((start, i) => (ends[i] === start ? `${start}` : `${start}-${ends[i]}`))
+    .join(" ");
 }
 
 let violations = 0;
