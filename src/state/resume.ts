@@ -95,12 +95,15 @@ class LastOfEach implements LoadJournal {
   /** For each flow of the table: the place in the input from which it is made again; the last verb. */
   readonly #places: number[] = [];
   readonly #verbs: FlowVerb[] = [];
-  /** Places of flows that cannot be looked for. */
-  readonly #unreadable: number[] = [];
+  /** The first place that is sent again whatever the datapath has. */
+  #again: number;
+  /** How many flows cannot be looked for. */
+  #unreadable = 0;
   readonly #view = newFlowParts();
 
   constructor(settled: number) {
     this.#settled = settled;
+    this.#again = settled;
   }
 
   begin(batch: Batch): EarlierRun {
@@ -113,12 +116,18 @@ class LastOfEach implements LoadJournal {
     const place = this.#taken++;
     decodeRequest(batch, index, this.#view);
     const verb = verbOf(batch, index);
-    // A change without actions leaves those that an earlier line gave, and so does an add.
+    // A change without actions leaves those that an earlier line gave.
     if (verb === "modify" && this.#view.actions.start < 0) return;
-    if (verb === "add" && this.#makes(this.#table.find(this.#view))) return;
+    // An add of a flow that an earlier line makes leaves it as it is: what the kernel says of that is
+    // to be told.
+    if (verb === "add" && this.#makes(this.#table.find(this.#view))) {
+      this.#again = Math.min(this.#again, place);
+      return;
+    }
     const number = this.#table.put(this.#view);
     if (number < 0) {
-      this.#unreadable.push(place);
+      this.#unreadable++;
+      this.#again = Math.min(this.#again, place);
       return;
     }
     // What an add or a change does depends on the flow that an earlier line makes.
@@ -133,8 +142,8 @@ class LastOfEach implements LoadJournal {
   }
 
   compare(held: FlowTable): Recovered {
-    let first = Math.min(this.#settled, ...this.#unreadable.slice(0, 1));
-    let lacking = this.#unreadable.length;
+    let first = this.#again;
+    let lacking = this.#unreadable;
     const wanted = newFlowParts();
     const found = newFlowParts();
     for (let index = 0; index < this.#table.size; index++) {

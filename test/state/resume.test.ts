@@ -200,6 +200,8 @@ test("an add behind a put is not what the flow should be, though it may be what 
   await machine.load(path, 2);
   await machine.load(path, 3);
   expect(positionOf(path)).toEqual({ settled: 8, sent: 9 });
+  // What became of it is told again.
+  expect(await machine.load(path)).toMatchObject({ resumed: 4, applied: 8, rejected: 1 });
   // As if the put had failed for want of memory.
   await machine.load(inputOf("as-added.txt", [line(1, "1")]));
   expect(await machine.load(path)).toMatchObject({ resumed: 0 });
