@@ -10,6 +10,7 @@ import { shrink } from "./shrink.ts";
 const VIOLATIONS_MOST = 10;
 /** Seeds after which every module is loaded, and has made what it keeps. */
 const WARM = 40;
+const TOLD_EVERY_MS = 60_000;
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
@@ -53,12 +54,17 @@ function rangesOf(numbers: readonly number[]): string {
 
 let violations = 0;
 let seed = from;
+let nextTold = Date.now() + TOLD_EVERY_MS;
 for (; seed < from + most && Date.now() < end && violations < VIOLATIONS_MOST; seed++) {
   const plan = planOf(seed);
   const { found } = await runPlan(plan);
   if (seed === from + WARM) beginRecycling();
   recycle();
   if (seed - from < WARM) Bun.gc(true);
+  if (Date.now() >= nextTold) {
+    nextTold += TOLD_EVERY_MS;
+    console.error(`${seed - from + 1} seeds so far, ${violations} violations`);
+  }
   if (found === undefined) continue;
   violations++;
   const [small, wrong] = await shrink(plan, found);
