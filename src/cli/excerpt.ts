@@ -2,6 +2,8 @@ import { withCaret } from "../flow/text/syntax-error.ts";
 import type { FlowException } from "../load/outcome.ts";
 import { beginningOf, endOf, fitted } from "./columns.ts";
 
+// Shows a line that failed below the message about it, fitted to the terminal.
+
 const INDENT = "    ";
 
 /** Columns shown before the marked character, and at most from it on. */
