@@ -13,6 +13,7 @@ import {
   FLOW_BYTES_MAX,
 } from "./flow/parts.ts";
 import type { PortNames } from "./flow/ports.ts";
+import { brokenRule } from "./flow/rules/validate.ts";
 import { ufidOf } from "./flow/text/ufid.ts";
 import { Account } from "./load/account.ts";
 import { type FlowException, hasFailed } from "./load/outcome.ts";
@@ -23,6 +24,7 @@ import { DEFAULT_BATCHING } from "./load/send/batching.ts";
 import { Settler } from "./load/settle/settler.ts";
 import { AttributeWriter } from "./netlink/attribute-writer.ts";
 import { noPermission } from "./netlink/channel.ts";
+import { NetlinkError } from "./netlink/errors.ts";
 import type { FlowVerb } from "./ovs/flow-request.ts";
 import { FlowRequests } from "./ovs/flow-requests.ts";
 import type { FlowsOptions } from "./datapath-options.ts";
@@ -146,7 +148,7 @@ export function clearOne(target: LoadTarget, flow: FlowName): boolean {
 /**
  * Reads one flow.
  * @returns undefined if there is no such flow
- * @throws FlowSyntaxError, NetlinkError
+ * @throws FlowSyntaxError; FlowRejectedError if the key breaks a rule of the kernel's; NetlinkError
  */
 export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
   const { datapath } = target;
@@ -159,11 +161,18 @@ export function readOne(target: LoadTarget, flow: FlowName): Flow | undefined {
     ways.push({ key: parts.bytes.slice(parts.key.start, parts.key.end) });
   }
   let found: Flow | undefined;
-  for (const identity of ways) {
-    getFlow(datapath, identity, (view) => {
-      if (parts === undefined || sameMatch(parts, view)) found = Flow.fromParts(view);
-    });
-    if (found !== undefined) break;
+  try {
+    for (const identity of ways) {
+      getFlow(datapath, identity, (view) => {
+        if (parts === undefined || sameMatch(parts, view)) found = Flow.fromParts(view);
+      });
+      if (found !== undefined) break;
+    }
+  } catch (error) {
+    if (!(error instanceof NetlinkError) || typeof flow !== "string") throw error;
+    const reason = parts && brokenRule(parts)?.reason;
+    if (reason === undefined) throw error;
+    throw rejectionError({ errno: error.errno, reason, text: flow, cause: error });
   }
   return found;
 }

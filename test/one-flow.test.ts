@@ -67,3 +67,11 @@ test.each([
   expect(found).toEndWith(`${NARROW}, actions:1`);
   expect(done).toEqual(DONE);
 });
+
+test("of a key that no kernel takes, the rule is told and not the kernel's errno", () => {
+  using dp = holding(`${NARROW} 1`, true);
+  expect(() => dp.get("in_port(1)")).toThrow(
+    "eth() or eth_type(): the kernel requires one of them",
+  );
+  expect(dp.get("in_port(1),eth()")).toBeUndefined();
+});

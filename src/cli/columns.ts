@@ -26,6 +26,15 @@ export function endOf(text: string, columns: number): string {
   return columns < 1 ? "" : `…${columns < 2 ? "" : Bun.sliceAnsi(text, 1 - columns)}`;
 }
 
+/**
+ * Text whose long lines are broken between words, to fit a terminal. Indented lines stay whole:
+ * flows and examples, which people copy. @param columns undefined if there is no terminal
+ */
+export function fitted(text: string, columns: number | undefined): string {
+  if (columns === undefined) return text;
+  return text.replaceAll(/^\S.*$/gm, (line) => Bun.wrapAnsi(line, columns));
+}
+
 function blanks(count: number): string {
   return " ".repeat(Math.max(0, count));
 }

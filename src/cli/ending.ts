@@ -17,13 +17,15 @@ import { isColoured } from "./terminal.ts";
  * @returns the exit status
  */
 export function endWith(error: unknown, program: Command, words: readonly string[]): number {
-  tell(error, pathOf(program, words));
+  tell(error, namedBy(program, words));
   if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.ok : Exit.usage;
   return exitStatusOf(error);
 }
 
-/** The command of a line, with its subcommand: `millrace lab run`. */
-function pathOf(program: Command, words: readonly string[]): string {
+/** The command of a line, or its subcommand, with its name in full: `millrace lab run`. */
+type Named = { readonly command: Command; readonly path: string };
+
+function namedBy(program: Command, words: readonly string[]): Named {
   let command = program;
   const path = [program.name()];
   for (const word of words) {
@@ -33,20 +35,20 @@ function pathOf(program: Command, words: readonly string[]): string {
     command = next;
     path.push(word);
   }
-  return path.join(" ");
+  return { command, path: path.join(" ") };
 }
 
-function tell(error: unknown, path: string): void {
+function tell(error: unknown, { command, path }: Named): void {
   const hint = `(see '${path} --help')\n`;
   if (error instanceof CommanderError) {
     const fault = usageFault(error);
     if (fault === undefined) return;
-    complain(fault + ofDpctl(fault));
+    complain(fault + ofDpctl(fault) + ofDatapath(error, command));
     writeError(hint);
   } else if (error instanceof FlowSyntaxError) {
     const { message, text, caretAt: caret } = error;
     complain(message);
-    writeError(excerpt({ text, caret }));
+    writeError(excerpt({ text, caret }, process.stderr.columns));
   } else if (error instanceof MillraceError || error instanceof LabError) {
     complain(error.message);
     if (error instanceof UsageError) writeError(hint);
@@ -62,6 +64,14 @@ function ofDpctl(fault: string): string {
   const { COMMANDS }: typeof import("./dpctl/commands.ts") = require("./dpctl/commands.ts");
   return COMMANDS.some((known) => known.name === name)
     ? `; ovs-dpctl's is 'millrace dpctl ${name}'`
+    : "";
+}
+
+/** For too many arguments: ovs-dpctl takes the datapath as one. */
+function ofDatapath({ code }: CommanderError, { options }: Command): string {
+  const isOption = options.some(({ long }) => long === "--dp");
+  return code === "commander.excessArguments" && isOption
+    ? " The datapath is named by --dp NAME"
     : "";
 }
 

@@ -1,4 +1,5 @@
 import { type Command, type CommanderError, Help } from "commander";
+import { fitted } from "./columns.ts";
 import { writeError, writeOut } from "./output.ts";
 
 /** The maximum length of a line of help, unless the terminal is narrower. */
@@ -6,10 +7,11 @@ const COLUMNS = 100;
 
 const HELP = new Help();
 
-// Wraps the text below the options, which is written for a wide terminal.
+// The text below the options is written for a wide terminal: its paragraphs are filled anew.
 function fitting(text: string): string {
   const { columns } = process.stdout;
-  return columns === undefined ? text : Bun.wrapAnsi(text, columns, { trim: false });
+  if (columns === undefined || columns >= COLUMNS) return text;
+  return fitted(text.replaceAll(/(?<=^\S.*)\n(?=\S)/gm, " "), columns);
 }
 
 /** Adds examples to the end of a command's help. @returns the command */

@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import type { BatchLatency } from "../load/report.ts";
 import { SystemCallError } from "../sys/errors.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
-import { padLeft, padRight } from "./columns.ts";
+import { fitted, padLeft, padRight } from "./columns.ts";
 
 // Writes to standard output: text, tables, JSON.
 
@@ -33,7 +33,7 @@ export function writeError(text: string): void {
 
 /** Prints an error to standard error, with the prefix of all errors. */
 export function complain(message: string): void {
-  writeError(`millrace: ${message}\n`);
+  writeError(`${fitted(`millrace: ${message}`, process.stderr.columns)}\n`);
 }
 
 /** Asks the user to type flows: otherwise a command that reads a terminal seems to hang. */

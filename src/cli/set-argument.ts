@@ -158,5 +158,5 @@ const SHOWN_MAX = 10;
 
 function showRefused(error: FlowException): void {
   complain(`line ${error.line}, column ${error.column}: ${error.reason}`);
-  writeError(excerpt(error));
+  writeError(excerpt(error, process.stderr.columns));
 }

@@ -7,7 +7,7 @@ export const WHERE_OPTION: readonly [flags: string, description: string] = [
 /** The help text about filters; docs/filter.md describes them in full. */
 export const WHERE_HELP = `
 A FILTER consists of conditions, joined by and, or, not and parentheses:
-  FIELD               the flow matches the field, or has the header: ct_state, vlan
+  FIELD               the flow matches the field, or has the header: tcp, vlan
   FIELD = V[/M]       the flow matches exactly this value and mask
   FIELD in V/M        all packets of the flow have such a value
   FIELD meets V/M     some packets of the flow may have such a value

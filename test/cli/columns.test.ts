@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { beginningOf, endOf, padLeft, padRight } from "../../src/cli/columns.ts";
+import { beginningOf, endOf, fitted, padLeft, padRight } from "../../src/cli/columns.ts";
 import { excerpt } from "../../src/cli/excerpt.ts";
 import { sampleLines } from "../../src/cli/top/screen.ts";
 
@@ -88,4 +88,12 @@ test("an interval without packets says so", () => {
     busiest: [],
   };
   expect(sampleLines(idle, state).at(-1)).toContain("no flow had packets in the last interval");
+});
+
+test("long lines are broken between words; what is indented stays whole, and all does without a terminal", () => {
+  const long = "in_port(1): one two three\n    in_port(1),eth(),eth_type(0x0800) 2\nshort\n";
+  expect(fitted(long, 18)).toBe(
+    "in_port(1): one\ntwo three\n    in_port(1),eth(),eth_type(0x0800) 2\nshort\n",
+  );
+  expect(fitted(long, undefined)).toBe(long);
 });

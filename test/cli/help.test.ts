@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { COMMANDS } from "../../src/cli/command-table.ts";
 import { programOf } from "../../src/cli/program.ts";
 import { textOf } from "../source.ts";
+import { onTerminal } from "./on-terminal.ts";
 
 const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
 
@@ -128,6 +129,20 @@ describe("millrace help", () => {
         expect(line.length).toBeLessThanOrEqual(80);
       }
     }
+  });
+
+  test("is filled anew on a narrow terminal, where examples stay whole to be copied", async () => {
+    const terminal = onTerminal([MILLRACE, "help", "dump"]);
+    expect(await terminal.ended).toBe(0);
+    const lines = terminal.text.split(/\r?\n/);
+    const prose = lines.filter((line) => !line.startsWith("  "));
+    expect(prose.filter((line) => line.length > 80 || /^ | $/.test(line))).toEqual([]);
+    expect(lines).toContain(
+      "(with --json, one object per line). FIELDS are those of --where, and 'actions',",
+    );
+    expect(lines).toContain(
+      "  millrace dump --dp lab0 --format msgpack > flows.set && millrace load flows.set --dp lab1",
+    );
   });
 
   test("alone it is the help of all", () => {

@@ -20,11 +20,25 @@ test.each([
   [["snapshot", "--dp", "lab0"], "--output FILE is missing\n"],
   [["dump-flows"], "unknown command 'dump-flows'; ovs-dpctl's is 'millrace dpctl dump-flows'\n"],
   [["add-dp", "lab0"], "unknown command 'add-dp'; ovs-dpctl's is 'millrace dpctl add-dp'\n"],
+  [
+    ["load", "flows.txt", "lab0"],
+    "too many arguments for 'load'. Expected 1 argument but got 2. The datapath is named by --dp NAME\n",
+  ],
+  [
+    ["port", "add", "veth1", "lab0", "--dp", "lab0"],
+    "too many arguments for 'add'. Expected 1 argument but got 2. The datapath is named by --dp NAME\n",
+  ],
+  [["dp", "add", "lab0", "lab1"], "too many arguments for 'add'. Expected 1 argument but got 2.\n"],
   [["lod"], "unknown command 'lod'\n(Did you mean load?)\n"],
 ])("%p: what is missing is named", (args, message) => {
   const { exitCode, stderr } = Bun.spawnSync([MILLRACE, ...args]);
   expect(exitCode).toBe(2);
   expect(stderr.toString()).toStartWith(`millrace: ${message}(see 'millrace`);
+});
+
+test("who looks for a command that puts one flow finds it", () => {
+  const { stdout } = Bun.spawnSync([MILLRACE, "help", "flow"]);
+  expect(stdout.toString()).toContain("echo 'in_port(1),eth() 2' | millrace load --dp lab0");
 });
 
 test("the help names the variable that traces", () => {

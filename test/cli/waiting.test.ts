@@ -57,8 +57,13 @@ test("a diff says how far it has read a slow input", async () => {
     const [first, both] = [join(folder, "first"), join(folder, "both")];
     writeFileSync(first, `${sampleLine(1)}\n`);
     writeFileSync(both, `${sampleLine(1)}\n${sampleLine(1)}\n${sampleLine(1)}\n`);
-    const slowly = `(cat ${first}; sleep 1; cat ${both}) | ${MILLRACE} diff - ${first}`;
+    const go = join(folder, "go");
+    // However long the program takes to start, it waits for input until it says so.
+    const wait = `while [ -d ${folder} ] && [ ! -e ${go} ]; do echo '#'; sleep 0.1; done`;
+    const slowly = `(cat ${first}; ${wait}; cat ${both}) | ${MILLRACE} diff - ${first}`;
     const terminal = onTerminal(["sh", "-c", slowly], { size: { cols: 200, rows: 24 } });
+    await terminal.shows("reading standard input");
+    writeFileSync(go, "");
     expect(await terminal.ended).toBe(0);
     const [, shown] = terminal.text.split(CLEAR_LINE);
     expect(shown).toMatch(/^reading standard input: \d flows?$/);

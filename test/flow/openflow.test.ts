@@ -56,6 +56,7 @@ test.each([
 test.each([
   ["eth_typ(0x0800) 2", "a key that is known", "eth_type"],
   [`${KEY},actions:2`, "a space before the actions", undefined],
+  ["in_port(1), eth(),eth_type(0x0800) 2", "actions: the key ends at its first space", undefined],
   [`${KEY} dpe_x:2`, "actions:, or a flow's statistics", undefined],
   [`${KEY} trnc(20)`, "an action", "trunc"],
 ])("%s is not OpenFlow", (line, expected, suggestion) => {

@@ -72,6 +72,14 @@ describe("millrace load", () => {
     expect(report.errors[0]).toMatchObject({ line: 4, column: 1, state: "refused", errno: 0 });
   });
 
+  test("tells no time per flow where none was applied", () => {
+    using dp = new TestDatapath("cli2none");
+    const line = sampleLine(1).replace("udp(", "tcp(");
+    const { exitCode, stdout } = millrace(["load", "-", "--dp", dp.name], line);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^  rate     none applied \(\d/m);
+  });
+
   test("tells people how many sockets sent", () => {
     using dp = new TestDatapath("cli11");
     // Of the second one so many, so slowly, that its thread has started before the end.

@@ -8,7 +8,7 @@ import { HeldRecords } from "../../format/flow-set/order.ts";
 import { FlowSetWriter } from "../../format/flow-set/writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EndingSignals } from "../../sys/signals.ts";
-import { excerpt } from "../excerpt.ts";
+import { failureText } from "../excerpt.ts";
 import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
 import { notesText, orderText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
@@ -183,10 +183,7 @@ function print(report: Report, file: string, options: Options, toError: boolean)
     return;
   }
   const write = toError ? writeError : writeOut;
-  for (const refusal of report.errors.slice(0, SHOWN_MAX)) {
-    const { line, column, code, reason } = refusal;
-    write(`line ${line}, column ${column}: refused (${code}): ${reason}\n${excerpt(refusal)}`);
-  }
+  for (const refusal of report.errors.slice(0, SHOWN_MAX)) write(failureText(refusal, "refused"));
   const { flows, refused, lines, seconds } = report;
   if (refused > SHOWN_MAX) write(`  … and ${count(refused - SHOWN_MAX)} more: --json shows them\n`);
   const from = file === "-" ? "standard input" : file;

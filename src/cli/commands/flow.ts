@@ -24,6 +24,10 @@ type Options = { dp: string; owner?: string; json?: true };
 
 type DeleteOptions = Options & { where?: string; dryRun?: true };
 
+const PUT_HELP = `
+'millrace load' puts flows, a single one as well:
+  echo 'in_port(1),eth() 2' | millrace load --dp lab0`;
+
 const FLOW_HELP = `
 FLOW is 'ufid:UUID', or the flow's key: 'in_port(1),eth(),eth_type(0x0800),ipv4(...)'.
 Exit status 1: there is no such flow.`;
@@ -41,7 +45,7 @@ const FLUSH = "millrace flow flush --dp lab0";
 /** `millrace flow`. */
 export function flowCommand(): Command {
   const flow = new Command("flow").description("Get, delete and flush flows.");
-  withExamples(flow, GET, DEL, DEL_WHERE, FLUSH);
+  withExamples(flow.addHelpText("after", PUT_HELP), GET, DEL, DEL_WHERE, FLUSH);
   withExamples(flow.command("get <FLOW>").addHelpText("after", FLOW_HELP), GET)
     .description("print one flow with its counters")
     .requiredOption("--dp <NAME>", "the datapath")

@@ -4,7 +4,6 @@ import { type ByteSource, pathSource, standardInput } from "../../format/source.
 import { FLOW_FORMATS, type FlowFormat } from "../../format/detect.ts";
 import type { FeedOrder } from "../../format/open-feed.ts";
 import type { WorkerCount } from "../../load/file-feed.ts";
-import type { FlowException } from "../../load/outcome.ts";
 import { type LoadReport, verdictOf } from "../../load/report.ts";
 import { type Batching, completeBatching, DEFAULT_BATCHING } from "../../load/send/batching.ts";
 import type { LoadTarget } from "../../load/send/connection.ts";
@@ -16,7 +15,7 @@ import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import type { AfterLoad } from "../after-load.ts";
 import type { LoadRecord } from "../load-journal.ts";
-import { excerpt } from "../excerpt.ts";
+import { failureText } from "../excerpt.ts";
 import { openExceptionLog } from "../exception-log.ts";
 import { EXIT_OF, UsageError } from "../exit.ts";
 import { notesText, orderText } from "../line-notes.ts";
@@ -87,6 +86,7 @@ sent again, missing ones are.
 
 Examples:
   millrace load flows.txt --dp lab0
+  echo 'in_port(1),eth() 2' | millrace load --dp lab0
   ovs-dpctl dump-flows -m | millrace load - --dp lab1 --json
   millrace load flows.txt --dry-run`;
 
@@ -311,7 +311,7 @@ function printReport(report: LoadReport, file: string, options: Options): void {
   const from = file === "-" ? "standard input" : file;
   // If the kernel takes no more flows, one line says why.
   const shown = report.ended === "fatal" ? [] : report.errors.slice(0, SHOWN_MAX);
-  for (const exception of shown) printException(exception);
+  for (const exception of shown) writeOut(failureText(exception, pc.red(exception.state)));
   const { present: found, absent: gone } = report.reconciled;
   const told = report.rejected + report.refused + report.unknown + found + gone;
   if (told > SHOWN_MAX && report.ended !== "fatal") {
@@ -339,22 +339,17 @@ function printReport(report: LoadReport, file: string, options: Options): void {
 }
 
 function printFigures(report: LoadReport): void {
-  const each = report.applied > 0 ? (report.seconds * 1e6) / report.applied : 0;
+  const { applied, flowsPerSecond, seconds } = report;
+  const each = `${count(flowsPerSecond)} flows/s, ${((seconds * 1e6) / applied).toFixed(2)} µs a flow`;
   writeOut(
-    `  rate     ${count(report.flowsPerSecond)} flows/s, ${each.toFixed(2)} µs a flow ` +
-      `(${report.seconds.toFixed(3)} s; ${report.wholeSeconds.toFixed(3)} s with reading and parsing)\n` +
+    `  rate     ${applied > 0 ? each : "none applied"} ` +
+      `(${seconds.toFixed(3)} s; ${report.wholeSeconds.toFixed(3)} s with reading and parsing)\n` +
       `  batches  ${count(report.batches)}, by ${counted(report.senders, "socket")}; latency ` +
       `${latencies(report.batchLatencyMicroseconds)}\n` +
       `  calls    ${counted(report.systemCalls, "system call")}, ${bytes(report.bytes)} of netlink; ` +
       (report.reads > 0 ? `${counted(report.reads, "flow")} read back; ` : "") +
       `peak memory ${bytes(report.peakResidentBytes)}\n`,
   );
-}
-
-function printException(exception: FlowException): void {
-  const { line, column, state, code, reason } = exception;
-  writeOut(`line ${line}, column ${column}: ${pc.red(state)} (${code}): ${reason}\n`);
-  writeOut(excerpt(exception));
 }
 
 function workerCount(text: string): WorkerCount {

@@ -7,6 +7,7 @@ import {
   OVS_HASH_ALG_L4,
   OVS_HASH_ALG_SYM_L4,
 } from "../../uapi/openvswitch.ts";
+import { KEYS } from "../key/table.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
 import type { FieldSet } from "../text/field-set.ts";
@@ -120,6 +121,9 @@ function failOpenFlow(cursor: Cursor, start: number): void {
 
 function failUnknown(cursor: Cursor, word: string, start: number, named: boolean): never {
   failOpenFlow(cursor, start);
+  if (cursor.peek() === OPEN && KEYS.some(({ name }) => name === word)) {
+    cursor.fail("actions: the key ends at its first space", start);
+  }
   const expected = named ? "an action, or the name of a port of the datapath" : EXPECTED_ACTION;
   cursor.fail(expected, start, ACTION_WORDS.nearest(word));
 }

@@ -27,7 +27,8 @@ export function parsePort(cursor: Cursor, limit: number, ports: PortNames | unde
     return number;
   }
   if (end === start) cursor.fail("a port number or a port's name");
-  if (ports === undefined) cursor.fail("a port number (names need a datapath that has them)");
+  if (ports === undefined)
+    cursor.fail("a port number (names need a datapath's ports: the option ports)");
   const number = numberOfName(cursor.slice(start, end), ports);
   if (number === undefined) cursor.fail("a port number, or the name of a port of the datapath");
   cursor.position = end;
