@@ -67,6 +67,9 @@ describe("flows in the order that loads fastest", () => {
       "",
       "# a comment",
       "nonsense",
+      // Neither begins the file, whichever line is read first.
+      "\uFEFFnonsense",
+      `# ${"x".repeat(8192)}\n\0`,
       ...FEW.slice(0, 8),
       ...MANY.slice(0, 8),
     );
