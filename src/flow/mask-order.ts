@@ -42,6 +42,12 @@ const WORTHWHILE_MASKS = 2;
 
 const NOT_LOOKED_AT = { masks: null, walkedInFileOrder: null, walked: null } as const;
 
+/**
+ * Why flows keep their order if UFIDs were given and one occurs twice: a kernel looks up the UFID
+ * first. The hash of another flow may be given, too.
+ */
+export const SAME_UFID = "UFIDs were given, and two flows have the same";
+
 /** The order of the input, for a reason. */
 export function orderOfFile(reason: string, facts: Partial<FlowOrder> = {}): FlowOrder {
   return { order: "file", ...NOT_LOOKED_AT, ...facts, reason };

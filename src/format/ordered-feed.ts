@@ -1,6 +1,6 @@
 import { IdentitySet } from "../flow/identity-set.ts";
 import { FlowLineEncoder, type FlowLineOptions } from "../flow/line.ts";
-import { type FlowOrder, MaskOrder, orderOfFile } from "../flow/mask-order.ts";
+import { type FlowOrder, MaskOrder, orderOfFile, SAME_UFID } from "../flow/mask-order.ts";
 import { decodeFlow, FLOW_BYTES_MAX, newFlowParts } from "../flow/parts.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { AttributeWriter } from "../netlink/attribute-writer.ts";
@@ -137,9 +137,10 @@ class Look {
   #end = 0;
   /** Why the lines keep their order, if that is known. */
   #obstacle = "";
-  #givenUfids: IdentitySet | undefined;
+  readonly #ufids = new IdentitySet();
   #changesFlows = false;
-  #sharesUfid = false;
+  #givesUfids = false;
+  #repeatsUfid = false;
 
   constructor(source: ByteSource, options: FlowLineOptions, make: MakeEncoder) {
     this.#input = new LineReader(source);
@@ -159,7 +160,7 @@ class Look {
     if (this.#obstacle !== "") return { order: orderOfFile(this.#obstacle) };
     const { found, flows } = this.#masks.find(() => {
       if (this.#changesFlows) return "there are lines that modify or delete";
-      return this.#sharesUfid ? "two flows were given the same UFID" : "";
+      return this.#givesUfids && this.#repeatsUfid ? SAME_UFID : "";
     });
     if (flows === undefined) return { order: found };
     const lines = new Int32Array(this.#lines);
@@ -205,16 +206,12 @@ class Look {
     const { verb, ownUfid } = this.#flow;
     if (verb === "modify" || verb === "delete") this.#changesFlows = true;
     decodeFlow({ bytes: u8, view, start: 0, end: writer.position }, this.#parts);
-    if (ownUfid) this.#addUfid();
+    if (ownUfid) this.#givesUfids = true;
+    const { bytes, ufid } = this.#parts;
+    if (ufid.start >= 0 && !this.#ufids.add(bytes, ufid.start, ufid.end)) this.#repeatsUfid = true;
     if (this.#masks.add(this.#parts, false)) return true;
     this.#obstacle = "a flow cannot be read";
     return false;
-  }
-
-  #addUfid(): void {
-    const { bytes, ufid } = this.#parts;
-    const given = (this.#givenUfids ??= new IdentitySet());
-    if (!given.add(bytes, ufid.start, ufid.end)) this.#sharesUfid = true;
   }
 
   #grow(): void {

@@ -50,12 +50,12 @@ export class TextFeed implements FlowFeed {
     source: ByteSource,
     options: FlowLineOptions,
     encoder: LineEncoder = new FlowLineEncoder(options),
-    numberOf: (place: number) => number = (place) => place,
+    numberOf?: (place: number) => number,
   ) {
-    this.#lines = new LineReader(source);
+    this.#lines = new LineReader(source, numberOf === undefined);
     this.#readAgain = source.reopen === undefined ? undefined : new RereadLines(source.reopen);
     this.#encoder = encoder;
-    this.#numberOf = numberOf;
+    this.#numberOf = numberOf ?? ((place) => place);
   }
 
   get name(): string {

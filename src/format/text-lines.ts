@@ -42,14 +42,20 @@ export class LineReader {
   /** Whether the rest of an overlong line is being skipped. */
   #skipping = false;
   readonly #kept = new KeptLines();
+  readonly #isWhole: boolean;
   /** The first line that may be asked for again. */
   #keptFrom = Number.POSITIVE_INFINITY;
   /** The number of the buffer's first line, and where it begins. */
   #firstLine = 1;
   #firstStart = 0;
 
-  constructor(source: ByteSource) {
+  /**
+   * @param isWhole whether the source begins as a file does: only there is a byte order mark passed
+   * over, and a binary file told
+   */
+  constructor(source: ByteSource, isWhole = true) {
     this.source = source;
+    this.#isWhole = isWhole;
   }
 
   /**
@@ -102,8 +108,8 @@ export class LineReader {
 
   #accept(count: number): boolean {
     assert(count >= 0 && this.#filled + count <= this.buffer.length, "a source overran the buffer");
-    if (this.bytesRead === 0) this.#refuseBinary(count);
-    const first = this.bytesRead === 0;
+    const first = this.#isWhole && this.bytesRead === 0;
+    if (first) this.#refuseBinary(count);
     this.bytesRead += count;
     // Skips a byte order mark, which some editors write first.
     if (first && isByteOrderMark(this.buffer, count)) {

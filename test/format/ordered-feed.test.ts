@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
+import { Flow } from "../../src/flow/flow.ts";
 import { lineToFlowJson } from "../../src/flow/json.ts";
 import type { FlowOrder } from "../../src/flow/mask-order.ts";
 import type { FlowFeed } from "../../src/format/feed.ts";
@@ -67,6 +68,9 @@ describe("flows in the order that loads fastest", () => {
       "",
       "# a comment",
       "nonsense",
+      // Neither begins the file, whichever line is read first.
+      "\uFEFFnonsense",
+      `# ${"x".repeat(8192)}\n\0`,
       ...FEW.slice(0, 8),
       ...MANY.slice(0, 8),
     );
@@ -120,8 +124,13 @@ describe("flows in the order that loads fastest", () => {
   test.each([
     ["modify or delete", MANY.map((line) => `delete ${line.replace(/ 2$/, "")}`)],
     [
-      "given the same UFID",
+      "two flows have the same",
       MANY.map((line) => `ufid:00112233-4455-6677-8899-aabbccddeeff ${line}`),
+    ],
+    // Only the first is given one, which the last has as its hash.
+    [
+      "two flows have the same",
+      MANY.map((line, i) => (i > 0 ? line : `ufid:${Flow.parse(MANY.at(-1) ?? "").ufid} ${line}`)),
     ],
     ["too long", [...MANY, `# ${"x".repeat(2 << 20)}`]],
   ])("keep the order of the file where they are %s", async (reason, many) => {

@@ -45,15 +45,24 @@ async function runUnpacked(args: readonly string[]): Promise<number> {
   }
 }
 
-function run(
+async function run(
   root: string,
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
   const suite = join(root, "bench/main.ts");
-  const child = Bun.spawn([process.execPath, suite, ...args], {
-    stdio: ["inherit", "inherit", "inherit"],
-    env,
-  });
-  return child.exited;
+  // Most of its time the suite waits for programs, so a signal simply ends it: what it leaves in
+  // its folder is removed here.
+  using signals = new EndingSignals();
+  const temporary = temporaryFolder("millrace-bench-");
+  try {
+    const child = Bun.spawn([process.execPath, suite, ...args], {
+      stdio: ["inherit", "inherit", "inherit"],
+      env: { ...env, TMPDIR: temporary },
+    });
+    signals.signal.addEventListener("abort", () => child.kill(signals.signal.reason));
+    return await child.exited;
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
 }

@@ -133,9 +133,13 @@ function isTagged(record: KeyRecord, level: number): boolean {
 }
 
 /** Matches all of a tag but its type; see {@link isAnyTag}. */
-function matchTag({ bytes }: KeyRecord, level: number): void {
-  writeContainer(bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
-  writeContainer(bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, 0xffff);
+function matchTag(record: KeyRecord, level: number): void {
+  const { bytes } = record;
+  // What is written of a slot that was not added would stay, for the next key.
+  if (record.has(level, SLOT_ETHERTYPE)) {
+    writeContainer(bytes, keyOffset(level, SLOT_ETHERTYPE), 2, true, 0);
+    writeContainer(bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, 0xffff);
+  }
   writeContainer(bytes, maskOffset(level, SLOT_VLAN), 2, true, 0xffff);
 }
 

@@ -22,9 +22,10 @@ export class WordView {
   }
 }
 
-/** Whether a flow has a mask, and its parts are word-aligned. */
-export function isAligned(key: ByteRange, mask: ByteRange, actions: ByteRange): boolean {
-  return ((key.start | mask.start | actions.start) & 3) === 0 && mask.start >= 0;
+/** Whether a flow has a mask, and its parts begin and end at whole words: only these are compared. */
+export function isAligned(key: ByteRange, mask: ByteRange, actions: ByteRange = key): boolean {
+  const places = key.start | key.end | mask.start | mask.end | actions.start | actions.end;
+  return (places & 3) === 0 && mask.start >= 0;
 }
 
 /** Known entries, by hash. */

@@ -5,7 +5,7 @@ import { SLOT_ENCAP, SLOT_ETHERTYPE, SLOT_NSH, SLOT_TUNNEL } from "../key/slots.
 import { SIZE_OF_SLOT, SLOT_OF_TYPE } from "../key/table.ts";
 import type { MaskClass, MaskClasses } from "../mask-class.ts";
 import { type FlowParts, readMatch } from "../parts.ts";
-import { hashOf, Kept, WordView } from "./kept.ts";
+import { hashOf, isAligned, Kept, WordView } from "./kept.ts";
 
 /** Keys with the same attributes and the same mask, so that the places of values are known. */
 type MaskForm = {
@@ -43,7 +43,7 @@ export class MaskReader {
    */
   add(flow: FlowParts): MaskClass | undefined {
     const { bytes, key, mask } = flow;
-    if (((key.start | mask.start) & 3) !== 0 || mask.start < 0) return this.#addAlone(flow);
+    if (!isAligned(key, mask)) return this.#addAlone(flow);
     const words = this.#words.of(bytes);
     const hash = hashOf(words, mask.start, mask.end, key.end - key.start);
     const kept = this.#forms.of(hash);

@@ -10,7 +10,7 @@ import { hashedWords, NO_OWNER, UFID_SIZE, writeUfid } from "../key/ufid.ts";
 import { decodeFlow, FLOW_BYTES_MAX, type FlowParts, newFlowParts, readMatch } from "../parts.ts";
 import { writeMaskNest, writeMatch } from "../write.ts";
 import { KeyForm, type KeyHole, payloadsOf } from "./key-form.ts";
-import { hashOf, Kept, WordView } from "./kept.ts";
+import { hashOf, isAligned, Kept, WordView } from "./kept.ts";
 
 /** Keys that have fields which no rule looks at, so that their values decide nothing. */
 const UNRULED = KEYS.filter(({ unruled }) => unruled.length > 0);
@@ -54,9 +54,7 @@ export class MatchNormalizer {
   read(flow: FlowParts): boolean {
     const { bytes, key, mask } = flow;
     this.#form = undefined;
-    if (key.start < 0 || mask.start < 0 || ((key.start | mask.start) & 3) !== 0) {
-      return this.#readAlone(flow);
-    }
+    if (!isAligned(key, mask)) return this.#readAlone(flow);
     const words = this.#words.of(bytes);
     const hash = hashOf(words, mask.start, mask.end, key.end - key.start);
     const kept = this.#forms.of(hash);

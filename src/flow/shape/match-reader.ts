@@ -22,8 +22,7 @@ export class MatchReader {
    */
   read(flow: FlowParts): KeyRecord | undefined {
     const { bytes, key, mask } = flow;
-    if (!isAligned(key, mask, key) || ((key.end | mask.end) & 3) !== 0)
-      return this.#readSlowly(flow);
+    if (!isAligned(key, mask)) return this.#readSlowly(flow);
     const words = this.#words.of(bytes);
     const hash = hashOf(words, mask.start, mask.end, key.end - key.start);
     const kept = this.#forms.of(hash);

@@ -4,6 +4,7 @@ import {
   MaskOrder,
   orderOfFile,
   orderOfOneMask,
+  SAME_UFID,
 } from "../../flow/mask-order.ts";
 import { IdentitySet } from "../../flow/identity-set.ts";
 import { UFID_SIZE } from "../../flow/key/ufid.ts";
@@ -132,7 +133,7 @@ function examine(places: Places): FoundOrder {
   return order.find(() => {
     if (!places.at.every((at, flow) => isPut(chunkAt(places, flow).words, at)))
       return "there are lines that modify or delete";
-    return haveOwnNames(places) ? "" : "two flows were given the same UFID";
+    return haveOwnNames(places) ? "" : SAME_UFID;
   });
 }
 
@@ -169,16 +170,17 @@ function readAll(places: Places, order: MaskOrder): boolean {
   return true;
 }
 
-// Whether no given UFID occurs twice: a kernel looks up the UFID first.
+// Whether no UFID was given, or none occurs twice.
 function haveOwnNames(places: Places): boolean {
-  const given = new IdentitySet();
+  const ufids = new IdentitySet();
+  let [given, repeated] = [false, false];
   for (const [flow, at] of places.at.entries()) {
     const { words, bytes } = chunkAt(places, flow);
-    if (!hasOwnUfid(words, at)) continue;
     const ufid = (at + UFID_AT + 1) * 4;
-    if (!given.add(bytes, ufid, ufid + UFID_SIZE)) return false;
+    given ||= hasOwnUfid(words, at);
+    if (!ufids.add(bytes, ufid, ufid + UFID_SIZE)) repeated = true;
   }
-  return true;
+  return !given || !repeated;
 }
 
 function copy(places: Places, flow: number, out: FlowSetWriter): void {

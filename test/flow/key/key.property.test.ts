@@ -3,6 +3,11 @@ import * as fc from "fast-check";
 import { decodeKey, NO_MASK } from "../../../src/flow/key/decode.ts";
 import { parseKey } from "../../../src/flow/key/parse.ts";
 import { KeyRecord } from "../../../src/flow/key/record.ts";
+import {
+  OVS_KEY_ATTR_ENCAP,
+  OVS_KEY_ATTR_ETHERTYPE,
+  OVS_KEY_ATTR_VLAN,
+} from "../../../src/uapi/openvswitch.ts";
 import { Cursor } from "../../../src/flow/text/cursor.ts";
 import { FlowSyntaxError } from "../../../src/flow/text/syntax-error.ts";
 import {
@@ -167,4 +172,29 @@ test("no bytes crash the decoder, and what it takes prints and reads back", () =
     }),
     PROPERTY,
   );
+});
+
+test("a key with a tag but no type leaves nothing for the next one", () => {
+  // vlan(vid=0) and encap(); then eth_type(0x9200), of which nothing is matched.
+  const tagged = Uint8Array.of(
+    6,
+    0,
+    OVS_KEY_ATTR_VLAN,
+    0,
+    0x10,
+    0,
+    0,
+    0,
+    4,
+    0,
+    OVS_KEY_ATTR_ENCAP,
+    0,
+  );
+  const typed = Uint8Array.of(6, 0, OVS_KEY_ATTR_ETHERTYPE, 0, 0x92, 0, 0, 0);
+  const record = new KeyRecord();
+  expect(decodeKey(tagged, 0, 12, 12, 12, record)).toBe(true);
+  expect(decodeKey(typed, 0, 8, 8, 8, record)).toBe(true);
+  const fresh = new KeyRecord();
+  decodeKey(typed, 0, 8, 8, 8, fresh);
+  expect(record.bytes).toEqual(fresh.bytes);
 });

@@ -5,6 +5,7 @@ import { FlowSetFeed } from "../../../src/format/flow-set/feed.ts";
 import { HeldRecords } from "../../../src/format/flow-set/order.ts";
 import { FlowSetWriter } from "../../../src/format/flow-set/writer.ts";
 import type { FlowOrder } from "../../../src/flow/mask-order.ts";
+import { Flow } from "../../../src/flow/flow.ts";
 import { sampleLine } from "../../../src/format/sample.ts";
 import { bytesSource } from "../../../src/format/source.ts";
 import { TextFeed } from "../../../src/format/text-feed.ts";
@@ -82,8 +83,13 @@ describe("the order of a compiled set", () => {
   test.each([
     ["modify or delete", (i: number) => `delete ${sampleLine(i)}`],
     [
-      "given the same UFID",
+      "two flows have the same",
       (i: number) => `ufid:00112233-4455-6677-8899-aabbccddeeff ${sampleLine(i)}`,
+    ],
+    // Only the first is given one, which the last has as its hash.
+    [
+      "two flows have the same",
+      (i: number) => (i > 0 ? "" : `ufid:${Flow.parse(sampleLine(399)).ufid} `) + sampleLine(i),
     ],
   ])("is that of the file where flows %s", async (reason, line) => {
     const few = Array.from(
