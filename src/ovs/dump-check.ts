@@ -25,7 +25,7 @@ export type DumpDoubt = {
  */
 export class DumpCheck {
   readonly #count: () => number;
-  readonly #seen = new IdentitySet();
+  readonly #seen: IdentitySet;
   /** Flows of the datapath when this was constructed. */
   readonly before: number;
   #repeated = 0;
@@ -34,6 +34,7 @@ export class DumpCheck {
   constructor(count: () => number) {
     this.#count = count;
     this.before = count();
+    this.#seen = new IdentitySet(this.before);
   }
 
   static of(datapath: DatapathHandle): DumpCheck {
