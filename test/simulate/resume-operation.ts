@@ -12,7 +12,7 @@ import { ENOENT } from "../../src/sys/errno.ts";
 import type { Random } from "../../src/testing/random.ts";
 import { keyText, textOf } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
-import type { Fault } from "./faults.ts";
+import { areHarmless, type Fault } from "./faults.ts";
 import { type FlowState, type History, statesOf } from "./history.ts";
 import { type Line, meaningOf } from "./lines.ts";
 import { kept, type Operation } from "./operation.ts";
@@ -83,7 +83,7 @@ async function cutAndGoOn(
   const said = await loadIt(world, [], random, manner, { lines, cutAfter: lines.length });
   must(said !== undefined, () => "a load that goes on without faults fails");
   checkAccount(world, lines, said, { runs: cuts + 1, tolerates: true });
-  checkEnd(world, history, before, lines, said ?? []);
+  checkEnd(world, history, before, lines, said ?? [], areHarmless(faults));
 }
 
 // Loads as `load --resume` does. Returns what is said of each line, undefined where the program ended before.
@@ -140,12 +140,14 @@ function checkEnd(
   touched: ReadonlySet<string>,
   lines: readonly Line[],
   said: readonly Said[],
+  isCalm: boolean,
 ): void {
   const now: ReadonlyMap<string, FlowState> =
     state === undefined ? new Map() : statesOf(state.table);
   for (const match of new Set(lines.map(({ meaning }) => meaning.match))) {
     const own = lines.filter(({ meaning }) => meaning.match === match);
-    const wanted = wantedOf(own, touched.has(match) ? "unknown" : start.get(match)?.actions);
+    const first = touched.has(match) ? "unknown" : start.get(match)?.actions;
+    const wanted = wantedOf(own, first, isCalm);
     const is = now.get(match)?.actions;
     must(
       wanted === "unknown" || wanted === is,
@@ -164,16 +166,23 @@ function checkEnd(
 }
 
 // The actions that lines about one flow come to; "unknown" where they do not decide it: a change that found no flow finds
-// one when it is sent again.
-function wantedOf(lines: readonly Line[], start: string | undefined): string | undefined {
+// one when it is sent again, and an add that failed before another one does not when it is.
+function wantedOf(
+  lines: readonly Line[],
+  start: string | undefined,
+  isCalm: boolean,
+): string | undefined {
   let wanted = start;
+  let isAdded = false;
   const isTouched = start === "unknown";
   for (const { verb, meaning } of lines) {
     if (verb === "put") wanted = meaning.actions;
     else if (verb === "delete") wanted = undefined;
-    else if (verb === "add" && (isTouched || wanted === "unknown")) wanted = "unknown";
-    else if (verb === "add") wanted ??= meaning.actions;
-    else wanted = wanted === undefined || wanted === "unknown" ? "unknown" : meaning.actions;
+    else if (verb === "add") {
+      const isOpen = isTouched || wanted === "unknown" || (isAdded && !isCalm);
+      wanted = isOpen ? "unknown" : (wanted ?? meaning.actions);
+    } else wanted = wanted === undefined || wanted === "unknown" ? "unknown" : meaning.actions;
+    isAdded = verb === "add" || (isAdded && verb === "modify");
   }
   return wanted;
 }
