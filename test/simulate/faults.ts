@@ -225,7 +225,8 @@ class Replies {
   // A reply to a request of long ago, to the one before those that are answered now, or to none yet: any error.
   #foreign(request: Request): Uint8Array {
     const random = this.#random;
-    const near = 1 + random.below(3);
+    // Where the kernel ignores what was sent first, what is before the first request was sent with it.
+    const near = this.#kinds.includes("tail ignored") ? 5000 : 1 + random.below(3);
     const far = random.of([5000, 1 << 30, -5000, -100_000, near, near, near]);
     const sequence = (Math.max(0, this.#first) - far) >>> 0;
     return errorMessage({ ...request, sequence }, random.of([0, EEXIST, ENOENT, ENOENT, ENODEV]));
