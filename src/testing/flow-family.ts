@@ -1,6 +1,5 @@
 import { brokenRule } from "../flow/rules/validate.ts";
-import type { FlowParts } from "../flow/parts.ts";
-import { newFlowParts } from "../flow/parts.ts";
+import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { EEXIST, EINVAL, ENODEV, ENOENT, ERANGE, EOPNOTSUPP } from "../sys/errno.ts";
 import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_MULTI } from "../uapi/netlink.ts";

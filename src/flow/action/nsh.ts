@@ -1,6 +1,5 @@
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { type AttributeWriter, NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { align } from "../../netlink/align.ts";
-import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import {
   OVS_ACTION_ATTR_PUSH_NSH,
   OVS_KEY_ATTR_NSH,

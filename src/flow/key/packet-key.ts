@@ -3,8 +3,7 @@ import { readContainer, writeContainer } from "../text/field.ts";
 import { decodeKey, NO_MASK } from "./decode.ts";
 import { unmaskReservedBits } from "./geneve.ts";
 import { LEVELS, SLOT_UNKNOWN, slotBit } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset, WORDS_OF_SLOT } from "./record.ts";
 import { icmpv6Slots } from "./required-headers.ts";
 import {
   SLOT_ENCAP,

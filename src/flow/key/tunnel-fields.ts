@@ -13,8 +13,7 @@ import {
   OVS_TUNNEL_KEY_ATTR_TP_SRC,
   OVS_TUNNEL_KEY_ATTR_TTL,
 } from "../../uapi/openvswitch.ts";
-import type { Field } from "../text/field.ts";
-import { be16, be32, be64, flagBits, ipv4, ipv6, u32, u8 } from "../text/field.ts";
+import { be16, be32, be64, type Field, flagBits, ipv4, ipv6, u32, u8 } from "../text/field.ts";
 
 /**
  * Where the parts of a tunnel are in the slot TUNNEL. The kernel's form is a nest of attributes. In

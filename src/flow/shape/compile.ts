@@ -8,8 +8,7 @@ import {
 } from "../../uapi/openvswitch.ts";
 import { isZero, areOnes } from "../bytes.ts";
 import { LEVELS } from "../key/levels.ts";
-import type { KeyRecord } from "../key/record.ts";
-import { keyOffset, maskOffset } from "../key/record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "../key/record.ts";
 import {
   SLOT_CT_TUPLE4,
   SLOT_CT_TUPLE6,
@@ -26,12 +25,10 @@ import type { Cursor } from "../text/cursor.ts";
 import type { Field } from "../text/field.ts";
 import { actionHoles } from "./action-holes.ts";
 import { type EncodedLine, type FoundHole, isPlain, keyless, kindOf } from "./found-hole.ts";
-import type { KeyValue } from "./holes.ts";
-import { findValues } from "./holes.ts";
+import { findValues, type KeyValue } from "./holes.ts";
 import * as H from "./hole.ts";
 import type { Hole } from "./hole.ts";
-import type { HashedWord } from "./layout.ts";
-import { Layout } from "./layout.ts";
+import { type HashedWord, Layout } from "./layout.ts";
 
 // Makes the layout of a line: constant bytes, and holes for values.
 
