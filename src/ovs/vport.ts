@@ -45,14 +45,6 @@ export type PortInfo = {
 /** struct ovs_vport_stats. */
 export type PortStats = Traffic;
 
-const TYPES = new Map<number, string>([
-  [A.OVS_VPORT_TYPE_NETDEV, "netdev"],
-  [A.OVS_VPORT_TYPE_INTERNAL, "internal"],
-  [A.OVS_VPORT_TYPE_GRE, "gre"],
-  [A.OVS_VPORT_TYPE_VXLAN, "vxlan"],
-  [A.OVS_VPORT_TYPE_GENEVE, "geneve"],
-]);
-
 /** Below DP_MAX_PORTS in the kernel's datapath.h; 0 is the local port. */
 const PORT_NUMBER_MAX = 65_534;
 
@@ -63,6 +55,15 @@ const NUMBER_OF_TYPE: Readonly<Record<PortType, number>> = {
   vxlan: A.OVS_VPORT_TYPE_VXLAN,
   geneve: A.OVS_VPORT_TYPE_GENEVE,
 };
+
+const TYPES = new Map<number, string>(
+  Object.entries(NUMBER_OF_TYPE).map(([type, number]) => [number, type]),
+);
+
+/** Whether ports of a type can be added. */
+export function isPortType(type: string): type is PortType {
+  return Object.hasOwn(NUMBER_OF_TYPE, type);
+}
 
 const NO_STATS: PortStats = {
   rxPackets: 0,
