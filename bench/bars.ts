@@ -12,17 +12,14 @@ export type Bar = {
   readonly met: boolean | undefined;
 };
 
-type Goal = { readonly uml: number; readonly qemu: number };
-
 const NOT_MEASURED = "–";
 
 /** Compares the figures of a run with millrace's promises. */
 export function barsOf(results: Results, figures: Figures): Bar[] {
-  const { environment } = results;
   const find: Find = (part, id) =>
     figures.all.find((figure) => figure.part === part && figure.id === id);
   return [
-    ...installing(find, figures, environment),
+    ...installing(find, figures, results.environment),
     atMost(
       "text to netlink bytes with UFID, natively, one thread, µs a flow",
       find("native", "text-to-bytes")?.each,
@@ -39,8 +36,7 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
         secondsBeyond(find("dump", "dpctl-dump"), find("dump", "dpctl-dump-start")),
         secondsBeyond(find("dump", "dump"), find("dump", "dump-start")),
       ),
-      same(5),
-      environment,
+      5,
     ),
     ...(["dump line", "dump line of -m"] as const).map((style) =>
       atMost(
@@ -58,8 +54,7 @@ export function barsOf(results: Results, figures: Figures): Bar[] {
     atLeast(
       "many flows behind 1,000 others' masks in the file, compiled, against the best order by hand",
       ratio(find("masks", "order-first-1000")?.each, find("masks", "order-compiled-1000")?.each),
-      same(0.9),
-      environment,
+      0.9,
     ),
     atMost(
       "sync, a hundredth with other actions, against a dump, reading the file and sending, each alone",
@@ -98,6 +93,9 @@ type Find = (part: Part, id: VariantId) => Figure | undefined;
 
 /** The cost of installing flows, against the kernel's limit and ovs-dpctl. */
 function installing(find: Find, figures: Figures, environment: Environment): Bar[] {
+  // On the host's kernel, system calls are cheap relative to the rest, as in QEMU, so QEMU's bar
+  // applies.
+  const isUml = environment.lab === "uml";
   const best = limitOf(figures);
   const packed = find("growth", "packed");
   const template = find("growth", "template");
@@ -115,38 +113,32 @@ function installing(find: Find, figures: Figures, environment: Environment): Bar
     atLeast(
       `encoded before, against C with the same bytes${flowsOf(packed)}`,
       ratio(best?.each, packed?.each),
-      same(0.95),
-      environment,
+      0.95,
     ),
     atLeast(
       `from a template, against C with the same bytes${flowsOf(template)}`,
       ratio(best?.each, template?.each),
-      same(0.95),
-      environment,
+      0.95,
     ),
     atLeast(
       `from a compiled file, against C with the same bytes${flowsOf(compiled)}`,
       ratio(best?.each, compiled?.each),
-      same(0.9),
-      environment,
+      0.9,
     ),
     atLeast(
       "against C in the shape of nl_transact_multiple",
       ratio(ovs?.each, find("peers", "packed")?.each),
-      { uml: 3, qemu: 1.3 },
-      environment,
+      isUml ? 3 : 1.3,
     ),
     atLeast(
       "text to installed, whole process, against ovs-dpctl add-flows less its start",
       ratio(dpctlEach, textEach),
-      { uml: 60, qemu: 20 },
-      environment,
+      isUml ? 60 : 20,
     ),
     atLeast(
       "text to installed, whole process, against C with the same bytes",
       ratio(best?.each, textEach),
-      { uml: 0.5, qemu: 0.7 },
-      environment,
+      isUml ? 0.5 : 0.7,
     ),
   ];
 }
@@ -168,29 +160,22 @@ function ratio(theirs: number | undefined, ours: number | undefined): number | u
   return theirs === undefined || ours === undefined || ours <= 0 ? undefined : theirs / ours;
 }
 
-function same(goal: number): Goal {
-  return { uml: goal, qemu: goal };
-}
-
-// On the host's kernel, system calls are cheap relative to the rest, as in QEMU, so QEMU's bar
-// applies.
-function atLeast(what: string, value: number | undefined, goal: Goal, where: Environment): Bar {
-  const least = where.lab === "uml" ? goal.uml : goal.qemu;
-  return {
-    what,
-    bar: `≥ ${least}`,
-    value: value === undefined ? NOT_MEASURED : value.toFixed(value < 10 ? 3 : 1),
-    met: value === undefined ? undefined : value >= least,
-  };
+function atLeast(what: string, value: number | undefined, least: number): Bar {
+  return barOf(what, value, `≥ ${least}`, (found) => found >= least);
 }
 
 function atMost(what: string, value: number | undefined, most: number): Bar {
-  return {
-    what,
-    bar: `≤ ${most}`,
-    value: value === undefined ? NOT_MEASURED : value.toFixed(value < 10 ? 3 : 1),
-    met: value === undefined ? undefined : value <= most,
-  };
+  return barOf(what, value, `≤ ${most}`, (found) => found <= most);
+}
+
+function barOf(
+  what: string,
+  value: number | undefined,
+  bar: string,
+  isMet: (value: number) => boolean,
+): Bar {
+  if (value === undefined) return { what, bar, value: NOT_MEASURED, met: undefined };
+  return { what, bar, value: value.toFixed(value < 10 ? 3 : 1), met: isMet(value) };
 }
 
 function memory(what: string, figure: Figure | undefined, megabytes = 200): Bar {

@@ -1,13 +1,4 @@
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { writeError } from "../src/cli/output.ts";
@@ -64,14 +55,14 @@ export async function buildDpif(folder: string, fetch: boolean): Promise<Found<s
     const kept = await fromPackages("openvswitch", [PACKAGE], fetch, buildLibrary);
     if ("missing" in kept) return kept;
     const at = (...names: string[]): string => join(kept.value, ...names);
-    const archives = readdirSync(at("lib")).filter((name) => name.endsWith(".a"));
+    const archives = fs.readdirSync(at("lib")).filter((name) => name.endsWith(".a"));
     return compile("dpif", folder, [
       ...[at("include"), at("lib")].map((path) => `-I${path}`),
       "-Wl,--start-group",
       ...archives.map((name) => at("lib", name)),
       "-Wl,--end-group",
       "-Wl,--as-needed",
-      ...readFileSync(at("libraries"), "utf8").split(" ").filter(Boolean),
+      ...fs.readFileSync(at("libraries"), "utf8").split(" ").filter(Boolean),
     ]);
   } catch (error) {
     // The reason is the name of a signal: the suite must end.
@@ -89,10 +80,10 @@ async function buildLibrary(folder: string): Promise<void> {
   writeError("building OVS's own library: once, for some minutes\n");
   using signals = new EndingSignals();
   const packed = join(folder, "root", ARCHIVES);
-  const archive = readdirSync(packed).find((name) => name.startsWith("openvswitch.tar"));
+  const archive = fs.readdirSync(packed).find((name) => name.startsWith("openvswitch.tar"));
   if (archive === undefined) throw new LabError("FETCH", `${PACKAGE} comes without an archive`);
   const source = join(folder, "source");
-  mkdirSync(source);
+  fs.mkdirSync(source);
   const run = async (...command: string[]): Promise<string> => {
     const result = await runTool(command, {
       cwd: source,
@@ -103,7 +94,7 @@ async function buildLibrary(folder: string): Promise<void> {
     throw new LabError("UNAVAILABLE", `${command[0]} failed: ${firstError(result.stderr)}`);
   };
   await run("tar", "--strip-components=1", "-xf", join(packed, archive));
-  if (!existsSync(join(source, "configure"))) {
+  if (!fs.existsSync(join(source, "configure"))) {
     throw new LabError("UNAVAILABLE", `${PACKAGE} comes without a configure script`);
   }
   await run(...CONFIGURE);
@@ -111,24 +102,24 @@ async function buildLibrary(folder: string): Promise<void> {
     (await run("make", "-s", `--eval=${what}`, "show")).split(/\s+/).filter(Boolean);
   await run("make", ...(await show(SHOW_MADE)));
   await run("make", `-j${availableParallelism()}`, LIBRARY);
-  writeFileSync(join(folder, "libraries"), (await show(SHOW_LIBRARIES)).join(" "));
+  fs.writeFileSync(join(folder, "libraries"), (await show(SHOW_LIBRARIES)).join(" "));
   keep(source, folder);
-  rmSync(source, { recursive: true });
-  rmSync(join(folder, "root"), { recursive: true });
+  fs.rmSync(source, { recursive: true });
+  fs.rmSync(join(folder, "root"), { recursive: true });
 }
 
 /** Keeps the files needed to compile and link a program. */
 function keep(source: string, folder: string): void {
-  cpSync(join(source, "include"), join(folder, "include"), { recursive: true });
-  copyFileSync(join(source, "config.h"), join(folder, "include", "config.h"));
-  mkdirSync(join(folder, "lib"));
+  fs.cpSync(join(source, "include"), join(folder, "include"), { recursive: true });
+  fs.copyFileSync(join(source, "config.h"), join(folder, "include", "config.h"));
+  fs.mkdirSync(join(folder, "lib"));
   for (const [from, ending] of [
     ["lib", ".h"],
     ["lib/.libs", ".a"],
   ] as const) {
-    for (const name of readdirSync(join(source, from))) {
+    for (const name of fs.readdirSync(join(source, from))) {
       if (!name.endsWith(ending)) continue;
-      copyFileSync(join(source, from, name), join(folder, "lib", name));
+      fs.copyFileSync(join(source, from, name), join(folder, "lib", name));
     }
   }
 }

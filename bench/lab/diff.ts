@@ -7,10 +7,10 @@
  */
 import { join } from "node:path";
 import { Datapath } from "../../src/datapath.ts";
-import { type DatapathHandle, deleteDatapath, openDatapath } from "../../src/ovs/datapath.ts";
+import { deleteDatapath, openDatapath } from "../../src/ovs/datapath.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
-import { dumpFlows } from "../../src/ovs/flow.ts";
 import type { Step } from "../model.ts";
+import { dumpAll } from "./install.ts";
 
 const OTHER = "benchdiff";
 const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
@@ -20,12 +20,6 @@ using channel = new OvsChannel();
 using one = Datapath.open(name);
 for (const { name: old } of Datapath.list()) if (old === OTHER) deleteDatapath(channel, OTHER);
 using other = Datapath.create(OTHER);
-
-function count(datapath: DatapathHandle): number {
-  let flows = 0;
-  for (const view of dumpFlows(datapath)) if (view.key.start >= 0) flows++;
-  return flows;
-}
 
 function run(...args: readonly string[]): { seconds: number; bytes: number; status: number } {
   const before = performance.now();
@@ -45,7 +39,7 @@ const flows = one.info().stats.flows + other.info().stats.flows;
 const handles = [openDatapath(channel, name), openDatapath(channel, OTHER)];
 const before = performance.now();
 let dumped = 0;
-for (const handle of handles) dumped += count(handle);
+for (const handle of handles) dumped += dumpAll(handle);
 const dumps = (performance.now() - before) / 1e3;
 if (dumped !== flows) throw new Error(`${dumped} flows were dumped, of ${flows}`);
 const printed = handles.map(({ name: printedOne }) => run("dump", "--dp", printedOne));

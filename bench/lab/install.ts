@@ -1,6 +1,7 @@
 import { Batch } from "../../src/netlink/batch.ts";
 import { Transactor } from "../../src/netlink/transactor.ts";
 import type { DatapathHandle } from "../../src/ovs/datapath.ts";
+import { dumpFlows } from "../../src/ovs/flow.ts";
 import { NLM_F_REQUEST } from "../../src/uapi/netlink.ts";
 import { OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 import { PackedFile } from "../packed-file.ts";
@@ -50,4 +51,11 @@ export function installPacked(
   }
   transactor.socket.close();
   return { seconds, errors };
+}
+
+/** Dumps a datapath without printing it. @returns how many flows came */
+export function dumpAll(datapath: DatapathHandle): number {
+  let flows = 0;
+  for (const view of dumpFlows(datapath)) if (view.key.start >= 0) flows++;
+  return flows;
 }

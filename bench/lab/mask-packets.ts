@@ -17,16 +17,7 @@ import { Transactor } from "../../src/netlink/transactor.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { openDatapath } from "../../src/ovs/datapath.ts";
 import { NLM_F_REQUEST } from "../../src/uapi/netlink.ts";
-import {
-  OVS_ACTION_ATTR_RECIRC,
-  OVS_KEY_ATTR_IN_PORT,
-  OVS_PACKET_ATTR_ACTIONS,
-  OVS_PACKET_ATTR_KEY,
-  OVS_PACKET_ATTR_PACKET,
-  OVS_PACKET_CMD_EXECUTE,
-  OVS_PACKET_FAMILY,
-  OVS_PACKET_VERSION,
-} from "../../src/uapi/openvswitch.ts";
+import * as A from "../../src/uapi/openvswitch.ts";
 import type { Step } from "../model.ts";
 import { lookedUpLine } from "../work.ts";
 
@@ -74,18 +65,18 @@ function flowOf(packet: number, masks: number): number {
 
 function requests(masks: number, recirculates: boolean): Batch {
   const batch = new Batch(PACKETS, PACKETS * 256);
-  const { id } = channel.family(OVS_PACKET_FAMILY);
+  const { id } = channel.family(A.OVS_PACKET_FAMILY);
   for (let i = 0; i < PACKETS; i++) {
     batch.begin(id, NLM_F_REQUEST);
     const { writer } = batch;
-    putGenericHeader(writer, OVS_PACKET_CMD_EXECUTE, OVS_PACKET_VERSION);
+    putGenericHeader(writer, A.OVS_PACKET_CMD_EXECUTE, A.OVS_PACKET_VERSION);
     putWord(writer, datapath.index);
-    writer.bytes(OVS_PACKET_ATTR_PACKET, frameFrom(flowOf(i, masks)));
-    const key = writer.nest(OVS_PACKET_ATTR_KEY);
-    writer.u32(OVS_KEY_ATTR_IN_PORT, IN_PORT);
+    writer.bytes(A.OVS_PACKET_ATTR_PACKET, frameFrom(flowOf(i, masks)));
+    const key = writer.nest(A.OVS_PACKET_ATTR_KEY);
+    writer.u32(A.OVS_KEY_ATTR_IN_PORT, IN_PORT);
     writer.endNest(key);
-    const actions = writer.nest(OVS_PACKET_ATTR_ACTIONS);
-    if (recirculates) writer.u32(OVS_ACTION_ATTR_RECIRC, RECIRCULATION);
+    const actions = writer.nest(A.OVS_PACKET_ATTR_ACTIONS);
+    if (recirculates) writer.u32(A.OVS_ACTION_ATTR_RECIRC, RECIRCULATION);
     writer.endNest(actions);
     if (!batch.commit(i)) throw new Error("the requests do not fit");
   }

@@ -10,9 +10,9 @@ import { Datapath } from "../../src/datapath.ts";
 import { readFlows } from "../../src/flow-sets.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { openDatapath } from "../../src/ovs/datapath.ts";
-import { dumpFlows } from "../../src/ovs/flow.ts";
 import { diffTables } from "../../src/state/diff.ts";
 import type { Step } from "../model.ts";
+import { dumpAll } from "./install.ts";
 
 const [name = "", folder = ""] = process.argv.slice(2);
 using channel = new OvsChannel();
@@ -28,12 +28,6 @@ async function timed(work: () => unknown): Promise<number> {
   return (performance.now() - before) / 1e3;
 }
 
-function dump(): number {
-  let flows = 0;
-  for (const view of dumpFlows(handle)) if (view.key.start >= 0) flows++;
-  return flows;
-}
-
 async function all(): Promise<Step[]> {
   await dp.sync(oldFile, { allowEmpty: true });
   const flows = dp.info().stats.flows;
@@ -43,7 +37,7 @@ async function all(): Promise<Step[]> {
     flows,
     seconds,
   });
-  const dumped = await timed(dump);
+  const dumped = await timed(() => dumpAll(handle));
   const table = await timed(() => dp.table());
   const read = await timed(() => readFlows(newFile));
   const sent = await timed(() => dp.load(changedFile, { workers: 0 }));

@@ -11,9 +11,8 @@ import { join } from "node:path";
 import { Datapath } from "../../src/datapath.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { infoOf, openDatapath } from "../../src/ovs/datapath.ts";
-import { dumpFlows } from "../../src/ovs/flow.ts";
 import type { Step } from "../model.ts";
-import { installPacked } from "./install.ts";
+import { dumpAll, installPacked } from "./install.ts";
 import { workHash } from "./work-hash.ts";
 
 const [name = "", folder = ""] = process.argv.slice(2);
@@ -41,8 +40,7 @@ function putAgain(flows: number): Step {
 
 function dump(): Step {
   const before = performance.now();
-  let flows = 0;
-  for (const view of dumpFlows(datapath)) if (view.key.start >= 0) flows++;
+  const flows = dumpAll(datapath);
   return {
     id: "verb-dump",
     name: "millrace, dump, not printed",

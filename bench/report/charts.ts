@@ -1,4 +1,5 @@
 import type { Figure, Figures } from "../figures.ts";
+import type { Packing, Program } from "../model.ts";
 import { PROGRAM_COLOURS, TRANSPORT_COLOURS } from "./palette.ts";
 
 /** A line of a plot; null for a missing point. */
@@ -27,7 +28,10 @@ export type Chart = {
   readonly series: readonly Series[];
 };
 
+type Transport = Packing["transport"];
+
 const TRANSPORTS = ["send", "writev", "sendmmsg"] as const;
+const PROGRAMS = ["millrace", "C"] as const;
 const PERCENTILES = ["p50", "p90", "p99", "p999", "max"] as const;
 
 /** Every plot for which there are figures. */
@@ -60,22 +64,19 @@ function flowLatency(figures: readonly Figure[]): Chart {
     const program = isC === undefined ? ("millrace" as const) : ("C" as const);
     return loop === "" ? [] : [{ figure, program, loop, size: Number(size) }];
   });
-  const sizes = [...new Set(measured.map(({ size }) => size))].toSorted((a, b) => a - b);
-  const series = (["millrace", "C"] as const).flatMap((program) =>
-    (["open", "closed"] as const).flatMap((loop) =>
-      (["p50", "p99"] as const).map((percentile): Series => {
-        const valueAt = (size: number): number | null =>
-          measured.find(
-            (found) => found.program === program && found.loop === loop && found.size === size,
-          )?.figure.latency?.[percentile] ?? null;
-        return {
-          label: `${program}, ${loop} loop, ${percentile}`,
-          colours: PROGRAM_COLOURS[program],
-          dash: LATENCY_DASHES[loop][percentile],
-          values: sizes.map(valueAt),
-        };
-      }),
-    ),
+  const sizes = inOrder(measured.map(({ size }) => size));
+  const series = PROGRAMS.flatMap((program) =>
+    (["open", "closed"] as const).flatMap((loop) => {
+      const same = measured.filter((found) => found.program === program && found.loop === loop);
+      return (["p50", "p99"] as const).map((percentile) => ({
+        label: `${program}, ${loop} loop, ${percentile}`,
+        colours: PROGRAM_COLOURS[program],
+        dash: LATENCY_DASHES[loop][percentile],
+        values: sizes.map(
+          (size) => same.find((found) => found.size === size)?.figure.latency?.[percentile] ?? null,
+        ),
+      }));
+    }),
   );
   return {
     id: "flow-latency",
@@ -83,7 +84,7 @@ function flowLatency(figures: readonly Figure[]): Chart {
     note: "Open loop: from when the flow was to be sent, at a fixed rate, whether or not the sender kept up. Closed loop: from the send of its batch, when the one before had been answered.",
     x: { label: "flows a batch", values: sizes, log: true },
     y: { label: "µs a flow waits", log: true },
-    series: series.filter(({ values }) => values.some((value) => value !== null)),
+    series: series.filter(isMeasured),
   };
 }
 
@@ -92,9 +93,36 @@ const LATENCY_DASHES = {
   closed: { p50: [3, 4], p99: [1, 4] },
 } as const;
 
+/** The different numbers among these, the least first. */
+function inOrder(values: readonly number[]): number[] {
+  return [...new Set(values)].toSorted((a, b) => a - b);
+}
+
+function isMeasured({ values }: Series): boolean {
+  return values.some((value) => value !== null);
+}
+
 function sizesOf(figures: readonly Figure[]): number[] {
-  const sizes = new Set(figures.map(({ packing }) => packing?.perDatagram ?? 0));
-  return [...sizes].toSorted((a, b) => a - b);
+  return inOrder(figures.map(({ packing }) => packing?.perDatagram ?? 0));
+}
+
+/** A value of the figure that a program has for each size, by a transport or by any. */
+function bySize(
+  figures: readonly Figure[],
+  program: Program,
+  transport: Transport | undefined,
+  valueOf: (figure: Figure) => number | null | undefined,
+): (number | null)[] {
+  const same = figures.filter(
+    (figure) =>
+      figure.program === program &&
+      (transport === undefined || figure.packing?.transport === transport),
+  );
+  return sizesOf(figures).map((size) => {
+    const found = same.filter(({ packing }) => packing?.perDatagram === size);
+    const [best] = found.toSorted((a, b) => a.each - b.each);
+    return (best && valueOf(best)) ?? null;
+  });
 }
 
 function acksOf(ack: "errors" | "each"): string {
@@ -104,82 +132,51 @@ function acksOf(ack: "errors" | "each"): string {
 }
 
 function throughput(figures: readonly Figure[], ack: "errors" | "each"): Chart {
-  const sizes = sizesOf(figures);
+  const perSecond = ({ each }: Figure): number => 1e6 / each;
   const series: Series[] = TRANSPORTS.map((transport) => ({
     label: `millrace, ${transport}`,
     colours: TRANSPORT_COLOURS[transport],
-    values: sizes.map((size) => {
-      const found = figures.find(
-        ({ program, packing }) =>
-          program === "millrace" &&
-          packing?.perDatagram === size &&
-          packing.transport === transport,
-      );
-      return found === undefined ? null : 1e6 / found.each;
-    }),
+    values: bySize(figures, "millrace", transport, perSecond),
   }));
-  const limit = sizes.map((size) => {
-    const found = figures.filter(
-      ({ program, packing }) => program === "C" && packing?.perDatagram === size,
-    );
-    return found.length === 0 ? null : 1e6 / Math.min(...found.map(({ each }) => each));
-  });
-  if (limit.some((value) => value !== null)) {
-    const label = "the kernel's limit (C, the better transport)";
-    series.push({ label, colours: TRANSPORT_COLOURS.limit, dash: [7, 5], values: limit });
-  }
+  const limit = {
+    label: "the kernel's limit (C, the better transport)",
+    colours: TRANSPORT_COLOURS.limit,
+    dash: [7, 5],
+    values: bySize(figures, "C", undefined, perSecond),
+  };
   return {
     id: `throughput-${ack}`,
     title: `Throughput against batch size: ${acksOf(ack)}`,
     note: "Flows a second, first send to last reply; both scales logarithmic. sendmmsg takes several datagrams a call, up to 4,096 messages in all.",
-    x: { label: "messages a datagram", values: sizes, log: true },
+    x: { label: "messages a datagram", values: sizesOf(figures), log: true },
     y: { label: "flows a second", log: true },
-    series,
+    series: isMeasured(limit) ? [...series, limit] : series,
   };
 }
 
 function latency(figures: readonly Figure[], ack: "errors" | "each"): Chart {
-  const sizes = sizesOf(figures);
-  const series: Series[] = [];
-  for (const transport of TRANSPORTS) {
-    for (const [percentile, dash] of [
-      ["p50", []],
-      ["p99", [3, 4]],
-    ] as const) {
-      series.push({
-        label: `millrace, ${transport}, ${percentile}`,
-        colours: TRANSPORT_COLOURS[transport],
-        dash,
-        values: sizes.map((size) => {
-          const found = figures.find(
-            ({ program, packing }) =>
-              program === "millrace" &&
-              packing?.perDatagram === size &&
-              packing.transport === transport,
-          );
-          return found?.latency?.[percentile] ?? null;
-        }),
-      });
-    }
-  }
-  const label = "C, send, p50";
-  const values = sizes.map((size) => {
-    const found = figures.find(
-      ({ program, packing }) =>
-        program === "C" && packing?.perDatagram === size && packing.transport === "send",
-    );
-    return found?.latency?.p50 ?? null;
-  });
-  if (values.some((value) => value !== null)) {
-    series.push({ label, colours: TRANSPORT_COLOURS.limit, dash: [7, 5], values });
-  }
+  const dashes = { p50: [], p99: [3, 4] } as const;
+  const series: Series[] = TRANSPORTS.flatMap((transport) =>
+    (["p50", "p99"] as const).map((percentile) => ({
+      label: `millrace, ${transport}, ${percentile}`,
+      colours: TRANSPORT_COLOURS[transport],
+      dash: dashes[percentile],
+      values: bySize(figures, "millrace", transport, (found) => found.latency?.[percentile]),
+    })),
+  );
+  const limit = {
+    label: "C, send, p50",
+    colours: TRANSPORT_COLOURS.limit,
+    dash: [7, 5],
+    values: bySize(figures, "C", "send", (found) => found.latency?.p50),
+  };
   return {
     id: `latency-${ack}`,
     title: `Batch latency against batch size: ${acksOf(ack)}`,
     note: "Microseconds from a system call's start to its last reply, measured in a pass of its own. A sendmmsg is one batch of all its datagrams.",
-    x: { label: "messages a datagram", values: sizes, log: true },
+    x: { label: "messages a datagram", values: sizesOf(figures), log: true },
     y: { label: "µs a batch", log: true },
-    series,
+    series: isMeasured(limit) ? [...series, limit] : series,
   };
 }
 
@@ -192,8 +189,8 @@ function distribution(figures: readonly Figure[]): Chart {
       packing?.transport === "send" && packing.ack === "errors" && found !== undefined,
   );
   const sizes = sizesOf(wanted).filter((_, i, all) => i % 2 === 0 || i === all.length - 1);
-  const series = (["millrace", "C"] as const).flatMap((program) =>
-    sizes.map((size, i): Series => {
+  const series = PROGRAMS.flatMap((program) =>
+    sizes.map((size, i) => {
       const found = wanted.find(
         (figure) => figure.program === program && figure.packing?.perDatagram === size,
       );
@@ -216,7 +213,7 @@ function distribution(figures: readonly Figure[]): Chart {
       names: ["p50", "p90", "p99", "p99.9", "max"],
     },
     y: { label: "µs a batch", log: true },
-    series: series.filter(({ values }) => values.some((value) => value !== null)),
+    series: series.filter(isMeasured),
   };
 }
 
@@ -244,27 +241,22 @@ function growth(figures: readonly Figure[]): Chart {
 }
 
 function masks(figures: readonly Figure[]): Chart {
-  const counts = [...new Set(figures.map(({ masks: count }) => count ?? 0))].toSorted(
-    (a, b) => a - b,
-  );
+  const counts = inOrder(figures.map(({ masks: count }) => count ?? 0));
   return {
     id: "masks",
     title: "What masks cost",
     note: "The kernel looks a new flow up in every mask that there is before it inserts it.",
     x: { label: "masks in the datapath", values: counts, log: true },
     y: { label: "µs a flow", log: true },
-    series: (["millrace", "C"] as const)
-      .map((program) => ({
-        label: program === "C" ? "C, encoded before" : "millrace, encoded before",
+    series: PROGRAMS.map((program) => {
+      const same = figures.filter((figure) => figure.program === program);
+      return {
+        label: `${program}, encoded before`,
         colours: PROGRAM_COLOURS[program],
-        ...(program === "C" ? { dash: [7, 5] } : {}),
-        values: counts.map(
-          (count) =>
-            figures.find((figure) => figure.masks === count && figure.program === program)?.each ??
-            null,
-        ),
-      }))
-      .filter(({ values }) => values.some((value) => value !== null)),
+        dash: program === "C" ? [7, 5] : [],
+        values: counts.map((count) => same.find((figure) => figure.masks === count)?.each ?? null),
+      };
+    }).filter(isMeasured),
   };
 }
 
@@ -276,10 +268,8 @@ function packets(figures: readonly Figure[]): Chart {
     const [, masksOfId, cache] = PACKETS_ID.exec(figure.id) ?? [];
     return { count: Number(masksOfId), cache, each: figure.each };
   });
-  const numbers = (values: readonly number[]): number[] =>
-    [...new Set(values)].toSorted((a, b) => a - b);
-  const counts = numbers(measured.map(({ count }) => count));
-  const sizes = numbers(measured.flatMap(({ cache }) => (cache === undefined ? [] : [+cache])));
+  const counts = inOrder(measured.map(({ count }) => count));
+  const sizes = inOrder(measured.flatMap(({ cache }) => (cache === undefined ? [] : [+cache])));
   return {
     id: "mask-packets",
     title: "What masks cost a packet",

@@ -1,9 +1,8 @@
-import { join } from "node:path";
 import type { Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
-import { BUN, DATAPATH, MILLRACE, SWEEP_ROUNDS } from "./programs.ts";
+import { DATAPATH, MILLRACE, scripted, sweepRounds } from "./programs.ts";
 
 /** The options of a dump, besides `-m`, and their names. */
 const FORMATS = [
@@ -33,7 +32,7 @@ export function dump(size: Size, files: Files, peers: Peers): Variant[] {
     printed("dpctl-dump-start", `${dpctl}, ${empty}`, theirs, 0),
     ...FORMATS.map(([id, name, options]) => ({
       ...printed(`dump-${id}`, `millrace ${name}, ${full}`, own(options), flows),
-      rounds: Math.min(size.rounds, SWEEP_ROUNDS),
+      rounds: sweepRounds(size),
     })),
     terse(size),
     ...byForms(size, files, [
@@ -46,11 +45,11 @@ export function dump(size: Size, files: Files, peers: Peers): Variant[] {
 
 /** Dumps of a tenth of the flows, with increasing numbers of masks. */
 function byForms(
-  { flows, rounds }: Size,
+  size: Size,
   files: Files,
   programs: readonly (readonly ["dump" | "dpctl-dump", string, string])[],
 ): Variant[] {
-  const some = Math.ceil(flows / 10);
+  const some = Math.ceil(size.flows / 10);
   return FORMS.flatMap((forms) =>
     programs.map(([id, name, script]) => ({
       ...printed(
@@ -61,17 +60,19 @@ function byForms(
       ),
       flowsFile: files.masked(some, forms),
       masks: forms,
-      rounds: Math.min(rounds, SWEEP_ROUNDS),
+      rounds: sweepRounds(size),
     })),
   );
 }
 
-function terse({ flows, rounds }: Size): Variant {
+function terse(size: Size): Variant {
+  const { flows } = size;
+  const name = `millrace, counters by UFID, ${flows} flows`;
   return {
-    ...printed("dump-terse", `millrace, counters by UFID, ${flows} flows`, "", flows),
-    command: [BUN, join(import.meta.dir, "../lab/terse.ts"), DATAPATH],
-    reports: true,
-    rounds: Math.min(rounds, SWEEP_ROUNDS),
+    ...printed("dump-terse", name, "", flows),
+    ...scripted({ part: "dump", id: "dump-terse", name, flows }, "bench/lab/terse.ts"),
+    leaves: flows,
+    rounds: sweepRounds(size),
   };
 }
 

@@ -8,9 +8,9 @@ import {
   few,
   fromFile,
   fromTemplate,
+  installs,
   limit,
   ours,
-  sample,
   packingName,
 } from "./programs.ts";
 
@@ -32,10 +32,6 @@ export function peersPart(size: Size, files: Files, peers: Peers): Variant[] {
 }
 
 /** The common properties of variants with `flows` flows of the sample. */
-function installs(flows: number): Omit<Variant, "id" | "name" | "program" | "command"> {
-  return { part: "peers", flows, leaves: flows, work: sample(flows), reports: true };
-}
-
 /** The C program in several packings, including OVS's. */
 function limits(size: Size, files: Files, peers: Peers): Variant[] {
   if (peers.limit === undefined) return [];
@@ -58,7 +54,7 @@ function limits(size: Size, files: Files, peers: Peers): Variant[] {
       return limit(peers, { part: "peers", file, flows, packing });
     }),
     {
-      ...installs(flows),
+      ...installs("peers", flows),
       id: "nl-transact",
       name: "C in the shape of nl_transact_multiple",
       program: "C",
@@ -75,7 +71,7 @@ function byLibraries(size: Size, files: Files, { mnl, dpif }: Peers): Variant[] 
   const found: Variant[] = [];
   if (mnl !== undefined) {
     found.push({
-      ...installs(peerFlows),
+      ...installs("peers", peerFlows),
       id: "libmnl",
       name: "libmnl's batch",
       program: "libmnl",
@@ -84,7 +80,7 @@ function byLibraries(size: Size, files: Files, { mnl, dpif }: Peers): Variant[] 
   }
   if (dpif === undefined) return found;
   const byOvs = (mode: "operate" | "text", name: string, flows: number): Variant => ({
-    ...installs(flows),
+    ...installs("peers", flows),
     id: `ovs-${mode}`,
     name,
     program: "libopenvswitch",
@@ -103,7 +99,7 @@ function byDpctl({ dpctlFlows: flows }: Size, files: Files): Variant[] {
   const { text } = files;
   return [
     {
-      ...installs(flows),
+      ...installs("peers", flows),
       id: "dpctl-add",
       name: "ovs-dpctl add-flows",
       program: "ovs-dpctl",
@@ -137,7 +133,7 @@ function byPyroute(program: readonly string[], size: Size, files: Files): Varian
   const name = `millrace load, from text, the ${flows} lines of pyroute2, no UFID`;
   return [
     {
-      ...installs(flows),
+      ...installs("peers", flows),
       id: "pyroute",
       name: "pyroute2, a message a flow",
       program: "pyroute2",

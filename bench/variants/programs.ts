@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { DEFAULT_BATCHING } from "../../src/load/send/batching.ts";
 import type { LabPart, Packing, Variant, VariantId } from "../model.ts";
 import type { Peers } from "../peers.ts";
+import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
 
 // The programs that several parts run: millrace in each of its modes, and the C program.
@@ -26,7 +27,12 @@ export const BEST: Packing = {
 };
 
 /** A sweep of many variants takes fewer rounds than variants that are compared with a bar. */
-export const SWEEP_ROUNDS = 2;
+const SWEEP_ROUNDS = 2;
+
+/** The rounds of a sweep. */
+export function sweepRounds({ rounds }: Size): number {
+  return Math.min(rounds, SWEEP_ROUNDS);
+}
 
 /** Lines of a warm-up: ovs-dpctl takes hundreds of µs for each. */
 const WARM_UP_FLOWS = 1000;
@@ -37,7 +43,7 @@ export function few(flows: number): number {
 }
 
 /** The name of the set of the sample's first `flows` lines. */
-export function sample(flows: number): string {
+function sample(flows: number): string {
   return `sample ${flows}`;
 }
 
@@ -65,21 +71,29 @@ type Packed = {
   readonly packing: Packing;
 };
 
+/** What all variants say that install the sample's first `flows` lines. */
+export function installs(
+  part: LabPart,
+  flows: number,
+): Omit<Variant, "id" | "name" | "program" | "command"> {
+  return { part, flows, leaves: flows, work: sample(flows), reports: true };
+}
+
+/** A script of the repository with these words, which leaves no flow. */
+export function scripted(
+  what: Pick<Variant, "part" | "id" | "name" | "flows">,
+  script: string,
+  ...words: readonly (string | number)[]
+): Variant {
+  const command = [BUN, join(ROOT, script), DATAPATH, ...words.map(String)];
+  return { ...what, program: "millrace", command, leaves: 0, reports: true };
+}
+
 /** millrace's engine with pre-encoded bytes. */
 export function ours(id: VariantId, name: string, { part, file, flows, packing }: Packed): Variant {
-  const program = join(ROOT, "bench/lab/packed.ts");
-  return {
-    part,
-    id,
-    name,
-    program: "millrace",
-    command: [BUN, program, DATAPATH, file, ...packingWords(packing), packing.transport],
-    flows,
-    leaves: flows,
-    work: sample(flows),
-    reports: true,
-    packing,
-  };
+  const words = [...packingWords(packing), packing.transport];
+  const variant = scripted({ part, id, name, flows }, "bench/lab/packed.ts", file, ...words);
+  return { ...variant, ...installs(part, flows), packing };
 }
 
 /** The C program with the same bytes, if it is available. */
@@ -87,18 +101,19 @@ export function limit(peers: Peers, { part, file, flows, packing }: Packed): Var
   if (peers.limit === undefined) return [];
   return [
     {
-      part,
+      ...installs(part, flows),
       id: `limit-${packingId(packing)}`,
       name: `C, encoded before, ${packingName(packing)}`,
       program: "C",
       command: [peers.limit, "flow", DATAPATH, file, ...packingWords(packing)],
-      flows,
-      leaves: flows,
-      work: sample(flows),
-      reports: true,
       packing,
     },
   ];
+}
+
+/** `millrace load`, as users run it. */
+export function load(file: string, ...options: readonly string[]): string[] {
+  return [MILLRACE, "load", file, "--dp", DATAPATH, "--json", ...options];
 }
 
 /** millrace as users run it: a file, a new process. */
@@ -113,41 +128,18 @@ export function fromFile(
   },
 ): Variant {
   const { part, file, flows, options = [] } = input;
-  const load = (count: number): string[] => [
-    MILLRACE,
-    "load",
-    file(count),
-    "--dp",
-    DATAPATH,
-    "--json",
-    ...options,
-  ];
   return {
-    part,
+    ...installs(part, flows),
     id,
     name,
     program: "millrace",
-    command: load(flows),
-    warmUp: load(few(flows)),
-    flows,
-    leaves: flows,
-    work: sample(flows),
-    reports: true,
+    command: load(file(flows), ...options),
+    warmUp: load(file(few(flows)), ...options),
   };
 }
 
 /** millrace as scripts use it: a template and columns. */
 export function fromTemplate(part: LabPart, flows: number, seed: number): Variant {
-  const program = join(ROOT, "bench/lab/template.ts");
-  return {
-    part,
-    id: "template",
-    name: "millrace, from a template",
-    program: "millrace",
-    command: [BUN, program, DATAPATH, String(flows), String(seed)],
-    flows,
-    leaves: flows,
-    work: sample(flows),
-    reports: true,
-  };
+  const what = { part, id: "template", name: "millrace, from a template", flows } as const;
+  return { ...scripted(what, "bench/lab/template.ts", flows, seed), ...installs(part, flows) };
 }

@@ -2,7 +2,7 @@ import type { Packing, Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
-import { limit, ours, packingId, packingName, SWEEP_ROUNDS } from "./programs.ts";
+import { limit, ours, packingId, packingName, sweepRounds } from "./programs.ts";
 
 /** The same flows in every packing: sizes, transports, acks. */
 export function sweep(size: Size, files: Files, peers: Peers): Variant[] {
@@ -24,6 +24,6 @@ export function sweep(size: Size, files: Files, peers: Peers): Variant[] {
       }
     }
   }
-  const rounds = Math.min(size.rounds, SWEEP_ROUNDS);
+  const rounds = sweepRounds(size);
   return found.map((variant) => ({ ...variant, rounds }));
 }

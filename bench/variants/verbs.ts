@@ -1,26 +1,14 @@
-import { join } from "node:path";
 import type { Variant } from "../model.ts";
 import type { Peers } from "../peers.ts";
 import type { Size } from "../size.ts";
 import type { Files } from "./files.ts";
-import { BUN, DATAPATH, few } from "./programs.ts";
+import { DATAPATH, few, scripted } from "./programs.ts";
 
 /** The cost of adding, changing, deleting and dumping. */
 export function verbs(size: Size, files: Files, peers: Peers): Variant[] {
   const { peerFlows: flows, dpctlFlows } = size;
-  const folder = files.verbs(flows);
-  const found: Variant[] = [
-    {
-      part: "verbs",
-      id: "verbs",
-      name: "millrace, verbs",
-      program: "millrace",
-      command: [BUN, join(import.meta.dir, "../lab/verbs.ts"), DATAPATH, folder],
-      flows,
-      leaves: 0,
-      reports: true,
-    },
-  ];
+  const what = { part: "verbs", id: "verbs", name: "millrace, verbs", flows } as const;
+  const found = [scripted(what, "bench/lab/verbs.ts", files.verbs(flows))];
   if (!peers.dpctl) return found;
   found.push({
     part: "verbs",

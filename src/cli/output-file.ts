@@ -1,28 +1,10 @@
 import { randomUUID } from "node:crypto";
-import {
-  accessSync,
-  closeSync,
-  constants,
-  copyFileSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { temporaryFolder } from "../lab/trust.ts";
 import { EIO, errnoNumber } from "../sys/errno.ts";
 import { SystemCallError } from "../sys/errors.ts";
-import { UnwritableOutputError } from "./exit.ts";
+import { UnwritableOutputError, UsageError } from "./exit.ts";
 import { writeOut } from "./output.ts";
 
 /**
@@ -32,7 +14,7 @@ import { writeOut } from "./output.ts";
 type Naming = "whole" | "growing";
 
 /** An output file named on the command line. */
-export type OutputFile = Disposable & {
+type OutputFile = Disposable & {
   /** Whether it is standard output, by any name, so that nothing else may be printed there. */
   readonly isStandardOutput: boolean;
   /** @throws SystemCallError */
@@ -61,12 +43,25 @@ export function openOutputFile(path: string, option: string, naming: Naming): Ou
     // The link may lead to a file of the caller.
     if (stat?.isSymbolicLink() === true) throw new Error("the link belongs to another user");
     if (stat !== undefined && !stat.isFile()) {
-      return opened(openSync(target.path, constants.O_WRONLY), path);
+      return opened(fs.openSync(target.path, fs.constants.O_WRONLY), path);
     }
     return newFile(target, path, naming);
   } catch (cause) {
     throw new UnwritableOutputError(`${option} ${path}: ${reasonOf(cause)}`, { cause });
   }
+}
+
+/**
+ * Opens a file for a flow set; `-` is standard output. The file gets its name when it is complete:
+ * an earlier file of that name is not lost to a bad line.
+ * @throws UsageError for a terminal, UnwritableOutputError
+ */
+export function openFlowSet(path: string): OutputFile {
+  const out = openOutputFile(path === "-" ? "/dev/stdout" : path, "--output", "whole");
+  if (out.isStandardOutput && process.stdout.isTTY) {
+    throw new UsageError("a flow set is not for a terminal");
+  }
+  return out;
 }
 
 /**
@@ -80,7 +75,7 @@ export function checkOutputFile(path: string, option: string): void {
 
 function isPipe(path: string): boolean {
   try {
-    return statSync(path).isFIFO();
+    return fs.statSync(path).isFIFO();
   } catch {
     // Opening it will report the error.
     return false;
@@ -100,8 +95,8 @@ export function writeWholeFile(path: string, option: string, text: string): void
 /** Whether a path names the file that is the input; `-` is standard input. */
 export function isInput(path: string, input: string): boolean {
   try {
-    const output = statSync(path);
-    const read = input === "-" ? fstatSync(0) : statSync(input);
+    const output = fs.statSync(path);
+    const read = input === "-" ? fs.fstatSync(0) : fs.statSync(input);
     return output.ino === read.ino && output.dev === read.dev && output.isFile();
   } catch {
     // Opening them will report the error.
@@ -110,7 +105,7 @@ export function isInput(path: string, input: string): boolean {
 }
 
 /** A path with its links resolved, and the file there. */
-type Target = { readonly path: string; readonly stat: Stats | undefined };
+type Target = { readonly path: string; readonly stat: fs.Stats | undefined };
 
 /** The most links followed, as in the kernel. */
 const LINKS_MAX = 40;
@@ -124,10 +119,10 @@ function resolveTarget(path: string): Target | number {
   for (let links = 0; links < LINKS_MAX; links++) {
     const fd = descriptorOf(resolve(at));
     if (fd !== undefined) return fd;
-    const stat = lstatSync(at, { throwIfNoEntry: false });
+    const stat = fs.lstatSync(at, { throwIfNoEntry: false });
     const follows = stat?.isSymbolicLink() === true && [0, process.geteuid?.()].includes(stat.uid);
     if (!follows) return { path: at, stat };
-    at = resolve(realpathSync(dirname(at)), readlinkSync(at));
+    at = resolve(fs.realpathSync(dirname(at)), fs.readlinkSync(at));
   }
   throw new Error("too many links");
 }
@@ -142,7 +137,7 @@ function descriptorOf(path: string): number | undefined {
 }
 
 function descriptor(fd: number, path: string): OutputFile {
-  fstatSync(fd);
+  fs.fstatSync(fd);
   const write = fd === 1 ? writeOut : (bytes: Uint8Array) => writeAll(fd, bytes, path);
   const nothing = (): void => undefined;
   return { isStandardOutput: fd === 1, write, keep: nothing, [Symbol.dispose]: nothing };
@@ -153,12 +148,12 @@ function opened(fd: number, path: string): OutputFile {
     isStandardOutput: false,
     write: (bytes) => writeAll(fd, bytes, path),
     keep: () => undefined,
-    [Symbol.dispose]: () => closeSync(fd),
+    [Symbol.dispose]: () => fs.closeSync(fd),
   };
 }
 
 function newFile({ path: target, stat }: Target, path: string, naming: Naming): OutputFile {
-  if (stat?.isFile() === true) accessSync(target, constants.W_OK);
+  if (stat?.isFile() === true) fs.accessSync(target, fs.constants.W_OK);
   let part = join(dirname(target), `.millrace-${randomUUID()}`);
   let folder: string | undefined;
   let fd: number;
@@ -167,19 +162,19 @@ function newFile({ path: target, stat }: Target, path: string, naming: Naming): 
   } catch (error) {
     // The file may be writable even if it cannot be replaced.
     if (stat?.isFile() !== true || !isForbidden(error)) throw error;
-    if (naming === "growing") return opened(openSync(target, "w"), path);
+    if (naming === "growing") return opened(fs.openSync(target, "w"), path);
     folder = temporaryFolder("millrace-");
     part = join(folder, "part");
     fd = create(part);
   }
   const name = (): void => {
-    if (folder === undefined) renameSync(part, target);
-    else copyFileSync(part, target);
+    if (folder === undefined) fs.renameSync(part, target);
+    else fs.copyFileSync(part, target);
   };
   const close = (): void => {
-    closeSync(fd);
+    fs.closeSync(fd);
     // A temporary file that got its final name no longer exists under the old one.
-    rmSync(folder ?? part, { recursive: true, force: true });
+    fs.rmSync(folder ?? part, { recursive: true, force: true });
   };
   try {
     if (stat?.isFile() === true) inherit(fd, stat);
@@ -194,7 +189,7 @@ function newFile({ path: target, stat }: Target, path: string, naming: Naming): 
     keep: () => {
       if (naming === "growing") return;
       attempt(`writing ${path}`, () => {
-        fsyncSync(fd);
+        fs.fsyncSync(fd);
         name();
       });
     },
@@ -203,27 +198,31 @@ function newFile({ path: target, stat }: Target, path: string, naming: Naming): 
 }
 
 function create(path: string): number {
-  return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666);
+  return fs.openSync(
+    path,
+    fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL,
+    0o666,
+  );
 }
 
 // Copies owner and mode, as if the file had been overwritten.
-function inherit(fd: number, { uid, gid, mode }: Stats): void {
-  const own = fstatSync(fd);
+function inherit(fd: number, { uid, gid, mode }: fs.Stats): void {
+  const own = fs.fstatSync(fd);
   if (own.uid !== uid || own.gid !== gid) {
     try {
-      fchownSync(fd, uid, gid);
+      fs.fchownSync(fd, uid, gid);
     } catch (error) {
       if (!isForbidden(error)) throw error;
     }
   }
-  fchmodSync(fd, mode & 0o777);
+  fs.fchmodSync(fd, mode & 0o777);
 }
 
 function writeAll(fd: number, bytes: Uint8Array, path: string): void {
   attempt(`writing ${path}`, () => {
     for (let at = 0; at < bytes.length;) {
       try {
-        at += writeSync(fd, bytes, at);
+        at += fs.writeSync(fd, bytes, at);
       } catch (error) {
         // The pipe is full, and another program made it nonblocking.
         if (codeOf(error) !== "EAGAIN") throw error;

@@ -59,9 +59,9 @@ function writeTo(fd: number, output: Uint8Array | string): boolean {
   return true;
 }
 
-/** One JSON document on standard output. */
-export function printJson(value: unknown): void {
-  writeOut(`${JSON.stringify(value, null, 2)}\n`);
+/** One JSON document, on standard output by default. */
+export function printJson(value: unknown, write: (text: string) => void = writeOut): void {
+  write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 /** One line of JSON on standard output. */

@@ -1,6 +1,5 @@
 import { COOKIES, SLOW_PATH_REASONS } from "./action/cookie.ts";
-import type { Members } from "./action/member.ts";
-import { memberText } from "./action/member.ts";
+import { type Members, memberText } from "./action/member.ts";
 import { ACTIONS, type ActionSpec, USERSPACE_ACTIONS } from "./action/table.ts";
 import { KEYS, type KeySpec } from "./key/table.ts";
 import * as T from "./key/tunnel-fields.ts";

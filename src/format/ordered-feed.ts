@@ -4,12 +4,11 @@ import { type FlowOrder, MaskOrder, orderOfFile, SAME_UFID } from "../flow/mask-
 import { decodeFlow, FLOW_BYTES_MAX, newFlowParts } from "../flow/parts.ts";
 import { FlowSyntaxError } from "../flow/text/syntax-error.ts";
 import { AttributeWriter } from "../netlink/attribute-writer.ts";
-import type { FlowRequests } from "../ovs/flow-requests.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import type { DetectedSource } from "./detect.ts";
-import type { FlowFeed, LineNotes } from "./feed.ts";
+import type { FlowFeed } from "./feed.ts";
+import { LaterFeed } from "./later-feed.ts";
 import { changedWhileRead, isPlaced, OrderedSource, type PlacedSource } from "./ordered-source.ts";
-import type { Refusals } from "./refusals.ts";
 import type { ByteSource } from "./source.ts";
 import { type LineEncoder, TextFeed } from "./text-feed.ts";
 import { LineReader } from "./text-lines.ts";
@@ -40,81 +39,42 @@ export function orderedFeed(
  * first only the masks of its flows, and then the lines, in the order that was found, or in their
  * own. What is no flow comes first.
  */
-class OrderedFeed implements FlowFeed {
-  readonly #source: PlacedSource;
+class OrderedFeed extends LaterFeed<PlacedSource> {
   readonly #options: FlowLineOptions;
   readonly #make: MakeEncoder;
   /** The first reading; undefined when it has ended. */
   #look: Look | undefined;
-  #feed: FlowFeed | undefined;
-  #order: FlowOrder | undefined;
 
   /** @param source owned by the feed */
   constructor(source: PlacedSource, options: FlowLineOptions, make: MakeEncoder) {
-    this.#source = source;
+    super(source);
     this.#options = options;
     this.#make = make;
     this.#look = new Look(source, options, make);
   }
 
-  get name(): string {
-    return this.#source.name;
-  }
-
-  get bytesTotal(): number | undefined {
-    return this.#source.size;
-  }
-
-  get bytesRead(): number {
-    return this.#feed?.bytesRead ?? 0;
-  }
-
-  get line(): number {
-    return this.#feed?.line ?? 0;
-  }
-
-  get notes(): LineNotes | undefined {
-    return this.#feed?.notes;
-  }
-
-  get order(): FlowOrder | undefined {
-    return this.#order;
-  }
-
-  pump(requests: FlowRequests, refusals: Refusals): FlowRequests | undefined {
-    return this.#feed?.pump(requests, refusals);
-  }
-
   fill(): boolean | Promise<boolean> {
-    if (this.#feed !== undefined) return this.#feed.fill();
+    if (this.feed !== undefined) return this.feed.fill();
     if (this.#look?.step() === true) return true;
-    this.#feed = this.#open();
-    return this.#feed.fill();
-  }
-
-  lineText(line: number): Uint8Array | undefined {
-    return this.#feed?.lineText?.(line);
-  }
-
-  close(): void {
-    (this.#feed ?? this.#source).close();
+    this.feed = this.#open();
+    return this.feed.fill();
   }
 
   // Opens the input for the second reading.
   #open(): FlowFeed {
     const { order, places } = this.#look?.end() ?? { order: orderOfFile("") };
     this.#look = undefined;
-    this.#order = order;
-    const again = this.#source.reopen();
+    this.foundOrder = order;
+    const again = this.source.reopen();
     again?.close();
     if (again === undefined) throw changedWhileRead(this.name);
     const encoder = this.#make(new FlowLineEncoder(this.#options));
     if (places === undefined) {
-      this.#source.rewind?.();
-      return new TextFeed(this.#source, this.#options, encoder);
+      this.source.rewind?.();
+      return new TextFeed(this.source, this.#options, encoder);
     }
     const { starts, lines } = places;
-    const source: ByteSource = new OrderedSource(this.#source, starts, lines);
+    const source: ByteSource = new OrderedSource(this.source, starts, lines);
     return new TextFeed(source, this.#options, encoder, (place) => (lines[place - 1] ?? -1) + 1);
   }
 }

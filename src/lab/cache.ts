@@ -1,14 +1,5 @@
 import { spawn } from "node:child_process";
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { userInfo, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { LabError } from "./error.ts";
@@ -44,8 +35,8 @@ function cacheRoot(env: Record<string, string | undefined> = process.env): strin
   for (const path of cacheCandidates(env)) {
     try {
       if (folderFault(path) !== undefined) continue;
-      mkdirSync(path, { recursive: true, mode: 0o700 });
-      accessSync(path, constants.W_OK | constants.X_OK);
+      fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+      fs.accessSync(path, fs.constants.W_OK | fs.constants.X_OK);
       // Another process may have created it.
       if (folderFault(path) === undefined) return path;
     } catch {
@@ -79,8 +70,8 @@ export function cachePlace(
     if (folderFault(path) !== undefined) return false;
     const there = nearestExisting(path);
     try {
-      accessSync(there, constants.W_OK | constants.X_OK);
-      return statSync(there).isDirectory();
+      fs.accessSync(there, fs.constants.W_OK | fs.constants.X_OK);
+      return fs.statSync(there).isDirectory();
     } catch {
       return false;
     }
@@ -89,7 +80,7 @@ export function cachePlace(
 
 /** `path`, or its nearest existing parent folder. */
 export function nearestExisting(path: string): string {
-  return existsSync(path) ? path : nearestExisting(dirname(path));
+  return fs.existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
 /** A folder in the cache; undefined if it does not exist yet. */
@@ -97,13 +88,13 @@ export function existingCacheFolder(...names: string[]): string | undefined {
   const root = cachePlace();
   if (root === undefined) return undefined;
   const path = join(root, ...names);
-  return existsSync(path) ? path : undefined;
+  return fs.existsSync(path) ? path : undefined;
 }
 
 /** A folder in the cache, created if missing. */
 export function cacheFolder(...names: string[]): string {
   const path = join(cacheRoot(), ...names);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  fs.mkdirSync(path, { recursive: true, mode: 0o700 });
   return path;
 }
 
@@ -164,19 +155,19 @@ export async function publish(
 ): Promise<string> {
   const draft = join(parent, `${DRAFT}${process.pid}`);
   // This process holds the lock, so any draft belongs to a dead process.
-  for (const name of readdirSync(parent)) {
-    if (name.startsWith(DRAFT)) rmSync(join(parent, name), { recursive: true, force: true });
+  for (const name of fs.readdirSync(parent)) {
+    if (name.startsWith(DRAFT)) fs.rmSync(join(parent, name), { recursive: true, force: true });
   }
-  mkdirSync(draft, { mode: 0o700 });
+  fs.mkdirSync(draft, { mode: 0o700 });
   try {
     const path = join(parent, await fill(draft));
-    if (existsSync(path) && hasManifest(path)) return path;
+    if (fs.existsSync(path) && hasManifest(path)) return path;
     writeManifest(draft);
-    rmSync(path, { recursive: true, force: true });
-    renameSync(draft, path);
+    fs.rmSync(path, { recursive: true, force: true });
+    fs.renameSync(draft, path);
     return path;
   } finally {
-    rmSync(draft, { recursive: true, force: true });
+    fs.rmSync(draft, { recursive: true, force: true });
   }
 }
 
@@ -189,7 +180,8 @@ const collator = new Intl.Collator("en", { numeric: true });
  */
 export function published(parent: string | undefined): string[] {
   if (parent === undefined) return [];
-  return readdirSync(parent)
+  return fs
+    .readdirSync(parent)
     .filter((name) => !name.startsWith(DRAFT))
     .sort(collator.compare)
     .reverse()

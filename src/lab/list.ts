@@ -51,25 +51,25 @@ export async function listLabs(signal?: AbortSignal): Promise<LabList> {
 }
 
 function offerUml(): KernelOffer {
-  const kernel = "uml";
-  if (process.arch !== "x64") return { kernel, available: false, note: "x86-64 only" };
-  try {
+  return offer("uml", () => {
     const { mebibytes, folder } = planUmlMemory(undefined);
     const release = cachedUmlTree()?.release ?? "to be fetched from Debian, 42 MB";
-    return { kernel, available: true, note: `${release}; ${mebibytes} MiB in ${folder}` };
-  } catch (error) {
-    if (!(error instanceof LabError)) throw error;
-    return { kernel, available: false, note: error.message };
-  }
+    return `${release}; ${mebibytes} MiB in ${folder}`;
+  });
 }
 
 function offerQemu(): KernelOffer {
-  const kernel = "qemu";
+  return offer("qemu", () => {
+    findQemu();
+    return cachedQemuTree()?.release ?? "to be fetched from Debian, 35 MB";
+  });
+}
+
+// Offers a kernel, unless `describe` finds that it cannot run here.
+function offer(kernel: KernelOffer["kernel"], describe: () => string): KernelOffer {
   if (process.arch !== "x64") return { kernel, available: false, note: "x86-64 only" };
   try {
-    findQemu();
-    const release = cachedQemuTree()?.release ?? "to be fetched from Debian, 35 MB";
-    return { kernel, available: true, note: release };
+    return { kernel, available: true, note: describe() };
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
     return { kernel, available: false, note: error.message };

@@ -1,12 +1,4 @@
-import {
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { join } from "node:path";
 import { LabError } from "./error.ts";
 
@@ -47,8 +39,8 @@ export function writeManifest(folder: string): void {
     walk(folder).map((name) => [name, entryOf(join(folder, name))]),
   );
   const draft = join(folder, `${FILE}.new`);
-  writeFileSync(draft, JSON.stringify(entries), { mode: 0o600 });
-  renameSync(draft, join(folder, FILE));
+  fs.writeFileSync(draft, JSON.stringify(entries), { mode: 0o600 });
+  fs.renameSync(draft, join(folder, FILE));
 }
 
 /**
@@ -56,7 +48,7 @@ export function writeManifest(folder: string): void {
  * program.
  */
 export function hasManifest(folder: string): boolean {
-  return existsSync(join(folder, FILE));
+  return fs.existsSync(join(folder, FILE));
 }
 
 /**
@@ -96,7 +88,7 @@ function fail(folder: string, what: string): never {
 
 function readManifest(folder: string): Manifest {
   try {
-    const manifest: unknown = JSON.parse(readFileSync(join(folder, FILE), "utf8"));
+    const manifest: unknown = JSON.parse(fs.readFileSync(join(folder, FILE), "utf8"));
     if (isManifest(manifest)) return manifest;
   } catch {
     // An unreadable manifest counts as none.
@@ -115,7 +107,7 @@ function isEntry(value: unknown): value is Entry {
 
 /** The files and links below a folder, by their paths in it. */
 function walk(folder: string, below = ""): string[] {
-  return readdirSync(join(folder, below), { withFileTypes: true }).flatMap((entry) => {
+  return fs.readdirSync(join(folder, below), { withFileTypes: true }).flatMap((entry) => {
     const name = join(below, entry.name);
     if (entry.isDirectory()) return entry.name === MADE_LATER ? [] : walk(folder, name);
     return name === FILE || name === `${FILE}.new` ? [] : [name];
@@ -123,26 +115,26 @@ function walk(folder: string, below = ""): string[] {
 }
 
 function entryOf(path: string): Entry {
-  const stat = lstatSync(path);
-  if (stat.isSymbolicLink()) return { link: readlinkSync(path) };
+  const stat = fs.lstatSync(path);
+  if (stat.isSymbolicLink()) return { link: fs.readlinkSync(path) };
   const { size, mode, ino: inode, ctimeMs: changedMs } = stat;
   return { sha256: sha256Of(path), size, mode, inode, changedMs };
 }
 
 function hasSameFacts(path: string, entry: Entry): boolean {
   if ("link" in entry) return hasSameContent(path, entry);
-  const { size, mode, ino, ctimeMs } = lstatSync(path);
+  const { size, mode, ino, ctimeMs } = fs.lstatSync(path);
   return (
     size === entry.size && mode === entry.mode && ino === entry.inode && ctimeMs === entry.changedMs
   );
 }
 
 function hasSameContent(path: string, entry: Entry): boolean {
-  const stat = lstatSync(path);
-  if ("link" in entry) return stat.isSymbolicLink() && readlinkSync(path) === entry.link;
+  const stat = fs.lstatSync(path);
+  if ("link" in entry) return stat.isSymbolicLink() && fs.readlinkSync(path) === entry.link;
   return stat.isFile() && stat.mode === entry.mode && sha256Of(path) === entry.sha256;
 }
 
 function sha256Of(path: string): string {
-  return new Bun.CryptoHasher("sha256").update(readFileSync(path)).digest("hex");
+  return new Bun.CryptoHasher("sha256").update(fs.readFileSync(path)).digest("hex");
 }

@@ -49,23 +49,12 @@ export type LabOptions = {
   readonly onStart?: ((release: string) => void) | undefined;
 };
 
+/** What has no default. */
+type Optional = "memoryMiB" | "timeoutMs" | "signal" | "onProgress" | "onWaiting" | "onStart";
+
 /** {@link LabOptions} with all defaults. */
-export type ResolvedOptions = {
-  readonly kernel: LabKernel;
-  readonly command: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly cwd: string;
-  readonly stdin: InputSource;
-  readonly stdout: OutputTarget;
-  readonly stderr: OutputTarget;
-  readonly terminal: boolean;
-  readonly readOnly: boolean;
-  readonly memoryMiB: number | undefined;
-  readonly timeoutMs: number | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly onProgress: Progress | undefined;
-  readonly onWaiting: Progress | undefined;
-  readonly onStart: ((release: string) => void) | undefined;
+export type ResolvedOptions = Pick<LabOptions, Optional> & {
+  readonly [Name in Exclude<keyof LabOptions, Optional>]-?: Exclude<LabOptions[Name], undefined>;
 };
 
 /** Fills in the defaults. Throws {@link LabError} (USAGE) for options that can never work. */
@@ -79,8 +68,8 @@ export function resolveOptions(options: LabOptions): ResolvedOptions {
     throw new LabError("USAGE", "a command's words cannot hold a zero byte");
   }
   return {
+    ...options,
     kernel: options.kernel ?? "auto",
-    command: options.command,
     env: options.env ?? process.env,
     cwd,
     stdin: options.stdin ?? "ignore",
@@ -88,12 +77,6 @@ export function resolveOptions(options: LabOptions): ResolvedOptions {
     stderr: options.stderr ?? "inherit",
     terminal: options.terminal ?? false,
     readOnly: options.readOnly ?? false,
-    memoryMiB: options.memoryMiB,
-    timeoutMs: options.timeoutMs,
-    signal: options.signal,
-    onProgress: options.onProgress,
-    onWaiting: options.onWaiting,
-    onStart: options.onStart,
   };
 }
 

@@ -1,16 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { download, missingPackages, unpack, type AptOptions } from "./apt.ts";
 import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
@@ -115,7 +103,7 @@ async function peerFolder(name: string, options: AptOptions): Promise<string> {
         const folder = await publish(cacheFolder("peers"), (draft) =>
           fetch(source, draft, options),
         );
-        if (!existsSync(join(folder, BIN, name))) {
+        if (!fs.existsSync(join(folder, BIN, name))) {
           throw new LabError("FETCH", `the package ${source.packages[0]} comes without ${name}`);
         }
         return join(folder, BIN);
@@ -131,7 +119,7 @@ async function peerFolder(name: string, options: AptOptions): Promise<string> {
 }
 
 function findCached(name: string): string | undefined {
-  return cachedPeers().find((folder) => existsSync(join(folder, name)));
+  return cachedPeers().find((folder) => fs.existsSync(join(folder, name)));
 }
 
 /** Unpacks packages and their dependencies into `draft`. Returns the name to publish it by. */
@@ -144,7 +132,7 @@ async function fetch(source: Source, draft: string, options: AptOptions): Promis
   const root = join(draft, "root");
   for (const file of files) {
     await unpack(file, root, options);
-    rmSync(file);
+    fs.rmSync(file);
   }
   const name = basename(main, ".deb");
   await linkPrograms(source.programs, draft, join(cacheFolder("peers"), name));
@@ -158,7 +146,7 @@ async function fetch(source: Source, draft: string, options: AptOptions): Promis
  */
 async function linkPrograms(names: readonly string[], draft: string, home: string): Promise<void> {
   const bin = join(draft, BIN);
-  mkdirSync(bin);
+  fs.mkdirSync(bin);
   const root = join(draft, "root");
   const libraries = libraryFolders(root).map((folder) => join(home, "root", folder));
   for (const name of names) {
@@ -169,10 +157,10 @@ async function linkPrograms(names: readonly string[], draft: string, home: strin
     const needs = await runTool(["ldd", program], { timeoutMs: 20_000 });
     const place = relative(draft, program);
     if (!needs.stdout.includes("not found")) {
-      symlinkSync(join("..", place), join(bin, name));
+      fs.symlinkSync(join("..", place), join(bin, name));
       continue;
     }
-    writeFileSync(
+    fs.writeFileSync(
       join(bin, name),
       `#!/bin/sh\nexport LD_LIBRARY_PATH=${shellQuote(libraries.join(":"))}\nexec ${shellQuote(join(home, place))} "$@"\n`,
       { mode: 0o755 },
@@ -184,10 +172,11 @@ async function linkPrograms(names: readonly string[], draft: string, home: strin
 function libraryFolders(root: string): string[] {
   const found: string[] = [];
   for (const top of ["usr/lib", "lib"]) {
-    if (!existsSync(join(root, top))) continue;
-    const below = readdirSync(join(root, top)).filter((name) => name.endsWith("-linux-gnu"));
+    if (!fs.existsSync(join(root, top))) continue;
+    const below = fs.readdirSync(join(root, top)).filter((name) => name.endsWith("-linux-gnu"));
     for (const folder of [top, ...below.map((name) => join(top, name))]) {
-      if (readdirSync(join(root, folder)).some((name) => name.includes(".so"))) found.push(folder);
+      if (fs.readdirSync(join(root, folder)).some((name) => name.includes(".so")))
+        found.push(folder);
     }
   }
   return found;
@@ -198,14 +187,14 @@ function libraryFolders(root: string): string[] {
  * machine's program.
  */
 function isProgramIn(root: string, path: string): boolean {
-  if (!existsSync(path) || !statSync(path).isFile()) return false;
-  if (relative(realpathSync(root), realpathSync(path)).startsWith("..")) return false;
-  const file = openSync(path, "r");
+  if (!fs.existsSync(path) || !fs.statSync(path).isFile()) return false;
+  if (relative(fs.realpathSync(root), fs.realpathSync(path)).startsWith("..")) return false;
+  const file = fs.openSync(path, "r");
   try {
     const magic = Buffer.alloc(4);
-    readSync(file, magic, 0, 4, 0);
+    fs.readSync(file, magic, 0, 4, 0);
     return magic.toString("latin1") === "\x7fELF";
   } finally {
-    closeSync(file);
+    fs.closeSync(file);
   }
 }

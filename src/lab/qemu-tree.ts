@@ -1,12 +1,11 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { download, missingPackages, unpack, type AptOptions } from "./apt.ts";
-import { cacheFolder, existingCacheFolder, publish, published, withLock } from "./cache.ts";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type AptOptions, missingPackages } from "./apt.ts";
 import { LabError } from "./error.ts";
 import type { GuestTree } from "./guest.ts";
-import { indexText, readModuleIndex } from "./modules.ts";
+import { readModuleIndex } from "./modules.ts";
 import { lastLines, runTool } from "./tool.ts";
-import { linkApplets, unchanged } from "./uml-tree.ts";
+import { busyboxIn, cachedTree, firstIn, treeOf, type TreeKind } from "./tree.ts";
 
 /** Debian's kernels for virtual machines, by the packages that depend on the newest: 12, then 13. */
 const KERNEL_PACKAGES = ["linux-image-6.12-cloud-amd64", "linux-image-cloud-amd64"] as const;
@@ -17,14 +16,10 @@ const KEPT_FOLDERS = ["arch", "crypto", "fs/overlayfs", "lib", "net", "drivers/n
 /** Describes the tree in `folder`; undefined if it is incomplete. */
 function describe(folder: string): GuestTree | undefined {
   const boot = join(folder, "boot");
-  const modules = ["lib/modules", "usr/lib/modules"]
-    .map((name) => join(folder, name))
-    .find((path) => existsSync(path));
+  const modules = firstIn(folder, "lib/modules", "usr/lib/modules");
   if (!existsSync(boot) || modules === undefined) return undefined;
   const image = readdirSync(boot).find((name) => name.startsWith("vmlinuz-"));
-  const busybox = ["bin/busybox", "usr/bin/busybox"]
-    .map((name) => join(folder, name))
-    .find((path) => existsSync(path));
+  const busybox = busyboxIn(folder);
   if (image === undefined || busybox === undefined) return undefined;
   const release = image.slice("vmlinuz-".length);
   return {
@@ -40,11 +35,7 @@ function describe(folder: string): GuestTree | undefined {
 
 /** The newest tree in the cache, if any. Fetches nothing. */
 export function cachedQemuTree(): GuestTree | undefined {
-  for (const folder of published(existingCacheFolder("qemu"))) {
-    const tree = describe(folder);
-    if (tree !== undefined && existsSync(tree.index)) return tree;
-  }
-  return undefined;
+  return cachedTree(QEMU);
 }
 
 /** The package that holds the kernel itself: its name changes with every release. */
@@ -66,44 +57,23 @@ async function kernelPackage(options: AptOptions): Promise<string> {
   });
 }
 
+const QEMU: TreeKind = {
+  name: "qemu",
+  describe,
+  packages: async (options) => [await kernelPackage(options), "busybox-static"],
+  kernelPackage: "linux-image",
+  prepare: async (tree, { onProgress, signal }) => {
+    onProgress?.(`preparing the modules of ${tree.release}`);
+    await prepareModules(tree, signal);
+    if (!readModuleIndex(tree.modules).has("openvswitch")) {
+      throw new LabError("UNAVAILABLE", `the kernel ${tree.release} comes without openvswitch`);
+    }
+  },
+};
+
 /** A kernel for QEMU: from the cache, or fetched from Debian as an ordinary user. */
 export async function qemuTree(options: AptOptions = {}): Promise<GuestTree> {
-  const ready = cachedQemuTree();
-  if (ready !== undefined) return unchanged(ready);
-  return withLock(
-    "qemu",
-    async () => {
-      // Another process may have fetched it while this one waited.
-      const fetched = cachedQemuTree();
-      if (fetched !== undefined) return unchanged(fetched);
-      const folder = await publish(cacheFolder("qemu"), async (draft) => {
-        const image = await kernelPackage(options);
-        const files = await download([image, "busybox-static"], draft, options);
-        for (const file of files) {
-          await unpack(file, draft, options);
-          rmSync(file);
-        }
-        const tree = describe(draft);
-        if (tree === undefined) throw new LabError("FETCH", `not what a lab needs: ${image}`);
-        options.onProgress?.(`preparing the modules of ${tree.release}`);
-        await prepareModules(tree, options.signal);
-        const index = readModuleIndex(tree.modules);
-        if (!index.has("openvswitch")) {
-          throw new LabError("UNAVAILABLE", `the kernel ${tree.release} comes without openvswitch`);
-        }
-        writeFileSync(tree.index, indexText(index));
-        await linkApplets(tree.busybox, tree.applets);
-        return basename(
-          files.find((file) => basename(file).startsWith("linux-image")) ?? image,
-          ".deb",
-        );
-      });
-      const tree = describe(folder);
-      if (tree === undefined) throw new LabError("FETCH", `${folder} is not whole: remove it`);
-      return tree;
-    },
-    options.onWaiting,
-  );
+  return treeOf(QEMU, options);
 }
 
 /** Keeps the modules that a lab needs, uncompressed, and lists the dependencies of each. */

@@ -24,9 +24,9 @@ type SessionOptions = {
   /** Milliseconds for the boot on a quiet machine. */
   readonly bootTimeoutMs: number;
   /** Milliseconds for the command, from its start. */
-  readonly timeoutMs: number | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly onStart: ((release: string) => void) | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onStart?: ((release: string) => void) | undefined;
 };
 
 /** The result of a command in a guest. */

@@ -14,14 +14,10 @@ import type { OnReply, Request, Requester } from "./request.ts";
 import { NetlinkSocket, type SocketOptions } from "./socket.ts";
 
 /** A command to a generic netlink family. */
-export type GenericRequest = {
+export type GenericRequest = Pick<Request, "flags" | "doing"> & {
   readonly family: string;
   readonly version: number;
   readonly command: number;
-  /** Flags in addition to NLM_F_REQUEST. */
-  readonly flags?: number;
-  /** What is being done, as error messages say it. */
-  readonly doing: string;
   /** Writes what follows the generic header. */
   readonly write: (writer: AttributeWriter) => void;
 };

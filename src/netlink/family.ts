@@ -1,16 +1,6 @@
 import { ENOENT } from "../sys/errno.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
-import {
-  CTRL_ATTR_FAMILY_ID,
-  CTRL_ATTR_FAMILY_NAME,
-  CTRL_ATTR_MAXATTR,
-  CTRL_ATTR_MCAST_GROUPS,
-  CTRL_ATTR_MCAST_GRP_ID,
-  CTRL_ATTR_MCAST_GRP_NAME,
-  CTRL_ATTR_VERSION,
-  CTRL_CMD_GETFAMILY,
-  GENL_ID_CTRL,
-} from "../uapi/netlink.ts";
+import * as N from "../uapi/netlink.ts";
 import { AttributeReader, decodeString } from "./attribute-reader.ts";
 import { NetlinkError } from "./errors.ts";
 import { GENL_HEADER, putGenericHeader } from "./message.ts";
@@ -40,11 +30,11 @@ export function findFamily(requester: Requester, name: string): GenericFamily | 
   try {
     requester.transact(
       {
-        type: GENL_ID_CTRL,
+        type: N.GENL_ID_CTRL,
         doing: `looking up the netlink family ${name}`,
         write: (writer) => {
-          putGenericHeader(writer, CTRL_CMD_GETFAMILY, CTRL_VERSION);
-          writer.string(CTRL_ATTR_FAMILY_NAME, name);
+          putGenericHeader(writer, N.CTRL_CMD_GETFAMILY, CTRL_VERSION);
+          writer.string(N.CTRL_ATTR_FAMILY_NAME, name);
         },
       },
       (memory, message) => {
@@ -71,11 +61,11 @@ function decodeFamily(
   const reader = new AttributeReader().reset(memory.u8, start, end);
   while (reader.next()) {
     const { type, start: at, length } = reader;
-    if (type === CTRL_ATTR_FAMILY_ID && length >= 2) id = memory.view.getUint16(at, true);
-    else if (type === CTRL_ATTR_VERSION && length >= 4) version = memory.view.getUint32(at, true);
-    else if (type === CTRL_ATTR_MAXATTR && length >= 4) {
+    if (type === N.CTRL_ATTR_FAMILY_ID && length >= 2) id = memory.view.getUint16(at, true);
+    else if (type === N.CTRL_ATTR_VERSION && length >= 4) version = memory.view.getUint32(at, true);
+    else if (type === N.CTRL_ATTR_MAXATTR && length >= 4) {
       attributeMax = memory.view.getUint32(at, true);
-    } else if (type === CTRL_ATTR_MCAST_GROUPS) decodeGroups(memory, at, at + length, groups);
+    } else if (type === N.CTRL_ATTR_MCAST_GROUPS) decodeGroups(memory, at, at + length, groups);
   }
   return id < 0 ? undefined : { name, id, version, attributeMax, groups };
 }
@@ -93,9 +83,9 @@ function decodeGroups(
     let id = -1;
     reader.reset(memory.u8, list.start, list.start + list.length);
     while (reader.next()) {
-      if (reader.type === CTRL_ATTR_MCAST_GRP_NAME) {
+      if (reader.type === N.CTRL_ATTR_MCAST_GRP_NAME) {
         name = decodeString(memory.u8, reader.start, reader.start + reader.length);
-      } else if (reader.type === CTRL_ATTR_MCAST_GRP_ID && reader.length >= 4) {
+      } else if (reader.type === N.CTRL_ATTR_MCAST_GRP_ID && reader.length >= 4) {
         id = memory.view.getUint32(reader.start, true);
       }
     }

@@ -1,13 +1,6 @@
 import { EINVAL, ENODEV } from "../sys/errno.ts";
 import { NETLINK_ROUTE } from "../uapi/netlink.ts";
-import {
-  IFF_UP,
-  IFLA_IFNAME,
-  IFLA_STATS64,
-  RTM_DELLINK,
-  RTM_GETLINK,
-  RTM_NEWLINK,
-} from "../uapi/rtnetlink.ts";
+import * as R from "../uapi/rtnetlink.ts";
 import { AttributeReader } from "./attribute-reader.ts";
 import type { AttributeWriter } from "./attribute-writer.ts";
 import { NetlinkError } from "./errors.ts";
@@ -57,7 +50,7 @@ export class Links implements Disposable {
     try {
       this.#requester.transact(
         {
-          type: RTM_GETLINK,
+          type: R.RTM_GETLINK,
           doing: `looking up the interface ${name}`,
           write: (writer) => putLink(writer, name, 0, 0),
         },
@@ -79,16 +72,16 @@ export class Links implements Disposable {
   /** Brings an interface up. @throws NetlinkError */
   setUp(name: string): void {
     this.#requester.transact({
-      type: RTM_NEWLINK,
+      type: R.RTM_NEWLINK,
       doing: `bringing up the interface ${name}`,
-      write: (writer) => putLink(writer, name, IFF_UP, IFF_UP),
+      write: (writer) => putLink(writer, name, R.IFF_UP, R.IFF_UP),
     });
   }
 
   /** Deletes an interface. @throws NetlinkError */
   delete(name: string): void {
     this.#requester.transact({
-      type: RTM_DELLINK,
+      type: R.RTM_DELLINK,
       doing: `deleting the interface ${name}`,
       write: (writer) => putLink(writer, name, 0, 0),
     });
@@ -104,7 +97,7 @@ function putLink(writer: AttributeWriter, name: string, flags: number, change: n
   putWord(writer, 0);
   putWord(writer, flags);
   putWord(writer, change);
-  writer.string(IFLA_IFNAME, name);
+  writer.string(R.IFLA_IFNAME, name);
 }
 
 function decodeLink(view: DataView, bytes: Uint8Array, start: number, end: number): LinkInfo {
@@ -112,13 +105,13 @@ function decodeLink(view: DataView, bytes: Uint8Array, start: number, end: numbe
   const reader = new AttributeReader().reset(bytes, start + IFINFOMSG_BYTES, end);
   while (reader.next()) {
     // The structure has grown over time; the fields read here have been there from the start.
-    if (reader.type === IFLA_STATS64 && reader.length >= 23 * 8) {
+    if (reader.type === R.IFLA_STATS64 && reader.length >= 23 * 8) {
       stats = decodeStats(view, reader.start);
     }
   }
   return {
     index: view.getInt32(start + 4, true),
-    up: (view.getUint32(start + 8, true) & IFF_UP) !== 0,
+    up: (view.getUint32(start + 8, true) & R.IFF_UP) !== 0,
     stats,
   };
 }

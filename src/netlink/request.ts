@@ -14,8 +14,7 @@ import type { AttributeWriter } from "./attribute-writer.ts";
 import { Batch } from "./batch.ts";
 import { Cursor } from "./cursor.ts";
 import { NetlinkError } from "./errors.ts";
-import type { MessageReader } from "./message.ts";
-import { setSequence } from "./message.ts";
+import { type MessageReader, setSequence } from "./message.ts";
 import { Receiver } from "./receiver.ts";
 import type { NetlinkSocket } from "./socket.ts";
 

@@ -2,12 +2,7 @@ import { ENOPROTOOPT, EPERM, EAFNOSUPPORT, EPROTONOSUPPORT } from "../sys/errno.
 import { MillraceError, SystemCallError } from "../sys/errors.ts";
 import { PinnedMemory } from "../sys/memory.ts";
 import { recvmmsg, send, sendmmsg, type SocketCalls, writev } from "../sys/socket-calls.ts";
-import {
-  NETLINK_ADD_MEMBERSHIP,
-  NETLINK_CAP_ACK,
-  NETLINK_DROP_MEMBERSHIP,
-  NETLINK_EXT_ACK,
-} from "../uapi/netlink.ts";
+import * as N from "../uapi/netlink.ts";
 import { CALLS } from "./trace.ts";
 
 // A netlink socket: how it is opened, its options, its system calls.
@@ -83,8 +78,8 @@ export class NetlinkSocket implements Disposable {
     if (fd < 0) throw new SystemCallError("socket", -fd, "opening a netlink socket");
     this.#fd = fd;
     try {
-      this.#option(NETLINK_CAP_ACK);
-      this.#option(NETLINK_EXT_ACK);
+      this.#option(N.NETLINK_CAP_ACK);
+      this.#option(N.NETLINK_EXT_ACK);
       this.#buffer(SO_SNDBUFFORCE, SO_SNDBUF, options.sendBufferBytes ?? SEND_BUFFER_BYTES);
       this.#buffer(SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES);
       this.#connect();
@@ -158,14 +153,14 @@ export class NetlinkSocket implements Disposable {
   /** Joins a multicast group by number. Only a listener's socket does: it gets more than replies. */
   join(group: number): void {
     this.#scratch.u32[0] = group;
-    const done = this.#set(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP);
+    const done = this.#set(SOL_NETLINK, N.NETLINK_ADD_MEMBERSHIP);
     if (done < 0) throw new SystemCallError("setsockopt", -done, "joining a multicast group");
   }
 
   /** Leaves a multicast group by number. */
   leave(group: number): void {
     this.#scratch.u32[0] = group;
-    const done = this.#set(SOL_NETLINK, NETLINK_DROP_MEMBERSHIP);
+    const done = this.#set(SOL_NETLINK, N.NETLINK_DROP_MEMBERSHIP);
     if (done < 0) throw new SystemCallError("setsockopt", -done, "leaving a multicast group");
   }
 

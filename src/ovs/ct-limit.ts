@@ -1,15 +1,7 @@
 import { U16_MAX, U32_MAX } from "../flow/bytes.ts";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import { MillraceError, NotSupportedError } from "../sys/errors.ts";
-import {
-  OVS_CT_LIMIT_ATTR_ZONE_LIMIT,
-  OVS_CT_LIMIT_CMD_DEL,
-  OVS_CT_LIMIT_CMD_GET,
-  OVS_CT_LIMIT_CMD_SET,
-  OVS_CT_LIMIT_FAMILY,
-  OVS_CT_LIMIT_VERSION,
-  OVS_ZONE_LIMIT_DEFAULT_ZONE,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkNumber, usage } from "./check.ts";
 
@@ -38,7 +30,7 @@ const ENTRY_BYTES = 12;
  * @throws NotSupportedError before kernel 4.18; MillraceError `USAGE`, `NO_PERMISSION`
  */
 export function setCtLimits(channel: OvsChannel, limits: readonly CtLimit[]): void {
-  transact(channel, { command: OVS_CT_LIMIT_CMD_SET, verb: "setting", limits });
+  transact(channel, { command: A.OVS_CT_LIMIT_CMD_SET, verb: "setting", limits });
 }
 
 /**
@@ -47,7 +39,7 @@ export function setCtLimits(channel: OvsChannel, limits: readonly CtLimit[]): vo
 export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []): CtLimitInfo[] {
   const found: CtLimitInfo[] = [];
   transact(channel, {
-    command: OVS_CT_LIMIT_CMD_GET,
+    command: A.OVS_CT_LIMIT_CMD_GET,
     verb: "reading",
     limits: zones.map((zone) => ({ zone, limit: 0 })),
     use: (message) => decodeCtLimits(message, found),
@@ -62,7 +54,7 @@ export function getCtLimits(channel: OvsChannel, zones: readonly CtZone[] = []):
 export function deleteCtLimits(channel: OvsChannel, zones: readonly CtZone[]): void {
   if (zones.length === 0) throw usage("a deletion of conntrack limits names its zones");
   const limits = zones.map((zone) => ({ zone, limit: 0 }));
-  transact(channel, { command: OVS_CT_LIMIT_CMD_DEL, verb: "deleting", limits });
+  transact(channel, { command: A.OVS_CT_LIMIT_CMD_DEL, verb: "deleting", limits });
 }
 
 /** A request about limits, and the handler of its reply. */
@@ -84,20 +76,20 @@ function transact(
   try {
     channel.transact(
       {
-        family: OVS_CT_LIMIT_FAMILY,
-        version: OVS_CT_LIMIT_VERSION,
+        family: A.OVS_CT_LIMIT_FAMILY,
+        version: A.OVS_CT_LIMIT_VERSION,
         command,
         // Limits belong to the network namespace, not to a datapath.
         datapath: 0,
         doing: `${verb} conntrack limits`,
         write: (writer) => {
           if (limits.length === 0) return;
-          const at = writer.reserve(OVS_CT_LIMIT_ATTR_ZONE_LIMIT, limits.length * ENTRY_BYTES);
+          const at = writer.reserve(A.OVS_CT_LIMIT_ATTR_ZONE_LIMIT, limits.length * ENTRY_BYTES);
           if (at < 0) return;
           const { i32, u32 } = writer.memory;
           let entry = at >> 2;
           for (const { zone, limit } of limits) {
-            i32[entry] = zone === "default" ? OVS_ZONE_LIMIT_DEFAULT_ZONE : zone;
+            i32[entry] = zone === "default" ? A.OVS_ZONE_LIMIT_DEFAULT_ZONE : zone;
             u32[entry + 1] = limit;
             u32[entry + 2] = 0;
             entry += ENTRY_BYTES >> 2;
@@ -118,7 +110,7 @@ function transact(
 export function decodeCtLimits({ bytes, view, start, end }: OvsMessage, into: CtLimitInfo[]): void {
   const reader = new AttributeReader().reset(bytes, start, end);
   while (reader.next()) {
-    if (reader.type !== OVS_CT_LIMIT_ATTR_ZONE_LIMIT) continue;
+    if (reader.type !== A.OVS_CT_LIMIT_ATTR_ZONE_LIMIT) continue;
     for (
       let at = reader.start;
       at + ENTRY_BYTES <= reader.start + reader.length;
@@ -126,7 +118,7 @@ export function decodeCtLimits({ bytes, view, start, end }: OvsMessage, into: Ct
     ) {
       const zone = view.getInt32(at, true);
       into.push({
-        zone: zone === OVS_ZONE_LIMIT_DEFAULT_ZONE ? "default" : zone,
+        zone: zone === A.OVS_ZONE_LIMIT_DEFAULT_ZONE ? "default" : zone,
         limit: view.getUint32(at + 4, true),
         count: view.getUint32(at + 8, true),
       });

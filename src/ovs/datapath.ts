@@ -5,25 +5,7 @@ import { NetlinkError } from "../netlink/errors.ts";
 import { EEXIST, ENODEV, EOPNOTSUPP } from "../sys/errno.ts";
 import { MillraceError, NotSupportedError } from "../sys/errors.ts";
 import { NLM_F_ECHO } from "../uapi/netlink.ts";
-import {
-  OVS_DATAPATH_FAMILY,
-  OVS_DATAPATH_VERSION,
-  OVS_DP_ATTR_MASKS_CACHE_SIZE,
-  OVS_DP_ATTR_MEGAFLOW_STATS,
-  OVS_DP_ATTR_NAME,
-  OVS_DP_ATTR_PER_CPU_PIDS,
-  OVS_DP_ATTR_STATS,
-  OVS_DP_ATTR_UPCALL_PID,
-  OVS_DP_ATTR_USER_FEATURES,
-  OVS_DP_CMD_DEL,
-  OVS_DP_CMD_GET,
-  OVS_DP_CMD_NEW,
-  OVS_DP_CMD_SET,
-  OVS_DP_F_DISPATCH_UPCALL_PER_CPU,
-  OVS_DP_F_TC_RECIRC_SHARING,
-  OVS_DP_F_UNALIGNED,
-  OVS_DP_F_VPORT_PIDS,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import { type OvsChannel, type OvsMessage, onMessage } from "./channel.ts";
 import { checkName, checkNumber, isName, usage } from "./check.ts";
 
@@ -33,10 +15,14 @@ export type DatapathFeature = "unaligned" | "vport-pids" | "tc-recirc-sharing" |
 type FeatureRow = { readonly bit: number; readonly word: DatapathFeature; readonly since: string };
 
 const FEATURES: readonly FeatureRow[] = [
-  { bit: OVS_DP_F_UNALIGNED, word: "unaligned", since: "3.14" },
-  { bit: OVS_DP_F_VPORT_PIDS, word: "vport-pids", since: "3.17" },
-  { bit: OVS_DP_F_TC_RECIRC_SHARING, word: "tc-recirc-sharing", since: "5.4 with NET_TC_SKB_EXT" },
-  { bit: OVS_DP_F_DISPATCH_UPCALL_PER_CPU, word: "per-cpu-upcalls", since: "5.15" },
+  { bit: A.OVS_DP_F_UNALIGNED, word: "unaligned", since: "3.14" },
+  { bit: A.OVS_DP_F_VPORT_PIDS, word: "vport-pids", since: "3.17" },
+  {
+    bit: A.OVS_DP_F_TC_RECIRC_SHARING,
+    word: "tc-recirc-sharing",
+    since: "5.4 with NET_TC_SKB_EXT",
+  },
+  { bit: A.OVS_DP_F_DISPATCH_UPCALL_PER_CPU, word: "per-cpu-upcalls", since: "5.15" },
 ];
 
 /** Every feature by its name. */
@@ -83,7 +69,7 @@ export type DatapathOptions = {
   readonly userFeatures?: number;
   /** 0 or a power of two up to 4,096. */
   readonly masksCacheSize?: number;
-  /** Netlink port ids by CPU, for OVS_DP_F_DISPATCH_UPCALL_PER_CPU. */
+  /** Netlink port ids by CPU, for A.OVS_DP_F_DISPATCH_UPCALL_PER_CPU. */
   readonly perCpuPortIds?: readonly number[];
 };
 
@@ -119,7 +105,7 @@ export function handleOf(
 /** All datapaths of the channel's network namespace. */
 export function listDatapaths(channel: OvsChannel): DatapathInfo[] {
   const found: DatapathInfo[] = [];
-  const request = { ...datapathRequest(OVS_DP_CMD_GET), doing: "listing the datapaths" };
+  const request = { ...datapathRequest(A.OVS_DP_CMD_GET), doing: "listing the datapaths" };
   for (const message of channel.dump(request)) found.push(decodeDatapath(message));
   return found;
 }
@@ -128,7 +114,7 @@ export function listDatapaths(channel: OvsChannel): DatapathInfo[] {
 export function getDatapath(channel: OvsChannel, written: string): DatapathInfo {
   const name = kernelName(written);
   const doing = `looking up the datapath ${name}`;
-  const found = explained(name, 0, () => reply(channel, name, OVS_DP_CMD_GET, { doing }));
+  const found = explained(name, 0, () => reply(channel, name, A.OVS_DP_CMD_GET, { doing }));
   if (found === undefined) throw missing(name);
   return found;
 }
@@ -148,7 +134,7 @@ export function createDatapath(
   checkName("datapath", name);
   const settings = settingsOf(options);
   try {
-    return changed(channel, name, { command: OVS_DP_CMD_NEW, settings, held: 0 });
+    return changed(channel, name, { command: A.OVS_DP_CMD_NEW, settings, held: 0 });
   } catch (error) {
     if (!(error instanceof NetlinkError) || error.errno !== EEXIST) throw error;
     const message = `there is a datapath or an interface "${name}" already`;
@@ -171,7 +157,7 @@ export function setDatapath(
   const { userFeatures: held } = getDatapath(channel, name);
   // To the kernel, a SET without features clears them (ovs_dp_change in datapath.c).
   const all = { ...settings, userFeatures: settings.userFeatures ?? held };
-  return changed(channel, name, { command: OVS_DP_CMD_SET, settings: all, held });
+  return changed(channel, name, { command: A.OVS_DP_CMD_SET, settings: all, held });
 }
 
 /** Options as attributes have them. */
@@ -201,15 +187,15 @@ export function deleteDatapath(channel: OvsChannel, written: string): void {
   const name = kernelName(written);
   explained(name, 0, () => {
     channel.transact({
-      ...datapathRequest(OVS_DP_CMD_DEL),
+      ...datapathRequest(A.OVS_DP_CMD_DEL),
       doing: `deleting the datapath ${name}`,
-      write: (writer) => writer.string(OVS_DP_ATTR_NAME, name),
+      write: (writer) => writer.string(A.OVS_DP_ATTR_NAME, name),
     });
   });
 }
 
 function datapathRequest(command: number) {
-  return { family: OVS_DATAPATH_FAMILY, version: OVS_DATAPATH_VERSION, command, datapath: 0 };
+  return { family: A.OVS_DATAPATH_FAMILY, version: A.OVS_DATAPATH_VERSION, command, datapath: 0 };
 }
 
 /** A change of a datapath. */
@@ -226,14 +212,14 @@ function changed(
   name: string,
   { command, settings, held }: DatapathChange,
 ): DatapathInfo {
-  const doing = `${command === OVS_DP_CMD_NEW ? "creating" : "changing"} the datapath ${name}`;
+  const doing = `${command === A.OVS_DP_CMD_NEW ? "creating" : "changing"} the datapath ${name}`;
   const { userFeatures, masksCacheSize, perCpuPortIds } = settings;
   const write = (writer: AttributeWriter): void => {
     // 0: no upcalls; missed packets are dropped until a program asks for them.
-    if (command === OVS_DP_CMD_NEW) writer.u32(OVS_DP_ATTR_UPCALL_PID, 0);
-    if (userFeatures !== undefined) writer.u32(OVS_DP_ATTR_USER_FEATURES, userFeatures);
-    if (masksCacheSize !== undefined) writer.u32(OVS_DP_ATTR_MASKS_CACHE_SIZE, masksCacheSize);
-    if (perCpuPortIds !== undefined) putPortIds(writer, OVS_DP_ATTR_PER_CPU_PIDS, perCpuPortIds);
+    if (command === A.OVS_DP_CMD_NEW) writer.u32(A.OVS_DP_ATTR_UPCALL_PID, 0);
+    if (userFeatures !== undefined) writer.u32(A.OVS_DP_ATTR_USER_FEATURES, userFeatures);
+    if (masksCacheSize !== undefined) writer.u32(A.OVS_DP_ATTR_MASKS_CACHE_SIZE, masksCacheSize);
+    if (perCpuPortIds !== undefined) putPortIds(writer, A.OVS_DP_ATTR_PER_CPU_PIDS, perCpuPortIds);
   };
   const found = explained(name, (userFeatures ?? 0) & ~held, () =>
     reply(channel, name, command, { doing, flags: NLM_F_ECHO, write }),
@@ -262,7 +248,7 @@ function reply(
       flags,
       doing,
       write: (writer) => {
-        writer.string(OVS_DP_ATTR_NAME, name);
+        writer.string(A.OVS_DP_ATTR_NAME, name);
         write?.(writer);
       },
     },
@@ -321,21 +307,21 @@ export function decodeDatapath(message: OvsMessage): DatapathInfo {
   const reader = new AttributeReader().reset(bytes, message.start, message.end);
   while (reader.next()) {
     const { type, start, length } = reader;
-    if (type === OVS_DP_ATTR_NAME) name = decodeString(bytes, start, start + length);
-    else if (type === OVS_DP_ATTR_USER_FEATURES && length >= 4) {
+    if (type === A.OVS_DP_ATTR_NAME) name = decodeString(bytes, start, start + length);
+    else if (type === A.OVS_DP_ATTR_USER_FEATURES && length >= 4) {
       userFeatures = view.getUint32(start, true);
-    } else if (type === OVS_DP_ATTR_MASKS_CACHE_SIZE && length >= 4) {
+    } else if (type === A.OVS_DP_ATTR_MASKS_CACHE_SIZE && length >= 4) {
       masksCacheSize = view.getUint32(start, true);
-    } else if (type === OVS_DP_ATTR_PER_CPU_PIDS) {
+    } else if (type === A.OVS_DP_ATTR_PER_CPU_PIDS) {
       perCpuPortIds = decodePortIds(view, start, length);
-    } else if (type === OVS_DP_ATTR_STATS && length >= 32) {
+    } else if (type === A.OVS_DP_ATTR_STATS && length >= 32) {
       stats = {
         hit: counterAt(view, start),
         missed: counterAt(view, start + 8),
         lost: counterAt(view, start + 16),
         flows: counterAt(view, start + 24),
       };
-    } else if (type === OVS_DP_ATTR_MEGAFLOW_STATS && length >= 24) {
+    } else if (type === A.OVS_DP_ATTR_MEGAFLOW_STATS && length >= 24) {
       megaflow = {
         maskHit: counterAt(view, start),
         masks: view.getUint32(start + 8, true),

@@ -2,14 +2,7 @@ import { Flow } from "../flow/flow.ts";
 import { GENL_HEADER, type MessageReader } from "../netlink/message.ts";
 import { MulticastListener, type Overrun } from "../netlink/multicast.ts";
 import type { PinnedMemory } from "../sys/memory.ts";
-import {
-  OVS_DATAPATH_FAMILY,
-  OVS_DATAPATH_MCGROUP,
-  OVS_FLOW_FAMILY,
-  OVS_FLOW_MCGROUP,
-  OVS_VPORT_FAMILY,
-  OVS_VPORT_MCGROUP,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import type { OvsChannel, OvsMessage } from "./channel.ts";
 import { OVS_PREFIX } from "./message.ts";
 import { type DatapathInfo, decodeDatapath } from "./datapath.ts";
@@ -45,9 +38,9 @@ export type ChangeOptions = {
 };
 
 const FAMILIES: Readonly<Record<ChangeKind, readonly [family: string, group: string]>> = {
-  datapath: [OVS_DATAPATH_FAMILY, OVS_DATAPATH_MCGROUP],
-  port: [OVS_VPORT_FAMILY, OVS_VPORT_MCGROUP],
-  flow: [OVS_FLOW_FAMILY, OVS_FLOW_MCGROUP],
+  datapath: [A.OVS_DATAPATH_FAMILY, A.OVS_DATAPATH_MCGROUP],
+  port: [A.OVS_VPORT_FAMILY, A.OVS_VPORT_MCGROUP],
+  flow: [A.OVS_FLOW_FAMILY, A.OVS_FLOW_MCGROUP],
 };
 
 const KINDS: readonly ChangeKind[] = ["datapath", "port", "flow"];

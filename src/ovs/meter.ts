@@ -4,27 +4,7 @@ import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { NetlinkError } from "../netlink/errors.ts";
 import { ENOENT } from "../sys/errno.ts";
 import { MillraceError, NotSupportedError } from "../sys/errors.ts";
-import {
-  OVS_BAND_ATTR_BURST,
-  OVS_BAND_ATTR_RATE,
-  OVS_BAND_ATTR_STATS,
-  OVS_BAND_ATTR_TYPE,
-  OVS_METER_ATTR_BANDS,
-  OVS_METER_ATTR_CLEAR,
-  OVS_METER_ATTR_ID,
-  OVS_METER_ATTR_KBPS,
-  OVS_METER_ATTR_MAX_BANDS,
-  OVS_METER_ATTR_MAX_METERS,
-  OVS_METER_ATTR_STATS,
-  OVS_METER_ATTR_USED,
-  OVS_METER_BAND_TYPE_DROP,
-  OVS_METER_CMD_DEL,
-  OVS_METER_CMD_FEATURES,
-  OVS_METER_CMD_GET,
-  OVS_METER_CMD_SET,
-  OVS_METER_FAMILY,
-  OVS_METER_VERSION,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import { type OvsMessage, onMessage } from "./channel.ts";
 import { checkNumber } from "./check.ts";
 import type { DatapathHandle } from "./datapath.ts";
@@ -74,7 +54,7 @@ export type MeterInfo = {
 export function meterFeatures(datapath: DatapathHandle): MeterFeatures {
   let found: MeterFeatures = { maxMeters: 0, maxBands: 0, bandTypes: [] };
   transact(datapath, {
-    command: OVS_METER_CMD_FEATURES,
+    command: A.OVS_METER_CMD_FEATURES,
     doing: "asking for its features",
     use: (message) => {
       found = decodeMeterFeatures(message);
@@ -95,20 +75,20 @@ export function setMeter(datapath: DatapathHandle, id: number, options: MeterOpt
     checkNumber("meter burst", burst ?? 0, 0, U32_MAX);
   }
   const write = (writer: AttributeWriter): void => {
-    writer.u32(OVS_METER_ATTR_ID, id);
-    if (options.unit === "kilobits") writer.flag(OVS_METER_ATTR_KBPS);
-    if (options.clear === true) writer.flag(OVS_METER_ATTR_CLEAR);
-    const bands = writer.nest(OVS_METER_ATTR_BANDS);
+    writer.u32(A.OVS_METER_ATTR_ID, id);
+    if (options.unit === "kilobits") writer.flag(A.OVS_METER_ATTR_KBPS);
+    if (options.clear === true) writer.flag(A.OVS_METER_ATTR_CLEAR);
+    const bands = writer.nest(A.OVS_METER_ATTR_BANDS);
     for (const { rate, burst } of options.bands) {
       const band = writer.nest(0);
-      writer.u32(OVS_BAND_ATTR_TYPE, OVS_METER_BAND_TYPE_DROP);
-      writer.u32(OVS_BAND_ATTR_RATE, rate);
-      writer.u32(OVS_BAND_ATTR_BURST, burst ?? 0);
+      writer.u32(A.OVS_BAND_ATTR_TYPE, A.OVS_METER_BAND_TYPE_DROP);
+      writer.u32(A.OVS_BAND_ATTR_RATE, rate);
+      writer.u32(A.OVS_BAND_ATTR_BURST, burst ?? 0);
       writer.endNest(band);
     }
     writer.endNest(bands);
   };
-  transact(datapath, { command: OVS_METER_CMD_SET, doing: `setting ${id}`, write });
+  transact(datapath, { command: A.OVS_METER_CMD_SET, doing: `setting ${id}`, write });
 }
 
 /** @returns undefined if there is no such meter */
@@ -117,9 +97,9 @@ export function getMeter(datapath: DatapathHandle, id: number): MeterInfo | unde
   let found: MeterInfo | undefined;
   try {
     transact(datapath, {
-      command: OVS_METER_CMD_GET,
+      command: A.OVS_METER_CMD_GET,
       doing: `reading ${id}`,
-      write: (writer) => writer.u32(OVS_METER_ATTR_ID, id),
+      write: (writer) => writer.u32(A.OVS_METER_ATTR_ID, id),
       use: (message) => {
         found = decodeMeter(message);
       },
@@ -140,9 +120,9 @@ export function deleteMeter(datapath: DatapathHandle, id: number): MeterInfo | u
   const last = getMeter(datapath, id);
   if (last === undefined) return undefined;
   transact(datapath, {
-    command: OVS_METER_CMD_DEL,
+    command: A.OVS_METER_CMD_DEL,
     doing: `deleting ${id}`,
-    write: (writer) => writer.u32(OVS_METER_ATTR_ID, id),
+    write: (writer) => writer.u32(A.OVS_METER_ATTR_ID, id),
   });
   return last;
 }
@@ -165,8 +145,8 @@ function transact(
 ): void {
   const request = {
     ...asked,
-    family: OVS_METER_FAMILY,
-    version: OVS_METER_VERSION,
+    family: A.OVS_METER_FAMILY,
+    version: A.OVS_METER_VERSION,
     datapath: datapath.index,
     doing: `meters of ${datapath.name}: ${doing}`,
   };
@@ -188,13 +168,14 @@ export function decodeMeterFeatures({ bytes, view, start, end }: OvsMessage): Me
   const reader = new AttributeReader().reset(bytes, start, end);
   while (reader.next()) {
     const { type, start: at, length } = reader;
-    if (type === OVS_METER_ATTR_MAX_METERS && length >= 4) maxMeters = view.getUint32(at, true);
-    else if (type === OVS_METER_ATTR_MAX_BANDS && length >= 4) maxBands = view.getUint32(at, true);
-    else if (type === OVS_METER_ATTR_BANDS) {
+    if (type === A.OVS_METER_ATTR_MAX_METERS && length >= 4) maxMeters = view.getUint32(at, true);
+    else if (type === A.OVS_METER_ATTR_MAX_BANDS && length >= 4)
+      maxBands = view.getUint32(at, true);
+    else if (type === A.OVS_METER_ATTR_BANDS) {
       forEachBand(bytes, reader, (inner, from, size) => {
-        if (inner !== OVS_BAND_ATTR_TYPE || size < 4) return;
+        if (inner !== A.OVS_BAND_ATTR_TYPE || size < 4) return;
         const band = view.getUint32(from, true);
-        bandTypes.push(band === OVS_METER_BAND_TYPE_DROP ? "drop" : `type ${band}`);
+        bandTypes.push(band === A.OVS_METER_BAND_TYPE_DROP ? "drop" : `type ${band}`);
       });
     }
   }
@@ -210,12 +191,12 @@ export function decodeMeter({ bytes, view, start, end }: OvsMessage): MeterInfo 
   const reader = new AttributeReader().reset(bytes, start, end);
   while (reader.next()) {
     const { type, start: at, length } = reader;
-    if (type === OVS_METER_ATTR_ID && length >= 4) id = view.getUint32(at, true);
-    else if (type === OVS_METER_ATTR_STATS && length >= 16) stats = decodeCounters(view, at);
-    else if (type === OVS_METER_ATTR_USED && length >= 8) usedMs = counterAt(view, at);
-    else if (type === OVS_METER_ATTR_BANDS) {
+    if (type === A.OVS_METER_ATTR_ID && length >= 4) id = view.getUint32(at, true);
+    else if (type === A.OVS_METER_ATTR_STATS && length >= 16) stats = decodeCounters(view, at);
+    else if (type === A.OVS_METER_ATTR_USED && length >= 8) usedMs = counterAt(view, at);
+    else if (type === A.OVS_METER_ATTR_BANDS) {
       forEachBand(bytes, reader, (inner, from, size) => {
-        if (inner === OVS_BAND_ATTR_STATS && size >= 16) bands.push(decodeCounters(view, from));
+        if (inner === A.OVS_BAND_ATTR_STATS && size >= 16) bands.push(decodeCounters(view, from));
       });
     }
   }

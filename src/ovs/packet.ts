@@ -12,21 +12,7 @@ import { TextSink } from "../flow/text/sink.ts";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { MillraceError } from "../sys/errors.ts";
-import {
-  OVS_KEY_ATTR_IN_PORT,
-  OVS_PACKET_ATTR_ACTIONS,
-  OVS_PACKET_ATTR_EGRESS_TUN_KEY,
-  OVS_PACKET_ATTR_HASH,
-  OVS_PACKET_ATTR_KEY,
-  OVS_PACKET_ATTR_LEN,
-  OVS_PACKET_ATTR_MRU,
-  OVS_PACKET_ATTR_PACKET,
-  OVS_PACKET_ATTR_USERDATA,
-  OVS_PACKET_CMD_EXECUTE,
-  OVS_PACKET_CMD_MISS,
-  OVS_PACKET_FAMILY,
-  OVS_PACKET_VERSION,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import { checkNumber } from "./check.ts";
 import type { DatapathHandle } from "./datapath.ts";
 
@@ -56,7 +42,7 @@ const NOTHING: Uint8Array = new Uint8Array(0);
  * comes from `Upcalls.visit`: then {@link retain} makes a copy that does.
  */
 export class Upcall implements PacketToExecute {
-  #command = OVS_PACKET_CMD_MISS;
+  #command = A.OVS_PACKET_CMD_MISS;
   #bytes: Uint8Array = NOTHING;
   #start = 0;
   #end = 0;
@@ -71,7 +57,7 @@ export class Upcall implements PacketToExecute {
     this.#end = end;
     const reader = READER.reset(bytes, start, end);
     // The kernel writes the key first (queue_userspace_packet in datapath.c).
-    const found = reader.next() && reader.type === OVS_PACKET_ATTR_KEY;
+    const found = reader.next() && reader.type === A.OVS_PACKET_ATTR_KEY;
     this.#keyStart = found ? reader.start : start;
     this.#keyEnd = found ? reader.start + reader.length : start;
     return this;
@@ -85,7 +71,7 @@ export class Upcall implements PacketToExecute {
 
   /** Why it was sent up. */
   get kind(): UpcallReason {
-    return this.#command === OVS_PACKET_CMD_MISS ? "miss" : "action";
+    return this.#command === A.OVS_PACKET_CMD_MISS ? "miss" : "action";
   }
 
   /**
@@ -108,7 +94,7 @@ export class Upcall implements PacketToExecute {
 
   /** The frame; shorter than {@link length} if an action truncated it. */
   get packet(): Uint8Array {
-    return this.#payload(OVS_PACKET_ATTR_PACKET) ?? NOTHING;
+    return this.#payload(A.OVS_PACKET_ATTR_PACKET) ?? NOTHING;
   }
 
   /** The payload of OVS_PACKET_ATTR_KEY: every field, exact. */
@@ -118,14 +104,14 @@ export class Upcall implements PacketToExecute {
 
   /** The user data of the `userspace` action; undefined for a miss. */
   get userdata(): Uint8Array | undefined {
-    return this.#payload(OVS_PACKET_ATTR_USERDATA);
+    return this.#payload(A.OVS_PACKET_ATTR_USERDATA);
   }
 
   /**
    * The flow's actions, the payload of an action list, if `userspace(...,actions)` requests them.
    */
   get actions(): Uint8Array | undefined {
-    return this.#payload(OVS_PACKET_ATTR_ACTIONS);
+    return this.#payload(A.OVS_PACKET_ATTR_ACTIONS);
   }
 
   /**
@@ -133,31 +119,31 @@ export class Upcall implements PacketToExecute {
    * it.
    */
   get egressTunnelKey(): Uint8Array | undefined {
-    return this.#payload(OVS_PACKET_ATTR_EGRESS_TUN_KEY);
+    return this.#payload(A.OVS_PACKET_ATTR_EGRESS_TUN_KEY);
   }
 
   /** Length of the whole frame in bytes. */
   get length(): number {
-    const bytes = this.#payload(OVS_PACKET_ATTR_LEN);
+    const bytes = this.#payload(A.OVS_PACKET_ATTR_LEN);
     return bytes === undefined ? this.packet.length : littleEndian(bytes, 0, 4);
   }
 
   /** The largest received fragment, if conntrack reassembled the packet; otherwise 0. */
   get mru(): number {
-    const mru = this.#payload(OVS_PACKET_ATTR_MRU);
+    const mru = this.#payload(A.OVS_PACKET_ATTR_MRU);
     return mru === undefined ? 0 : littleEndian(mru, 0, 2);
   }
 
   /** The hash of the packet's flow in the kernel, as 8 bytes; undefined before kernel 5.5. */
   get hash(): Uint8Array | undefined {
-    return this.#payload(OVS_PACKET_ATTR_HASH);
+    return this.#payload(A.OVS_PACKET_ATTR_HASH);
   }
 
   /** The port by which the packet came in; undefined if it came from none. */
   get inPort(): number | undefined {
     const reader = READER.reset(this.bytes, this.keyStart, this.keyEnd);
     while (reader.next()) {
-      if (reader.type !== OVS_KEY_ATTR_IN_PORT || reader.length < 4) continue;
+      if (reader.type !== A.OVS_KEY_ATTR_IN_PORT || reader.length < 4) continue;
       return littleEndian(this.bytes, reader.start, 4);
     }
     return undefined;
@@ -211,18 +197,18 @@ export function executePacket(
 ): void {
   checkNumber("mru", packet.mru ?? 0, 0, U16_MAX);
   datapath.channel.transact({
-    family: OVS_PACKET_FAMILY,
-    version: OVS_PACKET_VERSION,
-    command: OVS_PACKET_CMD_EXECUTE,
+    family: A.OVS_PACKET_FAMILY,
+    version: A.OVS_PACKET_VERSION,
+    command: A.OVS_PACKET_CMD_EXECUTE,
     datapath: datapath.index,
     doing: `executing a packet in ${datapath.name}`,
     write: (writer) => {
-      writer.bytes(OVS_PACKET_ATTR_PACKET, packet.packet);
+      writer.bytes(A.OVS_PACKET_ATTR_PACKET, packet.packet);
       putPacketKey(writer, packet, ports);
-      const nest = writer.nest(OVS_PACKET_ATTR_ACTIONS);
+      const nest = writer.nest(A.OVS_PACKET_ATTR_ACTIONS);
       parseActions(cursorOver(actions), writer, ports);
       writer.endNest(nest);
-      if (packet.mru !== undefined && packet.mru > 0) writer.u16(OVS_PACKET_ATTR_MRU, packet.mru);
+      if (packet.mru !== undefined && packet.mru > 0) writer.u16(A.OVS_PACKET_ATTR_MRU, packet.mru);
     },
   });
 }
@@ -230,10 +216,10 @@ export function executePacket(
 function putPacketKey(writer: AttributeWriter, packet: PacketToExecute, ports?: PortNames): void {
   const key = packet instanceof Upcall ? packet.keyBytes : (packet.key ?? "");
   if (typeof key !== "string") {
-    writer.bytes(OVS_PACKET_ATTR_KEY, key);
+    writer.bytes(A.OVS_PACKET_ATTR_KEY, key);
     return;
   }
-  const nest = writer.nest(OVS_PACKET_ATTR_KEY);
+  const nest = writer.nest(A.OVS_PACKET_ATTR_KEY);
   if (key !== "") {
     parseWholeKey(cursorOver(key), RECORD, ports);
     normalize(RECORD);

@@ -2,19 +2,14 @@ import { U16_MAX } from "../flow/bytes.ts";
 import { existsSync } from "node:fs";
 import { AttributeReader } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
-import {
-  OVS_TUNNEL_ATTR_DST_PORT,
-  OVS_TUNNEL_ATTR_EXTENSION,
-  OVS_VPORT_ATTR_OPTIONS,
-  OVS_VXLAN_EXT_GBP,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import { checkNumber, usage } from "./check.ts";
 
 /** Options of a tunnel port. GRE and all other kinds of ports have none. */
 export type TunnelOptions = {
   /** UDP port from 1 on; by default IANA's, 4789 for VXLAN and 6081 for Geneve. */
   readonly destinationPort?: number;
-  /** VXLAN's group policy extension (OVS_VXLAN_EXT_GBP). */
+  /** VXLAN's group policy extension (A.OVS_VXLAN_EXT_GBP). */
   readonly groupPolicy?: boolean;
 };
 
@@ -55,21 +50,21 @@ export function checkTunnel(type: string, { destinationPort, groupPolicy }: Tunn
   }
 }
 
-/** Writes OVS_VPORT_ATTR_OPTIONS for a port of this type; nothing for a type without options. */
+/** Writes A.OVS_VPORT_ATTR_OPTIONS for a port of this type; nothing for a type without options. */
 export function putTunnel(writer: AttributeWriter, type: string, options: TunnelOptions): void {
   const port = options.destinationPort ?? DEFAULT_PORTS.get(type);
   if (port === undefined) return;
-  const nest = writer.nest(OVS_VPORT_ATTR_OPTIONS);
-  writer.u16(OVS_TUNNEL_ATTR_DST_PORT, port);
+  const nest = writer.nest(A.OVS_VPORT_ATTR_OPTIONS);
+  writer.u16(A.OVS_TUNNEL_ATTR_DST_PORT, port);
   if (options.groupPolicy === true) {
-    const extension = writer.nest(OVS_TUNNEL_ATTR_EXTENSION);
-    writer.flag(OVS_VXLAN_EXT_GBP);
+    const extension = writer.nest(A.OVS_TUNNEL_ATTR_EXTENSION);
+    writer.flag(A.OVS_VXLAN_EXT_GBP);
     writer.endNest(extension);
   }
   writer.endNest(nest);
 }
 
-/** Reads the payload of OVS_VPORT_ATTR_OPTIONS. */
+/** Reads the payload of A.OVS_VPORT_ATTR_OPTIONS. */
 export function decodeTunnel(
   bytes: Uint8Array,
   view: DataView,
@@ -79,11 +74,11 @@ export function decodeTunnel(
   const found: { destinationPort?: number; groupPolicy?: boolean } = {};
   const reader = new AttributeReader().reset(bytes, start, end);
   while (reader.next()) {
-    if (reader.type === OVS_TUNNEL_ATTR_DST_PORT && reader.length >= 2) {
+    if (reader.type === A.OVS_TUNNEL_ATTR_DST_PORT && reader.length >= 2) {
       found.destinationPort = view.getUint16(reader.start, true);
-    } else if (reader.type === OVS_TUNNEL_ATTR_EXTENSION) {
+    } else if (reader.type === A.OVS_TUNNEL_ATTR_EXTENSION) {
       const inner = new AttributeReader().reset(bytes, reader.start, reader.start + reader.length);
-      while (inner.next()) if (inner.type === OVS_VXLAN_EXT_GBP) found.groupPolicy = true;
+      while (inner.next()) if (inner.type === A.OVS_VXLAN_EXT_GBP) found.groupPolicy = true;
     }
   }
   return found;

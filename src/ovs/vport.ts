@@ -6,30 +6,7 @@ import { NetlinkError } from "../netlink/errors.ts";
 import { EAFNOSUPPORT, EBUSY, EEXIST, ENODEV, EINVAL } from "../sys/errno.ts";
 import { MillraceError, NotSupportedError } from "../sys/errors.ts";
 import { NLM_F_ECHO } from "../uapi/netlink.ts";
-import {
-  OVS_VPORT_ATTR_IFINDEX,
-  OVS_VPORT_ATTR_NAME,
-  OVS_VPORT_ATTR_NETNSID,
-  OVS_VPORT_ATTR_OPTIONS,
-  OVS_VPORT_ATTR_PORT_NO,
-  OVS_VPORT_ATTR_STATS,
-  OVS_VPORT_ATTR_TYPE,
-  OVS_VPORT_ATTR_UPCALL_PID,
-  OVS_VPORT_ATTR_UPCALL_STATS,
-  OVS_VPORT_CMD_DEL,
-  OVS_VPORT_CMD_GET,
-  OVS_VPORT_CMD_NEW,
-  OVS_VPORT_CMD_SET,
-  OVS_VPORT_FAMILY,
-  OVS_VPORT_TYPE_GENEVE,
-  OVS_VPORT_TYPE_GRE,
-  OVS_VPORT_TYPE_INTERNAL,
-  OVS_VPORT_TYPE_NETDEV,
-  OVS_VPORT_TYPE_VXLAN,
-  OVS_VPORT_UPCALL_ATTR_FAIL,
-  OVS_VPORT_UPCALL_ATTR_SUCCESS,
-  OVS_VPORT_VERSION,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import { type OvsMessage, onMessage } from "./channel.ts";
 import { checkName, checkNumber, isName, usage } from "./check.ts";
 import { type DatapathHandle, decodePortIds, putPortIds } from "./datapath.ts";
@@ -68,24 +45,25 @@ export type PortInfo = {
 /** struct ovs_vport_stats. */
 export type PortStats = Traffic;
 
-const TYPES = new Map<number, string>([
-  [OVS_VPORT_TYPE_NETDEV, "netdev"],
-  [OVS_VPORT_TYPE_INTERNAL, "internal"],
-  [OVS_VPORT_TYPE_GRE, "gre"],
-  [OVS_VPORT_TYPE_VXLAN, "vxlan"],
-  [OVS_VPORT_TYPE_GENEVE, "geneve"],
-]);
-
 /** Below DP_MAX_PORTS in the kernel's datapath.h; 0 is the local port. */
 const PORT_NUMBER_MAX = 65_534;
 
 const NUMBER_OF_TYPE: Readonly<Record<PortType, number>> = {
-  netdev: OVS_VPORT_TYPE_NETDEV,
-  internal: OVS_VPORT_TYPE_INTERNAL,
-  gre: OVS_VPORT_TYPE_GRE,
-  vxlan: OVS_VPORT_TYPE_VXLAN,
-  geneve: OVS_VPORT_TYPE_GENEVE,
+  netdev: A.OVS_VPORT_TYPE_NETDEV,
+  internal: A.OVS_VPORT_TYPE_INTERNAL,
+  gre: A.OVS_VPORT_TYPE_GRE,
+  vxlan: A.OVS_VPORT_TYPE_VXLAN,
+  geneve: A.OVS_VPORT_TYPE_GENEVE,
 };
+
+const TYPES = new Map<number, string>(
+  Object.entries(NUMBER_OF_TYPE).map(([type, number]) => [number, type]),
+);
+
+/** Whether ports of a type can be added. */
+export function isPortType(type: string): type is PortType {
+  return Object.hasOwn(NUMBER_OF_TYPE, type);
+}
 
 const NO_STATS: PortStats = {
   rxPackets: 0,
@@ -102,7 +80,7 @@ const NO_STATS: PortStats = {
 export function listPorts(datapath: DatapathHandle): PortInfo[] {
   const found: PortInfo[] = [];
   const request = {
-    ...portRequest(OVS_VPORT_CMD_GET, datapath.index),
+    ...portRequest(A.OVS_VPORT_CMD_GET, datapath.index),
     doing: `listing the ports of ${datapath.name}`,
   };
   for (const message of datapath.channel.dump(request)) found.push(decodePort(message));
@@ -136,18 +114,18 @@ export function addPort(
   checkTunnel(type, tunnel);
   const doing = `adding the port ${name} to ${datapath.name}`;
   const write = (writer: AttributeWriter): void => {
-    writer.string(OVS_VPORT_ATTR_NAME, name);
-    writer.u32(OVS_VPORT_ATTR_TYPE, NUMBER_OF_TYPE[type]);
+    writer.string(A.OVS_VPORT_ATTR_NAME, name);
+    writer.u32(A.OVS_VPORT_ATTR_TYPE, NUMBER_OF_TYPE[type]);
     putTunnel(writer, type, tunnel);
     // 0: missed packets are dropped until a program asks for them.
-    writer.u32(OVS_VPORT_ATTR_UPCALL_PID, 0);
-    if (number !== undefined) writer.u32(OVS_VPORT_ATTR_PORT_NO, number);
+    writer.u32(A.OVS_VPORT_ATTR_UPCALL_PID, 0);
+    if (number !== undefined) writer.u32(A.OVS_VPORT_ATTR_PORT_NO, number);
   };
   loadTunnelModules(type);
   let added: PortInfo | undefined;
   try {
     datapath.channel.transact(
-      { ...portRequest(OVS_VPORT_CMD_NEW, datapath.index), flags: NLM_F_ECHO, doing, write },
+      { ...portRequest(A.OVS_VPORT_CMD_NEW, datapath.index), flags: NLM_F_ECHO, doing, write },
       onMessage((message) => {
         added = decodePort(message);
       }),
@@ -167,9 +145,9 @@ export function deletePort(datapath: DatapathHandle, name: string): void {
   if (!isName(name)) throw missing();
   try {
     datapath.channel.transact({
-      ...portRequest(OVS_VPORT_CMD_DEL, datapath.index),
+      ...portRequest(A.OVS_VPORT_CMD_DEL, datapath.index),
       doing,
-      write: (writer) => writer.string(OVS_VPORT_ATTR_NAME, name),
+      write: (writer) => writer.string(A.OVS_VPORT_ATTR_NAME, name),
     });
   } catch (error) {
     if (error instanceof NetlinkError && error.errno === ENODEV) throw missing(error);
@@ -182,7 +160,7 @@ export function deletePort(datapath: DatapathHandle, name: string): void {
 }
 
 function portRequest(command: number, datapath: number) {
-  return { family: OVS_VPORT_FAMILY, version: OVS_VPORT_VERSION, command, datapath };
+  return { family: A.OVS_VPORT_FAMILY, version: A.OVS_VPORT_VERSION, command, datapath };
 }
 
 function explainAdd(
@@ -220,11 +198,11 @@ export function setPortUpcalls(
   portIds: readonly number[],
 ): void {
   datapath.channel.transact({
-    ...portRequest(OVS_VPORT_CMD_SET, datapath.index),
+    ...portRequest(A.OVS_VPORT_CMD_SET, datapath.index),
     doing: `changing who gets the misses of port ${number} of ${datapath.name}`,
     write: (writer) => {
-      writer.u32(OVS_VPORT_ATTR_PORT_NO, number);
-      putPortIds(writer, OVS_VPORT_ATTR_UPCALL_PID, portIds);
+      writer.u32(A.OVS_VPORT_ATTR_PORT_NO, number);
+      putPortIds(writer, A.OVS_VPORT_ATTR_UPCALL_PID, portIds);
     },
   });
 }
@@ -244,19 +222,20 @@ export function decodePort(message: OvsMessage): PortInfo {
   const reader = new AttributeReader().reset(bytes, message.start, message.end);
   while (reader.next()) {
     const { start, length } = reader;
-    if (reader.type === OVS_VPORT_ATTR_NAME) name = decodeString(bytes, start, start + length);
-    else if (reader.type === OVS_VPORT_ATTR_STATS && length >= 64) stats = decodeStats(view, start);
-    else if (reader.type === OVS_VPORT_ATTR_OPTIONS) {
+    if (reader.type === A.OVS_VPORT_ATTR_NAME) name = decodeString(bytes, start, start + length);
+    else if (reader.type === A.OVS_VPORT_ATTR_STATS && length >= 64)
+      stats = decodeStats(view, start);
+    else if (reader.type === A.OVS_VPORT_ATTR_OPTIONS) {
       tunnel = decodeTunnel(bytes, view, start, start + length);
-    } else if (reader.type === OVS_VPORT_ATTR_UPCALL_STATS) {
+    } else if (reader.type === A.OVS_VPORT_ATTR_UPCALL_STATS) {
       upcalls = decodeUpcallStats(message, start, start + length);
     } else if (length < 4) continue;
-    else if (reader.type === OVS_VPORT_ATTR_UPCALL_PID) {
+    else if (reader.type === A.OVS_VPORT_ATTR_UPCALL_PID) {
       upcallPortIds = decodePortIds(view, start, length);
-    } else if (reader.type === OVS_VPORT_ATTR_NETNSID) namespaceId = view.getInt32(start, true);
-    else if (reader.type === OVS_VPORT_ATTR_PORT_NO) number = view.getUint32(start, true);
-    else if (reader.type === OVS_VPORT_ATTR_IFINDEX) interfaceIndex = view.getUint32(start, true);
-    else if (reader.type === OVS_VPORT_ATTR_TYPE) {
+    } else if (reader.type === A.OVS_VPORT_ATTR_NETNSID) namespaceId = view.getInt32(start, true);
+    else if (reader.type === A.OVS_VPORT_ATTR_PORT_NO) number = view.getUint32(start, true);
+    else if (reader.type === A.OVS_VPORT_ATTR_IFINDEX) interfaceIndex = view.getUint32(start, true);
+    else if (reader.type === A.OVS_VPORT_ATTR_TYPE) {
       const known = view.getUint32(start, true);
       type = TYPES.get(known) ?? `type ${known}`;
     }
@@ -280,8 +259,8 @@ function decodeUpcallStats(message: OvsMessage, start: number, end: number) {
   while (reader.next()) {
     if (reader.length < 8) continue;
     const value = counterAt(message.view, reader.start);
-    if (reader.type === OVS_VPORT_UPCALL_ATTR_SUCCESS) found.success = value;
-    if (reader.type === OVS_VPORT_UPCALL_ATTR_FAIL) found.fail = value;
+    if (reader.type === A.OVS_VPORT_UPCALL_ATTR_SUCCESS) found.success = value;
+    if (reader.type === A.OVS_VPORT_UPCALL_ATTR_FAIL) found.fail = value;
   }
   return found;
 }

@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import * as fs from "node:fs";
 import { randomUUID } from "node:crypto";
 import { dirname, join } from "node:path";
 import { MillraceError } from "../sys/errors.ts";
@@ -47,7 +37,7 @@ export function subjectOf(
   path: string,
   options: Omit<JournalSubject, "size" | "changedMs">,
 ): JournalSubject {
-  const { size, mtimeMs } = statSync(path);
+  const { size, mtimeMs } = fs.statSync(path);
   return { size, changedMs: mtimeMs, ...options };
 }
 
@@ -60,8 +50,8 @@ export function readJournal(path: string, subject: JournalSubject): JournalPosit
   let text: string;
   try {
     // Whatever has the name, such as a pipe that nobody writes into, must not be waited for.
-    const flag = constants.O_RDONLY | constants.O_NONBLOCK;
-    text = readFileSync(path, { encoding: "latin1", flag });
+    const flag = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
+    text = fs.readFileSync(path, { encoding: "latin1", flag });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw unwritable(path, error);
@@ -88,14 +78,17 @@ export class Journal implements Disposable {
     // A new file that takes the name: whoever is killed here leaves the old journal.
     const part = join(dirname(path), `.millrace-${randomUUID()}`);
     try {
-      this.#descriptor = openSync(part, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL);
+      this.#descriptor = fs.openSync(
+        part,
+        fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL,
+      );
       try {
         const text = `${head}${lineOf(position)}`;
-        if (writeSync(this.#descriptor, text) < text.length) throw new Error("the disk is full");
-        renameSync(part, path);
+        if (fs.writeSync(this.#descriptor, text) < text.length) throw new Error("the disk is full");
+        fs.renameSync(part, path);
       } catch (error) {
-        closeSync(this.#descriptor);
-        rmSync(part, { force: true });
+        fs.closeSync(this.#descriptor);
+        fs.rmSync(part, { force: true });
         throw error;
       }
     } catch (error) {
@@ -106,7 +99,7 @@ export class Journal implements Disposable {
   /** Records a position. @returns false if that failed */
   write(position: JournalPosition): boolean {
     try {
-      writeSync(this.#descriptor, lineOf(position), this.#at);
+      fs.writeSync(this.#descriptor, lineOf(position), this.#at);
       return true;
     } catch {
       return false;
@@ -116,13 +109,13 @@ export class Journal implements Disposable {
   /** Removes the file: the load reached the end of its input. */
   remove(): void {
     // Only its own: another run of the same load may have begun a new one.
-    const own = fstatSync(this.#descriptor);
-    const named = statSync(this.#path, { throwIfNoEntry: false });
-    if (named?.ino === own.ino && named.dev === own.dev) rmSync(this.#path, { force: true });
+    const own = fs.fstatSync(this.#descriptor);
+    const named = fs.statSync(this.#path, { throwIfNoEntry: false });
+    if (named?.ino === own.ino && named.dev === own.dev) fs.rmSync(this.#path, { force: true });
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#descriptor);
+    fs.closeSync(this.#descriptor);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   kernelName,
   listDatapaths,
 } from "../ovs/datapath.ts";
-import { addPort, listPorts, type PortType } from "../ovs/vport.ts";
+import { addPort, isPortType, listPorts } from "../ovs/vport.ts";
 import { MillraceError } from "../sys/errors.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { type SnapshotFacts, snapshotFacts, type SnapshotPort } from "./snapshot-facts.ts";
@@ -81,18 +81,6 @@ function makePort(datapath: DatapathHandle, { name, type, tunnel }: SnapshotPort
     throw new MillraceError("NOT_SUPPORTED", `the port ${name} is of ${type}, which is unknown`);
   }
   addPort(datapath, name, { type, ...(tunnel === undefined ? {} : { tunnel }) });
-}
-
-const PORT_TYPES: ReadonlySet<string> = new Set<PortType>([
-  "netdev",
-  "internal",
-  "gre",
-  "vxlan",
-  "geneve",
-]);
-
-function isPortType(type: string): type is PortType {
-  return PORT_TYPES.has(type);
 }
 
 /**

@@ -1,8 +1,7 @@
 import { EINVAL, EOPNOTSUPP } from "../sys/errno.ts";
 import * as A from "../uapi/openvswitch.ts";
-import type { KernelParts } from "./datapath-state.ts";
-import type { Family } from "./family.ts";
-import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { OvsFamily } from "./ovs-family.ts";
+import { headOf, ovsAttributes } from "./ovs-message.ts";
 import type { Request } from "./wire.ts";
 
 // The family ovs_ct_limit of a kernel in memory.
@@ -11,19 +10,13 @@ const ENTRY_BYTES = 12;
 const ZONE_MAX = 0xffff;
 
 /** Limits of connections as net/openvswitch/conntrack.c has them; no connection is tracked. */
-export class CtLimitFamily implements Family {
+export class CtLimitFamily extends OvsFamily {
   readonly name: string = A.OVS_CT_LIMIT_FAMILY;
   readonly version: number = A.OVS_CT_LIMIT_VERSION;
-  readonly headerBytes: number = A.OVS_HEADER_SIZE;
   readonly attributeMax: number = A.OVS_CT_LIMIT_ATTR_ZONE_LIMIT;
   readonly groups: readonly string[] = [A.OVS_CT_LIMIT_MCGROUP];
-  readonly #kernel: KernelParts;
   readonly #limits = new Map<number, number>();
   #byDefault = 0;
-
-  constructor(kernel: KernelParts) {
-    this.#kernel = kernel;
-  }
 
   run(request: Request, reply: (message: Uint8Array) => void): number {
     const given = ovsAttributes(request);
@@ -65,7 +58,7 @@ export class CtLimitFamily implements Family {
 
   #message(request: Request, limits: readonly [number, number][] | undefined): Uint8Array {
     const { command, datapath } = headOf(request);
-    return ovsMessage(this.#kernel, this, { command, datapath, request }, (writer) => {
+    return this.message({ command, datapath, request }, (writer) => {
       if (limits === undefined) return;
       const at = writer.reserve(A.OVS_CT_LIMIT_ATTR_ZONE_LIMIT, limits.length * ENTRY_BYTES) >> 2;
       for (const [i, [zone, limit]] of limits.entries()) {

@@ -3,9 +3,10 @@ import { isName } from "../ovs/check.ts";
 import { EEXIST, EINVAL, ENODEV, EOPNOTSUPP, ERANGE } from "../sys/errno.ts";
 import { NLM_F_MULTI } from "../uapi/netlink.ts";
 import * as A from "../uapi/openvswitch.ts";
-import { type DatapathState, type KernelParts, newDatapath, newPort } from "./datapath-state.ts";
-import type { Family, Walk } from "./family.ts";
-import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { type DatapathState, newDatapath, newPort } from "./datapath-state.ts";
+import type { Walk } from "./family.ts";
+import { OvsFamily } from "./ovs-family.ts";
+import { headOf, ovsAttributes } from "./ovs-message.ts";
 import { type Attributes, type Request, textOf, u32List, u32Of } from "./wire.ts";
 
 // The family ovs_datapath of a kernel in memory.
@@ -14,17 +15,11 @@ const MASKS_CACHE_MAX = 4096;
 const FEATURES = A.OVS_DP_F_UNALIGNED | A.OVS_DP_F_VPORT_PIDS | A.OVS_DP_F_DISPATCH_UPCALL_PER_CPU;
 
 /** Datapath commands as net/openvswitch/datapath.c has them. */
-export class DatapathFamily implements Family {
+export class DatapathFamily extends OvsFamily {
   readonly name: string = A.OVS_DATAPATH_FAMILY;
   readonly version: number = A.OVS_DATAPATH_VERSION;
-  readonly headerBytes: number = A.OVS_HEADER_SIZE;
   readonly attributeMax: number = A.OVS_DP_ATTR_IFINDEX - 1;
   readonly groups: readonly string[] = [A.OVS_DATAPATH_MCGROUP];
-  readonly #kernel: KernelParts;
-
-  constructor(kernel: KernelParts) {
-    this.#kernel = kernel;
-  }
 
   run(request: Request, reply: (message: Uint8Array) => void): number {
     const given = ovsAttributes(request);
@@ -47,7 +42,7 @@ export class DatapathFamily implements Family {
     }
     const last = this.#describe(dp, request, A.OVS_DP_CMD_DEL);
     this.remove(dp);
-    this.#kernel.notify(this.#group, last, request);
+    this.kernel.notify(this.group, last, request);
     return 0;
   }
 
@@ -56,7 +51,7 @@ export class DatapathFamily implements Family {
     let at = 0;
     return {
       take: () => {
-        const dp = [...this.#kernel.datapaths.values()][at++];
+        const dp = [...this.kernel.datapaths.values()][at++];
         return dp && this.#describe(dp, request, A.OVS_DP_CMD_GET, NLM_F_MULTI);
       },
     };
@@ -64,18 +59,14 @@ export class DatapathFamily implements Family {
 
   /** Takes a datapath away, with its ports and flows. */
   remove(dp: DatapathState): void {
-    this.#kernel.datapaths.delete(dp.index);
+    this.kernel.datapaths.delete(dp.index);
     for (const port of dp.ports.values()) {
-      if (port.type !== A.OVS_VPORT_TYPE_NETDEV) this.#kernel.interfaces.delete(port.name);
+      if (port.type !== A.OVS_VPORT_TYPE_NETDEV) this.kernel.interfaces.delete(port.name);
     }
   }
 
-  get #group(): number {
-    return this.#kernel.families.groupOf(A.OVS_DATAPATH_MCGROUP);
-  }
-
   #create(request: Request, given: Attributes): number {
-    const { interfaces, datapaths, nextInterface } = this.#kernel;
+    const { interfaces, datapaths, nextInterface } = this.kernel;
     const name = textOf(given, A.OVS_DP_ATTR_NAME);
     const upcallPortId = u32Of(given, A.OVS_DP_ATTR_UPCALL_PID);
     if (name === undefined || upcallPortId === undefined) return EINVAL;
@@ -95,18 +86,18 @@ export class DatapathFamily implements Family {
 
   #find(request: Request, given: Attributes): DatapathState | undefined {
     const name = textOf(given, A.OVS_DP_ATTR_NAME);
-    if (name === undefined) return this.#kernel.byIndex(headOf(request).datapath);
-    return this.#kernel.byName(name);
+    if (name === undefined) return this.kernel.byIndex(headOf(request).datapath);
+    return this.kernel.byName(name);
   }
 
   #tell(dp: DatapathState, request: Request, command: number): void {
-    this.#kernel.notify(this.#group, this.#describe(dp, request, command), request);
+    this.kernel.notify(this.group, this.#describe(dp, request, command), request);
   }
 
   // ovs_dp_cmd_fill_info
   #describe(dp: DatapathState, request: Request, command: number, flags = 0): Uint8Array {
     const head = { command, datapath: dp.index, flags, request };
-    return ovsMessage(this.#kernel, this, head, (writer) => putDatapath(writer, dp));
+    return this.message(head, (writer) => putDatapath(writer, dp));
   }
 }
 

@@ -1,16 +1,16 @@
 import { brokenRule } from "../flow/rules/validate.ts";
-import type { FlowParts } from "../flow/parts.ts";
-import { newFlowParts } from "../flow/parts.ts";
+import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { EEXIST, EINVAL, ENODEV, ENOENT, ERANGE, EOPNOTSUPP } from "../sys/errno.ts";
 import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_MULTI } from "../uapi/netlink.ts";
 import * as A from "../uapi/openvswitch.ts";
-import type { DatapathState, KernelParts } from "./datapath-state.ts";
-import type { Family, Walk } from "./family.ts";
+import type { DatapathState } from "./datapath-state.ts";
+import type { Walk } from "./family.ts";
 import { hasEmptyTag, isOddMask, newFlow, type NewFlow, readExactKey } from "./flow-match.ts";
 import type { HeldFlow } from "./flow-table.ts";
 import { type Attributes, type Request, u32Of } from "./wire.ts";
-import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { OvsFamily } from "./ovs-family.ts";
+import { headOf, ovsAttributes } from "./ovs-message.ts";
 
 // The family ovs_flow of a kernel in memory.
 
@@ -20,17 +20,11 @@ const UFID_MAX = 16;
 type Name = { readonly ufid: Uint8Array | undefined; readonly key: Uint8Array | undefined };
 
 /** Flow commands as net/openvswitch/datapath.c has them. */
-export class FlowFamily implements Family {
+export class FlowFamily extends OvsFamily {
   readonly name: string = A.OVS_FLOW_FAMILY;
   readonly version: number = A.OVS_FLOW_VERSION;
-  readonly headerBytes: number = A.OVS_HEADER_SIZE;
   readonly attributeMax: number = A.OVS_FLOW_ATTR_UFID_FLAGS + 1;
   readonly groups: readonly string[] = [A.OVS_FLOW_MCGROUP];
-  readonly #kernel: KernelParts;
-
-  constructor(kernel: KernelParts) {
-    this.#kernel = kernel;
-  }
 
   run(request: Request, reply: (message: Uint8Array) => void): number {
     const { command } = headOf(request);
@@ -73,7 +67,7 @@ export class FlowFamily implements Family {
     if (key === undefined || actions === undefined) return EINVAL;
     const mask = given.get(A.OVS_FLOW_ATTR_MASK);
     if (this.#isRefused(key, mask, actions) || isOdd(key, mask)) return EINVAL;
-    const made = newFlow(key, mask, ufid, this.#kernel.features);
+    const made = newFlow(key, mask, ufid, this.kernel.features);
     if (made === undefined) return EINVAL;
     const dp = this.#datapathOf(request);
     if (dp === undefined) return ENODEV;
@@ -176,19 +170,19 @@ export class FlowFamily implements Family {
       actions: actionRange,
     };
     if (readExactKey(key) === undefined) return true;
-    return brokenRule(sent, this.#kernel.features) !== undefined;
+    return brokenRule(sent, this.kernel.features) !== undefined;
   }
 
   // Who asked for an echo, and who listens (ovs_notify).
   #tell(flow: HeldFlow, request: Request, command: number, given: Attributes): void {
-    const group = this.#kernel.families.groupOf(A.OVS_FLOW_MCGROUP);
-    const isWanted = (request.flags & NLM_F_ECHO) !== 0 || this.#kernel.hasListeners(group);
+    const { group } = this;
+    const isWanted = (request.flags & NLM_F_ECHO) !== 0 || this.kernel.hasListeners(group);
     if (!isWanted) return;
-    this.#kernel.notify(group, this.#describe(flow, request, command, omitOf(given)), request);
+    this.kernel.notify(group, this.#describe(flow, request, command, omitOf(given)), request);
   }
 
   #datapathOf(request: Request): DatapathState | undefined {
-    return this.#kernel.byIndex(headOf(request).datapath);
+    return this.kernel.byIndex(headOf(request).datapath);
   }
 
   // ovs_flow_cmd_fill_info
@@ -200,7 +194,7 @@ export class FlowFamily implements Family {
     flags = 0,
   ): Uint8Array {
     const { datapath } = headOf(request);
-    return ovsMessage(this.#kernel, this, { command, datapath, flags, request }, (writer) =>
+    return this.message({ command, datapath, flags, request }, (writer) =>
       putFlow(writer, flow, omit),
     );
   }

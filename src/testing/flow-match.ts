@@ -2,25 +2,11 @@ import { decodeKey, NO_MASK } from "../flow/key/decode.ts";
 import { LEVELS, SLOTS } from "../flow/key/levels.ts";
 import { normalize } from "../flow/key/normal-form.ts";
 import { keyOffset, KeyRecord, maskOffset, WORDS_OF_SLOT } from "../flow/key/record.ts";
-import {
-  SLOT_ENCAP,
-  SLOT_ETHERNET,
-  SLOT_ETHERTYPE,
-  SLOT_IN_PORT,
-  SLOT_IPV6,
-  SLOT_TCP_FLAGS,
-  SLOT_TUNNEL,
-} from "../flow/key/slots.ts";
+import * as S from "../flow/key/slots.ts";
 import { keyNamed } from "../flow/key/table.ts";
 import type { KernelFeatures } from "../flow/rules/features.ts";
 import { holdsExactKeys, maskInto, putKernelKey } from "./kernel-key.ts";
-import {
-  OVS_KEY_ATTR_ENCAP,
-  OVS_KEY_ATTR_ETHERTYPE,
-  OVS_KEY_ATTR_IN_PORT,
-  OVS_KEY_ATTR_TUNNEL,
-  OVS_KEY_ATTR_VLAN,
-} from "../uapi/openvswitch.ts";
+import * as A from "../uapi/openvswitch.ts";
 import { attributesOf, written } from "./wire.ts";
 
 // What a flow of a kernel in memory matches: its key with all bits, and what is left of it under its mask.
@@ -28,7 +14,7 @@ import { attributesOf, written } from "./wire.ts";
 /** In struct ovs_key_ipv6. */
 const IPV6_LABEL = 32;
 const NO_PORT = 0xffff_ffff;
-const PORT_WORD = keyOffset(0, SLOT_IN_PORT) >> 2;
+const PORT_WORD = keyOffset(0, S.SLOT_IN_PORT) >> 2;
 
 /** A key of a request, every bit of it. */
 export type ExactKey = {
@@ -62,7 +48,7 @@ const MASKED = new KeyRecord();
 export function readExactKey(key: Uint8Array): ExactKey | undefined {
   if ((key.length & 3) !== 0 || !decodeKey(key, 0, key.length, NO_MASK, 0, EXACT)) return undefined;
   const words = EXACT.ints.slice();
-  if (!EXACT.has(0, SLOT_IN_PORT)) words[PORT_WORD] = -1;
+  if (!EXACT.has(0, S.SLOT_IN_PORT)) words[PORT_WORD] = -1;
   const present = Array.from(slotsOf(EXACT), ([, slot]) => slot);
   return { words, shape: shapeOf(EXACT), text: textOf(EXACT, true), present };
 }
@@ -96,7 +82,8 @@ export function newFlow(
   const { words, bits } = sparse(MATCH);
   maskInto(MASKED, EXACT, MATCH);
   for (const [at, byte] of kept.flat()) MASKED.bytes[at] = (MASKED.bytes[at] ?? 0) | byte;
-  if (MATCH.has(0, SLOT_IN_PORT) && !EXACT.has(0, SLOT_IN_PORT)) MASKED.words[PORT_WORD] = NO_PORT;
+  if (MATCH.has(0, S.SLOT_IN_PORT) && !EXACT.has(0, S.SLOT_IN_PORT))
+    MASKED.words[PORT_WORD] = NO_PORT;
   const id = `${exact.shape}:${words.join()}:${bits.join()}`;
   const identified = ufid === undefined ? EXACT : MASKED;
   return {
@@ -122,8 +109,8 @@ function keptBits(level: number, slot: number, isExact: boolean): [at: number, b
     (isExact ? 0xff : (MATCH.bytes[at] ?? 0)) & bits,
   ];
   const at = maskOffset(level, slot);
-  if (slot === SLOT_IPV6) return [keep(at + IPV6_LABEL, 0xff), keep(at + IPV6_LABEL + 1, 0xf0)];
-  return slot === SLOT_TCP_FLAGS ? [keep(at, 0xf0)] : [];
+  if (slot === S.SLOT_IPV6) return [keep(at + IPV6_LABEL, 0xff), keep(at + IPV6_LABEL + 1, 0xf0)];
+  return slot === S.SLOT_TCP_FLAGS ? [keep(at, 0xf0)] : [];
 }
 
 /**
@@ -132,8 +119,8 @@ function keptBits(level: number, slot: number, isExact: boolean): [at: number, b
  */
 export function hasEmptyTag(key: Uint8Array): boolean {
   const given = attributesOf(key);
-  const inside = given.get(OVS_KEY_ATTR_ENCAP);
-  const tag = given.get(OVS_KEY_ATTR_VLAN);
+  const inside = given.get(A.OVS_KEY_ATTR_ENCAP);
+  const tag = given.get(A.OVS_KEY_ATTR_VLAN);
   if (inside === undefined || tag === undefined || tag.every((byte) => byte === 0)) return false;
   return inside.length === 0 || hasEmptyTag(inside);
 }
@@ -149,15 +136,15 @@ export function isOddMask(key: Uint8Array, mask: Uint8Array): boolean {
     const own = given.get(type);
     if (own === undefined) {
       if (!MASK_ALONE.has(type) && bits.some((byte) => byte !== 0)) return true;
-    } else if (type === OVS_KEY_ATTR_ENCAP && isOddMask(own, bits)) return true;
+    } else if (type === A.OVS_KEY_ATTR_ENCAP && isOddMask(own, bits)) return true;
   }
   return false;
 }
 
 const MASK_ALONE: ReadonlySet<number> = new Set([
-  OVS_KEY_ATTR_TUNNEL,
-  OVS_KEY_ATTR_IN_PORT,
-  OVS_KEY_ATTR_ETHERTYPE,
+  A.OVS_KEY_ATTR_TUNNEL,
+  A.OVS_KEY_ATTR_IN_PORT,
+  A.OVS_KEY_ATTR_ETHERTYPE,
 ]);
 
 /** The words of a mask that are not zero, by the words of the key that they are for. */
@@ -188,9 +175,9 @@ function* slotsOf(record: KeyRecord): Generator<[level: number, slot: number]> {
 }
 
 function shapeOf(record: KeyRecord): number {
-  let shape = record.has(0, SLOT_ETHERNET) ? 1 : 0;
+  let shape = record.has(0, S.SLOT_ETHERNET) ? 1 : 0;
   for (let level = 0; level + 1 < LEVELS; level++) {
-    if (record.has(level, SLOT_ENCAP)) shape |= 2 << level;
+    if (record.has(level, S.SLOT_ENCAP)) shape |= 2 << level;
   }
   return shape;
 }
@@ -205,7 +192,7 @@ function textOf(record: KeyRecord, isExact: boolean): string {
       if (word !== 0) found.push(`${key + i}=${word}`);
     }
   }
-  if (isExact && !record.has(0, SLOT_IN_PORT)) found.push(`${PORT_WORD}=-1`);
+  if (isExact && !record.has(0, S.SLOT_IN_PORT)) found.push(`${PORT_WORD}=-1`);
   if (isOf802(record, isExact)) found.push("802.2");
   return `${shapeOf(record)} ${found.sort().join()}`;
 }
@@ -226,7 +213,7 @@ export function compared(text: string, { present }: ExactKey): string {
 
 /** Before the port, which every key has, and behind all headers. */
 const UNCOMPARED: readonly (readonly number[])[] = [
-  [SLOT_TUNNEL],
+  [S.SLOT_TUNNEL],
   [keyNamed("skb_priority").slot, keyNamed("skb_mark").slot],
   [keyNamed("ct_mark").slot, keyNamed("ct_label").slot],
 ];
@@ -238,12 +225,13 @@ function wordsOf(slot: number): number[] {
 
 /** The key is that of a frame without an Ethernet type. */
 function isOf802(record: KeyRecord, isExact: boolean): boolean {
-  if (!record.has(0, SLOT_ETHERNET)) return false;
+  if (!record.has(0, S.SLOT_ETHERNET)) return false;
   let level = 0;
-  while (level + 1 < LEVELS && record.has(level, SLOT_ENCAP)) level++;
-  if (!record.has(level, SLOT_ETHERTYPE)) return isExact;
+  while (level + 1 < LEVELS && record.has(level, S.SLOT_ENCAP)) level++;
+  if (!record.has(level, S.SLOT_ETHERTYPE)) return isExact;
   return (
-    record.bytes[keyOffset(level, SLOT_ETHERTYPE)] === 0 && !record.isWild(level, SLOT_ETHERTYPE)
+    record.bytes[keyOffset(level, S.SLOT_ETHERTYPE)] === 0 &&
+    !record.isWild(level, S.SLOT_ETHERTYPE)
   );
 }
 

@@ -6,15 +6,7 @@ import { NLMSG_HEADER } from "../netlink/message.ts";
 import * as pointed from "../sys/pointed-memory.ts";
 import { SignalDescriptor } from "../sys/signal-descriptor.ts";
 import type { SocketCalls } from "../sys/socket-calls.ts";
-import {
-  GENL_ID_CTRL,
-  NETLINK_ADD_MEMBERSHIP,
-  NETLINK_DROP_MEMBERSHIP,
-  NLM_F_ACK,
-  NLM_F_DUMP,
-  NLM_F_ECHO,
-  NLM_F_REQUEST,
-} from "../uapi/netlink.ts";
+import * as N from "../uapi/netlink.ts";
 import { Controller } from "./controller.ts";
 import type { DatapathState, PortState } from "./datapath-state.ts";
 import { Datapaths } from "./datapaths.ts";
@@ -76,7 +68,7 @@ export class MemoryKernel implements NetlinkKernel {
       hasListeners: (group) => this.#listeners(group).length > 0,
       upcall: (portId, message) => this.#unicast(portId, message),
     });
-    this.families.add(new Controller(this.families), GENL_ID_CTRL);
+    this.families.add(new Controller(this.families), N.GENL_ID_CTRL);
     for (const family of this.datapaths.makeFamilies()) this.families.add(family);
     this.calls = this.#makeCalls();
   }
@@ -178,8 +170,8 @@ export class MemoryKernel implements NetlinkKernel {
     if (level !== SOL_NETLINK) {
       if (name === SO_RCVBUF || name === SO_RCVBUFFORCE) socket.receiveBufferBytes = number * 2;
       if (name === SO_SNDBUF || name === SO_SNDBUFFORCE) socket.sendBufferBytes = number * 2;
-    } else if (name === NETLINK_ADD_MEMBERSHIP) socket.groups.add(number);
-    else if (name === NETLINK_DROP_MEMBERSHIP) socket.groups.delete(number);
+    } else if (name === N.NETLINK_ADD_MEMBERSHIP) socket.groups.add(number);
+    else if (name === N.NETLINK_DROP_MEMBERSHIP) socket.groups.delete(number);
     return 0;
   }
 
@@ -261,12 +253,12 @@ export class MemoryKernel implements NetlinkKernel {
 
   #carryOut(socket: SocketEnd, request: Request): void {
     const { flags, type } = request;
-    const isRequest = (flags & NLM_F_REQUEST) !== 0 && type >= TYPE_MIN;
+    const isRequest = (flags & N.NLM_F_REQUEST) !== 0 && type >= TYPE_MIN;
     const errno = isRequest ? this.#run(socket, request) : 0;
     // A dump that has begun is answered by itself.
     if (errno < 0) return;
     this.onRequest(request, errno);
-    if (errno !== 0 || (flags & NLM_F_ACK) !== 0) {
+    if (errno !== 0 || (flags & N.NLM_F_ACK) !== 0) {
       this.#reply(socket, errorMessage(request, errno), request);
     }
   }
@@ -278,7 +270,8 @@ export class MemoryKernel implements NetlinkKernel {
     if (refused !== undefined) return refused;
     const family = this.families.byId(request.type);
     if (family === undefined) return ENOENT;
-    if ((request.flags & NLM_F_DUMP) === NLM_F_DUMP) return this.#begin(socket, family, request);
+    if ((request.flags & N.NLM_F_DUMP) === N.NLM_F_DUMP)
+      return this.#begin(socket, family, request);
     return family.run(request, (message) => this.#reply(socket, message, request));
   }
 
@@ -312,7 +305,7 @@ export class MemoryKernel implements NetlinkKernel {
 
   // As nlmsg_notify: who asked for an echo gets it once.
   #notify(group: number, message: Uint8Array, request: Request): void {
-    const echoes = (request.flags & NLM_F_ECHO) !== 0;
+    const echoes = (request.flags & N.NLM_F_ECHO) !== 0;
     for (const socket of this.#sockets.values()) {
       const asked = echoes && socket.portId === request.portId;
       if (asked) this.#reply(socket, message, request);

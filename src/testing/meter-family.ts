@@ -2,9 +2,9 @@ import { AttributeReader } from "../netlink/attribute-reader.ts";
 import type { AttributeWriter } from "../netlink/attribute-writer.ts";
 import { EINVAL, ENODEV, ENOENT, EOPNOTSUPP } from "../sys/errno.ts";
 import * as A from "../uapi/openvswitch.ts";
-import type { KernelParts, MeterState } from "./datapath-state.ts";
-import type { Family } from "./family.ts";
-import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import type { MeterState } from "./datapath-state.ts";
+import { OvsFamily } from "./ovs-family.ts";
+import { headOf, ovsAttributes } from "./ovs-message.ts";
 import { type Attributes, attributesOf, type Request, u32Of } from "./wire.ts";
 
 // The family ovs_meter of a kernel in memory.
@@ -12,26 +12,20 @@ import { type Attributes, attributesOf, type Request, u32Of } from "./wire.ts";
 const METERS_MAX = 200_000;
 
 /** Meter commands as net/openvswitch/meter.c has them; nothing is metered. */
-export class MeterFamily implements Family {
+export class MeterFamily extends OvsFamily {
   readonly name: string = A.OVS_METER_FAMILY;
   readonly version: number = A.OVS_METER_VERSION;
-  readonly headerBytes: number = A.OVS_HEADER_SIZE;
   readonly attributeMax: number = A.OVS_METER_ATTR_MAX_BANDS;
   readonly groups: readonly string[] = [A.OVS_METER_MCGROUP];
-  readonly #kernel: KernelParts;
-
-  constructor(kernel: KernelParts) {
-    this.#kernel = kernel;
-  }
 
   run(request: Request, reply: (message: Uint8Array) => void): number {
     const given = ovsAttributes(request);
     if (given === undefined) return EINVAL;
     const { command, datapath } = headOf(request);
     const answer = (write: (writer: AttributeWriter) => void): void =>
-      reply(ovsMessage(this.#kernel, this, { command, datapath, request }, write));
+      reply(this.message({ command, datapath, request }, write));
     if (command < A.OVS_METER_CMD_FEATURES || command > A.OVS_METER_CMD_GET) return EOPNOTSUPP;
-    const dp = this.#kernel.byIndex(datapath);
+    const dp = this.kernel.byIndex(datapath);
     if (command === A.OVS_METER_CMD_FEATURES) {
       if (dp === undefined) return ENODEV;
       answer(putFeatures);

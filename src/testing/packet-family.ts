@@ -5,10 +5,10 @@ import { monotonicMs } from "../sys/clock.ts";
 import { EINVAL, ENODEV, EOPNOTSUPP } from "../sys/errno.ts";
 import { NotSupportedError } from "../sys/errors.ts";
 import * as A from "../uapi/openvswitch.ts";
-import type { DatapathState, KernelParts, PortState } from "./datapath-state.ts";
-import type { Family } from "./family.ts";
+import type { DatapathState, PortState } from "./datapath-state.ts";
 import { dumpExactKey, readExactKey } from "./flow-match.ts";
-import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { OvsFamily } from "./ovs-family.ts";
+import { headOf, ovsAttributes } from "./ovs-message.ts";
 import { FRAME_LEAST, putHeaders } from "./packet-headers.ts";
 import { type Attributes, attributesOf, type Request, u32Of, written } from "./wire.ts";
 
@@ -26,17 +26,11 @@ type Packet = {
 };
 
 /** The way of packets through a datapath, and the family that tells of them. */
-export class PacketFamily implements Family {
+export class PacketFamily extends OvsFamily {
   readonly name: string = A.OVS_PACKET_FAMILY;
   readonly version: number = A.OVS_PACKET_VERSION;
-  readonly headerBytes: number = A.OVS_HEADER_SIZE;
   readonly attributeMax: number = A.OVS_PACKET_ATTR_HASH;
   readonly groups: readonly string[] = [];
-  readonly #kernel: KernelParts;
-
-  constructor(kernel: KernelParts) {
-    this.#kernel = kernel;
-  }
 
   run(request: Request): number {
     const given = ovsAttributes(request);
@@ -48,7 +42,7 @@ export class PacketFamily implements Family {
     const actions = given.get(A.OVS_PACKET_ATTR_ACTIONS);
     if (frame === undefined || key === undefined || actions === undefined) return EINVAL;
     if (frame.length < FRAME_LEAST) return EINVAL;
-    const dp = this.#kernel.byIndex(datapath);
+    const dp = this.kernel.byIndex(datapath);
     if (dp === undefined) return ENODEV;
     const metadata = attributesOf(key);
     const inPort = u32Of(metadata, A.OVS_KEY_ATTR_IN_PORT);
@@ -181,17 +175,17 @@ export class PacketFamily implements Family {
       if (packet.inPort !== undefined) writer.u32(A.OVS_KEY_ATTR_IN_PORT, packet.inPort);
       putHeaders(writer, packet.frame, true);
     });
-    const key = dumpExactKey(plain, this.#kernel.features);
+    const key = dumpExactKey(plain, this.kernel.features);
     const { frame, truncate } = packet;
     const shown = truncate > 0 && truncate < frame.length ? frame.subarray(0, truncate) : frame;
     const head = { command, datapath: dp.index };
-    const message = ovsMessage(this.#kernel, this, head, (writer) => {
+    const message = this.message(head, (writer) => {
       writer.bytes(A.OVS_PACKET_ATTR_KEY, key);
       more(writer);
       if (shown.length < frame.length) writer.u32(A.OVS_PACKET_ATTR_LEN, frame.length);
       writer.bytes(A.OVS_PACKET_ATTR_PACKET, shown);
     });
-    if (portId === 0 || !this.#kernel.upcall(portId, message)) dp.lost++;
+    if (portId === 0 || !this.kernel.upcall(portId, message)) dp.lost++;
   }
 }
 

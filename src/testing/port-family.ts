@@ -3,9 +3,10 @@ import { isName } from "../ovs/check.ts";
 import { EAFNOSUPPORT, EBUSY, EEXIST, EFBIG, EINVAL, ENODEV, EOPNOTSUPP } from "../sys/errno.ts";
 import { NLM_F_MULTI } from "../uapi/netlink.ts";
 import * as A from "../uapi/openvswitch.ts";
-import { type DatapathState, type KernelParts, newPort, type PortState } from "./datapath-state.ts";
-import type { Family, Walk } from "./family.ts";
-import { headOf, ovsAttributes, ovsMessage } from "./ovs-message.ts";
+import { type DatapathState, newPort, type PortState } from "./datapath-state.ts";
+import type { Walk } from "./family.ts";
+import { OvsFamily } from "./ovs-family.ts";
+import { headOf, ovsAttributes } from "./ovs-message.ts";
 import { type Attributes, type Request, textOf, u32List, u32Of } from "./wire.ts";
 
 /** Ports have numbers below this (DP_MAX_PORTS). */
@@ -18,17 +19,11 @@ const LOOPBACK = 1;
 type Found = { readonly dp: DatapathState; readonly port: PortState };
 
 /** Port commands as net/openvswitch/datapath.c has them. */
-export class PortFamily implements Family {
+export class PortFamily extends OvsFamily {
   readonly name: string = A.OVS_VPORT_FAMILY;
   readonly version: number = A.OVS_VPORT_VERSION;
-  readonly headerBytes: number = A.OVS_HEADER_SIZE;
   readonly attributeMax: number = A.OVS_VPORT_ATTR_NETNSID;
   readonly groups: readonly string[] = [A.OVS_VPORT_MCGROUP];
-  readonly #kernel: KernelParts;
-
-  constructor(kernel: KernelParts) {
-    this.#kernel = kernel;
-  }
 
   run(request: Request, reply: (message: Uint8Array) => void): number {
     const given = ovsAttributes(request);
@@ -47,8 +42,8 @@ export class PortFamily implements Family {
     if (port.number === 0) return EINVAL;
     const last = this.#describe(found, request, A.OVS_VPORT_CMD_DEL);
     dp.ports.delete(port.number);
-    if (port.type !== A.OVS_VPORT_TYPE_NETDEV) this.#kernel.interfaces.delete(port.name);
-    this.#kernel.notify(this.#group, last, request);
+    if (port.type !== A.OVS_VPORT_TYPE_NETDEV) this.kernel.interfaces.delete(port.name);
+    this.kernel.notify(this.group, last, request);
     return 0;
   }
 
@@ -57,16 +52,12 @@ export class PortFamily implements Family {
     let at = 0;
     return {
       take: () => {
-        const dp = this.#kernel.byIndex(headOf(request).datapath);
+        const dp = this.kernel.byIndex(headOf(request).datapath);
         if (dp === undefined) return ENODEV;
         const port = [...dp.ports.values()].sort((a, b) => a.number - b.number)[at++];
         return port && this.#describe({ dp, port }, request, A.OVS_VPORT_CMD_GET, NLM_F_MULTI);
       },
     };
-  }
-
-  get #group(): number {
-    return this.#kernel.families.groupOf(A.OVS_VPORT_MCGROUP);
   }
 
   // ovs_vport_cmd_new
@@ -77,7 +68,7 @@ export class PortFamily implements Family {
     if (name === undefined || type === undefined || upcalls === undefined) return EINVAL;
     const wanted = u32Of(given, A.OVS_VPORT_ATTR_PORT_NO) ?? 0;
     if (wanted >= PORTS_MAX) return EFBIG;
-    const dp = this.#kernel.byIndex(headOf(request).datapath);
+    const dp = this.kernel.byIndex(headOf(request).datapath);
     if (dp === undefined) return ENODEV;
     if (wanted !== 0 && dp.ports.has(wanted)) return EBUSY;
     let number = wanted;
@@ -97,7 +88,7 @@ export class PortFamily implements Family {
 
   // Returns the index of the interface that a port is to have, or an errno, negated.
   #interfaceFor(name: string, type: number): number {
-    const { interfaces, datapaths, nextInterface } = this.#kernel;
+    const { interfaces, datapaths, nextInterface } = this.kernel;
     if (type === A.OVS_VPORT_TYPE_NETDEV) {
       const index = interfaces.get(name);
       if (index === undefined) return -ENODEV;
@@ -120,7 +111,7 @@ export class PortFamily implements Family {
     if (given.has(A.OVS_VPORT_ATTR_IFINDEX)) return EOPNOTSUPP;
     const name = textOf(given, A.OVS_VPORT_ATTR_NAME);
     if (name !== undefined) {
-      for (const dp of this.#kernel.datapaths.values()) {
+      for (const dp of this.kernel.datapaths.values()) {
         for (const port of dp.ports.values()) {
           if (port.name !== name) continue;
           return datapath === 0 || datapath === dp.index ? { dp, port } : ENODEV;
@@ -131,7 +122,7 @@ export class PortFamily implements Family {
     const number = u32Of(given, A.OVS_VPORT_ATTR_PORT_NO);
     if (number === undefined) return EINVAL;
     if (number >= PORTS_MAX) return EFBIG;
-    const dp = this.#kernel.byIndex(datapath);
+    const dp = this.kernel.byIndex(datapath);
     const port = dp?.ports.get(number);
     return dp === undefined || port === undefined ? ENODEV : { dp, port };
   }
@@ -154,13 +145,13 @@ export class PortFamily implements Family {
   }
 
   #tell(found: Found, request: Request, command: number): void {
-    this.#kernel.notify(this.#group, this.#describe(found, request, command), request);
+    this.kernel.notify(this.group, this.#describe(found, request, command), request);
   }
 
   // ovs_vport_cmd_fill_info
   #describe({ dp, port }: Found, request: Request, command: number, flags = 0): Uint8Array {
     const head = { command, datapath: dp.index, flags, request };
-    return ovsMessage(this.#kernel, this, head, (writer) => putPort(writer, dp, port));
+    return this.message(head, (writer) => putPort(writer, dp, port));
   }
 }
 

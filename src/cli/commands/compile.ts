@@ -9,11 +9,11 @@ import { FlowSetWriter } from "../../format/flow-set/writer.ts";
 import { pathSource, standardInput, UnreadableInputError } from "../../format/source.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import { failureText } from "../excerpt.ts";
-import { Exit, UnwritableOutputError, UsageError } from "../exit.ts";
+import { Exit, UnwritableOutputError } from "../exit.ts";
 import { notesText, orderText } from "../line-notes.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askForFlows, bytes, count, counted, printJson, writeError, writeOut } from "../output.ts";
-import { checkOutputFile, isInput, openOutputFile, type OutputFile } from "../output-file.ts";
+import { checkOutputFile, isInput, openFlowSet } from "../output-file.ts";
 import { Slices } from "../slices.ts";
 import { isTyped } from "../terminal.ts";
 
@@ -87,7 +87,7 @@ async function run(file: string, options: Options): Promise<void> {
     if (errors.length < REPORTED_MAX) errors.push(refusal);
   };
   using signals = new EndingSignals();
-  using out = openOutput(options.output);
+  using out = openFlowSet(options.output);
   const { order = options.output === "-" ? "file" : "fast" } = options;
   const held = order === "fast" ? new HeldRecords(out.write) : undefined;
   let writer = new FlowSetWriter(held?.write ?? out.write, options.owner);
@@ -152,16 +152,6 @@ function checkOutput(path: string, input: string): void {
   checkOutputFile(path, "--output");
 }
 
-// The file gets its name when it is complete: an earlier file of that name is not lost to a bad
-// line.
-function openOutput(path: string): OutputFile {
-  const out = openOutputFile(path === "-" ? "/dev/stdout" : path, "--output", "whole");
-  if (out.isStandardOutput && process.stdout.isTTY) {
-    throw new UsageError("a flow set is not for a terminal");
-  }
-  return out;
-}
-
 type Report = LineNotes & {
   readonly flows: number;
   readonly refused: number;
@@ -177,12 +167,8 @@ type Report = LineNotes & {
 
 // Prints the report; to standard error if standard output is the flow set.
 function print(report: Report, file: string, options: Options, toError: boolean): void {
-  if (options.json) {
-    if (toError) writeError(`${JSON.stringify(report, null, 2)}\n`);
-    else printJson(report);
-    return;
-  }
   const write = toError ? writeError : writeOut;
+  if (options.json) return printJson(report, write);
   for (const refusal of report.errors.slice(0, SHOWN_MAX)) write(failureText(refusal, "refused"));
   const { flows, refused, lines, seconds } = report;
   if (refused > SHOWN_MAX) write(`  … and ${count(refused - SHOWN_MAX)} more: --json shows them\n`);

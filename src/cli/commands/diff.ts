@@ -9,6 +9,7 @@ import { DifferenceCounts, differenceLines } from "../diff-output.ts";
 import { Exit, UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { outputEnded, printJsonLine, printLines } from "../output.ts";
+import { wordList } from "../option-value.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import {
   askWhereTyped,
@@ -28,7 +29,7 @@ import { Waiting } from "../waiting.ts";
 
 // `millrace diff`: how two sets of flows differ.
 
-type Options = { ignore: ReadonlySet<Ignored>; stat?: true; owner?: string; json?: true };
+type Options = { ignore: readonly Ignored[]; stat?: true; owner?: string; json?: true };
 
 type Ignored = "stats" | "ufid" | "order";
 
@@ -51,8 +52,8 @@ export function diffCommand(): Command {
           "--ignore <LIST>",
           "what not to compare: stats, ufid, or both (stats,ufid); or none",
         )
-          .argParser(ignoredOf)
-          .default(new Set<Ignored>(["stats", "order"]), "stats"),
+          .argParser(wordList("--ignore", ["stats", "ufid", "order"], true))
+          .default(["stats"], "stats"),
       )
       .option("--stat", "count differences by mask and actions")
       .option(...OWNER_OPTION)
@@ -67,7 +68,7 @@ export function diffCommand(): Command {
 
 async function run(a: string, b: string, options: Options): Promise<void> {
   using signals = new EndingSignals();
-  const stats = !options.ignore.has("stats");
+  const stats = !options.ignore.includes("stats");
   if (stats && (datapathIn(a) === undefined || datapathIn(b) === undefined)) {
     throw new UsageError("files have no statistics to compare: add stats to --ignore");
   }
@@ -75,7 +76,7 @@ async function run(a: string, b: string, options: Options): Promise<void> {
   using waiting = new Waiting();
   const { owner } = options;
   const { signal } = signals;
-  const compared = { ufid: !options.ignore.has("ufid"), stats };
+  const compared = { ufid: !options.ignore.includes("ufid"), stats };
   const { differences, ...ports } = await compareBoth(a, b, { compared, owner, signal, waiting });
   waiting.clear();
   const style = { ...ports, statistics: stats };
@@ -169,16 +170,4 @@ function jsonOf(difference: FlowDifference): object {
     ...(kind === "added" ? {} : { before: Flow.fromParts(difference.before) }),
     ...(kind === "removed" ? {} : { after: Flow.fromParts(difference.after) }),
   };
-}
-
-function ignoredOf(text: string): ReadonlySet<Ignored> {
-  const ignored = new Set<Ignored>();
-  if (text === "none") return ignored;
-  for (const word of text.split(",")) {
-    if (word !== "stats" && word !== "ufid" && word !== "order") {
-      throw new UsageError(`--ignore: found "${word}", expected stats, ufid, order or none`);
-    }
-    ignored.add(word);
-  }
-  return ignored;
 }

@@ -15,6 +15,7 @@ import { listPorts, type PortInfo } from "../../ovs/vport.ts";
 import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
+import { numberIn, wordList } from "../option-value.ts";
 import { count, printJson, printTable, writeOut } from "../output.ts";
 
 // `millrace dp`: adds, deletes, changes, lists and shows datapaths.
@@ -49,9 +50,13 @@ export function dpCommand(): Command {
     .option(
       "--features <LIST>",
       `features to enable, all others are disabled: ${DATAPATH_FEATURES.join(", ")}; or none`,
-      featuresOf,
+      wordList("--features", DATAPATH_FEATURES, true),
     )
-    .option("--masks-cache <SLOTS>", "slots of the mask cache: 0 or a power of two", slots)
+    .option(
+      "--masks-cache <SLOTS>",
+      "slots of the mask cache: 0 or a power of two",
+      numberIn("--masks-cache", { min: 0, expected: "0 or a power of two" }),
+    )
     .option("--json", "one JSON document")
     .action(set);
   withExamples(dp.command("list"), "millrace dp list", "millrace dp list --json")
@@ -63,22 +68,6 @@ export function dpCommand(): Command {
     .option("--json", "one JSON document")
     .action(show);
   return withNamespace(dp);
-}
-
-function featuresOf(text: string): DatapathFeature[] {
-  if (text === "none") return [];
-  return text.split(",").map((word) => {
-    const found = DATAPATH_FEATURES.find((known) => known === word);
-    if (found !== undefined) return found;
-    throw new UsageError(
-      `--features: found "${word}", expected ${DATAPATH_FEATURES.join(", ")} or none`,
-    );
-  });
-}
-
-function slots(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new UsageError(`--masks-cache: found "${text}", expected 0 or a power of two`);
 }
 
 function add(name: string, { json }: JsonOption): void {

@@ -14,6 +14,7 @@ import { printFlows } from "../flow-output.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { complain, outputEnded } from "../output.ts";
+import { wordList } from "../option-value.ts";
 import { WHERE_HELP, WHERE_OPTION } from "../where-option.ts";
 
 // `millrace dump`: the flows of a datapath as text, JSON lines or a flow set.
@@ -63,7 +64,7 @@ export function dumpCommand(): Command {
       .option(
         "--sum <WHAT>",
         "with --group-by: add up packets, bytes, or both (packets,bytes)",
-        sumsOf,
+        wordList("--sum", ["packets", "bytes"]),
       )
       .option("--summary", "print the masks of the flows, and how they slow down installs")
       .addHelpText("after", HELP_AFTER)
@@ -175,11 +176,4 @@ function jsonFormat({ format }: Options, command: Command): FlowFormat {
 function refuseUngrouped({ format, stats, sum }: Options): void {
   if (format === "msgpack") throw new UsageError("a flow set holds flows, not groups of them");
   if (!stats && sum !== undefined) throw new UsageError("--sum cannot be combined with --no-stats");
-}
-
-function sumsOf(text: string): Sum[] {
-  return text.split(",").map((word) => {
-    if (word === "packets" || word === "bytes") return word;
-    throw new UsageError(`--sum: found "${word}", expected packets or bytes`);
-  });
 }

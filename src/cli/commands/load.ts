@@ -7,10 +7,9 @@ import type { WorkerCount } from "../../load/file-feed.ts";
 import { type LoadReport, verdictOf } from "../../load/report.ts";
 import { type Batching, completeBatching, DEFAULT_BATCHING } from "../../load/send/batching.ts";
 import type { LoadTarget } from "../../load/send/connection.ts";
-import { startLoad } from "../../load/start-load.ts";
+import { startLoad, type StartOptions } from "../../load/start-load.ts";
 import type { AckMode, Transport } from "../../netlink/transactor.ts";
 import type { FlowVerb } from "../../ovs/flow-request.ts";
-import { errnoNumber } from "../../sys/errno.ts";
 import { iovMax } from "../../sys/libc.ts";
 import { EndingSignals } from "../../sys/signals.ts";
 import type { AfterLoad } from "../after-load.ts";
@@ -30,6 +29,7 @@ import {
   writeOut,
 } from "../output.ts";
 import { withNamespace } from "../namespace-option.ts";
+import { numberUpTo, wordList } from "../option-value.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { loadProgressBar } from "../progress.ts";
 import { isTyped } from "../terminal.ts";
@@ -45,7 +45,7 @@ type Options = {
   verify?: true;
   resume?: true;
   journal: boolean;
-  tolerate: ReadonlySet<number>;
+  tolerate: NonNullable<StartOptions["tolerate"]>;
   ack: AckMode;
   transport: Transport;
   batchFlows?: number;
@@ -122,8 +122,8 @@ export function loadCommand(): Command {
         "--tolerate <ERRNOS>",
         "count as applied: EEXIST if the very same flow exists, ENOENT of a delete",
       )
-        .argParser(errnoSet)
-        .default(new Set<number>(), "none"),
+        .argParser(wordList("--tolerate", ["EEXIST", "ENOENT"]))
+        .default([], "none"),
     )
     .addOption(
       new Option(
@@ -133,7 +133,7 @@ export function loadCommand(): Command {
         .choices(["file", "fast"])
         .default("file"),
     )
-    .option("--max-rate <N>", "at most this many flows a second", positive("--max-rate", 1e9))
+    .option("--max-rate <N>", "at most this many flows a second", numberUpTo("--max-rate", 1e9))
     .addOption(
       new Option(
         "--workers <N>",
@@ -176,12 +176,12 @@ function withBatching(command: Command): Command {
       "--batch-flows <N>",
       `flows per datagram (default: ${completeBatching().messagesPerDatagram} by sendmmsg, else ` +
         `${completeBatching({ transport: "send" }).messagesPerDatagram}); at most ${iovMax()} with writev`,
-      positive("--batch-flows", 1 << 16),
+      numberUpTo("--batch-flows", 1 << 16),
     )
     .option(
       "--batch-bytes <N>",
       "bytes per datagram",
-      positive("--batch-bytes", 1 << 24),
+      numberUpTo("--batch-bytes", 1 << 24),
       DEFAULT_BATCHING.bytesPerDatagram,
     );
 }
@@ -213,7 +213,7 @@ async function run(file: string, options: Options): Promise<void> {
       owner,
       workers,
       order,
-      tolerate: [...tolerate],
+      tolerate,
       onError: onError === "rollback" ? "stop" : onError,
       batching: batchingOf(options),
       signal: signals.signal,
@@ -356,26 +356,4 @@ function workerCount(text: string): WorkerCount {
   if (text === "auto") return text;
   for (const threads of [0, 1, 2] as const) if (text === String(threads)) return threads;
   throw new UsageError(`--workers: found "${text}", expected auto, 0, 1 or 2`);
-}
-
-function errnoSet(text: string): ReadonlySet<number> {
-  const found = new Set<number>();
-  for (const name of text.split(",")) {
-    const errno = errnoNumber(name);
-    if (errno === undefined || (name !== "EEXIST" && name !== "ENOENT")) {
-      throw new UsageError(`--tolerate: found "${name}", expected EEXIST or ENOENT`);
-    }
-    found.add(errno);
-  }
-  return found;
-}
-
-function positive(option: string, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < 1 || value > max) {
-      throw new UsageError(`${option}: found "${text}", expected a number from 1 to ${max}`);
-    }
-    return value;
-  };
 }

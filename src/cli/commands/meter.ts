@@ -5,7 +5,7 @@ import { deleteMeter, getMeter, meterFeatures, type MeterInfo, setMeter } from "
 import { Exit, UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
-import { positiveNumber } from "../number-option.ts";
+import { positiveNumber } from "../option-value.ts";
 import { complain, count, counted, printJson, printTable, writeOut } from "../output.ts";
 
 // `millrace meter`: sets, shows and deletes meters.

@@ -2,11 +2,10 @@ import { Command } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { type DatapathInfo, getDatapath, listDatapaths } from "../../ovs/datapath.ts";
 import { type ChangeEvent, type ChangeKind, listenToChanges } from "../../ovs/events.ts";
-import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { type LiveOptions, showLive } from "../live.ts";
-import { positiveNumber, seconds } from "../number-option.ts";
+import { positiveNumber, seconds, wordList } from "../option-value.ts";
 import { printJsonLine, writeError, writeOut } from "../output.ts";
 
 // `millrace monitor`: changes as they happen.
@@ -28,7 +27,7 @@ export function monitorCommand(): Command {
       .option(
         "--only <KINDS>",
         "only these kinds: datapath, port, flow, separated by commas",
-        kindsOf,
+        wordList("--only", ["datapath", "port", "flow"]),
       )
       .option("--count <N>", "end after this many changes", positiveNumber("--count"))
       .option("--duration <SECONDS>", "end after this time", seconds("--duration"))
@@ -42,13 +41,6 @@ export function monitorCommand(): Command {
     "millrace monitor --dp lab0 --only port,flow",
     "millrace monitor --dp lab0 --duration 60 --json > changes.jsonl",
   );
-}
-
-function kindsOf(text: string): ChangeKind[] {
-  return text.split(",").map((word) => {
-    if (word === "datapath" || word === "port" || word === "flow") return word;
-    throw new UsageError(`--only: found "${word}", expected datapath, port or flow`);
-  });
 }
 
 async function run(options: Options): Promise<void> {

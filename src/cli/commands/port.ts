@@ -6,7 +6,7 @@ import { movePort } from "../../ovs/port-move.ts";
 import { addPort, deletePort, listPorts, type PortInfo, type PortType } from "../../ovs/vport.ts";
 import { withExamples } from "../help.ts";
 import { namespaceOf, withNamespace } from "../namespace-option.ts";
-import { positiveNumber } from "../number-option.ts";
+import { positiveNumber } from "../option-value.ts";
 import { count, printJson, printTable } from "../output.ts";
 
 // `millrace port`: adds, deletes, moves and lists ports.

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { U32_MAX } from "../../flow/bytes.ts";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { deleteDatapath } from "../../ovs/datapath.ts";
 import { portNames } from "../../ovs/vport.ts";
@@ -8,10 +9,10 @@ import type { FlowTable } from "../../state/flow-table.ts";
 import { prepareDatapath, settleSockets } from "../../state/restore.ts";
 import { synchronize } from "../../state/synchronize.ts";
 import { EndingSignals } from "../../sys/signals.ts";
-import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { complain } from "../output.ts";
+import { numberIn } from "../option-value.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askWhereTyped, openFile, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
@@ -45,7 +46,11 @@ export function restoreCommand(): Command {
       .argument("<FILE>", "the snapshot; - is standard input")
       .requiredOption("--dp <NAME>", "the datapath")
       .option("--create", "create the datapath and its ports if they are missing")
-      .option("--userspace-pid <ID>", "the netlink socket to which flows send packets", portId)
+      .option(
+        "--userspace-pid <ID>",
+        "the netlink socket to which flows send packets",
+        numberIn("--userspace-pid", { min: 1, max: U32_MAX, expected: "a netlink port id" }),
+      )
       .option("--all", "change flows of every owner")
       .option("--allow-gap", "briefly remove a wide flow that blocks a narrow one")
       .option(...OWNER_OPTION)
@@ -98,12 +103,4 @@ async function run(file: string, options: Options): Promise<void> {
   waiting.clear();
   printSync(result, { from: file, to: options.dp, json: options.json === true });
   process.exitCode = statusOfSync(result);
-}
-
-function portId(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 0xffff_ffff) {
-    throw new UsageError(`--userspace-pid: found "${text}", expected a netlink port id`);
-  }
-  return value;
 }

@@ -2,11 +2,11 @@ import { Command } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { openDatapath } from "../../ovs/datapath.ts";
 import { takeSnapshot } from "../../state/snapshot.ts";
-import { Exit, UsageError } from "../exit.ts";
+import { Exit } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { bytes, complain, counted, printJson, writeError, writeOut } from "../output.ts";
-import { openOutputFile } from "../output-file.ts";
+import { openFlowSet } from "../output-file.ts";
 import { Waiting } from "../waiting.ts";
 
 // `millrace snapshot`: the flows and ports of a datapath, in a file that restores them.
@@ -40,10 +40,9 @@ export function snapshotCommand(): Command {
 }
 
 function run(options: Options): void {
-  const path = options.output === "-" ? "/dev/stdout" : options.output;
-  using out = openOutputFile(path, "--output", "whole");
+  using out = openFlowSet(options.output);
   const toError = out.isStandardOutput;
-  if (toError && process.stdout.isTTY) throw new UsageError("a flow set is not for a terminal");
+  const write = toError ? writeError : writeOut;
   using channel = new OvsChannel();
   const datapath = openDatapath(channel, options.dp);
   using waiting = new Waiting();
@@ -66,11 +65,10 @@ function run(options: Options): void {
       shortUfids,
       unnamedPorts,
     };
-    if (toError) writeError(`${JSON.stringify(report, null, 2)}\n`);
-    else printJson(report);
+    printJson(report, write);
   } else {
     const text = `${options.dp} → ${toError ? "standard output" : options.output}: ${counted(flows, "flow")}, ${counted(ports.length, "port")}, ${bytes(taken.bytes)}; ${soundness}\n`;
-    (toError ? writeError : writeOut)(text);
+    write(text);
   }
   if (shortUfids > 0) {
     const which = counted(shortUfids, "flow has a UFID", "flows have UFIDs");

@@ -15,6 +15,7 @@ import { withExamples } from "../help.ts";
 import { checkOwner, openTarget } from "../load-target.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { complain, counted, writeError, writeOut } from "../output.ts";
+import { FRACTION, numberIn } from "../option-value.ts";
 import { OWNER_OPTION } from "../owner-option.ts";
 import { askWhereTyped, openFile, portsBeside, readSource } from "../set-argument.ts";
 import { printSync, statusOfSync } from "../sync-output.ts";
@@ -71,7 +72,12 @@ export function syncCommand(): Command {
       .option(
         "--max-change <PERCENT>",
         "send nothing if more of the owner's flows would be deleted or changed",
-        percent,
+        numberIn("--max-change", {
+          min: 0,
+          max: 100,
+          form: FRACTION,
+          expected: "a number from 0 to 100",
+        }),
         50,
       )
       .option("--dry-run", "print the changes as a diff, and send nothing")
@@ -89,7 +95,7 @@ export function syncCommand(): Command {
       .option(
         "--verify-every <SECONDS>",
         "with --watch: also sync after so long without a change",
-        seconds,
+        numberIn("--verify-every", { min: 1, form: FRACTION, expected: "seconds, 1 at least" }),
         60,
       )
       .option("--force", "sync even if ovs-vswitchd runs the datapath")
@@ -232,20 +238,4 @@ async function goOn(
     }
   }
   process.exitCode = Exit.ok;
-}
-
-function seconds(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value < 1) {
-    throw new UsageError(`--verify-every: found "${text}", expected seconds, 1 at least`);
-  }
-  return value;
-}
-
-function percent(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value > 100) {
-    throw new UsageError(`--max-change: found "${text}", expected a number from 0 to 100`);
-  }
-  return value;
 }

@@ -1,9 +1,9 @@
 import { Command, Option } from "commander";
 import { OvsChannel } from "../../ovs/channel.ts";
 import { EndingSignals } from "../../sys/signals.ts";
-import { UsageError } from "../exit.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
+import { ANY, numberIn, numberUpTo } from "../option-value.ts";
 import { printJsonLine, writeOut } from "../output.ts";
 import type { TopChoice } from "../top/keys.ts";
 import { LiveView } from "../top/live-view.ts";
@@ -46,8 +46,22 @@ export function topCommand(): Command {
       )
       .option("--filter <TEXT>", "only flows whose text contains this", "")
       .option(...WHERE_OPTION)
-      .option("--interval <SECONDS>", "time between two updates, 0.1 or more", interval, 1)
-      .option("--rows <N>", "how many flows to show (default: as many as fit)", rowCount)
+      .option(
+        "--interval <SECONDS>",
+        "time between two updates, 0.1 or more",
+        numberIn("--interval", {
+          min: 0.1,
+          max: 3600,
+          form: ANY,
+          expected: "seconds from 0.1 to 3600",
+        }),
+        1,
+      )
+      .option(
+        "--rows <N>",
+        "how many flows to show (default: as many as fit)",
+        numberUpTo("--rows", 10_000),
+      )
       .option("--once", "print one interval, and end")
       .option("--json", "one JSON document per interval, each on one line")
       .addHelpText("after", HELP_AFTER)
@@ -106,20 +120,4 @@ async function waitUntil(due: number, signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await promise;
   clearTimeout(timer);
   signal.removeEventListener("abort", end);
-}
-
-function interval(text: string): number {
-  const seconds = Number(text);
-  if (!(seconds >= 0.1 && seconds <= 3600)) {
-    throw new UsageError(`--interval: found "${text}", expected seconds from 0.1 to 3600`);
-  }
-  return seconds;
-}
-
-function rowCount(text: string): number {
-  const rows = Number(text);
-  if (!/^\d+$/.test(text) || rows < 1 || rows > 10_000) {
-    throw new UsageError(`--rows: found "${text}", expected a number from 1 to 10000`);
-  }
-  return rows;
 }

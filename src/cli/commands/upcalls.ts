@@ -3,7 +3,7 @@ import { Datapath } from "../../datapath.ts";
 import { type PortNames, portNamesOf } from "../../flow/ports.ts";
 import type { UpcallDispatch, UpcallEvent } from "../../ovs/upcalls.ts";
 import { type LiveOptions, showLive } from "../live.ts";
-import { positiveNumber, seconds } from "../number-option.ts";
+import { positiveNumber, seconds } from "../option-value.ts";
 import { withExamples } from "../help.ts";
 import { withNamespace } from "../namespace-option.ts";
 import { counted, printJsonLine, writeError, writeOut } from "../output.ts";

@@ -31,17 +31,7 @@ import { EEXIST, EINVAL, ENOENT } from "../../sys/errno.ts";
 import { assert } from "../../sys/errors.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
 import { NLM_F_CREATE, NLM_F_ECHO } from "../../uapi/netlink.ts";
-import {
-  OVS_FLOW_ATTR_ACTIONS,
-  OVS_FLOW_ATTR_CLEAR,
-  OVS_FLOW_ATTR_KEY,
-  OVS_FLOW_ATTR_MASK,
-  OVS_FLOW_CMD_DEL,
-  OVS_FLOW_CMD_NEW,
-  OVS_FLOW_CMD_SET,
-  OVS_FLOW_FAMILY,
-  OVS_FLOW_VERSION,
-} from "../../uapi/openvswitch.ts";
+import * as A from "../../uapi/openvswitch.ts";
 import { CommandFailed, type DpctlSession, failAsFlow } from "./session.ts";
 
 // ovs-dpctl's commands for single flows.
@@ -66,10 +56,10 @@ function keepActions(session: DpctlSession, args: readonly string[]): number {
   if (named !== undefined) refuseOther(named);
   const write = (writer: AttributeWriter): void => {
     putIdentity(writer, identity);
-    if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+    if (session.options.clear) writer.flag(A.OVS_FLOW_ATTR_CLEAR);
   };
   try {
-    request(session, datapath, { command: OVS_FLOW_CMD_SET, flags: 0, write });
+    request(session, datapath, { command: A.OVS_FLOW_CMD_SET, flags: 0, write });
     return 0;
   } catch (error) {
     if (!(error instanceof NetlinkError)) return session.complainOf("updating flow table", error);
@@ -86,8 +76,8 @@ function putFlow(
 ): number {
   const sent =
     mode === "modify"
-      ? { command: OVS_FLOW_CMD_SET, flags: 0 }
-      : { command: OVS_FLOW_CMD_NEW, flags: NLM_F_CREATE };
+      ? { command: A.OVS_FLOW_CMD_SET, flags: 0 }
+      : { command: A.OVS_FLOW_CMD_NEW, flags: NLM_F_CREATE };
   const { datapath, rest } = session.openOptional(args, 3);
   if (rest.length < 2) failAsFlow(session, "parsing flow key", args, "the actions are missing");
   const flow = args.at(-2) ?? "";
@@ -99,7 +89,7 @@ function putFlow(
   const write = (writer: AttributeWriter): void => {
     const found = encoder.encode(line, 0, line.length, 1, writer);
     if (!found || encoder.verb !== mode) session.fail("parsing flow key", EINVAL, flow);
-    if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+    if (session.options.clear) writer.flag(A.OVS_FLOW_ATTR_CLEAR);
   };
   const named = { session, datapath, line, mode };
   try {
@@ -177,12 +167,12 @@ function setActions(named: NamedFlow, held: FlowIdentity): void {
   const { bytes, key, mask, actions } = partsOf(named);
   const write = (writer: AttributeWriter): void => {
     if ("ufid" in held) putIdentity(writer, held);
-    writer.bytes(OVS_FLOW_ATTR_KEY, bytes, key.start, key.end);
-    writer.bytes(OVS_FLOW_ATTR_MASK, bytes, mask.start, mask.end);
-    writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
-    if (session.options.clear) writer.flag(OVS_FLOW_ATTR_CLEAR);
+    writer.bytes(A.OVS_FLOW_ATTR_KEY, bytes, key.start, key.end);
+    writer.bytes(A.OVS_FLOW_ATTR_MASK, bytes, mask.start, mask.end);
+    writer.bytes(A.OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
+    if (session.options.clear) writer.flag(A.OVS_FLOW_ATTR_CLEAR);
   };
-  request(session, datapath, { command: OVS_FLOW_CMD_SET, flags: 0, write });
+  request(session, datapath, { command: A.OVS_FLOW_CMD_SET, flags: 0, write });
 }
 
 // Key and actions are one line here, but ovs-dpctl says which of the two has the error.
@@ -226,7 +216,7 @@ export function delFlow(session: DpctlSession, args: readonly string[]): number 
   const write = (writer: AttributeWriter): void => putIdentity(writer, identity);
   if (named !== undefined) refuseOther(named);
   try {
-    request(session, datapath, { command: OVS_FLOW_CMD_DEL, flags: 0, write });
+    request(session, datapath, { command: A.OVS_FLOW_CMD_DEL, flags: 0, write });
     return 0;
   } catch (error) {
     if (!(error instanceof NetlinkError)) return session.complainOf("deleting flow", error);
@@ -287,8 +277,8 @@ function request(
   const view = newFlowParts();
   session.channel.transact(
     {
-      family: OVS_FLOW_FAMILY,
-      version: OVS_FLOW_VERSION,
+      family: A.OVS_FLOW_FAMILY,
+      version: A.OVS_FLOW_VERSION,
       command,
       flags: flags | (statistics ? NLM_F_ECHO : 0),
       datapath: datapath.index,

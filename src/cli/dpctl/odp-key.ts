@@ -1,15 +1,5 @@
 import { FIELDS_OF_SLOT } from "../../flow/key/parse.ts";
-import {
-  SLOT_ENCAP,
-  SLOT_ETHERNET,
-  SLOT_ETHERTYPE,
-  SLOT_IN_PORT,
-  SLOT_MPLS,
-  SLOT_NSH,
-  SLOT_TCP_FLAGS,
-  SLOT_TUNNEL,
-  SLOT_VLAN,
-} from "../../flow/key/slots.ts";
+import * as S from "../../flow/key/slots.ts";
 import { isWellSized } from "../../flow/key/record.ts";
 import { KEY_BY_SLOT, SLOT_OF_TYPE } from "../../flow/key/table.ts";
 import { u32At } from "../../flow/bytes.ts";
@@ -32,7 +22,7 @@ export function printOdpKey(out: TextSink, key: Uint8Array, masks: OdpMask, styl
   let hasType = false;
   for (const [type, payload] of attributesOf(key)) {
     const slot = SLOT_OF_TYPE[type] ?? -1;
-    hasType ||= slot === SLOT_ETHERTYPE;
+    hasType ||= slot === S.SLOT_ETHERTYPE;
     const own = typeof masks === "string" ? masks : payloadOf(masks, type);
     const mask = own ?? "wild";
     // OVS does not say whether an unknown attribute is wildcarded or exact.
@@ -44,7 +34,7 @@ export function printOdpKey(out: TextSink, key: Uint8Array, masks: OdpMask, styl
       if (!first) out.byte(COMMA);
       printOdpAttribute(out, type, payload, mask, style);
       first = false;
-    } else if (slot === SLOT_ETHERNET) {
+    } else if (slot === S.SLOT_ETHERNET) {
       // It does not count as a field: the next one has no comma before it.
       if (!first) out.byte(COMMA);
       out.text("eth()");
@@ -76,17 +66,17 @@ export function printOdpAttribute(
   }
   out.text(spec.name);
   out.byte(OPEN);
-  if (slot === SLOT_ENCAP) {
+  if (slot === S.SLOT_ENCAP) {
     // An empty mask counts as no mask.
     const inner = mask !== "wild" && mask.length === 0 ? "exact" : mask;
     if (payload.length > 0) printOdpKey(out, payload, inner, { ...style, ports: undefined });
-  } else if (slot === SLOT_TUNNEL) printOdpTunnel(out, payload, mask, style.verbose);
-  else if (slot === SLOT_NSH) printOdpNsh(out, payload, mask);
-  else if (slot === SLOT_MPLS) {
+  } else if (slot === S.SLOT_TUNNEL) printOdpTunnel(out, payload, mask, style.verbose);
+  else if (slot === S.SLOT_NSH) printOdpNsh(out, payload, mask);
+  else if (slot === S.SLOT_MPLS) {
     // Like OVS, leaves the parenthesis open after an invalid stack.
     if (!printOdpMpls(out, payload, mask)) return;
-  } else if (slot === SLOT_VLAN) printOdpVlan(out, payload, mask, style.verbose);
-  else if (slot === SLOT_IN_PORT && (mask === "exact" || (mask !== "wild" && isOnes(mask)))) {
+  } else if (slot === S.SLOT_VLAN) printOdpVlan(out, payload, mask, style.verbose);
+  else if (slot === S.SLOT_IN_PORT && (mask === "exact" || (mask !== "wild" && isOnes(mask)))) {
     printOdpPort(out, u32At(payload, 0), style.ports);
   } else printPlain(out, slot, payload, mask, style);
   out.byte(CLOSE);
@@ -96,7 +86,7 @@ export function printOdpAttribute(
 function isMaskOf(mask: OdpMask, slot: number, size: number): boolean {
   return (
     KEY_BY_SLOT[slot]?.nested === true ||
-    slot === SLOT_MPLS ||
+    slot === S.SLOT_MPLS ||
     typeof mask === "string" ||
     mask.length === size
   );
@@ -114,7 +104,7 @@ function printPlain(
   if (typeof mask === "string") WORK.fill(mask === "exact" ? 0xff : 0, MASK_AT);
   else WORK.set(mask, MASK_AT);
   // Drops bits that are not flags.
-  if (slot === SLOT_TCP_FLAGS) WORK[MASK_AT]! &= 0x0f;
+  if (slot === S.SLOT_TCP_FLAGS) WORK[MASK_AT]! &= 0x0f;
   const spec = KEY_BY_SLOT[slot];
   const [field] = spec?.fields ?? [];
   if (spec?.form === "single" && field !== undefined) {

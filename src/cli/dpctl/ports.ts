@@ -14,16 +14,22 @@ const PORTS_MAX = 65_535;
 
 /** `add-if DP IFACE...` */
 export function addInterfaces(session: DpctlSession, args: readonly string[]): number {
-  const [arg = "", ...interfaces] = args;
-  const datapath = session.open(arg);
   using links = new Links();
-  let status = 0;
-  for (const text of interfaces) {
+  return each(session, args, (datapath, to, text) => {
     const parsed = parseInterface(session, text);
-    if (parsed === undefined || !addOne(session, links, datapath, { ...parsed, to: arg }))
-      status = 1;
-  }
-  return status;
+    return parsed !== undefined && addOne(session, links, datapath, { ...parsed, to });
+  });
+}
+
+// Opens the datapath that the first argument names, and does something for each of the others.
+function each(
+  session: DpctlSession,
+  [name = "", ...others]: readonly string[],
+  run: (datapath: DatapathHandle, name: string, other: string) => boolean,
+): number {
+  const datapath = session.open(name);
+  const done = others.map((other) => run(datapath, name, other));
+  return done.includes(false) ? 1 : 0;
 }
 
 function addOne(
@@ -101,13 +107,7 @@ function portOf(
 
 /** `set-if DP IFACE...` */
 export function setInterfaces(session: DpctlSession, args: readonly string[]): number {
-  const [arg = "", ...interfaces] = args;
-  const datapath = session.open(arg);
-  let status = 0;
-  for (const text of interfaces) {
-    if (!setOne(session, datapath, arg, text)) status = 1;
-  }
-  return status;
+  return each(session, args, (datapath, to, text) => setOne(session, datapath, to, text));
 }
 
 function setOne(
@@ -145,11 +145,7 @@ function setOne(
 
 /** `del-if DP IFACE...`, by name or by port number */
 export function deleteInterfaces(session: DpctlSession, args: readonly string[]): number {
-  const [arg = "", ...names] = args;
-  const datapath = session.open(arg);
-  let status = 0;
-  for (const name of names) if (!deleteOne(session, datapath, arg, name)) status = 1;
-  return status;
+  return each(session, args, (datapath, from, name) => deleteOne(session, datapath, from, name));
 }
 
 function deleteOne(

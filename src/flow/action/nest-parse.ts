@@ -1,5 +1,8 @@
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { NLA_HEADER, NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
+import {
+  type AttributeWriter,
+  NLA_HEADER,
+  NLA_PAYLOAD_MAX,
+} from "../../netlink/attribute-writer.ts";
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { parsePort, PORT_MAX } from "../text/port.ts";

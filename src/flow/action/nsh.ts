@@ -1,13 +1,6 @@
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
+import { type AttributeWriter, NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { align } from "../../netlink/align.ts";
-import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import {
-  OVS_ACTION_ATTR_PUSH_NSH,
-  OVS_KEY_ATTR_NSH,
-  OVS_NSH_KEY_ATTR_BASE,
-  OVS_NSH_KEY_ATTR_MD1,
-  OVS_NSH_KEY_ATTR_MD2,
-} from "../../uapi/openvswitch.ts";
+import * as uapi from "../../uapi/openvswitch.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { be32, u8 } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
@@ -84,15 +77,15 @@ export function parsePushNsh(cursor: Cursor, writer: AttributeWriter): void {
   if (mdtype === MDTYPE_1 && md2 >= 0) cursor.fail("mdtype=2 with md2=", md2);
   if (mdtype === MDTYPE_2 && context) cursor.fail("mdtype=1 with c1= to c4=", start);
 
-  const outer = writer.nest(OVS_ACTION_ATTR_PUSH_NSH);
-  const inner = writer.nest(OVS_KEY_ATTR_NSH);
-  writer.bytes(OVS_NSH_KEY_ATTR_BASE, HEADER, 0, BASE_SIZE);
+  const outer = writer.nest(uapi.OVS_ACTION_ATTR_PUSH_NSH);
+  const inner = writer.nest(uapi.OVS_KEY_ATTR_NSH);
+  writer.bytes(uapi.OVS_NSH_KEY_ATTR_BASE, HEADER, 0, BASE_SIZE);
   if (mdtype === MDTYPE_1) {
-    writer.bytes(OVS_NSH_KEY_ATTR_MD1, HEADER, BASE_SIZE, BASE_SIZE + MD1_SIZE);
+    writer.bytes(uapi.OVS_NSH_KEY_ATTR_MD1, HEADER, BASE_SIZE, BASE_SIZE + MD1_SIZE);
   } else if (md2 >= 0) {
     const after = cursor.position;
     cursor.position = md2;
-    parseHexBytes(cursor, writer, OVS_NSH_KEY_ATTR_MD2, MD2_MAX, 4);
+    parseHexBytes(cursor, writer, uapi.OVS_NSH_KEY_ATTR_MD2, MD2_MAX, 4);
     cursor.position = after;
   }
   writer.endNest(inner);
@@ -109,12 +102,12 @@ export function printPushNsh(
 ): boolean {
   const length = attributeLength(bytes, start, end);
   if (length === 0 || nextAttribute(start, length, end) !== end) return false;
-  if (attributeType(bytes, start) !== OVS_KEY_ATTR_NSH) return false;
+  if (attributeType(bytes, start) !== uapi.OVS_KEY_ATTR_NSH) return false;
   const base = start + NLA_HEADER;
   const inner = start + length;
   const baseLength = attributeLength(bytes, base, inner);
   if (baseLength !== NLA_HEADER + BASE_SIZE) return false;
-  if (attributeType(bytes, base) !== OVS_NSH_KEY_ATTR_BASE) return false;
+  if (attributeType(bytes, base) !== uapi.OVS_NSH_KEY_ATTR_BASE) return false;
   const metadata = base + baseLength;
   const metadataLength = attributeLength(bytes, metadata, inner);
   if (metadata !== inner && metadata + align(metadataLength) !== inner) return false;
@@ -125,13 +118,14 @@ export function printPushNsh(
   const at = metadata + NLA_HEADER;
 
   if (HEADER[MDTYPE_AT] === MDTYPE_1) {
-    if (type !== OVS_NSH_KEY_ATTR_MD1 || size !== MD1_SIZE) return false;
+    if (type !== uapi.OVS_NSH_KEY_ATTR_MD1 || size !== MD1_SIZE) return false;
     for (let i = 0; i < MD1_SIZE; i++) HEADER[BASE_SIZE + i] = bytes[at + i]!;
     out.byte(OPEN);
     NSH_FIELDS.printValues(out, HEADER, 0, undefined);
   } else {
     const none = metadata === inner;
-    const md2 = type === OVS_NSH_KEY_ATTR_MD2 && size > 0 && size <= MD2_MAX && (size & 3) === 0;
+    const md2 =
+      type === uapi.OVS_NSH_KEY_ATTR_MD2 && size > 0 && size <= MD2_MAX && (size & 3) === 0;
     if (HEADER[MDTYPE_AT] !== MDTYPE_2 || !(none || md2)) return false;
     out.byte(OPEN);
     BASE_FIELDS.printValues(out, HEADER, 0, undefined);

@@ -1,5 +1,4 @@
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
+import { type AttributeWriter, NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
 import { NLA_TYPE_MASK } from "../../netlink/attribute-reader.ts";
 import {
   OVS_ACTION_ATTR_DROP,

@@ -1,27 +1,13 @@
 import { AttributeWriter, NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
-import {
-  OVS_ACTION_ATTR_SET_MASKED,
-  OVS_KEY_ATTR_ENCAP,
-  OVS_KEY_ATTR_NSH,
-  OVS_KEY_ATTR_TUNNEL,
-  OVS_NSH_KEY_ATTR_BASE,
-  OVS_NSH_KEY_ATTR_MD1,
-  OVS_TUNNEL_KEY_ATTR_PAD,
-  OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS,
-} from "../../uapi/openvswitch.ts";
+import * as uapi from "../../uapi/openvswitch.ts";
 import { decodeKey, NO_MASK } from "../key/decode.ts";
 import { SLOT_UNKNOWN } from "../key/levels.ts";
 import { printKeyAttribute } from "../key/print.ts";
 import { KeyRecord, keyOffset, maskOffset } from "../key/record.ts";
 import { SLOT_ENCAP, SLOT_IN_PORT, SLOT_TUNNEL } from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
-import {
-  TUNNEL_F_FULL,
-  TUNNEL_FLAGS,
-  TUNNEL_PLAIN_FLAGS,
-  TUNNEL_PRESENT,
-} from "../key/tunnel-fields.ts";
+import * as T from "../key/tunnel-fields.ts";
 import type { PortNames } from "../ports.ts";
 import type { TextSink } from "../text/sink.ts";
 import { attributeLength, attributeType, nextAttribute } from "./attributes.ts";
@@ -46,13 +32,13 @@ export function printSet(
   ports: PortNames | undefined,
 ): boolean {
   const length = attributeLength(bytes, start, end);
-  if (length > 0 && attributeType(bytes, start) === OVS_KEY_ATTR_TUNNEL) {
+  if (length > 0 && attributeType(bytes, start) === uapi.OVS_KEY_ATTR_TUNNEL) {
     const packed = withoutPadding(bytes, start, start + length);
     if (packed !== undefined) return printSet(out, packed, 0, packed.length, type, ports);
   }
   if (length === 0 || nextAttribute(start, length, end) !== end || end - start > PAYLOAD_MAX)
     return false;
-  const masked = type === OVS_ACTION_ATTR_SET_MASKED;
+  const masked = type === uapi.OVS_ACTION_ATTR_SET_MASKED;
   if (!(masked ? decodeMasked(bytes, start, length) : decodeWhole(bytes, start, end))) return false;
   const slot = RECORD.order[0]!;
   if (RECORD.count[0] !== 1 || slot === SLOT_UNKNOWN) return false;
@@ -78,7 +64,8 @@ function withoutPadding(bytes: Uint8Array, start: number, end: number): Uint8Arr
     const length = attributeLength(packed, at, packed.length);
     if (length === 0) return undefined;
     const next = nextAttribute(at, length, packed.length);
-    const padding = length === NLA_HEADER && attributeType(packed, at) === OVS_TUNNEL_KEY_ATTR_PAD;
+    const padding =
+      length === NLA_HEADER && attributeType(packed, at) === uapi.OVS_TUNNEL_KEY_ATTR_PAD;
     if (!padding) {
       packed.copyWithin(size, at, next);
       size += next - at;
@@ -94,8 +81,8 @@ function withoutPadding(bytes: Uint8Array, start: number, end: number): Uint8Arr
 /** Decodes the attribute of SET as a key with every bit matched. */
 function decodeWhole(bytes: Uint8Array, start: number, end: number): boolean {
   const type = attributeType(bytes, start);
-  if (type === OVS_KEY_ATTR_ENCAP && end - start > NLA_HEADER) return false;
-  if (type !== OVS_KEY_ATTR_TUNNEL) return decodeKey(bytes, start, end, NO_MASK, 0, RECORD);
+  if (type === uapi.OVS_KEY_ATTR_ENCAP && end - start > NLA_HEADER) return false;
+  if (type !== uapi.OVS_KEY_ATTR_TUNNEL) return decodeKey(bytes, start, end, NO_MASK, 0, RECORD);
   // Only the present parts of a tunnel are written: its mask has the same attributes, all ones.
   const size = end - start;
   for (let i = 0; i < size; i++) {
@@ -104,9 +91,9 @@ function decodeWhole(bytes: Uint8Array, start: number, end: number): boolean {
   }
   fillOnes(size + NLA_HEADER, size * 2);
   if (!decodeKey(WORK, 0, size, size, size * 2, RECORD)) return false;
-  RECORD.bytes[maskOffset(0, SLOT_TUNNEL) + TUNNEL_FLAGS] = TUNNEL_F_FULL;
-  const present = (keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT) >> 2;
-  RECORD.words[present] = RECORD.words[present]! | TUNNEL_PLAIN_FLAGS;
+  RECORD.bytes[maskOffset(0, SLOT_TUNNEL) + T.TUNNEL_FLAGS] = T.TUNNEL_F_FULL;
+  const present = (keyOffset(0, SLOT_TUNNEL) + T.TUNNEL_PRESENT) >> 2;
+  RECORD.words[present] = RECORD.words[present]! | T.TUNNEL_PLAIN_FLAGS;
   return true;
 }
 
@@ -115,7 +102,7 @@ function fillOnes(start: number, end: number): void {
   for (let at = start; at < end;) {
     const length = attributeLength(WORK, at, end);
     if (length === 0) return;
-    if (attributeType(WORK, at) === OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS)
+    if (attributeType(WORK, at) === uapi.OVS_TUNNEL_KEY_ATTR_VXLAN_OPTS)
       fillOnes(at + NLA_HEADER, at + length);
     else WORK.fill(0xff, at + NLA_HEADER, at + length);
     at = nextAttribute(at, length, end);
@@ -130,7 +117,7 @@ function decodeMasked(bytes: Uint8Array, start: number, length: number): boolean
   WRITER.reset(0, WORK_HALF);
   const type = attributeType(bytes, start);
   const payload = start + NLA_HEADER;
-  const nsh = type === OVS_KEY_ATTR_NSH;
+  const nsh = type === uapi.OVS_KEY_ATTR_NSH;
   if (!copyHalf(bytes, payload, start + length, type, nsh, 0)) return false;
   const size = WRITER.position;
   if (!copyHalf(bytes, payload, start + length, type, nsh, 1)) return false;
@@ -158,7 +145,7 @@ function copyHalf(
     const length = attributeLength(bytes, at, end);
     if (length === 0) return false;
     const part = attributeType(bytes, at);
-    if (part !== OVS_NSH_KEY_ATTR_BASE && part !== OVS_NSH_KEY_ATTR_MD1) return false;
+    if (part !== uapi.OVS_NSH_KEY_ATTR_BASE && part !== uapi.OVS_NSH_KEY_ATTR_MD1) return false;
     if (!copyHalf(bytes, at + NLA_HEADER, at + length, part, false, half)) return false;
     at = nextAttribute(at, length, end);
   }

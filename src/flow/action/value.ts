@@ -1,5 +1,4 @@
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
+import { type AttributeWriter, NLA_PAYLOAD_MAX } from "../../netlink/attribute-writer.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { parseLabel } from "../text/field-parse.ts";
 import { printLabel } from "../text/field-print.ts";

@@ -1,13 +1,4 @@
-import {
-  BACKSLASH,
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COLON,
-  COMMA,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-} from "../text/ascii.ts";
+import * as ascii from "../text/ascii.ts";
 
 /** A number or a string in JSON: the range of its text, without the quotes of a string. */
 export type JsonLeaf = {
@@ -59,17 +50,17 @@ class Scanner {
     if (this.#depth > DEPTH_MAX) {
       this.plain = false;
       this.#at = this.#bytes.length;
-    } else if (first === OPEN_BRACE) {
-      this.#each(CLOSE_BRACE, () => {
+    } else if (first === ascii.OPEN_BRACE) {
+      this.#each(ascii.CLOSE_BRACE, () => {
         const name = this.#string();
-        this.#take(COLON);
+        this.#take(ascii.COLON);
         this.value(`${path}.${this.#text(name)}`);
       });
-    } else if (first === OPEN_BRACKET) {
+    } else if (first === ascii.OPEN_BRACKET) {
       let index = 0;
-      this.#each(CLOSE_BRACKET, () => this.value(`${path}[${index++}]`));
+      this.#each(ascii.CLOSE_BRACKET, () => this.value(`${path}[${index++}]`));
     } else {
-      this.#keep(path, first === QUOTE ? this.#string() : this.#word());
+      this.#keep(path, first === ascii.QUOTE ? this.#string() : this.#word());
     }
   }
 
@@ -85,7 +76,7 @@ class Scanner {
     while (this.#at < this.#bytes.length && this.#peek() !== close) {
       const before = this.#at;
       member();
-      this.#take(COMMA);
+      this.#take(ascii.COMMA);
       // These bytes are not JSON.
       if (this.#at === before) this.#at = this.#bytes.length;
     }
@@ -104,10 +95,10 @@ class Scanner {
   }
 
   #string(): JsonLeaf {
-    this.#take(QUOTE);
+    this.#take(ascii.QUOTE);
     const start = this.#at;
-    for (; this.#at < this.#bytes.length && this.#bytes[this.#at] !== QUOTE; this.#at++) {
-      if (this.#bytes[this.#at] !== BACKSLASH) continue;
+    for (; this.#at < this.#bytes.length && this.#bytes[this.#at] !== ascii.QUOTE; this.#at++) {
+      if (this.#bytes[this.#at] !== ascii.BACKSLASH) continue;
       this.plain = false;
       this.#at++;
     }
@@ -119,7 +110,13 @@ class Scanner {
     const start = this.#at;
     for (; this.#at < this.#bytes.length; this.#at++) {
       const byte = this.#bytes[this.#at]!;
-      if (byte <= 0x20 || byte === COMMA || byte === CLOSE_BRACKET || byte === CLOSE_BRACE) break;
+      if (
+        byte <= 0x20 ||
+        byte === ascii.COMMA ||
+        byte === ascii.CLOSE_BRACKET ||
+        byte === ascii.CLOSE_BRACE
+      )
+        break;
     }
     return { start, end: this.#at, quoted: false };
   }

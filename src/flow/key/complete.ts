@@ -6,13 +6,7 @@ import { HEADER_WORD, lowestSlot, slotBit } from "./levels.ts";
 import { type KeyRecord, keyOffset } from "./record.ts";
 import { icmpv6Slots, networkSlots, transportSlots } from "./required-headers.ts";
 import { SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_ICMPV6, SLOT_MPLS, SLOT_TUNNEL } from "./slots.ts";
-import {
-  TUNNEL_HAS_DST,
-  TUNNEL_HAS_DST6,
-  TUNNEL_HAS_SRC6,
-  TUNNEL_HAS_TTL,
-  TUNNEL_PRESENT,
-} from "./tunnel-fields.ts";
+import * as T from "./tunnel-fields.ts";
 
 /**
  * Adds to the key of a dump what the dump leaves out but a kernel requires. `ovs-dpctl dump-flows`
@@ -60,11 +54,11 @@ function addMissing(record: KeyRecord, level: number, slots: number): boolean {
 }
 
 function completeTunnel({ bytes }: KeyRecord): boolean {
-  const at = keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT;
+  const at = keyOffset(0, SLOT_TUNNEL) + T.TUNNEL_PRESENT;
   const present = readContainer(bytes, at, 4, false);
-  let complete = present | TUNNEL_HAS_TTL;
-  if ((present & (TUNNEL_HAS_DST | TUNNEL_HAS_DST6)) === 0) {
-    complete |= (present & TUNNEL_HAS_SRC6) === 0 ? TUNNEL_HAS_DST : TUNNEL_HAS_DST6;
+  let complete = present | T.TUNNEL_HAS_TTL;
+  if ((present & (T.TUNNEL_HAS_DST | T.TUNNEL_HAS_DST6)) === 0) {
+    complete |= (present & T.TUNNEL_HAS_SRC6) === 0 ? T.TUNNEL_HAS_DST : T.TUNNEL_HAS_DST6;
   }
   writeContainer(bytes, at, 4, false, complete);
   return complete !== present;

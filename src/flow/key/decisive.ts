@@ -1,8 +1,7 @@
 import { ETH_P_802_3_MIN, OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
 import { be16At } from "../bytes.ts";
 import { HEADER_WORD, LEVELS, lowestSlot, slotBit } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import { icmpv6Slots, isVlan, networkSlots, transportSlots } from "./required-headers.ts";
 import {
   SLOT_ENCAP,

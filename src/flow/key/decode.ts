@@ -3,8 +3,7 @@ import { copyBytes } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
 import { LEVELS, SLOT_UNKNOWN } from "./levels.ts";
 import { IN_PORT_WILD } from "./normal-form.ts";
-import type { KeyRecord } from "./record.ts";
-import { isWellSized, keyOffset, maskOffset } from "./record.ts";
+import { isWellSized, keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import {
   SLOT_ENCAP,
   SLOT_ETHERTYPE,

@@ -9,8 +9,7 @@ import { ETH_P_8021Q } from "../../uapi/packet.ts";
 import { be16At, isZero } from "../bytes.ts";
 import { isAnyTag } from "./any-tag.ts";
 import { LEVELS, lowestSlot, SLOT_UNKNOWN, SLOT_WORDS } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import {
   SLOT_ENCAP,
   SLOT_ETHERTYPE,

@@ -1,10 +1,16 @@
 import type { Cursor } from "../text/cursor.ts";
 import { parseBigEndian, parseField } from "../text/field-parse.ts";
-import type { PrintStyle } from "../text/field-print.ts";
-import { printField } from "../text/field-print.ts";
+import { printField, type PrintStyle } from "../text/field-print.ts";
 import { isZero, areOnes } from "../bytes.ts";
-import type { Field } from "../text/field.ts";
-import { areBytesExact, be16, getField, isFieldExact, setField, u8 } from "../text/field.ts";
+import {
+  areBytesExact,
+  be16,
+  type Field,
+  getField,
+  isFieldExact,
+  setField,
+  u8,
+} from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import type { TextSink } from "../text/sink.ts";
 import { TUNNEL_OPTIONS_MAX } from "./levels.ts";

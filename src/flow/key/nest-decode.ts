@@ -9,8 +9,7 @@ import {
 } from "../../uapi/openvswitch.ts";
 import { readContainer, setFull, writeContainer } from "../text/field.ts";
 import { TUNNEL_OPTIONS_MAX } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import { SLOT_NSH, SLOT_TUNNEL } from "./slots.ts";
 import { OVS_VXLAN_EXT_GBP } from "./tunnel-encode.ts";
 import * as T from "./tunnel-fields.ts";

@@ -2,8 +2,7 @@ import { isZero } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
 import { putSettled, settleDecisive } from "./decisive.ts";
 import { LEVELS, lowestSlot, SLOT_UNKNOWN, SLOT_WORDS } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset, WORDS_OF_SLOT } from "./record.ts";
 import { removeRedundantHeaders } from "./redundant-headers.ts";
 import { isVlan } from "./required-headers.ts";
 import {

@@ -3,34 +3,11 @@ import { readContainer, writeContainer } from "../text/field.ts";
 import { decodeKey, NO_MASK } from "./decode.ts";
 import { unmaskReservedBits } from "./geneve.ts";
 import { LEVELS, SLOT_UNKNOWN, slotBit } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset, WORDS_OF_SLOT } from "./record.ts";
 import { icmpv6Slots } from "./required-headers.ts";
-import {
-  SLOT_ENCAP,
-  SLOT_ETHERNET,
-  SLOT_ETHERTYPE,
-  SLOT_ICMPV6,
-  SLOT_IN_PORT,
-  SLOT_IPV6,
-  SLOT_IPV6_EXTHDRS,
-  SLOT_MPLS,
-  SLOT_ND,
-  SLOT_TUNNEL,
-  NO_PORT,
-} from "./slots.ts";
+import * as S from "./slots.ts";
 import { TYPE_OF_SLOT } from "./table.ts";
-import {
-  TUNNEL_F_FULL,
-  TUNNEL_F_OAM,
-  TUNNEL_FLAGS,
-  TUNNEL_HAS_GENEVE,
-  TUNNEL_HAS_ID,
-  TUNNEL_OPTIONS,
-  TUNNEL_OPTIONS_LENGTH,
-  TUNNEL_PLAIN_FLAGS,
-  TUNNEL_PRESENT,
-} from "./tunnel-fields.ts";
+import * as T from "./tunnel-fields.ts";
 
 // The key of a packet in an upcall.
 
@@ -63,22 +40,22 @@ export function decodePacketKey(
   record: KeyRecord,
 ): boolean {
   if (!decodeKey(bytes, start, end, NO_MASK, 0, record)) return false;
-  if (record.add(0, SLOT_IN_PORT)) {
-    record.words[keyOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
-    record.words[maskOffset(0, SLOT_IN_PORT) >> 2] = NO_PORT;
+  if (record.add(0, S.SLOT_IN_PORT)) {
+    record.words[keyOffset(0, S.SLOT_IN_PORT) >> 2] = S.NO_PORT;
+    record.words[maskOffset(0, S.SLOT_IN_PORT) >> 2] = S.NO_PORT;
   }
-  if (record.has(0, SLOT_TUNNEL)) {
+  if (record.has(0, S.SLOT_TUNNEL)) {
     matchMissingId(record);
     forgetReservedBits(record);
   }
   const level = innermostLevel(record);
-  if (record.has(0, SLOT_ETHERNET) && record.add(level, SLOT_ETHERTYPE)) {
-    writeContainer(record.bytes, maskOffset(level, SLOT_ETHERTYPE), 2, true, EXACT_TYPE);
+  if (record.has(0, S.SLOT_ETHERNET) && record.add(level, S.SLOT_ETHERTYPE)) {
+    writeContainer(record.bytes, maskOffset(level, S.SLOT_ETHERTYPE), 2, true, EXACT_TYPE);
   }
   for (let each = 0; each < LEVELS; each++) {
-    if (record.has(each, SLOT_ND)) forgetMissingNd(record, each);
-    if (record.has(each, SLOT_IPV6)) forgetTruncatedIpv6(record, each);
-    if (record.has(each, SLOT_MPLS)) keepTruncatedMpls(record, each);
+    if (record.has(each, S.SLOT_ND)) forgetMissingNd(record, each);
+    if (record.has(each, S.SLOT_IPV6)) forgetTruncatedIpv6(record, each);
+    if (record.has(each, S.SLOT_MPLS)) keepTruncatedMpls(record, each);
   }
   return true;
 }
@@ -86,7 +63,7 @@ export function decodePacketKey(
 /** The level inside all tags. */
 function innermostLevel(record: KeyRecord): number {
   let level = 0;
-  while (level + 1 < LEVELS && record.has(level, SLOT_ENCAP)) level++;
+  while (level + 1 < LEVELS && record.has(level, S.SLOT_ENCAP)) level++;
   return level;
 }
 
@@ -96,20 +73,20 @@ function innermostLevel(record: KeyRecord): number {
  */
 function matchMissingId(record: KeyRecord): void {
   const { bytes } = record;
-  const at = keyOffset(0, SLOT_TUNNEL) + TUNNEL_PRESENT;
+  const at = keyOffset(0, S.SLOT_TUNNEL) + T.TUNNEL_PRESENT;
   const present = readContainer(bytes, at, 4, false);
-  if ((present & TUNNEL_HAS_ID) !== 0) return;
-  writeContainer(bytes, at, 4, false, present & ~TUNNEL_PLAIN_FLAGS);
-  bytes[maskOffset(0, SLOT_TUNNEL) + TUNNEL_FLAGS] = TUNNEL_F_FULL & ~TUNNEL_F_OAM;
+  if ((present & T.TUNNEL_HAS_ID) !== 0) return;
+  writeContainer(bytes, at, 4, false, present & ~T.TUNNEL_PLAIN_FLAGS);
+  bytes[maskOffset(0, S.SLOT_TUNNEL) + T.TUNNEL_FLAGS] = T.TUNNEL_F_FULL & ~T.TUNNEL_F_OAM;
 }
 
 function forgetReservedBits({ bytes }: KeyRecord): void {
-  const key = keyOffset(0, SLOT_TUNNEL);
-  const present = readContainer(bytes, key + TUNNEL_PRESENT, 4, false);
-  if ((present & TUNNEL_HAS_GENEVE) === 0) return;
-  const length = readContainer(bytes, key + TUNNEL_OPTIONS_LENGTH, 2, false);
-  const mask = maskOffset(0, SLOT_TUNNEL) + TUNNEL_OPTIONS;
-  unmaskReservedBits(bytes, key + TUNNEL_OPTIONS, mask, length);
+  const key = keyOffset(0, S.SLOT_TUNNEL);
+  const present = readContainer(bytes, key + T.TUNNEL_PRESENT, 4, false);
+  if ((present & T.TUNNEL_HAS_GENEVE) === 0) return;
+  const length = readContainer(bytes, key + T.TUNNEL_OPTIONS_LENGTH, 2, false);
+  const mask = maskOffset(0, S.SLOT_TUNNEL) + T.TUNNEL_OPTIONS;
+  unmaskReservedBits(bytes, key + T.TUNNEL_OPTIONS, mask, length);
 }
 
 /**
@@ -117,14 +94,14 @@ function forgetReservedBits({ bytes }: KeyRecord): void {
  * (`parse_icmpv6`), but puts it into the key if it is not.
  */
 function forgetMissingNd(record: KeyRecord, level: number): void {
-  const at = keyOffset(level, SLOT_ICMPV6);
+  const at = keyOffset(level, S.SLOT_ICMPV6);
   const [type, code] = [record.bytes[at]!, record.bytes[at + 1]!];
   if (
-    !record.has(level, SLOT_ICMPV6) ||
-    ((icmpv6Slots(type) & slotBit(SLOT_ND)) !== 0 && code === 0)
+    !record.has(level, S.SLOT_ICMPV6) ||
+    ((icmpv6Slots(type) & slotBit(S.SLOT_ND)) !== 0 && code === 0)
   )
     return;
-  forget(record, level, SLOT_ND);
+  forget(record, level, S.SLOT_ND);
 }
 
 /**
@@ -133,12 +110,12 @@ function forgetMissingNd(record: KeyRecord, level: number): void {
  */
 function forgetTruncatedIpv6(record: KeyRecord, level: number): void {
   const { bytes } = record;
-  const at = keyOffset(level, SLOT_IPV6);
+  const at = keyOffset(level, S.SLOT_IPV6);
   if (!isZero(bytes, at, IPV6_ADDRESSES) || !isZero(bytes, at + IPV6_REST, 4)) return;
   bytes.fill(0, at + IPV6_LABEL, at + IPV6_REST);
-  const mask = maskOffset(level, SLOT_IPV6);
+  const mask = maskOffset(level, S.SLOT_IPV6);
   bytes.fill(0, mask + IPV6_LABEL, mask + IPV6_REST);
-  if (record.has(level, SLOT_IPV6_EXTHDRS)) forget(record, level, SLOT_IPV6_EXTHDRS);
+  if (record.has(level, S.SLOT_IPV6_EXTHDRS)) forget(record, level, S.SLOT_IPV6_EXTHDRS);
 }
 
 /**
@@ -148,8 +125,8 @@ function forgetTruncatedIpv6(record: KeyRecord, level: number): void {
 function keepTruncatedMpls(record: KeyRecord, level: number): void {
   if (record.mplsEntries[level] !== 0) return;
   const none = new Uint8Array(0);
-  record.remove(level, SLOT_MPLS);
-  record.unknown.push({ level, type: TYPE_OF_SLOT[SLOT_MPLS]!, key: none, mask: none });
+  record.remove(level, S.SLOT_MPLS);
+  record.unknown.push({ level, type: TYPE_OF_SLOT[S.SLOT_MPLS]!, key: none, mask: none });
   record.add(level, SLOT_UNKNOWN);
 }
 

@@ -1,13 +1,11 @@
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "../text/cursor.ts";
 import { parseField, parseHexPair } from "../text/field-parse.ts";
-import type { Field } from "../text/field.ts";
-import { setField } from "../text/field.ts";
+import { type Field, setField } from "../text/field.ts";
 import { FieldSet } from "../text/field-set.ts";
 import { WordTable } from "../text/words.ts";
 import { LEVELS, MPLS_ENTRIES_MAX, SLOT_UNKNOWN } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { isWellSized, keyOffset, maskOffset } from "./record.ts";
+import { isWellSized, keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import { SLOT_PACKET_TYPE, SLOT_VLAN } from "./slots.ts";
 import type { KeySpec } from "./spec.ts";
 import { fieldNamed, KEY_BY_SLOT, KEYS, SLOT_OF_TYPE } from "./table.ts";

@@ -1,13 +1,11 @@
-import type { PrintStyle } from "../text/field-print.ts";
-import { printBytes, printField, printNumber } from "../text/field-print.ts";
+import { printBytes, printField, printNumber, type PrintStyle } from "../text/field-print.ts";
 import { isZero } from "../bytes.ts";
 import { getField } from "../text/field.ts";
 import type { TextSink } from "../text/sink.ts";
 import { SLOT_UNKNOWN, SLOTS } from "./levels.ts";
 import { IN_PORT_WILD } from "./normal-form.ts";
 import { FIELDS_OF_SLOT } from "./parse.ts";
-import type { KeyRecord, UnknownKey } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset, type UnknownKey } from "./record.ts";
 import { SLOT_ETHERNET, SLOT_ETHERTYPE, SLOT_IN_PORT, SLOT_MPLS, SLOT_VLAN } from "./slots.ts";
 import type { KeySpec } from "./spec.ts";
 import { KEY_BY_SLOT } from "./table.ts";

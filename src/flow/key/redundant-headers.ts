@@ -2,8 +2,7 @@ import { ETH_P_IPV6, OVS_FRAG_TYPE_LATER } from "../../uapi/packet.ts";
 import { be16At } from "../bytes.ts";
 import { innermostType, levelOf, protoAt } from "./decisive.ts";
 import { HEADER_WORD, LEVELS, lowestSlot, slotBit } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import {
   icmpv6Slots,
   NETWORK_SLOTS,

@@ -1,8 +1,6 @@
-import type { Field } from "../text/field.ts";
-import { areBytesExact, getField, isFieldExact, readContainer } from "../text/field.ts";
+import { areBytesExact, type Field, getField, isFieldExact, readContainer } from "../text/field.ts";
 import { isGeneveExact } from "./geneve.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 

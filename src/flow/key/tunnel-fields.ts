@@ -1,20 +1,5 @@
-import {
-  OVS_TUNNEL_KEY_ATTR_CSUM,
-  OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT,
-  OVS_TUNNEL_KEY_ATTR_ID,
-  OVS_TUNNEL_KEY_ATTR_IPV4_DST,
-  OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE,
-  OVS_TUNNEL_KEY_ATTR_IPV4_SRC,
-  OVS_TUNNEL_KEY_ATTR_IPV6_DST,
-  OVS_TUNNEL_KEY_ATTR_IPV6_SRC,
-  OVS_TUNNEL_KEY_ATTR_OAM,
-  OVS_TUNNEL_KEY_ATTR_TOS,
-  OVS_TUNNEL_KEY_ATTR_TP_DST,
-  OVS_TUNNEL_KEY_ATTR_TP_SRC,
-  OVS_TUNNEL_KEY_ATTR_TTL,
-} from "../../uapi/openvswitch.ts";
-import type { Field } from "../text/field.ts";
-import { be16, be32, be64, flagBits, ipv4, ipv6, u32, u8 } from "../text/field.ts";
+import * as uapi from "../../uapi/openvswitch.ts";
+import { be16, be32, be64, type Field, flagBits, ipv4, ipv6, u32, u8 } from "../text/field.ts";
 
 /**
  * Where the parts of a tunnel are in the slot TUNNEL. The kernel's form is a nest of attributes. In
@@ -83,23 +68,23 @@ export const TUNNEL_FIELDS: readonly Field[] = [
 
 /** The attribute type in the TUNNEL nest of each of TUNNEL_FIELDS. */
 export const TUNNEL_FIELD_TYPES: readonly number[] = [
-  OVS_TUNNEL_KEY_ATTR_ID,
-  OVS_TUNNEL_KEY_ATTR_IPV4_SRC,
-  OVS_TUNNEL_KEY_ATTR_IPV4_DST,
-  OVS_TUNNEL_KEY_ATTR_IPV6_SRC,
-  OVS_TUNNEL_KEY_ATTR_IPV6_DST,
-  OVS_TUNNEL_KEY_ATTR_TOS,
-  OVS_TUNNEL_KEY_ATTR_TTL,
-  OVS_TUNNEL_KEY_ATTR_TP_SRC,
-  OVS_TUNNEL_KEY_ATTR_TP_DST,
+  uapi.OVS_TUNNEL_KEY_ATTR_ID,
+  uapi.OVS_TUNNEL_KEY_ATTR_IPV4_SRC,
+  uapi.OVS_TUNNEL_KEY_ATTR_IPV4_DST,
+  uapi.OVS_TUNNEL_KEY_ATTR_IPV6_SRC,
+  uapi.OVS_TUNNEL_KEY_ATTR_IPV6_DST,
+  uapi.OVS_TUNNEL_KEY_ATTR_TOS,
+  uapi.OVS_TUNNEL_KEY_ATTR_TTL,
+  uapi.OVS_TUNNEL_KEY_ATTR_TP_SRC,
+  uapi.OVS_TUNNEL_KEY_ATTR_TP_DST,
 ];
 
 /** The attribute type of each flag that has one. */
 export const TUNNEL_FLAG_TYPES: readonly (readonly [flag: number, type: number])[] = [
-  [TUNNEL_F_DF, OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT],
-  [TUNNEL_F_CSUM, OVS_TUNNEL_KEY_ATTR_CSUM],
-  [TUNNEL_F_OAM, OVS_TUNNEL_KEY_ATTR_OAM],
-  [TUNNEL_F_BRIDGE, OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE],
+  [TUNNEL_F_DF, uapi.OVS_TUNNEL_KEY_ATTR_DONT_FRAGMENT],
+  [TUNNEL_F_CSUM, uapi.OVS_TUNNEL_KEY_ATTR_CSUM],
+  [TUNNEL_F_OAM, uapi.OVS_TUNNEL_KEY_ATTR_OAM],
+  [TUNNEL_F_BRIDGE, uapi.OVS_TUNNEL_KEY_ATTR_IPV4_INFO_BRIDGE],
 ];
 
 export const TUNNEL_FLAGS_FIELD: Field = flagBits(

@@ -1,7 +1,6 @@
 import { isZero } from "../bytes.ts";
 import { readContainer, writeContainer } from "../text/field.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "./record.ts";
 import { SLOT_TUNNEL } from "./slots.ts";
 import * as T from "./tunnel-fields.ts";
 

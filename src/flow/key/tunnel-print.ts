@@ -1,6 +1,5 @@
 import { GBP, GTPU } from "./tunnel-parse.ts";
-import type { PrintStyle } from "../text/field-print.ts";
-import { isWild, printField } from "../text/field-print.ts";
+import { isWild, printField, type PrintStyle } from "../text/field-print.ts";
 import { getField, readContainer } from "../text/field.ts";
 import { printFlagBits, printSignedFlags } from "../text/flags.ts";
 import type { TextSink } from "../text/sink.ts";

@@ -8,8 +8,7 @@ import { isZero } from "../bytes.ts";
 import { type HashState, hashWords, seedOf } from "./hash.ts";
 import { HashedWords } from "./hashed-words.ts";
 import { LEVELS, SLOT_UNKNOWN, SLOTS, WORD_SLOTS } from "./levels.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset, maskOffset, WORDS_OF_SLOT } from "./record.ts";
+import { keyOffset, type KeyRecord, maskOffset, WORDS_OF_SLOT } from "./record.ts";
 import { matchesIpv6 } from "./redundant-headers.ts";
 import {
   SLOT_CT_TUPLE4,

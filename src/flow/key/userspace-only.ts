@@ -1,8 +1,7 @@
 import type { Cursor } from "../text/cursor.ts";
 import { readContainer } from "../text/field.ts";
 import { failUserspaceOnly } from "../userspace-only.ts";
-import type { KeyRecord } from "./record.ts";
-import { keyOffset } from "./record.ts";
+import { keyOffset, type KeyRecord } from "./record.ts";
 import { SLOT_ETHERNET, SLOT_PACKET_TYPE } from "./slots.ts";
 
 /**

@@ -1,15 +1,5 @@
 import * as uapi from "../../uapi/openvswitch.ts";
-import {
-  ETH_P_8021AD,
-  ETH_P_8021Q,
-  ETH_P_ARP,
-  ETH_P_IP,
-  ETH_P_IPV6,
-  ETH_P_MPLS_UC,
-  ETH_P_NSH,
-  ETH_P_RARP,
-  ETH_P_TEB,
-} from "../../uapi/packet.ts";
+import * as P from "../../uapi/packet.ts";
 import { be16At } from "../bytes.ts";
 import { isVlan } from "../key/required-headers.ts";
 import type { ActionContext } from "./action-context.ts";
@@ -80,7 +70,7 @@ function pushVlan(context: ActionContext): Refusal | undefined {
   const tpid = be16At(bytes, start);
   const tci = be16At(bytes, start + 2);
   if (!isVlan(tpid)) {
-    const known = `${etherTypeText(ETH_P_8021Q)} or ${etherTypeText(ETH_P_8021AD)}`;
+    const known = `${etherTypeText(P.ETH_P_8021Q)} or ${etherTypeText(P.ETH_P_8021AD)}`;
     return refuse("action.push_vlan", `push_vlan: tpid ${etherTypeText(tpid)} must be ${known}`);
   }
   if ((tci & VLAN_CFI_MASK) === 0)
@@ -96,10 +86,10 @@ function pushMpls(context: ActionContext, etherType: number, name: string): Refu
     return refuse(`action.${name}`, `${name} needs a packet without a VLAN tag: pop_vlan first`);
   const inner = context.etherType;
   const known =
-    inner === ETH_P_IP ||
-    inner === ETH_P_IPV6 ||
-    inner === ETH_P_ARP ||
-    inner === ETH_P_RARP ||
+    inner === P.ETH_P_IP ||
+    inner === P.ETH_P_IPV6 ||
+    inner === P.ETH_P_ARP ||
+    inner === P.ETH_P_RARP ||
     isMpls(inner);
   if (!known) {
     const text = `${name} needs eth_type 0x0800, 0x86dd, 0x0806, 0x8035, 0x8847 or 0x8848, matched exactly`;
@@ -134,7 +124,7 @@ function popMpls(context: ActionContext, etherType: number): Refusal | undefined
     return refuse("action.pop_mpls", "pop_mpls needs a packet without a VLAN tag: pop_vlan first");
   if (!isMpls(context.etherType))
     return refuse("action.pop_mpls", "pop_mpls needs eth_type 0x8847 or 0x8848, matched exactly");
-  if (etherType === ETH_P_TEB && context.ethernet)
+  if (etherType === P.ETH_P_TEB && context.ethernet)
     return refuse("action.pop_mpls", "pop_mpls(eth_type=0x6558) needs a packet without Ethernet");
   // The kernel's counter is unsigned: below 0 it wraps around.
   context.mplsLabels--;
@@ -145,18 +135,18 @@ function popMpls(context: ActionContext, etherType: number): Refusal | undefined
 /** `tun_p_from_eth_p()`: what NSH can carry by its Ethernet type. */
 function isTunnelProtocol(etherType: number): boolean {
   return (
-    etherType === ETH_P_IP ||
-    etherType === ETH_P_IPV6 ||
-    etherType === ETH_P_TEB ||
-    etherType === ETH_P_NSH ||
-    etherType === ETH_P_MPLS_UC
+    etherType === P.ETH_P_IP ||
+    etherType === P.ETH_P_IPV6 ||
+    etherType === P.ETH_P_TEB ||
+    etherType === P.ETH_P_NSH ||
+    etherType === P.ETH_P_MPLS_UC
   );
 }
 
 /** `tun_p_to_eth_p()` knows 1 to 5. */
 function popNsh(context: ActionContext): Refusal | undefined {
   const { nshNp } = context.facts;
-  if (context.etherType !== ETH_P_NSH)
+  if (context.etherType !== P.ETH_P_NSH)
     return refuse("action.pop_nsh", "pop_nsh needs eth_type 0x894f, matched exactly");
   if (nshNp < 1 || nshNp > 5)
     return refuse("action.pop_nsh", "pop_nsh needs nsh(np=…) from 1 to 5, matched exactly");

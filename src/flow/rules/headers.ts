@@ -9,8 +9,7 @@ import {
   SLOTS,
   slotBit,
 } from "../key/levels.ts";
-import type { KeyRecord } from "../key/record.ts";
-import { keyOffset, maskOffset } from "../key/record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "../key/record.ts";
 import { isVlan } from "../key/required-headers.ts";
 import * as S from "../key/slots.ts";
 import { fieldNamed, KEY_BY_SLOT } from "../key/table.ts";

@@ -9,8 +9,7 @@ import {
   SLOT_WORDS,
   slotBit,
 } from "../key/levels.ts";
-import type { KeyRecord } from "../key/record.ts";
-import { keyOffset, maskOffset } from "../key/record.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "../key/record.ts";
 import {
   icmpv6Slots,
   networkSlots,

@@ -1,10 +1,5 @@
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
-import {
-  OVS_ACTION_ATTR_OUTPUT,
-  OVS_ACTION_ATTR_SET,
-  OVS_ACTION_ATTR_SET_MASKED,
-  OVS_FLOW_ATTR_ACTIONS,
-} from "../../uapi/openvswitch.ts";
+import * as uapi from "../../uapi/openvswitch.ts";
 import { SLOT_VLAN } from "../key/slots.ts";
 import { KEY_BY_SLOT } from "../key/table.ts";
 import type { ByteRange } from "../parts.ts";
@@ -112,12 +107,15 @@ function placesOf(message: Uint8Array): { outputs: number[]; sets: number[] } {
   const sets: number[] = [];
   const reader = new AttributeReader().reset(message, 0, message.length);
   while (reader.next()) {
-    if (reader.type !== OVS_FLOW_ATTR_ACTIONS) continue;
+    if (reader.type !== uapi.OVS_FLOW_ATTR_ACTIONS) continue;
     const action = new AttributeReader();
     action.reset(message, reader.start, reader.start + reader.length);
     while (action.next()) {
-      if (action.type === OVS_ACTION_ATTR_OUTPUT) outputs.push(action.start);
-      if (action.type !== OVS_ACTION_ATTR_SET && action.type !== OVS_ACTION_ATTR_SET_MASKED)
+      if (action.type === uapi.OVS_ACTION_ATTR_OUTPUT) outputs.push(action.start);
+      if (
+        action.type !== uapi.OVS_ACTION_ATTR_SET &&
+        action.type !== uapi.OVS_ACTION_ATTR_SET_MASKED
+      )
         continue;
       const key = new AttributeReader().reset(message, action.start, action.start + action.length);
       if (key.next()) sets.push(key.start);

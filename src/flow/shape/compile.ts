@@ -1,23 +1,10 @@
 import { AttributeReader } from "../../netlink/attribute-reader.ts";
 import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
-import {
-  OVS_FLOW_ATTR_KEY,
-  OVS_FLOW_ATTR_UFID,
-  OVS_KEY_ATTR_ENCAP,
-  OVS_KEY_ATTR_TUNNEL,
-} from "../../uapi/openvswitch.ts";
+import * as uapi from "../../uapi/openvswitch.ts";
 import { isZero, areOnes } from "../bytes.ts";
 import { LEVELS } from "../key/levels.ts";
-import type { KeyRecord } from "../key/record.ts";
-import { keyOffset, maskOffset } from "../key/record.ts";
-import {
-  SLOT_CT_TUPLE4,
-  SLOT_CT_TUPLE6,
-  SLOT_ETHERTYPE,
-  SLOT_ICMPV6,
-  SLOT_TUNNEL,
-  SLOT_VLAN,
-} from "../key/slots.ts";
+import { keyOffset, type KeyRecord, maskOffset } from "../key/record.ts";
+import * as S from "../key/slots.ts";
 import { TYPE_OF_SLOT } from "../key/table.ts";
 import { TUNNEL_FIELDS, TUNNEL_FIELD_TYPES } from "../key/tunnel-fields.ts";
 import { hashedWords, UFID_SIZE } from "../key/ufid.ts";
@@ -26,12 +13,10 @@ import type { Cursor } from "../text/cursor.ts";
 import type { Field } from "../text/field.ts";
 import { actionHoles } from "./action-holes.ts";
 import { type EncodedLine, type FoundHole, isPlain, keyless, kindOf } from "./found-hole.ts";
-import type { KeyValue } from "./holes.ts";
-import { findValues } from "./holes.ts";
+import { findValues, type KeyValue } from "./holes.ts";
 import * as H from "./hole.ts";
 import type { Hole } from "./hole.ts";
-import type { HashedWord } from "./layout.ts";
-import { Layout } from "./layout.ts";
+import { type HashedWord, Layout } from "./layout.ts";
 
 // Makes the layout of a line: constant bytes, and holes for values.
 
@@ -72,7 +57,7 @@ export function findHoles(line: EncodedLine, cursor: Cursor): FoundHole[] {
 /** The layout of a line, with holes in place of its values. */
 export function layOut(line: EncodedLine, found: readonly FoundHole[]): Layout {
   // A message begins with its UFID.
-  const ofHash = line.ufidStart < 0 && line.message[2] === OVS_FLOW_ATTR_UFID;
+  const ofHash = line.ufidStart < 0 && line.message[2] === uapi.OVS_FLOW_ATTR_UFID;
   const { words, count, sources } = hashedWords(line.record);
   const hashed: HashedWord[] = [];
   const message = new Int32Array(line.message.length >> 2);
@@ -102,7 +87,7 @@ function clearHole(bytes: Uint8Array, { kind, at, size, max, shift }: Hole): voi
 function findPayloads(message: Uint8Array, payloads: Int32Array): void {
   const reader = new AttributeReader().reset(message, 0, message.length);
   while (reader.next()) {
-    if (reader.type !== OVS_FLOW_ATTR_KEY) continue;
+    if (reader.type !== uapi.OVS_FLOW_ATTR_KEY) continue;
     const { start, length } = reader;
     findLevel(message, start, start + length, 0, payloads);
   }
@@ -120,9 +105,9 @@ function findLevel(
     if (reader.type >= TYPES_MAX) continue;
     payloads[level * TYPES_MAX + reader.type] = reader.start;
     const inside = reader.start + reader.length;
-    if (reader.type === OVS_KEY_ATTR_ENCAP && level + 1 < LEVELS) {
+    if (reader.type === uapi.OVS_KEY_ATTR_ENCAP && level + 1 < LEVELS) {
       findLevel(message, reader.start, inside, level + 1, payloads);
-    } else if (reader.type === OVS_KEY_ATTR_TUNNEL) {
+    } else if (reader.type === uapi.OVS_KEY_ATTR_TUNNEL) {
       const tunnel = new AttributeReader().reset(message, reader.start, inside);
       while (tunnel.next()) payloads[TUNNEL_TYPES + tunnel.type] = tunnel.start;
     }
@@ -132,7 +117,7 @@ function findLevel(
 /** The offset of a value's bytes in the message, or -1. */
 function placeOf(value: KeyValue, payloads: Int32Array): number {
   const { field, level, slot } = value;
-  if (slot === SLOT_TUNNEL) {
+  if (slot === S.SLOT_TUNNEL) {
     const index = TUNNEL_FIELDS.indexOf(field);
     return payloads[TUNNEL_TYPES + TUNNEL_FIELD_TYPES[index]!] ?? -1;
   }
@@ -148,13 +133,13 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
   if (at < 0 || (field.kind === "port" && value.masked)) return undefined;
   const kind = kindOf(value);
   if (kind < 0 || !isPlain(line.bytes, value.start, value.end, kind)) return undefined;
-  if (slot === SLOT_VLAN && decidesTag(value, line.record)) return undefined;
+  if (slot === S.SLOT_VLAN && decidesTag(value, line.record)) return undefined;
   if (decidesForm(value, line) || hasFreeBits(value, line.record)) return undefined;
   const maskAt = maskOffset(level, slot) + value.offset + field.offset;
   const bytes = line.record.bytes.slice(maskAt, maskAt + field.size);
   const mask = bytes.every((byte) => byte === 0xff) ? undefined : bytes;
   // A masked part of a tunnel may be absent for reasons other than being zero.
-  if (slot === SLOT_TUNNEL && mask !== undefined) return undefined;
+  if (slot === S.SLOT_TUNNEL && mask !== undefined) return undefined;
   return {
     kind,
     textStart: value.start - line.start,
@@ -175,13 +160,14 @@ function holeOf(value: KeyValue, payloads: Int32Array, line: EncodedLine): Hole 
  */
 function decidesForm({ field, level, slot }: KeyValue, line: EncodedLine): boolean {
   const { record, isDump } = line;
-  const byType = slot === SLOT_ETHERTYPE || slot === SLOT_ICMPV6 || field.name === "proto";
+  const byType = slot === S.SLOT_ETHERTYPE || slot === S.SLOT_ICMPV6 || field.name === "proto";
   const maskAt = maskOffset(level, slot) + field.offset;
   const isWhole = areOnes(record.bytes, maskAt, field.size);
   if (byType && (isDump || record.headersByType || !isWhole)) return true;
-  if (slot === SLOT_ETHERTYPE && hasNoTag(record, level)) return true;
-  if (slot === SLOT_ETHERTYPE && isZero(record.bytes, keyOffset(level, slot), 2)) return true;
-  if (field.name !== "proto" || (slot !== SLOT_CT_TUPLE4 && slot !== SLOT_CT_TUPLE6)) return false;
+  if (slot === S.SLOT_ETHERTYPE && hasNoTag(record, level)) return true;
+  if (slot === S.SLOT_ETHERTYPE && isZero(record.bytes, keyOffset(level, slot), 2)) return true;
+  if (field.name !== "proto" || (slot !== S.SLOT_CT_TUPLE4 && slot !== S.SLOT_CT_TUPLE6))
+    return false;
   return record.bytes[keyOffset(level, slot) + field.offset] === 0;
 }
 
@@ -189,7 +175,7 @@ function decidesForm({ field, level, slot }: KeyValue, line: EncodedLine): boole
  * Whether its word has bits outside the mask, which are sent but not hashed; see `settleDecisive`.
  */
 function hasFreeBits({ field, level, slot, offset }: KeyValue, record: KeyRecord): boolean {
-  if (slot === SLOT_TUNNEL) return false;
+  if (slot === S.SLOT_TUNNEL) return false;
   const key = keyOffset(level, slot) >> 2;
   const mask = maskOffset(level, slot) >> 2;
   const at = offset + field.offset;
@@ -200,26 +186,26 @@ function hasFreeBits({ field, level, slot, offset }: KeyValue, record: KeyRecord
 
 /** Whether a tag is unmatched, which means no tag after the type of a tag; see `normalize`. */
 function hasNoTag(record: KeyRecord, level: number): boolean {
-  return record.has(level, SLOT_VLAN) && record.isWild(level, SLOT_VLAN);
+  return record.has(level, S.SLOT_VLAN) && record.isWild(level, S.SLOT_VLAN);
 }
 
 /**
  * Whether the field decides if the key has a tag, and of which kind; see `normalize`, `isAnyTag`.
  */
 function decidesTag({ field, level }: KeyValue, record: KeyRecord): boolean {
-  if (record.isWild(level, SLOT_VLAN)) return true;
-  return field.name === "cfi" && isZero(record.bytes, keyOffset(level, SLOT_ETHERTYPE), 2);
+  if (record.isWild(level, S.SLOT_VLAN)) return true;
+  return field.name === "cfi" && isZero(record.bytes, keyOffset(level, S.SLOT_ETHERTYPE), 2);
 }
 
 /** Whether a value of zero omits an attribute, or a tuple from the hash. */
 function isAbsentAsZero(field: Field, slot: number): boolean {
   switch (slot) {
-    case SLOT_ETHERTYPE:
+    case S.SLOT_ETHERTYPE:
       return true;
-    case SLOT_CT_TUPLE4:
-    case SLOT_CT_TUPLE6:
+    case S.SLOT_CT_TUPLE4:
+    case S.SLOT_CT_TUPLE6:
       return field.name === "proto";
-    case SLOT_TUNNEL:
+    case S.SLOT_TUNNEL:
       return field.name !== "tun_id" && field.name !== "ttl";
     default:
       return false;

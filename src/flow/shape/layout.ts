@@ -1,11 +1,9 @@
 import { align } from "../../netlink/align.ts";
-import type { AttributeWriter } from "../../netlink/attribute-writer.ts";
-import { NLA_HEADER } from "../../netlink/attribute-writer.ts";
+import { type AttributeWriter, NLA_HEADER } from "../../netlink/attribute-writer.ts";
 import type { PinnedMemory } from "../../sys/memory.ts";
 import { hashBegun, type HashState, hashWords } from "../key/hash.ts";
 import type { UfidSeed } from "../key/ufid.ts";
-import type { Hole } from "./hole.ts";
-import { isBits, VALUE_MAX } from "./hole.ts";
+import { type Hole, isBits, VALUE_MAX } from "./hole.ts";
 
 /** A word of the message that is hashed into the UFID. */
 export type HashedWord = { readonly messageWord: number; readonly hashWord: number };

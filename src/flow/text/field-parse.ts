@@ -1,7 +1,6 @@
 import type { PortNames } from "../ports.ts";
 import type { Cursor } from "./cursor.ts";
-import type { Field } from "./field.ts";
-import { holdsNumber, rangeTo, setField, setFull } from "./field.ts";
+import { type Field, holdsNumber, rangeTo, setField, setFull } from "./field.ts";
 import { parseFlags } from "./flags.ts";
 import { isNumeral, parsePort } from "./port.ts";
 import { parseUuid } from "./uuid.ts";

@@ -1,7 +1,6 @@
 import { be32At, isZero } from "../bytes.ts";
 import { type PortNames, printPort } from "../ports.ts";
-import type { Field, Radix } from "./field.ts";
-import { getField, holdsNumber } from "./field.ts";
+import { type Field, getField, holdsNumber, type Radix } from "./field.ts";
 import { printFlags } from "./flags.ts";
 import type { TextSink } from "./sink.ts";
 import { SLASH } from "./ascii.ts";

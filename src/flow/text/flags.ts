@@ -1,6 +1,5 @@
 import type { Cursor } from "./cursor.ts";
-import type { Field } from "./field.ts";
-import { getField, rangeTo, setField } from "./field.ts";
+import { type Field, getField, rangeTo, setField } from "./field.ts";
 import type { TextSink } from "./sink.ts";
 import { WordTable } from "./words.ts";
 import { BAR, CLOSE, CLOSE_BRACKET, DASH, HEX_VALUE, OPEN_BRACKET, PLUS, SLASH } from "./ascii.ts";

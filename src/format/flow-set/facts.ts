@@ -1,12 +1,6 @@
 import { isCount } from "../../flow/json/values.ts";
 import { Unpackr } from "#msgpackr";
-import {
-  byteOrder,
-  FLOW_SET_FORMAT,
-  FLOW_SET_VERSION,
-  type FlowSetChunkFacts,
-  type FlowSetEnd,
-} from "./layout.ts";
+import * as L from "./layout.ts";
 
 // Reads the facts after the messages of a flow set's records, and checks whether the set can be
 // read here.
@@ -34,12 +28,12 @@ export function unpackFacts(bytes: Uint8Array): Facts | undefined {
 
 /** Why the first record is not the header of a set that can be read here; undefined if it is. */
 export function headerFault(facts: Facts): string | undefined {
-  if (facts["format"] !== FLOW_SET_FORMAT) return "it is not a flow set";
+  if (facts["format"] !== L.FLOW_SET_FORMAT) return "it is not a flow set";
   const { version } = facts;
-  if (version !== FLOW_SET_VERSION) {
-    return `it is a flow set of version ${String(version)}, and this millrace reads version ${FLOW_SET_VERSION}: compile it again`;
+  if (version !== L.FLOW_SET_VERSION) {
+    return `it is a flow set of version ${String(version)}, and this millrace reads version ${L.FLOW_SET_VERSION}: compile it again`;
   }
-  if (facts["byteOrder"] !== byteOrder()) {
+  if (facts["byteOrder"] !== L.byteOrder()) {
     return `its messages are for ${String(facts["byteOrder"])}-endian machines: compile it on this one`;
   }
   const { owner, order } = facts;
@@ -60,7 +54,7 @@ export function ownerIn({ owner }: Facts): string {
 }
 
 /** The facts of a chunk; undefined if they are not valid. */
-export function chunkFacts(facts: Facts): FlowSetChunkFacts | undefined {
+export function chunkFacts(facts: Facts): L.FlowSetChunkFacts | undefined {
   const { flows, line, names, ports } = facts;
   if (!isCount(flows) || flows === 0 || !isCount(line)) return undefined;
   if (names === undefined && ports === undefined) return { flows, line };
@@ -70,7 +64,7 @@ export function chunkFacts(facts: Facts): FlowSetChunkFacts | undefined {
 }
 
 /** The facts of the last record; undefined if they are not valid. */
-export function endFacts(facts: Facts): FlowSetEnd | undefined {
+export function endFacts(facts: Facts): L.FlowSetEnd | undefined {
   const { chunks, flows, lines, snapshot } = facts;
   if (!isCount(chunks) || !isCount(flows) || !isCount(lines)) return undefined;
   return { chunks, flows, lines, ...(snapshot === undefined ? {} : { snapshot }) };

@@ -1,15 +1,7 @@
 import { assert } from "../../sys/errors.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
 import { chunkFacts, endFacts, headerFault, linesGoUp, ownerIn, unpackFacts } from "./facts.ts";
-import {
-  ARRAY_5,
-  BIN_32,
-  CHECKED_FROM,
-  type FlowSetChunkFacts,
-  RECORD_BYTES_MAX,
-  RECORD_PREFIX,
-  UINT_32,
-} from "./layout.ts";
+import * as L from "./layout.ts";
 import { countMessages, LINE_AT } from "./messages.ts";
 import { placesArePorts } from "./places.ts";
 import { type ByteSource, UnreadableInputError } from "../source.ts";
@@ -17,7 +9,7 @@ import { type ByteSource, UnreadableInputError } from "../source.ts";
 /** Room for a chunk of plain flows; a longer one makes the buffer grow. */
 const BUFFER_BYTES = 1 << 20;
 
-const NO_CHUNK: FlowSetChunkFacts = { flows: 0, line: 0 };
+const NO_CHUNK: L.FlowSetChunkFacts = { flows: 0, line: 0 };
 
 /**
  * Reads a flow set, chunk by chunk, through one reused buffer. A chunk is given out only if its
@@ -33,7 +25,7 @@ export class FlowSetReader {
    */
   start = 0;
   end = 0;
-  facts: FlowSetChunkFacts = NO_CHUNK;
+  facts: L.FlowSetChunkFacts = NO_CHUNK;
   /** The owner for whom UFIDs are hashes, once the header has been read. */
   owner = "";
   /** Lines of the input, once the last record has been read. */
@@ -93,7 +85,7 @@ export class FlowSetReader {
         if (left > 0) this.#fail(`more bytes follow the end of the flow set (${left} or more)`);
         return false;
       }
-      if (left < RECORD_PREFIX || left < this.#recordSize(start)) return false;
+      if (left < L.RECORD_PREFIX || left < this.#recordSize(start)) return false;
       if (this.#take(start, start + this.#recordSize(start))) return true;
     }
   }
@@ -114,7 +106,7 @@ export class FlowSetReader {
     this.start = this.end = 0;
     // Reads a record and the prefix of the next, which has its length: so little has to be moved
     // later.
-    const wanted = RECORD_PREFIX + (rest < RECORD_PREFIX ? 0 : this.#recordSize(0));
+    const wanted = L.RECORD_PREFIX + (rest < L.RECORD_PREFIX ? 0 : this.#recordSize(0));
     while (wanted > this.memory.u8.length) this.#grow();
     const read = this.source.read(this.memory.u8.subarray(0, wanted), rest);
     return typeof read === "number"
@@ -142,13 +134,13 @@ export class FlowSetReader {
     const size = this.memory.view.getUint32(start + 7);
     const messages = this.memory.view.getUint32(start + 12);
     const framed =
-      bytes[start] === ARRAY_5 &&
-      bytes[start + 1] === UINT_32 &&
-      bytes[start + 6] === UINT_32 &&
-      bytes[start + 11] === BIN_32;
+      bytes[start] === L.ARRAY_5 &&
+      bytes[start + 1] === L.UINT_32 &&
+      bytes[start + 6] === L.UINT_32 &&
+      bytes[start + 11] === L.BIN_32;
     if (!framed && this.#records === 0)
       this.#fail("it is not a flow set, or its header is damaged");
-    const fits = size % 8 === 0 && size <= RECORD_BYTES_MAX && RECORD_PREFIX + messages < size;
+    const fits = size % 8 === 0 && size <= L.RECORD_BYTES_MAX && L.RECORD_PREFIX + messages < size;
     if (!framed || !fits) this.#fail(`${this.#place()} is damaged: it does not begin as one does`);
     return size;
   }
@@ -156,11 +148,11 @@ export class FlowSetReader {
   // Takes a complete record. Returns whether it is a chunk.
   #take(start: number, end: number): boolean {
     const bytes = this.memory.u8;
-    this.#checksum = Bun.hash.crc32(bytes.subarray(start + CHECKED_FROM, end), this.#checksum);
+    this.#checksum = Bun.hash.crc32(bytes.subarray(start + L.CHECKED_FROM, end), this.#checksum);
     if (this.#checksum !== this.memory.view.getUint32(start + 2)) {
       this.#fail(`${this.#place()} is damaged: its checksum does not match`);
     }
-    const first = start + RECORD_PREFIX;
+    const first = start + L.RECORD_PREFIX;
     const last = first + this.memory.view.getUint32(start + 12);
     const facts = unpackFacts(bytes.subarray(last, end)) ?? this.#failOrder();
     if (this.#records === 0) {
@@ -181,7 +173,7 @@ export class FlowSetReader {
     return first < last;
   }
 
-  #takeChunk(facts: FlowSetChunkFacts, first: number, last: number): void {
+  #takeChunk(facts: L.FlowSetChunkFacts, first: number, last: number): void {
     const start = first >> 2;
     const end = last >> 2;
     const { words } = this;
@@ -216,7 +208,7 @@ export class FlowSetReader {
 
   // Makes room for a record that is longer than the buffer, but not too long.
   #grow(): void {
-    assert(this.memory.u8.length < RECORD_BYTES_MAX * 2, "a record is not too long");
+    assert(this.memory.u8.length < L.RECORD_BYTES_MAX * 2, "a record is not too long");
     const longer = new PinnedMemory(this.memory.u8.length * 2);
     longer.u8.set(this.memory.u8);
     this.memory = longer;

@@ -1,23 +1,5 @@
 import { errnoName, errnoText } from "../../sys/errno.ts";
-import {
-  CTRL_ATTR_FAMILY_ID,
-  CTRL_ATTR_FAMILY_NAME,
-  GENL_ID_CTRL,
-  NETLINK_GENERIC,
-  NLA_F_NESTED,
-  NLM_F_ACK,
-  NLM_F_ACK_TLVS,
-  NLM_F_CAPPED,
-  NLM_F_CREATE,
-  NLM_F_DUMP,
-  NLM_F_DUMP_INTR,
-  NLM_F_ECHO,
-  NLM_F_EXCL,
-  NLM_F_MULTI,
-  NLM_F_REQUEST,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-} from "../../uapi/netlink.ts";
+import * as N from "../../uapi/netlink.ts";
 import { align } from "../align.ts";
 import { AttributeReader, decodeString } from "../attribute-reader.ts";
 import { GENL_HEADER, NLMSG_HEADER } from "../message.ts";
@@ -43,7 +25,7 @@ type Message = {
 /** Prints messages in words. It learns the families' numbers from the controller's messages. */
 export class MessageText {
   readonly #families = new Map<number, Family>([
-    [GENL_ID_CTRL, { name: "nlctrl", scheme: FAMILIES.get("nlctrl") }],
+    [N.GENL_ID_CTRL, { name: "nlctrl", scheme: FAMILIES.get("nlctrl") }],
   ]);
 
   /** The lines for the messages of one datagram. */
@@ -73,12 +55,12 @@ export class MessageText {
 
   #messageLines(message: Message, protocol: number): string[] {
     const { type, sequence, bytes, payload, end } = message;
-    if (type === NLMSG_ERROR) return ackLines(message);
-    if (type === NLMSG_DONE) {
+    if (type === N.NLMSG_ERROR) return ackLines(message);
+    if (type === N.NLMSG_DONE) {
       const errno = end - payload >= 4 ? -message.view.getInt32(payload, true) : 0;
       return [`done${errno === 0 ? "" : `: ${errnoName(errno)}`}, seq ${sequence}`];
     }
-    if (protocol !== NETLINK_GENERIC || type < GENL_ID_CTRL || end - payload < GENL_HEADER) {
+    if (protocol !== N.NETLINK_GENERIC || type < N.GENL_ID_CTRL || end - payload < GENL_HEADER) {
       const head = `protocol ${protocol} type ${type}${flagWords(message, "")}`;
       return [`${head}, seq ${sequence}: ${hex(bytes, payload, end)}`];
     }
@@ -91,7 +73,7 @@ export class MessageText {
       name: `family ${type}`,
       scheme: undefined,
     };
-    if (type === GENL_ID_CTRL) this.#learn(message);
+    if (type === N.GENL_ID_CTRL) this.#learn(message);
     const command = bytes[payload] ?? 0;
     const word = scheme?.commandOf(command) ?? `command ${command}`;
     let head = `${name} ${word}${flagWords(message, word)}, seq ${sequence}`;
@@ -111,23 +93,23 @@ export class MessageText {
     let id = -1;
     let name = "";
     while (reader.next()) {
-      if (reader.type === CTRL_ATTR_FAMILY_ID && reader.length >= 2)
+      if (reader.type === N.CTRL_ATTR_FAMILY_ID && reader.length >= 2)
         id = view.getUint16(reader.start, true);
-      else if (reader.type === CTRL_ATTR_FAMILY_NAME)
+      else if (reader.type === N.CTRL_ATTR_FAMILY_NAME)
         name = decodeString(bytes, reader.start, reader.start + reader.length);
     }
     if (id >= 0 && name !== "") this.#families.set(id, { name, scheme: FAMILIES.get(name) });
   }
 }
 
-/** NLMSG_ERROR: an ack, or an errno and the extended ack. */
+/** N.NLMSG_ERROR: an ack, or an errno and the extended ack. */
 function ackLines({ bytes, view, flags, sequence, payload, end }: Message): string[] {
   const errno = end - payload >= 4 ? -view.getInt32(payload, true) : 0;
   const word = errno === 0 ? "ack" : `error ${errnoName(errno)} (${errnoText(errno)})`;
   const head = `${word}, seq ${sequence}`;
   const request = payload + 4;
-  if ((flags & NLM_F_ACK_TLVS) === 0 || request + NLMSG_HEADER > end) return [head];
-  const echoed = (flags & NLM_F_CAPPED) === 0 ? view.getUint32(request, true) : NLMSG_HEADER;
+  if ((flags & N.NLM_F_ACK_TLVS) === 0 || request + NLMSG_HEADER > end) return [head];
+  const echoed = (flags & N.NLM_F_CAPPED) === 0 ? view.getUint32(request, true) : NLMSG_HEADER;
   return [head, ...attributeLines(bytes, request + align(echoed), end, ACK)];
 }
 
@@ -143,7 +125,7 @@ function attributeLines(
   while (reader.next()) {
     const { type, start, length } = reader;
     const end = start + length;
-    const nests = ((bytes[start - 1] ?? 0) << 8) & NLA_F_NESTED;
+    const nests = ((bytes[start - 1] ?? 0) << 8) & N.NLA_F_NESTED;
     const scheme = inside(type) ?? (nests === 0 ? undefined : UNKNOWN);
     if (scheme === undefined) {
       lines.push(`${nameOf(type)} ${valueText(bytes, start, end)}`.trimEnd());
@@ -179,14 +161,14 @@ function flagWords({ flags }: Message, command: string): string {
     left &= ~flag;
     words.push(word);
   };
-  take(NLM_F_REQUEST, "request");
-  take(NLM_F_MULTI, "multi");
-  take(NLM_F_ACK, "ack");
-  take(NLM_F_ECHO, "echo");
-  take(NLM_F_DUMP_INTR, "dump-intr");
-  if (!command.startsWith("NEW")) take(NLM_F_DUMP, "dump");
-  take(NLM_F_EXCL, "excl");
-  take(NLM_F_CREATE, "create");
+  take(N.NLM_F_REQUEST, "request");
+  take(N.NLM_F_MULTI, "multi");
+  take(N.NLM_F_ACK, "ack");
+  take(N.NLM_F_ECHO, "echo");
+  take(N.NLM_F_DUMP_INTR, "dump-intr");
+  if (!command.startsWith("NEW")) take(N.NLM_F_DUMP, "dump");
+  take(N.NLM_F_EXCL, "excl");
+  take(N.NLM_F_CREATE, "create");
   if (left !== 0) words.push(`0x${left.toString(16)}`);
   return words.length === 0 ? "" : ` (${words.join(" ")})`;
 }
