@@ -3,7 +3,7 @@ import { OVS_FLOW_CMD_DEL } from "../../src/uapi/openvswitch.ts";
 import { Flow } from "../../src/flow/flow.ts";
 import { keyText } from "../load/truth.ts";
 import { areHarmless, areHarmlessToDumps, type Fault } from "./faults.ts";
-import { type FlowState, type History, statesOf } from "./history.ts";
+import { type FlowEvent, type FlowState, type History, statesOf } from "./history.ts";
 import { meaningOf } from "./lines.ts";
 import { kept, type Operation } from "./operation.ts";
 import { MANY, matchOfText } from "./small-operations.ts";
@@ -176,15 +176,17 @@ function checkTouched(
   const put = new Set<string>();
   // What a sync may have found, and takes back to.
   const found = new Map([...start].map(([match, { actions }]) => [match, new Set([actions])]));
-  for (const { match, change, after, byOther } of events) {
+  for (const [i, { match, change, after, byOther }] of events.entries()) {
     if (byOther) {
       if (after !== undefined) found.get(match)?.add(after.actions);
       continue;
     }
     const own = byMatch.get(match);
     if (change === "removed") {
+      // A rollback takes a wide flow out while it puts back a narrow one, which it would keep out.
+      const isTakenBack = put.has(match) || events.slice(i).some((e) => isPutBack(e, match, start));
       must(
-        own === undefined || allowGap || (rollback && put.has(match)),
+        own === undefined || allowGap || (rollback && isTakenBack),
         () => `a sync deletes ${match}, which is wanted`,
       );
     } else {
@@ -203,6 +205,12 @@ function checkTouched(
       );
     }
   }
+}
+
+function isPutBack(event: FlowEvent, match: string, start: History["start"]): boolean {
+  const { change, after, byOther } = event;
+  const isPut = change === "put" && event.match === match && !byOther;
+  return isPut && after?.actions === start.get(match)?.actions;
 }
 
 // What a sync that failed took back is as it was, names included.
