@@ -88,7 +88,7 @@ export class AfterLoad {
     const { verify, told } = this.#options;
     if (this.#before !== undefined && verdictOf(report) !== "applied") {
       const touched = await this.#flows((line) => this.#isTouched(line));
-      const rolledBack = await takeBack(this.#target, this.#before, touched);
+      const rolledBack = await takeBack(this.#target, this.#before, touched, { all: true });
       return { ...NOTHING, rolledBack };
     }
     if (!verify) return NOTHING;

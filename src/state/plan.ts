@@ -60,8 +60,8 @@ export type Plan = {
  * allowed.
  */
 export function planSync(wanted: FlowTable, held: FlowTable, options: PlanOptions = {}): Plan {
-  const { owner = "", allowGap = false, keepOthers = false } = options;
-  const owners = new Owners(ufidSeed(owner), options);
+  const { allowGap = false, keepOthers = false } = options;
+  const owners = new Owners(options);
   const fate = new Uint8Array(held.size);
   const adds: number[] = [];
   const changes: { wanted: number; held: number }[] = [];
@@ -169,13 +169,13 @@ const OURS = 2;
 const FIRST = 4;
 
 /** Decides which held flows may be deleted or changed. */
-class Owners {
+export class Owners {
   readonly #seed: UfidSeed;
   readonly #all: boolean;
   readonly #previous: FlowTable | undefined;
 
-  constructor(seed: UfidSeed, { all = false, previous }: PlanOptions) {
-    this.#seed = seed;
+  constructor({ owner = "", all = false, previous }: PlanOptions) {
+    this.#seed = ufidSeed(owner);
     this.#all = all;
     this.#previous = previous;
   }

@@ -3,7 +3,7 @@ import type { LoadTarget } from "../load/send/connection.ts";
 import { sameDeeds } from "../load/settle/same-flow.ts";
 import type { FlowTable } from "./flow-table.ts";
 import { Obstacles } from "./obstacles.ts";
-import type { Plan } from "./plan.ts";
+import { Owners, type Plan, type PlanOptions } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
 import { carryOut } from "./sync.ts";
 
@@ -17,21 +17,23 @@ export type RolledBack = { readonly sent: number; readonly failed: number };
  * out a narrow one that is put back.
  * @param before the flows of the datapath before the run
  * @param touched the flows that the run put, changed or deleted
+ * @param options whose flows may be absent; if another one's is in the way, a flow is not put back
  * @throws MillraceError `UNSOUND_DUMP`
  */
 export async function takeBack(
   target: LoadTarget,
   before: FlowTable,
   touched: FlowTable,
+  options: PlanOptions,
 ): Promise<RolledBack> {
   const now = readDatapath(target.datapath);
-  const plan = planBack(before, touched, now);
+  const plan = planBack(before, touched, now, new Owners(options));
   const { sent, failed, unknown } = await carryOut(plan, before, now, target, { keepNames: true });
   return { sent, failed: failed + unknown };
 }
 
 /** The plan that turns the current flows into the previous ones, for flows that the run touched. */
-function planBack(before: FlowTable, touched: FlowTable, now: FlowTable): Plan {
+function planBack(before: FlowTable, touched: FlowTable, now: FlowTable, owners: Owners): Plan {
   const deletesFirst: number[] = [];
   const adds: number[] = [];
   const changes: { wanted: number; held: number }[] = [];
@@ -52,7 +54,7 @@ function planBack(before: FlowTable, touched: FlowTable, now: FlowTable): Plan {
       } else if (!sameDeeds(old, held)) changes.push({ wanted: was, held: is });
     }
   }
-  const out = inTheWay(before, now, { deletesFirst, adds, changes });
+  const out = inTheWay(before, now, { deletesFirst, adds, changes }, owners);
   const nothing = { deletes: [], conflicts: [], unchanged: 0, foreign: 0, owned: 0 };
   return {
     deletesFirst: [...deletesFirst, ...out.map(({ is }) => is)],
@@ -73,6 +75,7 @@ function inTheWay(
   before: FlowTable,
   now: FlowTable,
   { deletesFirst, adds, changes }: Pick<Plan, "deletesFirst" | "adds" | "changes">,
+  owners: Owners,
 ): readonly Standing[] {
   const out: Standing[] = [];
   if (adds.length === 0) return out;
@@ -90,7 +93,7 @@ function inTheWay(
       before.read(was, old);
       now.read(is, held);
       const isAsBefore = haveSameUfid(old, held) && (sameDeeds(old, held) || changed.has(is));
-      if (!isAsBefore) continue;
+      if (!isAsBefore || !owners.has(now, is, held)) continue;
       gone.add(is);
       out.push({ was, is });
       news.push(was);

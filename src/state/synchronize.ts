@@ -126,7 +126,7 @@ export async function synchronize(
   const isDone = report.ended === "complete" && report.failed + report.unknown === 0;
   try {
     if (!isDone && touched !== undefined) {
-      const rolledBack = await takeBack(target, held, touched);
+      const rolledBack = await takeBack(target, held, touched, options);
       return { ...sent, rolledBack, checkFailure: "" };
     }
     const differing = options.verify === true ? differingOf(wanted, target, options) : null;

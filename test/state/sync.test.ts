@@ -86,6 +86,22 @@ test("a rollback puts a narrow flow back that a wide one would keep out", async 
   expect(all.flows()).toEqual(before);
 });
 
+test("a rollback leaves the wide flow of another owner alone: what it keeps out is not put back", async () => {
+  using all = await machine();
+  const { kernel, dp, isFlow } = all;
+  const wide = flow(0).replace("10.0.0.0", "10.0.0.0/8");
+  dp.loadSync([wide], { owner: "other" });
+  let deletes = 0;
+  const refuse = (request: Request): number | undefined => {
+    const isDelete = isFlow(request) && request.bytes[NLMSG_HEADER] === OVS_FLOW_CMD_DEL;
+    return isDelete && ++deletes === OLD.length ? ENOMEM : undefined;
+  };
+  kernel.faults = { refuse };
+  const report = await dp.sync([], { maxChange: 100, allowEmpty: true, rollback: true });
+  expect(report).toMatchObject({ deleted: 3, failed: 1, rolledBack: { failed: 3 } });
+  expect(all.flows()).toHaveLength(2);
+});
+
 test("a sync that cannot be verified has its report all the same", async () => {
   using all = await machine();
   const { kernel, dp, isFlow } = all;
