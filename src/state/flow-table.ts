@@ -15,8 +15,9 @@ import { OVS_FLOW_ATTR_ACTIONS, OVS_FLOW_ATTR_UFID } from "../uapi/openvswitch.t
 const FIRST_PIECE_BYTES = 256 << 10;
 const PIECE_BYTES_MAX = 4 << 20;
 
-/** The table's initial room, in flows. */
+/** The table's initial room, in flows: the least, and the most that is made before they come. */
 const FIRST_FLOWS = 1024;
+const EXPECTED_MAX = 1 << 22;
 
 /** Words of the hash of a match. */
 const HASH_WORDS = UFID_SIZE / 4;
@@ -28,6 +29,8 @@ const COUNTERS = 4;
 export type FlowTableOptions = {
   /** Also keeps packets, bytes and last use. */
   readonly statistics?: boolean;
+  /** How many flows will be put, about: with room from the start, no memory is copied and given up. */
+  readonly expected?: number;
 };
 
 /**
@@ -43,16 +46,20 @@ export class FlowTable {
   /** Writes into the last piece. */
   #writer: AttributeWriter;
   /** For each flow: the hash of its match, its piece, and the ranges of its attributes in that. */
-  #hashes = new Int32Array(FIRST_FLOWS * HASH_WORDS);
-  #places = new Int32Array(FIRST_FLOWS * 3);
+  #hashes: Int32Array<ArrayBuffer>;
+  #places: Int32Array<ArrayBuffer>;
   #counters: Float64Array;
   /** Numbers of flows, plus 1; 0 is an empty slot. */
-  #slots = new Int32Array(FIRST_FLOWS * 4);
+  #slots: Int32Array;
   #size = 0;
 
-  constructor({ statistics = false }: FlowTableOptions = {}) {
+  constructor({ statistics = false, expected = 0 }: FlowTableOptions = {}) {
+    const room = Math.max(FIRST_FLOWS, Math.min(expected, EXPECTED_MAX));
     this.#hasStatistics = statistics;
-    this.#counters = new Float64Array(statistics ? FIRST_FLOWS * COUNTERS : 0);
+    this.#hashes = new Int32Array(room * HASH_WORDS);
+    this.#places = new Int32Array(room * 3);
+    this.#slots = slotsFor(room);
+    this.#counters = new Float64Array(statistics ? room * COUNTERS : 0);
     this.#writer = this.#addPiece(FIRST_PIECE_BYTES);
   }
 
@@ -196,7 +203,7 @@ export class FlowTable {
   }
 
   #rehash(): void {
-    this.#slots = new Int32Array(this.#slots.length * 2);
+    this.#slots = slotsFor(this.#size);
     for (let index = 0; index < this.#size; index++) {
       this.#slots[this.#findSlot(this.#hashes, index * HASH_WORDS)] = index + 1;
     }
@@ -248,3 +255,9 @@ export class FlowTable {
 }
 
 const HASH = new Int32Array(HASH_WORDS);
+
+/** Empty slots, at most half of which that many flows fill; their number is a power of two. */
+function slotsFor(flows: number): Int32Array {
+  // Written at once: pages that are read first would cost a fault for the read, and one for the write.
+  return new Int32Array(2 ** Math.ceil(Math.log2(flows * 2 + 1))).fill(0);
+}

@@ -33,7 +33,7 @@ export function readDatapath(
 ): FlowTable {
   return readSoundly(
     { datapath, onRead },
-    () => new FlowTable(options),
+    (expected) => new FlowTable({ ...options, expected }),
     (table, flow) => {
       const { size } = table;
       const number = table.put(flow);
@@ -62,14 +62,14 @@ export function compareDatapath(
 // flows came before, so that a dump is checked as by `DumpCheck`, without a second memory of them.
 function readSoundly<T>(
   { datapath, onRead }: { readonly datapath: DatapathHandle; readonly onRead: OnRead | undefined },
-  start: () => T,
+  start: (expected: number) => T,
   take: (into: T, flow: FlowParts) => TakenFlow,
 ): T {
   const count = (): number => infoOf(datapath).stats.flows;
   let doubt: DumpDoubt | undefined;
   for (let dumps = 0; dumps < DUMPS_MAX; dumps++) {
-    const into = start();
     const before = count();
+    const into = start(before);
     let [dumped, repeated] = [0, 0];
     for (const view of dumpFlows(datapath)) {
       const taken = take(into, view);
