@@ -14,7 +14,7 @@ import { ACTION_OF_TYPE } from "./table.ts";
  */
 
 /** Whether a list of actions has an action that may contain padding. */
-function mayBePadded(bytes: Uint8Array, start: number, end: number): boolean {
+export function mayBePadded(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   for (let length = attributeLength(bytes, at, end); length > 0;) {
     const type = attributeType(bytes, at);

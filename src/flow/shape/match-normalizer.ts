@@ -1,6 +1,10 @@
 import { AttributeWriter } from "../../netlink/attribute-writer.ts";
 import { PinnedMemory } from "../../sys/memory.ts";
-import { OVS_FLOW_ATTR_KEY, OVS_FLOW_ATTR_MASK } from "../../uapi/openvswitch.ts";
+import {
+  OVS_FLOW_ATTR_KEY,
+  OVS_FLOW_ATTR_MASK,
+  OVS_FLOW_ATTR_UFID,
+} from "../../uapi/openvswitch.ts";
 import { hashWords } from "../key/hash.ts";
 import { LEVELS } from "../key/levels.ts";
 import { normalize } from "../key/normal-form.ts";
@@ -42,6 +46,7 @@ type MatchForm = {
 export class MatchNormalizer {
   /** The hash of the match read last: its UFID without an owner. */
   readonly hash: Int32Array = new Int32Array(UFID_SIZE / 4);
+  readonly #hashBytes = new Uint8Array(this.hash.buffer);
   readonly #forms = new Kept<MatchForm>();
   readonly #words = new WordView();
   readonly #record = new KeyRecord();
@@ -72,6 +77,18 @@ export class MatchNormalizer {
       if (form !== undefined) this.#forms.add(hash, form);
     }
     return true;
+  }
+
+  /** Whether the UFID at `start` is the hash of the match read last. */
+  isHash(bytes: Uint8Array, start: number): boolean {
+    const own = this.#hashBytes;
+    for (let i = 0; i < UFID_SIZE; i++) if (bytes[start + i] !== own[i]) return false;
+    return true;
+  }
+
+  /** Appends the hash of the match read last, as its UFID. A writer without room is left failed. */
+  writeHash(writer: AttributeWriter): void {
+    writer.bytes(OVS_FLOW_ATTR_UFID, this.#hashBytes);
   }
 
   /**

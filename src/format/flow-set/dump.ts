@@ -1,12 +1,14 @@
-import { withoutPadding } from "../../flow/action/padding.ts";
-import { NO_OWNER, UFID_SIZE } from "../../flow/key/ufid.ts";
-import { type FlowParts, hasGivenUfid } from "../../flow/parts.ts";
+import { mayBePadded, withoutPadding } from "../../flow/action/padding.ts";
+import { UFID_SIZE } from "../../flow/key/ufid.ts";
+import type { FlowParts } from "../../flow/parts.ts";
 import type { PortNames } from "../../flow/ports.ts";
-import { writeFlow } from "../../flow/write.ts";
-import { OVS_FLOW_ATTR_ACTIONS } from "../../uapi/openvswitch.ts";
+import { MatchNormalizer } from "../../flow/shape/match-normalizer.ts";
+import { OVS_FLOW_ATTR_ACTIONS, OVS_FLOW_ATTR_UFID } from "../../uapi/openvswitch.ts";
 import type * as L from "./layout.ts";
 import { walkPorts } from "./places.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
+
+const NO_PORTS: readonly PortUse[] = [];
 
 /**
  * Writes a kernel's dump of flows into a flow set. A UFID of 16 bytes is kept if it is not the hash
@@ -15,6 +17,7 @@ import type { FlowSetWriter, PortUse } from "./writer.ts";
 export class FlowSetDump {
   readonly #out: FlowSetWriter;
   readonly #ports: PortNames | undefined;
+  readonly #match = new MatchNormalizer();
 
   /**
    * The number of flows with UFIDs shorter than 16 bytes, for which a set has no room: they get the
@@ -39,25 +42,27 @@ export class FlowSetDump {
    * @returns false if it cannot be read
    */
   add(flow: FlowParts, counters = false): boolean {
-    const isShort = flow.ufid.start >= 0 && flow.ufid.end - flow.ufid.start !== UFID_SIZE;
-    if (isShort) this.shortUfids++;
-    const kept = isShort ? { ...flow, ufid: { start: -1, end: -1 } } : flow;
+    const { bytes, ufid, actions, packets, byteCount } = flow;
+    const match = this.#match;
+    if (actions.start < 0 || !match.read(flow)) return false;
+    const isWhole = ufid.end - ufid.start === UFID_SIZE;
+    if (ufid.start >= 0 && !isWhole) this.shortUfids++;
+    const isGiven = isWhole && !match.isHash(bytes, ufid.start);
     const out = this.#out;
-    const { bytes, actions } = kept;
-    if (actions.start < 0) return false;
     const writer = out.begin();
-    if (writeFlow(writer, kept, NO_OWNER, false) === "malformed") return false;
-    const list = withoutPadding(bytes.subarray(actions.start, actions.end));
-    writer.bytes(OVS_FLOW_ATTR_ACTIONS, list);
-    const ports = this.#ports === undefined ? [] : this.#portsOf(this.#ports);
-    const line = out.flows + 1;
-    const { packets, byteCount } = flow;
+    if (isGiven) writer.bytes(OVS_FLOW_ATTR_UFID, bytes, ufid.start, ufid.end);
+    else match.writeHash(writer);
+    match.write(writer);
+    if (mayBePadded(bytes, actions.start, actions.end)) {
+      const list = withoutPadding(bytes.subarray(actions.start, actions.end));
+      writer.bytes(OVS_FLOW_ATTR_ACTIONS, list);
+    } else writer.bytes(OVS_FLOW_ATTR_ACTIONS, bytes, actions.start, actions.end);
     return out.commit({
       verb: "put",
-      line,
-      ownUfid: hasGivenUfid(kept),
-      ports,
-      ...(counters ? { counters: [packets, byteCount] } : {}),
+      line: out.flows + 1,
+      ownUfid: isGiven,
+      ports: this.#ports === undefined ? NO_PORTS : this.#portsOf(this.#ports),
+      counters: counters ? [packets, byteCount] : undefined,
     });
   }
 

@@ -25,7 +25,7 @@ type FlowSetEntry = {
   readonly ownUfid: boolean;
   readonly ports: readonly PortUse[];
   /** Packets and bytes that it has handled; either all flows of a set have them or none. */
-  readonly counters?: readonly [packets: number, bytes: number];
+  readonly counters?: readonly [packets: number, bytes: number] | undefined;
 };
 
 /** Writes a flow set, record by record, in constant memory. The same flows give the same bytes. */
