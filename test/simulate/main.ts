@@ -62,7 +62,7 @@ for (; seed < from + most && Date.now() < end && violations < VIOLATIONS_MOST; s
   recycle();
   if (seed - from < WARM) Bun.gc(true);
   if (Date.now() >= nextTold) {
-    nextTold += TOLD_EVERY_MS;
+    nextTold = Date.now() + TOLD_EVERY_MS;
     console.error(`${seed - from + 1} seeds so far, ${violations} violations`);
   }
   if (found === undefined) continue;
