@@ -8,8 +8,6 @@ import type * as L from "./layout.ts";
 import { walkPorts } from "./places.ts";
 import type { FlowSetWriter, PortUse } from "./writer.ts";
 
-const NO_PORTS: readonly PortUse[] = [];
-
 /**
  * Writes a kernel's dump of flows into a flow set. A UFID of 16 bytes is kept if it is not the hash
  * of the flow's match; every other flow gets that hash, or no UFID, when it is loaded.
@@ -88,3 +86,5 @@ export class FlowSetDump {
     return found;
   }
 }
+
+const NO_PORTS: readonly PortUse[] = [];
