@@ -1,6 +1,8 @@
 /** Single calls act on the flow that is meant, over the kernel in memory: the kernel itself compares less. */
 import { expect, test } from "bun:test";
 import { Datapath } from "../src/datapath.ts";
+import { FlowRejectedError } from "../src/flow/rules/errors.ts";
+import { FlowSyntaxError } from "../src/flow/text/syntax-error.ts";
 import { MemoryKernel } from "../src/testing/index.ts";
 
 const match = (src: string): string => `in_port(1),eth(),eth_type(0x0800),ipv4(src=${src},frag=no)`;
@@ -74,4 +76,17 @@ test("of a key that no kernel takes, the rule is told and not the kernel's errno
     "eth() or eth_type(): the kernel requires one of them",
   );
   expect(dp.get("in_port(1),eth()")).toBeUndefined();
+});
+
+test.each([
+  ["of no flow", "in_port(1),nonsense() 2", FlowSyntaxError, "FLOW_SYNTAX"],
+  ["of a key that no kernel takes", "in_port(1) 2", FlowRejectedError, "EINVAL"],
+] as const)("a put of a text %s throws what a load has for it", (_, text, kind, code) => {
+  using dp = holding(`${NARROW} 1`, true);
+  const put = expect(() => dp.put(text));
+  put.toThrow(kind);
+  put.toThrow(expect.objectContaining({ code }));
+  const loaded = dp.loadSync([text]).errorOf(0);
+  expect(loaded).toBeInstanceOf(kind);
+  expect(loaded?.code).toBe(code);
 });

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isColoured } from "../../src/cli/terminal.ts";
+import { writeSample } from "../../src/format/sample.ts";
 import { onTerminal } from "./on-terminal.ts";
 
 const MILLRACE = join(import.meta.dir, "../../src/cli/millrace");
@@ -34,11 +37,24 @@ test("what forbids colours is stronger than what forces them, that than the outp
   expect(isColoured(noTerminal, { FORCE_COLOR: "1", NO_COLOR: "1" })).toBe(false);
 });
 
-test("a dumb terminal gets no bar and no escapes", async () => {
-  const flows = join(import.meta.dir, "../flow/corpus");
-  const args = ["load", flows, "--dry-run"];
-  const terminal = onTerminal([MILLRACE, ...args], { env: { TERM: "dumb" } });
-  await terminal.ended;
-  expect(terminal.text).toContain("it is a folder");
-  expect(terminal.text).not.toContain(ESCAPE);
+test.each([
+  ["xterm", true],
+  ["dumb", false],
+])("on a terminal %s a load has a bar, which is gone at its end: %p", async (term, has) => {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-terminal-"));
+  try {
+    const flows = join(folder, "flows.txt");
+    writeSample(flows, 1000);
+    const args = ["load", flows, "--dry-run"];
+    const terminal = onTerminal([MILLRACE, ...args], { env: { TERM: term } });
+    await terminal.ended;
+    const [bar = "", left] = terminal.text.split(`${flows} → dry run`);
+    expect(left).toContain("1,000 valid of 1,000 lines");
+    expect(left).not.toContain(ESCAPE);
+    expect(bar.includes("100% | 1,000 flows")).toBe(has);
+    // It clears its line, and nothing is left behind.
+    expect(has ? bar.endsWith(`${ESCAPE}[2K`) : bar === "").toBe(true);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -187,6 +187,18 @@ testUnless(NO_DPCTL)(
   limit(60),
 );
 
+test("groups are told by size, without a sum by that of their flows", async () => {
+  using dp = new TestDatapath("filter8");
+  await loadText(dp, LINES.join("\n"));
+  const { stdout } = millrace(["dump", "--dp", dp.name, "--group-by", "in_port"]);
+  const rows = stdout.trim().split("\n");
+  expect(rows.map((row) => row.trim().split(/ +/))).toEqual([
+    ["in_port", "FLOWS"],
+    ["2", "5"],
+    ["1", "3"],
+  ]);
+});
+
 test("what is no filter is exit status 2, with a caret; nothing is deleted", async () => {
   using dp = new TestDatapath("filter6");
   await loadText(dp, LINES.join("\n"));

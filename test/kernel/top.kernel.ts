@@ -112,6 +112,13 @@ test(
       const text = millrace(["top", "--dp", dp.name, "--once", "--interval", "0.5"]).stdout;
       expect(text).toMatch(/top0 {2}4 flows, \d busy/);
       expect(text).toMatch(/packets\/s↓ +bytes\/s {2}flow/);
+      // The echoes go on: a filter without them leaves their flows out, one of them shows no other.
+      const busiest = (where: string): string[] => {
+        const args = ["top", "--dp", dp.name, "--once", "--json", "--where", where];
+        const sampled: { busiest: { flow: string }[] } = JSON.parse(millrace(args).stdout);
+        return sampled.busiest.map((each) => each.flow).filter((each) => each.includes("ipv4("));
+      };
+      expect([busiest("ipv4 and output = 4").length, busiest("not ipv4").length]).toEqual([1, 0]);
     } finally {
       child.kill();
       await child.exited;

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Datapath } from "../../src/datapath.ts";
 import { FlowTemplate } from "../../src/flow/template.ts";
 import { sampleLine } from "../../src/format/sample.ts";
 import { FlowsFeed } from "../../src/format/flows-feed.ts";
@@ -9,6 +10,8 @@ import type { FlowRequests } from "../../src/ovs/flow-requests.ts";
 import { DryRun } from "../../src/load/dry-run.ts";
 import { load, loadSync } from "../../src/load/load.ts";
 import { Account } from "../../src/load/account.ts";
+import { ENOENT } from "../../src/sys/errno.ts";
+import { MemoryKernel } from "../../src/testing/index.ts";
 import { limit } from "../runner/limit.ts";
 
 /** A sink whose flows take `slices` calls to be settled, or no end of them until it is given up. */
@@ -182,4 +185,16 @@ test("a row whose value throws ends the load as rows that throw, and its iterato
   );
   expect(report).toMatchObject({ encoded: 1, ended: "unreadable" });
   expect(closed).toBe(true);
+});
+
+test("a tolerated errno is one that there is, by its name or its number", () => {
+  using dp = Datapath.create("tolerating", { kernel: new MemoryKernel() });
+  const absent = [`delete ${sampleLine(0)}`];
+  for (const tolerate of [["ENOENT"], [ENOENT]] as const) {
+    expect(dp.loadSync(absent, { tolerate })).toMatchObject({ rejected: 0 });
+  }
+  expect(dp.loadSync(absent, { tolerate: ["EEXIST"] })).toMatchObject({ rejected: 1 });
+  expect(() => dp.loadSync(absent, { tolerate: ["ENOSUCH"] })).toThrow(
+    expect.objectContaining({ code: "USAGE", message: expect.stringContaining('"ENOSUCH"') }),
+  );
 });

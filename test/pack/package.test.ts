@@ -40,6 +40,13 @@ describe("the packed package", () => {
     );
   });
 
+  // The first condition that holds is taken: types for who checks, the source for Bun.
+  test("is found by its types, else by Bun, else by the sentence for Node", () => {
+    for (const of of Object.values(manifest.exports)) {
+      if (typeof of !== "string") expect(Object.keys(of)).toEqual(["types", "bun", "default"]);
+    }
+  });
+
   test("leads an editor from a declaration to its source", () => {
     const types = join(own, "dist/types");
     const map: { sources: readonly string[]; mappings: string } = JSON.parse(
