@@ -22,7 +22,9 @@ export type ProgramOptions = {
 
 /** Runs a program to its end. A failure becomes a reason, and does not end the suite. */
 export function runProgram(command: readonly string[], options: ProgramOptions = {}): Ended {
-  const { stdout = "pipe", stderr = "inherit", env, timeLimitMs = TIME_LIMIT_MS } = options;
+  const { stdout = "pipe", stderr = "inherit", timeLimitMs = TIME_LIMIT_MS } = options;
+  // What this program has set counts as well: without `env`, Bun passes on what it was started with.
+  const { env = process.env } = options;
   const startedAt = performance.now();
   const spent = (): number => (performance.now() - startedAt) / 1000;
   try {
@@ -31,7 +33,7 @@ export function runProgram(command: readonly string[], options: ProgramOptions =
       stderr,
       timeout: timeLimitMs,
       killSignal: "SIGKILL",
-      ...(env === undefined ? {} : { env }),
+      env,
     });
     const wholeSeconds = spent();
     const said = child.stderr?.toString() ?? "";
