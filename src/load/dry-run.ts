@@ -1,4 +1,3 @@
-import { createHistogram } from "node:perf_hooks";
 import { Batch } from "../netlink/batch.ts";
 import { decodeRequest, type FlowVerb, verbOf } from "../ovs/flow-request.ts";
 import { FlowRequests } from "../ovs/flow-requests.ts";
@@ -6,7 +5,7 @@ import { type FlowParts, newFlowParts } from "../flow/parts.ts";
 import type { Account } from "./account.ts";
 import type { FlowSink } from "./flow-sink.ts";
 import type { LoadJournal } from "./load-journal.ts";
-import type { Histogram } from "./report.ts";
+import { type Histogram, NO_LATENCIES } from "./report.ts";
 import { pointedText } from "./request-text.ts";
 import { FlowJudge } from "../flow/shape/flow-judge.ts";
 
@@ -25,7 +24,7 @@ export type OnFlow = (flow: FlowParts, verb: FlowVerb, line: number) => void;
 export class DryRun implements FlowSink {
   readonly account: Account;
   readonly requests: FlowRequests = new FlowRequests(0, 0, new Batch(MESSAGES, ARENA_BYTES));
-  readonly latency: Histogram = createHistogram();
+  readonly latency: Histogram = NO_LATENCIES;
   readonly systemCalls = 0;
   readonly reads = 0;
   readonly resumed = 0;

@@ -2,7 +2,7 @@ import { assert } from "../sys/errors.ts";
 import { OUTCOME_STATES, type OutcomeState } from "./outcome.ts";
 
 /** The bits of a flow's index within its chunk. */
-const CHUNK_BITS = 16;
+const CHUNK_BITS = 12;
 const CHUNK = 1 << CHUNK_BITS;
 
 /** A chunk of flows. */
@@ -17,7 +17,7 @@ type Chunk = {
 };
 
 /**
- * The outcome of each flow: its state, errno and line. Per 65,536-flow chunk, each array is
+ * The outcome of each flow: its state, errno and line. Per chunk of 4,096 flows, each array is
  * allocated only once a flow in it fails or breaks line order: fresh memory costs more than the
  * flow in some kernels. The library fills one.
  */

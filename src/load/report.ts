@@ -28,6 +28,9 @@ export type Histogram = {
   percentile(percentile: number): number;
 };
 
+/** Of a run that sends no batch. */
+export const NO_LATENCIES: Histogram = { count: 0, max: 0, percentile: () => 0 };
+
 /** The report of a load. */
 export type LoadReport = OutcomeCounts &
   LineNotes & {

@@ -67,7 +67,8 @@ export async function carryOut(
   const run = new SyncRun(target, options, countOf(plan));
   const deleted = await run.load(flowsAt(held, plan.deletesFirst), DELETE);
   const added = await run.load(inLoadOrder(wanted, plan.adds), {
-    mode: "put",
+    // A put over a flow that was not read could not be undone: its actions are unknown.
+    mode: options.touched === undefined ? "put" : "add",
     keepNames: options.keepNames === true,
   });
   const changed = await run.load(changedFlows(plan, wanted, held), CHANGE);

@@ -6,7 +6,14 @@ import { NLM_F_CREATE, NLM_F_ECHO, NLM_F_EXCL, NLM_F_MULTI } from "../uapi/netli
 import * as A from "../uapi/openvswitch.ts";
 import type { DatapathState } from "./datapath-state.ts";
 import type { Walk } from "./family.ts";
-import { hasEmptyTag, isOddMask, newFlow, type NewFlow, readExactKey } from "./flow-match.ts";
+import {
+  hasEmptyTag,
+  isKey,
+  isOddMask,
+  newFlow,
+  type NewFlow,
+  readExactKey,
+} from "./flow-match.ts";
 import type { HeldFlow } from "./flow-table.ts";
 import { type Attributes, type Request, u32Of } from "./wire.ts";
 import { OvsFamily } from "./ovs-family.ts";
@@ -169,7 +176,7 @@ export class FlowFamily extends OvsFamily {
       mask: mask === undefined ? NO_RANGE : maskRange,
       actions: actionRange,
     };
-    if (readExactKey(key) === undefined) return true;
+    if (!isKey(key)) return true;
     return brokenRule(sent, this.kernel.features) !== undefined;
   }
 

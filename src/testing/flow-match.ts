@@ -44,9 +44,14 @@ const EXACT = holdsExactKeys(new KeyRecord());
 const MATCH = new KeyRecord();
 const MASKED = new KeyRecord();
 
+/** Whether bytes are a key. */
+export function isKey(key: Uint8Array): boolean {
+  return (key.length & 3) === 0 && decodeKey(key, 0, key.length, NO_MASK, 0, EXACT);
+}
+
 /** Reads a key with every bit of it; undefined where the bytes are no key. */
 export function readExactKey(key: Uint8Array): ExactKey | undefined {
-  if ((key.length & 3) !== 0 || !decodeKey(key, 0, key.length, NO_MASK, 0, EXACT)) return undefined;
+  if (!isKey(key)) return undefined;
   const words = EXACT.ints.slice();
   if (!EXACT.has(0, S.SLOT_IN_PORT)) words[PORT_WORD] = -1;
   const present = Array.from(slotsOf(EXACT), ([, slot]) => slot);

@@ -2,7 +2,8 @@
 import { expect, test } from "bun:test";
 import { Datapath } from "../../src/datapath.ts";
 import type { DatapathSyncOptions } from "../../src/flow-sets.ts";
-import { ENOMEM } from "../../src/sys/errno.ts";
+import { EEXIST, ENOMEM } from "../../src/sys/errno.ts";
+import { Flow } from "../../src/flow/flow.ts";
 import { NLMSG_HEADER } from "../../src/netlink/message.ts";
 import { MemoryKernel, type Request } from "../../src/testing/index.ts";
 import { NLM_F_CREATE, NLM_F_DUMP } from "../../src/uapi/netlink.ts";
@@ -100,6 +101,19 @@ test("a rollback leaves the wide flow of another owner alone: what it keeps out 
   const report = await dp.sync([], { maxChange: 100, allowEmpty: true, rollback: true });
   expect(report).toMatchObject({ deleted: 3, failed: 1, rolledBack: { failed: 3 } });
   expect(all.flows()).toHaveLength(2);
+});
+
+test("a rollback leaves a flow alone that came behind the reading: a sync does not change it", async () => {
+  using all = await machine();
+  const { kernel, dp } = all;
+  using other = Datapath.open("dp0", { kernel });
+  const options = { maxChange: 100, rollback: true };
+  const onPlan = (): void => void other.loadSync([flow(5, 3)]);
+  const report = await dp.sync(NEW, { ...options, onPlan });
+  expect(report).toMatchObject({ failed: 1, rolledBack: { failed: 0 } });
+  expect(report.errors).toMatchObject([{ state: "rejected", errno: EEXIST }]);
+  expect(all.flows()).toEqual([...OLD, flow(5, 3)].map((text) => Flow.parse(text).toString()));
+  expect(await dp.sync(NEW, options)).toMatchObject({ failed: 0, changed: 2 });
 });
 
 test("a sync that cannot be verified has its report all the same", async () => {

@@ -11,6 +11,9 @@ import type { ActionJson, FlowJson, JsonScalar, JsonValue, KeyJson } from "./typ
 
 // Converts a flow's printed text to JSON.
 
+/** What a line is encoded to, only to see whether it is a flow; made once. */
+let checkWriter: AttributeWriter | undefined;
+
 /**
  * The flow of a line as a dump prints it, or `Flow.toString` (with or without UFID, statistics and
  * port names), as an object that a load reads back to the same flow.
@@ -20,8 +23,9 @@ import type { ActionJson, FlowJson, JsonScalar, JsonValue, KeyJson } from "./typ
 export function lineToFlowJson(line: string): FlowJson {
   const bytes = new TextEncoder().encode(line);
   const encoder = new FlowLineEncoder({ ufid: false, mode: "modify", ports: ANY_PORTS });
-  const writer = new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
-  if (!encoder.encode(bytes, 0, bytes.length, 1, writer)) throw notOneFlow(line);
+  checkWriter ??= new AttributeWriter(new PinnedMemory(FLOW_BYTES_MAX));
+  checkWriter.reset(0, FLOW_BYTES_MAX);
+  if (!encoder.encode(bytes, 0, bytes.length, 1, checkWriter)) throw notOneFlow(line);
   return printedLineToJson(line);
 }
 

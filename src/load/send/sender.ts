@@ -44,6 +44,9 @@ const FAILURES: Readonly<Record<CallEnd, string>> = {
   late: "the thread that sends half of each batch does not answer: what it was to send is unknown",
 };
 
+/** Nanoseconds, from a microsecond to a day: a histogram of all that a number holds takes twice the memory. */
+const LATENCIES = { lowest: 1000, highest: 86_400e9, figures: 3 };
+
 /** What a repeated request may find, if the first one was carried out. */
 const REPEATED: ReadonlySet<number> = new Set([EEXIST, ENOENT]);
 
@@ -59,7 +62,7 @@ export class Sender implements FlowSink {
   withoutThread = "";
   resumed = 0;
 
-  readonly #latency = createHistogram();
+  readonly #latency = createHistogram(LATENCIES);
   readonly #connection: SendConnection;
   readonly #transactor: Transactor;
   /** The counters at the beginning, since other loads may have used the connection. */
