@@ -46,7 +46,7 @@ export function maskOf(bits: number): number {
 }
 
 export function dotted(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
+  return `${address >>> 24}.${(address >>> 16) & 0xff}.${(address >>> 8) & 0xff}.${address & 0xff}`;
 }
 
 export function keyText({ src, srcBits, dst, dstBits }: Match): string {

@@ -140,7 +140,8 @@ export class Settler {
 
   // ENOENT from a missing family says nothing about a flow, and a flow unreadable for that reason
   // is EIO: both become ESTALE. The batch is not sent again: the datapath is gone with the module.
-  // If that cannot be asked, the outcome is unknown.
+  // If that cannot be asked, the outcome is unknown; so it is of a flow whose first reply was lost,
+  // and whose follow-up met the missing family: the first request may have been carried out.
   #markStale(batch: Batch): void {
     const errnos = batch.errnos.subarray(0, batch.count);
     const isDoubtful = (errno: number): boolean => errno === ENOENT || errno === EIO;
@@ -149,9 +150,9 @@ export class Settler {
     if (isMoved === false) return;
     for (const [i, errno] of errnos.entries()) {
       if (!isDoubtful(errno)) continue;
-      if (isMoved === true) {
+      if (isMoved === true) batch.errnos[i] = ESTALE;
+      if (isMoved === true && batch.states[i] !== MessageState.lost) {
         batch.states[i] = MessageState.rejected;
-        batch.errnos[i] = ESTALE;
       } else {
         batch.states[i] = MessageState.lost;
         this.#executor.readBack[i] = ReadBack.unknown;
