@@ -95,6 +95,8 @@ class LastOfEach implements LoadJournal {
   /** For each flow of the table: the place in the input from which it is made again; the last verb. */
   readonly #places: number[] = [];
   readonly #verbs: FlowVerb[] = [];
+  /** For each flow of the table: whether the lines so far make it. */
+  readonly #made: boolean[] = [];
   /** The first place that is sent again whatever the datapath has. */
   #again: number;
   /** How many flows cannot be looked for. */
@@ -120,7 +122,7 @@ class LastOfEach implements LoadJournal {
     if (verb === "modify" && this.#view.actions.start < 0) return;
     // An add of a flow that an earlier line makes leaves it as it is: what the kernel says of that is
     // to be told.
-    if (verb === "add" && this.#makes(this.#table.find(this.#view))) {
+    if (verb === "add" && this.#made[this.#table.find(this.#view)] === true) {
       this.#again = Math.min(this.#again, place);
       return;
     }
@@ -134,11 +136,7 @@ class LastOfEach implements LoadJournal {
     const isFirst = this.#verbs[number] === undefined;
     if (isFirst || verb === "put" || verb === "delete") this.#places[number] = place;
     this.#verbs[number] = verb;
-  }
-
-  // Whether the lines so far make a flow.
-  #makes(number: number): boolean {
-    return this.#verbs[number] === "put" || this.#verbs[number] === "add";
+    if (verb !== "modify") this.#made[number] = verb !== "delete";
   }
 
   compare(held: FlowTable): Recovered {

@@ -208,6 +208,26 @@ test("an add behind a put is not what the flow should be, though it may be what 
   expect(machine.dump()).toMatchObject({ 1: "2" });
 });
 
+test("an add behind a put and a change is not what the flow should be either", async () => {
+  using machine = new Machine();
+  const path = inputOf("put-change-add.txt", [
+    line(1, "1"),
+    ...[2, 3, 4].map((host) => line(host, "1")),
+    line(1, "2", "modify"),
+    ...[5, 6, 7].map((host) => line(host, "1")),
+    line(1, "1", "add"),
+    ...[8, 9, 10, 11].map((host) => line(host, "1")),
+  ]);
+  await machine.load(path, 3);
+  await machine.load(path, 4);
+  expect(positionOf(path)).toEqual({ settled: 12, sent: 13 });
+  expect(machine.dump()).toMatchObject({ 1: "2" });
+  // As if a run had begun again with the put, and had been cut before the change.
+  await machine.load(inputOf("as-put.txt", [line(1, "1")]));
+  expect(await machine.load(path)).toMatchObject({ resumed: 0 });
+  expect(machine.dump()).toMatchObject({ 1: "2" });
+});
+
 test("what may have been sent is applied where it was done: a delete, and an add", async () => {
   using machine = new Machine();
   const path = inputOf("doubt.txt", [
