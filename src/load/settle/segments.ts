@@ -40,8 +40,12 @@ export class Segments {
       const creates = commandOf(batch, i) === OVS_FLOW_CMD_NEW;
       const looks = !creates || (lookFirst && verbOf(batch, i) === "put");
       // A flow without a UFID in its request is also looked up by the hash of its match, which an
-      // earlier request may give to another flow.
-      if (looks && givesUfid && !hasUfid(batch, i)) return i;
+      // earlier request may give to another flow. A put that is looked up must not meet a flow that
+      // an earlier delete finds by its other name, either.
+      const isNamedOtherwise = lookFirst
+        ? hasUfid(batch, i) !== hasUfid(batch, start)
+        : looks && givesUfid && !hasUfid(batch, i);
+      if (isNamedOtherwise) return i;
       givesUfid ||= creates && hasUfid(batch, i);
       if (looks && lookFirst) {
         if (named.hasOrAdd(batch, i)) return i;

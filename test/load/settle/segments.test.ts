@@ -55,6 +55,14 @@ describe("a batch is cut", () => {
     const lines = [`${A} 1`, `${B} 1`, `${A} 2`, `delete ${B}`, `${B} 2`];
     expect(segmentsOf(batchOf(lines), true)).toEqual([2, 2, 1]);
   });
+
+  test("where a flow that is deleted by its key may have a UFID that is given later", () => {
+    const lines = [`delete ${A}`, `${UFID} ${B} 1`];
+    expect(segmentsOf(batchOf(lines, false), true)).toEqual([1, 1]);
+    expect(segmentsOf(batchOf(lines), true)).toEqual([2]);
+    // A put that is not looked up finds what is there when its turn comes.
+    expect(segmentsOf(batchOf(lines, false))).toEqual([2]);
+  });
 });
 
 test("a batch of puts and adds can be sent as it is", () => {
