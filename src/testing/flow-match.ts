@@ -4,6 +4,7 @@ import { normalize } from "../flow/key/normal-form.ts";
 import { keyOffset, KeyRecord, maskOffset, WORDS_OF_SLOT } from "../flow/key/record.ts";
 import * as S from "../flow/key/slots.ts";
 import { keyNamed } from "../flow/key/table.ts";
+import { TUNNEL_FLAGS, TUNNEL_PRESENT } from "../flow/key/tunnel-fields.ts";
 import type { KernelFeatures } from "../flow/rules/features.ts";
 import { holdsExactKeys, maskInto, putKernelKey } from "./kernel-key.ts";
 import * as A from "../uapi/openvswitch.ts";
@@ -15,6 +16,7 @@ import { attributesOf, written } from "./wire.ts";
 const IPV6_LABEL = 32;
 const NO_PORT = 0xffff_ffff;
 const PORT_WORD = keyOffset(0, S.SLOT_IN_PORT) >> 2;
+const PRESENT_WORD = (keyOffset(0, S.SLOT_TUNNEL) + TUNNEL_PRESENT) >> 2;
 
 /** A key of a request, every bit of it. */
 export type ExactKey = {
@@ -80,6 +82,7 @@ export function newFlow(
   if (mask !== undefined) both.set(mask, key.length);
   const maskStart = mask === undefined ? NO_MASK : key.length;
   if (!decodeKey(both, 0, key.length, maskStart, both.length, MATCH)) return undefined;
+  if (mask === undefined) matchOwnFlags(MATCH);
   const kept = Array.from(slotsOf(MATCH), ([level, slot]) =>
     keptBits(level, slot, mask === undefined),
   );
@@ -105,6 +108,17 @@ export function newFlow(
       putKernelKey(writer, { record: MASKED, decides: MASKED, isMask: true, features }),
     ),
   };
+}
+
+/**
+ * Without a mask the kernel matches each attribute of a tunnel's key: a flag that is absent there is not matched
+ * (`ovs_nla_get_match`, `ip_tun_from_nlattr`).
+ */
+function matchOwnFlags(record: KeyRecord): void {
+  if (!record.has(0, S.SLOT_TUNNEL)) return;
+  const { bytes } = record;
+  const flags = bytes[keyOffset(0, S.SLOT_TUNNEL) + TUNNEL_FLAGS] ?? 0;
+  bytes[maskOffset(0, S.SLOT_TUNNEL) + TUNNEL_FLAGS] = flags;
 }
 
 /** Bits of a mask that no packet has, and which the kernel dumps all the same: places and bytes. */
@@ -187,14 +201,17 @@ function shapeOf(record: KeyRecord): number {
   return shape;
 }
 
-/** A key as text: all words that are not zero, and what its absence says. Equal keys have the same text. */
+/**
+ * A key as text: all words that are not zero, and what its absence says. Equal keys have the same text. Which
+ * attributes of a tunnel were given is no part of a key.
+ */
 function textOf(record: KeyRecord, isExact: boolean): string {
   const found: string[] = [];
   for (const [level, slot] of slotsOf(record)) {
     const key = keyOffset(level, slot) >> 2;
     for (let i = 0; i < (WORDS_OF_SLOT[slot] ?? 0); i++) {
       const word = record.ints[key + i] ?? 0;
-      if (word !== 0) found.push(`${key + i}=${word}`);
+      if (word !== 0 && key + i !== PRESENT_WORD) found.push(`${key + i}=${word}`);
     }
   }
   if (isExact && !record.has(0, S.SLOT_IN_PORT)) found.push(`${PORT_WORD}=-1`);

@@ -135,7 +135,10 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       if (kinds.includes("small buffers")) world.kernel.limitReceiveBuffers(SMALL_BUFFER);
       if (strikes("second writer", rare)) world.actAsOther(random);
       if (gone) return;
-      if (strikes("crash", rare / 2)) throw new Crash("the process ends");
+      const ends = strikes("crash", rare / 2);
+      gone = ends;
+      // What is closed on the way out asks the kernel, too: there it ends no second time.
+      if (ends) throw new Crash("the process ends");
       if (strikes("datapath deleted", rare / 2)) world.loseDatapath();
       else if (strikes("module reloaded", rare / 2)) world.kernel.reloadModule();
       else return;

@@ -161,6 +161,8 @@ function checkOrder(
   );
   if (rollback || !isOfWanted) return;
   const last = requests.findLastIndex(({ command }) => command !== OVS_FLOW_CMD_DEL);
+  // Where none was so much as sent, the deletes are those of flows in the way: these come first.
+  if (last < 0) return;
   const deleted = requests.slice(last + 1).length;
   must(deleted === 0, () => `${deleted} flows are deleted, though others could not be put`);
 }
