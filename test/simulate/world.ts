@@ -19,6 +19,7 @@ const SLEEP = Bun.sleepSync.bind(Bun);
 /** Behind struct nlmsghdr. */
 const PAYLOAD_AT = 16;
 const BUFFER_BYTES = 8 << 20;
+const SLEEP_LEAST_MS = 0.001;
 const ACTIONS = ["0800010001000000", "0800010002000000", "0800010003000000"] as const;
 
 /** Whether a request is a dump, or the read of one flow. */
@@ -88,8 +89,9 @@ export class World {
       ? random.of(["still", "jumps", "back"] as const)
       : "runs";
     const now = (): number => this.#tick(clock, random);
+    // However short it is, time passes: less would be lost in the digits of the clock.
     const sleep = (milliseconds: number | Date): void => {
-      this.clock += Number(milliseconds);
+      this.clock += Math.max(SLEEP_LEAST_MS, Number(milliseconds));
     };
     Object.defineProperty(performance, "now", { value: now, configurable: true });
     Bun.sleepSync = sleep;
