@@ -1,3 +1,4 @@
+import type { FlowParts } from "../flow/parts.ts";
 import type { PortNames } from "../flow/ports.ts";
 import type { ByteSource } from "../format/source.ts";
 import type { FlowFormat } from "../format/detect.ts";
@@ -47,7 +48,7 @@ export class AfterLoad {
    * What the load fills: which lines it took, since those of a flow set need not ascend, nor those
    * in another order.
    */
-  readonly outcomes: OutcomeTable = new OutcomeTable();
+  readonly outcomes: OutcomeTable;
   #report: AfterLoadReport = NOTHING;
 
   /** @throws UsageError if the input cannot be read again; MillraceError `UNSOUND_DUMP` */
@@ -60,6 +61,7 @@ export class AfterLoad {
     this.#source = source;
     this.#options = options;
     this.#before = options.rollback ? readDatapath(target.datapath) : undefined;
+    this.outcomes = new OutcomeTable(options.rollback ? new Set() : undefined);
   }
 
   /**
@@ -86,10 +88,9 @@ export class AfterLoad {
 
   async #end(report: LoadReport): Promise<AfterLoadReport> {
     const { verify, told } = this.#options;
-    if (this.#before !== undefined && verdictOf(report) !== "applied") {
-      const touched = await this.#flows((line) => this.#isTouched(line));
-      const rolledBack = await takeBack(this.#target, this.#before, touched, { all: true });
-      return { ...NOTHING, rolledBack };
+    const before = this.#before;
+    if (before !== undefined && verdictOf(report) !== "applied") {
+      return { ...NOTHING, rolledBack: await this.#takeBack(before) };
     }
     if (!verify) return NOTHING;
     const isWhole = report.ended === "complete";
@@ -97,6 +98,22 @@ export class AfterLoad {
     const { owner = "" } = told;
     const verification = verifyFlows(this.#target.datapath, wanted, { owner });
     return { ...NOTHING, verification };
+  }
+
+  // A flow that was put over one that came behind the reading stays: what it was is unknown.
+  async #takeBack(before: FlowTable): Promise<RolledBack> {
+    const unread = new FlowTable();
+    const touched = await this.#flows((line, flow) => {
+      if (!this.#isTouched(line)) return false;
+      const isUnread = this.outcomes.found?.has(line) === true && before.find(flow) < 0;
+      if (isUnread) unread.put(flow);
+      return !isUnread;
+    });
+    const { sent, failed } = await takeBack(this.#target, before, touched, { all: true });
+    // An earlier line may have made it: then it is taken back like any other.
+    let left = 0;
+    for (let i = 0; i < unread.size; i++) if (touched.numberOf(unread, i) < 0) left++;
+    return { sent, failed: failed + left };
   }
 
   // Whether the flow of a line may have been carried out.
@@ -108,7 +125,7 @@ export class AfterLoad {
   }
 
   /** The flows of the input whose lines are meant. */
-  async #flows(isMeant: (line: number) => boolean): Promise<FlowTable> {
+  async #flows(isMeant: (line: number, flow: FlowParts) => boolean): Promise<FlowTable> {
     const source = this.#source.reopen?.();
     if (source === undefined)
       throw new UsageError(`${this.#source.name} changed while it was read`);
@@ -116,7 +133,7 @@ export class AfterLoad {
     const { told, format } = this.#options;
     const table = new FlowTable();
     const onFlow: StartOptions["onFlow"] = (flow, _, line) => {
-      if (isMeant(line)) table.put(flow);
+      if (isMeant(line, flow)) table.put(flow);
     };
     await startLoad("dry", { source, format }, { ...told, ports, onFlow });
     return table;

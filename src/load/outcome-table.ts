@@ -24,12 +24,19 @@ type Chunk = {
 export class OutcomeTable {
   /** The number of flows so far. */
   count = 0;
+  /** The lines of puts whose flows were there before; only if a caller asks for them. */
+  readonly found: Set<number> | undefined;
   readonly #chunks: Chunk[] = [];
   #lastLine = 0;
   #goingUp = true;
   /** If the lines do not ascend: the index of each of the first {@link #indexed} flows, by line. */
   #byLine: Map<number, number> | undefined;
   #indexed = 0;
+
+  /** @param found where to note the lines of puts whose flows were there before */
+  constructor(found?: Set<number>) {
+    this.found = found;
+  }
 
   /** Adds the flow of `line`. */
   add(line: number, state: OutcomeState): void {

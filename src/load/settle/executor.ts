@@ -28,6 +28,8 @@ export type ExecuteOptions = {
    * moment ago: it is not read again.
    */
   readonly knownUfids?: boolean;
+  /** Called for each put whose flow was there before, with the message's tag. */
+  readonly onFound?: (tag: number) => void;
 };
 
 /**
@@ -184,7 +186,7 @@ export class Executor {
       const verb = verbOf(batch, i);
       const held = this.held.states[i];
       const isThere = held === Held.match || held === Held.same;
-      if (verb === "put") this.#countPut(isThere);
+      if (verb === "put") this.#countPut(batch, i, isThere);
       if (verb === "put" && (held === Held.none || held === Held.unknown)) {
         followUps.send(batch, i);
       } else if (verb === "put" && held === Held.same) {
@@ -219,9 +221,11 @@ export class Executor {
     }
   }
 
-  #countPut(isThere: boolean): void {
+  #countPut(batch: Batch, index: number, isThere: boolean): void {
     this.#puts++;
-    if (isThere) this.#putsThere++;
+    if (!isThere) return;
+    this.#putsThere++;
+    this.#options.onFound?.(batch.tags[index] ?? 0);
   }
 
   #act(batch: Batch, index: number, verb: "modify" | "delete"): void {
@@ -252,7 +256,7 @@ export class Executor {
     const state = batch.states[index];
     if (state === MessageState.lost) return true;
     if (state === MessageState.accepted) {
-      if (!this.lookFirst && verbOf(batch, index) === "put") this.#countPut(false);
+      if (!this.lookFirst && verbOf(batch, index) === "put") this.#puts++;
       return false;
     }
     if (state !== MessageState.rejected || batch.errnos[index] !== EEXIST) return false;
@@ -278,7 +282,7 @@ export class Executor {
         continue;
       }
       const isThere = held === Held.match || held === Held.same;
-      if (verb === "put") this.#countPut(isThere);
+      if (verb === "put") this.#countPut(batch, index, isThere);
       if (held === Held.same) {
         batch.states[index] = MessageState.accepted;
         batch.errnos[index] = 0;

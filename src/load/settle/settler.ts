@@ -25,7 +25,7 @@ import { pointedText } from "../request-text.ts";
 const FAILURES_A_LOOK = 16;
 
 /** Options of a settler. */
-type SettleOptions = Omit<ExecuteOptions, "tolerateExisting"> & {
+type SettleOptions = Omit<ExecuteOptions, "tolerateExisting" | "onFound"> & {
   /**
    * Errnos that count as applied: ENOENT of a delete if the flow does not exist under any identity;
    * EEXIST only if the existing flow is the same, including actions.
@@ -67,9 +67,11 @@ export class Settler {
     this.#target = target;
     this.#account = account;
     this.#tolerate = options.tolerate;
+    const found = account.table?.found;
     this.#executor = new Executor(target, connection, {
       ...options,
       tolerateExisting: options.tolerate.has(EEXIST),
+      ...(found === undefined ? {} : { onFound: (line) => found.add(line) }),
     });
     this.#overlaps = new OverlapSearch(target);
     this.#features = () => featuresOf(target.datapath);
