@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./run.ts";
 
@@ -10,13 +10,26 @@ import { ROOT } from "./run.ts";
 
 const BUNDLED = ["load", "dump", "compile", "dp", "port", "flow", "dpctl"] as const;
 
-/** Writes the bundles into `folder`, which has to be two folders below the package. */
+/**
+ * Writes the bundles into `folder`, which has to be two folders below the package. Programs may run
+ * those that are there meanwhile: each file is replaced at once.
+ */
 export async function bundleCommands(folder: string): Promise<void> {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  // The package's own modules are ES modules; bytecode without a binary is of the other kind only.
-  writeFileSync(join(folder, "package.json"), `{ "type": "commonjs" }\n`);
-  await Promise.all(BUNDLED.map((command) => bundle(command, folder)));
+  const made = `${folder}-${process.pid}`;
+  mkdirSync(made, { recursive: true });
+  try {
+    // The package's own modules are ES modules; bytecode without a binary is of the other kind only.
+    writeFileSync(join(made, "package.json"), `{ "type": "commonjs" }\n`);
+    await Promise.all(BUNDLED.map((command) => bundle(command, made)));
+    mkdirSync(folder, { recursive: true });
+    const files = readdirSync(made);
+    for (const file of files) renameSync(join(made, file), join(folder, file));
+    for (const file of readdirSync(folder)) {
+      if (!files.includes(file)) rmSync(join(folder, file), { recursive: true });
+    }
+  } finally {
+    rmSync(made, { recursive: true, force: true });
+  }
 }
 
 async function bundle(command: string, folder: string): Promise<void> {

@@ -11,7 +11,7 @@ import { writeThreads } from "./threads.ts";
 
 const DIST = join(import.meta.dir, "../../dist");
 
-for (const made of ["types", "node", "threads.js"]) {
+for (const made of ["types", "node"]) {
   rmSync(join(DIST, made), { recursive: true, force: true });
 }
 mkdirSync(join(DIST, "node"), { recursive: true });

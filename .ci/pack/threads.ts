@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "./run.ts";
 import type { ThreadCode, ThreadName } from "../../src/sys/thread-code.ts";
@@ -24,13 +24,15 @@ async function bundleThreads(): Promise<ThreadCode> {
   return { fill, send, readiness };
 }
 
-/** Writes the module that carries that code: dist/threads.js. */
+/** Writes the module that carries that code, dist/threads.js; programs may read the one that is there meanwhile. */
 export async function writeThreads(file: string): Promise<void> {
   const code = JSON.stringify(await bundleThreads());
+  const made = `${file}-${process.pid}`;
   writeFileSync(
-    file,
+    made,
     `/** The code of millrace's threads, made by .ci/pack/threads.ts. */\nexport const THREADS = ${code};\n`,
   );
+  renameSync(made, file);
 }
 
 async function bundle(module: string): Promise<string> {
