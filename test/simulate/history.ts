@@ -55,6 +55,8 @@ export class History {
   byOther = false;
   /** A flush was asked for. */
   mayFlush = false;
+  /** The datapath was made anew: its flows were gone with the old one. */
+  isAnew = false;
 
   constructor(table: FlowTable | undefined) {
     this.start = table === undefined ? new Map() : statesOf(table);
@@ -88,7 +90,8 @@ export class History {
 
   /** Every state that a flow had since then, its first one too; undefined where it was not there. */
   statesOf(match: string): (FlowState | undefined)[] {
-    return [this.start.get(match), ...(this.#states.get(match) ?? [])];
+    const gone = this.isAnew ? [undefined] : [];
+    return [this.start.get(match), ...(this.#states.get(match) ?? []), ...gone];
   }
 
   /** Requests with a command. */

@@ -201,6 +201,7 @@ export class World {
     dp.addPort("sim1", { type: "internal" });
     dp.addPort("sim2", { type: "internal" });
     const { state } = this;
+    this.history.isAnew = true;
     if (state !== undefined) {
       state.table.onChange = (change, flow) => this.history.onChange(change, flow);
     }
