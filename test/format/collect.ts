@@ -110,12 +110,16 @@ export function reseal(bytes: Uint8Array): void {
   }
 }
 
-/** A set with other facts in its first chunk, and right checksums: the work of a hostile author. */
+/**
+ * A set with other facts in a record, its first chunk by default, and right checksums: the work of a
+ * hostile author.
+ */
 export function withFacts(
   bytes: Uint8Array,
   change: (facts: Readonly<Record<string, unknown>>) => object,
+  record = 1,
 ): Uint8Array<ArrayBuffer> {
-  const [, first = 0, next = 0] = recordStarts(bytes);
+  const [first = 0, next = 0] = recordStarts(bytes).slice(record);
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const facts = first + 16 + view.getUint32(first + 12);
   const packr = new Packr({ useRecords: false, variableMapSize: true });

@@ -21,7 +21,7 @@ import { kept, type Operation } from "./operation.ts";
 import { must } from "./violation.ts";
 import type { World } from "./world.ts";
 
-// Input that somebody made on purpose: flow sets with right checksums and wrong content, names that name no flow.
+// Input that somebody made on purpose: flow sets with wrong content, mostly with right checksums, names that name no flow.
 
 const TYPE_AT = 1;
 const GENERIC_AT = 4;
@@ -111,7 +111,7 @@ const DAMAGES: readonly [Damage, ...Damage[]] = [
     reseal(set);
     return [set, starts.length < 2];
   },
-  // Another number of flows than a chunk has, and another one than all chunks have.
+  // Another number of flows than a chunk has.
   (set) => [withFacts(set, (facts) => ({ ...facts, flows: Number(facts["flows"]) + 1 })), false],
   // A chunk that is missing, and one that comes twice.
   (set, random) => {
@@ -122,6 +122,29 @@ const DAMAGES: readonly [Damage, ...Damage[]] = [
     const changed = new Uint8Array(Buffer.concat(parts));
     reseal(changed);
     return [changed, false];
+  },
+  // A chunk that comes twice, and is counted twice.
+  (set) => {
+    const [, first = 0, next = 0] = recordStarts(set);
+    const twice = new Uint8Array(Buffer.concat([set.subarray(0, next), set.subarray(first)]));
+    const counted = withFacts(
+      twice,
+      (facts) => ({ ...facts, chunks: 2, flows: Number(facts["flows"]) * 2 }),
+      3,
+    );
+    return [counted, false];
+  },
+  // Another number of chunks, or of flows, than the set has.
+  (set, random) => {
+    const name = random.of(["chunks", "flows"] as const);
+    return [withFacts(set, (facts) => ({ ...facts, [name]: Number(facts[name]) + 1 }), 2), false];
+  },
+  // A byte that is another one, though no checksum is.
+  (set, random) => {
+    const [, first = 0] = recordStarts(set);
+    const at = first + random.below(set.length - first);
+    set[at] = (set[at] ?? 0) ^ (1 + random.below(255));
+    return [set, false];
   },
 ];
 

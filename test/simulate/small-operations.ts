@@ -2,7 +2,7 @@ import { FlowRejectedError } from "../../src/flow/rules/errors.ts";
 import { MillraceError } from "../../src/sys/errors.ts";
 import { ENOENT } from "../../src/sys/errno.ts";
 import { FRAMES, LLC_FRAMES } from "../kernel/frames.ts";
-import { keyText } from "../load/truth.ts";
+import { hashOf, keyText } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
 import { areHarmless, areHarmlessToDumps, type Fault } from "./faults.ts";
 import { type History, statesOf } from "./history.ts";
@@ -104,10 +104,17 @@ function callFor({ dp }: World, line: Line, faults: readonly Fault[]): Said {
 }
 
 /** What is read of a flow is what is there. */
-function checkRead(world: World, { match }: Line): void {
+function checkRead(world: World, { match, given }: Line): void {
   const text = keyText(match);
   const read = world.dp.get(text);
   const held = world.state && statesOf(world.state.table).get(meaningOf(`${text} 1`).match);
+  if (given !== undefined && given !== hashOf(match)) {
+    const named = world.dp.get(`ufid:${given} ${text}`);
+    must(
+      named === undefined || held?.ufid === given,
+      () => `${text} is read by the UFID ${given}, and has ${held?.ufid}`,
+    );
+  }
   if (read === undefined) return;
   must(held !== undefined, () => `${text} is read, and not there`);
 }
@@ -180,7 +187,10 @@ export const MANY: readonly string[] = Array.from(
 /** Dumps that are left after a flow leave nothing behind. */
 function leave({ dp, kernel, state }: World): void {
   const before = kernel.portIds().size;
+  // One datagram a read: the rest of a long dump stays in the kernel.
+  kernel.faults = { call: (call) => (call === "recvmmsg" ? { atMost: 1 } : undefined) };
   for (let i = 0; i < 4; i++) for (const _ of dp.flows()) break;
+  kernel.faults = {};
   const left = kernel.portIds().size - before;
   must(left <= 1, () => `${left} sockets are left by dumps that were left`);
   const flows = [...dp.flows()].length;
@@ -283,7 +293,7 @@ const PACKETS = [...FRAMES, ...LLC_FRAMES.slice(0, 1)].filter(
     all.findIndex((one) => one.name === name) === i,
 );
 
-/** Ports get other numbers while flows that name them wait. */
+/** Ports get other numbers while flows wait that name them, and an answer whose actions do. */
 export const RENUMBER: Operation = {
   name: "renumber",
   weight: 2,
@@ -291,23 +301,37 @@ export const RENUMBER: Operation = {
     world.clear();
     world.begin();
     const { dp } = world;
-    const number = 3 + random.below(100);
-    using batch = dp.batch();
-    batch.add("in_port(sim1),eth() sim2");
-    dp.deletePort("sim1");
-    dp.addPort("sim1", { type: "internal", number });
-    batch.flush();
-    const [flow] = [...dp.flows()];
-    const text = flow?.toString() ?? "";
+    const [first, second] = [3 + random.below(100), 103 + random.below(100)];
+    {
+      using upcalls = dp.upcalls();
+      using batch = dp.batch();
+      batch.add("in_port(sim1),eth() sim2");
+      world.kernel.receive(
+        "sim1",
+        PACKETS[random.below(PACKETS.length)]?.packet ?? new Uint8Array(),
+      );
+      for (const event of upcalls.read()) if (event.kind !== "lost") batch.answer(event, "sim2");
+      renumber(world, first, second);
+      batch.flush();
+    }
+    const texts = Array.from(dp.flows(), String);
+    const isNamed = texts.some((text) => text.includes(`in_port(${first})`));
+    const isMoved = texts.length === 2 && texts.every((text) => text.endsWith(`actions:${second}`));
     must(
-      text.includes(`in_port(${number})`),
-      () => `sim1 is port ${number}, and the flow is ${text}`,
+      isNamed && isMoved,
+      () => `sim1 is port ${first}, sim2 is ${second}, and the flows are ${texts.join("; ")}`,
     );
-    dp.deletePort("sim1");
-    dp.addPort("sim1", { type: "internal", number: 1 });
+    renumber(world, 1, 2);
     world.clear();
   },
 };
+
+/** The ports go, and come again with these numbers. */
+function renumber({ dp }: World, first: number, second: number): void {
+  for (const name of ["sim1", "sim2"]) dp.deletePort(name);
+  dp.addPort("sim1", { type: "internal", number: first });
+  dp.addPort("sim2", { type: "internal", number: second });
+}
 
 /** All flows go. */
 export const FLUSH: Operation = {

@@ -87,12 +87,16 @@ class SimulatedThread implements CallMaker {
 
 function lines(random: Random): Line[] {
   const mode = random.of(["put", "put", "add"] as const);
-  const first = random.below(2) * 300;
+  const first = 1 + random.below(2) * 300;
   const length = random.of(LINES);
+  // The last one would keep out the others if it came before them.
+  const isLastWide = random.chance(40);
   return Array.from({ length }, (_, i): Line => {
     // Now and then one comes again.
     const number = first + (random.chance(0.2) ? random.below(length) : i);
-    const match = { src: 0x0b00_0000 + number, srcBits: 32, dst: 0, dstBits: 0 };
+    const isWide = isLastWide && i === length - 1;
+    const src = isWide ? 0x0b00_0000 : 0x0b00_0000 + number;
+    const match = { src, srcBits: isWide ? 8 : 32, dst: 0, dstBits: 0 };
     const actions = String(1 + random.below(2));
     const line = { verb: mode, match, given: undefined, actions };
     return { ...line, text: textOf(line), meaning: meaningOf(`${keyText(match)} ${actions}`) };
@@ -109,7 +113,7 @@ export const THREADS: Operation = {
     world.clear();
     // Some are there already, as the lines have them or with other actions.
     const percent = random.of([0, 0, 5, 60]);
-    const there = all.filter(() => random.chance(percent));
+    const there = all.filter(({ match }) => match.srcBits === 32 && random.chance(percent));
     world.dp.loadSync(there.map(({ match }) => `${keyText(match)} ${1 + random.below(2)}`));
     world.begin();
     const said: Said[] = all.map(() => ({ state: "applied", errno: 0 }));

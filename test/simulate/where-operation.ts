@@ -1,7 +1,9 @@
-import { areHarmlessToDumps } from "./faults.ts";
-import { statesOf } from "./history.ts";
+import { areHarmless, areHarmlessToDumps, type Fault } from "./faults.ts";
+import { type History, statesOf } from "./history.ts";
 import type { Operation } from "./operation.ts";
+import { MANY } from "./small-operations.ts";
 import { must } from "./violation.ts";
+import type { World } from "./world.ts";
 
 // Flows are deleted by what they do.
 
@@ -15,13 +17,22 @@ export const WHERE: Operation = {
   run: async (world, step, random) => {
     const port = 1 + random.below(3);
     const actions = outputTo(port);
+    // More than a piece of a dump holds.
+    const isLong = random.chance(30);
+    if (isLong) world.dp.loadSync(MANY);
     const history = world.begin();
     const meant = Array.from(history.start).filter(([, state]) => state.actions === actions);
     let removed = -1;
+    let isSure = false;
     const failed = await world.with(step.faults, random, async () => {
       const result = await world.dp.removeWhere(`output = ${port}`);
       if (result.ended === "complete" && result.failed === 0) removed = result.removed;
-      const { gone, unknown } = result;
+      const { gone, unknown, doubt } = result;
+      isSure = removed >= 0 && unknown === 0 && doubt === undefined;
+      must(
+        result.failed === 0 || !step.faults.every(canOnlyTakeAway),
+        () => `${result.failed} flows are said to be left, though they are at most gone`,
+      );
       const told = result.removed + gone + result.failed + unknown;
       must(
         told >= meant.length || step.faults.length > 0,
@@ -42,6 +53,13 @@ export const WHERE: Operation = {
       removed <= own || touched.size > 0 || world.state === undefined,
       () => `${removed} flows are said to be removed, ${own} were`,
     );
+    if (isSure)
+      checkNoneLeft(
+        world,
+        history,
+        meant.map(([match]) => match),
+        touched,
+      );
     if (areHarmlessToDumps(step.faults)) {
       must(failed === undefined, () => `a removal fails: ${failed?.stack}`);
       must(removed === meant.length, () => `${meant.length} flows are meant, ${removed} removed`);
@@ -49,5 +67,26 @@ export const WHERE: Operation = {
       must(!left.some((state) => state.actions === actions), () => "one that was meant is left");
     }
     if (world.state === undefined || failed !== undefined) world.restart();
+    if (isLong) world.clear();
   },
 };
+
+/** With these faults a flow is deleted, or another program did it. */
+function canOnlyTakeAway(fault: Fault): boolean {
+  return fault === "second writer" || areHarmless([fault]);
+}
+
+/** Where no doubt is told of the dump, it had every flow that was meant. */
+function checkNoneLeft(
+  { state }: World,
+  { events }: History,
+  meant: readonly string[],
+  touched: ReadonlySet<string>,
+): void {
+  // Where one goes meanwhile, another one can take its place in the walk, and nobody sees it.
+  if (state === undefined || events.some((event) => event.byOther && event.change === "removed"))
+    return;
+  const now = statesOf(state.table);
+  const left = meant.find((match) => now.has(match) && !touched.has(match));
+  must(left === undefined, () => `${left} was meant and is left, and nothing is said of it`);
+}
