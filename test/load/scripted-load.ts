@@ -17,6 +17,7 @@ export type ScriptedLoad = Omit<SenderOptions, "batching" | "tolerate"> & {
   readonly flowsPerBatch?: number;
   readonly tolerate?: readonly number[];
   readonly connections?: ConnectionCache;
+  readonly owner?: string;
 };
 
 /** The result of a load. */
@@ -41,12 +42,21 @@ export function loadInto(
   lines: Iterable<string>,
   options: ScriptedLoad = {},
 ): Loaded {
-  const { ufid = true, mode, flowsPerBatch = 8, tolerate = [], connections, ...rest } = options;
+  const {
+    ufid = true,
+    mode,
+    flowsPerBatch = 8,
+    tolerate = [],
+    connections,
+    owner,
+    ...rest
+  } = options;
   const table = new OutcomeTable();
   const sender = new Sender(
     {
       datapath: dp.handle,
       ...(connections === undefined ? {} : { connections }),
+      ...(owner === undefined ? {} : { owner }),
     },
     new Account(undefined, table),
     { senders: 1, ...rest, batching: batchingOf(flowsPerBatch), tolerate: new Set(tolerate) },
@@ -54,6 +64,7 @@ export function loadInto(
   const feed = new FlowsFeed("lines", lines, {
     ufid,
     ...(mode === undefined ? {} : { mode }),
+    ...(owner === undefined ? {} : { owner }),
   });
   const report = loadSync(feed, sender);
   const ends = Array.from({ length: table.count }, (_, i) => {

@@ -174,6 +174,15 @@ describe("a batch", () => {
     expect([report.rejected, report.errors[0]?.reason]).toEqual([1, "there is no such flow"]);
   });
 
+  test("changes a flow by the hash that its owner gives it, where its requests have no UFID", () => {
+    using dp = new ScriptedDatapath();
+    const owner = "tester";
+    expect(loadInto(dp, [`${port(1)} 1`], { owner }).ends).toEqual(applied(1));
+    const lines = [`modify ${port(1)} 2`, `delete ${port(1)}`];
+    expect(loadInto(dp, lines, { owner, ufid: false }).ends).toEqual(applied(2));
+    expect(held(dp)).toEqual({});
+  });
+
   test("of which a put is refused, but for no other flow, reads nothing", () => {
     using dp = holding([`${port(1)} 1`]);
     dp.refuse = ({ command }) => (command === OVS_FLOW_CMD_NEW ? ENOMEM : undefined);

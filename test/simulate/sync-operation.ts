@@ -1,3 +1,4 @@
+import { excludeEachOther } from "../../src/state/obstacles.ts";
 import type { SyncResult } from "../../src/state/synchronize.ts";
 import { OVS_FLOW_CMD_DEL } from "../../src/uapi/openvswitch.ts";
 import { Flow } from "../../src/flow/flow.ts";
@@ -75,6 +76,10 @@ export const SYNC: Operation = {
     checkTouched(world.history, wanted, before, manner);
     checkRolledBack(world, manner, again);
     checkDone(world, wanted, before, again);
+    must(
+      again.failed === 0 || someExclude(wanted),
+      () => `a sync without faults fails: ${JSON.stringify(again.errors)}`,
+    );
     if (again.conflicts.length === 0 && again.failed === 0) {
       const third = await syncOnce(world, [], random, wanted, manner);
       must(third?.sent === 0, () => `a sync that was done sends ${third?.sent} requests`);
@@ -133,6 +138,12 @@ async function syncOnce(
   });
   must(failed === undefined || !areHarmlessToDumps(faults), () => `a sync fails: ${failed?.stack}`);
   return result;
+}
+
+/** Whether a kernel never holds two of the wanted flows together. */
+function someExclude(wanted: readonly Wanted[]): boolean {
+  const flows = wanted.map(({ text }) => Flow.parse(text).parts);
+  return flows.some((flow, i) => flows.slice(i + 1).some((other) => excludeEachOther(flow, other)));
 }
 
 /** Matches of the flows whose UFID is their hash for the owner, or of all that may be touched. */

@@ -228,6 +228,45 @@ test("an add behind a put and a change is not what the flow should be either", a
   expect(machine.dump()).toMatchObject({ 1: "2" });
 });
 
+test("a change without actions leaves those that the line before it gave", async () => {
+  using machine = new Machine();
+  const path = inputOf("no-actions.txt", [
+    line(1, "1"),
+    line(1, "", "modify"),
+    ...[2, 3, 4, 5, 6, 7].map((host) => line(host, "1")),
+  ]);
+  await machine.load(path, 2);
+  await machine.load(path, 1);
+  expect(positionOf(path)).toEqual({ settled: 4, sent: 8 });
+  await machine.load(inputOf("other-actions.txt", [line(1, "2")]));
+  expect(await machine.load(path)).toMatchObject({ resumed: 0, rejected: 0 });
+  expect(machine.dump()).toMatchObject({ 1: "1" });
+});
+
+test("a flow under another UFID than its line gives is not the line's", async () => {
+  using machine = new Machine();
+  const given = (last: string): string =>
+    line(1, "1").replace(/^ /, `ufid:01020304-0506-0708-090a-0b0c0d0e0f${last} `);
+  const path = inputOf("given.txt", [given("10"), ...TWELVE.slice(1)]);
+  await machine.load(path, 2);
+  await machine.load(path, 1);
+  const identity = (last: string) => identityOf(Flow.parse(given(last)).parts);
+  deleteFlow(machine.datapath, identity("10"));
+  await machine.load(inputOf("other-name.txt", [given("11")]));
+  // Sent again, its line is told that the flow is there by another name.
+  expect(await machine.load(path)).toMatchObject({ resumed: 0, rejected: 1 });
+});
+
+test("what may have been sent stays so, however often the load begins again", async () => {
+  using machine = new Machine();
+  const path = inputOf("again.txt", TWELVE);
+  await machine.load(path, 2);
+  const sent = positionOf(path)?.sent ?? 0;
+  deleteFlow(machine.datapath, identityOf(Flow.parse(line(1, "1")).parts));
+  await machine.load(path, 1);
+  expect(positionOf(path)).toEqual({ settled: 4, sent });
+});
+
 test("what may have been sent is applied where it was done: a delete, and an add", async () => {
   using machine = new Machine();
   const path = inputOf("doubt.txt", [

@@ -7,7 +7,7 @@ import { Flow } from "../../src/flow/flow.ts";
 import { NLMSG_HEADER } from "../../src/netlink/message.ts";
 import { MemoryKernel, type Request } from "../../src/testing/index.ts";
 import { NLM_F_CREATE, NLM_F_DUMP } from "../../src/uapi/netlink.ts";
-import { OVS_FLOW_CMD_DEL, OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
+import { OVS_FLOW_CMD_DEL, OVS_FLOW_CMD_SET, OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
 
 const flow = (host: number, port = 1): string =>
   `in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.${host},frag=no) ${port}`;
@@ -84,6 +84,36 @@ test("a rollback puts a narrow flow back that a wide one would keep out", async 
   kernel.faults = { refuse };
   const report = await dp.sync([wide], { maxChange: 100, rollback: true });
   expect(report).toMatchObject({ deleted: 3, failed: 1, rolledBack: { failed: 0 } });
+  expect(all.flows()).toEqual(before);
+});
+
+test("a narrow flow is put before the wide one that would keep it out, whatever their order is", async () => {
+  using all = await machine();
+  const wide = flow(0).replace("10.0.0.0", "10.0.0.0/8");
+  const report = await all.dp.sync([wide, flow(7), ...OLD, flow(8)]);
+  expect(report).toMatchObject({ added: 3, failed: 0, unchanged: 4 });
+});
+
+test("a rollback gives a flow back the UFID that it had, where it was put anew for a while", async () => {
+  using all = await machine();
+  const { dp } = all;
+  const wide = flow(0).replace("10.0.0.0", "10.0.0.0/8");
+  dp.loadSync([`ufid:01020304-0506-0708-090a-0b0c0d0e0f10 ${wide}`]);
+  const before = all.flows();
+  // The wide flow has to go for the narrow one, and comes back with the hash for its UFID.
+  const options = { maxChange: 100, allowGap: true, all: true };
+  const wanted = [...OLD, wide, flow(7)];
+  let isOver = false;
+  const refuse = (request: Request): number | undefined => {
+    const isChange = all.isFlow(request) && request.bytes[NLMSG_HEADER] === OVS_FLOW_CMD_SET;
+    if (!isChange || isOver) return undefined;
+    isOver = true;
+    return ENOMEM;
+  };
+  all.kernel.faults = { refuse };
+  const changed = [flow(1, 3), ...wanted.slice(1)];
+  const report = await dp.sync(changed, { ...options, rollback: true });
+  expect(report).toMatchObject({ failed: 1, rolledBack: { failed: 0 } });
   expect(all.flows()).toEqual(before);
 });
 
