@@ -96,8 +96,12 @@ function collect(
 ): { flows: Flow[]; isAll: boolean } {
   const flows: Flow[] = [];
   const isWanted = where.ofDump();
+  let { repeated } = check;
   for (const view of dumpFlows(datapath, { check })) {
-    if (!isWanted(view)) continue;
+    // One that comes again would count twice, if the reply to its second delete were lost.
+    const isAgain = check.repeated > repeated;
+    ({ repeated } = check);
+    if (isAgain || !isWanted(view)) continue;
     if (flows.length === PASS_FLOWS) return { flows, isAll: false };
     flows.push(Flow.fromParts(view));
   }

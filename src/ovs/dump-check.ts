@@ -28,7 +28,8 @@ export class DumpCheck {
   readonly #seen: IdentitySet;
   /** Flows of the datapath when this was constructed. */
   readonly before: number;
-  #repeated = 0;
+  /** How often a flow came again so far. */
+  repeated = 0;
 
   /** Construct it before the dump. @param count asks how many flows the datapath holds */
   constructor(count: () => number) {
@@ -44,7 +45,7 @@ export class DumpCheck {
   /** Call for each flow of the dump. Does not allocate per flow. */
   add({ bytes, ufid, key }: FlowParts): void {
     const name = ufid.start < 0 ? key : ufid;
-    if (!this.#seen.add(bytes, name.start, name.end)) this.#repeated++;
+    if (!this.#seen.add(bytes, name.start, name.end)) this.repeated++;
   }
 
   /** The doubts about the dump after its end; undefined if there are none. */
@@ -52,7 +53,7 @@ export class DumpCheck {
     const { size: dumped } = this.#seen;
     return doubtOf({
       dumped,
-      repeated: this.#repeated,
+      repeated: this.repeated,
       before: this.before,
       after: this.#count(),
     });
