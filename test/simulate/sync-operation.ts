@@ -60,7 +60,7 @@ export const SYNC: Operation = {
     const wanted = kept([...each.values()], step);
     const owned = ownedBy(world, texts, manner);
     const result = await syncOnce(world, step.faults, random, wanted, manner);
-    checkTouched(world.history, wanted, owned, manner);
+    checkTouched(world.history, wanted, owned, { ...manner, result });
     if (result !== undefined) {
       checkRolledBack(world, manner, result);
       checkOrder(world.history, wanted, manner, result);
@@ -73,7 +73,7 @@ export const SYNC: Operation = {
     const again = await syncOnce(world, [], random, wanted, manner);
     must(again !== undefined, () => "a sync without faults fails");
     if (again === undefined) return;
-    checkTouched(world.history, wanted, before, manner);
+    checkTouched(world.history, wanted, before, { ...manner, result: again });
     checkRolledBack(world, manner, again);
     checkDone(world, wanted, before, again);
     must(
@@ -183,7 +183,7 @@ function checkTouched(
   { start, events }: History,
   wanted: readonly Wanted[],
   owned: ReadonlySet<string>,
-  { allowGap, rollback }: Manner,
+  { allowGap, rollback, result }: Manner & { readonly result: SyncResult | undefined },
 ): void {
   const byMatch = new Map(wanted.map((one) => [one.match, one]));
   const put = new Set<string>();
@@ -196,8 +196,11 @@ function checkTouched(
     }
     const own = byMatch.get(match);
     if (change === "removed") {
-      // A rollback takes a wide flow out while it puts back a narrow one, which it would keep out.
-      const isTakenBack = put.has(match) || events.slice(i).some((e) => isPutBack(e, match, start));
+      // A rollback takes a wide flow out while it puts back a narrow one, which it would keep out; one that it could not
+      // put back itself is told.
+      const isTold = (result?.rolledBack?.failed ?? 0) > 0;
+      const isTakenBack =
+        isTold || put.has(match) || events.slice(i).some((e) => isPutBack(e, match, start));
       must(
         own === undefined || allowGap || (rollback && isTakenBack),
         () => `a sync deletes ${match}, which is wanted`,
