@@ -202,9 +202,7 @@ describe("with 100,000 flows, many of them busy", () => {
       await press("f", "filter: _");
       await press("abc", "filter: abc_");
       await press("\r", "   filter: abc");
-      // One may meet the collector.
-      const [median = Number.NaN] = answers.toSorted((a, b) => a - b).slice(answers.length >> 1);
-      expect(median).toBeLessThan(limit(0.3));
+      for (const milliseconds of answers) expect(milliseconds).toBeLessThan(limit(0.3));
       terminal.type("q");
       expect(await terminal.ended).toBe(0);
     },
