@@ -1,11 +1,11 @@
 import { haveSameUfid, newFlowParts } from "../flow/parts.ts";
 import type { LoadTarget } from "../load/send/connection.ts";
 import { sameDeeds } from "../load/settle/same-flow.ts";
-import type { FlowTable } from "./flow-table.ts";
+import { FlowTable } from "./flow-table.ts";
 import { Obstacles } from "./obstacles.ts";
 import { Owners, type Plan, type PlanOptions } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
-import { carryOut } from "./sync.ts";
+import { carryOut, deleteIfThere } from "./sync.ts";
 
 /** How many requests undid a run, and how many of them failed. */
 export type RolledBack = { readonly sent: number; readonly failed: number };
@@ -27,9 +27,28 @@ export async function takeBack(
   options: PlanOptions,
 ): Promise<RolledBack> {
   const now = readDatapath(target.datapath);
+  const unseen = await deleteIfThere(unseenIn(now, touched, before), target);
   const plan = planBack(before, touched, now, new Owners(options));
-  const { sent, failed, unknown } = await carryOut(plan, before, now, target, { keepNames: true });
-  return { sent, failed: failed + unknown };
+  const undone = await carryOut(plan, before, now, target, { keepNames: true });
+  return {
+    sent: unseen.sent + undone.sent,
+    failed: unseen.failed + unseen.unknown + undone.failed + undone.unknown,
+  };
+}
+
+/**
+ * New flows of the run that a dump lacks. They may be there all the same: a walk passes over a flow
+ * if another one is deleted meanwhile (`ovs_flow_tbl_dump_next` in net/openvswitch/flow_table.c),
+ * and then the counts still agree.
+ */
+function unseenIn(now: FlowTable, touched: FlowTable, before: FlowTable): FlowTable {
+  const unseen = new FlowTable();
+  const view = newFlowParts();
+  for (let index = 0; index < touched.size; index++) {
+    const isUnseen = before.numberOf(touched, index) < 0 && now.numberOf(touched, index) < 0;
+    if (isUnseen) unseen.put(touched.read(index, view));
+  }
+  return unseen;
 }
 
 /** The plan that turns the current flows into the previous ones, for flows that the run touched. */

@@ -83,6 +83,16 @@ export async function carryOut(
   };
 }
 
+/** Deletes flows that may be there, by the identity that each of them has. */
+export async function deleteIfThere(
+  flows: FlowTable,
+  target: LoadTarget,
+): Promise<Pick<SyncReport, "sent" | "failed" | "unknown">> {
+  const run = new SyncRun(target, {}, flows.size);
+  await run.load(flows, { mode: "delete", keepNames: true, tolerate: ["ENOENT"] });
+  return run.report();
+}
+
 /** How many requests a plan takes. */
 export function countOf({ deletesFirst, adds, changes, deletes }: Plan): number {
   return deletesFirst.length + adds.length + changes.length + deletes.length;

@@ -36,6 +36,8 @@ async function machine(): Promise<Machine> {
   };
 }
 
+const isDump = ({ flags }: Request): boolean => (flags & NLM_F_DUMP) === NLM_F_DUMP;
+
 /** Has one of the flows that are put find no memory. */
 function failOnce({ kernel, isFlow }: Machine): void {
   let left = 1;
@@ -146,15 +148,42 @@ test("a rollback leaves a flow alone that came behind the reading: a sync does n
   expect(await dp.sync(NEW, options)).toMatchObject({ failed: 0, changed: 2 });
 });
 
+test("a rollback deletes a flow that its dump passes over, since another one is deleted meanwhile", async () => {
+  for (const owner of ["", "me"]) {
+    using all = await machine();
+    const { kernel, dp, isFlow } = all;
+    using other = Datapath.open("dp0", { kernel });
+    const added = Array.from({ length: 40 }, (_, i) => flow(100 + i));
+    failOnce(all);
+    // The second dump is the one that the rollback reads.
+    let dumps = 0;
+    const before = (request: Request): void => {
+      if (isFlow(request) && isDump(request)) dumps++;
+    };
+    let isDeleted = false;
+    const betweenPieces = (request: Request): number => {
+      if (!isFlow(request) || dumps !== 2 || isDeleted) return 0;
+      isDeleted = true;
+      other.loadSync([`delete ${flow(1)}`]);
+      return 0;
+    };
+    kernel.faults = { ...kernel.faults, before, betweenPieces, pieceBytes: () => 1 };
+    const report = await dp.sync([...OLD, ...added], { maxChange: 100, rollback: true, owner });
+    expect(report).toMatchObject({ added: 39, failed: 1, checkFailure: "" });
+    expect(report.rolledBack).toMatchObject({ failed: 0 });
+    expect(dumps).toBe(2);
+    expect(isDeleted).toBe(true);
+    expect(all.flows()).toEqual(OLD.slice(1).map((text) => Flow.parse(text).toString()));
+  }
+});
+
 test("a sync that cannot be verified has its report all the same", async () => {
   using all = await machine();
   const { kernel, dp, isFlow } = all;
   // The second dump is the one that verifies.
   let dumps = 0;
-  const refuse = (request: Request): number | undefined => {
-    const isDump = isFlow(request) && (request.flags & NLM_F_DUMP) !== 0;
-    return isDump && ++dumps === 2 ? ENOMEM : undefined;
-  };
+  const refuse = (request: Request): number | undefined =>
+    isFlow(request) && isDump(request) && ++dumps === 2 ? ENOMEM : undefined;
   kernel.faults = { refuse };
   const report = await dp.sync(NEW, { maxChange: 100, verify: true });
   expect(report).toMatchObject({ added: 2, changed: 1, deleted: 2, differing: null });
