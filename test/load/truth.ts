@@ -110,7 +110,7 @@ export class Model {
 }
 
 /** A packet with the masked key of `match`, zero in all else, is one of `held`. */
-function meets(match: Match, held: Match): boolean {
+export function meets(match: Match, held: Match): boolean {
   const agree = (own: number, ownBits: number, other: number, bits: number): boolean =>
     (((own & maskOf(ownBits)) ^ other) & maskOf(bits)) === 0;
   return (

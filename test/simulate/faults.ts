@@ -10,6 +10,7 @@ import {
 } from "../../src/sys/errno.ts";
 import type { Faults } from "../../src/testing/index.ts";
 import type { Random } from "../../src/testing/random.ts";
+import { align } from "../../src/netlink/align.ts";
 import { errorMessage, type Request } from "../../src/testing/wire.ts";
 import { NLM_F_ACK, NLMSG_ERROR } from "../../src/uapi/netlink.ts";
 import { OVS_FLOW_CMD_GET, OVS_FLOW_FAMILY } from "../../src/uapi/openvswitch.ts";
@@ -117,7 +118,7 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
   return {
     call: (call) => {
       const sends = call !== "recvmmsg" && call !== "poll";
-      if (sends) replies.newCall();
+      if (sends) replies.newCall(call === "sendmmsg" ? Number.POSITIVE_INFINITY : 1);
       if (strikes("interrupted")) return { errno: EINTR };
       if (sends && refused < SENDS_REFUSED_MOST && strikes("no memory to send")) {
         refused++;
@@ -125,11 +126,18 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
       }
       if (sends) refused = 0;
       if (sends && strikes("too long", rare)) return { errno: EMSGSIZE };
-      if (call === "sendmmsg" && strikes("partial sends")) return { atMost: 1 + random.below(3) };
+      if (call === "sendmmsg" && strikes("partial sends")) {
+        const atMost = 1 + random.below(3);
+        replies.newCall(atMost);
+        return { atMost };
+      }
       if (call === "recvmmsg" && strikes("partial reads")) return { atMost: 1 + random.below(3) };
       return undefined;
     },
-    reach: (length) => (strikes("tail ignored") ? random.below(length) : length),
+    reach: (length) => {
+      replies.onDatagram(length);
+      return strikes("tail ignored") ? random.below(length) : length;
+    },
     before: (request) => {
       replies.onRequest(request);
       if (kinds.includes("small buffers")) world.kernel.limitReceiveBuffers(SMALL_BUFFER);
@@ -177,6 +185,9 @@ class Replies {
   readonly #random: Random;
   readonly #rate: number;
   #first = -1;
+  /** Datagrams that the call may still send, and bytes of the last one that were not carried out. */
+  #datagramsLeft = 0;
+  #bytesLeft = 0;
   /** Replies that are held back, by the port id of their socket. */
   readonly #kept = new Map<number, Uint8Array>();
 
@@ -215,24 +226,38 @@ class Replies {
     return isAcked ? [...delivered, reply] : [reply, ...delivered];
   }
 
-  /** Something is sent: what is answered to earlier requests is stale from here on. */
-  newCall(): void {
+  /** So many datagrams are sent at most: what is answered to earlier requests is stale from here on. */
+  newCall(datagrams: number): void {
     this.#first = -1;
+    this.#datagramsLeft = datagrams;
+  }
+
+  /** Is told each datagram. */
+  onDatagram(bytes: number): void {
+    this.#datagramsLeft--;
+    this.#bytesLeft = bytes;
   }
 
   /** Is told each request. */
-  onRequest({ sequence }: Request): void {
+  onRequest({ sequence, bytes }: Request): void {
     if (this.#first < 0) this.#first = sequence;
+    this.#bytesLeft -= align(bytes.length);
   }
 
-  // A reply to a request of long ago, to the one before those that are answered now, or to none yet: any error.
+  // A reply to a request of long ago, to the one before those that are answered now or behind them, or to none yet:
+  // any error.
   #foreign(request: Request): Uint8Array {
     const random = this.#random;
+    const errno = random.of([0, EEXIST, ENOENT, ENOENT, ENODEV]);
+    // Behind the last request of a call come those that are to be sent next.
+    if (this.#datagramsLeft === 0 && this.#bytesLeft === 0 && random.chance(50)) {
+      return errorMessage({ ...request, sequence: request.sequence + 1 + random.below(3) }, errno);
+    }
     // Where the kernel ignores what was sent first, what is before the first request was sent with it.
     const near = this.#kinds.includes("tail ignored") ? 5000 : 1 + random.below(3);
     const far = random.of([5000, 1 << 30, -5000, -100_000, near, near, near]);
     const sequence = (Math.max(0, this.#first) - far) >>> 0;
-    return errorMessage({ ...request, sequence }, random.of([0, EEXIST, ENOENT, ENOENT, ENODEV]));
+    return errorMessage({ ...request, sequence }, errno);
   }
 
   #strikes(kind: Fault): boolean {

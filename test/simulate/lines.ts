@@ -59,6 +59,25 @@ export function randomLines(random: Random, matches: readonly Truth.Match[], mos
   });
 }
 
+/** Lines of which half name the flow that they mean, or make, by the hash of any of the matches. */
+export function renamingLines(
+  random: Random,
+  matches: readonly Truth.Match[],
+  most: number,
+): Line[] {
+  const own = new Truth.Random(random.next());
+  // Behind puts of flows that are there, a load looks before it puts.
+  const plain = random.of([0, 8]);
+  return Array.from({ length: 1 + random.below(most) }, (_, i) => {
+    const line = Truth.randomLine(own, matches);
+    if (i < plain) return lineOf({ ...line, verb: "put", given: undefined });
+    const verb = random.of<Truth.Verb>(["put", "put", "modify", "delete"]);
+    const named = matches[random.below(matches.length * 2)];
+    const given = named === undefined ? undefined : Truth.hashOf(named);
+    return lineOf({ ...line, verb, given });
+  });
+}
+
 function lineOf(line: Truth.Line): Line {
   const text = Truth.textOf(line);
   return { ...line, text, meaning: meaningOf(`${Truth.keyText(line.match)} ${line.actions}`) };

@@ -4,8 +4,9 @@ import type { DatapathLoadOptions } from "../../src/datapath-load.ts";
 import type { Batching } from "../../src/load/send/batching.ts";
 import type { Random } from "../../src/testing/random.ts";
 import { bytesOf, compiled, filled } from "../load/sources.ts";
+import { keyText, type Match, meets } from "../load/truth.ts";
 import { checkAccount, type Said } from "./account.ts";
-import { type Line, randomLines } from "./lines.ts";
+import { type Line, randomLines, renamingLines } from "./lines.ts";
 import { EAGAIN, ENOBUFS, ENODEV, ENOMEM } from "../../src/sys/errno.ts";
 import { areHarmless, canReadBack } from "./faults.ts";
 import { kept, type Operation, type Step } from "./operation.ts";
@@ -19,6 +20,10 @@ type Way = (typeof WAYS)[number];
 
 const LINES_MOST = 40;
 
+/** What the lines are about: all flows; few; or few that are not in one another's way, by each other's names. */
+const POOLS = ["all", "all", "all", "all", "all", "narrow", "narrow", "names"] as const;
+type Pool = (typeof POOLS)[number];
+
 /** A send that fails with these is tried again. */
 const NO_MEMORY: ReadonlySet<number> = new Set([EAGAIN, ENOBUFS, ENOMEM]);
 
@@ -29,14 +34,17 @@ export const LOAD: Operation = {
   name: "load",
   weight: 60,
   run: async (world, step, random) => {
-    // Many lines about one flow, which is not there.
-    const isNarrow = random.chance(25);
-    if (isNarrow && random.chance(70)) world.clear();
-    const matches = isNarrow ? world.matches.slice(0, 3) : world.matches;
-    const all = randomLines(random, matches, random.of([6, LINES_MOST]));
+    const pool = random.of(POOLS);
+    if (pool === "names" || (pool === "narrow" && random.chance(70))) world.clear();
+    const matches = matchesOf(pool, world.matches);
+    if (pool === "names") putSome(world, random, matches);
+    const all =
+      pool === "names"
+        ? renamingLines(random, matches, LINES_MOST)
+        : randomLines(random, matches, random.of([6, LINES_MOST]));
     const way = random.of(WAYS);
     const lines = kept(way === "template" ? alike(all) : all, step);
-    const ufid = random.chance(70);
+    const ufid = random.chance(pool === "names" ? 30 : 70);
     const tolerates = random.chance(15);
     const isPaced = random.chance(6);
     const manner: Manner = {
@@ -80,6 +88,20 @@ export const LOAD: Operation = {
     if (step.faults.length > 0) await again(world, step, random, manner, lines);
   },
 };
+
+function matchesOf(pool: Pool, matches: readonly Match[]): readonly Match[] {
+  if (pool !== "names") return pool === "narrow" ? matches.slice(0, 3) : matches;
+  const apart: Match[] = [];
+  for (const match of matches) {
+    if (!apart.some((one) => meets(one, match) || meets(match, one))) apart.push(match);
+  }
+  return apart.slice(0, 4);
+}
+
+function putSome({ dp }: World, random: Random, matches: readonly Match[]): void {
+  const some = matches.filter(() => random.chance(60));
+  dp.loadSync(some.map((match) => `${keyText(match)} ${1 + random.below(3)}`));
+}
 
 /** Loads lines. @returns what was said of each; undefined where the program ended */
 async function loadIt(
