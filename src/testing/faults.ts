@@ -28,6 +28,8 @@ export type Faults = {
    * moved, since the table is hashed anew: some come twice where it is negative, some not at all where it is positive.
    */
   readonly betweenPieces?: (request: Request) => number;
+  /** Whether the next piece of a dump says that what is dumped changed (NLM_F_DUMP_INTR). */
+  readonly interrupts?: (request: Request) => boolean;
   /** Bytes that a piece of a dump may have; the kernel takes its least length where it has no memory for a long one. */
   readonly pieceBytes?: () => number | undefined;
 };

@@ -13,7 +13,7 @@ import { Datapaths } from "./datapaths.ts";
 import { Dump, type Family, Families, UML_FEATURES } from "./family.ts";
 import type { CallFault, Faults, FaultyCall } from "./faults.ts";
 import { SocketEnd } from "./socket-end.ts";
-import { errorMessage, type Request } from "./wire.ts";
+import { errorMessage, markInterrupted, type Request } from "./wire.ts";
 
 // A kernel in memory: its sockets, and the way of a request to the family that it is for.
 
@@ -285,6 +285,7 @@ export class MemoryKernel implements NetlinkKernel {
       pieces++;
       const piece = dump.next(this.faults.pieceBytes?.() ?? room);
       if (dump.ended) socket.dump = undefined;
+      if (piece !== undefined && this.faults.interrupts?.(request) === true) markInterrupted(piece);
       return piece;
     };
     socket.dump = { request, next, isUnderWay: () => pieces > 0, move: (by) => dump.move(by) };

@@ -8,7 +8,7 @@ import {
   setLength,
 } from "../netlink/message.ts";
 import { PinnedMemory } from "../sys/memory.ts";
-import { NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR } from "../uapi/netlink.ts";
+import { NLM_F_CAPPED, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "../uapi/netlink.ts";
 
 // Messages as a kernel reads and writes them.
 
@@ -85,6 +85,12 @@ export function doneMessage(request: Request, errno: number, flags: number): Uin
   putPlainHeader(bytes, NLMSG_DONE, flags, request);
   new DataView(bytes.buffer).setInt32(NLMSG_HEADER, -errno, true);
   return bytes;
+}
+
+/** Marks the first message of a piece of a dump, as `nl_dump_check_consistent` does behind a change. */
+export function markInterrupted(piece: Uint8Array): void {
+  const view = new DataView(piece.buffer, piece.byteOffset);
+  view.setUint16(6, view.getUint16(6, true) | NLM_F_DUMP_INTR, true);
 }
 
 function putPlainHeader(bytes: Uint8Array, type: number, flags: number, to: Request): void {

@@ -29,6 +29,7 @@ export const FAULTS = [
   "refused",
   "short pieces",
   "rehash",
+  "interrupted dumps",
   "small buffers",
   "tail ignored",
   "lost final ack",
@@ -168,6 +169,11 @@ export function makeFaults(kinds: readonly Fault[], random: Random, world: World
         world.loseDatapath();
       }
       return strikes("rehash", rehashed) ? world.rehash(random, way) : 0;
+    },
+    interrupts: () => {
+      const interrupted = strikes("interrupted dumps");
+      if (interrupted) world.interruptedPieces++;
+      return interrupted;
     },
     pieceBytes: () =>
       kinds.includes("short pieces") || kinds.includes("rehash") ? PIECE_BYTES : undefined,

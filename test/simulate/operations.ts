@@ -1,9 +1,11 @@
+import { HAND_OVER } from "./hand-over-operation.ts";
 import { HOSTILE } from "./hostile-operation.ts";
 import { LOAD } from "./load-operation.ts";
 import type { Operation } from "./operation.ts";
 import { BATCH, DUMP, FLUSH, ONE, RENUMBER, UPCALLS } from "./small-operations.ts";
 import { RESUME } from "./resume-operation.ts";
 import { SYNC } from "./sync-operation.ts";
+import { TEMPLATE } from "./template-operation.ts";
 import { THREADS } from "./thread-operation.ts";
 import { WHERE } from "./where-operation.ts";
 
@@ -20,5 +22,7 @@ export const OPERATIONS: readonly Operation[] = [
   HOSTILE,
   WHERE,
   THREADS,
+  TEMPLATE,
+  HAND_OVER,
   FLUSH,
 ];

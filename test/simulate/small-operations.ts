@@ -143,6 +143,10 @@ export const DUMP: Operation = {
       () => `a dump fails: ${failed?.stack}`,
     );
     must(
+      failed !== undefined || world.interruptedPieces === 0,
+      () => "a dump that was interrupted is taken for whole",
+    );
+    must(
       !doubted || !areHarmlessToDumps(step.faults),
       () => "a dump is doubted that nothing disturbs",
     );

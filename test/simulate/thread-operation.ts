@@ -1,6 +1,7 @@
 import { startLoadSync } from "../../src/load/start-load.ts";
 import { OvsChannel } from "../../src/ovs/channel.ts";
 import { openDatapath } from "../../src/ovs/datapath.ts";
+import { EBADF } from "../../src/sys/errno.ts";
 import { MSG_DONTWAIT } from "../../src/sys/libc.ts";
 import type { CallEnd } from "../../src/sys/hand-over.ts";
 import type { CallMaker } from "../../src/sys/send-thread.ts";
@@ -21,7 +22,10 @@ const LINES = [544, 1100] as const;
 /** Messages that a thread is worth are 512. */
 const BATCH = { messagesPerDatagram: 16, datagramsPerCall: 34 };
 
-/** When the thread makes its call: at once, in the midst of the other one's, when it is waited for, or never. */
+/**
+ * When the thread makes its call: at once, in the midst of the other one's, when it is waited for, behind the load that
+ * waited for it too long, or never.
+ */
 const MOMENTS = [
   "at once",
   "midway",
@@ -31,6 +35,7 @@ const MOMENTS = [
   "waited for",
   "fails",
   "half",
+  "late",
 ] as const;
 
 /** What stands for a thread. */
@@ -41,10 +46,13 @@ class SimulatedThread implements CallMaker {
   received = 0;
   /** One of its calls was not made, as far as anybody knows. */
   hasFailed = false;
+  /** Messages of the call that nobody waited for any more, at least; 0 if there was none. */
+  late = 0;
   readonly #world: World;
   readonly #random: Random;
   #call: (() => void) | undefined;
   #end: CallEnd = "made";
+  #whenEnded = (): void => {};
 
   constructor(world: World, random: Random) {
     this.#world = world;
@@ -61,10 +69,15 @@ class SimulatedThread implements CallMaker {
       this.#end = "failed";
       const most = moment === "half" ? Math.ceil(count / 2) : count;
       this.sent = sendmmsg(calls, fd, headers, most);
+      must(this.sent !== -EBADF, () => "a socket is closed over which a thread may still send");
       this.received = this.sent > 0 ? recvmmsg(calls, fd, replies, slots, MSG_DONTWAIT) : 0;
       this.#end = "made";
     };
     if (moment === "at once") this.#call();
+    if (moment === "late") {
+      this.late = (count - 1) * BATCH.messagesPerDatagram + 1;
+      this.#end = "late";
+    }
     if (moment === "midway") this.#world.interleave(this.#random.below(400), () => this.#call?.());
     // It may have failed before its call or behind it.
     if (moment === "fails" && this.#random.chance(30)) {
@@ -76,12 +89,20 @@ class SimulatedThread implements CallMaker {
   }
 
   wait(): CallEnd {
-    this.#call?.();
+    if (this.#end !== "late") this.#call?.();
     return this.#end;
   }
 
   end(whenEnded: () => void = () => {}): void {
-    whenEnded();
+    this.#whenEnded = whenEnded;
+    if (this.#end !== "late") this.finish();
+  }
+
+  /** Makes the call that is late, and ends. */
+  finish(): void {
+    this.#call?.();
+    this.#whenEnded();
+    this.#whenEnded = () => {};
   }
 }
 
@@ -143,7 +164,13 @@ export const THREADS: Operation = {
       ended = true;
     });
     world.interleave(0, undefined);
-    const isCalm = ended && areHarmless(step.faults) && !thread.hasFailed;
+    thread.finish();
+    const unknown = said.filter(({ state }) => state === "unknown").length;
+    must(
+      !ended || unknown >= thread.late,
+      () => `${unknown} flows are unknown, and a thread may still send ${thread.late}`,
+    );
+    const isCalm = ended && areHarmless(step.faults) && !thread.hasFailed && thread.late === 0;
     // Nothing is in the way of a put.
     const isEnd = ({ state }: Said): boolean =>
       state === "applied" || (state === "rejected" && all[0]?.verb === "add");

@@ -41,6 +41,8 @@ export class World {
    * dumps, and reads of a single flow: they may look for a reason, behind the outcome.
    */
   staleRequests = 0;
+  /** Pieces of dumps that said that something changed, since {@link begin}. */
+  interruptedPieces = 0;
   /** What `performance.now` says. */
   clock = 1000;
   readonly #flowFamilies = new Set<number>();
@@ -126,6 +128,7 @@ export class World {
   /** A new history from now on. */
   begin(): History {
     this.staleRequests = 0;
+    this.interruptedPieces = 0;
     this.history = new History(this.state?.table);
     return this.history;
   }

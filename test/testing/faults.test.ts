@@ -60,6 +60,14 @@ test("a table that is hashed anew lets flows come twice, or not at all, and the 
   });
 });
 
+test("a dump that says that it was interrupted is not taken for whole, whichever piece says it", () => {
+  for (const which of [1, 2, 3]) {
+    let pieces = 0;
+    const interrupts = (): boolean => ++pieces === which;
+    expect(() => dumpWith({ pieceBytes: () => 1, interrupts })).toThrow(/may lack something/);
+  }
+});
+
 test("a request is refused with an errno, and not carried out", () => {
   const kernel = new MemoryKernel();
   using dp = Datapath.create("test0", { kernel });
