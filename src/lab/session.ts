@@ -157,10 +157,12 @@ function goneTooEarly(options: SessionOptions, started: boolean, log: string): L
       );
 }
 
-/** The last output of the kernel and its start-up scripts. */
+/** The last output of the kernel and its start-up scripts; of a panic its reason and its trace. */
 function readLog(folder: string): string {
   try {
-    return lastLines(readFileSync(join(folder, "log"), "utf8"), 15);
+    const log = readFileSync(join(folder, "log"), "utf8");
+    const panic = log.lastIndexOf("Kernel panic");
+    return panic < 0 ? lastLines(log, 15) : log.slice(panic).trimEnd();
   } catch {
     return "";
   }

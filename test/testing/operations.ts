@@ -212,7 +212,13 @@ export class Operations {
         writer.bytes(A.OVS_FLOW_ATTR_ACTIONS, parts.actions);
       if (has(4)) writer.flag(A.OVS_FLOW_ATTR_CLEAR);
       if (has(4)) writer.flag(A.OVS_FLOW_ATTR_PROBE);
-      if (has(8)) writer.u32(A.OVS_FLOW_ATTR_UFID_FLAGS, random.below(8));
+      // A reply without the key has no room for the one that names the flow it replaces, and Linux
+      // panics: the BUG_ON of ovs_flow_cmd_new.
+      if (has(8))
+        writer.u32(
+          A.OVS_FLOW_ATTR_UFID_FLAGS,
+          random.below(8) & (isNew ? ~A.OVS_UFID_F_OMIT_KEY : 7),
+        );
     });
     const about = `${["?", "NEW", "DEL", "GET", "SET"][command]} ${flags.toString(16)} ${line}`;
     return {
