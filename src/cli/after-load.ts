@@ -1,3 +1,4 @@
+import type { LineVerb } from "../flow/line.ts";
 import type { FlowParts } from "../flow/parts.ts";
 import type { PortNames } from "../flow/ports.ts";
 import type { ByteSource } from "../format/source.ts";
@@ -43,6 +44,8 @@ export class AfterLoad {
   readonly #target: LoadTarget;
   readonly #source: ByteSource;
   readonly #options: AfterLoadOptions;
+  /** The ports as the load names them: they may change before its file is read again. */
+  readonly #ports: PortNames;
   readonly #before: FlowTable | undefined;
   /**
    * What the load fills: which lines it took, since those of a flow set need not ascend, nor those
@@ -60,6 +63,7 @@ export class AfterLoad {
     this.#target = target;
     this.#source = source;
     this.#options = options;
+    this.#ports = portNames(target.datapath);
     this.#before = options.rollback ? readDatapath(target.datapath) : undefined;
     this.outcomes = new OutcomeTable(options.rollback ? new Set() : undefined);
   }
@@ -100,16 +104,19 @@ export class AfterLoad {
     return { ...NOTHING, verification };
   }
 
-  // A flow that was put over one that came behind the reading stays: what it was is unknown.
+  // What a load made of a flow that its reading lacks stays: what it was is unknown.
   async #takeBack(before: FlowTable): Promise<RolledBack> {
     const unread = new FlowTable();
-    const touched = await this.#flows((line, flow) => {
-      if (!this.#isTouched(line)) return false;
-      const isUnread = this.outcomes.found?.has(line) === true && before.find(flow) < 0;
+    const touched = await this.#flows((line, flow, verb) => {
+      const isFound = this.outcomes.found?.has(line) === true;
+      // A delete that finds nothing sends nothing.
+      if (!this.#isTouched(line) || (verb === "delete" && !isFound)) return false;
+      const isUnread = isFound && before.find(flow) < 0;
       if (isUnread) unread.put(flow);
       return !isUnread;
     });
-    const { sent, failed } = await takeBack(this.#target, before, touched, { all: true });
+    const { owner = "" } = this.#options.told;
+    const { sent, failed } = await takeBack(this.#target, before, touched, { all: true, owner });
     // An earlier line may have made it: then it is taken back like any other.
     let left = 0;
     for (let i = 0; i < unread.size; i++) if (touched.numberOf(unread, i) < 0) left++;
@@ -125,17 +132,18 @@ export class AfterLoad {
   }
 
   /** The flows of the input whose lines are meant. */
-  async #flows(isMeant: (line: number, flow: FlowParts) => boolean): Promise<FlowTable> {
+  async #flows(
+    isMeant: (line: number, flow: FlowParts, verb: LineVerb) => boolean,
+  ): Promise<FlowTable> {
     const source = this.#source.reopen?.();
     if (source === undefined)
       throw new UsageError(`${this.#source.name} changed while it was read`);
-    const ports: PortNames = portNames(this.#target.datapath);
     const { told, format } = this.#options;
     const table = new FlowTable();
-    const onFlow: StartOptions["onFlow"] = (flow, _, line) => {
-      if (isMeant(line, flow)) table.put(flow);
+    const onFlow: StartOptions["onFlow"] = (flow, verb, line) => {
+      if (isMeant(line, flow, verb)) table.put(flow);
     };
-    await startLoad("dry", { source, format }, { ...told, ports, onFlow });
+    await startLoad("dry", { source, format }, { ...told, ports: this.#ports, onFlow });
     return table;
   }
 

@@ -24,7 +24,7 @@ type Chunk = {
 export class OutcomeTable {
   /** The number of flows so far. */
   count = 0;
-  /** The lines of puts whose flows were there before; only if a caller asks for them. */
+  /** The lines whose flows were there before; only if a caller asks for them. */
   readonly found: Set<number> | undefined;
   readonly #chunks: Chunk[] = [];
   #lastLine = 0;
@@ -33,7 +33,7 @@ export class OutcomeTable {
   #byLine: Map<number, number> | undefined;
   #indexed = 0;
 
-  /** @param found where to note the lines of puts whose flows were there before */
+  /** @param found where to note the lines whose flows were there before */
   constructor(found?: Set<number>) {
     this.found = found;
   }

@@ -5,7 +5,7 @@ import { FlowTable } from "./flow-table.ts";
 import { Obstacles } from "./obstacles.ts";
 import { Owners, type Plan, type PlanOptions } from "./plan.ts";
 import { readDatapath } from "./read-table.ts";
-import { carryOut, deleteIfThere } from "./sync.ts";
+import { carryOut, countOf, deleteIfThere } from "./sync.ts";
 
 /** How many requests undid a run, and how many of them failed. */
 export type RolledBack = { readonly sent: number; readonly failed: number };
@@ -17,7 +17,8 @@ export type RolledBack = { readonly sent: number; readonly failed: number };
  * out a narrow one that is put back.
  * @param before the flows of the datapath before the run
  * @param touched the flows that the run put, changed or deleted
- * @param options whose flows may be absent; if another one's is in the way, a flow is not put back
+ * @param options whose flows may be absent; if another one's is in the way, a flow is not put back.
+ * `owner` is also the one for whom the run put flows
  * @throws MillraceError `UNSOUND_DUMP`
  */
 export async function takeBack(
@@ -27,13 +28,16 @@ export async function takeBack(
   options: PlanOptions,
 ): Promise<RolledBack> {
   const now = readDatapath(target.datapath);
-  const unseen = await deleteIfThere(unseenIn(now, touched, before), target);
+  const unseen = await deleteIfThere(unseenIn(now, touched, before), target, options.owner);
   const plan = planBack(before, touched, now, new Owners(options));
   const undone = await carryOut(plan, before, now, target, { keepNames: true });
-  return {
-    sent: unseen.sent + undone.sent,
-    failed: unseen.failed + unseen.unknown + undone.failed + undone.unknown,
-  };
+  const { added, changed, deleted } = undone;
+  // What was not tried any more, because it ended early, was not undone either.
+  const left =
+    undone.ended === "complete"
+      ? undone.failed + undone.unknown
+      : countOf(plan) - added - changed - deleted;
+  return { sent: unseen.sent + undone.sent, failed: unseen.failed + unseen.unknown + left };
 }
 
 /**

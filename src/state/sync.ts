@@ -83,13 +83,17 @@ export async function carryOut(
   };
 }
 
-/** Deletes flows that may be there, by the identity that each of them has. */
+/**
+ * Deletes flows that may be there.
+ * @param owner the owner for whom they may have been put, and who is part of their names
+ */
 export async function deleteIfThere(
   flows: FlowTable,
   target: LoadTarget,
+  owner = "",
 ): Promise<Pick<SyncReport, "sent" | "failed" | "unknown">> {
-  const run = new SyncRun(target, {}, flows.size);
-  await run.load(flows, { mode: "delete", keepNames: true, tolerate: ["ENOENT"] });
+  const run = new SyncRun(target, { owner }, flows.size);
+  await run.load(flows, { mode: "delete", tolerate: ["ENOENT"] });
   return run.report();
 }
 

@@ -149,11 +149,19 @@ test("a rollback leaves a flow alone that came behind the reading: a sync does n
 });
 
 test("a rollback deletes a flow that its dump passes over, since another one is deleted meanwhile", async () => {
-  for (const owner of ["", "me"]) {
+  for (const [owner, isNamed] of [
+    ["", false],
+    ["me", false],
+    ["me", true],
+  ] as const) {
     using all = await machine();
     const { kernel, dp, isFlow } = all;
     using other = Datapath.open("dp0", { kernel });
-    const added = Array.from({ length: 40 }, (_, i) => flow(100 + i));
+    // As a dump names them, for nobody: the owner gives them other names.
+    const added = Array.from({ length: 40 }, (_, i) => {
+      const text = flow(100 + i);
+      return isNamed ? `ufid:${Flow.parse(text).ufid} ${text}` : text;
+    });
     failOnce(all);
     // The second dump is the one that the rollback reads.
     let dumps = 0;

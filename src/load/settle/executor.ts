@@ -193,6 +193,7 @@ export class Executor {
         states[i] = MessageState.accepted;
         errnos[i] = 0;
       } else if (isThere) {
+        if (verb !== "put") this.#tellFound(batch, i);
         this.#act(batch, i, verb === "delete" ? "delete" : "modify");
       } else {
         const errno = verb === "put" ? EEXIST : ENOENT;
@@ -225,6 +226,10 @@ export class Executor {
     this.#puts++;
     if (!isThere) return;
     this.#putsThere++;
+    this.#tellFound(batch, index);
+  }
+
+  #tellFound(batch: Batch, index: number): void {
     this.#options.onFound?.(batch.tags[index] ?? 0);
   }
 
@@ -284,6 +289,7 @@ export class Executor {
       const isThere = held === Held.match || held === Held.same;
       if (verb === "put") this.#countPut(batch, index, isThere);
       if (held === Held.same) {
+        if (verb !== "put") this.#tellFound(batch, index);
         batch.states[index] = MessageState.accepted;
         batch.errnos[index] = 0;
       } else if (held === Held.match && verb === "put") {
