@@ -234,7 +234,11 @@ function loseWhileOpen(world: World, random: Random): void {
     } catch (thrown) {
       error = thrown;
     }
-    must(error instanceof MillraceError, () => `a datapath that is gone answers: ${String(ask)}`);
+    const code = error instanceof MillraceError ? error.code : String(error);
+    must(
+      code === "ENODEV" || code === "NO_DATAPATH",
+      () => `of a datapath that is gone ${String(ask)} says ${code}`,
+    );
   }
   world.restart();
 }
