@@ -8,6 +8,7 @@ import type { DatapathState } from "./datapath-state.ts";
 import type { Walk } from "./family.ts";
 import {
   hasEmptyTag,
+  hasZeroType,
   isKey,
   isOddMask,
   newFlow,
@@ -176,7 +177,7 @@ export class FlowFamily extends OvsFamily {
       mask: mask === undefined ? NO_RANGE : maskRange,
       actions: actionRange,
     };
-    if (!isKey(key)) return true;
+    if (!isKey(key) || hasZeroType(key)) return true;
     return brokenRule(sent, this.kernel.features) !== undefined;
   }
 

@@ -144,6 +144,15 @@ export function hasEmptyTag(key: Uint8Array): boolean {
   return inside.length === 0 || hasEmptyTag(inside);
 }
 
+/** Whether a key has an Ethernet type of zero, which is a length (`parse_eth_type_from_nlattrs`). */
+export function hasZeroType(key: Uint8Array): boolean {
+  const given = attributesOf(key);
+  const type = given.get(A.OVS_KEY_ATTR_ETHERTYPE);
+  if (type?.every((byte) => byte === 0) === true) return true;
+  const inside = given.get(A.OVS_KEY_ATTR_ENCAP);
+  return inside !== undefined && hasZeroType(inside);
+}
+
 /**
  * Whether a mask has what its key has not, but for the three attributes that may stand alone, or either of them does not
  * end on a whole word (`match_validate`, `__parse_flow_nlattrs`).

@@ -1,7 +1,7 @@
 /** What a flow of the kernel in memory matches, beside the bytes that Linux 6.1 dumps for the same request. */
 import { expect, test } from "bun:test";
 import { UML_FEATURES } from "../../src/testing/family.ts";
-import { newFlow, readExactKey } from "../../src/testing/flow-match.ts";
+import { hasZeroType, newFlow, readExactKey } from "../../src/testing/flow-match.ts";
 import { FlowTable } from "../../src/testing/flow-table.ts";
 
 /** tunnel(src=1.1.1.1,dst=2.2.2.2,ttl=64),eth(),eth_type(0x0800),ipv4(src=192.168.0.0,dst=192.168.0.0). */
@@ -33,4 +33,18 @@ test("which attributes of a tunnel were given is no part of what a key is compar
   if (exact === undefined || made === undefined) throw new Error("a kernel takes this flow");
   const table = new FlowTable();
   expect(table.isSame(table.insert(made, new Uint8Array(0)), exact)).toBe(true);
+});
+
+test("an Ethernet type of zero is none that a kernel takes, in a tag neither", () => {
+  const zero = "0600060000000000";
+  const some = "0600060008000000";
+  const tagged = (inside: string): string => `060006008100000006000500100100000c000100${inside}`;
+  for (const [hex, isZero] of [
+    [zero, true],
+    [some, false],
+    [tagged(zero), true],
+    [tagged(some), false],
+  ] as const) {
+    expect(hasZeroType(Uint8Array.fromHex(hex))).toBe(isZero);
+  }
 });

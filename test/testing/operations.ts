@@ -231,7 +231,7 @@ export class Operations {
     };
   }
 
-  // Bits where no mask is, an attribute more, or a key that is cut.
+  // Bits where no mask is, an Ethernet type of zero, an attribute more, or a key that is cut.
   #oddKey(key: Uint8Array): Uint8Array {
     const random = this.#random;
     const odd = key.slice();
@@ -242,6 +242,10 @@ export class Operations {
     if (random.chance(2)) {
       const at = findAttribute(odd, A.OVS_KEY_ATTR_IN_PORT);
       if (at > 0) odd[at + 4 + random.below(4)] = 0xff;
+    }
+    if (random.chance(3)) {
+      const at = findAttribute(odd, A.OVS_KEY_ATTR_ETHERTYPE);
+      if (at > 0) odd.fill(0, at + 4, at + 6);
     }
     return random.chance(1) ? odd.subarray(0, random.below(odd.length)) : odd;
   }
