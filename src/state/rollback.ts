@@ -31,12 +31,8 @@ export async function takeBack(
   const unseen = await deleteIfThere(unseenIn(now, touched, before), target, options.owner);
   const plan = planBack(before, touched, now, new Owners(options));
   const undone = await carryOut(plan, before, now, target, { keepNames: true });
-  const { added, changed, deleted } = undone;
   // What was not tried any more, because it ended early, was not undone either.
-  const left =
-    undone.ended === "complete"
-      ? undone.failed + undone.unknown
-      : countOf(plan) - added - changed - deleted;
+  const left = countOf(plan) - undone.added - undone.changed - undone.deleted;
   return { sent: unseen.sent + undone.sent, failed: unseen.failed + unseen.unknown + left };
 }
 

@@ -28,7 +28,7 @@ export type ExecuteOptions = {
    * moment ago: it is not read again.
    */
   readonly knownUfids?: boolean;
-  /** Called for each put whose flow was there before, with the message's tag. */
+  /** Called for each looked-up message whose flow was there before, with the message's tag. */
   readonly onFound?: (tag: number) => void;
 };
 
@@ -186,14 +186,14 @@ export class Executor {
       const verb = verbOf(batch, i);
       const held = this.held.states[i];
       const isThere = held === Held.match || held === Held.same;
-      if (verb === "put") this.#countPut(batch, i, isThere);
+      if (isThere) this.#options.onFound?.(batch.tags[i] ?? 0);
+      if (verb === "put") this.#countPut(isThere);
       if (verb === "put" && (held === Held.none || held === Held.unknown)) {
         followUps.send(batch, i);
       } else if (verb === "put" && held === Held.same) {
         states[i] = MessageState.accepted;
         errnos[i] = 0;
       } else if (isThere) {
-        if (verb !== "put") this.#tellFound(batch, i);
         this.#act(batch, i, verb === "delete" ? "delete" : "modify");
       } else {
         const errno = verb === "put" ? EEXIST : ENOENT;
@@ -222,15 +222,9 @@ export class Executor {
     }
   }
 
-  #countPut(batch: Batch, index: number, isThere: boolean): void {
+  #countPut(isThere: boolean): void {
     this.#puts++;
-    if (!isThere) return;
-    this.#putsThere++;
-    this.#tellFound(batch, index);
-  }
-
-  #tellFound(batch: Batch, index: number): void {
-    this.#options.onFound?.(batch.tags[index] ?? 0);
+    if (isThere) this.#putsThere++;
   }
 
   #act(batch: Batch, index: number, verb: "modify" | "delete"): void {
@@ -287,9 +281,9 @@ export class Executor {
         continue;
       }
       const isThere = held === Held.match || held === Held.same;
-      if (verb === "put") this.#countPut(batch, index, isThere);
+      if (isThere) this.#options.onFound?.(batch.tags[index] ?? 0);
+      if (verb === "put") this.#countPut(isThere);
       if (held === Held.same) {
-        if (verb !== "put") this.#tellFound(batch, index);
         batch.states[index] = MessageState.accepted;
         batch.errnos[index] = 0;
       } else if (held === Held.match && verb === "put") {
